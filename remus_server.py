@@ -1,0 +1,182 @@
+"""The one uniquely named module of the distribution: what the console scripts enter, and how other programs start a
+server of their own.
+
+    import remus_server
+    with remus_server.start(maxmemory="100mb") as remus:      # a server process on a free port
+        redis.Redis(port=remus.port).ping()
+
+In pytest, the fixtures `remus_server` (one server for the session) and `remus` (a redis-py client on it, emptied for each
+test) are there as soon as the distribution is installed.
+
+The rooms of the server have generic names (`server`, `metrics`...), and a user's own `server/` may stand earlier on
+`sys.path`. So nobody imports them directly: `main` puts the folder of this file first, then enters `server.__main__`.
+"""
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+HOME = Path(__file__).resolve().parent
+ATTEMPTS = 5  # another process may take the free port before the server does
+
+
+def main() -> int:
+    """`remus-server` on the command line; the exit code."""
+    sys.path[:] = [str(HOME), *(path for path in sys.path if path != str(HOME))]
+    from server.__main__ import main as server_main
+
+    return server_main() or 0
+
+
+class RemusServer:
+    """A running server process. `stop()` it, or use it in a `with`; the interpreter's end stops it, too."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: tempfile.TemporaryDirectory[str]) -> None:
+        self.host = "127.0.0.1"
+        self.port = port
+        self.folder = Path(folder.name)  # its working directory and `dir`, removed by stop()
+        self._process = process
+        self._end = weakref.finalize(self, _end, process, folder)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def url(self) -> str:
+        return f"redis://{self.host}:{self.port}/0"
+
+    def log(self) -> str:
+        """What the server wrote to stdout and stderr so far."""
+        return (self.folder / "server.log").read_text(errors="replace")
+
+    def stop(self) -> None:
+        """SIGTERM, wait, remove the folder. Harmless the second time."""
+        self._end()
+
+    def __enter__(self) -> "RemusServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def start(port: int | None = None, *, timeout: float = 30.0, **directives: Any) -> RemusServer:
+    """Start a server process and return when it answers PING.
+
+    port        where to listen on 127.0.0.1; None for a free one
+    timeout     seconds until it must answer
+    directives  of redis.conf, `_` for `-`: `start(appendonly=True, save=["900 1", "60 10"])`. A bool is yes or no, a
+                list is the directive several times. Nothing is saved unless `save` or `appendonly` ask for it.
+
+    Raises RuntimeError, with the server's log, when the server ends or does not answer in time.
+    """
+    for attempt in range(ATTEMPTS):
+        chosen = port if port is not None else _free_port()
+        try:
+            return _start_on(chosen, timeout, directives)
+        except RuntimeError as error:
+            if port is not None or "Address already in use" not in str(error) or attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("not reached")
+
+
+def _start_on(port: int, timeout: float, directives: dict[str, Any]) -> RemusServer:
+    folder = tempfile.TemporaryDirectory(prefix="remus-", ignore_cleanup_errors=True)
+    config = Path(folder.name, "redis.conf")
+    given = {"bind": "127.0.0.1", "save": "", "dir": folder.name, **directives, "port": port}
+    config.write_text("".join(_config_lines(given)))
+    with open(Path(folder.name, "server.log"), "wb") as log:
+        process = subprocess.Popen(
+            # This file by its path: that puts its own folder first on sys.path, whatever PYTHONPATH says.
+            [sys.executable, str(Path(__file__).resolve()), str(config)],
+            cwd=folder.name,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    server = RemusServer(process, port, folder)
+    deadline = time.monotonic() + timeout
+    while not _answers(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            what = "ended" if process.poll() is not None else f"does not answer after {timeout} s"
+            log_text = server.log()
+            server.stop()
+            raise RuntimeError(f"remus-server {what}:\n{log_text}")
+        time.sleep(0.01)
+    if process.poll() is not None:  # somebody else answered
+        log_text = server.log()
+        server.stop()
+        raise RuntimeError(f"remus-server ended:\n{log_text}")
+    return server
+
+
+def _config_lines(directives: dict[str, Any]) -> Iterator[str]:
+    for name, value in directives.items():
+        for one in value if isinstance(value, list | tuple) else [value]:
+            text = {True: "yes", False: "no"}[one] if isinstance(one, bool) else str(one)
+            several_words = isinstance(value, list | tuple) and text
+            yield f"{name.replace('_', '-')} {text if several_words else _quoted(text)}\n"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _answers(port: int) -> bool:
+    """Whether PING is answered; -NOAUTH is an answer, -LOADING is not yet."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1.0) as connection:
+            connection.sendall(b"*1\r\n$4\r\nPING\r\n")
+            reply = connection.recv(64)
+    except OSError:
+        return False
+    return reply[:1] in (b"+", b"-") and not reply.startswith(b"-LOADING")
+
+
+def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    folder.cleanup()
+
+
+if "pytest" in sys.modules:  # loaded as pytest's plugin `remus`; a server process has no use for it
+    import pytest
+
+    @pytest.fixture(scope="session")
+    def remus_server() -> Iterator[RemusServer]:
+        """One server for the session; a RemusServer with .port, .host, .url, .pid."""
+        with start() as server:
+            yield server
+
+    @pytest.fixture
+    def remus(remus_server: RemusServer) -> Iterator[Any]:
+        """A redis-py client on the session's server, which is emptied first."""
+        redis = pytest.importorskip("redis")
+        with contextlib.closing(redis.Redis(remus_server.host, remus_server.port)) as client:
+            client.flushall()
+            yield client
+
+
+if __name__ == "__main__":
+    sys.exit(main())

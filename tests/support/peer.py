@@ -1,0 +1,58 @@
+"""A real redis-server beside ours: REMUS_PEER names the binary, else the one on PATH.
+
+    from tests.support.peer import Peer, require_peer
+    path = require_peer()                   # skips the test when there is none
+    with Peer(tmp_path) as peer:            # everything that tests.support.server.Process can do
+        peer.version                        # (7, 0, 15)
+
+Tests get one for the whole session from the fixture `peer`. Where 7.0 (Debian) and 7.2 differ, ask `peer.version`.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+
+import pytest
+
+from tests.support.server import Process
+
+
+@cache
+def peer_path() -> str | None:
+    """The binary, or None."""
+    named = os.environ.get("REMUS_PEER")
+    if named:
+        return shutil.which(named) or named
+    return shutil.which("redis-server")
+
+
+@cache
+def peer_version() -> tuple[int, ...]:
+    """For example (7, 0, 15)."""
+    path = peer_path()
+    assert path is not None
+    text = subprocess.run([path, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"v=(\d+)\.(\d+)\.(\d+)", text)
+    assert found, text
+    return tuple(map(int, found.groups()))
+
+
+def require_peer() -> str:
+    """The binary; the running test is skipped without one."""
+    path = peer_path()
+    if path is None:
+        pytest.skip("no redis-server on PATH and REMUS_PEER not set")
+    return path
+
+
+class Peer(Process):
+    """A real redis-server."""
+
+    def command_line(self) -> list[str]:
+        return [require_peer()]
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        return peer_version()

@@ -1,0 +1,237 @@
+"""Our server as a child process.
+
+    from tests.support.server import Server
+    with Server(tmp_path, maxmemory="10mb", save=["900 1", "60 5"]) as server:
+        server.connect()("PING")                          # a raw Connection (tests.support.resp)
+        server.redis().ping()                             # redis-py
+        server.wait_for_log("Ready to accept connections")
+        server.kill()                                     # kill -9
+        server.restart(appendonly="yes")                  # same folder, same port, directives added
+
+Directives are keyword arguments with `_` for `-`. A bool is yes/no; a list is that many lines of the directive
+(`save=["900 1", "60 5"]`); `save=""` is `save ""`. They go into `redis.conf` in the folder; `config` is text put before
+them. `arguments` are given on the command line as they are. The folder is also `dir` and the working directory.
+
+Most tests want no server of their own: see the fixtures in tests/conftest.py.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from tests.support.resp import Connection, ConnectionClosed, RespError
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 20.0  # generous: a loaded machine is no failure
+TERM_SECONDS = 20.0
+
+
+def free_port() -> int:
+    """A TCP port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(condition: Callable[[], Any], what: str = "the condition", seconds: float = 10.0) -> Any:
+    """Poll until `condition()` is true and return its value; AssertionError after `seconds`."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"{what} did not come true within {seconds} s")
+        time.sleep(0.005)
+
+
+def quoted(value: Any) -> str:
+    """One word of a config file; anything but a plain word in double quotes."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = str(value)
+    if text and all(c.isalnum() or c in "-_./:*+@~,%&" for c in text):
+        return text
+    return '"' + "".join(f"\\{c}" if c in '"\\' else c for c in text) + '"'
+
+
+def config_lines(directives: dict[str, Any]) -> Iterable[str]:
+    """The lines of a config file; `save=["900 1"]` is split into words, `requirepass="a b"` is one."""
+    for name, value in directives.items():
+        if isinstance(value, list | tuple):
+            for line in value:
+                yield f"{name} {line}" if line != "" else f'{name} ""'
+        else:
+            yield f"{name} {quoted(value)}"
+
+
+class Process:
+    """A server child that speaks RESP: what ours and the peer have in common. Subclasses say what to execute."""
+
+    defaults: dict[str, Any] = {"save": "", "appendonly": "no", "enable-debug-command": "yes"}
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        config: str = "",
+        arguments: Iterable[str] = (),
+        env: dict[str, str] | None = None,
+        start: bool = True,
+        **directives: Any,
+    ) -> None:
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.host = "127.0.0.1"
+        self.config_text = config
+        self.directives = {**self.defaults, **{name.replace("_", "-"): value for name, value in directives.items()}}
+        self.port = int(self.directives.pop("port", 0)) or free_port()
+        self.arguments = list(arguments)
+        self.env = env or {}
+        self.child: subprocess.Popen[bytes] | None = None
+        self._connections: list[Connection] = []
+        if start:
+            self.start()
+
+    def command_line(self) -> list[str]:
+        raise NotImplementedError
+
+    # ---- life
+
+    def start(self, wait: bool = True) -> None:
+        """Write redis.conf, execute, wait for PONG (an error reply to PING counts: NOAUTH, but not LOADING)."""
+        directives = {"port": self.port, "dir": str(self.folder), **self.directives}
+        text = "\n".join([self.config_text, *config_lines(directives), ""])
+        self.config_file.write_text(text)
+        with open(self.log_file, "ab") as out:
+            self.child = subprocess.Popen(
+                [*self.command_line(), str(self.config_file), *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                env={**os.environ, "PYTHONPATH": str(ROOT), **self.env},
+            )
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self, seconds: float = START_SECONDS) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if not self.alive():
+                raise AssertionError(f"the server ended with {self.child and self.child.returncode}:\n{self.log()}")
+            try:
+                with Connection(self.port, timeout=seconds) as probe:
+                    reply = probe("PING")
+                if not (isinstance(reply, RespError) and reply.code == "LOADING"):
+                    return
+            except (ConnectionError, ConnectionClosed, TimeoutError):
+                pass
+            time.sleep(0.01)
+        raise AssertionError(f"the server does not answer:\n{self.log()}")
+
+    def alive(self) -> bool:
+        return self.child is not None and self.child.poll() is None
+
+    def stop(self) -> int | None:
+        """SIGTERM (then SIGKILL); the exit code. Harmless when it has ended already."""
+        return self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """kill -9, and wait until it is gone."""
+        self._end(signal.SIGKILL)
+
+    def wait_exit(self, seconds: float = TERM_SECONDS) -> int:
+        """The exit code of a server that is ending by itself (SHUTDOWN, a bad config)."""
+        assert self.child is not None
+        return self.child.wait(seconds)
+
+    def restart(self, **directives: Any) -> None:
+        """Stop (if it runs) and start again in the same folder on the same port; more directives may be given."""
+        self.stop()
+        self.directives.update((name.replace("_", "-"), value) for name, value in directives.items())
+        self.start()
+
+    def signal(self, number: int) -> None:
+        assert self.child is not None
+        self.child.send_signal(number)
+
+    def _end(self, number: int) -> int | None:
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+        if self.child is None:
+            return None
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGCONT)
+            self.child.send_signal(number)
+            try:
+                self.child.wait(TERM_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.child.kill()
+                self.child.wait()
+        return self.child.returncode
+
+    def __enter__(self) -> "Process":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # ---- talking to it
+
+    def connect(self, protocol: int = 2, **options: Any) -> Connection:
+        """A new raw connection; closed with the server."""
+        connection = Connection(self.port, self.host, protocol=protocol, **options)
+        self._connections.append(connection)
+        return connection
+
+    def redis(self, **options: Any) -> Any:
+        """A redis-py client (bytes in, bytes out unless decode_responses=True)."""
+        import redis
+
+        return redis.Redis(self.host, self.port, **{"socket_timeout": 10, **options})
+
+    def info(self, section: str = "default") -> dict[str, str]:
+        """INFO as text fields."""
+        with Connection(self.port, self.host) as c:
+            text = c.ok("INFO", section).decode()
+        return dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+
+    # ---- looking at it
+
+    @property
+    def pid(self) -> int:
+        assert self.child is not None
+        return self.child.pid
+
+    @property
+    def config_file(self) -> Path:
+        return self.folder / "redis.conf"
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "server.log"
+
+    def log(self) -> str:
+        """Everything that it wrote to stdout and stderr so far, over all restarts."""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
+
+    def wait_for_log(self, text: str, seconds: float = 10.0) -> str:
+        """Wait for a line that contains `text` and return it."""
+        return wait_until(
+            lambda: next((line for line in self.log().splitlines() if text in line), None), f"log {text!r}", seconds
+        )
+
+
+class Server(Process):
+    """Our server: `python -m server` of this clone."""
+
+    def command_line(self) -> list[str]:
+        return [sys.executable, str(ROOT / "remus_server.py")]

@@ -5,8 +5,8 @@ server of their own.
     with remus_server.start(maxmemory="100mb") as remus:      # a server process on a free port
         redis.Redis(port=remus.port).ping()
 
-In pytest, the fixtures `remus_server` (one server for the session) and `remus` (a redis-py client on it, emptied for each
-test) are there as soon as the distribution is installed.
+In pytest, the fixtures `remus_server` (one server for the session) and `remus` (a redis-py client on it, emptied for
+each test) are there as soon as the distribution is installed.
 
 The rooms of the server have generic names (`server`, `metrics`...), and a user's own `server/` may stand earlier on
 `sys.path`. So nobody imports them directly: `main` puts the folder of this file first, then enters `server.__main__`.

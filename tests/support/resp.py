@@ -296,7 +296,7 @@ class Connection:
             self._at = 0
         return value
 
-    def _value(self) -> Any:  # noqa: PLR0911
+    def _value(self) -> Any:
         line = self._line()
         kind, rest = line[:1], line[1:]
         match kind:

@@ -7,7 +7,17 @@ import pytest
 
 from tests.support.differential import same, unordered_form
 from tests.support.resp import (
-    BigNumber, Connection, ConnectionClosed, NullArray, Pairs, Push, RespError, RespSet, Status, Verbatim, encode,
+    BigNumber,
+    Connection,
+    ConnectionClosed,
+    NullArray,
+    Pairs,
+    Push,
+    RespError,
+    RespSet,
+    Status,
+    Verbatim,
+    encode,
 )  # fmt: skip
 
 

@@ -1,0 +1,209 @@
+"""How the distribution is built, on a small tree with the real setup.py and setup.cfg; and what the clone holds."""
+
+import ast
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD_FILES = {
+    "setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md", "dev", "remus_server.py",
+}  # fmt: skip
+ROOMS = ("server", "iothreads", "scripting", "metrics")
+
+SMALL_TREE = {
+    "server/__init__.py": '"""server"""\n',
+    "server/__main__.py": "from server.depot import box\ndef main():\n    print('answer', box.answer())\n",
+    "server/depot/__init__.py": '"""depot"""\n',
+    "server/depot/box.pxd": "cdef inline int number() noexcept nogil:\n    return 41\n",
+    "server/depot/box.pyi": "def answer() -> int: ...\n",
+    "server/depot/box.pyx": "# cython: language_level=3\ndef answer():\n    return number()\n",
+    "server/depot/user.pyx": "from server.depot.box cimport number\ndef twice():\n    return 2 * number()\n",
+    "iothreads/__init__.py": '"""iothreads"""\n',
+    "iothreads/lane.pyx": "def lane():\n    return 1\n",
+}
+
+
+def run(*command: object, cwd: Path, fails: bool = False, **env: str) -> str:
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, timeout=300
+    )
+    assert (done.returncode != 0) == fails, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def python(code: str, cwd: Path) -> str:
+    return run(sys.executable, "-c", code, cwd=cwd).strip()
+
+
+def build(tree: Path, fails: bool = False, **env: str) -> str:
+    return run(sys.executable, "setup.py", "-q", "build_ext", "--inplace", cwd=tree, fails=fails, **env)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small tree, built in place once for this file."""
+    pytest.importorskip("Cython")
+    pytest.importorskip("setuptools")
+    tree = tmp_path_factory.mktemp("tree")
+    for name in BUILD_FILES:
+        shutil.copy(ROOT / name, tree / name)
+    for name, text in SMALL_TREE.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(text)
+    build(tree)
+    return tree
+
+
+def modules(tree: Path) -> dict[str, int]:
+    return {path.name.split(".")[0]: path.stat().st_mtime_ns for room in ROOMS for path in (tree / room).rglob("*.so")}
+
+
+def test_every_pyx_becomes_a_module_beside_it(built):
+    assert set(modules(built)) == {"box", "user", "lane"}
+    assert python("import server.depot.user as u; print(u.twice())", built) == "82"
+
+
+def test_nothing_changed_nothing_built(built):
+    before = modules(built)
+    build(built)
+    assert modules(built) == before
+
+
+def test_a_changed_pxd_rebuilds_those_that_cimport_it(built):
+    before = modules(built)
+    sheet = built / "server/depot/box.pxd"
+    sheet.write_text(sheet.read_text().replace("41", "40"))
+    build(built)
+    assert python("import server.depot.user as u; print(u.twice())", built) == "80"
+    assert modules(built)["lane"] == before["lane"]
+
+
+@pytest.mark.parametrize(
+    ("name", "bad"),
+    [("does_not_cythonize", "def f(:\n"), ("does_not_compile", 'cdef extern from "no_such_file.h":\n    int x\n')],
+)
+def test_keep_going_builds_the_others(built, name, bad):
+    broken = built / f"server/depot/{name}.pyx"
+    lane = built / "iothreads/lane.pyx"
+    broken.write_text(bad)
+    lane.write_text(lane.read_text() + f"def {name}():\n    return 2\n")
+    try:
+        assert name in build(built, fails=True)
+        output = build(built, fails=True, REMUS_BUILD_KEEP_GOING="1")
+        assert f"not built: server.depot.{name}" in output
+    finally:
+        broken.unlink()
+    assert python(f"from iothreads.lane import {name} as f; print(f())", built) == "2"
+
+
+def test_sanitized_code_stays_out_of_the_tree(built):
+    before = modules(built)
+    assert "setup.py build" in build(built, fails=True, REMUS_SANITIZE="address,undefined")
+    run(sys.executable, "setup.py", "-q", "build", cwd=built, REMUS_SANITIZE="undefined")
+    library = built / "build/sanitize-undefined/lib"
+    assert (library / "server/depot/__init__.py").exists()
+    assert list((library / "iothreads").glob("lane.*.so"))
+    assert modules(built) == before
+
+
+def test_sdist_and_the_wheel_made_from_it(built, tmp_path):
+    run(sys.executable, "setup.py", "-q", "sdist", "-d", tmp_path, cwd=built)
+    (sdist,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert set(SMALL_TREE) | BUILD_FILES <= held
+    assert not [name for name in held if name.endswith((".so", ".c"))]
+
+    pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
+    run(*pip, "wheel", "--no-build-isolation", "--no-deps", "-w", tmp_path, sdist, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert {"remus_server.py", "server/depot/box.pxd", "server/depot/box.pyi"} <= set(names)
+    assert not [name for name in names if name.endswith((".pyx", ".c"))]
+    assert sum(name.endswith(".so") for name in names) == 3
+
+    # A user's own `server` package, on PYTHONPATH too, is not in the way of the console script's module.
+    site, other = tmp_path / "site", tmp_path / "other"
+    run(*pip, "install", "--no-deps", "--target", site, wheel, cwd=tmp_path)
+    (other / "server").mkdir(parents=True)
+    (other / "server/__init__.py").write_text("raise SystemExit('the wrong server')\n")
+    code = "import sys; sys.path.append(sys.argv[1]); import remus_server; remus_server.main()"
+    for path in ("", "."):
+        assert "answer 4" in run(sys.executable, "-c", code, site, cwd=other, PYTHONPATH=path)
+
+
+# ---- the clone itself
+
+
+def declared_dependencies() -> tuple[list[str], dict[str, list[str]]]:
+    """Those of the product, and those of each extra, in setup.cfg's order."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+
+    def names(text: str) -> list[str]:
+        return [re.split("[<>=!~;]", line)[0].strip() for line in text.splitlines() if line.strip()]
+
+    extras = {name: names(text) for name, text in setup["options.extras_require"].items()}
+    return names(setup["options"].get("install_requires", "")), extras
+
+
+def third_party_imports(*folders: str) -> set[str]:
+    """Top-level names that the .py files import from outside the clone and the standard library."""
+    found = set()
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(str(node.module).split(".")[0])
+    return found - set(sys.stdlib_module_names) - {*ROOMS, "remus_server", "tests", "perf"}
+
+
+def test_what_python_calls_has_its_types_beside_it():
+    native = {path.with_suffix("") for room in ROOMS for path in (ROOT / room).rglob("*.pyx")}
+    defines = re.compile(r"^(?:def|cpdef|class|cdef class|cdef api)\s", re.MULTILINE)
+    missing = [
+        str(module.relative_to(ROOT))
+        for module in native
+        if defines.search(module.with_suffix(".pyx").read_text()) and not module.with_suffix(".pyi").exists()
+    ]
+    assert not sorted(missing)
+
+
+def test_each_dependency_is_explained_in_the_readme_in_order():
+    runtime, extras = declared_dependencies()
+    explained = re.findall(r"^\| `([\w-]+)` \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert explained == [*runtime, *(name for extra in extras.values() for name in extra)]
+
+
+def test_the_product_imports_what_it_declares_and_nothing_else():
+    assert {name.replace("-", "_") for name in declared_dependencies()[0]} == third_party_imports(*ROOMS)
+
+
+def test_the_tests_import_what_is_declared():
+    runtime, extras = declared_dependencies()
+    declared = {name.replace("-", "_") for name in [*runtime, *extras["test"]]}
+    assert third_party_imports("tests") - declared <= {"setuptools", "Cython"}
+
+
+def test_dev_lists_its_commands():
+    listed = run("sh", ROOT / "dev", cwd=ROOT)
+    for command in ("run", "test", "check", "bench", "build", "sanitize"):
+        assert f"./dev {command}" in listed
+    assert "unknown: dance" in run("sh", ROOT / "dev", "dance", cwd=ROOT, fails=True)
+
+
+def test_version_line_is_what_tools_expect():
+    line = run(sys.executable, "-m", "server", "--version", cwd=ROOT)
+    assert re.match(r"Redis server v=7\.2\.\d+ sha=\w+:\d malloc=\S+ bits=64 build=\w+\n", line)
+    assert run(sys.executable, ROOT / "remus_server.py", "--version", cwd=Path("/")) == line

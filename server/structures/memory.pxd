@@ -1,0 +1,35 @@
+# cython: language_level=3
+"""Memory of the keyspace: a slab allocator with 8-byte size classes.
+
+Every block is freed with the size it was asked for, so blocks carry no header: a 37-byte request costs 40 bytes.
+Small blocks (up to SMALL_MAX) live in 64 KiB pages of one size class each; larger ones go to malloc.
+Owner: the main thread alone. Nothing here may be called from an I/O thread or from a background thread.
+"""
+from libc.stddef cimport size_t
+
+cdef enum:
+    SMALL_MAX = 2048                   # longest block that lives in a page, bytes
+    MAP_MIN = 131072                   # shortest mem_map block that is a mapping of its own, bytes
+    RETIRE_SLICE = 262144              # what one mem_retire_step gives back, bytes
+
+cdef void* mem_alloc(size_t size) noexcept nogil                        # never NULL: out of memory ends the process
+cdef void* mem_zalloc(size_t size) noexcept nogil                       # the same, zero-filled
+cdef void* mem_try_alloc(size_t size) noexcept nogil                    # may be NULL: for sizes that come from outside
+cdef void* mem_realloc(void* block, size_t old_size, size_t new_size) noexcept nogil
+cdef void mem_free(void* block, size_t size) noexcept nogil
+cdef size_t mem_good_size(size_t size) noexcept nogil                   # bytes that a block of this size really holds
+cdef size_t mem_used() noexcept nogil                                   # bytes handed out (good sizes), O(1)
+cdef size_t mem_purge() noexcept nogil                                  # gives idle pages back to the kernel; bytes
+
+# --- large zeroed arrays (bucket arrays): no cost until touched, given back without a stall
+cdef void* mem_map(size_t size) noexcept nogil                          # zero-filled; never NULL
+cdef void mem_unmap(void* block, size_t size) noexcept nogil            # at once
+cdef void mem_retire(void* block, size_t size) noexcept nogil           # counted out now, given back by mem_retire_step
+cdef bint mem_retire_step() noexcept nogil                              # one slice; 0 when nothing is left
+cdef void mem_forget(void* part, size_t size) noexcept nogil            # part of a mem_map block: drop its pages, reads as zero
+
+cdef struct Retired:                   # lies in the first bytes of the array that waits
+    Retired* next
+    size_t size                        # bytes still mapped
+
+cdef Retired* mem_retired              # the arrays that wait for mem_retire_step; NULL: none

@@ -1,0 +1,720 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Memory of the keyspace: how the slab allocator works.
+
+    chunk (4 MiB, aligned to 4 MiB, mmap)
+    +--------------------------------+---------+---------+-- --+----------+
+    | Chunk | 64 Page headers | page 0 | page 1  | page 2  | ... | page 63  |     a page: 64 KiB of blocks of one class
+    +--------------------------------+---------+---------+-- --+----------+
+
+* A block's chunk and page number are bits of its address, so `mem_free` finds the page header with a mask and a shift.
+  The headers lie side by side at the chunk's start, not in the pages: headers at equal offsets of aligned pages would
+  all fall into the same few cache sets.
+* Classes go every 8 bytes up to 256, then four to a doubling (320, 384, 448, 512, 640 ...) up to SMALL_MAX.
+* Each class has a list of pages that may have room; the first is allocated from. Blocks that were freed form a
+  linked list through their own first word. Blocks never used yet are added to that list 4 KiB at a time, so a page
+  costs resident memory only as far as it is used.
+* A page whose last block is freed leaves its class. Some such pages are kept at hand, the others are given back with
+  madvise; a chunk without used pages is unmapped, except one.
+* Blocks above SMALL_MAX are malloc's. Their good size is what glibc's malloc would round to, so a block that is
+  reallocated within it need not move.
+
+Costs: mem_alloc and mem_free O(1), a few nanoseconds; at most one madvise of 64 KiB or munmap of an idle chunk.
+No locks: the main thread is the only user. After fork() the child has its own copy and may go on.
+
+Built with AddressSanitizer every block is malloc's, so that the sanitizer sees each one; define REMUS_SLABS=1 to keep
+the pages.
+"""
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy, memset
+
+cdef extern from *:
+    """
+    #include <sys/mman.h>
+    #include <stdio.h>
+    #include <stdlib.h>
+    #if defined(__GLIBC__)
+    #include <malloc.h>
+    #define remus_malloc_trim() malloc_trim(0)
+    #else
+    #define remus_malloc_trim() 0
+    #endif
+    #if !defined(__SANITIZE_ADDRESS__) && defined(__has_feature)
+    #if __has_feature(address_sanitizer)
+    #define __SANITIZE_ADDRESS__ 1
+    #endif
+    #endif
+    #ifndef REMUS_SLABS
+    #ifdef __SANITIZE_ADDRESS__
+    #define REMUS_SLABS 0
+    #else
+    #define REMUS_SLABS 1
+    #endif
+    #endif
+    static void remus_out_of_memory(size_t size) {
+        fprintf(stderr, "Out Of Memory allocating %zu bytes!\\n", size);
+        fflush(stderr);
+        abort();
+    }
+    static void *remus_mmap(size_t size) {
+        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        return p == MAP_FAILED ? NULL : p;
+    }
+    """
+    const int REMUS_SLABS
+    int remus_malloc_trim() nogil
+    void remus_out_of_memory(size_t size) nogil
+    void* remus_mmap(size_t size) nogil
+    int munmap(void* address, size_t length) nogil
+    int madvise(void* address, size_t length, int advice) nogil
+    const int MADV_DONTNEED
+    void* malloc(size_t size) nogil
+    void* calloc(size_t count, size_t size) nogil
+    void* realloc(void* block, size_t size) nogil
+    void free(void* block) nogil
+    int __builtin_ctzll(uint64_t bits) nogil
+    int __builtin_popcountll(uint64_t bits) nogil
+    bint unlikely(bint condition) nogil
+
+cdef enum:
+    PAGE_SHIFT = 16
+    PAGE_BYTES = 65536
+    PAGES = 64                         # per chunk; the bits of Chunk.free
+    CHUNK_BYTES = 4194304
+    FIRST_BYTE = 4160                  # of page 0 that blocks may use: behind Chunk and headers
+    FIRST_FORGET = 8192                # of page 0 that may be given back: whole pages of the kernel behind the headers
+    KEPT_MAX = 32                      # idle pages kept at hand
+    EXTEND_BYTES = 4096                # of never used blocks that are put on the free list at once
+    CLASSES = 45                       # 1-32 are multiples of 8, 33-44 the coarser ones; 0 is not used
+    LONGEST = 0x3FFFFFFFFFFFFFFF       # no block is longer: sums with it cannot overflow
+
+cdef struct Page:                      # 64 bytes: one cache line
+    void* free                         # blocks ready to be handed out, linked through their first word
+    uint32_t used                      # blocks handed out
+    uint32_t block_size                # bytes
+    uint32_t fresh                     # offset in the page of the first block never used
+    uint16_t size_class
+    uint16_t listed                    # 1: in the list of its class
+    Page* next                         # of the class's list, or of the kept pages
+    Page* previous
+    char* start                        # the page's first byte (page 0: of the chunk)
+    char unused[16]
+
+cdef struct Chunk:                     # 64 bytes, at the chunk's start; the Page headers follow
+    uint64_t free                      # a bit per page: belongs to no class and holds no memory
+    Chunk* next                        # chunks with free pages
+    Chunk* previous
+    char unused[40]
+
+cdef Page empty_page                   # what a class without pages points to: always full
+cdef Page* current[CLASSES]            # first of the class's list
+cdef uint32_t class_size[CLASSES]      # bytes of a block
+cdef uint8_t class_of_64[33]           # class of a size above 256, by the size in units of 64, rounded up
+cdef size_t allocated                  # good sizes of everything handed out
+cdef size_t big_bytes                  # of them, in malloc and mappings
+cdef size_t used_pages                 # pages that belong to a class
+cdef size_t chunk_count
+cdef size_t idle_chunks                # all of whose pages are free
+cdef Chunk* chunks_with_room
+cdef Page* kept                        # idle pages that still hold memory
+cdef size_t kept_count
+
+
+cdef void _prepare() noexcept nogil:
+    """Fill in the class tables. Called once, when the module is loaded."""
+    cdef uint32_t i, size = 256, number = 33, unit
+    for i in range(CLASSES):
+        current[i] = &empty_page
+    for i in range(33):
+        class_size[i] = 8 * i
+    for i in range(33, CLASSES):
+        size += 64 << ((i - 33) >> 2)
+        class_size[i] = size
+    for unit in range(5, 33):
+        if unit * 64 > class_size[number]:
+            number += 1
+        class_of_64[unit] = number
+
+
+cdef inline uint32_t _class_of(size_t size) noexcept nogil:
+    if size <= 256:
+        return (size + 7) >> 3 if size else 1
+    return class_of_64[(size + 63) >> 6]
+
+
+cdef inline Chunk* _chunk_of(void* address) noexcept nogil:
+    return <Chunk*>(<uintptr_t>address & ~<uintptr_t>(CHUNK_BYTES - 1))
+
+
+cdef inline Page* _page_of(void* block) noexcept nogil:
+    return <Page*>_chunk_of(block) + 1 + ((<uintptr_t>block >> PAGE_SHIFT) & (PAGES - 1))
+
+
+cdef inline uint32_t _number_of(Page* page) noexcept nogil:
+    return <uint32_t>(page - (<Page*>_chunk_of(page) + 1))
+
+
+# --- chunks and pages
+
+cdef void _chunk_link(Chunk* chunk) noexcept nogil:
+    global chunks_with_room
+    chunk.previous = NULL
+    chunk.next = chunks_with_room
+    if chunks_with_room != NULL:
+        chunks_with_room.previous = chunk
+    chunks_with_room = chunk
+
+
+cdef void _chunk_unlink(Chunk* chunk) noexcept nogil:
+    global chunks_with_room
+    if chunk.previous != NULL:
+        chunk.previous.next = chunk.next
+    else:
+        chunks_with_room = chunk.next
+    if chunk.next != NULL:
+        chunk.next.previous = chunk.previous
+
+
+cdef Chunk* _chunk_new() noexcept nogil:
+    """Map a chunk at an address that is a multiple of its size. NULL when the kernel has no memory."""
+    global chunk_count, idle_chunks
+    cdef char* mapped = <char*>remus_mmap(2 * CHUNK_BYTES)
+    cdef char* start
+    cdef Chunk* chunk
+    if mapped == NULL:
+        return NULL
+    start = <char*>((<uintptr_t>mapped + CHUNK_BYTES - 1) & ~<uintptr_t>(CHUNK_BYTES - 1))
+    if start > mapped:
+        munmap(mapped, start - mapped)
+    munmap(start + CHUNK_BYTES, mapped + CHUNK_BYTES - start)
+    chunk = <Chunk*>start
+    chunk.free = ~<uint64_t>0
+    chunk_count += 1
+    idle_chunks += 1
+    _chunk_link(chunk)
+    return chunk
+
+
+cdef Page* _page_take() noexcept nogil:
+    """An idle page: a kept one, or one of a chunk, or one of a new chunk. NULL when there is no memory."""
+    global kept, kept_count, idle_chunks
+    cdef Page* page = kept
+    cdef Chunk* chunk
+    cdef int number
+    if page != NULL:
+        kept = page.next
+        kept_count -= 1
+        return page
+    chunk = chunks_with_room
+    if chunk == NULL:
+        chunk = _chunk_new()
+        if chunk == NULL:
+            return NULL
+    if ~chunk.free == 0:
+        idle_chunks -= 1
+    number = __builtin_ctzll(chunk.free)
+    chunk.free &= chunk.free - 1
+    if chunk.free == 0:
+        _chunk_unlink(chunk)
+    page = <Page*>chunk + 1 + number
+    page.start = <char*>chunk + (<size_t>number << PAGE_SHIFT)
+    return page
+
+
+cdef void _page_give_back(Page* page) noexcept nogil:
+    """Drop an idle page's memory; unmap its chunk if that is idle too and another idle one exists."""
+    global idle_chunks, chunk_count
+    cdef Chunk* chunk = _chunk_of(page)
+    cdef uint32_t number = _number_of(page)
+    if number == 0:
+        madvise(page.start + FIRST_FORGET, PAGE_BYTES - FIRST_FORGET, MADV_DONTNEED)
+    else:
+        madvise(page.start, PAGE_BYTES, MADV_DONTNEED)
+    if chunk.free == 0:
+        _chunk_link(chunk)
+    chunk.free |= <uint64_t>1 << number
+    if ~chunk.free == 0:
+        if idle_chunks >= 1:
+            _chunk_unlink(chunk)
+            munmap(chunk, CHUNK_BYTES)
+            chunk_count -= 1
+        else:
+            idle_chunks += 1
+
+
+cdef void _page_link(Page* page, uint32_t number) noexcept nogil:
+    """Put a page into its class's list: behind the first, which stays the one that is allocated from."""
+    cdef Page* first = current[number]
+    page.listed = 1
+    if first == &empty_page:
+        page.next = page.previous = NULL
+        current[number] = page
+        return
+    page.previous = first
+    page.next = first.next
+    if first.next != NULL:
+        first.next.previous = page
+    first.next = page
+
+
+cdef void _page_unlink(Page* page, uint32_t number) noexcept nogil:
+    page.listed = 0
+    if page.next != NULL:
+        page.next.previous = page.previous
+    if page.previous != NULL:
+        page.previous.next = page.next
+    else:
+        current[number] = page.next if page.next != NULL else &empty_page
+
+
+cdef void _page_retire(Page* page) noexcept nogil:
+    """A page without used blocks leaves its class."""
+    global kept, kept_count, used_pages
+    _page_unlink(page, page.size_class)
+    used_pages -= 1
+    if kept_count < KEPT_MAX:
+        page.next = kept
+        kept = page
+        kept_count += 1
+    else:
+        _page_give_back(page)
+
+
+cdef void _page_extend(Page* page) noexcept nogil:
+    """Put the next never used blocks (4 KiB of them, at least one) on the page's empty free list."""
+    cdef uint32_t size = page.block_size
+    cdef uint32_t room = (PAGE_BYTES - page.fresh) / size
+    cdef uint32_t count = EXTEND_BYTES / size
+    cdef char* block = page.start + page.fresh
+    cdef uint32_t i
+    if count > room:
+        count = room
+    page.fresh += count * size
+    page.free = block
+    for i in range(count - 1):
+        (<void**>block)[0] = block + size
+        block += size
+    (<void**>block)[0] = NULL
+
+
+cdef bint _make_room(uint32_t number) noexcept nogil:
+    """Let the first page of the class have a free block. 0 when there is no memory."""
+    global used_pages
+    cdef Page* page
+    while True:
+        page = current[number]
+        if page == &empty_page:
+            page = _page_take()
+            if page == NULL:
+                return 0
+            used_pages += 1
+            page.free = NULL
+            page.used = 0
+            page.size_class = number
+            page.block_size = class_size[number]
+            page.fresh = FIRST_BYTE if _number_of(page) == 0 else 0
+            _page_link(page, number)
+        if page.free != NULL:
+            return 1
+        if page.fresh + page.block_size <= PAGE_BYTES:
+            _page_extend(page)
+            return 1
+        _page_unlink(page, number)
+
+
+# --- blocks
+
+cdef size_t _big_good_size(size_t size) noexcept nogil:
+    """What malloc makes of it: 16-byte steps with 8 bytes of its own; whole kernel pages where it would map."""
+    if size < MAP_MIN:
+        return ((size + 23) & ~<size_t>15) - 8
+    return ((size + 16 + 4095) & ~<size_t>4095) - 16
+
+
+cdef void* _big_alloc(size_t size) noexcept nogil:
+    global allocated, big_bytes
+    cdef size_t good
+    cdef void* block
+    if size > LONGEST:
+        return NULL
+    good = _big_good_size(size)
+    block = malloc(good)
+    if block != NULL:
+        allocated += good
+        big_bytes += good
+    return block
+
+
+cdef void* mem_try_alloc(size_t size) noexcept nogil:
+    """A block of at least `size` bytes, not initialised; NULL when there is no memory. O(1)."""
+    global allocated
+    cdef uint32_t number
+    cdef Page* page
+    cdef void* block
+    if unlikely(size > SMALL_MAX):
+        return _big_alloc(size)
+    number = _class_of(size)
+    if not REMUS_SLABS:
+        block = malloc(class_size[number])
+        if block != NULL:
+            allocated += class_size[number]
+        return block
+    page = current[number]
+    if unlikely(page.free == NULL):
+        if not _make_room(number):
+            return NULL
+        page = current[number]
+    block = page.free
+    page.free = (<void**>block)[0]
+    page.used += 1
+    allocated += page.block_size
+    return block
+
+
+cdef void* mem_alloc(size_t size) noexcept nogil:
+    """A block of at least `size` bytes, not initialised. Without memory the process says so and aborts. O(1)."""
+    cdef void* block = mem_try_alloc(size)
+    if unlikely(block == NULL):
+        remus_out_of_memory(size)
+    return block
+
+
+cdef void* mem_zalloc(size_t size) noexcept nogil:
+    """A block of `size` zero bytes. O(size); large ones are best asked of mem_map."""
+    cdef void* block = mem_alloc(size)
+    memset(block, 0, size)
+    return block
+
+
+cdef void mem_free(void* block, size_t size) noexcept nogil:
+    """Give a block back; `size` is what it was asked for (or anything with the same good size). NULL is allowed. O(1)."""
+    global allocated, big_bytes
+    cdef Page* page
+    cdef size_t good
+    if unlikely(block == NULL):
+        return
+    if unlikely(size > SMALL_MAX):
+        good = _big_good_size(size)
+        allocated -= good
+        big_bytes -= good
+        free(block)
+        return
+    if not REMUS_SLABS:
+        allocated -= class_size[_class_of(size)]
+        free(block)
+        return
+    page = _page_of(block)
+    (<void**>block)[0] = page.free
+    page.free = block
+    page.used -= 1
+    allocated -= page.block_size
+    if unlikely(not page.listed):
+        _page_link(page, page.size_class)
+    if unlikely(page.used == 0) and current[page.size_class] != page:
+        _page_retire(page)
+
+
+cdef void* mem_realloc(void* block, size_t old_size, size_t new_size) noexcept nogil:
+    """Change a block's size, keeping its bytes up to the shorter size. It stays where it is if the good size is the same.
+
+    block: may be NULL (then old_size is ignored). O(1), or O(size) when the block moves.
+    """
+    global allocated, big_bytes
+    cdef size_t old_good, new_good
+    cdef void* moved
+    if block == NULL:
+        return mem_alloc(new_size)
+    old_good = mem_good_size(old_size)
+    new_good = mem_good_size(new_size)
+    if old_good == new_good:
+        return block
+    if old_size > SMALL_MAX and new_size > SMALL_MAX:
+        moved = realloc(block, new_good) if new_size <= LONGEST else NULL
+        if moved == NULL:
+            remus_out_of_memory(new_size)
+        allocated += new_good - old_good
+        big_bytes += new_good - old_good
+        return moved
+    moved = mem_alloc(new_size)
+    memcpy(moved, block, old_size if old_size < new_size else new_size)
+    mem_free(block, old_size)
+    return moved
+
+
+cdef size_t mem_good_size(size_t size) noexcept nogil:
+    """Bytes that a block asked for with `size` really holds, all of them usable. O(1)."""
+    if size > SMALL_MAX:
+        return _big_good_size(size)
+    return class_size[_class_of(size)]
+
+
+cdef size_t mem_used() noexcept nogil:
+    """Bytes handed out now, counted in good sizes. O(1)."""
+    return allocated
+
+
+cdef size_t mem_purge() noexcept nogil:
+    """Give idle memory back to the kernel: kept pages, each class's last empty page, retired arrays, malloc's own.
+
+    Returns the bytes of pages and arrays given back. Takes milliseconds when there is much: for MEMORY PURGE.
+    """
+    global kept, kept_count
+    cdef uint32_t number
+    cdef size_t bytes = 0
+    cdef Page* page
+    for number in range(1, CLASSES):
+        page = current[number]
+        if page != &empty_page and page.used == 0:
+            _page_retire(page)
+    while kept != NULL:
+        page = kept
+        kept = page.next
+        kept_count -= 1
+        _page_give_back(page)
+        bytes += PAGE_BYTES
+    while mem_retired != NULL:
+        bytes += RETIRE_SLICE
+        mem_retire_step()
+    remus_malloc_trim()
+    return bytes
+
+
+# --- large zeroed arrays
+
+cdef inline size_t _whole_pages(size_t size) noexcept nogil:
+    return (size + PAGE_BYTES - 1) & ~<size_t>(PAGE_BYTES - 1)
+
+
+cdef void* mem_map(size_t size) noexcept nogil:
+    """An array of zero bytes; from MAP_MIN on it costs memory and time only where it is touched."""
+    global allocated, big_bytes
+    cdef void* block
+    if size < MAP_MIN:
+        return mem_zalloc(size)
+    block = remus_mmap(_whole_pages(size)) if size <= LONGEST else NULL
+    if block == NULL:
+        remus_out_of_memory(size)
+    allocated += size
+    big_bytes += size
+    return block
+
+
+cdef void mem_unmap(void* block, size_t size) noexcept nogil:
+    """Give an array of mem_map back at once: O(size) if it was touched, about 0.05 ms a megabyte."""
+    global allocated, big_bytes
+    if block == NULL:
+        return
+    if size < MAP_MIN:
+        mem_free(block, size)
+        return
+    allocated -= size
+    big_bytes -= size
+    munmap(block, _whole_pages(size))
+
+
+cdef void mem_retire(void* block, size_t size) noexcept nogil:
+    """Give an array of mem_map back; one of more than a slice waits for mem_retire_step. O(1)."""
+    global allocated, big_bytes, mem_retired
+    cdef Retired* waiting
+    if block == NULL or size <= RETIRE_SLICE:
+        mem_unmap(block, size)
+        return
+    allocated -= size
+    big_bytes -= size
+    waiting = <Retired*>block
+    waiting.next = mem_retired
+    waiting.size = _whole_pages(size)
+    mem_retired = waiting
+
+
+cdef bint mem_retire_step() noexcept nogil:
+    """Unmap one slice of what mem_retire left waiting, some ten microseconds. 0 when nothing is left."""
+    global mem_retired
+    cdef Retired* waiting = mem_retired
+    if waiting == NULL:
+        return 0
+    if waiting.size <= RETIRE_SLICE:
+        mem_retired = waiting.next
+        munmap(waiting, waiting.size)
+    else:
+        waiting.size -= RETIRE_SLICE
+        munmap(<char*>waiting + waiting.size, RETIRE_SLICE)
+    return mem_retired != NULL
+
+
+cdef void mem_forget(void* part, size_t size) noexcept nogil:
+    """Drop the memory of a part of a mapped array (aligned to RETIRE_SLICE within it): it reads as zero afterwards."""
+    madvise(part, size, MADV_DONTNEED)
+
+
+# --- faces for Python
+
+def used() -> int:
+    """Bytes handed out to the keyspace now, counted in good sizes. O(1)."""
+    return allocated
+
+
+def purge() -> int:
+    """Give idle pages back to the kernel (MEMORY PURGE). Returns the bytes."""
+    return mem_purge()
+
+
+def info() -> dict:
+    """Figures for INFO, in bytes: allocated (good sizes), active (pages of a class, and what lies outside of pages),
+    resident (active, and idle pages still kept), mapped (address space), retired (arrays waiting to be unmapped)."""
+    cdef size_t retired = 0
+    cdef Retired* waiting = mem_retired
+    while waiting != NULL:
+        retired += waiting.size
+        waiting = waiting.next
+    active = used_pages * PAGE_BYTES + big_bytes if REMUS_SLABS else allocated
+    return {
+        "allocated": allocated,
+        "active": active,
+        "resident": active + kept_count * PAGE_BYTES + chunk_count * FIRST_BYTE + retired,
+        "mapped": chunk_count * CHUNK_BYTES + big_bytes + retired,
+        "retired": retired,
+    }
+
+
+def check() -> None:
+    """Assert what must hold of the lists and counts. Walks all pages that have room; for tests."""
+    cdef uint32_t number
+    cdef size_t pages = 0, steps
+    cdef Page* page
+    cdef Chunk* chunk
+    cdef void* block
+    for number in range(1, CLASSES):
+        page = current[number]
+        while page != NULL and page != &empty_page:
+            pages += 1
+            assert page.listed == 1 and page.size_class == number and page.block_size == class_size[number]
+            assert page.fresh <= PAGE_BYTES
+            steps = 0
+            block = page.free
+            while block != NULL:
+                assert _page_of(block) == page
+                steps += 1
+                block = (<void**>block)[0]
+            first = FIRST_BYTE if _number_of(page) == 0 else 0
+            assert steps + page.used == (page.fresh - first) / page.block_size
+            assert page.next == NULL or page.next.previous == page
+            page = page.next
+    assert pages <= used_pages
+    steps = 0
+    page = kept
+    while page != NULL:
+        steps += 1
+        page = page.next
+    assert steps == kept_count <= KEPT_MAX
+    steps = 0
+    idle = 0
+    chunk = chunks_with_room
+    while chunk != NULL:
+        assert chunk.free != 0
+        steps += __builtin_popcountll(chunk.free)
+        idle += ~chunk.free == 0
+        chunk = chunk.next
+    assert idle == idle_chunks <= 1
+    assert steps + used_pages + kept_count == chunk_count * PAGES
+    assert empty_page.free == NULL and empty_page.used == 0
+
+
+def class_sizes() -> list:
+    """Bytes of each size class, ascending."""
+    return [class_size[i] for i in range(1, CLASSES)]
+
+
+cdef class MemoryProbe:
+    """The test face: blocks by number, filled with a pattern that every touch verifies."""
+
+    cdef dict blocks                   # handle -> (address, size, pattern byte)
+    cdef size_t next_handle
+
+    def __cinit__(self):
+        self.blocks = {}
+        self.next_handle = 1
+
+    def alloc(self, size_t size, bint zero=False) -> int:
+        """A new block; returns its handle."""
+        cdef size_t i
+        cdef char* block = <char*>(mem_zalloc(size) if zero else mem_alloc(size))
+        assert (<uintptr_t>block & 7) == 0
+        if zero:
+            for i in range(size):
+                assert block[i] == 0
+        handle = self.next_handle
+        self.next_handle += 1
+        self._fill(handle, <uintptr_t>block, size)
+        return handle
+
+    def realloc(self, handle, size_t size) -> bool:
+        """Change a block's size; returns whether it moved."""
+        cdef uintptr_t address
+        cdef size_t old
+        address, old, pattern = self.blocks[handle]
+        self._verify(handle, old)
+        moved = <uintptr_t>mem_realloc(<void*>address, old, size)
+        self.blocks[handle] = (moved, min(old, size), pattern)
+        self._verify(handle, min(old, size))
+        self._fill(handle, moved, size)
+        return moved != address
+
+    def free(self, handle) -> None:
+        """Verify a block and give it back."""
+        cdef uintptr_t address
+        cdef size_t size
+        address, size, _ = self.blocks[handle]
+        self._verify(handle, size)
+        del self.blocks[handle]
+        mem_free(<void*>address, size)
+
+    def address(self, handle) -> int:
+        return self.blocks[handle][0]
+
+    def good_size(self, size_t size) -> int:
+        return mem_good_size(size)
+
+    def try_alloc_fails(self, size_t size) -> bool:
+        """Whether a block of this size cannot be had."""
+        cdef void* block = mem_try_alloc(size)
+        if block == NULL:
+            return True
+        mem_free(block, size)
+        return False
+
+    def map_round_trip(self, size_t size, bint retire) -> int:
+        """Map an array, verify that it is zero, write to it, give it back; returns the retire steps that took."""
+        cdef size_t i, steps = 0
+        cdef char* block = <char*>mem_map(size)
+        for i in range(0, size, 512):
+            assert block[i] == 0
+            block[i] = 1
+        if retire:
+            mem_retire(block, size)
+            while mem_retired != NULL:
+                steps += 1
+                mem_retire_step()
+        else:
+            mem_unmap(block, size)
+        return steps
+
+    cdef _fill(self, handle, uintptr_t address, size_t size):
+        pattern = (handle * 37) & 255
+        memset(<void*>address, pattern, size)
+        self.blocks[handle] = (address, size, pattern)
+
+    cdef _verify(self, handle, size_t size):
+        cdef uintptr_t address
+        cdef uint8_t pattern
+        cdef size_t i
+        address, _, pattern = self.blocks[handle]
+        for i in range(size):
+            assert (<uint8_t*>address)[i] == pattern
+
+    def __dealloc__(self):
+        cdef uintptr_t address
+        for address, size, _ in self.blocks.values():
+            mem_free(<void*>address, size)
+
+
+_prepare()

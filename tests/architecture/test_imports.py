@@ -179,6 +179,17 @@ def test_native_modules_include_no_source():
     assert not wrong
 
 
+def test_native_modules_that_python_calls_have_their_types_beside_them():
+    called = {edge.imported for edge in edges() if edge.where.endswith(".py")}
+    called |= {name.rpartition(".")[0] for name in called}
+    missing = [
+        str(path.relative_to(ROOT))
+        for path in source_files()
+        if path.suffix == ".pyx" and module_of(path) in called and not path.with_suffix(".pyi").exists()
+    ]
+    assert not missing
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [

@@ -1,0 +1,78 @@
+# cython: language_level=3
+"""One connected client, as the main thread sees it."""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from iothreads.message cimport Batch, Output
+from server.keyspace.database cimport Database
+
+cdef enum:                             # Client.slow: why the fast paths must decline for this client
+    SLOW_STRANGER = 1                  # not authenticated
+    SLOW_MULTI = 2                     # queueing
+    SLOW_SUBSCRIBED = 4                # RESP2 subscriber
+    SLOW_REPLY_MODE = 8                # CLIENT REPLY OFF or SKIP
+    SLOW_TRACKING = 16
+    SLOW_RESTRICTED = 32               # its ACL user may not run everything
+    SLOW_NO_TOUCH = 64
+    SLOW_LINK = 128                    # a replica or our master
+    SLOW_CLOSING = 256
+
+cdef enum:                             # Client.state: what CLIENT LIST shows and what commands ask
+    CLIENT_MULTI = 1
+    CLIENT_DIRTY_CAS = 2               # a watched key changed
+    CLIENT_DIRTY_EXEC = 4              # a queued command was refused
+    CLIENT_BLOCKED = 8
+    CLIENT_MONITOR = 16
+    CLIENT_REPLICA = 32
+    CLIENT_MASTER = 64
+    CLIENT_CLOSE_AFTER_REPLY = 128
+    CLIENT_CLOSE_ASAP = 256
+    CLIENT_UNIX_SOCKET = 512
+    CLIENT_NO_EVICT = 1024
+    CLIENT_NO_TOUCH = 2048
+    CLIENT_REPLY_OFF = 4096
+    CLIENT_REPLY_SKIP_NEXT = 8192
+    CLIENT_REPLY_SKIP = 16384
+    CLIENT_TRACKING = 32768
+    CLIENT_DENY_BLOCKING = 65536       # inside EXEC or a script: blocking commands answer as if timed out
+    CLIENT_READONLY = 131072
+    CLIENT_PAUSED = 262144             # postponed by CLIENT PAUSE
+    CLIENT_SCRIPT = 524288             # the pretended client of a script
+    CLIENT_PUSHING = 1048576           # a push is being written although replies are off
+    CLIENT_FAKE = 2097152              # no connection at all (AOF loading, scripts)
+
+cdef class Client:
+    cdef Output out                    # replies of this turn that the loop has not handed over yet
+    cdef Batch* batch                  # held while it executes or is blocked; NULL otherwise
+    cdef readonly Database db
+    cdef readonly uint64_t id          # CLIENT ID
+    cdef uint64_t connection           # its lane's name for it; 0 for a pretended client
+    cdef public int resp               # 2 or 3
+    cdef public uint32_t slow          # SLOW_ bits; not 0 = fast paths decline
+    cdef public uint64_t state         # CLIENT_ bits
+    cdef bint queued                   # stands in the loop's list of clients to flush
+    cdef public size_t in_flight       # bytes handed to the lane and not written yet
+    cdef public size_t query_memory    # bytes of query buffer at its lane
+    cdef public size_t query_used      # bytes in it that are not executed yet
+    cdef public int64_t created_us     # monotonic
+    cdef public int64_t active_us      # last command, monotonic
+    cdef public int64_t soft_limit_us  # since when the soft output limit is exceeded, 0 = not
+    cdef public uint64_t bytes_in, bytes_out, commands
+    cdef public object fd              # number for CLIENT LIST, -1 for a pretended client
+    cdef public str address            # "ip:port" of the peer, or the unix socket's path + ":0"
+    cdef public str local_address
+    cdef public bytes name             # b"" = none
+    cdef public bytes library_name, library_version
+    cdef public str user               # ACL user name
+    cdef public bint authenticated
+    cdef public object command         # registry Command running or last run (cmd= of CLIENT LIST)
+    cdef public object transaction     # clients.multi.Transaction or None
+    cdef public object watching        # list of (db, key, expired?) or None
+    cdef public object subscriptions   # clients.pubsub.Subscriptions or None
+    cdef public object blocked         # clients.blocking.Blocked or None
+    cdef public object tracking        # later: clients.tracking
+    cdef public object loop            # the loop: told when this client has output or must close
+    cdef public dict extra             # rooms above keep what they need by their own name
+
+    cdef int write(self, object value) except -1          # a reply, honouring CLIENT REPLY
+    cdef void has_output(self)

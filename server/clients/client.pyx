@@ -1,0 +1,124 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from iothreads.message cimport Output, output_clear, output_memory
+from server.keyspace.database cimport Database
+from server.registry.clock cimport monotonic_us
+from server.registry.reply_writer cimport write_reply
+
+MULTI = CLIENT_MULTI
+DIRTY_CAS = CLIENT_DIRTY_CAS
+DIRTY_EXEC = CLIENT_DIRTY_EXEC
+BLOCKED = CLIENT_BLOCKED
+MONITOR = CLIENT_MONITOR
+REPLICA = CLIENT_REPLICA
+MASTER = CLIENT_MASTER
+CLOSE_AFTER_REPLY = CLIENT_CLOSE_AFTER_REPLY
+CLOSE_ASAP = CLIENT_CLOSE_ASAP
+UNIX_SOCKET = CLIENT_UNIX_SOCKET
+NO_EVICT = CLIENT_NO_EVICT
+NO_TOUCH = CLIENT_NO_TOUCH
+REPLY_OFF = CLIENT_REPLY_OFF
+REPLY_SKIP_NEXT = CLIENT_REPLY_SKIP_NEXT
+REPLY_SKIP = CLIENT_REPLY_SKIP
+TRACKING = CLIENT_TRACKING
+DENY_BLOCKING = CLIENT_DENY_BLOCKING
+READONLY = CLIENT_READONLY
+PAUSED = CLIENT_PAUSED
+SCRIPT = CLIENT_SCRIPT
+FAKE = CLIENT_FAKE
+STRANGER = SLOW_STRANGER
+IN_MULTI = SLOW_MULTI
+SUBSCRIBED = SLOW_SUBSCRIBED
+REPLY_MODE = SLOW_REPLY_MODE
+RESTRICTED = SLOW_RESTRICTED
+CLOSING = SLOW_CLOSING
+
+
+cdef class Client:
+    """A client. `loop` is told when there is output; a pretended client (scripts, AOF loading) has none."""
+
+    def __cinit__(self, id, Database db, loop=None):
+        self.id = id
+        self.db = db
+        self.loop = loop
+        self.resp = 2
+        self.fd = -1
+        self.name = self.library_name = self.library_version = b""
+        self.address = self.local_address = ""
+        self.user = "default"
+        self.created_us = self.active_us = monotonic_us()
+        self.extra = {}
+
+    def __dealloc__(self):
+        output_clear(&self.out)
+
+    # ---- replies
+    cdef int write(self, object value) except -1:
+        if self.state & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_CLOSE_ASAP) and not self.state & CLIENT_PUSHING:
+            return 0
+        write_reply(&self.out, value, self.resp)
+        if not self.queued:
+            self.has_output()
+        return 0
+
+    cdef void has_output(self):
+        if self.loop is not None:
+            self.queued = True
+            self.loop.to_flush.append(self)
+
+    def reply(self, value) -> None:
+        """Write one reply (see registry.reply), unless CLIENT REPLY says no."""
+        self.write(value)
+
+    def push(self, value) -> None:
+        """Write an out-of-band message; also when replies are off."""
+        cdef uint64_t before = self.state
+        if before & CLIENT_CLOSE_ASAP:
+            return
+        self.state |= CLIENT_PUSHING
+        try:
+            self.write(value)
+        finally:
+            self.state = (self.state & ~<uint64_t>CLIENT_PUSHING) | (before & CLIENT_PUSHING)
+
+    @property
+    def output_bytes(self) -> int:
+        """Reply bytes that wait: here and at the lane."""
+        return self.out.bytes + self.in_flight
+
+    @property
+    def output_memory(self) -> int:
+        """Memory of the replies that wait."""
+        return output_memory(&self.out) + self.in_flight
+
+    def has_waiting_commands(self) -> bool:
+        """Whether commands of the batch in hand are still to be executed."""
+        return self.batch != NULL and self.batch.next < self.batch.command_count
+
+    # ---- state
+    def select(self, Database db) -> None:
+        """SELECT."""
+        self.db = db
+
+    def set(self, uint64_t bits) -> None:
+        """Set CLIENT_ bits."""
+        self.state |= bits
+
+    def clear(self, uint64_t bits) -> None:
+        """Clear CLIENT_ bits."""
+        self.state &= ~bits
+
+    def has(self, uint64_t bits) -> bool:
+        """Whether any of these CLIENT_ bits is set."""
+        return (self.state & bits) != 0
+
+    def slow_because(self, uint32_t bits, bint yes=True) -> None:
+        """Say (or take back) why fast paths must decline for this client."""
+        self.slow = self.slow | bits if yes else self.slow & ~bits
+
+    def close(self, bint after_reply=False) -> None:
+        """Have the connection closed: now, or once what was written is sent."""
+        if self.loop is None:
+            return
+        self.slow |= SLOW_CLOSING
+        self.state |= CLIENT_CLOSE_AFTER_REPLY if after_reply else CLIENT_CLOSE_ASAP
+        self.loop.to_close.append(self)

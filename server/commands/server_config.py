@@ -1,0 +1,125 @@
+"""CONFIG: see and change the configuration of the running server. The rules live in server.config.config."""
+
+from collections.abc import Sequence
+
+from server.clients.client import FAKE, UNIX_SOCKET
+from server.config.config import ConfigSetError
+from server.dispatch.call import Call
+from server.registry.command import ADMIN, LOADING, NOSCRIPT, STALE, container, group
+from server.registry.errors import CommandError, syntax
+from server.registry.reply import OK
+
+command = group("server")
+container("CONFIG", "server", "Everything about the server's configuration.", since="2.0.0")
+
+_FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
+_ON_ALL_NODES = ("request_policy:all_nodes", "response_policy:all_succeeded")
+_REDACTED = b"(redacted)"
+_FIRST_VALUE = 3  # CONFIG SET name value: where the first value stands
+
+
+def _text(word: bytes) -> str:
+    return word.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _is_local(call: Call) -> bool:
+    return call.client.has(UNIX_SOCKET) or call.client.address.startswith(("127.", "[::1]", "::1"))
+
+
+@command("CONFIG|GET", arity=-3, flags=_FLAGS, since="2.0.0", syntax="parameter [parameter ...]",
+         history=(("7.0.0", "Takes several patterns."),))
+def config_get(call: Call, *patterns: bytes) -> dict[bytes, bytes]:
+    """Show configuration directives and their values.
+
+    Each argument is a name or a glob-style pattern. The reply is a map (a flat array in RESP2) from the names that
+    match to their values as strings: memory in bytes, booleans as yes and no. Names that do not exist are left out.
+
+    Complexity: O(N) where N is the number of directives.
+    """
+    found = call.config.get(map(_text, patterns))
+    return {_bytes(name): _bytes(value) for name, value in found.items()}
+
+
+@command("CONFIG|SET", arity=-4, flags=_FLAGS, since="2.0.0", syntax="parameter value [parameter value ...]",
+         tips=_ON_ALL_NODES, history=(("7.0.0", "Sets several parameters at once, all or none."),))
+def config_set(call: Call, *words: bytes) -> str:
+    """Change configuration directives while the server runs.
+
+    Either all of them are set and OK is the reply, or none. What has several values (save, bind) is given as one
+    string. The file is not touched: CONFIG REWRITE does that.
+
+    Complexity: O(N) where N is the number of directives given.
+    """
+    _redact(call, words)
+    if len(words) % 2:
+        raise syntax()
+    pairs = [(_text(name), _text(value)) for name, value in zip(words[0::2], words[1::2], strict=True)]
+    allowed = call.client.has(FAKE)  # a script's or the AOF's own client is no stranger
+    try:
+        call.config.set(pairs, loading=bool(call.server.loading), local=allowed or _is_local(call))
+    except ConfigSetError as error:
+        raise CommandError(str(error)) from None
+    return OK
+
+
+def _redact(call: Call, words: Sequence[bytes]) -> None:
+    """Keep passwords out of slowlog and MONITOR, whatever else is wrong with the call."""
+    names = [_text(name) for name in words[0::2]]
+    for at in call.config.sensitive_arguments(names):
+        place = _FIRST_VALUE + 2 * at
+        if place < len(call.argv):
+            call.argv[place] = _REDACTED
+
+
+@command("CONFIG|RESETSTAT", arity=2, flags=_FLAGS, since="2.0.0", tips=_ON_ALL_NODES)
+def config_resetstat(call: Call) -> str:
+    """Set the server's statistics back to zero.
+
+    Complexity: O(1)
+    """
+    call.config.reset_statistics()
+    return OK
+
+
+@command("CONFIG|REWRITE", arity=2, flags=_FLAGS, since="2.8.0", tips=_ON_ALL_NODES)
+def config_rewrite(call: Call) -> str:
+    """Write the running configuration back to the file the server was started with.
+
+    Comments, order and included files stay as they are; what was changed is changed in place, what is new comes last.
+
+    Complexity: O(N) where N is the size of the file.
+    """
+    if call.config.configfile is None:
+        raise CommandError("ERR The server is running without a config file")
+    try:
+        call.config.rewrite()
+    except OSError as error:
+        call.config.log("warning", f"CONFIG REWRITE failed: {error.strerror}")
+        raise CommandError(f"ERR Rewriting config file: {error.strerror}") from None
+    call.config.log("notice", "CONFIG REWRITE executed with success.")
+    return OK
+
+
+@command("CONFIG|HELP", arity=2, flags=LOADING | STALE, since="5.0.0")
+def config_help(call: Call) -> list[str]:
+    """List the subcommands.
+
+    Complexity: O(1)
+    """
+    return [
+        "CONFIG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "GET <pattern>",
+        "    Return parameters matching the glob-like <pattern> and their values.",
+        "SET <directive> <value>",
+        "    Set the configuration <directive> to <value>.",
+        "RESETSTAT",
+        "    Reset statistics reported by the INFO command.",
+        "REWRITE",
+        "    Rewrite the configuration file.",
+        "HELP",
+        "    Print this help.",
+    ]

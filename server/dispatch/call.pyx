@@ -1,0 +1,62 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from server.clients.client cimport CLIENT_DENY_BLOCKING, CLIENT_MULTI, CLIENT_SCRIPT, Client
+from server.registry.clock cimport clock_state
+
+
+cdef class Call:
+    """What a command's function gets first. A command reports, the server spreads: `changed` is the only duty."""
+
+    def __cinit__(self, Client client, server, command, list argv):
+        self.client = client
+        self.server = server
+        self.command = command
+        self.argv = argv
+        self.db = client.db
+
+    @property
+    def now_ms(self) -> int:
+        """Unix time in milliseconds, the same for the whole command."""
+        return clock_state().unix_ms
+
+    @property
+    def config(self):
+        """The configuration values (config.maxmemory ...)."""
+        return self.server.config
+
+    @property
+    def may_block(self) -> bool:
+        """False inside EXEC or a script: a blocking command then answers at once."""
+        return not self.client.state & (CLIENT_DENY_BLOCKING | CLIENT_SCRIPT)
+
+    # ---- what changed
+    def changed(self, bytes key, str event=None, *, int by=1, Database db=None) -> None:
+        """Report that a key was changed: `by` is how many elements (rdb_changes_since_last_save); `event` is the keyspace
+        event's name (its class follows from it), None for none. Spreads to WATCH, tracking, notifications, blocked
+        clients and, once the command is over, to AOF and replicas."""
+        self.dirty += by
+        self.server.effects.changed(self.db if db is None else db, key, event)
+
+    def deleted(self, bytes key, str event="del", *, int by=1, Database db=None) -> None:
+        """The same for a key that is gone."""
+        self.dirty += by
+        self.server.effects.changed(self.db if db is None else db, key, event)
+
+    def notify(self, str event, bytes key, *, Database db=None) -> None:
+        """Only the keyspace event."""
+        self.server.effects.notify(self.db if db is None else db, key, event)
+
+    # ---- what AOF and replicas are told
+    def propagate_as(self, *argv) -> None:
+        """Tell AOF and replicas this command instead of the one that was called (may be called several times: all of
+        them, as one transaction)."""
+        if self.propagated is None:
+            self.propagated = []
+        self.propagated.append(list(argv))
+
+    def propagate_nothing(self) -> None:
+        """Tell them nothing of this call."""
+        self.propagated = []
+
+    def propagate_also(self, *argv, Database db=None) -> None:
+        """Tell them this one too, before the command itself (in one transaction with it)."""
+        self.server.propagation.also(self.db if db is None else db, list(argv))

@@ -1,0 +1,35 @@
+# cython: language_level=3
+"""Why fast paths must decline for everybody right now: two words of bits, tested once per command."""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t
+
+cdef enum:                             # of all fast paths
+    SLOW_OFF = 1                       # DEBUG fast-paths no
+    SLOW_MONITORS = 2
+    SLOW_PAUSED = 4
+    SLOW_LOADING = 8
+    SLOW_SCRIPT = 16                   # a script holds the server
+    SLOW_NOTIFY_READS = 32             # "keymiss" events
+    SLOW_STALE = 64                    # a replica that must not serve
+    SLOW_CLUSTER = 128
+    SLOW_EXPIRED_KEPT = 256            # a replica: expired keys are hidden, not deleted
+    SLOW_TRACKED_READS = 512
+
+cdef enum:                             # of those that write
+    SLOW_WATCHED = 1
+    SLOW_NOTIFY = 2
+    SLOW_READONLY = 4
+    SLOW_DISK = 8                      # MISCONF
+    SLOW_FEW_REPLICAS = 16
+    SLOW_TRACKED = 32
+    SLOW_BLOCKED_CLIENTS = 64          # somebody waits for a key
+
+cdef struct Conditions:
+    uint32_t all                       # bits of the first kind
+    uint32_t writes                    # bits of the second
+    size_t max_memory                  # 0 = no limit; a write beyond it goes through the gates
+    int64_t dirty                      # changes made by fast paths since the server last collected them
+    int64_t slow_log_ns                # slowlog-log-slower-than, -1 = off
+    bint track_latency
+
+cdef Conditions* conditions() noexcept nogil

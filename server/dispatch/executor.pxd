@@ -1,0 +1,13 @@
+# cython: language_level=3
+"""From words to a reply: lookup, arity, gates, MULTI queue, and the call with its accounting."""
+from libc.stdint cimport int64_t
+
+from server.clients.client cimport Client
+from server.dispatch.propagate cimport Propagation
+
+cdef class Executor:
+    cdef readonly object server
+    cdef Propagation propagation
+    cdef public int64_t dirty          # rdb_changes_since_last_save, without the fast paths' share
+    cdef public int64_t commands       # total_commands_processed, likewise
+    cdef int process(self, Client client, list argv) except -1

@@ -1,0 +1,343 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdio cimport snprintf
+from libc.string cimport memcpy
+
+from iothreads.message cimport REFERENCE_MIN, Batch, arg_at, arg_length, output_reference
+from iothreads.message cimport Command as Request
+from iothreads.resp_writer cimport (format_signed, write_bulk, write_header, write_integer, write_null, write_raw)
+from server.clients.client cimport Client
+from server.dispatch.conditions cimport Conditions, conditions
+from server.dispatch.propagate cimport Propagation
+from server.dispatch.record cimport Record, fast_t
+from server.keyspace.database cimport Database, Keyspace, entry_string_view, parse_int64
+from server.structures.table cimport (
+    ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, TYPE_STRING, Blob, Entry, Table, blob_release,
+    entry_encoding, entry_expire, entry_inline, entry_set_type, entry_type, entry_word_ref, table_delete, table_find,
+    table_hash, table_insert_word, table_prefetch_bucket, table_prefetch_entry, table_set_expire, table_set_word)
+from server.types.value cimport release_value
+
+cdef Conditions* _conditions = conditions()
+cdef Propagation _propagation = None
+
+cdef enum:
+    MANY = 64                          # keys of one command that a fast path takes
+
+
+cdef void bind_propagation(Propagation propagation):
+    global _propagation
+    _propagation = propagation
+
+
+def use_propagation(Propagation propagation) -> None:
+    """Tell the fast paths where writes are propagated to."""
+    bind_propagation(propagation)
+
+
+# ---- what they share
+cdef inline bint _expired(Entry* e, Keyspace shared) noexcept:
+    return e.klen & ENTRY_EXPIRE and entry_expire(e) < shared.clock.unix_ms
+
+
+cdef inline void _touch(Entry* e, Keyspace shared) noexcept:
+    if shared.lfu:
+        shared.touch(e)
+    else:
+        e.meta = (e.meta & 0xFF000000) | shared.clock.lru
+
+
+cdef inline uint64_t _hash_of(Batch* b, Request* r) noexcept:
+    """The first key's hash: made by the prefetch of the batch, or now."""
+    if r.hash == 0:
+        r.hash = table_hash(arg_at(b, r, 1), arg_length(b, r, 1))
+    return r.hash
+
+
+cdef inline void _written(Client c, Batch* b, Request* r, int64_t changes) noexcept:
+    """A write took place as it was called: count it, and pass its own bytes on."""
+    _conditions.dirty += changes
+    if _propagation.wanted:
+        _propagate_own(c, b, r)
+
+
+cdef void _propagate_own(Client c, Batch* b, Request* r) noexcept:
+    cdef uint64_t i
+    if r.bytes_length:
+        _propagation.feed_raw(c.db.index, b.buffer + r.bytes, r.bytes_length)
+        return
+    _propagation.feed_raw(c.db.index, NULL, 0)       # an inline command: written anew
+    write_header(&_propagation.stream, c'*', r.arg_count)
+    for i in range(r.arg_count):
+        write_bulk(&_propagation.stream, arg_at(b, r, i), arg_length(b, r, i))
+
+
+cdef void _release_blob(void* blob) noexcept:
+    blob_release(<Blob*>blob)
+
+
+cdef inline void _reply_string(Client c, Entry* e) noexcept:
+    cdef char scratch[24]
+    cdef char* start
+    cdef size_t length = entry_string_view(e, scratch, &start)
+    cdef Blob* blob
+    if length >= REFERENCE_MIN:
+        blob = <Blob*>entry_word_ref(e)[0]
+        blob.references += 1
+        write_header(&c.out, c'$', length)
+        output_reference(&c.out, blob.data, length, blob, _release_blob)
+        write_raw(&c.out, "\r\n", 2)
+    else:
+        write_bulk(&c.out, start, length)
+
+
+# ---- reads
+cdef int _get(Client c, Batch* b, Request* r) except -1:
+    cdef Keyspace shared = c.db.keyspace
+    cdef Entry* e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r))
+    if e == NULL:
+        shared.misses += 1
+        write_null(&c.out, c.resp)
+        return 1
+    if entry_type(e) != TYPE_STRING or _expired(e, shared):
+        return 0
+    _touch(e, shared)
+    shared.hits += 1
+    _reply_string(c, e)
+    return 1
+
+
+cdef int _hash_keys(Client c, Batch* b, Request* r, int first, int step, uint64_t* hashes) noexcept:
+    """Hash up to MANY keys and warm their buckets, then their entries; the number of keys, or 0 when there are more."""
+    cdef int i, count = (<int>r.arg_count - first + step - 1) // step
+    if count > MANY:
+        return 0
+    for i in range(count):
+        hashes[i] = table_hash(arg_at(b, r, first + i * step), arg_length(b, r, first + i * step))
+        table_prefetch_bucket(c.db.table, hashes[i])
+    for i in range(count):
+        table_prefetch_entry(c.db.table, hashes[i])
+    return count
+
+
+cdef int _mget(Client c, Batch* b, Request* r) except -1:
+    cdef uint64_t hashes[MANY]
+    cdef Entry* e
+    cdef Keyspace shared = c.db.keyspace
+    cdef int i, count = _hash_keys(c, b, r, 1, 1, hashes)
+    if count == 0:
+        return 0
+    for i in range(count):
+        e = table_find(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i])
+        if e != NULL and _expired(e, shared):
+            return 0
+    write_header(&c.out, c'*', count)
+    for i in range(count):
+        e = table_find(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i])
+        if e == NULL:
+            shared.misses += 1
+            write_null(&c.out, c.resp)
+            continue
+        _touch(e, shared)
+        shared.hits += 1
+        if entry_type(e) == TYPE_STRING:
+            _reply_string(c, e)
+        else:
+            write_null(&c.out, c.resp)
+    return 1
+
+
+cdef int _exists(Client c, Batch* b, Request* r) except -1:
+    cdef Keyspace shared = c.db.keyspace
+    cdef Entry* e
+    if r.arg_count != 2:
+        return 0
+    e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r))
+    if e == NULL:
+        shared.misses += 1
+        write_integer(&c.out, 0)
+        return 1
+    if _expired(e, shared):
+        return 0
+    _touch(e, shared)
+    shared.hits += 1
+    write_integer(&c.out, 1)
+    return 1
+
+
+cdef int _ttl(Client c, Batch* b, Request* r) except -1:
+    cdef Keyspace shared = c.db.keyspace
+    cdef Entry* e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r))
+    if e == NULL:
+        shared.misses += 1
+        write_integer(&c.out, -2)
+        return 1
+    if _expired(e, shared):
+        return 0
+    shared.hits += 1
+    if e.klen & ENTRY_EXPIRE:
+        write_integer(&c.out, (entry_expire(e) - shared.clock.unix_ms + 500) // 1000)
+    else:
+        write_integer(&c.out, -1)
+    return 1
+
+
+# ---- writes
+cdef int _set(Client c, Batch* b, Request* r) except -1:
+    if r.arg_count != 3:
+        return 0
+    c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r), arg_at(b, r, 2), arg_length(b, r, 2), False)
+    _written(c, b, r, 1)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int _mset(Client c, Batch* b, Request* r) except -1:
+    cdef uint64_t hashes[MANY]
+    cdef int i, count
+    if r.arg_count < 3 or not r.arg_count & 1:
+        return 0
+    count = _hash_keys(c, b, r, 1, 2, hashes)
+    if count == 0:
+        return 0
+    for i in range(count):
+        c.db.store_string(arg_at(b, r, 1 + 2 * i), arg_length(b, r, 1 + 2 * i), hashes[i],
+                          arg_at(b, r, 2 + 2 * i), arg_length(b, r, 2 + 2 * i), False)
+    _written(c, b, r, count)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
+    cdef Keyspace shared = c.db.keyspace
+    cdef Table* t = c.db.table
+    cdef uint64_t hash = _hash_of(b, r)
+    cdef Entry* e = table_find(t, arg_at(b, r, 1), arg_length(b, r, 1), hash)
+    cdef int64_t value = 0
+    cdef uint8_t* text
+    if e == NULL:
+        e = table_insert_word(t, arg_at(b, r, 1), arg_length(b, r, 1), hash, <uint64_t>by)
+        e.meta = shared.first_access()
+        entry_set_type(e, TYPE_STRING, STR_INT)
+        _written(c, b, r, 1)
+        write_integer(&c.out, by)
+        return 1
+    if entry_type(e) != TYPE_STRING or _expired(e, shared):
+        return 0
+    if e.klen & ENTRY_WORD:
+        if entry_encoding(e) != STR_INT:
+            return 0
+        value = <int64_t>entry_word_ref(e)[0]
+    else:
+        text = entry_inline(e)
+        if not parse_int64(<char*>text + 1, text[0], &value):
+            return 0
+    if (by > 0 and value > 9223372036854775807LL - by) or (by < 0 and value < -9223372036854775807LL - 1 - by):
+        return 0
+    value += by
+    if e.klen & ENTRY_WORD:
+        entry_word_ref(e)[0] = <uint64_t>value
+    else:
+        e = table_set_word(t, e, hash, <uint64_t>value)
+        entry_set_type(e, TYPE_STRING, STR_INT)
+    _touch(e, shared)
+    _written(c, b, r, 1)
+    write_integer(&c.out, value)
+    return 1
+
+
+cdef int _incr(Client c, Batch* b, Request* r) except -1:
+    return _add(c, b, r, 1)
+
+
+cdef int _decr(Client c, Batch* b, Request* r) except -1:
+    return _add(c, b, r, -1)
+
+
+cdef int _incrby(Client c, Batch* b, Request* r) except -1:
+    cdef int64_t by
+    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &by):
+        return 0
+    return _add(c, b, r, by)
+
+
+cdef int _del(Client c, Batch* b, Request* r) except -1:
+    """One key that is a string; others are for the definition."""
+    cdef Entry* e
+    if r.arg_count != 2:
+        return 0
+    e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r))
+    if e == NULL:
+        write_integer(&c.out, 0)
+        return 1
+    if entry_type(e) != TYPE_STRING or _expired(e, c.db.keyspace):
+        return 0
+    table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
+    _written(c, b, r, 1)
+    write_integer(&c.out, 1)
+    return 1
+
+
+cdef int _expire(Client c, Batch* b, Request* r) except -1:
+    """EXPIRE key seconds, in the future; propagated as PEXPIREAT."""
+    cdef Keyspace shared = c.db.keyspace
+    cdef int64_t seconds, when
+    cdef Entry* e
+    cdef char text[32]
+    cdef size_t length
+    if r.arg_count != 3 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &seconds):
+        return 0
+    if seconds <= 0 or seconds > 100000000000LL:
+        return 0
+    e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r))
+    if e == NULL:
+        write_integer(&c.out, 0)
+        return 1
+    if _expired(e, shared):
+        return 0
+    when = shared.clock.unix_ms + seconds * 1000
+    table_set_expire(c.db.table, e, r.hash, when)
+    _conditions.dirty += 1
+    if _propagation.wanted:
+        length = format_signed(text, when) - text
+        _propagation.feed_raw(c.db.index, "*3\r\n$9\r\nPEXPIREAT\r\n", 19)
+        write_bulk(&_propagation.stream, arg_at(b, r, 1), arg_length(b, r, 1))
+        write_bulk(&_propagation.stream, text, length)
+    write_integer(&c.out, 1)
+    return 1
+
+
+cdef int _ping(Client c, Batch* b, Request* r) except -1:
+    if r.arg_count != 1:
+        return 0
+    write_raw(&c.out, "+PONG\r\n", 7)
+    return 1
+
+
+cdef int _attach(dict records, str name, fast_t fast, bint keyed=True) except -1:
+    cdef Record record = records.get(name)
+    if record is not None:
+        record.fast = fast
+        record.prefetch = keyed
+    return 0
+
+
+def attach_fast_paths(dict commands) -> None:
+    """Give the records of registry.command.COMMANDS their fast paths. Called after build_records."""
+    records = {command.name: command.record for command in commands.values()}
+    _attach(records, "get", _get)
+    _attach(records, "mget", _mget)
+    _attach(records, "exists", _exists)
+    _attach(records, "ttl", _ttl)
+    _attach(records, "set", _set)
+    _attach(records, "mset", _mset)
+    _attach(records, "incr", _incr)
+    _attach(records, "decr", _decr)
+    _attach(records, "incrby", _incrby)
+    _attach(records, "del", _del)
+    _attach(records, "expire", _expire)
+    _attach(records, "ping", _ping, False)
+
+
+def fast_path_names(dict commands) -> list[str]:
+    """The commands that have one."""
+    return [command.name for command in commands.values() if (<Record>command.record).fast != NULL]

@@ -1,0 +1,112 @@
+"""The gates: what may stop a command before it runs, in Redis's order (processCommand).
+
+A gate is a small function of the Call that raises CommandError to refuse, or Postponed to keep the client waiting. Each
+command keeps the tuple of gates that can fire for it; rooms register theirs at start with `gate`. A refusal inside MULTI
+spoils the transaction.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from server.clients import client as c
+from server.registry import errors
+from server.registry.command import DENYOOM, LOADING, NO_AUTH, PROTECTED, PUBSUB, WRITE, Command, every_command
+from server.registry.errors import CommandError
+
+
+class Postponed(Exception):
+    """The client waits (CLIENT PAUSE): the loop runs the command again later."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One entry: its place in the order, and for which commands it can fire."""
+
+    order: int
+    name: str
+    check: Callable[[Any], None]
+    concerns: Callable[[Command], bool]
+
+
+# Redis's order; rooms that come later take their place by number.
+ORDER = {"protected": 10, "authenticated": 20, "permitted": 30, "cluster": 40, "memory": 50, "disk": 60, "min-replicas": 70,
+         "readonly-replica": 80, "subscribed": 90, "stale": 100, "loading": 110, "busy": 120, "paused": 130}
+_gates: list[Gate] = []
+
+
+def gate(name: str, concerns: Callable[[Command], bool] = lambda command: True) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+    """Register a gate by its name in ORDER; `concerns` says for which commands."""
+
+    def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
+        _gates.append(Gate(ORDER[name], name, check, concerns))
+        return check
+
+    return register
+
+
+def assign_gates() -> None:
+    """Give every command its tuple. Called once all rooms are loaded."""
+    _gates.sort(key=lambda entry: entry.order)
+    for command in every_command():
+        command.gates = tuple(entry.check for entry in _gates if entry.concerns(command))
+
+
+@gate("protected", lambda command: command.has(PROTECTED))
+def protected(call: Any) -> None:
+    """enable-debug-command and enable-module-command: no, yes, or local connections only."""
+    name = call.command.name.split("|")[0]
+    allowed = call.config.enable_module_command if name == "module" else call.config.enable_debug_command
+    local = call.client.has(c.UNIX_SOCKET) or call.client.address.startswith(("127.", "[::1]", "::1"))
+    if allowed == "yes" or (allowed == "local" and local) or call.client.has(c.FAKE):
+        return
+    raise CommandError(
+        f"ERR {name.upper()} command not allowed. If the enable-{name}-command option is set to \"local\", you can run it "
+        "from a local connection, otherwise you need to set this option in the configuration file, and then restart the "
+        "server.")
+
+
+@gate("authenticated", lambda command: not command.has(NO_AUTH))
+def authenticated(call: Any) -> None:
+    """Nothing but AUTH, HELLO, QUIT and RESET before a password was given."""
+    if not call.client.authenticated:
+        raise CommandError(errors.NO_AUTH)
+
+
+@gate("memory")
+def memory(call: Any) -> None:
+    """Make room when over maxmemory; refuse what would need more when that fails."""
+    limit = call.config.maxmemory
+    if limit and not call.server.make_room() and (
+            call.command.has(DENYOOM) or (call.client.has(c.MULTI) and call.command.name not in ("exec", "discard"))):
+        raise CommandError(errors.OUT_OF_MEMORY)
+
+
+_SUBSCRIBED_ALLOWED = {"subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe", "ping",
+                       "quit", "reset"}
+
+
+@gate("subscribed", lambda command: command.name not in _SUBSCRIBED_ALLOWED)
+def subscribed(call: Any) -> None:
+    """A RESP2 client with subscriptions may only manage them."""
+    if call.client.resp == 2 and call.client.slow & c.SUBSCRIBED:
+        raise CommandError(
+            f"ERR Can't execute '{call.command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
+            "allowed in this context")
+
+
+@gate("loading", lambda command: not command.has(LOADING))
+def loading(call: Any) -> None:
+    """While a file is loaded only what needs no data runs."""
+    if call.server.loading:
+        raise CommandError("LOADING Redis is loading the dataset in memory")
+
+
+@gate("paused", lambda command: True)
+def paused(call: Any) -> None:
+    """CLIENT PAUSE: writes (or everything) wait."""
+    if call.server.paused is not None and call.server.paused.holds(call):
+        raise Postponed
+
+
+_ = (WRITE, PUBSUB)

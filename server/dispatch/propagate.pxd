@@ -1,0 +1,14 @@
+# cython: language_level=3
+"""What AOF and replicas are told: one stream of RESP commands with SELECTs, built in one place."""
+from libc.stddef cimport size_t
+
+from iothreads.message cimport Output
+
+cdef class Propagation:
+    cdef public bint wanted            # somebody listens; nothing is built otherwise
+    cdef Output stream                 # this turn's bytes
+    cdef int selected                  # database of the last command in the stream, -1 = say SELECT first
+    cdef public list listeners         # callables(bytes): get the stream once a turn
+    cdef list unit                     # (db index, argv) of the execution unit under way
+    cdef public int depth              # > 0 inside EXEC, a script or a running command
+    cdef void feed_raw(self, int db, const char* command, size_t length) noexcept    # one command's own RESP bytes

@@ -1,0 +1,29 @@
+# cython: language_level=3
+"""The native side of a command: its fast path, what gates it, and its statistics. Looked up by the raw bytes of the name."""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from iothreads.message cimport Batch
+from iothreads.message cimport Command as Request
+from server.clients.client cimport Client
+
+ctypedef int (*fast_t)(Client client, Batch* batch, Request* request) except -1    # 1 done, 0 declined
+
+cdef enum:
+    LATENCY_BUCKETS = 320              # 8 per power of two of nanoseconds
+
+cdef class Record:
+    cdef readonly object command       # registry Command
+    cdef fast_t fast                   # NULL: none
+    cdef bint write
+    cdef bint deny_oom
+    cdef int arity
+    cdef bint prefetch                 # the first argument is a key
+    cdef public uint64_t calls, rejected, failed
+    cdef uint64_t nanoseconds
+    cdef uint64_t* latency             # LATENCY_BUCKETS counters, allocated at first use; NULL with latency-tracking no
+    cdef void account(self, uint64_t ns, bint tracking) noexcept
+    cdef void _first_latency(self) noexcept
+
+cdef Record find_record(const char* name, size_t length)          # None when unknown; any case
+cdef void* record_pointer(const char* name, size_t length) noexcept      # borrowed; NULL when unknown

@@ -1,0 +1,778 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+
+from iothreads.resp_writer cimport format_signed
+from server.registry.clock cimport clock_state
+from server.structures.table cimport (
+    ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
+    Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_expire_ref, entry_inline, entry_key,
+    entry_key_length, entry_set_type, entry_size, entry_type, entry_word_ref, table_delete, table_fair_random,
+    table_expire_scan, table_find, table_free, table_hash, table_insert_inline, table_insert_word, table_memory,
+    table_new, table_persist, table_random, table_rehash_us, table_release_entry, table_resize_hint, table_scan,
+    table_set_expire, table_set_inline, table_set_word, table_shrink_if_sparse, table_size, table_unlink)
+from server.types.value cimport LAZY_EFFORT, TypeTraits, Value, release_value, release_word, traits_of
+
+import random
+
+from server.keyspace.lazyfree cimport LazyFree
+from server.registry.errors import wrong_type
+
+TYPE_NAMES = {0: "string", 1: "list", 2: "set", 3: "zset", 4: "hash", 6: "stream"}
+cdef object _wrong_type = wrong_type
+cdef object _random = random.random
+
+
+cdef bint parse_int64(const char* text, size_t length, int64_t* value) noexcept nogil:
+    cdef uint64_t v = 0
+    cdef size_t i = 0
+    cdef bint negative = False
+    cdef uint32_t digit
+    if length == 0 or length > 20:
+        return False
+    if text[0] == c'-':
+        negative = True
+        i = 1
+        if length == 1:
+            return False
+    if text[i] == c'0':
+        if length == 1:
+            value[0] = 0
+            return True
+        return False
+    while i < length:
+        digit = <uint32_t>(<uint8_t>text[i]) - 48
+        if digit > 9:
+            return False
+        if v > 1844674407370955161ULL or (v == 1844674407370955161ULL and digit > 5):
+            return False
+        v = v * 10 + digit
+        i += 1
+    if negative:
+        if v > 9223372036854775808ULL:
+            return False
+        value[0] = <int64_t>(<uint64_t>0 - v)
+    else:
+        if v > 9223372036854775807ULL:
+            return False
+        value[0] = <int64_t>v
+    return True
+
+
+cdef bytes entry_key_bytes(Entry* e):
+    return PyBytes_FromStringAndSize(entry_key(e), entry_key_length(e))
+
+
+cdef size_t entry_string_view(Entry* e, char* scratch, char** start) noexcept:
+    cdef Blob* blob
+    cdef uint8_t* short_value
+    if not e.klen & ENTRY_WORD:
+        short_value = entry_inline(e)
+        start[0] = <char*>short_value + 1
+        return short_value[0]
+    if entry_encoding(e) == STR_INT:
+        start[0] = scratch
+        return format_signed(scratch, <int64_t>entry_word_ref(e)[0]) - scratch
+    blob = <Blob*>entry_word_ref(e)[0]
+    start[0] = blob.data
+    return blob.length
+
+
+cdef bytes entry_string(Entry* e):
+    cdef char scratch[24]
+    cdef char* start
+    cdef size_t length = entry_string_view(e, scratch, &start)
+    return PyBytes_FromStringAndSize(start, length)
+
+
+cdef class Keyspace:
+    """What the databases share. `count` databases, as `databases` says."""
+
+    def __cinit__(self, int count=16):
+        self.clock = clock_state()
+        self.lfu_log_factor = 10
+        self.lfu_decay_time = 1
+        self.lazyfree = LazyFree()
+        self.databases = [Database(self, i) for i in range(count)]
+
+    cdef void touch(self, Entry* e) noexcept:
+        """Note an access: the LRU clock, or one step of the LFU counter (decay by minutes, then a chance to grow)."""
+        if self.no_touch:
+            return
+        if not self.lfu:
+            e.meta = (e.meta & 0xFF000000) | self.clock.lru
+        else:
+            e.meta = (e.meta & 0xFF000000) | (self.clock.minutes << 8) | self._lfu_grown(self.lfu_decayed(e.meta))
+
+    cdef uint32_t lfu_decayed(self, uint32_t meta) noexcept:
+        cdef uint32_t counter = meta & 0xFF
+        cdef uint32_t passed = (self.clock.minutes - ((meta >> 8) & 0xFFFF)) & 0xFFFF
+        if self.lfu_decay_time == 0:
+            return counter
+        passed //= self.lfu_decay_time
+        return counter - passed if counter > passed else 0
+
+    cdef uint32_t _lfu_grown(self, uint32_t counter) noexcept:
+        cdef double base
+        if counter == 255:
+            return 255
+        base = counter - 5.0 if counter > 5 else 0.0
+        if <double>_random() < 1.0 / (base * self.lfu_log_factor + 1):
+            counter += 1
+        return counter
+
+    cdef uint32_t first_access(self) noexcept:
+        """The access bits of a new key: LFU starts at 5 so that it is not evicted at once."""
+        return (self.clock.minutes << 8) | 5 if self.lfu else self.clock.lru
+
+    def reset_stats(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.hits = self.misses = self.expired_keys = 0
+
+    def keys_total(self) -> int:
+        """Keys in all databases."""
+        return sum(len(db) for db in self.databases)
+
+    def flush(self, lazy: bool) -> int:
+        """FLUSHALL: empty every database; the number of keys removed."""
+        return sum(db.flush(lazy) for db in self.databases)
+
+    def swap(self, int first, int second) -> None:
+        """SWAPDB: exchange the keys of two databases. Clients keep their database number; watchers and blocked clients
+        stay with the number too."""
+        cdef Database a = self.databases[first]
+        cdef Database b = self.databases[second]
+        a.table, b.table = b.table, a.table
+        a.average_ttl, b.average_ttl = b.average_ttl, a.average_ttl
+
+
+cdef class _Visited:
+    """What a native walk over the table collects."""
+    cdef list keys
+    cdef bint with_expired
+    cdef int64_t now_ms
+    cdef int type              # -1 = any
+
+
+cdef int _collect_key(void* context, Entry* e) noexcept:
+    cdef _Visited v = <_Visited>context
+    if v.type >= 0 and entry_type(e) != v.type:
+        return 0
+    v.keys.append(entry_key_bytes(e))
+    return 0
+
+
+cdef int _collect_live_key(void* context, Entry* e) noexcept:
+    cdef _Visited v = <_Visited>context
+    if e.klen & ENTRY_EXPIRE and entry_expire(e) < v.now_ms:
+        return 0
+    v.keys.append(entry_key_bytes(e))
+    return 0
+
+
+cdef class Detached:
+    """A value on its way from one key to another (RENAME, MOVE, COPY): type, encoding, the native word or short bytes."""
+    cdef int type
+    cdef int encoding
+    cdef uint64_t word
+    cdef bytes short_value             # for inline strings, else None
+    cdef readonly object expire        # Unix ms or -1
+    cdef uint32_t access
+
+    def __dealloc__(self):
+        if self.short_value is None and self.word:
+            release_word(self.type, self.encoding, self.word)
+
+
+cdef class Database:
+    """One numbered database. Keys and values are bytes; times are Unix milliseconds."""
+
+    def __cinit__(self, Keyspace keyspace, int index):
+        self.keyspace = keyspace
+        self.index = index
+        self.table = table_new()
+        self.watched = {}
+        self.blocking = {}
+
+    def __dealloc__(self):
+        if self.table != NULL:
+            table_free(self.table, release_value)
+
+    def __len__(self) -> int:
+        return table_size(self.table)
+
+    @property
+    def expires(self) -> int:
+        """How many keys carry an expire."""
+        return self.table.expires
+
+    # ---- lookup
+    cdef Entry* find(self, const char* key, size_t length, uint64_t hash) noexcept:
+        cdef Entry* e = table_find(self.table, key, length, hash)
+        if e != NULL and e.klen & ENTRY_EXPIRE and entry_expire(e) < self.keyspace.clock.unix_ms and not self.keyspace.show_expired:
+            return NULL
+        return e
+
+    cdef Entry* _live(self, const char* key, size_t length, uint64_t hash) except? NULL:
+        """The entry; an expired one is deleted on the way (or only hidden, where deleting is not ours)."""
+        cdef Entry* e = table_find(self.table, key, length, hash)
+        if e == NULL or not e.klen & ENTRY_EXPIRE or entry_expire(e) >= self.keyspace.clock.unix_ms:
+            return e
+        if self.keyspace.show_expired:
+            return e
+        if not self.keyspace.keep_expired:
+            self.drop_expired(PyBytes_FromStringAndSize(key, length))
+        return NULL
+
+    def drop_expired(self, bytes key) -> None:
+        """Remove a key whose time has come, count it, and tell the hook (which propagates and notifies)."""
+        self._remove(key, self.keyspace.lazy_expire)
+        self.keyspace.expired_keys += 1
+        if self.keyspace.on_expired is not None:
+            self.keyspace.on_expired(self, key)
+
+    cdef Entry* lookup(self, bytes key, int flags) except? NULL:
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        cdef Entry* e = self._live(k, n, table_hash(k, n))
+        cdef Keyspace shared = self.keyspace
+        if e != NULL:
+            if not flags & LOOKUP_NO_TOUCH:
+                shared.touch(e)
+            if not flags & (LOOKUP_NO_STATS | LOOKUP_WRITE):
+                shared.hits += 1
+            return e
+        if not flags & (LOOKUP_NO_STATS | LOOKUP_WRITE):
+            shared.misses += 1
+            if shared.on_miss is not None:
+                shared.on_miss(self, key)
+        return NULL
+
+    def exists(self, bytes key) -> bool:
+        """Whether the key is there; counts neither hit nor miss and does not touch it."""
+        return self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS) != NULL
+
+    def touch(self, bytes key) -> bool:
+        """Whether the key is there, as a read: hit or miss counted, LRU/LFU touched."""
+        return self.lookup(key, 0) != NULL
+
+    def type_of(self, bytes key, *, touch: bool = False) -> str | None:
+        """"string", "list"... or None."""
+        cdef Entry* e = self.lookup(key, 0 if touch else LOOKUP_NO_TOUCH)
+        return None if e == NULL else TYPE_NAMES[entry_type(e)]
+
+    def lookup_read(self, bytes key, kind):
+        """A view of the value for reading, None when the key is absent. `kind` is a class of server.types.
+        Errors: WRONGTYPE."""
+        cdef Entry* e = self.lookup(key, 0)
+        return None if e == NULL else self._view(e, kind)
+
+    def lookup_write(self, bytes key, kind, bint create=False):
+        """The same on behalf of a write; with `create` an absent key gets an empty value (the caller must fill it)."""
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        cdef Entry* e = self.lookup(key, LOOKUP_WRITE)
+        cdef Value value
+        if e != NULL:
+            return self._view(e, kind)
+        if not create:
+            return None
+        e = self._insert_word(k, n, table_hash(k, n), 0)
+        entry_set_type(e, kind.TYPE, 0)
+        value = kind.__new__(kind)
+        value.table = self.table
+        value.entry = e
+        value.create()
+        self._added(key)
+        return value
+
+    cdef object _view(self, Entry* e, kind):
+        cdef Value value
+        if entry_type(e) != <int>kind.TYPE:
+            raise _wrong_type()
+        value = kind.__new__(kind)
+        value.table = self.table
+        value.entry = e
+        return value
+
+    cdef Entry* _insert_word(self, const char* key, size_t length, uint64_t hash, uint64_t word) noexcept:
+        cdef Entry* e = table_insert_word(self.table, key, length, hash, word)
+        e.meta = self.keyspace.first_access()
+        return e
+
+    cdef int _added(self, bytes key) except -1:
+        if self.keyspace.on_new is not None:
+            self.keyspace.on_new(self, key)
+        return 0
+
+    # ---- strings
+    cdef void discard_value(self, Entry* e) noexcept:
+        """Let go of what the word points to: at once when small, in steps when large."""
+        cdef int type = entry_type(e)
+        cdef int encoding = entry_encoding(e)
+        cdef uint64_t word
+        if not e.klen & ENTRY_WORD:
+            return
+        word = entry_word_ref(e)[0]
+        if type == TYPE_STRING:
+            if encoding == STR_BLOB:
+                blob_release(<Blob*>word)
+        else:
+            (<LazyFree>self.keyspace.lazyfree).release(type, encoding, word)
+
+    cdef Entry* store_string(self, const char* key, size_t key_length, uint64_t hash, const char* value, size_t length,
+                             bint keep_ttl) except NULL:
+        """Set a string value, whatever was there. Complexity: O(1) and the copy."""
+        cdef Table* t = self.table
+        cdef Entry* e = table_find(t, key, key_length, hash)
+        cdef Blob* blob
+        if e == NULL:
+            if length <= INLINE_MAX:
+                e = table_insert_inline(t, key, key_length, hash, value, length)
+                e.meta = self.keyspace.first_access()
+                entry_set_type(e, TYPE_STRING, STR_EMBEDDED)
+            else:
+                e = self._insert_word(key, key_length, hash, <uint64_t>blob_new(value, length, length))
+                entry_set_type(e, TYPE_STRING, STR_BLOB)
+            if self.keyspace.on_new is not None:
+                self._added(PyBytes_FromStringAndSize(key, key_length))
+            return e
+        if not keep_ttl and e.klen & ENTRY_EXPIRE:
+            e = table_persist(t, e, hash)
+        if length <= INLINE_MAX:
+            self.discard_value(e)
+            e = table_set_inline(t, e, hash, value, length)
+            entry_set_type(e, TYPE_STRING, STR_EMBEDDED)
+        else:
+            blob = blob_new(value, length, length)
+            self.discard_value(e)
+            e = table_set_word(t, e, hash, <uint64_t>blob)
+            entry_set_type(e, TYPE_STRING, STR_BLOB)
+        self.keyspace.touch(e)
+        return e
+
+    def get(self, bytes key) -> bytes | None:
+        """A string value as a read. Errors: WRONGTYPE."""
+        return self._string(self.lookup(key, 0))
+
+    def get_for_write(self, bytes key) -> bytes | None:
+        """A string value on behalf of a write (no hit or miss). Errors: WRONGTYPE."""
+        return self._string(self.lookup(key, LOOKUP_WRITE))
+
+    def get_if_string(self, bytes key) -> bytes | None:
+        """As `get`, but None for another type (MGET)."""
+        cdef Entry* e = self.lookup(key, 0)
+        return None if e == NULL or entry_type(e) != TYPE_STRING else entry_string(e)
+
+    cdef bytes _string(self, Entry* e):
+        if e == NULL:
+            return None
+        if entry_type(e) != TYPE_STRING:
+            raise _wrong_type()
+        return entry_string(e)
+
+    def check_string(self, bytes key) -> bool:
+        """Whether the key holds a string, as a write looks. Errors: WRONGTYPE."""
+        cdef Entry* e = self.lookup(key, LOOKUP_WRITE)
+        if e != NULL and entry_type(e) != TYPE_STRING:
+            raise _wrong_type()
+        return e != NULL
+
+    def string_length(self, bytes key, bint write=False) -> int:
+        """Bytes of a string value, 0 when absent. Errors: WRONGTYPE."""
+        cdef Entry* e = self.lookup(key, LOOKUP_WRITE if write else 0)
+        cdef char scratch[24]
+        cdef char* start
+        if e == NULL:
+            return 0
+        if entry_type(e) != TYPE_STRING:
+            raise _wrong_type()
+        return entry_string_view(e, scratch, &start)
+
+    def get_range(self, bytes key, Py_ssize_t start, Py_ssize_t end) -> bytes:
+        """Bytes start..end (both included, negative from the end) of a string; empty when absent."""
+        cdef Entry* e = self.lookup(key, 0)
+        cdef char scratch[24]
+        cdef char* at
+        cdef Py_ssize_t length
+        if e == NULL:
+            return b""
+        if entry_type(e) != TYPE_STRING:
+            raise _wrong_type()
+        length = entry_string_view(e, scratch, &at)
+        if start < 0 and end < 0 and start > end:
+            return b""
+        start = max(start + length, 0) if start < 0 else start
+        end = max(end + length, 0) if end < 0 else min(end, length - 1)
+        if end >= length:
+            end = length - 1
+        if length == 0 or start > end:
+            return b""
+        return PyBytes_FromStringAndSize(at + start, end - start + 1)
+
+    def set(self, bytes key, bytes value, bint keep_ttl=False) -> None:
+        """Set a string, replacing any value; drops the expire unless keep_ttl."""
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        self.store_string(k, n, table_hash(k, n), PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), keep_ttl)
+
+    def set_integer(self, bytes key, int64_t value) -> None:
+        """Set a string that is a number (INCR), keeping the expire."""
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        cdef uint64_t hash = table_hash(k, n)
+        cdef Entry* e = table_find(self.table, k, n, hash)
+        if e == NULL:
+            e = self._insert_word(k, n, hash, <uint64_t>value)
+            entry_set_type(e, TYPE_STRING, STR_INT)
+            self._added(key)
+            return
+        self.discard_value(e)
+        e = table_set_word(self.table, e, hash, <uint64_t>value)
+        entry_set_type(e, TYPE_STRING, STR_INT)
+
+    def set_range(self, bytes key, Py_ssize_t offset, bytes data) -> int:
+        """Overwrite part of a string from `offset`, padding with zero bytes; returns the new length. Keeps the expire.
+        With offset = the length this is APPEND. The caller has checked type and size limits. Complexity: O(len(data))
+        amortized."""
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        cdef uint64_t hash = table_hash(k, n)
+        cdef Entry* e = table_find(self.table, k, n, hash)
+        cdef size_t size = PyBytes_GET_SIZE(data)
+        cdef size_t needed = offset + size
+        cdef Blob* blob
+        if e == NULL:
+            if needed <= INLINE_MAX:
+                e = table_insert_inline(self.table, k, n, hash, NULL, needed)
+                e.meta = self.keyspace.first_access()
+                memset(entry_inline(e) + 1, 0, needed)
+                memcpy(entry_inline(e) + 1 + offset, PyBytes_AS_STRING(data), size)
+                entry_set_type(e, TYPE_STRING, STR_RAW_INLINE)
+            else:
+                blob = blob_new(NULL, needed, needed)
+                memset(blob.data, 0, needed)
+                memcpy(blob.data + offset, PyBytes_AS_STRING(data), size)
+                e = self._insert_word(k, n, hash, <uint64_t>blob)
+                entry_set_type(e, TYPE_STRING, STR_BLOB)
+            self._added(key)
+            return needed
+        return self._overwrite(e, hash, offset, data)
+
+    cdef size_t _overwrite(self, Entry* e, uint64_t hash, size_t offset, bytes data) except? 0:
+        cdef char scratch[24]
+        cdef char short_value[256]
+        cdef char* start
+        cdef size_t size = PyBytes_GET_SIZE(data)
+        cdef size_t length = entry_string_view(e, scratch, &start)
+        cdef size_t result = max(length, offset + size)
+        cdef Blob* blob
+        if result <= INLINE_MAX and not (e.klen & ENTRY_WORD and entry_encoding(e) == STR_BLOB):
+            memset(short_value, 0, result)
+            memcpy(short_value, start, length)
+            memcpy(short_value + offset, PyBytes_AS_STRING(data), size)
+            e = table_set_inline(self.table, e, hash, short_value, result)
+            entry_set_type(e, TYPE_STRING, STR_RAW_INLINE)
+            self.keyspace.touch(e)
+            return result
+        if not (e.klen & ENTRY_WORD and entry_encoding(e) == STR_BLOB):
+            memcpy(short_value, start, length)
+            blob = blob_new(short_value, length, result)
+            e = table_set_word(self.table, e, hash, <uint64_t>blob)
+            entry_set_type(e, TYPE_STRING, STR_BLOB)
+        else:
+            blob = self._writable_blob(e, result)
+        if result > length:
+            memset(blob.data + length, 0, result - length)
+        blob.length = result
+        memcpy(blob.data + offset, PyBytes_AS_STRING(data), size)
+        self.keyspace.touch(e)
+        return result
+
+    cdef Blob* _writable_blob(self, Entry* e, size_t capacity) noexcept:
+        """The entry's blob, unshared (replies in flight keep the old bytes) and with room; doubles up to 1 MiB steps."""
+        cdef Blob* blob = <Blob*>entry_word_ref(e)[0]
+        cdef Blob* own
+        if capacity > blob.capacity:
+            capacity += min(capacity, <size_t>1048576)
+        if blob.references > 1:
+            own = blob_new(blob.data, blob.length, max(capacity, blob.length))
+            blob_release(blob)
+            blob = own
+        elif capacity > blob.capacity:
+            blob = blob_reserve(blob, capacity)
+        entry_word_ref(e)[0] = <uint64_t>blob
+        return blob
+
+    def encoding(self, bytes key) -> str | None:
+        """What OBJECT ENCODING says of a string key ("int", "embstr", "raw"); for other types ask their view."""
+        cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
+        cdef int64_t number
+        cdef uint8_t* value
+        if e == NULL or entry_type(e) != TYPE_STRING:
+            return None
+        if e.klen & ENTRY_WORD:
+            return "int" if entry_encoding(e) == STR_INT else "raw"
+        value = entry_inline(e)
+        if entry_encoding(e) == STR_RAW_INLINE or value[0] > 44:
+            return "raw"
+        return "int" if parse_int64(<char*>value + 1, value[0], &number) else "embstr"
+
+    # ---- removing
+    def delete(self, bytes key) -> bool:
+        """Remove a key (also an expired one, which counts as absent); True when it was there."""
+        if self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS) == NULL:
+            return False
+        return self._remove(key, False)
+
+    def unlink(self, bytes key) -> bool:
+        """The same, freeing a large value in steps."""
+        if self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS) == NULL:
+            return False
+        return self._remove(key, True)
+
+    cdef bint _remove(self, bytes key, bint lazy) except -1:
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        cdef Entry* e = table_unlink(self.table, k, n, table_hash(k, n))
+        if e == NULL:
+            return False
+        if lazy:
+            self.discard_value(e)
+        else:
+            release_value(e)
+        table_release_entry(self.table, e)
+        return True
+
+    def flush(self, bint lazy) -> int:
+        """Empty the database; the number of keys removed. With `lazy` memory comes back in steps."""
+        cdef size_t count = table_size(self.table)
+        if count == 0:
+            return 0
+        if lazy:
+            (<LazyFree>self.keyspace.lazyfree).release_table(self.table)
+        else:
+            table_free(self.table, release_value)
+        self.table = table_new()
+        self.average_ttl = 0
+        return count
+
+    # ---- expiry
+    def expire_at(self, bytes key) -> int:
+        """Unix ms at which the key expires, -1 without an expire, -2 when absent. Does not touch the key."""
+        cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
+        return -2 if e == NULL else entry_expire(e)
+
+    def set_expire(self, bytes key, int64_t when_ms) -> bool:
+        """Give an existing key an expire; False when absent."""
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        cdef uint64_t hash = table_hash(k, n)
+        cdef Entry* e = table_find(self.table, k, n, hash)
+        if e == NULL:
+            return False
+        table_set_expire(self.table, e, hash, when_ms)
+        return True
+
+    def persist(self, bytes key) -> bool:
+        """Remove the expire; False when there is no key or no expire."""
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        cdef uint64_t hash = table_hash(k, n)
+        cdef Entry* e = self._live(k, n, hash)
+        if e == NULL or not e.klen & ENTRY_EXPIRE:
+            return False
+        table_persist(self.table, e, hash)
+        return True
+
+    # ---- moving values between keys
+    def take(self, bytes key) -> Detached | None:
+        """Remove a key and hand over its value."""
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        cdef Entry* e = self.lookup(key, LOOKUP_WRITE)
+        cdef Detached value
+        if e == NULL:
+            return None
+        e = table_unlink(self.table, k, n, table_hash(k, n))
+        value = self._detach(e)
+        table_release_entry(self.table, e)
+        return value
+
+    cdef Detached _detach(self, Entry* e):
+        cdef Detached value = Detached.__new__(Detached)
+        value.type = entry_type(e)
+        value.encoding = entry_encoding(e)
+        value.expire = entry_expire(e)
+        value.access = e.meta & 0xFFFFFF
+        if e.klen & ENTRY_WORD:
+            value.word = entry_word_ref(e)[0]
+        else:
+            value.short_value = entry_string(e)
+        return value
+
+    def duplicate(self, bytes key) -> Detached | None:
+        """A deep copy of a key's value (COPY)."""
+        cdef Entry* e = self.lookup(key, 0)
+        cdef Detached value
+        cdef TypeTraits* traits
+        if e == NULL:
+            return None
+        value = self._detach(e)
+        if value.short_value is None:
+            traits = traits_of(value.type)
+            value.word = traits.copy(value.encoding, value.word)
+        value.access = self.keyspace.first_access()
+        return value
+
+    def put(self, bytes key, Detached value, bint keep_expire=True) -> None:
+        """Give a key (which must be absent) a detached value and its expire. The Detached is empty afterwards."""
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        cdef uint64_t hash = table_hash(k, n)
+        cdef Entry* e
+        if value.short_value is not None:
+            e = table_insert_inline(self.table, k, n, hash, PyBytes_AS_STRING(value.short_value),
+                                    PyBytes_GET_SIZE(value.short_value))
+        else:
+            e = table_insert_word(self.table, k, n, hash, value.word)
+        e.meta = value.access
+        entry_set_type(e, value.type, value.encoding)
+        value.word = 0
+        value.short_value = b""
+        if keep_expire and value.expire >= 0:
+            table_set_expire(self.table, e, hash, value.expire)
+        self._added(key)
+
+    # ---- walking
+    def random_key(self) -> bytes | None:
+        """A random key that has not expired (deleting expired ones met on the way, within reason), None when empty."""
+        cdef Entry* e
+        cdef int tries = 100
+        cdef bytes key
+        while table_size(self.table):
+            e = table_fair_random(self.table)
+            if e == NULL:
+                return None
+            key = entry_key_bytes(e)
+            if not e.klen & ENTRY_EXPIRE or entry_expire(e) >= self.keyspace.clock.unix_ms:
+                return key
+            if self.keyspace.keep_expired:
+                tries -= 1
+                if tries == 0:
+                    return key
+                continue
+            self.drop_expired(key)
+        return None
+
+    def scan(self, uint64_t cursor, Py_ssize_t count, int type=-1) -> tuple[int, list[bytes]]:
+        """Some buckets' keys from `cursor` on: (next cursor, keys), expired ones included. At most 10 * count buckets
+        or until `count` keys came up. type: a TYPE_ number to pick, -1 for all."""
+        cdef _Visited found = _Visited.__new__(_Visited)
+        cdef Py_ssize_t steps = count * 10
+        found.keys = []
+        found.type = type
+        while True:
+            cursor = table_scan(self.table, cursor, _collect_key, <void*>found)
+            steps -= 1
+            if cursor == 0 or steps <= 0 or len(found.keys) >= count:
+                return cursor, found.keys
+
+    def all_keys(self) -> list[bytes]:
+        """Every key that has not expired (KEYS). Complexity: O(N)."""
+        cdef _Visited found = _Visited.__new__(_Visited)
+        cdef uint64_t cursor = 0
+        found.keys = []
+        found.now_ms = self.keyspace.clock.unix_ms
+        self.table.pause_rehash += 1
+        while True:
+            cursor = table_scan(self.table, cursor, _collect_live_key, <void*>found)
+            if cursor == 0:
+                break
+        self.table.pause_rehash -= 1
+        return found.keys
+
+    def expired_sample(self, size_t buckets, size_t entries) -> tuple[int, list[bytes], int]:
+        """Look at entries that may expire, going on where the last call stopped: (looked at, expired keys, sum of the
+        others' remaining ms). The caller deletes what expired (keyspace.expire)."""
+        cdef _ExpireSample sample = _ExpireSample.__new__(_ExpireSample)
+        cdef size_t looked
+        sample.expired = []
+        sample.now_ms = self.keyspace.clock.unix_ms
+        looked = table_expire_scan(self.table, buckets, entries, _look_at_expire, <void*>sample)
+        return looked, sample.expired, sample.ttl_sum
+
+    # ---- access bits, sizes
+    def idle_seconds(self, bytes key) -> int | None:
+        """OBJECT IDLETIME under LRU."""
+        cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
+        return None if e == NULL else (self.keyspace.clock.lru - e.meta) & 0xFFFFFF
+
+    def frequency(self, bytes key) -> int | None:
+        """OBJECT FREQ under LFU: the decayed counter."""
+        cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
+        return None if e == NULL else self.keyspace.lfu_decayed(e.meta)
+
+    def set_access(self, bytes key, *, idle_seconds: int = -1, frequency: int = -1) -> None:
+        """RESTORE's IDLETIME or FREQ, and COPY."""
+        cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
+        cdef uint32_t bits
+        if e == NULL:
+            return
+        if frequency >= 0:
+            bits = (self.keyspace.clock.minutes << 8) | <uint32_t>frequency
+        else:
+            bits = (self.keyspace.clock.lru - <uint32_t>idle_seconds) & 0xFFFFFF
+        e.meta = (e.meta & 0xFF000000) | bits
+
+    def memory_usage(self, bytes key) -> int | None:
+        """Bytes a key costs: entry, its share of the buckets, and the value behind it."""
+        cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
+        cdef TypeTraits* traits
+        cdef size_t size
+        if e == NULL:
+            return None
+        size = entry_size(e) + 8
+        traits = traits_of(entry_type(e))
+        if e.klen & ENTRY_WORD and traits.memory != NULL:
+            size += traits.memory(entry_encoding(e), entry_word_ref(e)[0])
+        return size
+
+    def memory(self) -> int:
+        """Bytes of the table itself: buckets and entries, without what values point to. O(1)."""
+        return table_memory(self.table)
+
+    def rehash(self, int64_t microseconds) -> bool:
+        """Give a resize in progress so much time (activerehashing); True when buckets were moved."""
+        if self.table.rehash_index < 0:
+            table_shrink_if_sparse(self.table)
+            if self.table.rehash_index < 0:
+                return False
+        return table_rehash_us(self.table, microseconds) > 0
+
+    def expand(self, size_t keys) -> bool:
+        """Make room for so many keys at once."""
+        return table_resize_hint(self.table, keys)
+
+    def hash_stats(self) -> dict:
+        """What DEBUG HTSTATS shows: buckets and used of both tables."""
+        return {"buckets": [self.table.mask[i] + 1 if self.table.buckets[i] != NULL else 0 for i in range(2)],
+                "used": [self.table.used[i] for i in range(2)], "rehash_index": self.table.rehash_index}
+
+
+cdef class _ExpireSample:
+    cdef list expired
+    cdef int64_t now_ms
+    cdef int64_t ttl_sum
+
+
+cdef int _look_at_expire(void* context, Entry* e) noexcept:
+    cdef _ExpireSample sample = <_ExpireSample>context
+    cdef int64_t left = entry_expire(e) - sample.now_ms
+    if left < 0:
+        sample.expired.append(entry_key_bytes(e))
+    else:
+        sample.ttl_sum += left
+    return 0

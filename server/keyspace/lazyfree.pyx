@@ -1,0 +1,65 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from collections import deque
+
+from libc.stdint cimport int64_t, uint64_t
+
+from server.registry.clock cimport monotonic_us
+from server.structures.table cimport Table, table_free_step, table_size
+from server.types.value cimport LAZY_EFFORT, TypeTraits, release_value, release_word, traits_of
+
+cdef enum:
+    STEP = 256                         # elements freed between two looks at the clock
+
+
+cdef class LazyFree:
+    """The queue. `run(budget_us)` frees for about so long; `pending` is what waits."""
+
+    def __cinit__(self):
+        self.queue = deque()
+
+    cdef void release(self, int type, int encoding, uint64_t word) noexcept:
+        cdef TypeTraits* traits = traits_of(type)
+        if word == 0:
+            return
+        if traits.effort == NULL or traits.release_step == NULL or traits.effort(encoding, word) <= LAZY_EFFORT:
+            release_word(type, encoding, word)
+            return
+        self.queue.append((type, encoding, word))
+        self.pending += 1
+
+    cdef void release_table(self, Table* table) noexcept:
+        self.pending += table_size(table)
+        self.queue.append((-1, 0, <uint64_t>table))
+
+    def run(self, int64_t budget_us) -> bool:
+        """Free for about so many microseconds; True when more waits."""
+        cdef int64_t end = monotonic_us() + budget_us
+        while self.queue:
+            if not self._step_first():
+                self.queue.popleft()
+            if monotonic_us() >= end:
+                break
+        return bool(self.queue)
+
+    cdef bint _step_first(self) except -1:
+        """One step on the value at the front; True when it needs more."""
+        cdef int type
+        cdef int encoding
+        cdef uint64_t word
+        cdef size_t before
+        type, encoding, word = self.queue[0]
+        if type < 0:
+            before = table_size(<Table*>word)
+            if table_free_step(<Table*>word, release_value, STEP):
+                self.pending -= before
+                self.freed += before
+                return False
+            self.pending -= before - table_size(<Table*>word)
+            self.freed += before - table_size(<Table*>word)
+            return True
+        if traits_of(type).release_step(encoding, &word, STEP):
+            self.pending -= 1
+            self.freed += 1
+            return False
+        self.queue[0] = (type, encoding, word)
+        return True

@@ -1,0 +1,94 @@
+"""Reading arguments: numbers as Redis reads them, and options by name.
+
+Each function takes bytes and returns a Python value or raises CommandError with Redis's text.
+"""
+
+from server.registry.errors import MUST_BE_POSITIVE, NOT_A_FLOAT, NOT_AN_INTEGER, OUT_OF_RANGE, CommandError, syntax
+
+INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
+_DIGITS = frozenset(b"0123456789")
+
+
+def parse_integer(text: bytes) -> int | None:
+    """A 64-bit integer written canonically (no sign +, no leading zero, no space), or None. Redis: string2ll."""
+    size = len(text)
+    if size == 0 or size > 20:
+        return None
+    if text == b"0":
+        return 0
+    digits = text[1:] if text[0] == 45 else text
+    if not digits or digits[0] == 48 or not _DIGITS.issuperset(digits):
+        return None
+    value = int(text)
+    return value if INT64_MIN <= value <= INT64_MAX else None
+
+
+def integer(text: bytes, error: str = NOT_AN_INTEGER) -> int:
+    """A signed 64-bit integer."""
+    value = parse_integer(text)
+    if value is None:
+        raise CommandError(error)
+    return value
+
+
+def integer_in(text: bytes, low: int, high: int, error: str | None = None) -> int:
+    """An integer with bounds: not a number and out of range are `value is out of range` texts as in Redis."""
+    value = parse_integer(text)
+    if value is None:
+        raise CommandError(error or NOT_AN_INTEGER)
+    if not low <= value <= high:
+        raise CommandError(error or (MUST_BE_POSITIVE if low == 0 else OUT_OF_RANGE))
+    return value
+
+
+def positive(text: bytes, error: str | None = None) -> int:
+    """0 or more: `value is out of range, must be positive` otherwise (also for text that is no number)."""
+    value = parse_integer(text)
+    if value is None or value < 0:
+        raise CommandError(error or MUST_BE_POSITIVE)
+    return value
+
+
+def parse_float(text: bytes) -> float | None:
+    """A double as strtod reads the whole text (hex, inf too), but no NaN and no surrounding space; None otherwise."""
+    if not text or text[0] in b" \t\n\v\f\r" or text[-1] in b" \t\n\v\f\r" or b"_" in text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        try:
+            value = float.fromhex(text.decode("ascii")) if b"x" in text.lower() else None  # type: ignore[assignment]
+        except (ValueError, OverflowError):
+            return None
+        if value is None:
+            return None
+    if value != value:
+        return None
+    if value in (float("inf"), float("-inf")) and b"inf" not in text.lower():
+        return None      # overflow: strtod sets ERANGE
+    return value
+
+
+def float_(text: bytes, error: str = NOT_A_FLOAT) -> float:
+    """A double."""
+    value = parse_float(text)
+    if value is None:
+        raise CommandError(error)
+    return value
+
+
+def options(arguments: tuple[bytes, ...], **known: int) -> dict[str, tuple[bytes, ...] | bool]:
+    """Options by name in any order and any case: `options(args, EX=1, NX=0)`, the number is how many values follow.
+
+    Returns {"EX": (b"10",), "NX": True}; a repeated option overwrites. Raises `ERR syntax error` for anything else.
+    """
+    found: dict[str, tuple[bytes, ...] | bool] = {}
+    at = 0
+    while at < len(arguments):
+        name = arguments[at].decode("latin-1").upper()
+        values = known.get(name)
+        if values is None or at + values >= len(arguments):
+            raise syntax()
+        found[name] = arguments[at + 1:at + 1 + values] if values else True
+        at += 1 + values
+    return found

@@ -1,0 +1,197 @@
+"""A command, declared once: name, arity, flags, keys, group, since, and the function that is its definition.
+
+COMMAND, COMMAND DOCS, ACL categories, the gates and the dispatch table are all read from here. The summary is the first
+line of the function's docstring, the complexity its `Complexity:` line.
+
+    command = group("hash")
+
+    @command("HSET", arity=-4, flags=WRITE | DENYOOM | FAST, keys=one_key(RW, UPDATE), since="2.0.0",
+             syntax="key field value [field value ...]")
+    def hset(call, key, *field_values): ...
+
+A subcommand is declared as "CONFIG|GET"; its container with `container(...)`. The function is called with the Call and
+the arguments behind the name (behind the subcommand's name), after the arity was checked.
+"""
+
+import enum
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from server.registry.keys import NO_KEYS, Keys
+
+
+class CommandFlag(enum.Flag):
+    """The flags of Redis 7.2's command table; COMMAND INFO prints their names in lower case."""
+
+    WRITE = enum.auto()
+    READONLY = enum.auto()
+    DENYOOM = enum.auto()
+    MODULE = enum.auto()
+    ADMIN = enum.auto()
+    PUBSUB = enum.auto()
+    NOSCRIPT = enum.auto()
+    BLOCKING = enum.auto()
+    LOADING = enum.auto()
+    STALE = enum.auto()
+    SKIP_MONITOR = enum.auto()
+    SKIP_SLOWLOG = enum.auto()
+    ASKING = enum.auto()
+    FAST = enum.auto()
+    NO_AUTH = enum.auto()
+    MAY_REPLICATE = enum.auto()
+    NO_ASYNC_LOADING = enum.auto()
+    NO_MULTI = enum.auto()
+    NO_MANDATORY_KEYS = enum.auto()
+    ALLOW_BUSY = enum.auto()
+    SENTINEL = enum.auto()          # also served in sentinel mode (not shown)
+    PROTECTED = enum.auto()         # needs enable-debug-command / enable-module-command (not shown)
+    TOUCHES_ARBITRARY_KEYS = enum.auto()
+
+
+(WRITE, READONLY, DENYOOM, MODULE, ADMIN, PUBSUB, NOSCRIPT, BLOCKING, LOADING, STALE, SKIP_MONITOR, SKIP_SLOWLOG, ASKING, FAST,
+ NO_AUTH, MAY_REPLICATE, NO_ASYNC_LOADING, NO_MULTI, NO_MANDATORY_KEYS, ALLOW_BUSY, SENTINEL, PROTECTED,
+ TOUCHES_ARBITRARY_KEYS) = CommandFlag
+NONE = CommandFlag(0)
+_HIDDEN = SENTINEL | PROTECTED
+
+GROUP_CATEGORY = {"string": "string", "list": "list", "set": "set", "sorted_set": "sortedset", "hash": "hash",
+                  "bitmap": "bitmap", "hyperloglog": "hyperloglog", "geo": "geo", "stream": "stream",
+                  "generic": "keyspace", "connection": "connection", "transactions": "transaction",
+                  "scripting": "scripting"}
+# The order in which ACL CAT and COMMAND INFO list categories.
+CATEGORIES = ("keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
+              "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting")
+
+
+@dataclass(eq=False)
+class Command:
+    """One declaration. `name` is lower case; a subcommand's is "config|get"."""
+
+    name: str
+    function: Callable[..., Any] | None
+    arity: int
+    group: str
+    flags: CommandFlag = NONE
+    keys: Keys = NO_KEYS
+    since: str = "1.0.0"
+    syntax: str = ""
+    acl: tuple[str, ...] = ()
+    tips: tuple[str, ...] = ()
+    summary: str = ""
+    complexity: str = ""
+    history: tuple[tuple[str, str], ...] = ()
+    deprecated: tuple[str, str] | None = None      # (since, replaced by)
+    system: bool = False                           # doc flag "syscmd"
+    parent: "Command | None" = None
+    subcommands: dict[str, "Command"] = field(default_factory=dict)
+    gates: tuple = ()                              # filled by dispatch.gates
+    record: Any = None                             # filled by dispatch: the native record with the statistics
+
+    def arity_fits(self, count: int) -> bool:
+        """Whether `count` arguments, all names included, are allowed."""
+        return count == self.arity if self.arity >= 0 else count >= -self.arity
+
+    def has(self, flag: CommandFlag) -> bool:
+        """Whether any of these flags is set."""
+        return bool(self.flags & flag)
+
+    @property
+    def categories(self) -> list[str]:
+        """ACL categories in the field's order: those of the group and those that follow from the flags."""
+        own = set(self.acl)
+        if category := GROUP_CATEGORY.get(self.group):
+            own.add(category)
+        if self.has(WRITE):
+            own.add("write")
+        if self.has(READONLY) and self.group != "scripting":
+            own.add("read")
+        if self.has(ADMIN):
+            own |= {"admin", "dangerous"}
+        if self.has(PUBSUB):
+            own.add("pubsub")
+        if self.has(BLOCKING):
+            own.add("blocking")
+        own.add("fast" if self.has(FAST) else "slow")
+        own -= {category[1:] for category in own if category.startswith("-")} | {c for c in own if c.startswith("-")}
+        return [category for category in CATEGORIES if category in own]
+
+    @property
+    def flag_names(self) -> list[str]:
+        """The names COMMAND INFO prints, `movablekeys` included."""
+        names = [(flag.name or "").lower() for flag in CommandFlag if flag in self.flags and not flag & _HIDDEN]
+        return names + (["movablekeys"] if self.keys.movable else [])
+
+
+COMMANDS: dict[str, Command] = {}      # top-level commands by lower-case name
+
+
+def _summary_and_complexity(function: Callable[..., Any] | None) -> tuple[str, str]:
+    doc = re.sub(r"\n\s*", "\n", (function.__doc__ or "").strip()) if function else ""
+    summary = doc.split("\n\n", 1)[0].replace("\n", " ").strip()
+    found = re.search(r"^Complexity:\s*(.+?)(?:\n\n|\n[A-Z][a-z]+:|\Z)", doc, re.S | re.M)
+    return summary, found.group(1).replace("\n", " ").strip() if found else ""
+
+
+def _register(command: Command) -> Command:
+    head, _, sub = command.name.partition("|")
+    if sub:
+        command.parent = COMMANDS[head]
+        table = command.parent.subcommands
+    else:
+        table = COMMANDS
+    if (sub or head) in table:
+        raise ValueError(f"command {command.name} is declared twice")
+    table[sub or head] = command
+    return command
+
+
+def group(name: str) -> Callable[..., Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    """The decorator for the commands of one group of COMMAND DOCS."""
+
+    def command(title: str, *, arity: int, **declared: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+            summary, complexity = _summary_and_complexity(function)
+            declared.setdefault("summary", summary)
+            declared.setdefault("complexity", complexity)
+            _register(Command(title.lower(), function, arity, name, **declared))
+            return function
+
+        return declare
+
+    return command
+
+
+def container(title: str, group: str, summary: str, *, since: str = "1.0.0", **declared: Any) -> Command:
+    """A command that only has subcommands (arity -2)."""
+    declared.setdefault("complexity", "Depends on subcommand.")
+    return _register(Command(title.lower(), None, declared.pop("arity", -2), group, since=since, summary=summary, **declared))
+
+
+def every_command() -> Iterator[Command]:
+    """All commands and subcommands."""
+    for command in COMMANDS.values():
+        yield command
+        yield from command.subcommands.values()
+
+
+def find(argv: Sequence[bytes]) -> Command | None:
+    """The command (or subcommand) that these arguments name; None when there is none."""
+    command = COMMANDS.get(argv[0].decode("latin-1").lower())
+    if command is None or not command.subcommands:
+        return command
+    if len(argv) < 2:
+        return command
+    return command.subcommands.get(argv[1].decode("latin-1").lower()) or (command if command.function else None)
+
+
+def rename(old: str, new: str) -> None:
+    """`rename-command old new`: an empty new name removes the command. KeyError / ValueError say why not."""
+    command = COMMANDS.pop(old.lower())
+    if not new:
+        return
+    if new.lower() in COMMANDS:
+        COMMANDS[old.lower()] = command
+        raise ValueError("Target command name already exists")
+    COMMANDS[new.lower()] = command

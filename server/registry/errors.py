@@ -1,0 +1,53 @@
+"""Errors that reach a client: one class, and the texts that more than one command answers with.
+
+A command raises CommandError; dispatch counts it (errorstats by its first word) and writes it as `-TEXT`.
+"""
+
+
+class CommandError(Exception):
+    """An error reply. The text starts with its code: "ERR ...", "WRONGTYPE ..."."""
+
+    def __init__(self, text: str | bytes) -> None:
+        super().__init__(text)
+        self.text = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+
+    @property
+    def code(self) -> str:
+        """The first word, which errorstats counts by."""
+        return self.text.split(b" ", 1)[0].decode("utf-8", "replace")
+
+
+SYNTAX = "ERR syntax error"
+WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
+NOT_AN_INTEGER = "ERR value is not an integer or out of range"
+NOT_A_FLOAT = "ERR value is not a valid float"
+OUT_OF_RANGE = "ERR value is out of range"
+MUST_BE_POSITIVE = "ERR value is out of range, must be positive"
+NO_SUCH_KEY = "ERR no such key"
+BUSY_KEY = "BUSYKEY Target key name already exists."
+SAME_OBJECT = "ERR source and destination objects are the same"
+INDEX_OUT_OF_RANGE = "ERR index out of range"
+DB_OUT_OF_RANGE = "ERR DB index is out of range"
+OVERFLOW = "ERR increment or decrement would overflow"
+NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity"
+STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
+INVALID_EXPIRE = "ERR invalid expire time in '{}' command"
+WRONG_ARITY = "ERR wrong number of arguments for '{}' command"
+NO_AUTH = "NOAUTH Authentication required."
+OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
+EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
+
+
+def syntax() -> CommandError:
+    """`ERR syntax error`."""
+    return CommandError(SYNTAX)
+
+
+def wrong_type() -> CommandError:
+    """`WRONGTYPE ...`."""
+    return CommandError(WRONG_TYPE)
+
+
+def wrong_arity(name: str) -> CommandError:
+    """`ERR wrong number of arguments for 'name' command`; name as COMMAND prints it ("config|get")."""
+    return CommandError(WRONG_ARITY.format(name))

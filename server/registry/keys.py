@@ -1,0 +1,157 @@
+"""Where the keys of a command stand among its arguments: Redis's key specifications, and reading keys by them.
+
+A specification says how to find the first key (a fixed index, or after a keyword) and how to go on (a range with a step,
+or a count given by an argument). COMMAND INFO shows them; COMMAND GETKEYS, ACL and cluster read keys through them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+# What a command does with a key, then with the value behind it: the words of COMMAND's reply.
+RO, RW, OW, RM = "RO", "RW", "OW", "RM"
+ACCESS, INSERT, DELETE, UPDATE = "access", "insert", "delete", "update"
+NOT_KEY, INCOMPLETE, VARIABLE_FLAGS = "not_key", "incomplete", "variable_flags"
+
+
+class KeyReference(NamedTuple):
+    """One key of one call: its index in argv and the flags of its specification."""
+
+    position: int
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class KeySpec:
+    """One specification.
+
+    begin: ("index", position), ("keyword", word, start_from) or ("unknown",).
+    find: ("range", last_key, step, limit), ("keynum", key_number_index, first_key, step) or ("unknown",);
+    positions in `find` are relative to the first key.
+    """
+
+    flags: tuple[str, ...]
+    begin: tuple = ("index", 1)
+    find: tuple = ("range", 0, 1, 0)
+    notes: str = ""
+
+    def positions(self, argv: Sequence[bytes]) -> range | None:
+        """The indexes of the keys in argv; empty when the part is absent, None when it cannot be told or is invalid."""
+        first = self._first(argv)
+        if first is None:
+            return None
+        if first < 0:
+            return range(0)
+        if self.find[0] == "range":
+            _, last, step, limit = self.find
+            if last >= 0:
+                end = first + last
+            elif limit == 0:
+                end = len(argv) + last
+            else:
+                end = first + (len(argv) - first) // limit + last
+        elif self.find[0] == "keynum":
+            _, index, key, step = self.find
+            try:
+                count = int(argv[first + index])
+            except (IndexError, ValueError):
+                return None
+            if count < 0:
+                return None
+            first, end = first + key, first + key + (count - 1) * step
+        else:
+            return None
+        if first >= len(argv) or end >= len(argv):
+            return None if end >= first else range(0)
+        return range(first, end + 1, step)
+
+    def _first(self, argv: Sequence[bytes]) -> int | None:
+        if self.begin[0] == "index":
+            return self.begin[1]
+        if self.begin[0] != "keyword":
+            return None
+        word, start = self.begin[1].encode().upper(), self.begin[2]
+        step = 1 if start > 0 else -1
+        at = start if start > 0 else len(argv) + start
+        end = len(argv) if start > 0 else 0
+        while at != end:
+            if argv[at].upper() == word:
+                return at + 1 if at + 1 < len(argv) else -1
+            at += step
+        return -1
+
+
+@dataclass(frozen=True)
+class Keys:
+    """All specifications of a command, and for the few that need it a function that reads argv itself."""
+
+    specs: tuple[KeySpec, ...] = ()
+    reader: Callable[[Sequence[bytes]], list[KeyReference]] | None = field(default=None, compare=False)
+
+    @property
+    def movable(self) -> bool:
+        """True when first/last/step cannot describe the keys (the `movablekeys` flag)."""
+        if self.reader is not None:
+            return True
+        return any(s.begin[0] != "index" or s.find[0] != "range" or INCOMPLETE in s.flags or VARIABLE_FLAGS in s.flags
+                   for s in self.specs)
+
+    @property
+    def legacy_range(self) -> tuple[int, int, int]:
+        """(first, last, step) as COMMAND INFO's three numbers."""
+        first, last, step = 0, 0, 0
+        for spec in self.specs:
+            if spec.begin[0] != "index" or spec.find[0] != "range":
+                continue
+            start, (_, end, stride, limit) = spec.begin[1], spec.find
+            if first and (start != last + 1 or stride != step or limit):
+                continue
+            last = end if end < 0 else start + end
+            if not first:
+                first, step = start, stride
+            if limit:
+                break
+        return first, last, step
+
+    def references(self, argv: Sequence[bytes]) -> list[KeyReference] | None:
+        """Every key of this call; None when the arguments are invalid for it."""
+        if self.reader is not None:
+            return self.reader(argv)
+        found: list[KeyReference] = []
+        for spec in self.specs:
+            positions = spec.positions(argv)
+            if positions is None:
+                if spec.find[0] == "unknown" or spec.begin[0] == "unknown":
+                    continue
+                return None
+            if NOT_KEY not in spec.flags:
+                found += [KeyReference(at, spec.flags) for at in positions]
+        return found
+
+
+NO_KEYS = Keys()
+
+
+def spec(*flags: str, begin: int | tuple = 1, find: tuple = ("range", 0, 1, 0), notes: str = "") -> KeySpec:
+    """A specification; an int `begin` is an index."""
+    return KeySpec(flags, ("index", begin) if isinstance(begin, int) else begin, find, notes)
+
+
+def keys(*specs: KeySpec, reader: Callable[[Sequence[bytes]], list[KeyReference]] | None = None) -> Keys:
+    """Several specifications."""
+    return Keys(specs, reader)
+
+
+def one_key(*flags: str, at: int = 1) -> Keys:
+    """One key at a fixed place."""
+    return Keys((spec(*flags, begin=at),))
+
+
+def every_key(*flags: str, at: int = 1, last: int = -1, step: int = 1) -> Keys:
+    """Keys from `at` to `last` (negative: from the end), every `step` arguments."""
+    return Keys((spec(*flags, begin=at, find=("range", last, step, 0)),))
+
+
+def counted_keys(*flags: str, at: int = 1) -> Keys:
+    """`numkeys key [key ...]` with numkeys at index `at`."""
+    return Keys((spec(*flags, begin=at, find=("keynum", 0, 1, 1)),))

@@ -1,0 +1,3 @@
+from typing import Any
+
+def encode_reply(value: Any, resp: int) -> bytes: ...

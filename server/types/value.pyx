@@ -1,0 +1,49 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stdint cimport uint64_t
+
+from server.structures.table cimport (ENTRY_WORD, STR_BLOB, TYPE_STRING, Blob, Entry, blob_new, blob_release,
+                                      entry_encoding, entry_type, entry_word_ref)
+
+cdef TypeTraits _traits[16]
+
+
+cdef class Value:
+    """A view of one key's value."""
+
+    cdef int create(self) except -1:
+        raise NotImplementedError(type(self).__name__)
+
+
+cdef TypeTraits* traits_of(int type) noexcept:
+    return &_traits[type & 15]
+
+
+cdef void release_word(int type, int encoding, uint64_t word) noexcept:
+    if word != 0 and _traits[type].release != NULL:
+        _traits[type].release(encoding, word)
+
+
+cdef void release_value(Entry* entry) noexcept:
+    if entry.klen & ENTRY_WORD:
+        release_word(entry_type(entry), entry_encoding(entry), entry_word_ref(entry)[0])
+
+
+# ---- strings: only a blob owns memory
+cdef void _release_string(int encoding, uint64_t word) noexcept:
+    if encoding == STR_BLOB:
+        blob_release(<Blob*>word)
+
+
+cdef size_t _string_memory(int encoding, uint64_t word) noexcept:
+    return (<Blob*>word).capacity + sizeof(Blob) if encoding == STR_BLOB else 0
+
+
+cdef uint64_t _copy_string(int encoding, uint64_t word) noexcept:
+    if encoding != STR_BLOB:
+        return word
+    return <uint64_t>blob_new((<Blob*>word).data, (<Blob*>word).length, (<Blob*>word).length)
+
+
+_traits[TYPE_STRING].release = _release_string
+_traits[TYPE_STRING].memory = _string_memory
+_traits[TYPE_STRING].copy = _copy_string

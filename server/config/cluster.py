@@ -38,7 +38,7 @@ DIRECTIVES = (
          aliases=("cluster-slave-no-failover",), part=_PART),
     Bool("cluster-allow-reads-when-down", False, "Answer reads while the cluster is down.", part=_PART),
     Bool("cluster-allow-pubsubshard-when-down", True, "Serve sharded channels while the cluster is down.", part=_PART),
-    Memory("cluster-link-sendbuf-limit", 0, 0, ULLONG_MAX, "Bytes a bus link may queue before it is dropped; 0 for any.",
+    Memory("cluster-link-sendbuf-limit", 0, 0, ULLONG_MAX, "Bytes a bus link may queue until it is dropped; 0 for any.",
            part=_PART),
     Text("cluster-announce-ip", "", "Address to tell the other nodes.", optional=True, part=_PART),
     Number("cluster-announce-port", 0, 0, 65535, "Client port to tell the other nodes; 0 for port.", part=_PART),

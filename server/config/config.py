@@ -55,6 +55,7 @@ class Config:
         self.force_rewrite = False  # DEBUG CONFIG-REWRITE-FORCE-ALL sets it for one rewrite
         self._watchers: dict[str, list[OnChange]] = {}
         self._unbuilt: dict[str, str] = {}
+        self._reset_statistics: list[Callable[[], None]] = []
         self._log: Log | None = None
         self._pending_log: list[tuple[str, str]] = []
         for directive in DIRECTIVES:
@@ -225,6 +226,17 @@ class Config:
         if directive.part in NOT_BUILT and value != directive.default and directive.name not in self._unbuilt:
             self._unbuilt[directive.name] = directive.part
             self.log("notice", f"Directive '{directive.name}' is accepted, but {directive.part} is not built yet.")
+
+    # -- CONFIG RESETSTAT
+
+    def on_reset_statistics(self, callback: Callable[[], None]) -> None:
+        """Call back at CONFIG RESETSTAT: for every room that counts something."""
+        self._reset_statistics.append(callback)
+
+    def reset_statistics(self) -> None:
+        """Set every statistic back to zero."""
+        for callback in self._reset_statistics:
+            callback()
 
     # -- writing back
 

@@ -122,6 +122,8 @@ class BuildExt(build_ext):
                 for ext, done in zip(group, cythonize(group, nthreads=threads, **options), strict=True):
                     vars(ext).update({field: getattr(done, field) for field in EXTENSION_FIELDS})
             except Exception as error:
+                if not keep_going:
+                    raise SystemExit(f"cythonize: {error}") from None
                 self.give_up(group[0], error)
 
     def give_up(self, ext: Extension, error: BaseException) -> None:

@@ -13,6 +13,7 @@ The rooms of the server have generic names (`server`, `metrics`...), and a user'
 """
 
 import contextlib
+import re
 import signal
 import socket
 import subprocess
@@ -105,17 +106,13 @@ def _start_on(port: int, timeout: float, directives: dict[str, Any]) -> RemusSer
         )
     server = RemusServer(process, port, folder)
     deadline = time.monotonic() + timeout
-    while not _answers(port):
+    while not _answers(port, process.pid):
         if process.poll() is not None or time.monotonic() > deadline:
             what = "ended" if process.poll() is not None else f"does not answer after {timeout} s"
             log_text = server.log()
             server.stop()
             raise RuntimeError(f"remus-server {what}:\n{log_text}")
         time.sleep(0.01)
-    if process.poll() is not None:  # somebody else answered
-        log_text = server.log()
-        server.stop()
-        raise RuntimeError(f"remus-server ended:\n{log_text}")
     return server
 
 
@@ -138,15 +135,21 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
-def _answers(port: int) -> bool:
-    """Whether PING is answered; -NOAUTH is an answer, -LOADING is not yet."""
+def _answers(port: int, pid: int) -> bool:
+    """Whether the server `pid` answers. An error such as -NOAUTH is an answer, -LOADING is not yet."""
     try:
         with socket.create_connection(("127.0.0.1", port), 1.0) as connection:
-            connection.sendall(b"*1\r\n$4\r\nPING\r\n")
-            reply = connection.recv(64)
+            connection.sendall(b"PING\r\nINFO server\r\n")
+            text = ping = reply = b""
+            while not (reply.startswith(b"-") or re.search(rb"process_id:\d+\r", reply)):
+                received = connection.recv(4096)
+                if not received:
+                    return False
+                text += received
+                ping, _, reply = text.partition(b"\r\n")
     except OSError:
         return False
-    return reply[:1] in (b"+", b"-") and not reply.startswith(b"-LOADING")
+    return not ping.startswith(b"-LOADING") and (reply.startswith(b"-") or b"process_id:%d\r" % pid in reply)
 
 
 def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:

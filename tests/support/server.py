@@ -128,8 +128,9 @@ class Process:
                 raise AssertionError(f"the server ended with {self.child and self.child.returncode}:\n{self.log()}")
             try:
                 with Connection(self.port, timeout=seconds) as probe:
-                    reply = probe("PING")
-                if not (isinstance(reply, RespError) and reply.code == "LOADING"):
+                    ping, info = probe.pipeline([("PING",), ("INFO", "server")])
+                another = isinstance(info, bytes) and b"process_id:%d\r" % self.pid not in info  # that had the port
+                if not another and not (isinstance(ping, RespError) and ping.code == "LOADING"):
                     return
             except (ConnectionError, ConnectionClosed, TimeoutError):
                 pass

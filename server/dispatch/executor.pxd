@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 
 from server.clients.client cimport Client
+from server.dispatch.call cimport Call
 from server.dispatch.propagate cimport Propagation
 
 cdef class Executor:
@@ -11,3 +12,7 @@ cdef class Executor:
     cdef public int64_t dirty          # rdb_changes_since_last_save, without the fast paths' share
     cdef public int64_t commands       # total_commands_processed, likewise
     cdef int process(self, Client client, list argv) except -1
+    cdef int _run_quietly(self, Call call) except -1
+    cdef int _reject(self, Client client, command, error) except -1
+    cdef object _call(self, Call call, bint count_errors=*)
+    cdef int _propagate(self, Call call) except -1

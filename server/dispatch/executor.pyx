@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 import traceback
 
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from server.clients.client cimport (CLIENT_CLOSE_ASAP, CLIENT_FAKE, CLIENT_MULTI, CLIENT_PAUSED, CLIENT_REPLY_OFF,
                                     CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_REPLY_MODE, Client)

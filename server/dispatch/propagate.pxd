@@ -12,3 +12,6 @@ cdef class Propagation:
     cdef list unit                     # (db index, argv) of the execution unit under way
     cdef public int depth              # > 0 inside EXEC, a script or a running command
     cdef void feed_raw(self, int db, const char* command, size_t length) noexcept    # one command's own RESP bytes
+    cdef int _end_unit(self) except -1
+    cdef int _select(self, int db) except -1
+    cdef int _write(self, list argv) except -1

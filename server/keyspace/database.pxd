@@ -7,7 +7,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from server.registry.clock cimport Clock
-from server.structures.table cimport Entry, Table
+from server.structures.table cimport Blob, Entry, Table
 
 cdef enum:
     LOOKUP_NO_TOUCH = 1                # leave LRU/LFU alone
@@ -32,6 +32,17 @@ cdef class Keyspace:
     cdef readonly list databases
     cdef readonly object lazyfree      # LazyFree
     cdef void touch(self, Entry* e) noexcept
+    cdef uint32_t lfu_decayed(self, uint32_t meta) noexcept
+    cdef uint32_t _lfu_grown(self, uint32_t counter) noexcept
+    cdef uint32_t first_access(self) noexcept        # the access bits of a new key
+
+cdef class Detached:                   # a value on its way from one key to another
+    cdef int type
+    cdef int encoding
+    cdef uint64_t word
+    cdef bytes short_value             # for inline strings, else None
+    cdef readonly object expire        # Unix ms or -1
+    cdef uint32_t access
 
 cdef class Database:
     cdef Table* table
@@ -46,6 +57,16 @@ cdef class Database:
     cdef Entry* lookup(self, bytes key, int flags) except? NULL                                # expired => deleted (hook) and NULL
     cdef Entry* store_string(self, const char* key, size_t key_length, uint64_t hash, const char* value, size_t length, bint keep_ttl) except NULL
     cdef void discard_value(self, Entry* e) noexcept       # free or queue what the word points to; the entry's word is stale afterwards
+    cpdef drop_expired(self, bytes key)
+    cdef Entry* _live(self, const char* key, size_t length, uint64_t hash) except? NULL
+    cdef object _view(self, Entry* e, kind)
+    cdef Entry* _insert_word(self, const char* key, size_t length, uint64_t hash, uint64_t word) noexcept
+    cdef int _added(self, bytes key) except -1
+    cdef bytes _string(self, Entry* e)
+    cdef size_t _overwrite(self, Entry* e, uint64_t hash, size_t offset, bytes data) except? 0
+    cdef Blob* _writable_blob(self, Entry* e, size_t capacity) noexcept
+    cdef bint _remove(self, bytes key, bint lazy) except -1
+    cdef Detached _detach(self, Entry* e)
 
 cdef bytes entry_key_bytes(Entry* e)
 cdef bytes entry_string(Entry* e)                          # a TYPE_STRING entry's value

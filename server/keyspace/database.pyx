@@ -174,12 +174,6 @@ cdef int _collect_live_key(void* context, Entry* e) noexcept:
 
 cdef class Detached:
     """A value on its way from one key to another (RENAME, MOVE, COPY): type, encoding, the native word or short bytes."""
-    cdef int type
-    cdef int encoding
-    cdef uint64_t word
-    cdef bytes short_value             # for inline strings, else None
-    cdef readonly object expire        # Unix ms or -1
-    cdef uint32_t access
 
     def __dealloc__(self):
         if self.short_value is None and self.word:
@@ -226,7 +220,7 @@ cdef class Database:
             self.drop_expired(PyBytes_FromStringAndSize(key, length))
         return NULL
 
-    def drop_expired(self, bytes key) -> None:
+    cpdef drop_expired(self, bytes key):
         """Remove a key whose time has come, count it, and tell the hook (which propagates and notifies)."""
         self._remove(key, self.keyspace.lazy_expire)
         self.keyspace.expired_keys += 1

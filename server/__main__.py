@@ -1,0 +1,61 @@
+"""From argv to a running server: `python -m server [config file] [--directive value ...] [-]`."""
+
+import os
+import sys
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Start a server as redis-server would; the exit status."""
+    from server.config.config import Config
+    from server.config.reader import ConfigError
+
+    argv = sys.argv if argv is None else argv
+    try:
+        config = Config.from_argv(argv)
+    except ConfigError as error:
+        sys.stderr.write(error.text)
+        return 1
+    if not isinstance(config, Config):
+        return act(config.name)
+    from server.server import Server
+
+    try:
+        server = Server(config)
+    except ConfigError as error:
+        sys.stderr.write(error.text)
+        return 1
+    if config.daemonize:
+        daemonize()
+    return server.run()
+
+
+def act(name: str) -> int:
+    """--version, --help, and what redis-server offers besides."""
+    from server.config.command_line import USAGE
+    from server.version import REDIS_VERSION, VERSION
+
+    if name == "version":
+        bits = 64 if sys.maxsize > 2**32 else 32
+        print(f"Redis server v={REDIS_VERSION} sha=00000000:0 malloc=remus-slab bits={bits} build=remus-{VERSION}")
+        return 0
+    if name == "help":
+        sys.stderr.write(USAGE)
+        return 1
+    sys.stderr.write(f"--{name} is not offered by this server.\n")
+    return 1
+
+
+def daemonize() -> None:
+    """daemonize yes: leave the terminal and the parent behind."""
+    if os.fork():
+        os._exit(0)
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

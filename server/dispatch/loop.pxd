@@ -1,0 +1,50 @@
+# cython: language_level=3
+"""The event loop of the main thread. The only room that talks to iothreads.handoff."""
+from libc.stdint cimport int64_t, uint64_t
+
+from cpython.ref cimport PyObject
+
+from iothreads.handoff cimport Event, IOThreads
+from iothreads.message cimport Batch
+from iothreads.message cimport Command as Request
+from server.clients.client cimport Client
+from server.dispatch.executor cimport Executor
+from server.dispatch.record cimport Record
+
+cdef class Loop:
+    cdef readonly IOThreads io
+    cdef object server
+    cdef Executor executor
+    cdef dict connected                # client id -> Client: keeps alive what lanes know as a cookie
+    cdef public list to_flush          # clients with output
+    cdef public list to_close          # clients to be closed
+    cdef public list to_resume         # clients that may go on with their batch
+    cdef public list before_sleep      # callables, each turn, before replies leave; return True when they want the loop not to wait
+    cdef public object on_accept       # (fd, listener index, error) -> Client or None (refused; the hook closed the fd)
+    cdef public object on_closed       # (client)
+    cdef public object timers
+    cdef public bint stopping
+    cdef public uint64_t cycles        # eventloop_cycles
+    cdef public uint64_t duration_us   # eventloop_duration_sum
+    cdef public uint64_t command_us    # eventloop_duration_cmd_sum
+    cdef public uint64_t longest_us    # eventloop_duration_max since the last reset
+    cdef public uint64_t fast_commands # commands done by fast paths
+    cdef public uint64_t commands_per_cycle_max
+    cdef int run_batch(self, Client client) except -1
+    cdef int64_t turn(self, int64_t started, int timeout_ms) except? -1
+    cdef int account(self, int64_t worked_us) except -1
+    cdef int handle_events(self) except -1
+    cdef int handle_event(self, Event* event) except -1
+    cdef int accept(self, int fd, int listener, int error) except -1
+    cdef int forget(self, Client client) except -1
+    cdef int execute_group(self, PyObject** group, int count) except -1
+    cdef void warm_buckets(self, Client client) noexcept
+    cdef void warm_entries(self, Client client) noexcept
+    cdef bint has_room(self, Record record) noexcept
+    cdef int run_slow(self, Client client, Batch* b, Request* r) except -1
+    cdef int note_slow(self, Client client, Batch* b, Request* r, uint64_t ns) except -1
+    cdef int hold(self, Client client) except -1
+    cdef int finish(self, Client client) except -1
+    cdef int protocol_error(self, Client client, int error, int byte) except -1
+    cdef int resume_all(self) except -1
+    cdef int flush(self) except -1

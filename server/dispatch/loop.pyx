@@ -1,0 +1,331 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_CheckSignals
+from cpython.list cimport PyList_New, PyList_SET_ITEM
+from cpython.ref cimport Py_INCREF, PyObject
+
+from iothreads.handoff cimport EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, Event, IOThreads
+from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Command as Request
+from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_PAUSED,
+                                    CLIENT_UNIX_SOCKET, Client)
+from server.dispatch.conditions cimport Conditions, conditions
+from server.dispatch.executor cimport Executor
+from server.dispatch.record cimport Record, record_pointer
+from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
+from server.structures.memory cimport mem_used
+from server.structures.table cimport table_hash, table_prefetch_bucket, table_prefetch_entry
+
+from server.dispatch.timers import Timers
+
+cdef enum:
+    GROUP = 32                         # batches that are prefetched and executed together
+
+cdef Conditions* _conditions = conditions()
+cdef Clock* _clock = clock_state()
+
+PROTOCOL_ERRORS = {
+    1: "invalid multibulk length", 2: "unauthenticated multibulk length", 3: "too big mbulk count string",
+    4: "expected '$', got '{}'", 5: "invalid bulk length", 6: "unauthenticated bulk length",
+    7: "too big bulk count string", 8: "too big inline request", 9: "unbalanced quotes in request",
+}
+cdef uint64_t _HELD = CLIENT_BLOCKED | CLIENT_PAUSED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
+
+
+cdef class Loop:
+    """One turn: before_sleep (expiry, propagation, then replies leave), wait, execute what came, time events."""
+
+    def __cinit__(self, IOThreads io, server, Executor executor):
+        self.io = io
+        self.server = server
+        self.executor = executor
+        self.connected = {}
+        self.to_flush = []
+        self.to_close = []
+        self.to_resume = []
+        self.before_sleep = []
+        self.timers = Timers()
+
+    def run(self) -> None:
+        """Serve until `stopping` is set."""
+        cdef int64_t started = monotonic_us()
+        while not self.stopping:
+            started = self.turn(started, -1)
+
+    def turn_once(self, int timeout_ms) -> None:
+        """One turn that waits at most so long: for code that must keep serving while it works (loading, busy scripts)."""
+        self.turn(monotonic_us(), timeout_ms)
+
+    cdef int64_t turn(self, int64_t started, int timeout_ms) except? -1:
+        """One turn; `started` is when its work began (monotonic us). Returns when the next turn's work began."""
+        cdef bint busy = False
+        cdef int wait_ms
+        cdef int64_t now
+        for hook in self.before_sleep:
+            if hook():
+                busy = True
+        self.flush()
+        now = monotonic_us()
+        self.account(now - started)
+        wait_ms = 0 if busy or self.to_flush or self.to_resume or self.to_close or self.stopping else self.timers.wait_ms(now)
+        if timeout_ms >= 0 and wait_ms > timeout_ms:
+            wait_ms = timeout_ms
+        self.io.poll(wait_ms)
+        clock_refresh()
+        started = _clock.monotonic_us
+        PyErr_CheckSignals()
+        self.handle_events()
+        if self.to_resume:
+            self.resume_all()
+        if _clock.monotonic_us >= self.timers.next_due_us:
+            self.timers.run_due(_clock.monotonic_us)
+        return started
+
+    cdef int account(self, int64_t worked_us) except -1:
+        self.cycles += 1
+        self.duration_us += worked_us
+        if <uint64_t>worked_us > self.longest_us:
+            self.longest_us = worked_us
+        return 0
+
+    # ---- what came
+    cdef int handle_events(self) except -1:
+        cdef PyObject* group[GROUP]
+        cdef int count = 0
+        cdef Event* event
+        cdef Client client
+        cdef uint64_t before = self.fast_commands + <uint64_t>self.executor.commands
+        cdef int64_t started = 0
+        while True:
+            event = self.io.next_event()
+            if event != NULL and event.kind == EVENT_BATCH:
+                client = <Client>event.client
+                client.batch = event.batch
+                group[count] = <PyObject*>client
+                count += 1
+                if count < GROUP:
+                    continue
+            if count:
+                if started == 0:
+                    started = _clock.monotonic_us
+                self.execute_group(group, count)
+                count = 0
+            if event == NULL:
+                break
+            if event.kind != EVENT_BATCH:
+                self.handle_event(event)
+        if started:
+            self.command_us += monotonic_us() - started
+            before = self.fast_commands + <uint64_t>self.executor.commands - before
+            if before > self.commands_per_cycle_max:
+                self.commands_per_cycle_max = before
+        return 0
+
+    cdef int handle_event(self, Event* event) except -1:
+        cdef Client client
+        if event.kind == EVENT_HOME:
+            client = <Client>event.client
+            client.in_flight -= event.bytes
+            client.bytes_out += event.bytes
+        elif event.kind == EVENT_CLOSED:
+            self.forget(<Client>event.client)
+        elif event.kind == EVENT_ACCEPTED:
+            self.accept(event.fd, event.listener, event.error)
+        return 0
+
+    cdef int accept(self, int fd, int listener, int error) except -1:
+        cdef Client client = self.on_accept(fd, listener, error)
+        if client is None:
+            return 0
+        self.connected[client.id] = client
+        client.connection = self.io.adopt(fd, <void*>client, not client.state & CLIENT_UNIX_SOCKET, client.authenticated)
+        return 0
+
+    cdef int forget(self, Client client) except -1:
+        """The connection is gone for good."""
+        client.state |= CLIENT_CLOSE_ASAP
+        if client.batch != NULL:
+            self.io.give_back(client.batch)
+            client.batch = NULL
+        client.connection = 0
+        self.on_closed(client)
+        client.loop = None
+        self.connected.pop(client.id, None)
+        return 0
+
+    # ---- execution
+    cdef int execute_group(self, PyObject** group, int count) except -1:
+        cdef int i
+        cdef Client client
+        for i in range(count):
+            self.warm_buckets(<Client>group[i])
+        for i in range(count):
+            self.warm_entries(<Client>group[i])
+        for i in range(count):
+            client = <Client>group[i]
+            if client.connection != 0 and client.batch != NULL:
+                self.run_batch(client)
+        return 0
+
+    cdef void warm_buckets(self, Client client) noexcept:
+        """Look up the commands of a batch and prefetch the buckets of their first keys."""
+        cdef Batch* b = client.batch
+        cdef Request* r
+        cdef uint32_t i
+        client.bytes_in += b.input_bytes
+        for i in range(b.command_count):
+            r = &b.commands[i]
+            r.record = record_pointer(arg_at(b, r, 0), arg_length(b, r, 0))
+            r.hash = 0
+            if r.record != NULL and r.arg_count > 1 and (<Record>r.record).prefetch:
+                r.hash = table_hash(arg_at(b, r, 1), arg_length(b, r, 1))
+                table_prefetch_bucket(client.db.table, r.hash)
+
+    cdef void warm_entries(self, Client client) noexcept:
+        cdef Batch* b = client.batch
+        cdef uint32_t i
+        for i in range(b.command_count):
+            if b.commands[i].hash:
+                table_prefetch_entry(client.db.table, b.commands[i].hash)
+
+    cdef int run_batch(self, Client client) except -1:
+        """Execute the rest of a client's batch; it goes back to its lane when nothing of it is left."""
+        cdef Batch* b = client.batch
+        cdef Request* r
+        cdef Record record
+        cdef uint64_t before, after, ns
+        cdef double per_tick = 1000.0 / _clock.ticks_per_us
+        client.active_us = _clock.monotonic_us
+        before = ticks()
+        while b.next < b.command_count:
+            if client.state & _HELD:
+                return self.hold(client)
+            r = &b.commands[b.next]
+            b.next += 1
+            if r.record != NULL:
+                record = <Record>r.record
+                if (record.fast != NULL and not (client.slow | _conditions.all)
+                        and (not record.write or (_conditions.writes == 0 and self.has_room(record)))
+                        and (<int>r.arg_count == record.arity or <int>r.arg_count >= -record.arity and record.arity < 0)
+                        and record.fast(client, b, r)):
+                    after = ticks()
+                    ns = <uint64_t>(<double>(after - before) * per_tick)
+                    before = after
+                    record.account(ns, _conditions.track_latency)
+                    self.fast_commands += 1
+                    if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
+                        self.note_slow(client, b, r, ns)
+                    client.command = record.command
+                    continue
+            self.run_slow(client, b, r)
+            before = ticks()
+        if not client.queued and client.out.bytes:
+            client.queued = True
+            self.to_flush.append(client)
+        return self.finish(client)
+
+    cdef bint has_room(self, Record record) noexcept:
+        return _conditions.max_memory == 0 or mem_used() <= _conditions.max_memory
+
+    cdef int run_slow(self, Client client, Batch* b, Request* r) except -1:
+        cdef list argv = PyList_New(r.arg_count)
+        cdef uint32_t i
+        cdef uint32_t index = b.next - 1
+        cdef bytes word
+        for i in range(r.arg_count):
+            word = PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i))
+            Py_INCREF(word)
+            PyList_SET_ITEM(argv, i, word)
+        client.commands += 1
+        self.executor.process(client, argv)
+        if client.state & CLIENT_PAUSED:
+            b.next = index             # postponed: the same command again later
+        return 0
+
+    cdef int note_slow(self, Client client, Batch* b, Request* r, uint64_t ns) except -1:
+        cdef uint32_t i
+        argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
+        self.server.slowlog.add(client, argv, ns // 1000)
+        return 0
+
+    cdef int hold(self, Client client) except -1:
+        """Blocked or postponed clients keep their batch; closing ones are done with it."""
+        if not client.queued and client.out.bytes:
+            client.queued = True
+            self.to_flush.append(client)
+        if client.state & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY):
+            return self.finish(client)
+        return 0
+
+    cdef int finish(self, Client client) except -1:
+        cdef Batch* b = client.batch
+        cdef int error = b.error
+        client.query_memory = b.memory
+        client.query_used = b.buffered
+        if error and not client.state & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY):
+            self.protocol_error(client, error, b.error_byte)
+        if client.state & CLIENT_BLOCKED:
+            return 0
+        client.batch = NULL
+        b.authenticated = client.authenticated
+        self.io.give_back(b)
+        return 0
+
+    cdef int protocol_error(self, Client client, int error, int byte) except -1:
+        self.server.protocol_error(client, PROTOCOL_ERRORS.get(error, "").format(chr(byte)))
+        return 0
+
+    def resume(self, Client client) -> None:
+        """Let a client that was blocked or postponed go on with its batch."""
+        client.state &= ~<uint64_t>(CLIENT_BLOCKED | CLIENT_PAUSED)
+        self.to_resume.append(client)
+
+    cdef int resume_all(self) except -1:
+        cdef list waiting = self.to_resume
+        cdef Client client
+        self.to_resume = []
+        for client in waiting:
+            if client.batch != NULL and not client.state & (CLIENT_BLOCKED | CLIENT_PAUSED):
+                self.run_batch(client)
+        return 0
+
+    # ---- what leaves
+    cdef int flush(self) except -1:
+        """Hand every client's replies to its lane, then close whom we said we would."""
+        cdef list clients = self.to_flush
+        cdef Client client
+        if clients:
+            self.to_flush = []
+            for client in clients:
+                client.queued = False
+                if client.connection != 0 and client.out.bytes and not client.state & CLIENT_CLOSE_ASAP:
+                    client.in_flight += client.out.bytes
+                    self.io.send(client.connection, &client.out)
+        if self.to_close:
+            clients = self.to_close
+            self.to_close = []
+            for client in clients:
+                if client.connection != 0:
+                    self.io.close(client.connection, not client.state & CLIENT_CLOSE_ASAP)
+        self.io.flush_wakes()
+        return 0
+
+    # ---- for server.server
+    def listen(self, list sockets) -> None:
+        """Replace the listening sockets."""
+        self.io.listen(sockets)
+
+    def resize(self, int threads) -> None:
+        """CONFIG SET io-threads."""
+        self.io.resize(threads)
+
+    def lane_stats(self) -> list[dict]:
+        """What each lane did (iothreads.handoff.LaneStats), lane 0 first."""
+        return self.io.stats()
+
+    def reset_stats(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.cycles = self.duration_us = self.command_us = self.longest_us = self.commands_per_cycle_max = 0
+        self.fast_commands = 0

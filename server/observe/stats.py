@@ -1,0 +1,66 @@
+"""Counters that INFO shows and nobody else keeps: errors by code, and rates sampled by the cron."""
+
+from collections import deque
+
+ERROR_CODES_MAX = 128          # distinct prefixes counted; more would grow without bound (Redis 7.4's cap)
+SAMPLES = 16
+
+
+class Rate:
+    """Events per second over the last samples (instantaneous_* of INFO)."""
+
+    def __init__(self) -> None:
+        self._samples: deque[float] = deque(maxlen=SAMPLES)
+        self._last: tuple[int, int] | None = None
+
+    def sample(self, now_us: int, total: int) -> None:
+        """Take a reading of a growing total."""
+        if self._last is not None and now_us > self._last[0]:
+            self._samples.append((total - self._last[1]) * 1e6 / (now_us - self._last[0]))
+        self._last = (now_us, total)
+
+    @property
+    def per_second(self) -> float:
+        """The mean of the samples."""
+        return max(0.0, sum(self._samples) / len(self._samples)) if self._samples else 0.0
+
+    def reset(self) -> None:
+        """Forget the samples."""
+        self._samples.clear()
+        self._last = None
+
+
+class Stats:
+    """Plain counters by name (`stats.evicted_keys += 1`); zero until somebody counts."""
+
+    def __init__(self) -> None:
+        self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate = Rate(), Rate(), Rate(), Rate()
+        self.reset()
+
+    def reset(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.errors: dict[str, int] = {}
+        self.error_replies = 0
+        self.unexpected_error_replies = 0
+        self.evicted_keys = 0
+        self.evicted_clients = 0
+        self.eviction_exceeded_us = 0
+        self.forks = 0
+        self.fork_us = 0
+        self.net_input_bytes = 0
+        self.net_output_bytes = 0
+        self.counters: dict[str, int] = {}
+        for rate in (self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate):
+            rate.reset()
+
+    def count_error(self, error: object) -> None:
+        """One error reply; `error` is a CommandError. Codes beyond the cap are counted as ERRORSTATS_DISABLED."""
+        self.error_replies += 1
+        code = error.code  # type: ignore[attr-defined]
+        if code not in self.errors and len(self.errors) >= ERROR_CODES_MAX:
+            code = "ERRORSTATS_DISABLED"
+        self.errors[code] = self.errors.get(code, 0) + 1
+
+    def add(self, name: str, by: int = 1) -> None:
+        """Count under a free name."""
+        self.counters[name] = self.counters.get(name, 0) + by

@@ -1,0 +1,359 @@
+"""class Server: the rooms put together, started and stopped.
+
+What commands reach as `call.server`: config, log, keyspace, effects, propagation, executor, loop, clients, pubsub, stats,
+slowlog, latency, cron, monitors. Upward needs are wired here: hooks of lower rooms are filled with functions of higher ones.
+"""
+
+import gc
+import importlib
+import os
+import pkgutil
+import platform
+import secrets
+import sys
+import time
+from typing import Any
+
+from iothreads import listen
+from iothreads.handoff import IOThreads
+
+from server.clients import authentication, client as client_state, limits, multi, pubsub
+from server.clients.client import Client
+from server.clients.table import ClientTable
+from server.dispatch import conditions, fastpath, gates, record, signals
+from server.dispatch.cron import Cron
+from server.dispatch.executor import Executor
+from server.dispatch.loop import Loop
+from server.dispatch.propagate import Propagation
+from server.keyspace import expire
+from server.keyspace.database import Keyspace
+from server.keyspace.effects import Effects
+from server.observe.latency import LatencyMonitor
+from server.observe.log import LEVELS, Log
+from server.observe.slowlog import SlowLog
+from server.observe.stats import Stats
+from server.registry import clock
+from server.registry.command import COMMANDS, rename
+from server.version import REDIS_VERSION, VERSION
+
+LAZYFREE_SLICE_US = 1000
+REHASH_SLICE_US = 1000
+
+
+class Server:
+    """One server. `run()` serves until it is told to stop and returns the exit status."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.log = Log(config.logfile, LEVELS.index(config.loglevel))
+        self.run_id = secrets.token_hex(20)
+        self.replid = secrets.token_hex(20)
+        self.start_time = time.time()
+        self.start_us = clock.monotonic_now_us()
+        self.stats = Stats()
+        self.slowlog = SlowLog(config.slowlog_max_len)
+        self.latency = LatencyMonitor()
+        self.effects = Effects()
+        self.propagation = Propagation()
+        self.keyspace = Keyspace(config.databases)
+        self.clients = ClientTable()
+        self.pubsub = pubsub.PubSub()
+        self.executor = Executor(self, self.propagation)
+        self.loop = Loop(IOThreads(config.io_threads), self, self.executor)
+        self.cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
+        self.monitors: list[Client] = []
+        self.paused: Any = None
+        self.loading = False
+        self.shutdown_signal: int | None = None
+        self.exit_status = 0
+        self.listeners: list[Any] = []
+        self.next_client_id = 1
+        self.wire()
+
+    # ---- putting together
+    def wire(self) -> None:
+        """Fill the hooks, load the commands, register jobs and what follows configuration changes."""
+        self.load_commands()
+        self.effects.publish = self.pubsub.publish
+        self.keyspace.on_expired = expire.on_expired(self.effects, self.propagation, self.config)
+        self.loop.on_accept = self.accepted
+        self.loop.on_closed = self.closed
+        self.loop.before_sleep += [self.propagate, self.free_lazily]
+        fastpath.use_propagation(self.propagation)
+        self.follow_config()
+        multi.wire(self)
+        limits.wire(self)
+        authentication.wire(self)
+        self.expiry = expire.ActiveExpire(self)
+        self.cron.every(0, self.check_shutdown)
+        self.cron.every(0, self.rehash)
+        self.cron.every(100, self.sample_rates)
+
+    def load_commands(self) -> None:
+        """Import every command file and every room that declares commands; apply rename-command; make the records."""
+        import server.commands as commands
+
+        for module in pkgutil.iter_modules(commands.__path__):
+            importlib.import_module(f"server.commands.{module.name}")
+        for statement in self.config.renamed_commands:
+            try:
+                rename(statement.words[1], statement.words[2])
+            except KeyError:
+                raise statement.error("No such command in rename-command") from None
+            except ValueError as error:
+                raise statement.error(str(error)) from None
+        gates.assign_gates()
+        record.build_records()
+        fastpath.attach_fast_paths(COMMANDS)
+
+    def follow_config(self) -> None:
+        """What changes when CONFIG SET changes a directive, and the same once at start."""
+        follow = {
+            ("loglevel",): lambda c: setattr(self.log, "level", LEVELS.index(c.loglevel)),
+            ("maxmemory",): lambda c: conditions.set_max_memory(c.maxmemory),
+            ("slowlog-log-slower-than",): lambda c: conditions.set_slow_log(c.slowlog_log_slower_than),
+            ("slowlog-max-len",): self.set_slowlog_length,
+            ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
+            ("latency-monitor-threshold",): lambda c: setattr(self.latency, "threshold_ms", c.latency_monitor_threshold),
+            ("notify-keyspace-events",): self.set_notifications,
+            ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): self.set_keyspace_rules,
+            ("port", "bind"): self.rebind,
+            ("io-threads",): lambda c: self.loop.resize(c.io_threads),
+            ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): self.set_lane_limits,
+        }
+        for names, apply in follow.items():
+            for name in names:
+                self.config.on_change(name, apply)
+            if names not in (("port", "bind"), ("io-threads",)):
+                apply(self.config)
+
+    def set_slowlog_length(self, config: Any) -> None:
+        """slowlog-max-len."""
+        self.slowlog.max_len = config.slowlog_max_len
+        self.slowlog.trim()
+
+    def set_notifications(self, config: Any) -> None:
+        """notify-keyspace-events: the letters, and which fast paths must stand back."""
+        letters = "".join(sorted(str(config.notify_keyspace_events)))
+        if "A" in letters:
+            letters += "g$lshzxetd"
+        self.effects.set_flags(letters)
+        conditions.slow_because("notify", bool(set(letters) - set("KEm")))
+        conditions.slow_because("notify-reads", "m" in letters)
+        self.keyspace.on_miss = (lambda db, key: self.effects.notify(db, "keymiss", key)) if "m" in letters else None
+        self.keyspace.on_new = (lambda db, key: self.effects.notify(db, "new", key)) if "n" in letters else None
+
+    def set_keyspace_rules(self, config: Any) -> None:
+        """LRU or LFU, and what is freed in the background."""
+        self.keyspace.lfu = "lfu" in config.maxmemory_policy
+        self.keyspace.lfu_log_factor = config.lfu_log_factor
+        self.keyspace.lfu_decay_time = config.lfu_decay_time
+        self.keyspace.lazy_expire = config.lazyfree_lazy_expire
+
+    def set_lane_limits(self, config: Any) -> None:
+        """What the lanes check by themselves."""
+        self.loop.io.set_limits(max_bulk=config.proto_max_bulk_len, query_buffer=config.client_query_buffer_limit,
+                                keepalive=config.tcp_keepalive)
+
+    # ---- listening
+    def rebind(self, config: Any) -> str | None:
+        """CONFIG SET port / bind: listen anew, or say why not."""
+        try:
+            sockets = listen.open_listeners(config)
+        except listen.ListenError as error:
+            self.log.warning("%s", error)
+            return "Unable to listen on this port" if "port" in str(error) else "Failed to bind to specified addresses."
+        self.listeners = sockets
+        self.loop.listen(sockets)
+        return None
+
+    # ---- clients
+    def accepted(self, fd: int, listener: int, error: int) -> Client | None:
+        """A new socket: a Client for it, or None after refusing it."""
+        if fd < 0:
+            if error:
+                self.log.warning("Error accepting a client connection: %s", os.strerror(error))
+            return None
+        client = Client(self.next_client_id, self.keyspace.databases[0], self.loop)
+        client.fd = fd
+        listen.name_client(client, fd, self.listeners[listener])
+        refusal = limits.refusal(self, client) or authentication.refusal(self, client)
+        if refusal:
+            self.refuse(fd, refusal)
+            return None
+        self.next_client_id += 1
+        authentication.greet(self, client)
+        self.clients.add(client)
+        return client
+
+    def refuse(self, fd: int, error: bytes) -> None:
+        """Tell a new connection why not, as far as it listens, and close it."""
+        try:
+            os.write(fd, error)
+        except OSError:
+            pass
+        os.close(fd)
+
+    def closed(self, client: Client) -> None:
+        """A connection is gone: every room forgets the client."""
+        multi.forget(self, client)
+        self.pubsub.forget(client)
+        if client in self.monitors:
+            self.monitors.remove(client)
+            conditions.slow_because("monitors", bool(self.monitors))
+        self.clients.remove(client)
+
+    def protocol_error(self, client: Client, text: str) -> None:
+        """A client does not speak the protocol: say so, and close."""
+        from server.registry.errors import CommandError
+
+        if text:
+            error = CommandError(f"ERR Protocol error: {text}")
+            self.stats.count_error(error)
+            client.reply(error)
+            self.log.verbose("Protocol error (%s) from client: %s", text, client.address)
+            client.close(after_reply=True)
+        else:
+            self.log.warning("Closing client that reached max query buffer length: %s", client.address)
+            client.close()
+
+    def feed_monitors(self, call: Any) -> None:
+        """MONITOR: show a command to those who watch."""
+        from server.observe import monitor
+
+        monitor.feed(self.monitors, call)
+
+    # ---- turns and ticks
+    def propagate(self) -> bool:
+        """Before replies leave: AOF and replicas get the turn's commands."""
+        if self.propagation.wanted:
+            self.propagation.flush()
+        return False
+
+    def free_lazily(self) -> bool:
+        """Before sleeping: a slice of what UNLINK, FLUSHALL ASYNC and large values left behind."""
+        lazyfree = self.keyspace.lazyfree
+        return bool(lazyfree.pending) and lazyfree.run(LAZYFREE_SLICE_US)
+
+    def rehash(self) -> None:
+        """activerehashing: a millisecond per tick for tables that are growing or shrinking."""
+        if self.config.activerehashing:
+            for db in self.keyspace.databases:
+                if db.rehash(REHASH_SLICE_US):
+                    break
+
+    def sample_rates(self) -> None:
+        """instantaneous_* of INFO."""
+        now = clock.monotonic_now_us()
+        lanes = self.loop.lane_stats()
+        self.stats.net_input_bytes = sum(lane["bytes_in"] for lane in lanes)
+        self.stats.net_output_bytes = sum(lane["bytes_out"] for lane in lanes)
+        self.stats.commands_rate.sample(now, self.commands_processed)
+        self.stats.input_rate.sample(now, self.stats.net_input_bytes)
+        self.stats.output_rate.sample(now, self.stats.net_output_bytes)
+        self.stats.cycle_rate.sample(now, self.loop.cycles)
+
+    @property
+    def commands_processed(self) -> int:
+        """total_commands_processed."""
+        return self.loop.fast_commands + self.executor.commands
+
+    @property
+    def dirty(self) -> int:
+        """rdb_changes_since_last_save."""
+        self.executor.dirty += conditions.take_dirty()
+        return self.executor.dirty
+
+    def make_room(self) -> bool:
+        """Evict until below maxmemory; False when that is not possible. Policies come with keyspace.evict."""
+        from server.structures import memory
+
+        return memory.used() <= self.config.maxmemory
+
+    # ---- life
+    def run(self) -> int:
+        """Listen and serve until stopped; the exit status."""
+        signals.install(self)
+        self.log_start()
+        try:
+            self.listeners = listen.open_listeners(self.config)
+        except listen.ListenError as error:
+            for line in str(error).splitlines():
+                self.log.warning("%s", line)
+            return 1
+        self.write_pidfile()
+        self.loop.io.start()
+        self.loop.listen(self.listeners)
+        clock.refresh()
+        self.loop.timers.add(clock.monotonic_now_us(), 1, self.cron.tick)
+        self.log.notice("Server initialized")
+        for kind in dict.fromkeys(listener.kind for listener in self.listeners):
+            self.log.notice("Ready to accept connections %s", kind)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        self.loop.run()
+        self.loop.io.stop()
+        self.remove_files()
+        return self.exit_status
+
+    def log_start(self) -> None:
+        """The lines that Redis begins its log with; tools look for the PID."""
+        self.log.notice("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
+        self.log.notice("Redis version=%s, bits=%d, commit=00000000, modified=0, pid=%d, just started (Remus %s, Python %s)",
+                        REDIS_VERSION, 64 if sys.maxsize > 2**32 else 32, os.getpid(), VERSION, platform.python_version())
+        if self.config.configfile:
+            self.log.notice("Configuration loaded")
+        else:
+            self.log.warning("Warning: no config file specified, using the default config. In order to specify a config "
+                             "file use %s /path/to/redis.conf", sys.argv[0])
+        self.config.log_to(lambda level, text: self.log.write(LEVELS.index(level), text))
+        mode = "cluster" if self.config.cluster_enabled else "standalone"
+        if self.config.always_show_logo or (sys.stdout.isatty() and not self.config.logfile):
+            self.log.raw(LOGO.format(version=VERSION, redis=REDIS_VERSION, mode=mode, port=self.config.port, pid=os.getpid()))
+        else:
+            self.log.notice("Running mode=%s, port=%d.", mode, self.config.port)
+
+    def write_pidfile(self) -> None:
+        """pidfile, always when daemonized."""
+        path = self.config.pidfile or ("/var/run/redis.pid" if self.config.daemonize else "")
+        if path:
+            try:
+                with open(path, "w", encoding="ascii") as file:
+                    file.write(f"{os.getpid()}\n")
+            except OSError as error:
+                self.log.warning("Failed to write PID file: %s", error.strerror)
+
+    def remove_files(self) -> None:
+        """At the end: the pid file and the unix socket."""
+        for path in (self.config.pidfile, self.config.unixsocket):
+            if path:
+                try:
+                    os.unlink(path)
+                except OSError:
+                    pass
+
+    def check_shutdown(self) -> None:
+        """Whether a signal asked us to stop."""
+        if self.shutdown_signal is not None:
+            self.log.warning("User requested shutdown...")
+            self.stop()
+
+    def stop(self) -> None:
+        """End the loop after this turn."""
+        self.log.notice("Redis is now ready to exit, bye bye...")
+        self.loop.stopping = True
+
+
+LOGO = r"""
+          /\___/\
+         ( o   o )     Remus {version} (Redis {redis} protocol)
+         (  =^=  )
+          )     (      Running in {mode} mode
+         (       )     Port: {port}
+         ( (   ) )     PID: {pid}
+        (__(__)___)
+
+"""
+
+_ = client_state

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from server.version import VERSION
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_FILES = {
     "setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md", "dev", "remus_server.py",
@@ -212,5 +214,11 @@ def test_dev_lists_its_commands():
 
 def test_version_line_is_what_tools_expect():
     line = run(sys.executable, "-m", "server", "--version", cwd=ROOT)
-    assert re.match(r"Redis server v=7\.2\.\d+ sha=\w+:\d malloc=\S+ bits=64 build=\w+\n", line)
+    assert re.fullmatch(r"Redis server v=7\.2\.\d+ sha=\w+:\d malloc=\S+ bits=(64|32) build=\S+\n", line)
     assert run(sys.executable, ROOT / "remus_server.py", "--version", cwd=Path("/")) == line
+
+
+def test_one_version():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["metadata"]["version"] == VERSION

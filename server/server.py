@@ -28,6 +28,7 @@ from server.dispatch.propagate import Propagation
 from server.keyspace import expire
 from server.keyspace.database import Keyspace
 from server.keyspace.effects import Effects
+from server.keyspace.evict import Evictor
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
 from server.observe.slowlog import SlowLog
@@ -85,6 +86,7 @@ class Server:
         limits.wire(self)
         authentication.wire(self)
         self.expiry = expire.ActiveExpire(self)
+        self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: 0)
         self.cron.every(0, self.check_shutdown)
         self.cron.every(0, self.rehash)
         self.cron.every(100, self.sample_rates)
@@ -265,10 +267,14 @@ class Server:
         return self.executor.dirty
 
     def make_room(self) -> bool:
-        """Evict until below maxmemory; False when that is not possible. Policies come with keyspace.evict."""
-        from server.structures import memory
+        """Evict until below maxmemory; False when that is not possible."""
+        return self.evictor.make_room()
 
-        return memory.used() <= self.config.maxmemory
+    def key_evicted(self, db: Any, key: bytes) -> None:
+        """A key went to make room: AOF, replicas, watchers and listeners hear of it."""
+        self.stats.evicted_keys += 1
+        self.propagation.also(db, [b"UNLINK" if self.config.lazyfree_lazy_eviction else b"DEL", key])
+        self.effects.changed(db, key, "evicted")
 
     # ---- life
     def run(self) -> int:

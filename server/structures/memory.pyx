@@ -325,7 +325,7 @@ cdef bint _make_room(uint32_t number) noexcept nogil:
 
 cdef size_t _big_good_size(size_t size) noexcept nogil:
     """What malloc makes of it: 16-byte steps with 8 bytes of its own; whole kernel pages where it would map."""
-    if size < MAP_MIN:
+    if size <= MAP_MIN - 24:
         return ((size + 23) & ~<size_t>15) - 8
     return ((size + 16 + 4095) & ~<size_t>4095) - 16
 
@@ -711,10 +711,10 @@ cdef class MemoryProbe:
         for i in range(size):
             assert (<uint8_t*>address)[i] == pattern
 
-    def __dealloc__(self):
-        cdef uintptr_t address
-        for address, size, _ in self.blocks.values():
-            mem_free(<void*>address, size)
+    def free_all(self) -> None:
+        """Verify all blocks and give them back."""
+        for handle in list(self.blocks):
+            self.free(handle)
 
 
 _prepare()

@@ -598,9 +598,10 @@ cdef Entry* table_random(Table* t) noexcept nogil:
 
 
 cdef size_t table_sample(Table* t, Entry** out, size_t count) noexcept nogil:
-    """Up to `count` entries from neighbouring buckets at a random place: cheap, not independent, no doubles.
+    """Up to `count` entries from neighbouring buckets at a random place: cheap, not independent.
 
-    Looks at no more than 10 buckets for each; so it may return fewer, or none, where the table is sparse.
+    Looks at no more than 10 buckets for each; so it may return fewer, or none, where the table is sparse, and the same
+    entry twice where it is small.
     """
     cdef size_t stored = 0, empty = 0, steps, keep
     cdef uint64_t widest, i

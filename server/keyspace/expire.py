@@ -1,0 +1,147 @@
+"""Expired keys that nobody asks for: the active expire cycle. (Those that are asked for go on access, in `database`.)
+
+The cycle looks at a few keys with an expire, deletes those whose time has come, and repeats in the same database while
+more than about 10 % of what it looked at was stale. So a database in which little expires costs next to nothing, and one
+in which everything does is cleaned as fast as the limits allow. There are two:
+
+    slow cycle   from the cron, `hz` times a second; may use 25 % of the time between two ticks
+    fast cycle   before the loop sleeps; 1 ms at most, and only while the slow cycle cannot keep up
+
+active-expire-effort 1..10 raises both limits, looks at more keys at once and tolerates fewer stale ones. A replica deletes
+nothing by itself: its master sends DEL.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from server.registry import clock
+
+DATABASES_PER_CALL = 16
+KEYS_PER_LOOP = 20              # looked at before the share of stale ones is judged
+FAST_US = 1000
+SLOW_PERCENT = 25               # of the time between two ticks
+ACCEPTABLE_STALE = 10           # percent of the keys looked at
+BUCKETS_PER_KEY = 20            # buckets that may be searched for each key wanted
+NEW_SAMPLE = 0.05               # weight of the latest cycle in the share of stale keys
+
+
+def on_expired(effects: Any, propagation: Any, config: Any) -> Callable[[Any, bytes], None]:
+    """What the keyspace calls after it removed an expired key: the "expired" event, watchers, then AOF and replicas,
+    which hear a DEL or (lazyfree-lazy-expire) an UNLINK."""
+
+    def expired(db: Any, key: bytes) -> None:
+        effects.changed(db, key, "expired")
+        propagation.also(db, [b"UNLINK" if config.lazyfree_lazy_expire else b"DEL", key])
+
+    return expired
+
+
+class ActiveExpire:
+    """Both cycles of one server. `enabled` is DEBUG SET-ACTIVE-EXPIRE; the counters are INFO's."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.enabled = True
+        self.stale_share = 0.0              # expired_stale_perc / 100: an estimate of what is expired and still there
+        self.time_cap_reached = 0           # expired_time_cap_reached_count
+        self.used_us = 0                    # expire_cycle_cpu_milliseconds * 1000
+        self._next_database = 0
+        self._out_of_time = False           # the last cycle ended by its time limit
+        self._last_fast_us = -(1 << 60)
+        server.cron.every(0, self.slow)
+        server.loop.before_sleep.insert(0, self.fast)       # what it deletes is propagated in the same turn
+
+    @property
+    def stale_percent(self) -> float:
+        """expired_stale_perc."""
+        return self.stale_share * 100
+
+    @property
+    def cpu_milliseconds(self) -> int:
+        """expire_cycle_cpu_milliseconds."""
+        return self.used_us // 1000
+
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.stale_share = 0.0
+        self.time_cap_reached = 0
+        self.used_us = 0
+
+    def slow(self) -> None:
+        """The cycle of the cron."""
+        if self._may_expire():
+            percent = SLOW_PERCENT + 2 * self._effort
+            self._run(max(percent * 1_000_000 // self._server.cron.hz // 100, 1))
+
+    def fast(self) -> bool:
+        """The cycle before sleep: runs when the last cycle ran out of time or too many keys seem stale, and not again
+        within twice its own length. Never keeps the loop awake (False)."""
+        if not self._out_of_time and self.stale_share < ACCEPTABLE_STALE - self._effort or not self._may_expire():
+            return False
+        limit = FAST_US + FAST_US // 4 * self._effort
+        now = clock.monotonic_now_us()
+        if now >= self._last_fast_us + 2 * limit:
+            self._last_fast_us = now
+            self._run(limit)
+        return False
+
+    @property
+    def _effort(self) -> int:
+        """active-expire-effort from 0 to 9."""
+        return int(self._server.config.active_expire_effort) - 1
+
+    def _may_expire(self) -> bool:
+        return self.enabled and not self._server.keyspace.keep_expired
+
+    def _run(self, limit_us: int) -> None:
+        """Go over the databases, from where the last call stopped, for so many microseconds at most."""
+        start = clock.monotonic_now_us()
+        databases = self._server.keyspace.databases
+        count = len(databases) if self._out_of_time else min(DATABASES_PER_CALL, len(databases))
+        self._out_of_time = False
+        looked_total = expired_total = 0
+        for _ in range(count):
+            db = databases[self._next_database % len(databases)]
+            self._next_database += 1
+            looked, expired = self._clean(db, start + limit_us)
+            looked_total += looked
+            expired_total += expired
+            if self._out_of_time:
+                break
+        elapsed = clock.monotonic_now_us() - start
+        self.used_us += elapsed
+        self._server.latency.add("expire-cycle", elapsed // 1000)
+        share = expired_total / looked_total if looked_total else 0.0
+        self.stale_share = share * NEW_SAMPLE + self.stale_share * (1 - NEW_SAMPLE)
+
+    def _clean(self, db: Any, end_us: int) -> tuple[int, int]:
+        """Sample one database until few enough are stale, or time is over: (keys looked at, keys deleted)."""
+        per_loop = KEYS_PER_LOOP + KEYS_PER_LOOP // 4 * self._effort
+        acceptable = ACCEPTABLE_STALE - self._effort
+        looked_total = expired_total = 0
+        while True:
+            wanted = min(db.expires, per_loop)
+            if wanted == 0:
+                db.average_ttl = 0
+                break
+            clock.refresh()
+            looked, stale, ttl_sum = db.expired_sample(wanted * BUCKETS_PER_KEY, wanted)
+            for key in stale:
+                db.drop_expired(key)
+            looked_total += looked
+            expired_total += len(stale)
+            if looked > len(stale):
+                _note_average_ttl(db, ttl_sum // (looked - len(stale)))
+            if clock.monotonic_now_us() > end_us:
+                self._out_of_time = True
+                self.time_cap_reached += 1
+                break
+            if looked and len(stale) * 100 // looked <= acceptable:
+                break
+        return looked_total, expired_total
+
+
+def _note_average_ttl(db: Any, sample_ms: int) -> None:
+    """INFO's avg_ttl: a running average to which the newest sample adds 2 %."""
+    average = int(db.average_ttl) or sample_ms
+    db.average_ttl = average // 50 * 49 + sample_ms // 50

@@ -1,0 +1,78 @@
+"""LZF: what it writes reads back, here and in a real Redis; damaged data is refused."""
+
+import random
+from typing import Any
+
+import pytest
+
+from server.structures.lzf import compress, decompress
+
+
+def samples() -> list[bytes]:
+    chance = random.Random(7)
+    return [
+        b"a",
+        b"ab" * 2,
+        b"a" * 33,
+        b"a" * 264,
+        b"a" * 265,
+        b"a" * 300,
+        b"abc" * 5000,
+        bytes(range(256)) * 40,
+        b"x" + bytes(chance.randrange(256) for _ in range(8191)) + b"xyz" * 10,
+        *(bytes(chance.randrange(kinds) for _ in range(chance.randrange(1, 3000))) for kinds in (2, 5, 60, 256) * 20),
+        b"".join(b"element:%06d," % n for n in range(5000)),
+    ]
+
+
+@pytest.mark.parametrize("data", samples(), ids=len)
+def test_it_reads_back_and_keeps_within_its_room(data: bytes) -> None:
+    packed = compress(data, len(data) + len(data) // 16 + 64)
+    assert packed is not None
+    assert decompress(packed, len(data)) == data
+    assert decompress(packed, len(data) - 1) is None
+    assert compress(data, len(packed)) == packed
+    assert compress(data, len(packed) - 1) is None
+
+
+def test_it_gains() -> None:
+    assert len(compress(b"a" * 10000, 10000) or b"") < 150
+    words = b"".join(b"element:%06d," % n for n in range(500))
+    assert len(compress(words, len(words)) or b"") < len(words) * 0.6
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\x05abc", b"\x20\x00", b"\x00a\x20\x01", b"\x00a\x20", b"\x00a\xe0", b"\x00a\xe0\x01", b"\xff\xff\xff"],
+)
+def test_damaged_data_is_refused(data: bytes) -> None:
+    assert decompress(data, 1000) is None
+
+
+def test_any_bytes_do_no_harm() -> None:
+    chance = random.Random(11)
+    for _ in range(5000):
+        data = bytes(chance.randrange(256) for _ in range(chance.randrange(60)))
+        out = decompress(data, 100)
+        assert out is None or len(out) <= 100
+
+
+@pytest.mark.peer
+def test_a_real_one_reads_ours_and_we_read_theirs(peer: Any) -> None:
+    from server.structures.crc64 import crc64_of
+
+    text = b"some text, some more text, and some text again; " * 30
+    with peer.connect() as connection:
+        connection.ok("SET", "k", text)
+        data = connection.ok("DUMP", "k")
+        assert data[:2] == b"\x00\xc3"
+        packed_length = (data[2] & 0x3F) << 8 | data[3] if data[2] & 0x40 else data[2]
+        start = 4 if data[2] & 0x40 else 3
+        theirs = data[start + 2 : start + 2 + packed_length]
+        assert decompress(theirs, len(text)) == text
+        ours = compress(text, len(text))
+        assert ours is not None
+        lengths = (0x4000 | len(ours)).to_bytes(2, "big") + (0x4000 | len(text)).to_bytes(2, "big")
+        payload = b"\x00\xc3" + lengths + ours + data[-10:-8]
+        connection.ok("RESTORE", "r", 0, payload + crc64_of(payload).to_bytes(8, "little"))
+        assert connection.ok("GET", "r") == text

@@ -13,6 +13,7 @@ cdef enum:
     LOOKUP_NO_TOUCH = 1                # leave LRU/LFU alone
     LOOKUP_NO_STATS = 2                # count neither hit nor miss (and no "keymiss" event)
     LOOKUP_WRITE = 4                   # on behalf of a write: no hit/miss either
+    LOOKUP_NO_NOTIFY = 8               # count a miss, but without the "keymiss" event
 
 cdef class Keyspace:
     cdef Clock* clock

@@ -240,7 +240,7 @@ cdef class Database:
             return e
         if not flags & (LOOKUP_NO_STATS | LOOKUP_WRITE):
             shared.misses += 1
-            if shared.on_miss is not None:
+            if shared.on_miss is not None and not flags & LOOKUP_NO_NOTIFY:
                 shared.on_miss(self, key)
         return NULL
 
@@ -252,10 +252,20 @@ cdef class Database:
         """Whether the key is there, as a read: hit or miss counted, LRU/LFU touched."""
         return self.lookup(key, 0) != NULL
 
-    def type_of(self, bytes key, *, touch: bool = False) -> str | None:
-        """"string", "list"... or None."""
-        cdef Entry* e = self.lookup(key, 0 if touch else LOOKUP_NO_TOUCH)
+    def type_of(self, bytes key, *, bint touch=False, bint notify=True) -> str | None:
+        """"string", "list"... or None, as a read: hit or miss counted; `notify` False is silent about a miss."""
+        cdef Entry* e = self.lookup(key, (0 if touch else LOOKUP_NO_TOUCH) | (0 if notify else LOOKUP_NO_NOTIFY))
         return None if e == NULL else TYPE_NAMES[entry_type(e)]
+
+    def view(self, bytes key):
+        """A view of the value whatever its type is, None for a string or no key; looking does not touch or count."""
+        cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
+        if e == NULL:
+            return None
+        for kind in Value.__subclasses__():
+            if entry_type(e) == <int>kind.TYPE:
+                return self._view(e, kind)
+        return None
 
     def lookup_read(self, bytes key, kind):
         """A view of the value for reading, None when the key is absent. `kind` is a class of server.types.
@@ -608,8 +618,8 @@ cdef class Database:
         return value
 
     def duplicate(self, bytes key) -> Detached | None:
-        """A deep copy of a key's value (COPY)."""
-        cdef Entry* e = self.lookup(key, 0)
+        """A deep copy of a key's value (COPY); whoever asks has looked the key up, so it counts no more."""
+        cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
         cdef Detached value
         cdef TypeTraits* traits
         if e == NULL:

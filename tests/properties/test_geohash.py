@@ -2,8 +2,7 @@
 
 import random
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from server.structures.geohash import Shape, decode, distance, encode, string
 from tests.support.peer import Peer

@@ -377,6 +377,11 @@ cdef class Database:
             raise _wrong_type()
         return entry_string(e)
 
+    def peek(self, bytes key) -> bytes | None:
+        """A string value without touching the key or counting a read; None without a string."""
+        cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
+        return None if e == NULL or entry_type(e) != TYPE_STRING else entry_string(e)
+
     def check_string(self, bytes key) -> bool:
         """Whether the key holds a string, as a write looks. Errors: WRONGTYPE."""
         cdef Entry* e = self.lookup(key, LOOKUP_WRITE)

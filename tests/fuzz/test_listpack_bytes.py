@@ -1,6 +1,6 @@
 """Hostile listpack bytes: validation never reads past them, and what it lets pass can be read and changed safely.
 
-A sanitized build (REMUS_SANITIZE=address,undefined) sees every byte too far: blocks are then malloc's, of the very size.
+A sanitized build (REMUS_SANITIZE=address,undefined) sees every byte too far: its blocks are malloc's, of the very size.
 REMUS_FUZZ_ROUNDS says how many mutations (2000); the seed is printed.
 """
 

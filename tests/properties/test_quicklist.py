@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from hypothesis import settings
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from server.structures.quicklist_probe import QuicklistProbe, set_packed_threshold

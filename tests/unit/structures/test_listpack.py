@@ -157,7 +157,7 @@ def test_estimate_is_what_it_would_be() -> None:
 
 
 def test_random_pairs() -> None:
-    pairs = [(b"field%d" % n, n) for n in range(20)]
+    pairs: list[tuple[bytes | int, bytes | int]] = [(b"field%d" % n, n) for n in range(20)]
     probe = ListpackProbe(seed=12345)
     for key, value in pairs:
         probe.append(key)
@@ -168,7 +168,7 @@ def test_random_pairs() -> None:
     assert drawn[:20] != sorted(drawn[:20])
     unique = probe.random_pairs(7, unique=True)
     assert len(set(unique)) == 7
-    assert unique == sorted(unique, key=pairs.index)
+    assert unique == sorted(unique, key=lambda pair: pairs.index(pair))
     assert probe.random_pairs(100, unique=True) == pairs
     assert set(probe.random_entries(2000)) == {part for pair in pairs for part in pair}
     picks = [pair for _ in range(2000) for pair in probe.random_pairs(1, unique=True)]
@@ -178,7 +178,10 @@ def test_random_pairs() -> None:
 def test_repr_tells_sizes_and_bytes() -> None:
     text = of(b"hello", 5).repr().decode()
     assert text.startswith("{total bytes 16} {num entries 2}\n{\n\taddr: 0x")
-    assert "\tindex:  0,\n\toffset: 6,\n\thdr+entrylen+backlen:  7,\n\thdrlen:   1,\n\tbacklen:  1,\n\tpayload: 5\n" in text
+    assert (
+        "\tindex:  0,\n\toffset: 6,\n\thdr+entrylen+backlen:  7,\n\thdrlen:   1,\n\tbacklen:  1,\n\tpayload: 5\n"
+        in text
+    )
     assert "\tbytes: 85|68|65|6c|6c|6f|06|\n\t[str]hello\n}\n" in text
     assert text.endswith("{end}\n\n")
 

@@ -1,13 +1,16 @@
 """The quicklist: its nodes and limits, compression, giants, and the same nodes as a real Redis makes."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from server.structures.listpack_probe import ListpackProbe
 from server.structures.lzf import decompress
 from server.structures.quicklist_probe import QuicklistProbe, set_packed_threshold
+from tests.support.peer import Peer, require_peer
+from tests.support.server import Process
 
 HEAD, TAIL = 0, 1
 
@@ -38,7 +41,9 @@ def counts(probe: QuicklistProbe) -> list[int]:
     return [int.from_bytes(data[4:6], "little") if kind == "packed" else 1 for kind, _, data in probe.nodes()]
 
 
-@pytest.mark.parametrize(("fill", "limit"), [(-1, 4096), (-2, 8192), (-3, 16384), (-4, 32768), (-5, 65536), (-9, 65536)])
+@pytest.mark.parametrize(
+    ("fill", "limit"), [(-1, 4096), (-2, 8192), (-3, 16384), (-4, 32768), (-5, 65536), (-9, 65536)]
+)
 @pytest.mark.parametrize("end", [HEAD, TAIL])
 def test_nodes_fill_up_to_their_bytes(fill: int, limit: int, end: int) -> None:
     probe = QuicklistProbe(fill)
@@ -231,7 +236,9 @@ def test_freed_in_steps() -> None:
 
 def test_repr() -> None:
     text = of([b"a", b"b", b"c"], 2).repr(True)
-    assert text.startswith(b"{count : 3}\n{len : 2}\n{fill : 2}\n{compress : 0}\n{bookmark_count : 0}\n{quicklist node(0)\n")
+    assert text.startswith(
+        b"{count : 3}\n{len : 2}\n{fill : 2}\n{compress : 0}\n{bookmark_count : 0}\n{quicklist node(0)\n"
+    )
     assert b"{container : PACKED, encoding: RAW, size: 13, count: 2, recompress: 0, attempted_compress: 0}\n" in text
 
 
@@ -270,64 +277,130 @@ def real_nodes(data: bytes) -> list[tuple[str, bytes]]:
     return out
 
 
-FILLS = [(1, 0), (2, 0), (5, 1), (16, 2), (-1, 0), (-1, 1), (-2, 2)]
+# fill, compress, packed threshold
+SHAPES = [(1, 0, 0), (2, 0, 0), (5, 1, 0), (16, 2, 0), (-1, 0, 0), (-1, 1, 0), (-2, 2, 0), (4, 0, 100), (-1, 1, 100)]
+
+
+@pytest.fixture(scope="module")
+def debug_peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    require_peer()
+    with Peer(tmp_path_factory.mktemp("peer"), enable_debug_command=True, rdbcompression=False) as peer:
+        yield peer
 
 
 @pytest.mark.peer
-@pytest.mark.parametrize(("fill", "compress"), FILLS)
-def test_the_same_nodes_as_a_real_list(peer: Any, fill: int, compress: int) -> None:
-    if fill < 0 and peer.version < (7, 2):
-        pytest.skip("7.0 reckons the bytes of an element differently")
+@pytest.mark.parametrize(("fill", "compress", "threshold"), SHAPES)
+def test_the_same_nodes_as_a_real_list(debug_peer: Any, fill: int, compress: int, threshold: int) -> None:
+    if (fill < 0 or threshold) and debug_peer.version < (7, 2):
+        pytest.skip("7.0 reckons the bytes of an element and places giants differently")
     seed = random.randrange(2**32)
     print("seed", seed)
-    chance = random.Random(seed)
-    with peer.connect() as connection:
+    with debug_peer.connect() as connection:
+        connection.ok("FLUSHALL")
         connection.ok("CONFIG", "SET", "list-max-listpack-size", fill, "list-compress-depth", compress)
-        connection.ok("CONFIG", "SET", "rdbcompression", "no")
+        connection.ok("DEBUG", "QUICKLIST-PACKED-THRESHOLD", threshold)
+        set_packed_threshold(threshold)
         try:
-            play(connection, QuicklistProbe(fill, compress), chance)
+            play(connection, TypedList(fill, compress), random.Random(seed))
         finally:
-            connection.ok("CONFIG", "SET", "list-max-listpack-size", -2, "list-compress-depth", 0)
-            connection.ok("CONFIG", "SET", "rdbcompression", "yes")
+            set_packed_threshold(0)
 
 
-def play(connection: Any, ours: QuicklistProbe, chance: random.Random) -> None:
+class TypedList:
+    """A list as 7.2's list type keeps it: a bare listpack while it fits one node, else a quicklist."""
+
+    def __init__(self, fill: int, compress: int) -> None:
+        self.fill, self.compress = fill, compress
+        self.list = QuicklistProbe(fill, compress)
+        self.small = True
+
+    def exceeds(self, size: int, count: int, share: int = 1) -> bool:
+        if self.fill >= 0:
+            return size > 8192 and share == 1 or count > max(self.fill, 1) // share
+        return size > (2048 << -self.fill) // share
+
+    def grows_by(self, value: bytes) -> None:
+        nodes = self.list.nodes()
+        size = len(nodes[0][2]) if nodes else 7
+        if self.small and self.exceeds(size + len(value), len(self.list) + 1):
+            self.small = False
+
+    def shrank(self) -> None:
+        nodes = self.list.nodes()
+        if len(nodes) == 1 and nodes[0][0] == "packed" and not self.exceeds(len(nodes[0][2]), len(self.list), 2):
+            self.small = True
+
+    def edit(self, change: Callable[[ListpackProbe], object]) -> None:
+        listpack = ListpackProbe(self.list.take_listpack())
+        change(listpack)
+        self.list = QuicklistProbe.from_listpack(listpack.to_bytes(), self.fill, self.compress)
+
+    def push(self, value: bytes, end: int) -> None:
+        self.grows_by(value)
+        if self.small:
+            self.edit(lambda listpack: listpack.append(value) if end else listpack.prepend(value))
+        else:
+            self.list.push(value, end)
+
+    def insert(self, index: int, value: bytes, after: bool) -> None:
+        self.grows_by(value)
+        if self.small:
+            self.edit(lambda listpack: listpack.insert(index, value, 1 if after else 0))
+        else:
+            assert self.list.insert(index, value, after)
+
+    def replace(self, index: int, value: bytes) -> None:
+        self.grows_by(value)
+        if self.small:
+            self.edit(lambda listpack: listpack.replace(index, value))
+        else:
+            assert self.list.replace(index, value)
+            self.shrank()
+
+
+def play(connection: Any, ours: TypedList, chance: random.Random) -> None:
     """The same random changes there and here; after each batch the nodes must be the same."""
-    letters = 0
+    made = 0
 
     def value() -> bytes:
-        nonlocal letters
-        letters += 1
+        nonlocal made
+        made += 1
         size = chance.choice([1, 5, 20, 20, 60, 64, 300])
-        return chance.choice([b"%d" % chance.randrange(-(10**6), 10**6), b"%d:" % letters + b"v" * size])
+        return chance.choice([b"%d" % chance.randrange(-(10**6), 10**6), b"%d:" % made + b"v" * size])
 
     for _ in range(60):
         for _ in range(chance.randrange(1, 40)):
             step = chance.randrange(12)
-            index = chance.randrange(-len(ours) - 1, len(ours) + 1)
-            if step < 5 or len(ours) < 10:
-                new, end = value(), chance.randrange(2)
+            length = len(ours.list)
+            index = chance.randrange(-length - 1, length + 1)
+            old = ours.list.get(index)
+            new = value()
+            if step < 5 or length < 10:
+                end = chance.randrange(2)
                 connection.ok("RPUSH" if end else "LPUSH", "l", new)
                 ours.push(new, end)
             elif step < 7:
                 end = chance.randrange(2)
-                assert connection.ok("RPOP" if end else "LPOP", "l") == ours.pop(end)
-            elif step < 9:
-                pivot, new, after = ours.get(index), value(), bool(chance.randrange(2))
-                if pivot is not None:
-                    connection.ok("LINSERT", "l", "AFTER" if after else "BEFORE", pivot, new)
-                    assert ours.insert_beside(pivot, new, after)
-            elif step == 9 and ours.get(index) is not None:
-                new = value()
+                assert connection.ok("RPOP" if end else "LPOP", "l") == ours.list.pop(end)
+                ours.shrank()
+            elif step < 9 and old is not None:
+                after = bool(chance.randrange(2))
+                connection.ok("LINSERT", "l", "AFTER" if after else "BEFORE", old, new)
+                ours.insert(ours.list.items().index(old), new, after)
+            elif step == 9 and old is not None:
                 connection.ok("LSET", "l", index, new)
-                assert ours.replace(index, new)
-            elif step == 10 and (old := ours.get(index)) is not None:
+                ours.replace(index, new)
+            elif step == 10 and old is not None:
                 connection.ok("LREM", "l", 1, old)
-                assert ours.delete_equal(old, 1) == 1
+                assert ours.list.delete_equal(old, 1) == 1
+                ours.shrank()
             elif chance.randrange(20) == 0:
-                drop_left, drop_right = chance.randrange(len(ours) // 4), chance.randrange(len(ours) // 4)
-                connection.ok("LTRIM", "l", drop_left, -drop_right - 1)
-                ours.delete_range(0, drop_left)
-                ours.delete_range(-drop_right, drop_right)
-        ours.check()
-        assert real_nodes(connection.ok("DUMP", "l")) == [(kind, data) for kind, _, data in ours.nodes()]
+                left, right = chance.randrange(length // 4), chance.randrange(length // 4)
+                connection.ok("LTRIM", "l", left, -right - 1)
+                ours.list.delete_range(0, left)
+                ours.list.delete_range(-right, right)
+                ours.shrank()
+        ours.list.check()
+        assert real_nodes(connection.ok("DUMP", "l")) == [(kind, data) for kind, _, data in ours.list.nodes()]
+        if connection.ok("INFO", "server").find(b"redis_version:7.0") < 0:
+            assert connection.ok("OBJECT", "ENCODING", "l") == (b"listpack" if ours.small else b"quicklist")

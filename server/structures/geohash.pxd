@@ -47,6 +47,6 @@ cdef void geo_position(double score, double* longitude, double* latitude) noexce
 cdef void geo_string(double score, char* eleven) noexcept nogil                  # 11 characters of a standard geohash
 cdef double geo_distance(double longitude1, double latitude1, double longitude2, double latitude2) noexcept nogil
 cdef void geo_bounding_box(const GeoShape* shape, GeoArea* box) noexcept nogil
-cdef int geo_ranges(const GeoShape* shape, GeoRange* ranges) noexcept nogil      # fills up to GEO_AREAS, in Redis's order
+cdef int geo_ranges(const GeoShape* shape, GeoRange* ranges) noexcept nogil      # up to GEO_AREAS, in Redis's order
 cdef bint geo_within(const GeoShape* shape, double score, double* longitude, double* latitude,
                      double* distance) noexcept nogil    # position always; distance in metres only when inside

@@ -70,13 +70,13 @@ cdef bint oi_free_step(OrderedIndex* oi, size_t nodes) noexcept nogil    # frees
 
 # --- one element, O(log n)
 cdef void oi_insert(OrderedIndex* oi, double score, Entry* entry) noexcept nogil   # the member must be absent
-cdef bint oi_delete(OrderedIndex* oi, double score, Entry* entry) noexcept nogil   # 0: not there; call before freeing the entry
+cdef bint oi_delete(OrderedIndex* oi, double score, Entry* entry) noexcept nogil   # 0: not there; before the entry is freed
 cdef void oi_update_score(OrderedIndex* oi, double score, Entry* entry, double new_score) noexcept nogil
 cdef bint oi_pop_min(OrderedIndex* oi, OiItem* item) noexcept nogil      # 0: empty
 cdef bint oi_pop_max(OrderedIndex* oi, OiItem* item) noexcept nogil
 cdef size_t oi_rank(const OrderedIndex* oi, double score, const Entry* entry) noexcept nogil
 cdef bint oi_at(const OrderedIndex* oi, size_t rank, OiItem* item) noexcept nogil  # 0: rank >= size
-cdef void oi_prefetch(const OrderedIndex* oi, double score) noexcept nogil         # asks for the leaf that such a score is in
+cdef void oi_prefetch(const OrderedIndex* oi, double score) noexcept nogil         # the leaf where such a score is
 
 # --- ranges are pairs of ranks: [first, end). Every one O(log n).
 cdef size_t oi_score_rank(const OrderedIndex* oi, double score, bint after_equal) noexcept nogil
@@ -86,7 +86,8 @@ cdef void oi_score_range(const OrderedIndex* oi, double low, bint low_exclusive,
 cdef void oi_lex_range(const OrderedIndex* oi, const LexBound* low, const LexBound* high,
                        size_t* first, size_t* end) noexcept nogil        # for sets whose scores are all equal
 cdef size_t oi_delete_range(OrderedIndex* oi, size_t first, size_t end, oi_visit_t visit, void* context) noexcept
-    # O(log n + deleted). visit gets each element in order after it left the index: it may free the entry. Returns how many.
+    # O(log n + deleted); returns how many. visit gets each element in order after it left the index: it may free the
+    # entry, but not change the index.
 
 # --- walking, O(1) a step (O(log n) from leaf to leaf)
 cdef bint oi_seek(const OrderedIndex* oi, size_t rank, OiCursor* cursor) noexcept nogil  # 0: rank >= size

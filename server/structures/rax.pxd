@@ -9,7 +9,7 @@ it is a B+-tree whose keys are two words: a search touches a few cache lines, an
 The key of an inner node's item is the first key below it; item 0's is never read and kept 0-0. Nodes have no links to
 parents or neighbours; a cursor finds the next leaf by its last key. Nodes have just the capacity that they need.
 What a value points to is its owner's: a Rax neither reads nor frees it, except through a callback it was given.
-For an ordered map of arbitrary byte strings take a Table and an OrderedIndex with one score for all (ordered_index.pxd).
+For an ordered map of arbitrary byte strings take a Table and an OrderedIndex with one score for all.
 Owner: the main thread.
 """
 from libc.stddef cimport size_t
@@ -68,7 +68,7 @@ cdef bint rax_free_step(Rax* rax, size_t keys, rax_free_t free_value) noexcept  
 cdef bint rax_insert(Rax* rax, StreamId id, void* value, void** old) noexcept nogil
     # 1: new; 0: it was there, its value is replaced and given to old (which may be NULL)
 cdef void** rax_find(const Rax* rax, StreamId id) noexcept nogil         # the place of the value, until the next change
-cdef bint rax_remove(Rax* rax, StreamId id, void** value) noexcept nogil # 0: not there; value (may be NULL) gets what it had
+cdef bint rax_remove(Rax* rax, StreamId id, void** value) noexcept nogil # 0: not there; value may be NULL
 
 # --- walking, O(1) a step (O(log n) from leaf to leaf)
 cdef bint rax_seek(const Rax* rax, StreamId id, int where, RaxCursor* cursor) noexcept nogil     # 0: no such key

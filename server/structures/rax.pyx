@@ -81,7 +81,8 @@ cdef inline int keys_before(const RaxItem* items, int count, const StreamId* id,
     while count > 0:
         half = (count + 1) >> 1
         found = &items[base + half - 1].id
-        base += half & -(<int>id_less(found, id) | (<int>(found.ms == id.ms) & <int>(found.seq == id.seq) & <int>or_equal))
+        base += half & -(<int>id_less(found, id)
+                         | (<int>(found.ms == id.ms) & <int>(found.seq == id.seq) & <int>or_equal))
         count -= half
     return base
 

@@ -70,7 +70,7 @@ cdef bint oi_free_step(OrderedIndex* oi, size_t nodes) noexcept nogil    # frees
 
 # --- one element, O(log n)
 cdef void oi_insert(OrderedIndex* oi, double score, Entry* entry) noexcept nogil   # the member must be absent
-cdef bint oi_delete(OrderedIndex* oi, double score, Entry* entry) noexcept nogil   # 0: not there; before the entry is freed
+cdef bint oi_delete(OrderedIndex* oi, double score, Entry* entry) noexcept nogil   # 0: not there; free the entry later
 cdef void oi_update_score(OrderedIndex* oi, double score, Entry* entry, double new_score) noexcept nogil
 cdef bint oi_pop_min(OrderedIndex* oi, OiItem* item) noexcept nogil      # 0: empty
 cdef bint oi_pop_max(OrderedIndex* oi, OiItem* item) noexcept nogil

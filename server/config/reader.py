@@ -75,6 +75,8 @@ def read_argv(config: Config, argv: Sequence[str]) -> Config | Action:
         text = read_files(config.configfile)
     if asked.from_stdin:
         config.log("notice", "Reading config from stdin")
+        if text and not text.endswith("\n"):
+            text += "\n"
         text += sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     if len(argv) > 1:
         Reader(config).read(f"{text}\n{asked.options}")
@@ -82,7 +84,10 @@ def read_argv(config: Config, argv: Sequence[str]) -> Config | Action:
 
 
 def read_files(name: str) -> str:
-    """The text of a file, or of all files that a glob finds, one behind the other in order of their names."""
+    """The text of a file, or of all files that a glob finds, one behind the other in order of their names.
+
+    A file whose last line has no end gets one, where Redis glues the next file's first line to it.
+    """
     names = sorted(glob.glob(name)) if any(char in name for char in "*?[") else [name]
     parts = []
     for path in names:
@@ -93,7 +98,8 @@ def read_files(name: str) -> str:
             raise ConfigError(f"Fatal error, can't open config file '{path}': {error.strerror}\n") from None
         except ValueError as error:
             raise ConfigError(f"Fatal error, can't open config file '{path}': {error}\n") from None
-    return b"".join(parts).decode("utf-8", "surrogateescape")
+    glued = b"".join(part if part.endswith(b"\n") else part + b"\n" for part in parts[:-1]) + b"".join(parts[-1:])
+    return glued.decode("utf-8", "surrogateescape")
 
 
 class Reader:

@@ -1020,7 +1020,7 @@ cdef class TableProbe:
         assert t.mask[0] + 1 >= INITIAL_BUCKETS and t.mask[0] & (t.mask[0] + 1) == 0
         assert (t.rehash_index >= 0) == (t.buckets[1] != NULL)
         if t.rehash_index >= 0:
-            assert t.mask[1] & (t.mask[1] + 1) == 0 and <uint64_t>t.rehash_index <= t.mask[0] and t.used[0]
+            assert t.mask[1] & (t.mask[1] + 1) == 0 and <uint64_t>t.rehash_index <= t.mask[0]
         else:
             assert t.mask[1] == 0 and t.used[1] == 0 and t.expire_bits[1] == NULL
         for which in range(2 if t.rehash_index >= 0 else 1):

@@ -452,13 +452,14 @@ cdef class Database:
         cdef Entry* e = table_find(self.table, k, n, hash)
         cdef size_t size = PyBytes_GET_SIZE(data)
         cdef size_t needed = offset + size
+        cdef char short_value[INLINE_MAX]
         cdef Blob* blob
         if e == NULL:
             if needed <= INLINE_MAX:
-                e = table_insert_inline(self.table, k, n, hash, NULL, needed)
+                memset(short_value, 0, needed)
+                memcpy(short_value + offset, PyBytes_AS_STRING(data), size)
+                e = table_insert_inline(self.table, k, n, hash, short_value, needed)
                 e.meta = self.keyspace.first_access()
-                memset(entry_inline(e) + 1, 0, needed)
-                memcpy(entry_inline(e) + 1 + offset, PyBytes_AS_STRING(data), size)
                 entry_set_type(e, TYPE_STRING, STR_RAW_INLINE)
             else:
                 blob = blob_new(NULL, needed, needed)

@@ -31,6 +31,7 @@ from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
+from server.observe.memory_account import MemoryAccount
 from server.observe.slowlog import SlowLog
 from server.observe.stats import Stats
 from server.registry import clock
@@ -62,7 +63,9 @@ class Server:
         self.executor = Executor(self, self.propagation)
         self.loop = Loop(IOThreads(config.io_threads), self, self.executor)
         self.cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
+        self.memory = MemoryAccount(self)
         self.monitors: list[Client] = []
+        self.supervised = ""
         self.paused: Any = None
         self.loading = False
         self.shutdown_signal: int | None = None
@@ -269,6 +272,11 @@ class Server:
     def make_room(self) -> bool:
         """Evict until below maxmemory; False when that is not possible."""
         return self.evictor.make_room()
+
+    def eviction_exceeded_ms(self) -> int:
+        """How long memory has been above maxmemory, 0 when it is not."""
+        since = self.evictor.exceeded_since_us
+        return (clock.monotonic_now_us() - since) // 1000 if since else 0
 
     def key_evicted(self, db: Any, key: bytes) -> None:
         """A key went to make room: AOF, replicas, watchers and listeners hear of it."""

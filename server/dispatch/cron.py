@@ -3,6 +3,7 @@
 Rooms register their jobs at start with `cron.every(milliseconds, job)`; a job runs on the first tick after its interval.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ class Cron:
         self.ticks = 0
         self.hz = config.hz
         self.paused = False
+        self.spent_us = 0
 
     def every(self, interval_ms: int, run: Callable[[], Any]) -> None:
         """Register a job."""
@@ -43,10 +45,12 @@ class Cron:
             while self._clients_count() // self.hz > CLIENTS_PER_TICK and self.hz < MAX_HZ:
                 self.hz = min(self.hz * 2, MAX_HZ)
         if not self.paused:
+            started = time.monotonic_ns()
             now = self._now_ms()
             for job in self.jobs:
                 if now - job.last_ms >= job.interval_ms:
                     job.last_ms = now
                     job.run()
+            self.spent_us += (time.monotonic_ns() - started) // 1000
         self.ticks += 1
         return 1000 // self.hz

@@ -4,6 +4,31 @@
 A fast path may decline (return 0) as long as it has changed nothing; then the Python definition runs. It must never
 differ from it. With AOF or replicas attached it feeds the command's own bytes to the propagation stream.
 """
+from libc.stdint cimport int64_t, uint64_t
+
+from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Command as Request
+from server.clients.client cimport Client
 from server.dispatch.propagate cimport Propagation
+from server.dispatch.record cimport fast_t
+from server.keyspace.database cimport Keyspace
+from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, table_hash
 
 cdef void bind_propagation(Propagation propagation)
+cdef int attach_fast_path(dict records, str name, fast_t fast, bint keyed=*) except -1     # records by command name; keyed: argument 1 is a key
+cdef void fast_written(Client c, Batch* b, Request* r, int64_t changes) noexcept    # a write took place as it was called: count it, pass its bytes on
+
+cdef inline bint fast_expired(Entry* e, Keyspace shared) noexcept:
+    return e.klen & ENTRY_EXPIRE and entry_expire(e) < shared.clock.unix_ms
+
+cdef inline void fast_touch(Entry* e, Keyspace shared) noexcept:
+    if shared.lfu:
+        shared.touch(e)
+    else:
+        e.meta = (e.meta & 0xFF000000) | shared.clock.lru
+
+cdef inline uint64_t fast_hash_of(Batch* b, Request* r) noexcept:
+    """The first key's hash: made by the prefetch of the batch, or now."""
+    if r.hash == 0:
+        r.hash = table_hash(arg_at(b, r, 1), arg_length(b, r, 1))
+    return r.hash

@@ -1,6 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.stdio cimport snprintf
+import importlib
+import pkgutil
+
+import server.dispatch
+
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 from iothreads.message cimport REFERENCE_MIN, Batch, arg_at, arg_length, output_reference
@@ -34,27 +38,8 @@ def use_propagation(Propagation propagation) -> None:
     bind_propagation(propagation)
 
 
-# ---- what they share
-cdef inline bint _expired(Entry* e, Keyspace shared) noexcept:
-    return e.klen & ENTRY_EXPIRE and entry_expire(e) < shared.clock.unix_ms
-
-
-cdef inline void _touch(Entry* e, Keyspace shared) noexcept:
-    if shared.lfu:
-        shared.touch(e)
-    else:
-        e.meta = (e.meta & 0xFF000000) | shared.clock.lru
-
-
-cdef inline uint64_t _hash_of(Batch* b, Request* r) noexcept:
-    """The first key's hash: made by the prefetch of the batch, or now."""
-    if r.hash == 0:
-        r.hash = table_hash(arg_at(b, r, 1), arg_length(b, r, 1))
-    return r.hash
-
-
-cdef inline void _written(Client c, Batch* b, Request* r, int64_t changes) noexcept:
-    """A write took place as it was called: count it, and pass its own bytes on."""
+# ---- what they share (see the .pxd)
+cdef void fast_written(Client c, Batch* b, Request* r, int64_t changes) noexcept:
     _conditions.dirty += changes
     if _propagation.wanted:
         _propagate_own(c, b, r)
@@ -93,14 +78,14 @@ cdef inline void _reply_string(Client c, Entry* e) noexcept:
 # ---- reads
 cdef int _get(Client c, Batch* b, Request* r) except -1:
     cdef Keyspace shared = c.db.keyspace
-    cdef Entry* e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r))
+    cdef Entry* e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
     if e == NULL:
         shared.misses += 1
         write_null(&c.out, c.resp)
         return 1
-    if entry_type(e) != TYPE_STRING or _expired(e, shared):
+    if entry_type(e) != TYPE_STRING or fast_expired(e, shared):
         return 0
-    _touch(e, shared)
+    fast_touch(e, shared)
     shared.hits += 1
     _reply_string(c, e)
     return 1
@@ -128,7 +113,7 @@ cdef int _mget(Client c, Batch* b, Request* r) except -1:
         return 0
     for i in range(count):
         e = table_find(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i])
-        if e != NULL and _expired(e, shared):
+        if e != NULL and fast_expired(e, shared):
             return 0
     write_header(&c.out, c'*', count)
     for i in range(count):
@@ -137,7 +122,7 @@ cdef int _mget(Client c, Batch* b, Request* r) except -1:
             shared.misses += 1
             write_null(&c.out, c.resp)
             continue
-        _touch(e, shared)
+        fast_touch(e, shared)
         shared.hits += 1
         if entry_type(e) == TYPE_STRING:
             _reply_string(c, e)
@@ -151,14 +136,14 @@ cdef int _exists(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     if r.arg_count != 2:
         return 0
-    e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r))
+    e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
     if e == NULL:
         shared.misses += 1
         write_integer(&c.out, 0)
         return 1
-    if _expired(e, shared):
+    if fast_expired(e, shared):
         return 0
-    _touch(e, shared)
+    fast_touch(e, shared)
     shared.hits += 1
     write_integer(&c.out, 1)
     return 1
@@ -166,12 +151,12 @@ cdef int _exists(Client c, Batch* b, Request* r) except -1:
 
 cdef int _ttl(Client c, Batch* b, Request* r) except -1:
     cdef Keyspace shared = c.db.keyspace
-    cdef Entry* e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r))
+    cdef Entry* e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
     if e == NULL:
         shared.misses += 1
         write_integer(&c.out, -2)
         return 1
-    if _expired(e, shared):
+    if fast_expired(e, shared):
         return 0
     shared.hits += 1
     if e.klen & ENTRY_EXPIRE:
@@ -185,8 +170,8 @@ cdef int _ttl(Client c, Batch* b, Request* r) except -1:
 cdef int _set(Client c, Batch* b, Request* r) except -1:
     if r.arg_count != 3:
         return 0
-    c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r), arg_at(b, r, 2), arg_length(b, r, 2), False)
-    _written(c, b, r, 1)
+    c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r), arg_at(b, r, 2), arg_length(b, r, 2), False)
+    fast_written(c, b, r, 1)
     write_raw(&c.out, "+OK\r\n", 5)
     return 1
 
@@ -202,7 +187,7 @@ cdef int _mset(Client c, Batch* b, Request* r) except -1:
     for i in range(count):
         c.db.store_string(arg_at(b, r, 1 + 2 * i), arg_length(b, r, 1 + 2 * i), hashes[i],
                           arg_at(b, r, 2 + 2 * i), arg_length(b, r, 2 + 2 * i), False)
-    _written(c, b, r, count)
+    fast_written(c, b, r, count)
     write_raw(&c.out, "+OK\r\n", 5)
     return 1
 
@@ -210,7 +195,7 @@ cdef int _mset(Client c, Batch* b, Request* r) except -1:
 cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
     cdef Keyspace shared = c.db.keyspace
     cdef Table* t = c.db.table
-    cdef uint64_t hash = _hash_of(b, r)
+    cdef uint64_t hash = fast_hash_of(b, r)
     cdef Entry* e = table_find(t, arg_at(b, r, 1), arg_length(b, r, 1), hash)
     cdef int64_t value = 0
     cdef uint8_t* text
@@ -218,10 +203,10 @@ cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
         e = table_insert_word(t, arg_at(b, r, 1), arg_length(b, r, 1), hash, <uint64_t>by)
         e.meta = shared.first_access()
         entry_set_type(e, TYPE_STRING, STR_INT)
-        _written(c, b, r, 1)
+        fast_written(c, b, r, 1)
         write_integer(&c.out, by)
         return 1
-    if entry_type(e) != TYPE_STRING or _expired(e, shared):
+    if entry_type(e) != TYPE_STRING or fast_expired(e, shared):
         return 0
     if e.klen & ENTRY_WORD:
         if entry_encoding(e) != STR_INT:
@@ -231,7 +216,7 @@ cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
         text = entry_inline(e)
         if not parse_int64(<char*>text + 1, text[0], &value):
             return 0
-    if (by > 0 and value > 9223372036854775807LL - by) or (by < 0 and value < -9223372036854775807LL - 1 - by):
+    if (by > 0 and value > 9223372036854775807LL - by) or (by < 0 and value < INT64_MIN - by):
         return 0
     value += by
     if e.klen & ENTRY_WORD:
@@ -239,8 +224,8 @@ cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
     else:
         e = table_set_word(t, e, hash, <uint64_t>value)
         entry_set_type(e, TYPE_STRING, STR_INT)
-    _touch(e, shared)
-    _written(c, b, r, 1)
+    fast_touch(e, shared)
+    fast_written(c, b, r, 1)
     write_integer(&c.out, value)
     return 1
 
@@ -265,14 +250,14 @@ cdef int _del(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     if r.arg_count != 2:
         return 0
-    e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r))
+    e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
     if e == NULL:
         write_integer(&c.out, 0)
         return 1
-    if entry_type(e) != TYPE_STRING or _expired(e, c.db.keyspace):
+    if entry_type(e) != TYPE_STRING or fast_expired(e, c.db.keyspace):
         return 0
     table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
-    _written(c, b, r, 1)
+    fast_written(c, b, r, 1)
     write_integer(&c.out, 1)
     return 1
 
@@ -288,11 +273,11 @@ cdef int _expire(Client c, Batch* b, Request* r) except -1:
         return 0
     if seconds <= 0 or seconds > 100000000000LL:
         return 0
-    e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), _hash_of(b, r))
+    e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
     if e == NULL:
         write_integer(&c.out, 0)
         return 1
-    if _expired(e, shared):
+    if fast_expired(e, shared):
         return 0
     when = shared.clock.unix_ms + seconds * 1000
     table_set_expire(c.db.table, e, r.hash, when)
@@ -313,7 +298,7 @@ cdef int _ping(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-cdef int _attach(dict records, str name, fast_t fast, bint keyed=True) except -1:
+cdef int attach_fast_path(dict records, str name, fast_t fast, bint keyed=True) except -1:
     cdef Record record = records.get(name)
     if record is not None:
         record.fast = fast
@@ -324,18 +309,21 @@ cdef int _attach(dict records, str name, fast_t fast, bint keyed=True) except -1
 def attach_fast_paths(dict commands) -> None:
     """Give the records of registry.command.COMMANDS their fast paths. Called after build_records."""
     records = {command.name: command.record for command in commands.values()}
-    _attach(records, "get", _get)
-    _attach(records, "mget", _mget)
-    _attach(records, "exists", _exists)
-    _attach(records, "ttl", _ttl)
-    _attach(records, "set", _set)
-    _attach(records, "mset", _mset)
-    _attach(records, "incr", _incr)
-    _attach(records, "decr", _decr)
-    _attach(records, "incrby", _incrby)
-    _attach(records, "del", _del)
-    _attach(records, "expire", _expire)
-    _attach(records, "ping", _ping, False)
+    attach_fast_path(records, "get", _get)
+    attach_fast_path(records, "mget", _mget)
+    attach_fast_path(records, "exists", _exists)
+    attach_fast_path(records, "ttl", _ttl)
+    attach_fast_path(records, "set", _set)
+    attach_fast_path(records, "mset", _mset)
+    attach_fast_path(records, "incr", _incr)
+    attach_fast_path(records, "decr", _decr)
+    attach_fast_path(records, "incrby", _incrby)
+    attach_fast_path(records, "del", _del)
+    attach_fast_path(records, "expire", _expire)
+    attach_fast_path(records, "ping", _ping, False)
+    for module in pkgutil.iter_modules(server.dispatch.__path__):
+        if module.name.startswith("fastpath_"):
+            importlib.import_module(f"server.dispatch.{module.name}").attach(records)
 
 
 def fast_path_names(dict commands) -> list[str]:

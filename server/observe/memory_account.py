@@ -1,0 +1,48 @@
+"""Where memory goes: what INFO memory and MEMORY STATS show, kept without scanning keys."""
+
+from typing import Any
+
+from server.observe import process
+from server.structures import memory
+
+
+class MemoryAccount:
+    """Reads the allocator and the rooms' own totals; remembers the peak and what start-up used."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.startup = process.resident_bytes()
+        self.keyspace_startup = memory.used()
+        self.peak = 0
+
+    @property
+    def keyspace(self) -> int:
+        """Bytes that keys and values use."""
+        return memory.used()
+
+    @property
+    def clients(self) -> int:
+        """Bytes of client query and output buffers."""
+        return self._server.clients.memory
+
+    @property
+    def used(self) -> int:
+        """used_memory: the interpreter as it was at start, keys and values, client and replication buffers."""
+        now = self.startup + self.keyspace - self.keyspace_startup + self.clients
+        self.peak = max(self.peak, now)
+        return now
+
+    @property
+    def overhead(self) -> int:
+        """What is not data: start-up, buckets and entry headers' share, buffers."""
+        return self.startup + self.clients + sum(db.memory() for db in self._server.keyspace.databases)
+
+    @property
+    def dataset(self) -> int:
+        """The rest."""
+        return max(0, self.used - self.overhead)
+
+    @property
+    def resident(self) -> int:
+        """RSS."""
+        return process.resident_bytes()

@@ -1,0 +1,93 @@
+"""INFO, declared once: a field's section, how it is read, and the Prometheus metric that mirrors it.
+
+    memory = section("memory", "Memory")
+    memory.field("used_memory", lambda s: s.memory.used, metric="memory_used_bytes")
+
+`read` gets the server. INFO prints the value with str(), floats must come formatted as Redis formats them. A family
+yields lines of its own (db0:..., cmdstat_...). A field whose part is not built shows the value an idle part would show.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Read = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class InfoField:
+    """One field. metric: the name without the prefix redis_, "" for none; counter: a growing total; scale multiplies
+    the value for the metric."""
+
+    name: str
+    read: Read
+    metric: str = ""
+    counter: bool = False
+    scale: float = 1
+    shown: Read | None = None          # None: always
+
+
+@dataclass
+class Section:
+    """One section. default: part of plain INFO; everything: only INFO everything or by name (all: also INFO all)."""
+
+    name: str
+    title: str
+    default: bool = True
+    in_all: bool = True
+    parts: list[InfoField | Callable[[Any], Iterable[tuple[str, str]]]] = field(default_factory=list)
+
+    def field(self, name: str, read: Any, *, metric: str = "", counter: bool = False, scale: float = 1,
+              shown: Read | None = None) -> None:
+        """Declare a field; a `read` that is no function is a constant."""
+        reader = read if callable(read) else (lambda _server: read)
+        self.parts.append(InfoField(name, reader, metric, counter, scale, shown))
+
+    def family(self, lines: Callable[[Any], Iterable[tuple[str, str]]]) -> Callable[[Any], Iterable[tuple[str, str]]]:
+        """Declare a family: a function that yields (name, value)."""
+        self.parts.append(lines)
+        return lines
+
+    def lines(self, server: Any) -> Iterator[tuple[str, str]]:
+        """What INFO prints, in order."""
+        for part in self.parts:
+            if not isinstance(part, InfoField):
+                yield from part(server)
+            elif part.shown is None or part.shown(server):
+                yield part.name, str(part.read(server))
+
+
+SECTIONS: dict[str, Section] = {}
+
+
+def section(name: str, title: str, *, default: bool = True, in_all: bool = True) -> Section:
+    """Declare a section; INFO prints them in the order of declaration."""
+    return SECTIONS.setdefault(name, Section(name, title, default, in_all))
+
+
+def chosen(names: Iterable[str]) -> list[Section]:
+    """The sections that INFO's arguments name (lower case): none = default, "default", "all", "everything", or their
+    own names; unknown ones are ignored."""
+    wanted = list(names) or ["default"]
+    picked = {"default": lambda s: s.default, "all": lambda s: s.default or s.in_all, "everything": lambda s: s.default or s.in_all}
+    return [s for s in SECTIONS.values() if any(picked[w](s) if w in picked else w == s.name for w in wanted)]
+
+
+def render(server: Any, names: Iterable[str]) -> str:
+    """INFO's text."""
+    blocks = []
+    for part in chosen(names):
+        lines = "".join(f"{name}:{value}\r\n" for name, value in part.lines(server))
+        blocks.append(f"# {part.title}\r\n{lines}")
+    return "\r\n".join(blocks)
+
+
+def human(size: float) -> str:
+    """Bytes as Redis writes them for people: 1.50K, 3.20M."""
+    if size < 1024:
+        return f"{int(size)}B"
+    for unit in ("K", "M", "G", "T", "P"):
+        size /= 1024
+        if size < 1024 or unit == "P":
+            return f"{size:.2f}{unit}"
+    return ""

@@ -241,7 +241,8 @@ def object_idletime(call: Call, key: bytes) -> int | None:
     return call.db.idle_seconds(key)
 
 
-_SWITCHING = ("Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.")
+_SWITCHING = ("Please note that when switching between policies at runtime LRU and LFU data will take some time to "
+              "adjust.")
 
 
 @command("OBJECT|REFCOUNT", arity=3, since="2.2.3", **_ASK)

@@ -1,7 +1,7 @@
 """Expires: the time at which a key goes away by itself. Kept in Unix milliseconds, so a restart does not lengthen it.
 
-EXPIRE counts seconds from now, PEXPIRE milliseconds; the -AT forms take Unix times. All four end up as PEXPIREAT for AOF
-and replicas. An expire that has passed deletes the key at once.
+EXPIRE counts seconds from now, PEXPIRE milliseconds; the -AT forms take Unix times. All four end up as PEXPIREAT for
+AOF and replicas. An expire that has passed deletes the key at once.
 """
 
 from server.dispatch.call import Call

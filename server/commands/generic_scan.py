@@ -46,8 +46,8 @@ def randomkey(call: Call) -> bytes | None:
 def scan(call: Call, cursor_text: bytes, *words: bytes) -> list[object]:
     """Walk over the keys in steps: the reply is the cursor for the next call and some keys.
 
-    Start with cursor 0, and the walk is complete when 0 comes back. Keys that were there all the time are returned, some
-    perhaps twice; what came or went meanwhile may be. COUNT (10) is the effort of one call; MATCH and TYPE filter
+    Start with cursor 0, and the walk is complete when 0 comes back. Keys that were there all the time are returned,
+    some perhaps twice; what came or went meanwhile may be. COUNT (10) is the effort of one call; MATCH and TYPE filter
     what was found, so a step may come back empty.
 
     Complexity: O(1) for a call, O(N) for the whole walk, N being the number of keys.

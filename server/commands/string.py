@@ -1,8 +1,8 @@
 """Strings: any bytes up to proto-max-bulk-len (512 MB), which may also be numbers to count with.
 
-Setting a string replaces a value of any type and forgets the key's expire unless told otherwise; what changes a string in
-place (APPEND, SETRANGE, INCR...) keeps the expire and refuses other types. Options with a time give the key an expire;
-AOF and replicas always hear of it as an absolute time in milliseconds.
+Setting a string replaces a value of any type and forgets the key's expire unless told otherwise; what changes a string
+in place (APPEND, SETRANGE, INCR...) keeps the expire and refuses other types. Options with a time give the key an
+expire; AOF and replicas always hear of it as an absolute time in milliseconds.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ def _options(words: Sequence[bytes], allowed: frozenset[str], exclusive: Sequenc
 
 
 def _expire_at(call: Call, text: bytes, name: str) -> int:
-    """The Unix time in ms that EX, PX, EXAT or PXAT with this number means. Errors: not an integer, invalid expire time."""
+    """The Unix time in ms that EX, PX, EXAT or PXAT with this number means. Errors: not an integer, invalid time."""
     when = args.integer(text) * _UNIT_MS[name]
     if 0 < when <= args.INT64_MAX and not name.endswith("AT"):
         when += call.now_ms
@@ -76,7 +76,7 @@ def _expire_at(call: Call, text: bytes, name: str) -> int:
 
 
 def _is_past(call: Call, when: int) -> bool:
-    """Whether giving a key this expire means deleting it. Not on a replica and not while loading: there a DEL follows."""
+    """Whether giving a key this expire means deleting it. Not on a replica or while loading: there a DEL follows."""
     shared = call.db.keyspace
     return when <= call.now_ms and not (shared.keep_expired or shared.show_expired)
 
@@ -167,8 +167,8 @@ def setex(call: Call, key: bytes, seconds: bytes, value: bytes) -> str:
     return _set_for(call, key, value, _expire_at(call, seconds, "EX"))
 
 
-@command("PSETEX", arity=4, flags=WRITE | DENYOOM, keys=one_key(OW, UPDATE), since="2.6.0", syntax="key milliseconds value",
-         deprecated=("2.6.12", "`SET` with the `PX` argument"))
+@command("PSETEX", arity=4, flags=WRITE | DENYOOM, keys=one_key(OW, UPDATE), since="2.6.0",
+         syntax="key milliseconds value", deprecated=("2.6.12", "`SET` with the `PX` argument"))
 def psetex(call: Call, key: bytes, milliseconds: bytes, value: bytes) -> str:
     """Set a string together with its time to live in milliseconds.
 

@@ -1,14 +1,14 @@
 """Expired keys that nobody asks for: the active expire cycle. (Those that are asked for go on access, in `database`.)
 
 The cycle looks at a few keys with an expire, deletes those whose time has come, and repeats in the same database while
-more than about 10 % of what it looked at was stale. So a database in which little expires costs next to nothing, and one
-in which everything does is cleaned as fast as the limits allow. There are two:
+more than about 10 % of what it looked at was stale. So a database in which little expires costs next to nothing, and
+one in which everything does is cleaned as fast as the limits allow. There are two:
 
     slow cycle   from the cron, `hz` times a second; may use 25 % of the time between two ticks
     fast cycle   before the loop sleeps; 1 ms at most, and only while the slow cycle cannot keep up
 
-active-expire-effort 1..10 raises both limits, looks at more keys at once and tolerates fewer stale ones. A replica deletes
-nothing by itself: its master sends DEL.
+active-expire-effort 1..10 raises both limits, looks at more keys at once and tolerates fewer stale ones. A replica
+deletes nothing by itself: its master sends DEL.
 """
 
 from collections.abc import Callable

@@ -1,0 +1,61 @@
+# cython: language_level=3
+"""One connection: a socket, the parser's state, what is still to be written. It belongs to one lane.
+
+An idle connection is this struct and nothing else: its batch and chunks are pooled elsewhere.
+"""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+from iothreads.message cimport Batch, BatchPool, Chunk
+from iothreads.resp_reader cimport Reader
+
+cdef enum:
+    TURN_BYTES = 65536                 # read from one connection per turn, unless one argument is longer
+    BULK_TURN_BYTES = 1048576          # and then
+    WRITE_TURN_BYTES = 1048576         # written to one connection per turn
+    IOVECS = 64
+
+cdef enum:                             # answers of connection_read and connection_write
+    IO_DONE = 0                        # nothing left for now (read: no whole command; write: all is out)
+    IO_BATCH = 1                       # read: the batch has commands or an error
+    IO_AGAIN = 2                       # the turn's share is used up, the socket may have more to offer
+    IO_BLOCKED = 3                     # write: the socket takes no more, wait for WRITABLE
+    IO_CLOSED = 4                      # the connection is gone; see Connection.error
+
+cdef struct Connection:
+    uint64_t id                        # slot in the low half, generation in the high half
+    void* client                       # the main thread's cookie
+    int fd
+    int error                          # errno of what ended it, 0 = end of file
+    uint8_t readable                   # the socket may have bytes that we have not read
+    uint8_t hangup                     # the poller told that the peer is gone: read until the end, do not trust a short read
+    uint8_t batch_out                  # the batch is the main thread's
+    uint8_t authenticated
+    uint8_t failed                     # a protocol error was handed over: nothing is parsed any more
+    uint8_t closing                    # nothing is read any more, close once the output is out
+    uint8_t blocked                    # waiting for WRITABLE
+    uint8_t unparsed                   # the tail may hold a whole command: parse before reading
+    uint8_t dirty                      # is in the lane's list of connections to write
+    uint8_t again                      # is in the lane's list of unfinished work
+    Reader reader
+    Batch* batch                       # buffer being filled; NULL when idle; stays set while batch_out
+    Chunk* head                        # output not written yet
+    Chunk* tail
+    Chunk* done_head                   # written, on the way home
+    Chunk* done_tail
+    size_t done_bytes                  # payload of those
+
+cdef struct Limits:                    # of IOThreads, read by all lanes with relaxed loads
+    uint64_t max_bulk                  # proto-max-bulk-len, bytes
+    uint64_t query_buffer              # client-query-buffer-limit, bytes
+    uint64_t keepalive                 # tcp-keepalive, seconds, 0 = off
+
+cdef struct Traffic:                   # what one call moved, for the lane's statistics
+    uint64_t calls
+    uint64_t bytes
+
+cdef Connection* connection_new(uint64_t id, int fd, void* client, bint authenticated) noexcept nogil
+cdef void connection_free(Connection* c) noexcept nogil            # not the batch, not the chunks, not the socket
+cdef int connection_read(Connection* c, BatchPool* pool, const Limits* limits, Traffic* traffic) noexcept nogil
+cdef int connection_write(Connection* c, Traffic* traffic) noexcept nogil
+cdef void connection_tune(int fd, uint64_t keepalive) noexcept nogil

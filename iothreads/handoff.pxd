@@ -1,0 +1,120 @@
+# cython: language_level=3
+"""The hand-off between the main thread and the lanes that own the sockets. Read this file first.
+
+        clients                        lanes                                        main thread
+       ---------      -----------------------------------------     --------------------------------------
+       socket  --->   recv, parse   --- BATCH, CLOSED, HOME -->      next_event(): execute, write into Output
+       socket  <---   write         <-- OUTPUT, BATCH, CLOSE ---     send(), give_back(), close()
+
+        io-threads 1: one lane, run by the main thread inside poll() and next_event(); "-->" is a plain queue
+        io-threads N: N - 1 lanes, each a native thread with its own poller; "-->" is a ring and, for who sleeps, an eventfd
+
+Rules
+1.  Only messages cross. Whoever holds a batch or a chunk owns its memory; no flag of a client is shared.
+2.  A connection lives on one lane from adopt() to EVENT_CLOSED (resize() moves it as a whole). Nobody spins.
+3.  io-threads 1 calls the same lane functions. There is one code path, and no queue in between where none is needed.
+4.  A connection is named by its id: slot and generation. A message for a dead id is dropped, its chunks come home.
+5.  At most one batch per connection is out, and its lane reads no further until give_back(). So a client that is slow to
+    be served stops being read, and a full ring stops a lane from reading at all. A peer that leaves while its batch is
+    out is noticed all the same: if the main thread still has the batch a turn later (a blocked client), EVENT_CLOSED
+    comes; if not, the lane reads to the end first, so that replies to a half-closed socket are not lost.
+6.  EVENT_CLOSED is the last event of a connection; the cookie is not mentioned after it. A batch that is still out then
+    is given back like any other.
+7.  A chunk may refer to somebody's value. release(owner) is called when it is home, on the main thread.
+8.  After fork() the child calls after_fork_child() and may then use nothing of this.
+
+All calls are made by the main thread, with the GIL; only wake_fd may be written by others.
+"""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from iothreads.connection cimport Limits
+from iothreads.lane cimport Lane, LaneStats
+from iothreads.message cimport Batch, Output
+from iothreads.ring cimport Message, Queue, Sleeper
+
+cdef enum:                             # Event.kind
+    EVENT_BATCH = 1                    # event.batch
+    EVENT_CLOSED = 2                   # event.client: the connection is gone (peer, error, or our close): its id is dead
+    EVENT_HOME = 3                     # event.client: `bytes` of its output left; their chunks were already released
+    EVENT_ACCEPTED = 4                 # event.fd, event.listener: a new socket (non-blocking, CLOEXEC); answer with adopt() or close it
+
+cdef struct Event:
+    int kind
+    void* client
+    Batch* batch
+    size_t bytes
+    int fd                             # -1 with an error: accepting pauses for ACCEPT_PAUSE_MS
+    int listener                       # index of the listener
+    int error                          # errno for CLOSED, 0 = EOF or our own close; errno for ACCEPTED, 0 = fd is good
+
+cdef enum:                             # Slot.state
+    SLOT_FREE = 0
+    SLOT_LIVE = 1
+    SLOT_REPORTED = 2                  # EVENT_CLOSED was given out ahead of the lane's own word
+
+cdef struct Slot:                      # what the main thread knows of a connection
+    uint64_t id                        # current name; the generation counts up with each use
+    void* client
+    int lane
+    int fd
+    int state
+    bint batch_out                     # the main thread has its batch
+    uint32_t next_free
+
+cdef class IOThreads:
+    # life: __init__(threads, poller=""), start(), stop(), after_fork_child(), resize(threads), listen(sockets), stop_accepting()
+    # set_limits(max_bulk=, query_buffer=, keepalive=); stats(), threads, multiplexing_api, io_threaded_reads / _writes
+    cdef readonly int wake_fd          # 8 bytes written here end a poll(); for signal handlers and other threads
+    cdef int thread_count              # as io-threads: 1 = no threads
+    cdef int poller_kind
+    cdef bint running
+    cdef Lane** lanes                  # [0] is the main thread's own
+    cdef int lane_count
+    cdef Limits limits
+    cdef Sleeper main
+    cdef Slot* slots
+    cdef uint32_t slot_count
+    cdef uint32_t first_free
+    cdef Queue events                  # messages that became due, to be given out by next_event
+    cdef int due                       # how many of them are worth waking up for
+    cdef Queue hangups                 # looked at in the next poll
+    cdef Event event
+    cdef int ready                     # results of the last wait ...
+    cdef int taken                     # ... and how many of them were looked at
+    cdef list sockets                  # listening
+    cdef int* listeners                # their fds
+    cdef int listener_count
+    cdef int accepting                 # index of the listener that is being emptied, -1
+    cdef int accepted                  # from it in this turn
+    cdef uint64_t accept_again_ns      # out of descriptors: when to try again, 0 = now
+    cdef uint64_t retired_reads, retired_writes
+    cdef uint32_t turns
+    cdef int echoes                    # lanes that have answered settle()
+
+    cdef int poll(self, int timeout_ms) except -1
+    cdef Event* next_event(self) noexcept
+    cdef uint64_t adopt(self, int fd, void* client, bint is_tcp, bint authenticated) noexcept
+    cdef void send(self, uint64_t connection, Output* out) noexcept
+    cdef void flush_wakes(self) noexcept
+    cdef void give_back(self, Batch* batch) noexcept
+    cdef void close(self, uint64_t connection, bint after_flush) noexcept
+
+    cdef Slot* find(self, uint64_t connection) noexcept
+    cdef void tell(self, int lane, const Message* message) noexcept
+    cdef bint push_backlog(self, Lane* lane) noexcept
+    cdef void take_messages(self) noexcept
+    cdef void take(self, Message* message) noexcept
+    cdef bint all_quiet(self) noexcept
+    cdef void judge_hangups(self) noexcept
+    cdef int wait(self, int timeout_ms) noexcept
+    cdef bint give_out(self, Message* message) noexcept
+    cdef bint accept_next(self) noexcept
+    cdef void watch_listeners(self, bint on) noexcept
+    cdef Lane* open_lane(self, int index) except NULL
+    cdef int close_lane(self, int index) except -1
+    cdef void move(self, uint64_t connection, int to) noexcept
+    cdef void arrive(self, Message* message) noexcept
+    cdef int settle(self, int lanes) except -1
+    cdef void discard(self, int index) noexcept
+    cdef void free_all(self) noexcept

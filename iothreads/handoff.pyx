@@ -1,0 +1,735 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The main thread's side of the hand-off. Its picture and its rules are at the head of handoff.pxd."""
+import os
+
+from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, ENOMEM, errno
+from libc.stdlib cimport abort, calloc, free, malloc, realloc
+from libc.string cimport memset
+
+from iothreads.connection cimport Connection, connection_new, connection_tune
+from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, lane_clock, lane_close, lane_detach,
+                             lane_find, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_write)
+from iothreads.message cimport Chunk, batch_free, chunks_home
+from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_LISTENER, WATCH_WAKER, poller_add, poller_remove, poller_wait
+from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
+                             TO_LANE_ECHO, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
+                             TO_MAIN_HANGUP, TO_MAIN_HOME, exchange, fence, get_up, lie_down, load_relaxed, load_relaxed64, queue_empty, queue_free,
+                             queue_pop, queue_push, ring_empty, ring_pop, ring_push, sleeper_close, sleeper_open,
+                             sleeper_ring, store_relaxed, store_relaxed64, wake)
+from iothreads.thread cimport thread_join, thread_start
+
+cdef extern from "<sys/socket.h>" nogil:
+    int accept4(int, void*, void*, int)
+    int SOCK_NONBLOCK, SOCK_CLOEXEC
+cdef extern from "<unistd.h>" nogil:
+    int c_close "close"(int)
+    ssize_t c_read "read"(int, void*, size_t)
+cdef extern from "<poll.h>" nogil:
+    struct c_pollfd "pollfd":
+        int fd
+        short events
+        short revents
+    int c_poll "poll"(c_pollfd*, unsigned long, int)
+    short POLLIN
+
+cdef enum:
+    ACCEPTS_PER_TURN = 1000            # from one listener
+    ACCEPT_PAUSE_MS = 100              # after the process ran out of descriptors
+    LOOK_AT_SOCKETS = 16               # turns between two looks at the listeners while the lanes keep us busy
+    NO_SLOT = 0xFFFFFFFF
+
+POLLERS = {"": POLLER_EPOLL, "epoll": POLLER_EPOLL, "poll": POLLER_POLL}
+MAX_THREADS = 128
+
+
+cdef class IOThreads:
+    """All sockets of a server.
+
+    threads: as io-threads: 1 serves every connection on the calling thread, N starts N - 1 native I/O threads.
+    poller: "epoll", "poll", or "" for the best there is.
+    """
+
+    def __cinit__(self):
+        self.wake_fd = self.main.fd = -1
+        self.accepting = -1
+        self.first_free = NO_SLOT
+        self.limits.max_bulk = 512 * 1024 * 1024
+        self.limits.query_buffer = 1024 * 1024 * 1024
+        self.limits.keepalive = 300
+        self.sockets = []
+
+    def __init__(self, int threads, str poller=""):
+        if not 1 <= threads <= MAX_THREADS:
+            raise ValueError("threads must be between 1 and 128")
+        self.thread_count = threads
+        self.poller_kind = POLLERS[poller]
+        if sleeper_open(&self.main) != 0:
+            raise OSError(errno, os.strerror(errno))
+        self.wake_fd = self.main.fd
+        self.lanes = <Lane**>calloc(MAX_THREADS, sizeof(void*))
+        self.open_lane(0)
+
+    def __dealloc__(self):
+        self.free_all()
+
+    # ---- life
+
+    def start(self) -> None:
+        """Starts the I/O threads; connections may be adopted from now on."""
+        cdef int i
+        if self.running:
+            return
+        self.running = True
+        for i in range(1, self.thread_count):
+            self.open_lane(i)
+
+    def stop(self) -> None:
+        """Ends the threads (what they were told before is still written) and closes every connection and listener.
+
+        No events follow. Batches that are out may be given back, or left to the process's end.
+        """
+        cdef int i
+        cdef Event* event
+        if self.lanes == NULL:
+            return
+        self.stop_accepting()
+        for i in range(self.lane_count - 1, 0, -1):
+            self.close_lane(i)
+        self.running = False
+        self.free_all()
+
+    cdef Lane* open_lane(self, int index) except NULL:
+        cdef Lane* lane = <Lane*>calloc(1, sizeof(Lane))
+        cdef int error
+        if lane == NULL:
+            raise MemoryError
+        error = lane_open(lane, index, self.poller_kind, &self.limits, &self.main)
+        if error == 0:
+            if index == 0:
+                error = poller_add(&lane.poller, self.main.fd, 0, WATCH_WAKER)
+            else:
+                error = thread_start(lane)
+        if error != 0:
+            lane_free(lane)
+            free(lane)
+            raise OSError(error, os.strerror(error))
+        self.lanes[index] = lane
+        self.lane_count = index + 1
+        return lane
+
+    cdef int close_lane(self, int index) except -1:
+        """Ends the thread of the last lane and takes what it still had to say."""
+        cdef Lane* lane = self.lanes[index]
+        cdef Message m
+        cdef Message* queued
+        memset(&m, 0, sizeof(Message))
+        m.kind = TO_LANE_STOP
+        self.tell(index, &m)
+        while not self.push_backlog(lane):
+            sleeper_ring(&lane.sleeper)
+            self.take_messages()
+        sleeper_ring(&lane.sleeper)
+        with nogil:
+            thread_join(lane)
+        while ring_pop(lane.to_main, &m):
+            self.take(&m)
+        while not queue_empty(&lane.queue):
+            queued = queue_pop(&lane.queue)
+            m = queued[0]
+            self.take(&m)
+        self.retired_reads += lane.stats.reads
+        self.retired_writes += lane.stats.writes
+        self.discard(index)
+        self.lanes[index] = NULL
+        self.lane_count = index
+        lane_free(lane)
+        free(lane)
+        return 0
+
+    cdef void discard(self, int index) noexcept:
+        """Lets go of the output that the connections of a dead lane still have."""
+        cdef Lane* lane = self.lanes[index]
+        cdef Connection* c
+        cdef uint32_t i
+        for i in range(lane.slot_capacity):
+            c = lane.connections[i]
+            if c != NULL:
+                chunks_home(c.done_head)
+                chunks_home(c.head)
+                c.done_head = c.done_tail = c.head = c.tail = NULL
+
+    cdef void free_all(self) noexcept:
+        cdef Message* m
+        if self.lanes == NULL:
+            return
+        while not queue_empty(&self.lanes[0].queue):
+            m = queue_pop(&self.lanes[0].queue)
+            if m.kind == TO_MAIN_HOME:
+                chunks_home(<Chunk*>m.pointer)
+        self.discard(0)
+        lane_free(self.lanes[0])
+        free(self.lanes[0])
+        free(self.lanes)
+        self.lanes = NULL
+        self.lane_count = 0
+        queue_free(&self.events)
+        queue_free(&self.hangups)
+        sleeper_close(&self.main)
+        self.wake_fd = -1
+        free(self.slots)
+        free(self.listeners)
+        self.slots = NULL
+        self.listeners = NULL
+        self.slot_count = 0
+        self.listener_count = 0
+        self.first_free = NO_SLOT
+
+    def after_fork_child(self) -> None:
+        """In a forked child: the threads do not exist here. Forgets all; only its own epoll and event descriptors are closed."""
+        cdef int i
+        if self.lanes == NULL:
+            return
+        for i in range(self.lane_count):
+            if self.lanes[i].poller.fd >= 0:
+                c_close(self.lanes[i].poller.fd)
+            if self.lanes[i].sleeper.fd >= 0:
+                c_close(self.lanes[i].sleeper.fd)
+        sleeper_close(&self.main)
+        self.wake_fd = -1
+        self.lanes = NULL              # its memory is the parent's story; freeing would only dirty pages
+        self.slots = NULL
+        self.lane_count = 0
+        self.slot_count = 0
+        self.listener_count = 0
+        self.running = False
+        self.sockets = []
+
+    # ---- listening
+
+    def listen(self, list sockets) -> None:
+        """Replaces the set of listening sockets (made by iothreads.listen). The old ones are only let go of, not closed."""
+        cdef int i
+        self.watch_listeners(False)
+        free(self.listeners)
+        self.accepting = -1
+        self.sockets = list(sockets)
+        self.listener_count = len(self.sockets)
+        self.listeners = <int*>malloc((self.listener_count + 1) * sizeof(int))
+        for i in range(self.listener_count):
+            self.listeners[i] = self.sockets[i].fileno()
+        self.watch_listeners(True)
+
+    def stop_accepting(self) -> None:
+        """Takes no more connections; the listening sockets stay open."""
+        self.listen([])
+
+    cdef void watch_listeners(self, bint on) noexcept:
+        cdef int i
+        for i in range(self.listener_count):
+            if on:
+                poller_add(&self.lanes[0].poller, self.listeners[i], <uint64_t>LISTENER_SLOT + <uint64_t>i, WATCH_LISTENER)
+            else:
+                poller_remove(&self.lanes[0].poller, self.listeners[i])
+
+    cdef bint accept_next(self) noexcept:
+        """One connection from the listener in turn; true when self.event tells of it."""
+        cdef int fd
+        cdef Event* event = &self.event
+        while self.accepting >= 0:
+            if self.accepting >= self.listener_count or self.accepted == ACCEPTS_PER_TURN:
+                self.accepting = -1
+                return False
+            fd = accept4(self.listeners[self.accepting], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
+            if fd < 0 and (errno == EINTR or errno == ECONNABORTED):
+                continue
+            memset(event, 0, sizeof(Event))
+            event.kind = EVENT_ACCEPTED
+            event.listener = self.accepting
+            event.fd = fd
+            if fd >= 0:
+                self.accepted += 1
+                return True
+            event.error = errno
+            self.accepting = -1
+            if event.error == EAGAIN:
+                return False
+            if event.error == EMFILE or event.error == ENFILE or event.error == ENOBUFS or event.error == ENOMEM:
+                self.watch_listeners(False)            # still readable: looking at once again would be spinning
+                self.accept_again_ns = clock_ns() + <uint64_t>ACCEPT_PAUSE_MS * 1000000
+            return True
+        return False
+
+    # ---- limits and figures
+
+    def set_limits(self, *, max_bulk=None, query_buffer=None, keepalive=None) -> None:
+        """proto-max-bulk-len and client-query-buffer-limit in bytes, tcp-keepalive in seconds; None leaves one as it is."""
+        if max_bulk is not None:
+            store_relaxed64(&self.limits.max_bulk, max_bulk)
+        if query_buffer is not None:
+            store_relaxed64(&self.limits.query_buffer, query_buffer)
+        if keepalive is not None:
+            store_relaxed64(&self.limits.keepalive, keepalive)
+
+    @property
+    def threads(self) -> int:
+        """As io-threads."""
+        return self.thread_count
+
+    @property
+    def multiplexing_api(self) -> str:
+        """As INFO shows it."""
+        return "poll" if self.poller_kind == POLLER_POLL else "epoll"
+
+    @property
+    def io_threaded_reads(self) -> int:
+        """Reads done by I/O threads, those that are gone included."""
+        return self.retired_reads + sum(lane["reads"] for lane in self.stats()[1:])
+
+    @property
+    def io_threaded_writes(self) -> int:
+        return self.retired_writes + sum(lane["writes"] for lane in self.stats()[1:])
+
+    def stats(self) -> list[dict[str, int]]:
+        """One dict per lane, lane 0 (the main thread's) first: the fields of LaneStats."""
+        cdef LaneStats* s
+        cdef int i
+        result = []
+        for i in range(self.lane_count):
+            s = &self.lanes[i].stats
+            result.append({
+                "reads": load_relaxed64(&s.reads), "writes": load_relaxed64(&s.writes),
+                "bytes_in": load_relaxed64(&s.bytes_in), "bytes_out": load_relaxed64(&s.bytes_out),
+                "busy_ns": load_relaxed64(&s.busy_ns), "idle_ns": load_relaxed64(&s.idle_ns),
+                "batches": load_relaxed64(&s.batches), "commands": load_relaxed64(&s.commands),
+                "connections": load_relaxed(&s.connections),
+            })
+        return result
+
+    # ---- names
+
+    cdef Slot* find(self, uint64_t connection) noexcept:
+        cdef uint32_t slot = <uint32_t>connection
+        if slot >= self.slot_count or self.slots[slot].id != connection or self.slots[slot].state == SLOT_FREE:
+            return NULL
+        return &self.slots[slot]
+
+    cdef uint64_t adopt(self, int fd, void* client, bint is_tcp, bint authenticated) noexcept:
+        """Makes a socket a connection of the lane with the fewest; returns its id. A failure comes as EVENT_CLOSED."""
+        cdef uint32_t i, grown
+        cdef int lane = 0, other
+        cdef Slot* slot
+        cdef Message m
+        if self.first_free == NO_SLOT:
+            grown = self.slot_count * 2 if self.slot_count else 64
+            self.slots = <Slot*>realloc(self.slots, grown * sizeof(Slot))
+            if self.slots == NULL:
+                abort()
+            memset(&self.slots[self.slot_count], 0, (grown - self.slot_count) * sizeof(Slot))
+            for i in range(self.slot_count, grown):
+                self.slots[i].id = i
+                self.slots[i].next_free = i + 1 if i + 1 < grown else NO_SLOT
+            self.first_free = self.slot_count
+            self.slot_count = grown
+        i = self.first_free
+        slot = &self.slots[i]
+        self.first_free = slot.next_free
+        if self.lane_count > 1:
+            lane = 1
+            for other in range(2, self.lane_count):
+                if self.lanes[other].load < self.lanes[lane].load:
+                    lane = other
+        slot.id += <uint64_t>1 << 32
+        slot.client = client
+        slot.lane = lane
+        slot.fd = fd
+        slot.state = SLOT_LIVE
+        slot.batch_out = False
+        self.lanes[lane].load += 1
+        if is_tcp:
+            connection_tune(fd, self.limits.keepalive)
+        if lane == 0:
+            lane_adopt(self.lanes[0], connection_new(slot.id, fd, client, authenticated))
+        else:
+            memset(&m, 0, sizeof(Message))
+            m.kind = TO_LANE_ADOPT
+            m.fd = fd
+            m.error = authenticated
+            m.connection = slot.id
+            m.client = client
+            self.tell(lane, &m)
+        return slot.id
+
+    # ---- to the lanes
+
+    cdef void tell(self, int index, const Message* message) noexcept:
+        cdef Lane* lane = self.lanes[index]
+        lane.posted = True
+        if queue_empty(&lane.backlog) and ring_push(lane.to_lane, message):
+            return
+        queue_push(&lane.backlog, message)
+        self.push_backlog(lane)
+
+    cdef bint push_backlog(self, Lane* lane) noexcept:
+        """Moves what the ring had no room for; true when nothing is left. Else the lane will wake us when it has room."""
+        cdef Message* oldest
+        while not queue_empty(&lane.backlog):
+            oldest = &lane.backlog.items[lane.backlog.head & (lane.backlog.capacity - 1)]
+            if not ring_push(lane.to_lane, oldest):
+                store_relaxed(&lane.to_lane.waits, 1)
+                fence()
+                if not ring_push(lane.to_lane, oldest):
+                    return False
+            queue_pop(&lane.backlog)
+            lane.posted = True
+        return True
+
+    cdef void flush_wakes(self) noexcept:
+        cdef int i
+        cdef Lane* lane
+        for i in range(1, self.lane_count):
+            lane = self.lanes[i]
+            if lane.posted:
+                self.push_backlog(lane)
+                lane.posted = False
+                wake(&lane.sleeper)
+
+    cdef void send(self, uint64_t connection, Output* out) noexcept:
+        cdef Slot* slot = self.find(connection)
+        cdef Chunk* head = out.head
+        cdef Chunk* tail = out.tail
+        cdef size_t bytes = out.bytes
+        cdef Lane* lane
+        cdef Connection* c
+        cdef Message m
+        out.head = out.tail = NULL
+        out.bytes = 0
+        if head == NULL:
+            return
+        if slot == NULL or slot.state != SLOT_LIVE:
+            chunks_home(head)
+            return
+        m.connection = connection
+        m.bytes = bytes
+        if slot.lane != 0:
+            m.kind = TO_LANE_OUTPUT
+            m.fd = -1
+            m.error = 0
+            m.client = tail
+            m.pointer = head
+            self.tell(slot.lane, &m)
+            return
+        lane = self.lanes[0]
+        lane_output(lane, connection, head, tail, bytes)
+        lane.dirty.size = 0            # it is written right here
+        c = lane_find(lane, connection)
+        if c == NULL or not c.dirty:
+            return
+        c.dirty = False
+        lane_write(lane, c)
+        c = lane_find(lane, connection)
+        if c == NULL or c.done_head == NULL:
+            return
+        chunks_home(c.done_head)       # home already: no message needed for them, only for their bytes
+        m.kind = TO_MAIN_HOME
+        m.client = c.client
+        m.pointer = NULL
+        m.bytes = c.done_bytes
+        c.done_head = c.done_tail = NULL
+        c.done_bytes = 0
+        queue_push(&self.events, &m)
+
+    cdef void give_back(self, Batch* batch) noexcept:
+        cdef Slot* slot = self.find(batch.connection)
+        cdef Message m
+        if slot == NULL or slot.state != SLOT_LIVE:
+            batch_free(batch)
+            return
+        slot.batch_out = False
+        if slot.lane == 0:
+            lane_give_back(self.lanes[0], batch)
+            return
+        memset(&m, 0, sizeof(Message))
+        m.kind = TO_LANE_BATCH
+        m.connection = batch.connection
+        m.pointer = batch
+        self.tell(slot.lane, &m)
+
+    cdef void close(self, uint64_t connection, bint after_flush) noexcept:
+        cdef Slot* slot = self.find(connection)
+        cdef Message m
+        if slot == NULL:
+            return
+        if slot.lane == 0:
+            lane_close(self.lanes[0], connection, after_flush)
+            return
+        memset(&m, 0, sizeof(Message))
+        m.kind = TO_LANE_CLOSE
+        m.connection = connection
+        m.error = after_flush
+        self.tell(slot.lane, &m)
+
+    # ---- from the lanes
+
+    cdef void take(self, Message* m) noexcept:
+        """A message from a lane: written chunks are let go of at once, the rest waits for next_event."""
+        if m.kind == TO_MAIN_HOME:
+            chunks_home(<Chunk*>m.pointer)
+            m.pointer = NULL
+            if m.client == NULL:
+                return
+        elif m.kind == TO_MAIN_HANGUP:
+            queue_push(&self.hangups, m)
+            self.due += 1
+            return
+        elif m.kind == TO_MAIN_DETACHED:
+            self.arrive(m)
+            return
+        elif m.kind == TO_MAIN_ECHO:
+            self.echoes += 1
+            return
+        else:
+            self.due += 1
+        queue_push(&self.events, m)
+
+    cdef void take_messages(self) noexcept:
+        cdef int i
+        cdef uint32_t n
+        cdef Lane* lane
+        cdef Message m
+        cdef Message* queued
+        while not queue_empty(&self.lanes[0].queue):
+            queued = queue_pop(&self.lanes[0].queue)
+            m = queued[0]
+            self.take(&m)
+        for i in range(1, self.lane_count):
+            lane = self.lanes[i]
+            n = 0
+            while n <= lane.to_main.mask and ring_pop(lane.to_main, &m):
+                self.take(&m)
+                n += 1
+            if n > 0:
+                fence()
+                if load_relaxed(&lane.to_main.waits) and exchange(&lane.to_main.waits, 0):
+                    lane.posted = True         # it has more for us than the ring could take: flush_wakes tells it
+            if not queue_empty(&lane.backlog):
+                self.push_backlog(lane)
+
+    cdef void judge_hangups(self) noexcept:
+        """A turn after a peer left: if its batch is still out, nobody will answer it any more."""
+        cdef Message m
+        cdef Message* queued
+        cdef Slot* slot
+        while not queue_empty(&self.hangups):
+            queued = queue_pop(&self.hangups)
+            m = queued[0]
+            slot = self.find(m.connection)
+            if slot == NULL or slot.state != SLOT_LIVE or not slot.batch_out:
+                continue
+            self.close(m.connection, False)
+            slot.state = SLOT_REPORTED
+            m.kind = TO_MAIN_CLOSED
+            m.fd = -2                  # early word: the slot is not free yet
+            queue_push(&self.events, &m)
+            self.due += 1
+
+    cdef bint all_quiet(self) noexcept:
+        cdef int i
+        for i in range(1, self.lane_count):
+            if not ring_empty(self.lanes[i].to_main):
+                return False
+        return True
+
+    cdef int wait(self, int timeout_ms) noexcept:
+        """Asks the poller, and sleeps (without the GIL) if nothing is there."""
+        cdef Lane* lane = self.lanes[0]
+        cdef int n = 0
+        if self.lane_count == 1 or timeout_ms == 0:
+            n = poller_wait(&lane.poller, 0)
+        if n == 0 and timeout_ms != 0:
+            lie_down(&self.main)
+            if self.all_quiet():
+                lane_clock(lane, True)
+                with nogil:
+                    n = poller_wait(&lane.poller, timeout_ms)
+                lane_clock(lane, False)
+            get_up(&self.main)
+        else:
+            lane_clock(lane, True)
+        return n
+
+    cdef int poll(self, int timeout_ms) except -1:
+        """Waits at most timeout_ms (-1: for ever) for sockets, messages, or wake_fd. Returns whether next_event has some."""
+        cdef Lane* lane
+        cdef uint64_t now
+        if self.lanes == NULL:
+            return 0
+        lane = self.lanes[0]
+        self.due = 0
+        self.judge_hangups()
+        self.flush_wakes()
+        if lane.again.size:
+            timeout_ms = 0
+            lane_again(lane)
+        self.take_messages()
+        if self.accept_again_ns:
+            now = clock_ns()
+            if now >= self.accept_again_ns:
+                self.accept_again_ns = 0
+                self.watch_listeners(True)
+            elif timeout_ms < 0 or timeout_ms > ACCEPT_PAUSE_MS:
+                timeout_ms = ACCEPT_PAUSE_MS
+        if self.due or not queue_empty(&self.hangups):
+            timeout_ms = 0
+        self.ready = self.taken = 0
+        self.turns += 1
+        if self.lane_count == 1 or timeout_ms != 0 or self.due == 0 or self.turns % LOOK_AT_SOCKETS == 0:
+            self.ready = self.wait(timeout_ms)
+            self.take_messages()
+            self.flush_wakes()
+        return self.ready > 0 or not queue_empty(&self.events)
+
+    cdef bint give_out(self, Message* m) noexcept:
+        """Fills self.event; false if this message concerns nobody any more."""
+        cdef Event* event = &self.event
+        cdef Slot* slot = self.find(m.connection)
+        cdef int state = SLOT_FREE if slot == NULL else slot.state
+        if m.kind == TO_MAIN_CLOSED and m.fd != -2 and slot != NULL:
+            if slot.lane < self.lane_count:
+                self.lanes[slot.lane].load -= 1
+            slot.state = SLOT_FREE
+            slot.next_free = self.first_free
+            self.first_free = <uint32_t>(slot - self.slots)
+        if m.kind == TO_MAIN_BATCH:
+            if state != SLOT_LIVE:
+                batch_free(<Batch*>m.pointer)
+                return False
+            slot.batch_out = True
+        elif state != SLOT_LIVE and m.fd != -2:
+            return False
+        event.kind = m.kind
+        event.client = m.client
+        event.batch = <Batch*>m.pointer
+        event.bytes = m.bytes
+        event.fd = -1
+        event.listener = -1
+        event.error = m.error
+        return True
+
+    cdef Event* next_event(self) noexcept:
+        """What happened, one thing at a time; NULL when that was all of this turn. Valid until the next call."""
+        cdef Message* m
+        cdef uint64_t id
+        cdef Lane* lane
+        if self.lanes == NULL:
+            return NULL
+        lane = self.lanes[0]
+        while True:
+            m = queue_pop(&self.events)
+            if m != NULL:
+                if self.give_out(m):
+                    return &self.event
+                continue
+            if self.accepting >= 0 and self.accept_next():
+                return &self.event
+            if self.taken >= self.ready:
+                return NULL
+            id = lane.poller.ids[self.taken]
+            self.taken += 1
+            if <uint32_t>id >= <uint32_t>LISTENER_SLOT:
+                self.accepting = <int>(<uint32_t>id - <uint32_t>LISTENER_SLOT)
+                self.accepted = 0
+            elif id != 0:
+                lane_ready(lane, id, lane.poller.masks[self.taken - 1])
+                while True:            # a socket makes a message or two: they come out in this turn
+                    m = queue_pop(&lane.queue)
+                    if m == NULL:
+                        break
+                    self.take(m)
+
+    # ---- more or fewer threads
+
+    cdef void move(self, uint64_t connection, int to) noexcept:
+        """Starts the move of a connection to another lane; it is over when arrive() was called for it."""
+        cdef Slot* slot = self.find(connection)
+        cdef Message m
+        memset(&m, 0, sizeof(Message))
+        m.connection = connection
+        if slot.lane == 0:
+            m.pointer = lane_detach(self.lanes[0], connection)
+            if m.pointer != NULL:
+                self.lanes[0].load -= 1
+                slot.lane = to
+                self.lanes[to].load += 1
+                m.kind = TO_LANE_ATTACH
+                self.tell(to, &m)
+            return
+        m.kind = TO_LANE_DETACH
+        self.tell(slot.lane, &m)
+        self.lanes[slot.lane].load -= 1
+        slot.lane = to
+        self.lanes[to].load += 1
+
+    cdef void arrive(self, Message* m) noexcept:
+        """A connection has left its old lane: hand it to the new one."""
+        cdef Slot* slot = self.find(m.connection)
+        cdef Message attach = m[0]
+        if slot.lane == 0:
+            lane_adopt(self.lanes[0], <Connection*>m.pointer)
+            return
+        attach.kind = TO_LANE_ATTACH
+        self.tell(slot.lane, &attach)
+
+    def resize(self, int threads) -> None:
+        """io-threads changes while running. Connections move as they are: with half-read requests and unsent replies.
+
+        Returns when all have moved: a thread needs only as long for it as for one turn. O(connections).
+        """
+        cdef int first, i, to
+        cdef int before = self.lane_count
+        cdef uint32_t slot
+        if not 1 <= threads <= MAX_THREADS:
+            raise ValueError("threads must be between 1 and 128")
+        if threads == self.thread_count or not self.running:
+            self.thread_count = threads
+            return
+        for i in range(before, threads):
+            self.open_lane(i)
+        self.thread_count = threads
+        first = 1 if threads > 1 else 0
+        to = first
+        for slot in range(self.slot_count):
+            if self.slots[slot].state != SLOT_LIVE:
+                continue
+            if self.slots[slot].lane != to:
+                self.move(self.slots[slot].id, to)
+            to = to + 1 if to + 1 < threads else first
+        self.settle(before)
+        for i in range(before - 1, max(threads, 1) - 1, -1):
+            self.close_lane(i)
+        self.flush_wakes()
+
+    cdef int settle(self, int lanes) except -1:
+        """Waits until the lanes 1 .. lanes - 1 have done all that they were told so far."""
+        cdef Message m
+        cdef int i
+        cdef uint64_t value
+        cdef c_pollfd waker
+        memset(&m, 0, sizeof(Message))
+        m.kind = TO_LANE_ECHO
+        self.echoes = 0
+        for i in range(1, lanes):
+            self.tell(i, &m)
+        waker.fd = self.main.fd
+        waker.events = POLLIN
+        while True:
+            self.flush_wakes()
+            lie_down(&self.main)
+            self.take_messages()
+            if self.echoes >= lanes - 1:
+                break
+            with nogil:
+                c_poll(&waker, 1, 100)
+                c_read(waker.fd, &value, 8)
+        get_up(&self.main)
+        sleeper_ring(&self.main)       # we may have taken down a wake that was meant for the next poll()
+        return 0

@@ -1,0 +1,437 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""What a lane does with its connections. Everything here runs without the GIL and knows no Python object."""
+from libc.stdlib cimport abort, calloc, free, realloc
+from libc.string cimport memset
+
+from iothreads.connection cimport (IO_AGAIN, IO_BATCH, IO_BLOCKED, IO_CLOSED, Traffic, connection_free, connection_new,
+                                   connection_read, connection_write)
+from iothreads.message cimport PARSE_OK, batch_free, batch_pool, batch_pool_clear
+from iothreads.poller cimport (HANGUP, READABLE, WATCH_CONNECTION, WATCH_WAKER, WRITABLE, poller_add, poller_close, poller_mute,
+                               poller_open, poller_reading, poller_remove, poller_writing)
+from iothreads.resp_reader cimport compact, reader_reset
+from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
+                             TO_LANE_ECHO, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
+                             TO_MAIN_HANGUP, TO_MAIN_HOME, count, fence, queue_empty, queue_free, queue_pop, queue_push,
+                             ring_free, ring_new, ring_push, sleeper_close, sleeper_open, store_relaxed)
+
+cdef extern from "<unistd.h>" nogil:
+    int c_close "close"(int)
+cdef extern from "<sys/socket.h>" nogil:
+    int shutdown(int, int)
+    int SHUT_RDWR
+cdef extern from "<time.h>" nogil:
+    struct timespec:
+        long tv_sec
+        long tv_nsec
+    int clock_gettime(int, timespec*)
+    int CLOCK_MONOTONIC
+
+
+# ---- life
+
+cdef uint64_t clock_ns() noexcept nogil:
+    cdef timespec t
+    clock_gettime(CLOCK_MONOTONIC, &t)
+    return <uint64_t>t.tv_sec * 1000000000 + <uint64_t>t.tv_nsec
+
+
+cdef void lane_clock(Lane* lane, bint was_busy) noexcept nogil:
+    """Accounts for the time since the last call."""
+    cdef uint64_t now = clock_ns()
+    count(&lane.stats.busy_ns if was_busy else &lane.stats.idle_ns, now - lane.clock_ns)
+    lane.clock_ns = now
+    lane.now_us = <int64_t>(now // 1000)
+
+
+cdef int lane_open(Lane* lane, int index, int poller, Limits* limits, Sleeper* main) noexcept nogil:
+    cdef int error
+    memset(lane, 0, sizeof(Lane))
+    lane.index = index
+    lane.limits = limits
+    lane.main = main
+    lane.sleeper.fd = -1
+    lane.clock_ns = clock_ns()
+    lane.now_us = <int64_t>(lane.clock_ns // 1000)
+    error = poller_open(&lane.poller, poller)
+    if error == 0 and index > 0:
+        lane.to_main = ring_new(RING_MESSAGES)
+        lane.to_lane = ring_new(RING_MESSAGES)
+        error = sleeper_open(&lane.sleeper)
+        if error == 0:
+            error = poller_add(&lane.poller, lane.sleeper.fd, 0, WATCH_WAKER)
+    return error
+
+
+cdef void lane_free(Lane* lane) noexcept nogil:
+    cdef uint32_t i
+    cdef Connection* c
+    for i in range(lane.slot_capacity):
+        c = lane.connections[i]
+        if c != NULL:
+            shutdown(c.fd, SHUT_RDWR)
+            c_close(c.fd)
+            if c.batch != NULL and not c.batch_out:
+                batch_free(c.batch)
+            connection_free(c)
+    free(lane.connections)
+    lane.connections = NULL
+    lane.slot_capacity = 0
+    batch_pool_clear(&lane.batches)
+    poller_close(&lane.poller)
+    free(lane.again.items)
+    free(lane.dirty.items)
+    queue_free(&lane.queue)
+    queue_free(&lane.backlog)
+    ring_free(lane.to_main)
+    ring_free(lane.to_lane)
+    sleeper_close(&lane.sleeper)
+
+
+cdef inline void ids_push(Ids* ids, uint64_t id) noexcept nogil:
+    if ids.size == ids.capacity:
+        ids.capacity = ids.capacity * 2 if ids.capacity else 64
+        ids.items = <uint64_t*>realloc(ids.items, ids.capacity * sizeof(uint64_t))
+        if ids.items == NULL:
+            abort()
+    ids.items[ids.size] = id
+    ids.size += 1
+
+
+cdef inline void later(Lane* lane, Connection* c) noexcept nogil:
+    if not c.again:
+        c.again = True
+        ids_push(&lane.again, c.id)
+
+
+# ---- towards the main thread
+
+cdef void lane_post(Lane* lane, const Message* message) noexcept nogil:
+    if message.kind != TO_MAIN_HOME:
+        lane.urgent = True
+    if lane.to_main != NULL and queue_empty(&lane.queue) and ring_push(lane.to_main, message):
+        return
+    queue_push(&lane.queue, message)
+    if lane.to_main != NULL:
+        lane.urgent = True
+        store_relaxed(&lane.to_main.waits, 1)
+
+
+cdef bint lane_flush(Lane* lane) noexcept nogil:
+    cdef Message* oldest
+    while not queue_empty(&lane.queue):
+        oldest = &lane.queue.items[lane.queue.head & (lane.queue.capacity - 1)]
+        if not ring_push(lane.to_main, oldest):
+            # ask to be woken, then look once more: the consumer may have made room before it saw that we wait
+            store_relaxed(&lane.to_main.waits, 1)
+            fence()
+            if not ring_push(lane.to_main, oldest):
+                return False
+        queue_pop(&lane.queue)
+    return True
+
+
+cdef inline void post(Lane* lane, int kind, Connection* c, void* pointer, size_t bytes, int error) noexcept nogil:
+    cdef Message m
+    m.kind = kind
+    m.fd = -1
+    m.error = error
+    m.connection = c.id
+    m.client = c.client
+    m.pointer = pointer
+    m.bytes = bytes
+    lane_post(lane, &m)
+
+
+cdef void lane_home(Lane* lane, Connection* c) noexcept nogil:
+    if c.done_head != NULL:
+        post(lane, TO_MAIN_HOME, c, c.done_head, c.done_bytes, 0)
+        c.done_head = c.done_tail = NULL
+        c.done_bytes = 0
+
+
+# ---- connections come and go
+
+cdef void lane_adopt(Lane* lane, Connection* c) noexcept nogil:
+    """A new connection, or one that comes from another lane with whatever it has half done."""
+    cdef uint32_t slot = <uint32_t>c.id
+    cdef uint32_t i, capacity
+    cdef int error
+    if slot >= lane.slot_capacity:
+        capacity = lane.slot_capacity * 2 if lane.slot_capacity else 64
+        while capacity <= slot:
+            capacity *= 2
+        lane.connections = <Connection**>realloc(lane.connections, capacity * sizeof(void*))
+        if lane.connections == NULL:
+            abort()
+        for i in range(lane.slot_capacity, capacity):
+            lane.connections[i] = NULL
+        lane.slot_capacity = capacity
+    lane.connections[slot] = c
+    store_relaxed(&lane.stats.connections, lane.stats.connections + 1)
+    error = poller_add(&lane.poller, c.fd, c.id, WATCH_CONNECTION)
+    if error != 0:
+        c.error = error
+        end(lane, c)
+        return
+    if c.batch_out:
+        poller_reading(&lane.poller, c.fd, False)
+    if c.blocked:
+        poller_writing(&lane.poller, c.fd, c.id, True)
+    if c.readable or c.unparsed or c.head != NULL:
+        later(lane, c)
+
+
+cdef Connection* lane_detach(Lane* lane, uint64_t id) noexcept nogil:
+    cdef Connection* c = lane_find(lane, id)
+    if c == NULL:
+        return NULL
+    lane_home(lane, c)
+    forget(lane, c)
+    c.again = c.dirty = False
+    return c
+
+
+cdef void forget(Lane* lane, Connection* c) noexcept nogil:
+    poller_remove(&lane.poller, c.fd)
+    lane.connections[<uint32_t>c.id] = NULL
+    store_relaxed(&lane.stats.connections, lane.stats.connections - 1)
+
+
+cdef void end(Lane* lane, Connection* c) noexcept nogil:
+    """The last of a connection: its chunks go home, then its name."""
+    if c.head != NULL:                 # what was not written is let go of like the rest
+        while c.head != NULL:
+            c.done_bytes += c.head.used
+            if c.done_tail == NULL:
+                c.done_head = c.head
+            else:
+                c.done_tail.next = c.head
+            c.done_tail = c.head
+            c.head = c.head.next
+        c.tail = NULL
+    lane_home(lane, c)
+    if c.batch != NULL and not c.batch_out:
+        batch_pool(&lane.batches, c.batch)
+    forget(lane, c)
+    shutdown(c.fd, SHUT_RDWR)          # a forked child may hold the socket too: the peer shall not wait for its end
+    c_close(c.fd)
+    post(lane, TO_MAIN_CLOSED, c, NULL, 0, c.error)
+    connection_free(c)
+
+
+cdef void lane_close(Lane* lane, uint64_t id, bint after_flush) noexcept nogil:
+    cdef Connection* c = lane_find(lane, id)
+    if c == NULL:
+        return
+    c.closing = True
+    if not after_flush or c.head == NULL:
+        end(lane, c)
+    elif c.hangup:
+        poller_mute(&lane.poller, c.fd)
+    else:
+        poller_reading(&lane.poller, c.fd, False)
+
+
+# ---- writing
+
+cdef void lane_output(Lane* lane, uint64_t id, Chunk* head, Chunk* tail, size_t bytes) noexcept nogil:
+    """Appends to the output of a connection; the chunks of a dead one go straight home."""
+    cdef Connection* c = lane_find(lane, id)
+    cdef Message m
+    if c == NULL or c.closing:
+        m.kind = TO_MAIN_HOME
+        m.fd = -1
+        m.error = 0
+        m.connection = id
+        m.client = NULL if c == NULL else c.client
+        m.pointer = head
+        m.bytes = bytes
+        lane_post(lane, &m)
+        return
+    if c.tail == NULL:
+        c.head = head
+    else:
+        c.tail.next = head
+    c.tail = tail
+    if not c.dirty and not c.blocked:
+        c.dirty = True
+        ids_push(&lane.dirty, id)
+
+
+cdef void lane_write(Lane* lane, Connection* c) noexcept nogil:
+    """Writes what the socket takes. May end the connection."""
+    cdef Traffic traffic
+    cdef int result
+    traffic.calls = traffic.bytes = 0
+    result = connection_write(c, &traffic)
+    if traffic.calls:
+        count(&lane.stats.writes, traffic.calls)
+        count(&lane.stats.bytes_out, traffic.bytes)
+    if result == IO_BLOCKED:
+        if not c.blocked:
+            c.blocked = True
+            poller_writing(&lane.poller, c.fd, c.id, True)
+        return
+    if c.blocked:
+        c.blocked = False
+        poller_writing(&lane.poller, c.fd, c.id, False)
+    if result == IO_AGAIN:
+        later(lane, c)
+    elif result == IO_CLOSED or c.closing:
+        end(lane, c)
+
+
+cdef inline bint write_and_home(Lane* lane, Connection* c) noexcept nogil:
+    """False if the connection ended."""
+    cdef uint64_t id = c.id
+    lane_write(lane, c)
+    if lane_find(lane, id) == NULL:
+        return False
+    lane_home(lane, c)
+    return True
+
+
+cdef void lane_write_dirty(Lane* lane) noexcept nogil:
+    cdef uint32_t i
+    cdef Connection* c
+    for i in range(lane.dirty.size):
+        c = lane_find(lane, lane.dirty.items[i])
+        if c != NULL and c.dirty:
+            c.dirty = False
+            write_and_home(lane, c)
+    lane.dirty.size = 0
+
+
+# ---- reading
+
+cdef void lane_read(Lane* lane, Connection* c) noexcept nogil:
+    """Reads and parses; hands a batch over, keeps a partial request, or ends the connection."""
+    cdef Traffic traffic
+    cdef int result
+    if c.batch_out or c.closing or c.failed:
+        return
+    if lane.to_main != NULL and not queue_empty(&lane.queue):
+        later(lane, c)                 # the main thread does not keep up: read nothing more for it
+        return
+    traffic.calls = traffic.bytes = 0
+    result = connection_read(c, &lane.batches, lane.limits, &traffic)
+    if traffic.calls:
+        count(&lane.stats.reads, traffic.calls)
+        count(&lane.stats.bytes_in, traffic.bytes)
+    if result == IO_BATCH:
+        hand_over(lane, c)
+    elif result == IO_AGAIN:
+        later(lane, c)
+    elif result == IO_CLOSED:
+        end(lane, c)
+
+
+cdef inline void hand_over(Lane* lane, Connection* c) noexcept nogil:
+    cdef Batch* b = c.batch
+    b.connection = c.id
+    b.client = c.client
+    b.authenticated = c.authenticated
+    b.memory = b.capacity
+    b.ready_at = lane.now_us
+    b.link = NULL
+    c.batch_out = True
+    if b.error != PARSE_OK:
+        c.failed = True
+    count(&lane.stats.batches, 1)
+    count(&lane.stats.commands, b.command_count)
+    poller_reading(&lane.poller, c.fd, False)
+    post(lane, TO_MAIN_BATCH, c, b, 0, 0)
+    if c.hangup:
+        poller_mute(&lane.poller, c.fd)
+        post(lane, TO_MAIN_HANGUP, c, NULL, 0, 0)
+
+
+cdef void lane_give_back(Lane* lane, Batch* b) noexcept nogil:
+    cdef Connection* c = lane_find(lane, b.connection)
+    if c == NULL:
+        batch_pool(&lane.batches, b)
+        return
+    c.batch_out = False
+    c.authenticated = b.authenticated
+    compact(&c.reader, b)
+    b.error = PARSE_OK
+    b.input_bytes = 0
+    if b.used == 0 and c.reader.remaining == 0:
+        reader_reset(&c.reader)
+        c.batch = NULL
+        batch_pool(&lane.batches, b)
+    elif not c.failed:
+        c.unparsed = True
+        later(lane, c)
+    if c.closing or c.failed:
+        return
+    poller_reading(&lane.poller, c.fd, True)
+    if c.readable:
+        later(lane, c)
+
+
+# ---- what wakes a lane
+
+cdef void lane_ready(Lane* lane, uint64_t id, uint32_t mask) noexcept nogil:
+    """The poller has something for a connection."""
+    cdef Connection* c = lane_find(lane, id)
+    if c == NULL:
+        return
+    if mask & WRITABLE and c.blocked and not write_and_home(lane, c):
+        return
+    if mask & HANGUP:
+        if not c.hangup and c.batch_out:
+            post(lane, TO_MAIN_HANGUP, c, NULL, 0, 0)
+        c.hangup = True
+        c.readable = True
+        if c.batch_out or c.closing or c.failed:
+            poller_mute(&lane.poller, c.fd)
+    if mask & READABLE:
+        c.readable = True
+    if c.readable:
+        lane_read(lane, c)
+
+
+cdef void lane_again(Lane* lane) noexcept nogil:
+    """One round over the unfinished; what they leave unfinished again is for the next turn."""
+    cdef uint32_t i, size = lane.again.size
+    cdef Connection* c
+    for i in range(size):
+        c = lane_find(lane, lane.again.items[i])
+        if c == NULL or not c.again:
+            continue
+        c.again = False
+        if c.head != NULL and not c.blocked and not write_and_home(lane, c):
+            continue
+        if c.readable or c.unparsed:
+            lane_read(lane, c)
+    for i in range(size, lane.again.size):
+        lane.again.items[i - size] = lane.again.items[i]
+    lane.again.size -= size
+
+
+cdef void lane_handle(Lane* lane, const Message* m) noexcept nogil:
+    """A message from the main thread."""
+    cdef Connection* c
+    cdef Message echo
+    if m.kind == TO_LANE_OUTPUT:
+        lane_output(lane, m.connection, <Chunk*>m.pointer, <Chunk*>m.client, m.bytes)
+    elif m.kind == TO_LANE_BATCH:
+        lane_give_back(lane, <Batch*>m.pointer)
+    elif m.kind == TO_LANE_ADOPT:
+        lane_adopt(lane, connection_new(m.connection, m.fd, m.client, m.error != 0))
+    elif m.kind == TO_LANE_CLOSE:
+        lane_close(lane, m.connection, m.error != 0)
+    elif m.kind == TO_LANE_DETACH:
+        lane_write_dirty(lane)
+        c = lane_detach(lane, m.connection)
+        if c != NULL:
+            post(lane, TO_MAIN_DETACHED, c, c, 0, 0)
+    elif m.kind == TO_LANE_ATTACH:
+        lane_adopt(lane, <Connection*>m.pointer)
+    elif m.kind == TO_LANE_ECHO:
+        echo = m[0]
+        echo.kind = TO_MAIN_ECHO
+        lane_post(lane, &echo)
+    elif m.kind == TO_LANE_STOP:
+        lane.stop = True

@@ -1,0 +1,166 @@
+"""Listening sockets, made as Redis makes them: which addresses, which errors are forgiven, what the log then says.
+
+A `Listener` is what `IOThreads.listen` takes. All or nothing: if one address cannot be had, those already open are
+closed again and `ListenError` carries the log lines.
+"""
+
+import errno
+import os
+import socket
+import stat
+from typing import Any
+
+# A kind of address that this host does not speak is skipped, whoever asked for it.
+FORGIVEN = {errno.ENOPROTOOPT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EPFNOSUPPORT, errno.EAFNOSUPPORT}
+
+
+class ListenError(Exception):
+    """Listening failed; str() is the lines for the log, oldest first."""
+
+
+class Listener:
+    """One listening socket. kind: "tcp" or "unix"; path: of the latter; warnings: log lines about addresses left out."""
+
+    def __init__(self, sock: socket.socket, kind: str, path: str = "") -> None:
+        self.socket = sock
+        self.kind = kind
+        self.path = path
+        self.family = sock.family
+        self.warnings: list[str] = []
+
+    def fileno(self) -> int:
+        """The descriptor; -1 once closed."""
+        return self.socket.fileno()
+
+    def close(self) -> None:
+        """Stop listening. The socket file of a unix listener is left to whoever shuts the server down."""
+        self.socket.close()
+
+
+def open_listeners(config: Any) -> list[Listener]:
+    """All listeners of a configuration: port (0 = none), bind, tcp_backlog, unixsocket ("" = none), unixsocketperm."""
+    listeners = open_tcp(list(config.bind), config.port, config.tcp_backlog) if config.port else []
+    if config.unixsocket:
+        try:
+            listeners.append(open_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog))
+        except ListenError:
+            close_listeners(listeners)
+            raise
+    if not listeners:
+        raise ListenError("Configured to not listen anywhere, exiting.")
+    return listeners
+
+
+def close_listeners(listeners: list[Listener]) -> None:
+    """Close them all."""
+    for listener in listeners:
+        listener.close()
+
+
+def open_tcp(addresses: list[str], port: int, backlog: int) -> list[Listener]:
+    """A listener per address. `*` is every IPv4 address, `::*` every IPv6 one, a leading `-` makes an address optional."""
+    listeners: list[Listener] = []
+    lines: list[str] = []
+    for word in addresses:
+        optional = word.startswith("-")
+        address = word[1:] if optional else word
+        try:
+            listeners.append(Listener(bind_tcp(address, port, backlog), "tcp"))
+        except OSError as error:
+            what = getattr(error, "step", "socket")
+            lines.append(f"Warning: Could not create server TCP listening socket {address}:{port}: {what}: {text_of(error)}")
+            if (error.errno == errno.EADDRNOTAVAIL and optional) or error.errno in FORGIVEN:
+                continue
+            close_listeners(listeners)
+            lines.append(f"Failed listening on port {port} (tcp), aborting.")
+            raise ListenError("\n".join(lines)) from None
+    if listeners:
+        listeners[0].warnings = lines
+    elif lines:
+        raise ListenError("\n".join([*lines, "Configured to not listen anywhere, exiting."]))
+    return listeners
+
+
+def text_of(error: OSError) -> str:
+    """The system's words for it."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error.strerror)
+
+
+def bind_tcp(address: str, port: int, backlog: int) -> socket.socket:
+    """One non-blocking TCP socket; the OSError of a failure has the failed call's name in `.step`."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    host = {"*": "", "::*": "::"}.get(address, address)
+    step = "socket"
+    sock = None
+    try:
+        sock = socket.socket(family, socket.SOCK_STREAM)
+        if family == socket.AF_INET6:
+            step = "setsockopt"
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        step = "setsockopt SO_REUSEADDR"
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        step = "bind"
+        sock.bind((host, port))
+        step = "listen"
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError as error:
+        if sock is not None:
+            sock.close()
+        error.step = step  # type: ignore[attr-defined]
+        raise
+    return sock
+
+
+def open_unix(path: str, permissions: int, backlog: int) -> Listener:
+    """The unix socket at `path`. A socket file that is there already is from a dead server and makes way.
+
+    permissions: unixsocketperm as a number, 0 = what the umask leaves. Until they are set nobody but us may connect:
+    the file is made under a umask that takes everything else away.
+    """
+    step = "socket"
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        if os.path.lexists(path) and stat.S_ISSOCK(os.lstat(path).st_mode):
+            os.unlink(path)
+        step = "bind"
+        before = os.umask(0o777 & ~permissions) if permissions else None
+        try:
+            sock.bind(path)
+        finally:
+            if before is not None:
+                os.umask(before)
+        if permissions:
+            os.chmod(path, permissions)
+        step = "listen"
+        sock.listen(backlog)
+        sock.setblocking(False)
+    except OSError as error:
+        sock.close()
+        reason = text_of(error) if error.errno else str(error)
+        raise ListenError(
+            f"Failed opening Unix socket: {step}: {reason}\nFailed listening on port 0 (unix), aborting."
+        ) from None
+    return Listener(sock, "unix", path)
+
+
+def name_client(client: Any, fd: int, listener: Listener) -> None:
+    """Set `client.address` and `client.local_address` as CLIENT LIST shows them: an IPv6 host stands in brackets."""
+    if listener.kind == "unix":
+        client.address = client.local_address = f"{listener.path}:0"
+        return
+    sock = socket.socket(listener.family, socket.SOCK_STREAM, fileno=fd)
+    try:
+        client.address = spelled(sock.getpeername)
+        client.local_address = spelled(sock.getsockname)
+    finally:
+        sock.detach()
+
+
+def spelled(ask: Any) -> str:
+    """`host:port` of what getpeername or getsockname answers, `?:0` if the peer is gone already."""
+    try:
+        host, port = ask()[:2]
+    except OSError:
+        return "?:0"
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,205 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Making and pooling chunks and batches. The chunk pool is the main thread's; every lane has a batch pool of its own."""
+from libc.stdlib cimport abort, calloc, free, malloc, realloc
+
+cdef enum:
+    CHUNK_POOL = 256                   # idle chunks kept: 4 MB
+    BATCH_POOL = 128                   # idle batches kept per lane: 2 MB
+    KEPT_BUFFER = 65536                # a pooled batch with a longer buffer is given a short one
+    KEPT_ITEMS = 4096
+
+cdef Chunk* free_chunks = NULL
+cdef Chunk* free_references = NULL
+cdef uint32_t free_chunk_count = 0
+cdef uint32_t free_reference_count = 0
+
+
+cdef Chunk* chunk_new(size_t capacity) noexcept nogil:
+    global free_chunks, free_chunk_count, free_references, free_reference_count
+    cdef Chunk* c
+    if capacity == CHUNK_BYTES and free_chunks != NULL:
+        c = free_chunks
+        free_chunks = c.next
+        free_chunk_count -= 1
+    elif capacity == 0 and free_references != NULL:
+        c = free_references
+        free_references = c.next
+        free_reference_count -= 1
+    else:
+        c = <Chunk*>malloc(sizeof(Chunk) + capacity)
+        if c == NULL:
+            abort()
+        c.capacity = capacity
+    c.next = NULL
+    c.bytes = <char*>(c + 1)
+    c.used = c.sent = 0
+    c.owner = NULL
+    c.release = NULL
+    return c
+
+
+cdef void chunk_free(Chunk* c) noexcept nogil:
+    global free_chunks, free_chunk_count, free_references, free_reference_count
+    if c.capacity == CHUNK_BYTES and free_chunk_count < CHUNK_POOL:
+        c.next = free_chunks
+        free_chunks = c
+        free_chunk_count += 1
+    elif c.capacity == 0 and free_reference_count < CHUNK_POOL:
+        c.next = free_references
+        free_references = c
+        free_reference_count += 1
+    else:
+        free(c)
+
+
+cdef void chunks_home(Chunk* c) noexcept:
+    """Ends a chain of chunks: lets go of what they refer to and pools them."""
+    cdef Chunk* following
+    while c != NULL:
+        following = c.next
+        if c.release != NULL:
+            c.release(c.owner)
+        chunk_free(c)
+        c = following
+
+
+cdef void output_clear(Output* out) noexcept:
+    cdef Chunk* head = out.head
+    out.head = out.tail = NULL
+    out.bytes = 0
+    chunks_home(head)
+
+
+cdef inline void append(Output* out, Chunk* c) noexcept nogil:
+    if out.tail == NULL:
+        out.head = c
+    else:
+        out.tail.next = c
+    out.tail = c
+
+
+cdef char* output_grow(Output* out, size_t room) noexcept nogil:
+    cdef Chunk* c = chunk_new(CHUNK_BYTES if room <= CHUNK_BYTES else room)
+    append(out, c)
+    return c.bytes
+
+
+cdef void output_reference(Output* out, char* bytes, size_t length, void* owner, release_t release) noexcept nogil:
+    cdef Chunk* c = chunk_new(0)
+    c.bytes = bytes
+    c.used = length
+    c.owner = owner
+    c.release = release
+    append(out, c)
+    out.bytes += length
+
+
+cdef void output_splice(Output* out, Output* more) noexcept nogil:
+    if more.head == NULL:
+        return
+    if out.tail == NULL:
+        out.head = more.head
+    else:
+        out.tail.next = more.head
+    out.tail = more.tail
+    out.bytes += more.bytes
+    more.head = more.tail = NULL
+    more.bytes = 0
+
+
+cdef size_t output_memory(const Output* out) noexcept nogil:
+    """Bytes held by the chunks (a referred value counts with its length). O(chunks)."""
+    cdef size_t total = 0
+    cdef Chunk* c = out.head
+    while c != NULL:
+        total += sizeof(Chunk) + (c.capacity if c.capacity else c.used)
+        c = c.next
+    return total
+
+
+# ---- batches: called by the lane that owns the pool
+
+cdef void* must(void* block) noexcept nogil:
+    if block == NULL:
+        abort()
+    return block
+
+
+cdef Batch* batch_new(BatchPool* pool) noexcept nogil:
+    cdef Batch* b = pool.free
+    if b != NULL:
+        pool.free = b.link
+        pool.size -= 1
+        b.link = NULL
+    else:
+        b = <Batch*>must(calloc(1, sizeof(Batch)))
+        b.buffer = <char*>must(malloc(BUFFER_BYTES))
+        b.capacity = BUFFER_BYTES
+        b.arg_capacity = 64
+        b.args = <Arg*>must(malloc(b.arg_capacity * sizeof(Arg)))
+        b.command_capacity = 16
+        b.commands = <Command*>must(malloc(b.command_capacity * sizeof(Command)))
+    b.used = 0
+    b.arg_count = b.command_count = b.next = 0
+    b.error = PARSE_OK
+    b.input_bytes = b.buffered = 0
+    return b
+
+
+cdef void batch_pool(BatchPool* pool, Batch* b) noexcept nogil:
+    if pool.size >= BATCH_POOL:
+        batch_free(b)
+        return
+    batch_shrink(b)
+    b.link = pool.free
+    pool.free = b
+    pool.size += 1
+
+
+cdef void batch_shrink(Batch* b) noexcept nogil:
+    """Gives an empty batch that one huge request has blown up its ordinary size again."""
+    if b.capacity > KEPT_BUFFER:
+        free(b.buffer)
+        b.buffer = <char*>must(malloc(BUFFER_BYTES))
+        b.capacity = BUFFER_BYTES
+    if b.arg_capacity > KEPT_ITEMS:
+        free(b.args)
+        b.arg_capacity = 64
+        b.args = <Arg*>must(malloc(b.arg_capacity * sizeof(Arg)))
+    if b.command_capacity > KEPT_ITEMS:
+        free(b.commands)
+        b.command_capacity = 16
+        b.commands = <Command*>must(malloc(b.command_capacity * sizeof(Command)))
+
+
+cdef void batch_free(Batch* b) noexcept nogil:
+    free(b.buffer)
+    free(b.args)
+    free(b.commands)
+    free(b)
+
+
+cdef void batch_pool_clear(BatchPool* pool) noexcept nogil:
+    cdef Batch* b
+    while pool.free != NULL:
+        b = pool.free
+        pool.free = b.link
+        batch_free(b)
+    pool.size = 0
+
+
+cdef void batch_room(Batch* b, size_t capacity) noexcept nogil:
+    """Makes the buffer at least `capacity` bytes long."""
+    if capacity > b.capacity:
+        b.buffer = <char*>must(realloc(b.buffer, capacity))
+        b.capacity = capacity
+
+
+cdef void batch_more_args(Batch* b) noexcept nogil:
+    b.arg_capacity *= 2
+    b.args = <Arg*>must(realloc(b.args, b.arg_capacity * sizeof(Arg)))
+
+
+cdef void batch_more_commands(Batch* b) noexcept nogil:
+    b.command_capacity *= 2
+    b.commands = <Command*>must(realloc(b.commands, b.command_capacity * sizeof(Command)))

@@ -1,0 +1,49 @@
+# cython: language_level=3
+"""Waiting for many sockets: epoll (edge-triggered), or poll(2) as the portable fallback, behind one face.
+
+What is ready is named by a 64-bit id, never by a pointer, so an event for something that died meanwhile is harmless.
+Owner: the one thread whose lane it is; nothing here is shared.
+"""
+from libc.stdint cimport int32_t, uint32_t, uint64_t
+
+cdef enum:
+    READABLE = 1                       # or a listener with somebody waiting
+    WRITABLE = 2
+    HANGUP = 4                         # the peer will send no more, or the socket is broken: reading tells which
+    READY_MAX = 1024                   # sockets reported by one wait
+
+cdef enum:                             # poller kinds
+    POLLER_EPOLL = 0
+    POLLER_POLL = 1
+
+cdef enum:                             # what is watched, argument of poller_add
+    WATCH_CONNECTION = 0               # reading and hang-up; edges where the system has them
+    WATCH_LISTENER = 1                 # level-triggered
+    WATCH_WAKER = 2                    # an eventfd that nobody needs to read
+
+cdef struct pollfd:
+    int fd
+    short events
+    short revents
+
+cdef struct Poller:
+    int kind
+    int fd                             # epoll's, else -1
+    void* events                       # epoll_event[READY_MAX]
+    pollfd* polled                     # poll(2): what is watched
+    uint64_t* polled_ids
+    int32_t* place                     # poll(2): by fd, index into polled
+    uint32_t polled_count
+    uint32_t polled_capacity
+    uint32_t place_capacity
+    uint64_t ids[READY_MAX]            # the answer of the last wait
+    uint32_t masks[READY_MAX]
+
+cdef int poller_open(Poller* poller, int kind) noexcept nogil                      # 0, or errno
+cdef void poller_close(Poller* poller) noexcept nogil
+cdef int poller_add(Poller* poller, int fd, uint64_t id, int watch) noexcept nogil     # 0, or errno
+cdef void poller_remove(Poller* poller, int fd) noexcept nogil
+cdef void poller_writing(Poller* poller, int fd, uint64_t id, bint on) noexcept nogil  # tell when it is writable again
+cdef void poller_reading(Poller* poller, int fd, bint on) noexcept nogil           # off: only hang-up; free of charge on epoll
+cdef void poller_mute(Poller* poller, int fd) noexcept nogil                       # nothing any more until poller_reading
+cdef int poller_wait(Poller* poller, int timeout_ms) noexcept nogil                # how many are in ids and masks

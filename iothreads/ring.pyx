@@ -1,0 +1,68 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The slow halves of `ring.pxd`: making, growing, freeing, and the eventfd."""
+from libc.errno cimport errno
+from libc.stdlib cimport abort, calloc, free, malloc
+
+cdef extern from "<sys/eventfd.h>" nogil:
+    int eventfd(unsigned int, int)
+    int EFD_NONBLOCK
+    int EFD_CLOEXEC
+cdef extern from "<unistd.h>" nogil:
+    int c_close "close"(int)
+    ssize_t c_write "write"(int, const void*, size_t)
+
+
+cdef Ring* ring_new(uint32_t capacity) noexcept nogil:
+    cdef Ring* ring = <Ring*>calloc(1, sizeof(Ring))
+    if ring == NULL:
+        abort()
+    ring.items = <Message*>calloc(capacity, sizeof(Message))
+    if ring.items == NULL:
+        abort()
+    ring.mask = capacity - 1
+    return ring
+
+
+cdef void ring_free(Ring* ring) noexcept nogil:
+    if ring != NULL:
+        free(ring.items)
+        free(ring)
+
+
+cdef void queue_grow(Queue* queue) noexcept nogil:
+    """Doubles a full queue, oldest message first."""
+    cdef uint32_t capacity = queue.capacity * 2 if queue.capacity else 64
+    cdef Message* items = <Message*>malloc(capacity * sizeof(Message))
+    cdef uint32_t i, size = queue.tail - queue.head
+    if items == NULL:
+        abort()
+    for i in range(size):
+        items[i] = queue.items[(queue.head + i) & (queue.capacity - 1)]
+    free(queue.items)
+    queue.items = items
+    queue.capacity = capacity
+    queue.head = 0
+    queue.tail = size
+
+
+cdef void queue_free(Queue* queue) noexcept nogil:
+    free(queue.items)
+    queue.items = NULL
+    queue.capacity = queue.head = queue.tail = 0
+
+
+cdef int sleeper_open(Sleeper* sleeper) noexcept nogil:
+    sleeper.sleeping = 0
+    sleeper.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
+    return errno if sleeper.fd < 0 else 0
+
+
+cdef void sleeper_close(Sleeper* sleeper) noexcept nogil:
+    if sleeper.fd >= 0:
+        c_close(sleeper.fd)
+    sleeper.fd = -1
+
+
+cdef void sleeper_ring(Sleeper* sleeper) noexcept nogil:
+    cdef uint64_t one = 1
+    c_write(sleeper.fd, &one, 8)

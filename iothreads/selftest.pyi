@@ -1,0 +1,27 @@
+from typing import Any
+
+def format(value: float) -> bytes: ...
+
+class Echo:
+    connections: int
+    refused: int
+    commands: int
+    home: int
+    sent: int
+    wakes: int
+    references: int
+    def __init__(
+        self,
+        sockets: list[Any],
+        threads: int = 1,
+        poller: str = "",
+        authenticated: bool = True,
+        *,
+        max_bulk: int | None = None,
+        query_buffer: int | None = None,
+        keepalive: int | None = None,
+    ) -> None: ...
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def wake(self) -> None: ...
+    def run(self) -> None: ...

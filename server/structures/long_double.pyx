@@ -3,7 +3,7 @@
 
 Where long double has 64 bits of mantissa or more, 17 decimals hide the binary rounding: 0.1 + 0.2 shows as 0.3.
 """
-from libc.errno cimport EINVAL, ERANGE, errno
+from libc cimport errno as c_errno
 from libc.stddef cimport size_t
 from libc.stdio cimport snprintf
 
@@ -26,11 +26,11 @@ cdef bint parse_long_double(const char* text, size_t length, long double* value)
     first = text[0]
     if first == c' ' or 9 <= first <= 13:
         return False
-    errno = 0
+    c_errno.errno = 0
     value[0] = strtold(text, &end)
-    if <size_t>(end - text) != length or isnan(value[0]) or errno == EINVAL:
+    if <size_t>(end - text) != length or isnan(value[0]) or c_errno.errno == c_errno.EINVAL:
         return False
-    return errno != ERANGE or not (value[0] == HUGE_VAL or value[0] == -HUGE_VAL or value[0] == 0)
+    return c_errno.errno != c_errno.ERANGE or not (value[0] == HUGE_VAL or value[0] == -HUGE_VAL or value[0] == 0)
 
 
 cdef size_t format_long_double(char* out, long double value) noexcept nogil:

@@ -203,6 +203,7 @@ class Server:
         """A connection is gone: every room forgets the client."""
         multi.forget(self, client)
         self.pubsub.forget(client)
+        limits.forget(self, client)
         if client in self.monitors:
             self.monitors.remove(client)
             conditions.slow_because("monitors", bool(self.monitors))

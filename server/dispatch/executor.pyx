@@ -87,7 +87,14 @@ cdef class Executor:
         if client.state & (CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_REPLY_OFF):
             self._run_quietly(call)
             return 0
-        client.write(self._call(call))
+        if client.subscriptions is None and not client.state & CLIENT_MULTI:
+            client.write(self._call(call))
+            return 0
+        client.hold_pushes()               # what it publishes to itself comes after the reply
+        try:
+            client.write(self._call(call))
+        finally:
+            client.release_pushes()
         return 0
 
     def process_command(self, Client client, list argv) -> None:

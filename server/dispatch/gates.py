@@ -30,7 +30,7 @@ class Gate:
 
 
 # Redis's order; rooms that come later take their place by number.
-ORDER = {"protected": 10, "authenticated": 20, "permitted": 30, "cluster": 40, "memory": 50, "disk": 60, "min-replicas": 70,
+ORDER = {"protected": 10, "authenticated": 20, "no-multi": 25, "permitted": 30, "cluster": 40, "memory": 50, "disk": 60, "min-replicas": 70,
          "readonly-replica": 80, "subscribed": 90, "stale": 100, "loading": 110, "busy": 120, "paused": 130}
 _gates: list[Gate] = []
 

@@ -22,6 +22,8 @@ cdef class Loop:
     cdef public list before_sleep      # callables, each turn, before replies leave; return True when they want the loop not to wait
     cdef public object on_accept       # (fd, listener index, error) -> Client or None (refused; the hook closed the fd)
     cdef public object on_closed       # (client)
+    cdef public object on_output       # (client): its replies that wait are at least output_watermark; may close it
+    cdef public uint64_t output_watermark      # bytes
     cdef public object timers
     cdef public bint stopping
     cdef public uint64_t cycles        # eventloop_cycles

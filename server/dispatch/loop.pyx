@@ -47,6 +47,7 @@ cdef class Loop:
         self.to_resume = []
         self.before_sleep = []
         self.timers = Timers()
+        self.output_watermark = <uint64_t>-1
 
     def run(self) -> None:
         """Serve until `stopping` is set."""
@@ -300,6 +301,8 @@ cdef class Loop:
             self.to_flush = []
             for client in clients:
                 client.queued = False
+                if client.out.bytes + client.in_flight >= self.output_watermark:
+                    self.on_output(client)
                 if client.connection != 0 and client.out.bytes and not client.state & CLIENT_CLOSE_ASAP:
                     client.in_flight += client.out.bytes
                     self.io.send(client.connection, &client.out)

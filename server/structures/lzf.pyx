@@ -5,7 +5,7 @@ The compressor remembers, by a hash of the next three bytes, where they were see
 Literal bytes gather behind a count byte that is filled in when the run ends.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from server.structures.memory cimport mem_alloc, mem_free
@@ -14,9 +14,30 @@ cdef enum:
     MAX_LITERAL = 32                   # bytes of one literal run
     MAX_DISTANCE = 8192                # how far back a copy may reach
     MAX_COPY = 264                     # bytes of one copy
-    SMALL_BITS = 12                    # log2 of the places remembered, for inputs up to a list node
-    LARGE_BITS = 14                    # and for longer ones
-    SMALL_INPUT = 16384                # bytes
+    MOST_BITS = 14                     # log2 of the places remembered, at most
+
+
+cdef inline int _bits_for(size_t n) noexcept nogil:
+    """A table that is cleared in little time beside the work on n bytes."""
+    if n <= 256:
+        return 8
+    if n <= 2048:
+        return 10
+    return 12 if n <= 16384 else MOST_BITS
+
+
+cdef inline size_t _match(const unsigned char* a, const unsigned char* b, size_t n, size_t longest) noexcept nogil:
+    """How many bytes are equal, n of which are known to be."""
+    cdef uint64_t left, right
+    while n + 8 <= longest:
+        memcpy(&left, a + n, 8)
+        memcpy(&right, b + n, 8)
+        if left != right:
+            break
+        n += 8
+    while n < longest and a[n] == b[n]:
+        n += 1
+    return n
 
 
 cdef inline uint32_t _hash(const unsigned char* p, int bits) noexcept nogil:
@@ -32,11 +53,11 @@ cdef size_t lzf_compress(const void* data, size_t n, void* out, size_t room) noe
     cdef unsigned char* op = <unsigned char*>out
     cdef unsigned char* out_end = op + room
     cdef unsigned char* run = op                   # count byte of the literal run under way
-    cdef uint32_t seen[1 << LARGE_BITS]            # position + 1 of the last three bytes with this hash, modulo 2**32
-    cdef int bits = SMALL_BITS if n <= SMALL_INPUT else LARGE_BITS
+    cdef uint32_t seen[1 << MOST_BITS]             # position + 1 of the last three bytes with this hash, modulo 2**32
+    cdef int bits = _bits_for(n)
     cdef uint32_t h
     cdef uint32_t distance
-    cdef size_t length, longest, i
+    cdef size_t length, longest
     if n == 0 or room == 0:
         return 0
     memset(seen, 0, sizeof(uint32_t) << bits)
@@ -51,9 +72,7 @@ cdef size_t lzf_compress(const void* data, size_t n, void* out, size_t room) noe
                 ref = ip - distance
                 if ref[0] == ip[0] and ref[1] == ip[1] and ref[2] == ip[2]:
                     longest = end - ip if end - ip < MAX_COPY else MAX_COPY
-                    length = 3
-                    while length < longest and ref[length] == ip[length]:
-                        length += 1
+                    length = _match(ref, ip, 3, longest)
             seen[h] = <uint32_t>(ip - start) + 1
         if length == 0:
             if op >= out_end:
@@ -84,10 +103,10 @@ cdef size_t lzf_compress(const void* data, size_t n, void* out, size_t room) noe
         op += 1
         run = op
         op += 1
-        for i in range(1, length):                 # what was copied can be found again
-            if end - ip - i > 2 and (i < 3 or i + 2 >= length):
-                seen[_hash(ip + i, bits)] = <uint32_t>(ip - start + i) + 1
         ip += length
+        if end - ip > 2:                           # the end of what was copied can be found again
+            seen[_hash(ip - 2, bits)] = <uint32_t>(ip - start) - 1
+            seen[_hash(ip - 1, bits)] = <uint32_t>(ip - start)
     if op - run == 1:
         op = run
     else:

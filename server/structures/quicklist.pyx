@@ -22,6 +22,7 @@ cdef enum:
     COMPRESS_GAIN = 8                  # bytes that compression must save
     ELEMENT_EXTRA = 10                 # most bytes that an element needs beside its own
     SCRATCH = 65536                    # bytes
+    SHED_MIN = 64                      # bytes: smaller blocks are not cut down
     DEFAULT_THRESHOLD = 1073741824     # 1 GB
     FILL_MAX = 32767
     COMPRESS_MAX = 65535
@@ -103,6 +104,12 @@ cdef void _trim(Quicklist* q, QuicklistNode* node) noexcept nogil:
         return
     slack = node.capacity - node.size
     if slack > 64 and slack > node.size >> 4:
+        _refit(q, node, node.size, 0)
+
+
+cdef inline void _shed(Quicklist* q, QuicklistNode* node) noexcept nogil:
+    """After deletions inside an unpacked packed node: a block that is more than half empty is cut to size."""
+    if node.capacity > SHED_MIN and node.size < node.capacity >> 1:
         _refit(q, node, node.size, 0)
 
 
@@ -565,6 +572,8 @@ cdef bint _put(Quicklist* q, QuicklistNode* node, unsigned char* p, size_t repla
     node.size = lp_bytes(_lp(node))
     if replaced == 0:
         node.info += 1
+    elif e.size < replaced:
+        _shed(q, node)
     return True
 
 
@@ -599,8 +608,7 @@ cdef QuicklistNode* _split(Quicklist* q, QuicklistNode* node, int64_t offset, bi
         node.size = LP_EMPTY_BYTES + right
         _describe(node, count - kept)
         _describe(part, kept)
-    if node.size < node.capacity >> 1:
-        _refit(q, node, node.size, 0)
+    _shed(q, node)
     return part
 
 
@@ -752,6 +760,7 @@ cdef void _replace_by_node(Quicklist* q, QuicklistEntry* entry, const char* s, s
     node.size = lp_bytes(_lp(node))
     node.info -= 1
     q.count -= 1
+    _shed(q, node)
     node.info &= ~<uint32_t>QL_PINNED
     fresh = _merge_around(q, fresh)
     _compress(q, fresh)
@@ -809,6 +818,7 @@ cdef void quicklist_delete_entry(QuicklistIter* it, QuicklistEntry* entry) noexc
     node.size = lp_bytes(_lp(node))
     node.info -= 1
     q.count -= 1
+    _shed(q, node)
 
 
 cdef bint quicklist_delete_range(Quicklist* q, int64_t start, int64_t count) noexcept nogil:
@@ -856,8 +866,7 @@ cdef void _delete_within(Quicklist* q, QuicklistNode* node, int64_t offset, uint
         node.size = lp_bytes(lp)
     _describe(node, count)
     q.count -= gone
-    if node.size < node.capacity >> 1:
-        _refit(q, node, node.size, 0)
+    _shed(q, node)
 
 
 # --- DEBUG QUICKLIST

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from server.structures import memory
 from server.structures.listpack_probe import ListpackProbe
 from server.structures.lzf import decompress
 from server.structures.quicklist_probe import QuicklistProbe, set_packed_threshold
@@ -162,6 +163,20 @@ def test_deleting_while_walking(direction: int, compress: int) -> None:
     probe.check()
 
 
+def test_holes_are_given_back() -> None:
+    probe = of([b"stays" if n % 10 == 0 else b"goes" for n in range(20000)])
+    full = probe.memory()
+    assert probe.delete_equal(b"goes") == 18000
+    assert probe.memory() < full // 5
+    for place in range(0, 2000, 100):
+        probe.replace(place, b"l" * 3000)
+    full = probe.memory()
+    for place in range(0, 2000, 100):
+        probe.replace(place, b"short")
+    assert probe.memory() < full // 3
+    probe.check()
+
+
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_interior_nodes_are_compressed(depth: int) -> None:
     values = numbered(6000)
@@ -240,6 +255,32 @@ def test_repr() -> None:
         b"{count : 3}\n{len : 2}\n{fill : 2}\n{compress : 0}\n{bookmark_count : 0}\n{quicklist node(0)\n"
     )
     assert b"{container : PACKED, encoding: RAW, size: 13, count: 2, recompress: 0, attempted_compress: 0}\n" in text
+
+
+@pytest.mark.parametrize(("fill", "compress"), [(-2, 0), (3, 1), (-1, 2)])
+def test_every_block_goes_back(fill: int, compress: int, small_giants: int) -> None:
+    chance = random.Random(fill)
+    before = memory.used()
+    probe = QuicklistProbe(fill, compress)
+    for n in range(600):
+        probe.push(b"v" * chance.randrange(2 * small_giants), chance.randrange(2))
+        place = chance.randrange(len(probe))
+        if n % 3 == 0:
+            probe.insert(place, b"i" * chance.randrange(2 * small_giants), bool(chance.randrange(2)))
+        elif n % 5 == 0:
+            probe.replace(place, b"r" * chance.randrange(2 * small_giants))
+        elif n % 7 == 0:
+            probe.delete_range(place, 5)
+        elif n % 11 == 0:
+            probe.pop(chance.randrange(2))
+        elif n % 97 == 0:
+            probe = probe.copy()
+    probe.check()
+    assert memory.used() >= before + probe.memory() // 2
+    if compress == 1:
+        probe.free_in_steps(10)
+    del probe
+    assert memory.used() == before
 
 
 # --- the same nodes as a real one

@@ -139,9 +139,7 @@ class Server:
 
     def set_notifications(self, config: Any) -> None:
         """notify-keyspace-events: the letters, and which fast paths must stand back."""
-        letters = "".join(sorted(str(config.notify_keyspace_events)))
-        if "A" in letters:
-            letters += "g$lshzxetd"
+        letters = "".join(sorted(config.notify_keyspace_events))
         self.effects.set_flags(letters)
         conditions.slow_because("notify", bool(set(letters) - set("KEm")))
         conditions.slow_because("notify-reads", "m" in letters)

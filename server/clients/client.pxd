@@ -71,6 +71,7 @@ cdef class Client:
     cdef public object subscriptions   # clients.pubsub.Subscriptions or None
     cdef public object blocked         # clients.blocking.Blocked or None
     cdef public object tracking        # later: clients.tracking
+    cdef public list held              # pushes kept back until the reply of the command under way is written, or None
     cdef public object loop            # the loop: told when this client has output or must close
     cdef public dict extra             # rooms above keep what they need by their own name
 

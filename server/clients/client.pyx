@@ -1,8 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+
 from iothreads.message cimport Output, output_clear, output_memory
+from iothreads.resp_writer cimport write_raw
 from server.keyspace.database cimport Database
 from server.registry.clock cimport monotonic_us
 from server.registry.reply_writer cimport write_reply
+
+from server.registry.reply import Encoded
 
 MULTI = CLIENT_MULTI
 DIRTY_CAS = CLIENT_DIRTY_CAS
@@ -31,6 +36,7 @@ SUBSCRIBED = SLOW_SUBSCRIBED
 REPLY_MODE = SLOW_REPLY_MODE
 RESTRICTED = SLOW_RESTRICTED
 CLOSING = SLOW_CLOSING
+UNTOUCHING = SLOW_NO_TOUCH
 
 
 cdef class Client:
@@ -74,11 +80,39 @@ cdef class Client:
         cdef uint64_t before = self.state
         if before & CLIENT_CLOSE_ASAP:
             return
+        if self.held is not None:
+            self.held.append(value)
+            return
         self.state |= CLIENT_PUSHING
         try:
             self.write(value)
         finally:
             self.state = (self.state & ~<uint64_t>CLIENT_PUSHING) | (before & CLIENT_PUSHING)
+
+    def push_encoded(self, bytes wire) -> None:
+        """`push` of RESP bytes that were made for many."""
+        if self.held is not None:
+            self.held.append(Encoded(wire))
+        elif not self.state & CLIENT_CLOSE_ASAP:
+            write_raw(&self.out, PyBytes_AS_STRING(wire), PyBytes_GET_SIZE(wire))
+            if not self.queued:
+                self.has_output()
+
+    def hold_pushes(self) -> None:
+        """Keep pushes back while this client's own command runs: they come after its reply."""
+        self.held = []
+
+    def release_pushes(self) -> None:
+        """Write what was kept back."""
+        cdef list held = self.held
+        self.held = None
+        for value in held:
+            self.push(value)
+
+    @property
+    def query_bytes(self) -> int:
+        """Bytes in the query buffer, those of the batch being executed included (qbuf of CLIENT LIST)."""
+        return self.batch.used if self.batch != NULL else self.query_used
 
     @property
     def output_bytes(self) -> int:

@@ -570,6 +570,19 @@ cdef class Database:
         return count
 
     # ---- expiry
+    def has_entry(self, bytes key) -> bool:
+        """Whether there is an entry for the key, expired or not. Changes nothing."""
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        return table_find(self.table, k, n, table_hash(k, n)) != NULL
+
+    def is_expired(self, bytes key) -> bool:
+        """Whether the key is past its time and nobody has deleted it yet. Changes nothing."""
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        cdef Entry* e = table_find(self.table, k, n, table_hash(k, n))
+        return e != NULL and (e.klen & ENTRY_EXPIRE) != 0 and entry_expire(e) < self.keyspace.clock.unix_ms
+
     def expire_at(self, bytes key) -> int:
         """Unix ms at which the key expires, -1 without an expire, -2 when absent. Does not touch the key."""
         cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)

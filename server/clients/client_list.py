@@ -1,0 +1,113 @@
+"""How a client is shown (CLIENT LIST, CLIENT INFO, log lines), what it costs, and what it may call itself.
+
+A line is `name=value` pairs with single spaces, so no value may contain a space. Ages are whole seconds, sizes bytes.
+"""
+
+from collections.abc import Iterable
+
+from server.clients import client as c
+from server.clients.client import Client
+from server.registry.clock import monotonic_now_us
+from server.registry.errors import CommandError
+
+STATIC_REPLY_BYTES = 16384     # waiting replies up to this are the client's own buffer (obl), beyond a list (oll, omem)
+IDLE_REPLY_BYTES = 1024        # what Redis leaves of that buffer when little is written
+CLIENT_BYTES = 1536            # a Client, its strings and its place in the tables, about
+WATCH_BYTES = 72               # one watched key
+BAD_NAME = "Client names cannot contain spaces, newlines or special characters."
+
+_FLAGS = ((c.MASTER, "M"), (c.MULTI, "x"), (c.BLOCKED | c.PAUSED, "b"), (c.TRACKING, "t"), (c.DIRTY_CAS, "d"),
+          (c.CLOSE_AFTER_REPLY, "c"), (c.CLOSE_ASAP, "A"), (c.UNIX_SOCKET, "U"), (c.READONLY, "r"), (c.NO_EVICT, "e"),
+          (c.NO_TOUCH, "T"))
+
+
+# ---- names
+def printable(text: bytes) -> bool:
+    """Whether a value may stand in CLIENT LIST: ASCII from ! to ~ only."""
+    return all(33 <= byte <= 126 for byte in text)
+
+
+def check_name(name: bytes) -> None:
+    """A connection name; empty takes it away. Errors: spaces, newlines or special characters."""
+    if not printable(name):
+        raise CommandError(f"ERR {BAD_NAME}")
+
+
+# ---- costs
+def multi_bytes(client: Client) -> int:
+    """What MULTI and WATCH cost this client."""
+    queued = client.transaction.overhead if client.transaction is not None else 0
+    return queued + WATCH_BYTES * len(client.watching or ())
+
+
+def list_bytes(client: Client) -> int:
+    """omem: memory of waiting replies beyond the static buffer. Output limits look at this. Complexity: O(1)."""
+    return client.output_memory if client.output_bytes > STATIC_REPLY_BYTES else 0
+
+
+def memory_of(client: Client, argv_bytes: int = 0) -> int:
+    """tot-mem: everything a client costs, bytes. Complexity: O(1)."""
+    total = CLIENT_BYTES + client.query_memory + argv_bytes + multi_bytes(client)
+    total += list_bytes(client) or client.output_bytes
+    if client.subscriptions is not None:
+        total += client.subscriptions.overhead
+    return total
+
+
+# ---- lines
+def flags_of(client: Client) -> str:
+    """The letters of `flags=`."""
+    letters = ""
+    if client.has(c.REPLICA | c.MONITOR):
+        letters = "O" if client.has(c.MONITOR) else "S"
+    if client.subscriptions:
+        letters += "P"
+    letters += "".join(letter for bit, letter in _FLAGS if client.has(bit))
+    if client.tracking is not None:
+        letters += getattr(client.tracking, "letters", "")      # R and B: redirection broken, broadcasting
+    if letters.startswith("PM"):
+        letters = "MP" + letters[2:]
+    return letters or "N"
+
+
+def line(client: Client, argv: Iterable[bytes] = ()) -> str:
+    """One client in the order and with the names of Redis 7.2. `argv` is what it is running at the moment."""
+    now = monotonic_now_us()
+    waiting = client.output_bytes
+    in_list = list_bytes(client)
+    argv_bytes = sum(map(len, argv))
+    listening = client.subscriptions
+    query = client.query_bytes
+    fields = (
+        ("id", client.id),
+        ("addr", client.address),
+        ("laddr", client.local_address),
+        ("fd", client.fd),
+        ("name", client.name.decode("ascii")),
+        ("age", (now - client.created_us) // 1000000),
+        ("idle", max(0, now - client.active_us) // 1000000),
+        ("flags", flags_of(client)),
+        ("db", client.db.index),
+        ("sub", len(listening.channels) if listening else 0),
+        ("psub", len(listening.patterns) if listening else 0),
+        ("ssub", len(listening.shard_channels) if listening else 0),
+        ("multi", len(client.transaction.commands) if client.transaction is not None else -1),
+        ("qbuf", query),
+        ("qbuf-free", max(0, client.query_memory - query)),
+        ("argv-mem", argv_bytes),
+        ("multi-mem", client.transaction.memory if client.transaction is not None else 0),
+        ("rbs", IDLE_REPLY_BYTES if waiting <= IDLE_REPLY_BYTES else STATIC_REPLY_BYTES),
+        ("rbp", min(waiting, STATIC_REPLY_BYTES)),
+        ("obl", 0 if in_list else waiting),
+        ("oll", (waiting + STATIC_REPLY_BYTES - 1) // STATIC_REPLY_BYTES if in_list else 0),
+        ("omem", in_list),
+        ("tot-mem", memory_of(client, argv_bytes)),
+        ("events", ("r" if client.loop is not None else "") + ("w" if waiting else "")),
+        ("cmd", client.command.name if client.command is not None else "NULL"),
+        ("user", client.user or "(superuser)"),
+        ("redir", getattr(client.tracking, "redirect", -1) if client.tracking is not None else -1),
+        ("resp", client.resp),
+        ("lib-name", client.library_name.decode("ascii")),
+        ("lib-ver", client.library_version.decode("ascii")),
+    )
+    return " ".join(f"{name}={value}" for name, value in fields)

@@ -1,0 +1,237 @@
+"""What a client may cost: unread replies, memory of all clients together, idle time, and how many there may be.
+
+Output limits (client-output-buffer-limit) are looked at when replies are about to leave, for clients above the lowest
+limit of any class (`loop.output_watermark`), and once a second for the soft limits. With maxmemory-clients set, every
+client that gets a reply is accounted again in that turn, the others once a second; over the limit the largest clients go
+first. A client that is closed for a limit gets none of the replies that wait.
+"""
+
+import resource
+from collections import deque
+from typing import Any
+
+from server.clients import client_list, pause
+from server.clients.client import BLOCKED, CLOSE_ASAP, MASTER, NO_EVICT, REPLICA, Client
+from server.clients.table import CLASSES, MASTERS, NORMAL, PUBSUB, REPLICAS, class_of
+from server.registry.clock import monotonic_now_us
+
+NO_LIMIT = (1 << 63) - 1
+LEAST_CLIENT_MEMORY = 128 * 1024       # a smaller maxmemory-clients would lock everybody out
+PEAK_SECONDS = 8                       # client_recent_max_* looks back so far
+LEAST_PER_TICK = 5                     # clients examined by one tick of the cron
+RESERVED_FILES = 32                    # descriptors that are no client: listeners, files, logs
+FULL = b"-ERR max number of clients reached\r\n"
+
+
+class Limits:
+    """The limits of a server."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._config = server.config
+        self.memory_by_class = dict.fromkeys(CLASSES, 0)     # mem_clients_normal ..., as last seen
+        self.evicted_clients = 0
+        self._accounted: dict[Client, tuple[str, int]] = {}
+        self._turn: deque[Client] = deque()                  # whom the cron still has to look at in this round
+        self._peaks = [(0, 0, 0)] * PEAK_SECONDS             # (second, query memory, output memory)
+
+    # ---- replies that nobody reads
+    def follow_output_limits(self, config: Any) -> None:
+        """client-output-buffer-limit: the lowest limit, below which nobody has to look closely."""
+        limits = [size for limit in config.client_output_buffer_limit.values() for size in limit[:2] if size]
+        self._server.loop.output_watermark = min(limits, default=NO_LIMIT)
+
+    def over_output_limit(self, client: Client) -> bool:
+        """Whether it is over its hard limit, or has been over its soft limit for too long. Complexity: O(1)."""
+        kind = class_of(client)
+        limit = self._config.client_output_buffer_limit[NORMAL if kind == MASTERS else kind]
+        used = client_list.list_bytes(client)
+        hard = limit.hard_limit_bytes
+        if kind == REPLICAS and hard:
+            hard = max(hard, self._config.repl_backlog_size)
+        if hard and used >= hard:
+            return True
+        if not limit.soft_limit_bytes or used < limit.soft_limit_bytes:
+            client.soft_limit_us = 0
+            return False
+        now = monotonic_now_us()
+        if not client.soft_limit_us:
+            client.soft_limit_us = now
+            return False
+        return (now - client.soft_limit_us) // 1000000 > limit.soft_limit_seconds
+
+    def check_output(self, client: Client) -> None:
+        """Close a client that is over its output limit (the loop calls this for those above the watermark)."""
+        if client.has(CLOSE_ASAP) or not self.over_output_limit(client):
+            return
+        self._server.log.warning("Client %s scheduled to be closed ASAP for overcoming of output buffer limits.",
+                                 client_list.line(client))
+        client.close()
+
+    # ---- memory of all clients
+    @property
+    def client_memory_limit(self) -> int:
+        """maxmemory-clients in bytes, 0 for none; a percentage is of maxmemory."""
+        wanted = self._config.maxmemory_clients
+        if wanted == 0:
+            return 0
+        if wanted < 0:
+            if not self._config.maxmemory:
+                return NO_LIMIT
+            wanted = int(self._config.maxmemory * -wanted / 100)
+        return max(wanted, LEAST_CLIENT_MEMORY)
+
+    def account(self, client: Client) -> None:
+        """Take a client's memory into the sums again. Complexity: O(1)."""
+        self.forget(client)
+        kind, size = class_of(client), client_list.memory_of(client)
+        self.memory_by_class[kind] += size
+        self._accounted[client] = (kind, size)
+
+    def forget(self, client: Client) -> None:
+        """Take it out of the sums."""
+        known = self._accounted.pop(client, None)
+        if known is not None:
+            self.memory_by_class[known[0]] -= known[1]
+
+    def evict_clients(self) -> None:
+        """Close the largest clients until all together are below maxmemory-clients."""
+        limit = self.client_memory_limit
+        if not limit or self._evictable_memory() < limit:
+            return
+        for client, _ in sorted(self._accounted.items(), key=lambda known: -known[1][1]):
+            if client.has(NO_EVICT | CLOSE_ASAP) or class_of(client) not in (NORMAL, PUBSUB):
+                continue
+            self._server.log.notice("Evicting client: %s", client_list.line(client))
+            client.close()
+            self.forget(client)
+            self.evicted_clients += 1
+            self._server.stats.evicted_clients += 1
+            if self._evictable_memory() < limit:
+                return
+        self._server.log.warning("Over client maxmemory after evicting all evictable clients")
+
+    def _evictable_memory(self) -> int:
+        return self.memory_by_class[NORMAL] + self.memory_by_class[PUBSUB]
+
+    def before_sleep(self) -> bool:
+        """Each turn, before replies leave: account and evict, when maxmemory-clients asks for it."""
+        if self._config.maxmemory_clients:
+            for client in self._server.loop.to_flush:
+                if not client.has(CLOSE_ASAP):
+                    self.account(client)
+            self.evict_clients()
+        return False
+
+    def follow_memory_limit(self, config: Any) -> None:
+        """maxmemory-clients was changed: look at everybody at once."""
+        if config.maxmemory_clients:
+            for client in self._server.clients:
+                self.account(client)
+
+    # ---- the cron
+    def tick(self) -> None:
+        """Look at some clients, so that everybody has its turn about once a second."""
+        if not self._turn:
+            self._turn.extend(self._server.clients)
+        now = monotonic_now_us()
+        for _ in range(min(len(self._turn), max(len(self._server.clients) // self._server.cron.hz, LEAST_PER_TICK))):
+            client = self._turn.popleft()
+            if not client.has(CLOSE_ASAP) and client.loop is not None:
+                self._examine(client, now)
+
+    def _examine(self, client: Client, now_us: int) -> None:
+        if self._idle_too_long(client, now_us):
+            self._server.log.verbose("Closing idle client")
+            client.close()
+            return
+        self._note_peak(now_us // 1000000, client.query_memory, client.output_memory)
+        self.account(client)
+        if client.output_bytes:
+            self.check_output(client)
+
+    def _idle_too_long(self, client: Client, now_us: int) -> bool:
+        timeout = self._config.timeout
+        return bool(timeout and (now_us - client.active_us) // 1000000 > timeout
+                    and not client.has(REPLICA | MASTER | BLOCKED) and not client.subscriptions)
+
+    def _note_peak(self, second: int, query: int, output: int) -> None:
+        at = second % PEAK_SECONDS
+        known, most_query, most_output = self._peaks[at]
+        if known != second:
+            most_query = most_output = 0
+        self._peaks[at] = (second, max(query, most_query), max(output, most_output))
+
+    def recent_peaks(self) -> tuple[int, int]:
+        """client_recent_max_input_buffer and client_recent_max_output_buffer of INFO, bytes."""
+        since = monotonic_now_us() // 1000000 - PEAK_SECONDS
+        recent = [peak for peak in self._peaks if peak[0] > since]
+        return max((peak[1] for peak in recent), default=0), max((peak[2] for peak in recent), default=0)
+
+    def reset_stats(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.evicted_clients = 0
+
+
+# ---- how many
+def raise_file_limit(clients: int) -> int:
+    """Ask the system for descriptors for so many clients; how many clients there may be now."""
+    wanted = clients + RESERVED_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return clients
+    for allowed in (max(wanted, hard) if hard != resource.RLIM_INFINITY else wanted, hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if allowed >= wanted else allowed, allowed))
+            break
+        except (ValueError, OSError):
+            continue
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(clients, soft - RESERVED_FILES))
+
+
+def refusal(server: Any, client: Client) -> bytes | None:
+    """What to tell a client that is one too many, None to let it in."""
+    if not server.clients.full():
+        return None
+    server.clients.rejected += 1
+    return FULL
+
+
+# ---- wiring
+def wire(server: Any) -> None:
+    """Give the server its Limits and its Pause, and follow the directives."""
+    limits = server.limits = Limits(server)
+    pause.wire(server)
+    config, clients = server.config, server.clients
+
+    def follow_max_clients(config: Any) -> str | None:
+        possible = raise_file_limit(config.maxclients)
+        if possible < config.maxclients:
+            return ("The operating system is not able to handle the specified number of clients, "
+                    f"try with {possible}")
+        clients.max_clients = config.maxclients
+        return None
+
+    clients.max_clients = raise_file_limit(config.maxclients)
+    if clients.max_clients < config.maxclients:
+        server.log.warning("You requested maxclients of %d requiring at least %d max file descriptors.",
+                           config.maxclients, config.maxclients + RESERVED_FILES)
+        server.log.warning("Current maximum open files is too low. maxclients has been reduced to %d.",
+                           clients.max_clients)
+        config.store("maxclients", clients.max_clients)
+    config.on_change("maxclients", follow_max_clients)
+    config.on_change("client-output-buffer-limit", limits.follow_output_limits)
+    config.on_change("maxmemory-clients", limits.follow_memory_limit)
+    config.on_reset_statistics(limits.reset_stats)
+    config.on_reset_statistics(clients.reset_stats)
+    limits.follow_output_limits(config)
+    server.loop.on_output = limits.check_output
+    server.loop.before_sleep.append(limits.before_sleep)
+    server.cron.every(0, limits.tick)
+
+
+def forget(server: Any, client: Client) -> None:
+    """The client is gone."""
+    server.limits.forget(client)
+    pause.forget(server, client)

@@ -1,0 +1,171 @@
+"""Transactions: what MULTI queues, and the keys that WATCH guards.
+
+    MULTI ... EXEC   commands are only checked and queued; EXEC runs them all, and nothing comes between them. A command
+                     refused while queueing spoils the transaction: EXEC then answers EXECABORT.
+    WATCH key ...    EXEC answers a null array and runs nothing when a watched key was changed meanwhile.
+
+Each database knows who watches which key (`db.watched`: key -> watches in order), each client what it watches
+(`client.watching`), so a change costs O(watchers of the key) and nothing when nobody watches. The first watcher takes the
+fast paths of writes out of the way, through `when_watched`, which the commands fill in.
+
+A key that had expired already when WATCH saw it counts as absent: deleting it later is no change. A key that expires
+between WATCH and EXEC is one, even if nobody has deleted it yet.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from server.clients.client import DIRTY_CAS, DIRTY_EXEC, IN_MULTI, MULTI, Client
+from server.registry.command import Command, CommandFlag
+
+QUEUED_OVERHEAD = 40           # bytes per queued command besides its words
+WORD_OVERHEAD = 8              # bytes per word
+WATCH_OVERHEAD = 72            # bytes per watched key, for tot-mem
+
+when_watched: Callable[[bool], object] = bool      # told when the first key is watched, and when none is any more
+
+
+class Transaction:
+    """What one client has queued since MULTI. Complexity: O(1) per command."""
+
+    __slots__ = ("_client", "commands", "every_flag", "flags", "memory")
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.commands: list[tuple[Command, list[bytes]]] = []
+        self.flags = CommandFlag(0)                 # flags that any of them has
+        self.every_flag = ~CommandFlag(0)           # flags that all of them have
+        self.memory = 0                             # bytes: multi-mem of CLIENT LIST
+
+    def queue(self, command: Command, argv: list[bytes]) -> None:
+        """One more command; not kept when EXEC is going to refuse anyway."""
+        if self._client.has(DIRTY_CAS | DIRTY_EXEC):
+            return
+        self.commands.append((command, argv))
+        self.flags |= command.flags
+        self.every_flag &= command.flags
+        self.memory += sum(map(len, argv)) + WORD_OVERHEAD * len(argv)
+
+    def spoil(self) -> None:
+        """A command was refused: EXEC will be, too."""
+        self._client.set(DIRTY_EXEC)
+
+    def abort(self, client: Client) -> None:
+        """Drop everything: EXEC itself was refused."""
+        discard(client)
+
+    @property
+    def overhead(self) -> int:
+        """Bytes all of it costs."""
+        return self.memory + QUEUED_OVERHEAD * len(self.commands)
+
+
+def begin(client: Client) -> None:
+    """MULTI."""
+    client.transaction = Transaction(client)
+    client.set(MULTI)
+    client.slow_because(IN_MULTI)
+
+
+def discard(client: Client) -> None:
+    """Leave MULTI without running anything, and watch nothing any more."""
+    client.transaction = None
+    client.clear(MULTI | DIRTY_CAS | DIRTY_EXEC)
+    client.slow_because(IN_MULTI, False)
+    unwatch(client)
+
+
+class Watch:
+    """One key that one client watches."""
+
+    __slots__ = ("client", "db", "expired", "key")
+
+    def __init__(self, client: Client, db: Any, key: bytes) -> None:
+        self.client = client
+        self.db = db
+        self.key = key
+        self.expired = db.is_expired(key)           # when WATCH saw it, expired but not deleted yet
+
+
+_watches = 0                                        # in all databases of this process
+
+
+def watch(client: Client, key: bytes) -> None:
+    """WATCH one key of the client's database. Complexity: O(keys that this client watches)."""
+    global _watches
+    db = client.db
+    if client.watching is None:
+        client.watching = []
+    if any(known.key == key and known.db is db for known in client.watching):
+        return
+    new = Watch(client, db, key)
+    client.watching.append(new)
+    db.watched.setdefault(key, []).append(new)
+    _watches += 1
+    if _watches == 1:
+        when_watched(True)
+
+
+def unwatch(client: Client) -> None:
+    """Watch nothing any more. The verdict so far (DIRTY_CAS) stays."""
+    global _watches
+    if not client.watching:
+        return
+    for old in client.watching:
+        watchers = old.db.watched[old.key]
+        watchers.remove(old)
+        if not watchers:
+            del old.db.watched[old.key]
+    _watches -= len(client.watching)
+    client.watching = None
+    if _watches == 0:
+        when_watched(False)
+
+
+def watched_expired(client: Client) -> bool:
+    """Whether a watched key has expired since WATCH without anybody deleting it."""
+    return any(not known.expired and known.db.is_expired(known.key) for known in client.watching or ())
+
+
+def changed(db: Any, key: bytes) -> None:
+    """A watched key of db was changed or deleted (hook of keyspace.effects). Complexity: O(its watchers)."""
+    for known in list(db.watched.get(key, ())):
+        if known.expired:
+            if db.has_entry(key):
+                break
+            known.expired = False                   # deleted as expired: it was absent all along
+            continue
+        known.client.set(DIRTY_CAS)
+        unwatch(known.client)
+
+
+def all_changed(emptied: Any, replaced_with: Any = None) -> None:
+    """A database is about to be emptied (FLUSHDB, FLUSHALL, a resync), or swapped with `replaced_with` (SWAPDB: call it
+    for each of the two). Complexity: O(keys watched there)."""
+    for key, watchers in list(emptied.watched.items()):
+        was_there = emptied.has_entry(key)
+        comes = replaced_with is not None and replaced_with.has_entry(key)
+        if not was_there and not comes:
+            continue
+        for known in watchers:
+            if known.expired:
+                if not comes:
+                    known.expired = False
+                    continue
+                if replaced_with.is_expired(key):
+                    continue
+            elif not was_there and replaced_with.is_expired(key):
+                known.expired = True
+                continue
+            known.client.set(DIRTY_CAS)
+
+
+# ---- wiring
+def wire(server: Any) -> None:
+    """Changes of watched keys come here."""
+    server.effects.watched_changed = changed
+
+
+def forget(server: Any, client: Client) -> None:
+    """The client is gone."""
+    discard(client)

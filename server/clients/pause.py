@@ -1,0 +1,106 @@
+"""CLIENT PAUSE: clients wait, all of them or those that would write.
+
+A pause has a purpose (a user's command, a failover, a shutdown), an end and a strength; the strongest of those in force
+counts. While there is one, keys neither expire nor get evicted, so that the data set stands still. A client whose
+command is held keeps it (state PAUSED) and runs it again when the pause is over. `when_paused` lets the rooms above know,
+so that fast paths stand back.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from server.clients.client import PAUSED, REPLICA, Client
+from server.registry.clock import unix_ms
+from server.registry.command import MAY_REPLICATE, WRITE
+
+BY_CLIENT, BY_SHUTDOWN, BY_FAILOVER = "client", "shutdown", "failover"
+NONE, WRITES, ALL = 0, 1, 2
+
+when_paused: Callable[[bool], object] = bool       # told when a pause begins, and when the last one ends
+
+
+class Pause:
+    """The pauses in force. `server.paused` is this object while there is one, else None."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self._pauses: dict[str, tuple[int, int]] = {}        # purpose -> (end in Unix ms, strength)
+        self._postponed: dict[Client, None] = {}
+        self.strength = NONE
+
+    def start(self, purpose: str, end_ms: int, strength: int) -> None:
+        """Pause until a Unix time. A later end set before stays; so does ALL over WRITES of a user's command."""
+        before_end, before_strength = self._pauses.get(purpose, (0, NONE))
+        if purpose == BY_CLIENT:
+            strength = max(strength, before_strength)
+        self._pauses[purpose] = (max(end_ms, before_end), strength)
+        self.update()
+
+    def stop(self, purpose: str) -> None:
+        """End the pause of that purpose; others stay."""
+        self._pauses.pop(purpose, None)
+        self.update()
+
+    def update(self) -> None:
+        """Let pauses whose time is over end (a job of the cron). Clients that may go on do."""
+        now = unix_ms()
+        self._pauses = {purpose: pause for purpose, pause in self._pauses.items() if pause[0] > now}
+        before, self.strength = self.strength, max((strength for _, strength in self._pauses.values()), default=NONE)
+        if bool(before) != bool(self.strength):
+            self._server.paused = self if self.strength else None
+            self._server.keyspace.keep_expired = bool(self.strength)
+            when_paused(bool(self.strength))
+        if self.strength < before:
+            self._resume()
+
+    def holds(self, call: Any) -> bool:
+        """Whether this call has to wait; the client is then remembered. Replicas never wait."""
+        client = call.client
+        if client.has(REPLICA) or not self._concerns(call):
+            return False
+        if client not in self._postponed:
+            self._postponed[client] = None
+            self._server.clients.blocked += 1
+        return True
+
+    def _concerns(self, call: Any) -> bool:
+        if self.strength == ALL:
+            return True
+        spreads = WRITE | MAY_REPLICATE
+        if call.command.has(spreads):
+            return True
+        transaction = call.client.transaction
+        return call.command.name == "exec" and transaction is not None and bool(transaction.flags & spreads)
+
+    def _resume(self) -> None:
+        for client in list(self._postponed):
+            self.forget(client)
+            self._server.loop.resume(client)
+
+    def forget(self, client: Client) -> None:
+        """The client goes on, or is gone."""
+        if client in self._postponed:
+            del self._postponed[client]
+            self._server.clients.blocked -= 1
+            client.clear(PAUSED)
+
+    @property
+    def client_pause_end_ms(self) -> int:
+        """When CLIENT PAUSE ends, Unix ms; 0 without one."""
+        return self._pauses.get(BY_CLIENT, (0, NONE))[0]
+
+    def postponed(self) -> int:
+        """How many clients wait."""
+        return len(self._postponed)
+
+
+# ---- wiring
+def wire(server: Any) -> None:
+    """Give the server its Pause."""
+    server.pause = Pause(server)
+    server.cron.every(0, server.pause.update)
+
+
+def forget(server: Any, client: Client) -> None:
+    """The client is gone."""
+    server.pause.forget(client)

@@ -43,7 +43,7 @@ cdef class Call:
 
     def notify(self, str event, bytes key, *, Database db=None) -> None:
         """Only the keyspace event."""
-        self.server.effects.notify(self.db if db is None else db, key, event)
+        self.server.effects.notify(self.db if db is None else db, event, key)
 
     # ---- what AOF and replicas are told
     def propagate_as(self, *argv) -> None:

@@ -142,6 +142,7 @@ cdef Batch* batch_new(BatchPool* pool) noexcept nogil:
     b.used = 0
     b.arg_count = b.command_count = b.next = 0
     b.error = PARSE_OK
+    b.error_byte = 0
     b.input_bytes = b.buffered = 0
     return b
 

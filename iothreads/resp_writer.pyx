@@ -1,9 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Numbers as text, and the replies that are too seldom to be inlined."""
 from libc.math cimport isinf, isnan, signbit
-from libc.stdio cimport snprintf
-from libc.stdlib cimport strtod
-from libc.string cimport memset, strchr
+from libc.string cimport memset
 
 cdef char PAIRS[200]
 
@@ -45,26 +43,135 @@ cdef size_t constant(char* at, const char* text, size_t length) noexcept nogil:
     return length
 
 
-cdef int shortest_digits(double value, char* digits, int* exponent) noexcept nogil:
-    """The fewest significant digits that read back as `value` (positive); value = 0.d1d2... * 10 ** exponent."""
-    cdef char text[40]
-    cdef int precision, n = 0
-    cdef char* p = text
-    cdef char* e
-    for precision in range(15, 18):
-        snprintf(text, sizeof(text), "%.*e", precision - 1, value)
-        if precision == 17 or strtod(text, NULL) == value:
-            break
-    e = strchr(text, c'e')
-    while p < e:
-        if p[0] >= c'0' and p[0] <= c'9':         # skips the point, whatever the locale calls it
-            digits[n] = p[0]
+# ---- the digits of a double: Grisu2 (Florian Loitsch, 2010). It always reads back the same and is nearly always the
+# shortest and closest; Redis uses it too, so where it is not, our replies are not either.
+
+cdef enum:
+    POWER_FIRST = -348                 # decimal exponents of the table: -348, -340 ... 340
+    POWER_STEP = 8
+    POWER_COUNT = 87
+
+cdef struct Binary:                    # fraction * 2 ** exponent
+    uint64_t fraction
+    int exponent
+
+cdef Binary POWERS[POWER_COUNT]
+cdef uint64_t TENS[20]
+
+
+cdef int fill_powers() except -1:
+    """Powers of ten to 64 bits, rounded to nearest."""
+    cdef int i
+    cdef object ten = 10, one = 1, power, shift, above, below, fraction        # Python's integers: they have no end
+    for i in range(20):
+        TENS[i] = ten ** <object>i
+    for i in range(POWER_COUNT):
+        power = POWER_FIRST + POWER_STEP * i
+        shift = 64 - int(power * 3.3219280948873626)       # about; the loop below puts it right
+        while True:
+            above, below = (ten ** power, one) if power >= 0 else (one, ten ** -power)
+            above, below = (above << shift, below) if shift >= 0 else (above, below << -shift)
+            fraction = (2 * above + below) // (2 * below)
+            if fraction >= one << 64:
+                shift -= 1
+            elif fraction < one << 63:
+                shift += 1
+            else:
+                break
+        POWERS[i].fraction = fraction
+        POWERS[i].exponent = -shift
+    return 0
+
+
+fill_powers()
+
+
+cdef inline uint64_t high_product(uint64_t a, uint64_t b) noexcept nogil:
+    """The upper 64 bits of a product, rounded."""
+    cdef uint64_t half = 0xFFFFFFFF
+    cdef uint64_t ah = a >> 32, al = a & half, bh = b >> 32, bl = b & half
+    cdef uint64_t middle = ((ah * bl) & half) + ((al * bh) & half) + ((al * bl) >> 32) + (<uint64_t>1 << 31)
+    return ah * bh + ((ah * bl) >> 32) + ((al * bh) >> 32) + (middle >> 32)
+
+
+cdef inline int power_for(int exponent) noexcept nogil:
+    """Index of the power of ten that brings 2 ** exponent * 2 ** 64 into 2 ** -60 ... 2 ** -32."""
+    cdef int i = (<int>(-(exponent + POWER_COUNT) * 0.30102999566398114) - POWER_FIRST) // POWER_STEP
+    cdef int scaled
+    while True:
+        scaled = exponent + POWERS[i].exponent + 64
+        if scaled < -60:
+            i += 1
+        elif scaled > -32:
+            i -= 1
+        else:
+            return i
+
+
+cdef inline void closer(char* last, uint64_t delta, uint64_t rest, uint64_t unit, uint64_t wanted) noexcept nogil:
+    """Takes the last digit down while that comes nearer to the value."""
+    while rest < wanted and delta - rest >= unit and (rest + unit < wanted or wanted - rest > rest + unit - wanted):
+        last[0] -= 1
+        rest += unit
+
+
+cdef int shortest_digits(double value, char* digits, int* power) noexcept nogil:
+    """The digits of a positive value; value = digits * 10 ** power."""
+    cdef uint64_t bits, fraction, low, high, scale, wanted, delta, whole, part, digit
+    cdef int exponent, top, shift, i, n = 0, kappa = 10
+    cdef uint64_t mask
+    memcpy(&bits, &value, 8)
+    fraction = bits & ((<uint64_t>1 << 52) - 1)
+    exponent = <int>(bits >> 52)
+    if exponent:
+        fraction += <uint64_t>1 << 52
+        exponent -= 1075
+    else:
+        exponent = -1074
+    # the middle to the next double above and below, with the exponent of the former
+    high = (fraction << 1) + 1
+    top = exponent - 1
+    while not high >> 63:
+        high <<= 1
+        top -= 1
+    shift = 2 if fraction == <uint64_t>1 << 52 else 1
+    low = ((fraction << shift) - 1) << (exponent - shift - top)
+    fraction <<= exponent - top
+    i = power_for(top)
+    scale = POWERS[i].fraction
+    power[0] = -(POWER_FIRST + POWER_STEP * i)
+    shift = -(top + POWERS[i].exponent + 64)               # binary point of the scaled numbers
+    high = high_product(high, scale) - 1
+    low = high_product(low, scale) + 1
+    wanted = high - high_product(fraction, scale)
+    delta = high - low
+    mask = (<uint64_t>1 << shift) - 1
+    whole = high >> shift
+    part = high & mask
+    while kappa > 0:
+        kappa -= 1
+        digit = whole // TENS[kappa]
+        whole -= digit * TENS[kappa]
+        if digit or n:
+            digits[n] = <char>(48 + digit)
             n += 1
-        p += 1
-    exponent[0] = <int>strtod(e + 1, NULL) + 1
-    while n > 1 and digits[n - 1] == c'0':
-        n -= 1
-    return n
+        if (whole << shift) + part <= delta:
+            power[0] += kappa
+            closer(&digits[n - 1], delta, (whole << shift) + part, TENS[kappa] << shift, wanted)
+            return n
+    while True:
+        part *= 10
+        delta *= 10
+        kappa -= 1
+        digit = part >> shift
+        part &= mask
+        if digit or n:
+            digits[n] = <char>(48 + digit)
+            n += 1
+        if part < delta:
+            power[0] += kappa
+            closer(&digits[n - 1], delta, part, mask + 1, wanted * TENS[-kappa])
+            return n
 
 
 cdef size_t format_double(char* at, double value) noexcept nogil:
@@ -88,8 +195,8 @@ cdef size_t format_double(char* at, double value) noexcept nogil:
         p[0] = c'-'
         p += 1
         value = -value
-    n = shortest_digits(value, digits, &point)
-    power = point - n                  # of the last digit
+    n = shortest_digits(value, digits, &power)
+    point = n + power                  # digits before the point
     if power >= 0 and point - 1 < n + 7:
         memcpy(p, digits, n)
         memset(p + n, c'0', power)

@@ -1,0 +1,80 @@
+"""Making listening sockets, and what is said when it fails."""
+
+import os
+import socket
+import stat
+from types import SimpleNamespace
+
+import pytest
+
+from iothreads import listen
+
+
+def config(port=0, bind=("127.0.0.1",), unixsocket="", unixsocketperm=0):
+    return SimpleNamespace(port=port, bind=bind, tcp_backlog=16, unixsocket=unixsocket, unixsocketperm=unixsocketperm)
+
+
+@pytest.fixture
+def port():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+def test_address_in_use_is_told_in_redis_words():
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+        with pytest.raises(listen.ListenError) as failure:
+            listen.open_listeners(config(port))
+    assert str(failure.value).splitlines() == [
+        f"Warning: Could not create server TCP listening socket 127.0.0.1:{port}: bind: Address already in use",
+        f"Failed listening on port {port} (tcp), aborting.",
+    ]
+
+
+def test_optional_addresses_may_be_missing(port):
+    listeners = listen.open_listeners(config(port, ("127.0.0.1", "-192.0.2.1")))
+    assert [one.kind for one in listeners] == ["tcp"]
+    assert "192.0.2.1" in listeners[0].warnings[0]
+    listen.close_listeners(listeners)
+    with pytest.raises(listen.ListenError):
+        listen.open_listeners(config(port, ("127.0.0.1", "192.0.2.1")))
+
+
+def test_every_address_of_both_kinds(port):
+    listeners = listen.open_listeners(config(port, ("*", "-::*")))
+    assert listeners[0].family == socket.AF_INET
+    with socket.create_connection(("127.0.0.1", port)):
+        pass
+    listen.close_listeners(listeners)
+
+
+def test_unix_socket_permissions_and_stale_file(tmp_path):
+    path = str(tmp_path / "s.sock")
+    for _ in range(2):                 # the second finds the first one's file
+        [one] = listen.open_listeners(config(unixsocket=path, unixsocketperm=0o600))
+        assert stat.S_IMODE(os.stat(path).st_mode) == 0o600 and one.kind == "unix"
+        one.close()
+    os.unlink(path)
+    (tmp_path / "s.sock").write_text("not a socket")
+    with pytest.raises(listen.ListenError, match="Address already in use"):
+        listen.open_listeners(config(unixsocket=path))
+
+
+def test_nothing_to_listen_on():
+    with pytest.raises(listen.ListenError, match="Configured to not listen anywhere, exiting"):
+        listen.open_listeners(config())
+
+
+def test_unix_socket_serves(tmp_path):
+    from iothreads.selftest import Echo
+
+    path = str(tmp_path / "s.sock")
+    [listener] = listen.open_listeners(config(unixsocket=path))
+    echo = Echo([listener], 2)
+    echo.start()
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(path)
+        peer.sendall(b"PING\r\n")
+        assert peer.recv(100) == b"+PONG\r\n"
+    echo.stop()
+    listener.close()

@@ -38,7 +38,6 @@ from server.registry import clock
 from server.registry.command import COMMANDS, rename
 from server.version import REDIS_VERSION, VERSION
 
-LAZYFREE_SLICE_US = 1000
 REHASH_SLICE_US = 1000
 
 
@@ -82,7 +81,6 @@ class Server:
         self.keyspace.on_expired = expire.on_expired(self.effects, self.propagation, self.config)
         self.loop.on_accept = self.accepted
         self.loop.on_closed = self.closed
-        self.loop.before_sleep += [self.propagate, self.free_lazily]
         fastpath.use_propagation(self.propagation)
         self.follow_config()
         multi.wire(self)
@@ -228,17 +226,6 @@ class Server:
         monitor.feed(self.monitors, call)
 
     # ---- turns and ticks
-    def propagate(self) -> bool:
-        """Before replies leave: AOF and replicas get the turn's commands."""
-        if self.propagation.wanted:
-            self.propagation.flush()
-        return False
-
-    def free_lazily(self) -> bool:
-        """Before sleeping: a slice of what UNLINK, FLUSHALL ASYNC and large values left behind."""
-        lazyfree = self.keyspace.lazyfree
-        return bool(lazyfree.pending) and lazyfree.run(LAZYFREE_SLICE_US)
-
     def rehash(self) -> None:
         """activerehashing: a millisecond per tick for tables that are growing or shrinking."""
         if self.config.activerehashing:

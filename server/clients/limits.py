@@ -124,7 +124,8 @@ class Limits:
         return False
 
     def follow_memory_limit(self, config: Any) -> None:
-        """maxmemory-clients was changed: look at everybody at once."""
+        """maxmemory-clients was changed: look at everybody at once, and then each turn."""
+        self._server.loop.attend(self.before_sleep, bool(config.maxmemory_clients))
         if config.maxmemory_clients:
             for client in self._server.clients:
                 self.account(client)
@@ -227,7 +228,7 @@ def wire(server: Any) -> None:
     config.on_reset_statistics(clients.reset_stats)
     limits.follow_output_limits(config)
     server.loop.on_output = limits.check_output
-    server.loop.before_sleep.append(limits.before_sleep)
+    limits.follow_memory_limit(config)
     server.cron.every(0, limits.tick)
 
 

@@ -25,7 +25,7 @@ cdef inline void fast_touch(Entry* e, Keyspace shared) noexcept:
     if shared.lfu:
         shared.touch(e)
     else:
-        e.meta = (e.meta & 0xFF000000) | shared.clock.lru
+        e.meta = (e.meta & 0xFF000000U) | shared.clock.lru
 
 cdef inline uint64_t fast_hash_of(Batch* b, Request* r) noexcept:
     """The first key's hash: made by the prefetch of the batch, or now."""

@@ -9,7 +9,9 @@ from iothreads.message cimport Batch
 from iothreads.message cimport Command as Request
 from server.clients.client cimport Client
 from server.dispatch.executor cimport Executor
+from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record
+from server.keyspace.lazyfree cimport LazyFree
 
 cdef class Loop:
     cdef readonly IOThreads io
@@ -19,7 +21,9 @@ cdef class Loop:
     cdef public list to_flush          # clients with output
     cdef public list to_close          # clients to be closed
     cdef public list to_resume         # clients that may go on with their batch
-    cdef public list before_sleep      # callables, each turn, before replies leave; return True when they want the loop not to wait
+    cdef list before_sleep             # see attend()
+    cdef Propagation propagation
+    cdef LazyFree lazyfree
     cdef public object on_accept       # (fd, listener index, error) -> Client or None (refused; the hook closed the fd)
     cdef public object on_closed       # (client)
     cdef public object on_output       # (client): its replies that wait are at least output_watermark; may close it

@@ -21,7 +21,9 @@ from server.structures.table cimport table_hash, table_prefetch_bucket, table_pr
 from server.dispatch.timers import Timers
 
 cdef enum:
-    GROUP = 32                         # batches that are prefetched and executed together
+    GROUP = 32                         # batches that are prefetched and executed together, at most ...
+    LAZYFREE_SLICE_US = 1000           # per turn, for what UNLINK, FLUSHALL ASYNC and large values left behind
+    WARM = 64                          # ... and as soon as they hold so many commands: more would push each other out
 
 cdef Conditions* _conditions = conditions()
 cdef Clock* _clock = clock_state()
@@ -41,6 +43,8 @@ cdef class Loop:
         self.io = io
         self.server = server
         self.executor = executor
+        self.propagation = executor.propagation
+        self.lazyfree = server.keyspace.lazyfree
         self.connected = {}
         self.to_flush = []
         self.to_close = []
@@ -64,9 +68,14 @@ cdef class Loop:
         cdef bint busy = False
         cdef int wait_ms
         cdef int64_t now
-        for hook in self.before_sleep:
-            if hook():
-                busy = True
+        if self.before_sleep:
+            for hook in list(self.before_sleep):
+                if hook():
+                    busy = True
+        if self.lazyfree.pending and self.lazyfree.run(LAZYFREE_SLICE_US):
+            busy = True
+        if self.propagation.stream.bytes:
+            self.propagation.flush()
         self.flush()
         now = monotonic_us()
         self.account(now - started)
@@ -91,10 +100,19 @@ cdef class Loop:
             self.longest_us = worked_us
         return 0
 
+    def attend(self, hook, bint yes=True) -> None:
+        """Have `hook()` called each turn before replies leave, or no more. It returns True when the loop must not wait.
+        A hook stands here only while it has something to do: every turn pays for it."""
+        if yes and hook not in self.before_sleep:
+            self.before_sleep.append(hook)
+        elif not yes and hook in self.before_sleep:
+            self.before_sleep.remove(hook)
+
     # ---- what came
     cdef int handle_events(self) except -1:
         cdef PyObject* group[GROUP]
         cdef int count = 0
+        cdef uint32_t commands = 0
         cdef Event* event
         cdef Client client
         cdef uint64_t before = self.fast_commands + <uint64_t>self.executor.commands
@@ -106,13 +124,15 @@ cdef class Loop:
                 client.batch = event.batch
                 group[count] = <PyObject*>client
                 count += 1
-                if count < GROUP:
+                commands += event.batch.command_count
+                if count < GROUP and commands < WARM:
                     continue
             if count:
                 if started == 0:
                     started = _clock.monotonic_us
                 self.execute_group(group, count)
                 count = 0
+                commands = 0
             if event == NULL:
                 break
             if event.kind != EVENT_BATCH:

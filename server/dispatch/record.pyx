@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 
 from cpython.ref cimport PyObject
 
@@ -9,10 +9,12 @@ from server.registry.command import COMMANDS, DENYOOM, WRITE, every_command
 
 cdef enum:
     TABLE_SIZE = 2048
-    NAME_MAX = 32                      # longer names are looked up through Python (renamed commands)
+    NAME_MAX = 16                      # longer names are looked up through Python
 
 cdef struct Slot:
-    char name[NAME_MAX]                # lower case, zero padded
+    uint64_t head                      # the folded name: its first and its last eight bytes ...
+    uint64_t tail
+    size_t length                      # ... which with the length say all of it
     PyObject* record
 
 cdef Slot _table[TABLE_SIZE]
@@ -86,33 +88,45 @@ cdef extern from *:
     int __builtin_clzll(unsigned long long) nogil
 
 
-cdef uint32_t _slot_of(const char* name) noexcept:
-    cdef uint64_t a, b, c, d
-    memcpy(&a, name, 8)
-    memcpy(&b, name + 8, 8)
-    memcpy(&c, name + 16, 8)
-    memcpy(&d, name + 24, 8)
-    return <uint32_t>(((a ^ (b * 31) ^ (c * 131) ^ (d * 313)) * <uint64_t>0x9E3779B97F4A7C15ULL) >> 53)
+cdef inline uint64_t _folded(uint64_t word) noexcept:
+    """Eight bytes with A-Z made lower case, all at once: bit 7 of each byte tells whether it is a capital."""
+    cdef uint64_t low = word & 0x7F7F7F7F7F7F7F7FULL
+    cdef uint64_t from_a = low + 0x3F3F3F3F3F3F3F3FULL
+    cdef uint64_t beyond_z = low + 0x2525252525252525ULL
+    return word | (((from_a & ~beyond_z & ~word) & 0x8080808080808080ULL) >> 2)
 
 
-cdef inline void _lower(char* to, const char* name, size_t length) noexcept:
-    cdef size_t i
-    cdef char c
-    for i in range(length):
-        c = name[i]
-        to[i] = c | 32 if c'A' <= c <= c'Z' else c
+cdef inline void _fold(const char* name, size_t length, uint64_t* head, uint64_t* tail) noexcept:
+    """The two words that stand for a name of 1 to 16 bytes."""
+    cdef uint32_t a = 0, b = 0
+    if length >= 8:
+        memcpy(head, name, 8)
+        memcpy(tail, name + length - 8, 8)
+    elif length >= 4:
+        memcpy(&a, name, 4)
+        memcpy(&b, name + length - 4, 4)
+        head[0] = a
+        tail[0] = b
+    else:
+        head[0] = <uint8_t>name[0] | (<uint64_t><uint8_t>name[length >> 1] << 8)
+        tail[0] = <uint8_t>name[length - 1]
+    head[0] = _folded(head[0])
+    tail[0] = _folded(tail[0])
+
+
+cdef inline uint32_t _slot_of(uint64_t head, uint64_t tail, size_t length) noexcept:
+    return <uint32_t>(((head ^ (tail * 0x9FB21C651E98DF25ULL) ^ length) * 0x9E3779B97F4A7C15ULL) >> 53)
 
 
 cdef void* record_pointer(const char* name, size_t length) noexcept:
-    cdef char lowered[NAME_MAX]
+    cdef uint64_t head, tail
     cdef uint32_t at
-    if length > NAME_MAX:
+    if length > NAME_MAX or length == 0:
         return _long_name(name, length)
-    memset(lowered, 0, NAME_MAX)
-    _lower(lowered, name, length)
-    at = _slot_of(lowered)
+    _fold(name, length, &head, &tail)
+    at = _slot_of(head, tail, length)
     while _table[at].record != NULL:
-        if memcmp(_table[at].name, lowered, NAME_MAX) == 0:
+        if _table[at].head == head and _table[at].tail == tail and _table[at].length == length:
             return <void*>_table[at].record
         at = (at + 1) & (TABLE_SIZE - 1)
     return NULL
@@ -130,10 +144,8 @@ cdef Record find_record(const char* name, size_t length):
 
 def build_records() -> None:
     """Make the native table from registry.command.COMMANDS (after rename-command). Call again to rebuild."""
-    cdef Slot* slot
     cdef uint32_t at
     cdef bytes name
-    cdef char lowered[NAME_MAX]
     memset(_table, 0, sizeof(_table))
     _long_names.clear()
     _records.clear()
@@ -143,16 +155,24 @@ def build_records() -> None:
         _records.append(command.record)
     for title, command in COMMANDS.items():
         name = title.encode("latin-1").lower()
-        if len(name) > NAME_MAX:
+        if not 0 < len(name) <= NAME_MAX:
             _long_names[name] = command.record
-            continue
-        memset(lowered, 0, NAME_MAX)
-        memcpy(lowered, <const char*>name, len(name))
-        at = _slot_of(lowered)
-        while _table[at].record != NULL:
-            at = (at + 1) & (TABLE_SIZE - 1)
-        memcpy(_table[at].name, lowered, NAME_MAX)
-        _table[at].record = <PyObject*>command.record
+        else:
+            _enter(name, command.record)
+
+
+cdef int _enter(bytes name, record) except -1:
+    cdef uint64_t head, tail
+    cdef uint32_t at
+    _fold(name, len(name), &head, &tail)
+    at = _slot_of(head, tail, len(name))
+    while _table[at].record != NULL:
+        at = (at + 1) & (TABLE_SIZE - 1)
+    _table[at].head = head
+    _table[at].tail = tail
+    _table[at].length = len(name)
+    _table[at].record = <PyObject*>record
+    return 0
 
 
 def all_records() -> list[Record]:

@@ -102,9 +102,9 @@ cdef class Keyspace:
         if self.no_touch:
             return
         if not self.lfu:
-            e.meta = (e.meta & 0xFF000000) | self.clock.lru
+            e.meta = (e.meta & 0xFF000000U) | self.clock.lru
         else:
-            e.meta = (e.meta & 0xFF000000) | (self.clock.minutes << 8) | self._lfu_grown(self.lfu_decayed(e.meta))
+            e.meta = (e.meta & 0xFF000000U) | (self.clock.minutes << 8) | self._lfu_grown(self.lfu_decayed(e.meta))
 
     cdef uint32_t lfu_decayed(self, uint32_t meta) noexcept:
         cdef uint32_t counter = meta & 0xFF
@@ -748,7 +748,7 @@ cdef class Database:
             bits = (self.keyspace.clock.minutes << 8) | <uint32_t>frequency
         else:
             bits = (self.keyspace.clock.lru - <uint32_t>idle_seconds) & 0xFFFFFF
-        e.meta = (e.meta & 0xFF000000) | bits
+        e.meta = (e.meta & 0xFF000000U) | bits
 
     def memory_usage(self, bytes key) -> int | None:
         """Bytes a key costs: entry, its share of the buckets, and the value behind it."""

@@ -49,7 +49,6 @@ class ActiveExpire:
         self._out_of_time = False           # the last cycle ended by its time limit
         self._last_fast_us = -(1 << 60)
         server.cron.every(0, self.slow)
-        server.loop.before_sleep.insert(0, self.fast)       # what it deletes is propagated in the same turn
 
     @property
     def stale_percent(self) -> float:
@@ -74,9 +73,9 @@ class ActiveExpire:
             self._run(max(percent * 1_000_000 // self._server.cron.hz // 100, 1))
 
     def fast(self) -> bool:
-        """The cycle before sleep: runs when the last cycle ran out of time or too many keys seem stale, and not again
-        within twice its own length. Never keeps the loop awake (False)."""
-        if not self._out_of_time and self.stale_share < ACCEPTABLE_STALE - self._effort or not self._may_expire():
+        """The cycle before sleep: attends the loop while the last cycle ran out of time or too many keys seem stale, and
+        does not run again within twice its own length. Never keeps the loop awake (False)."""
+        if not self._may_expire():
             return False
         limit = FAST_US + FAST_US // 4 * self._effort
         now = clock.monotonic_now_us()
@@ -113,6 +112,8 @@ class ActiveExpire:
         self._server.latency.add("expire-cycle", elapsed // 1000)
         share = expired_total / looked_total if looked_total else 0.0
         self.stale_share = share * NEW_SAMPLE + self.stale_share * (1 - NEW_SAMPLE)
+        behind = self._out_of_time or self.stale_share * 100 >= ACCEPTABLE_STALE - self._effort
+        self._server.loop.attend(self.fast, behind)
 
     def _clean(self, db: Any, end_us: int) -> tuple[int, int]:
         """Sample one database until few enough are stale, or time is over: (keys looked at, keys deleted)."""

@@ -87,6 +87,7 @@ cdef class Echo:
         self.stopping = True
         self.wake()
         self.thread.join()
+        self.io.stop()
 
     def wake(self) -> None:
         import os
@@ -99,7 +100,6 @@ cdef class Echo:
     def run(self) -> None:
         while not self.stopping:
             self.turn()
-        self.io.stop()
 
     cdef int turn(self) except -1:
         cdef Event* event

@@ -29,6 +29,6 @@ for source in iothreads/*.pyx; do
 done
 export LD_PRELOAD="$runtime"
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=halt_on_error=1:exitcode=66
+export TSAN_OPTIONS=halt_on_error=0:exitcode=66
 export PYTHONMALLOC=malloc REMUS_SANITIZED=1
-exec "$python" -X faulthandler -m pytest -q --import-mode=importlib -p no:cacheprovider tests "$@"
+exec "$python" -X faulthandler -m pytest -q --import-mode=importlib --capture=sys -p no:cacheprovider tests "$@"

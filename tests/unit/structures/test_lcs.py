@@ -1,7 +1,6 @@
 """Longest common subsequence: the known example, and that what it returns is what it says."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from server.structures import lcs
 

@@ -98,11 +98,15 @@ cdef extern from *:
     #define REMUS_TABLE_INLINE
     #include <stdint.h>
     #include <string.h>
+    /* Without the empty asm gcc takes a function that only prefetches for pure, and drops every call of it. */
+    static inline void remus_prefetch(const void *p) {
     #if defined(__GNUC__) || defined(__clang__)
-    #define remus_prefetch(p) __builtin_prefetch(p)
+        __builtin_prefetch(p);
+        __asm__ __volatile__("");
     #else
-    #define remus_prefetch(p) ((void)(p))
+        (void)p;
     #endif
+    }
     static inline uint64_t remus_load64(const char *p) { uint64_t v; memcpy(&v, p, 8); return v; }
     static inline uint64_t remus_load32(const char *p) { uint32_t v; memcpy(&v, p, 4); return v; }
     /* Both halves of the 128-bit product, folded. */

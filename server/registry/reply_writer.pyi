@@ -1,3 +1,9 @@
 from typing import Any
 
 def encode_reply(value: Any, resp: int) -> bytes: ...
+
+class NativeReply:
+    """A reply that needs no Python object per element. Commands return one; its bytes are `encode_reply`'s."""
+
+class WrittenReply(NativeReply):
+    """One whose RESP bytes were made when the command ran."""

@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 
-from iothreads.message cimport REFERENCE_MIN, Chunk, Output, output_clear, output_reference
+from iothreads.message cimport REFERENCE_MIN, Chunk, Output, output_clear, output_reference, output_splice
 from iothreads.resp_writer cimport (write_bulk, write_double, write_error, write_header, write_integer, write_null,
                                     write_null_array, write_raw, write_status)
 
@@ -14,6 +14,25 @@ from server.registry.reply import (Attributed, BigNumber, Encoded, NoReply, Null
                                    Verbatim)
 
 cdef object _CommandError = CommandError
+
+
+cdef class NativeReply:
+    """A reply that writes itself."""
+
+    cdef int write(self, Output* out, int resp) except -1:
+        raise NotImplementedError(type(self).__name__)
+
+
+cdef class WrittenReply(NativeReply):
+    """A reply that was written when the command ran: a long array straight from the value, without a Python object per
+    element. It stays right whatever happens to the key before the reply leaves (EXEC)."""
+
+    def __dealloc__(self):
+        output_clear(&self.output)
+
+    cdef int write(self, Output* out, int resp) except -1:
+        output_splice(out, &self.output)
+        return 0
 
 
 cdef void _release_object(void* owner) noexcept:
@@ -58,6 +77,8 @@ cdef int _write_named(Output* out, object value, int resp) except -1:
         write_error(out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
     elif isinstance(value, NoReply):
         pass
+    elif isinstance(value, NativeReply):
+        (<NativeReply>value).write(out, resp)
     elif isinstance(value, NullArray):
         write_null_array(out, resp)
     elif isinstance(value, Pairs):

@@ -21,7 +21,7 @@ cdef class Loop:
     cdef public list to_flush          # clients with output
     cdef public list to_close          # clients to be closed
     cdef public list to_resume         # clients that may go on with their batch
-    cdef list before_sleep             # see attend()
+    cdef readonly list before_sleep    # change it by attend()
     cdef Propagation propagation
     cdef LazyFree lazyfree
     cdef public object on_accept       # (fd, listener index, error) -> Client or None (refused; the hook closed the fd)

@@ -669,6 +669,23 @@ cdef class Database:
             table_set_expire(self.table, e, hash, value.expire)
         self._added(key)
 
+    def store(self, bytes key, Value value) -> None:
+        """Give a key a value that was made loose (types.value), replacing whatever it held and its expire. Moves the
+        value: the view is good for nothing afterwards."""
+        cdef const char* k = PyBytes_AS_STRING(key)
+        cdef size_t n = PyBytes_GET_SIZE(key)
+        cdef uint64_t hash = table_hash(k, n)
+        cdef Entry* e = table_find(self.table, k, n, hash)
+        cdef uint64_t word = entry_word_ref(value.entry)[0]
+        if e == NULL:
+            e = self._insert_word(k, n, hash, word)
+            self._added(key)
+        else:
+            self.discard_value(e)
+            e = table_set_word(self.table, table_persist(self.table, e, hash), hash, word)
+        entry_set_type(e, entry_type(value.entry), entry_encoding(value.entry))
+        entry_word_ref(value.entry)[0] = 0
+
     # ---- walking
     def random_key(self) -> bytes | None:
         """A random key that has not expired (deleting expired ones met on the way, within reason), None when empty."""

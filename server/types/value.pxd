@@ -8,10 +8,17 @@ from libc.stdint cimport uint64_t
 
 from server.structures.table cimport Entry, Table
 
+cdef struct LooseEntry:                # an entry of no table: header and word, no key
+    Entry head
+    uint64_t word
+
 cdef class Value:
-    cdef Table* table                  # where the entry lives
+    cdef Table* table                  # where the entry lives; NULL for a loose value
     cdef Entry* entry                  # word = the native value
+    cdef LooseEntry loose              # the entry of a value that is in no database (see `loose_value`); freed with the view
     cdef int create(self) except -1    # give a fresh entry (word 0) an empty value and its first encoding
+
+cdef Value loose_value(kind)           # an empty value of a class of this room, in no database: Database.store gives it a key
 
 cdef struct TypeTraits:
     void (*release)(int encoding, uint64_t word) noexcept                    # free the whole value now

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint64_t
 
 from server.structures.table cimport (ENTRY_WORD, STR_BLOB, TYPE_STRING, Blob, Entry, blob_new, blob_release,
-                                      entry_encoding, entry_type, entry_word_ref)
+                                      entry_encoding, entry_set_type, entry_type, entry_word_ref)
 
 cdef TypeTraits _traits[16]
 
@@ -10,8 +10,26 @@ cdef TypeTraits _traits[16]
 cdef class Value:
     """A view of one key's value."""
 
+    def __dealloc__(self):
+        if self.entry == &self.loose.head:
+            release_value(self.entry)
+
     cdef int create(self) except -1:
         raise NotImplementedError(type(self).__name__)
+
+
+cdef Value loose_value(kind):
+    cdef Value value = kind.__new__(kind)
+    value.loose.head.klen = ENTRY_WORD
+    entry_set_type(&value.loose.head, kind.TYPE, 0)
+    value.entry = &value.loose.head
+    value.create()
+    return value
+
+
+def loose(kind) -> Value:
+    """The same for Python: what SINTERSTORE and its like build before they give it to a key."""
+    return loose_value(kind)
 
 
 cdef TypeTraits* traits_of(int type) noexcept:

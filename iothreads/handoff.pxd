@@ -80,6 +80,7 @@ cdef class IOThreads:
     cdef int due                       # how many of them are worth waking up for
     cdef Queue hangups                 # looked at in the next poll
     cdef Event event
+    cdef bint slept                    # the last wait had to sleep, and little came
     cdef int ready                     # results of the last wait ...
     cdef int taken                     # ... and how many of them were looked at
     cdef list sockets                  # listening
@@ -95,7 +96,7 @@ cdef class IOThreads:
     cdef int poll(self, int timeout_ms) except -1
     cdef Event* next_event(self) noexcept
     cdef uint64_t adopt(self, int fd, void* client, bint is_tcp, bint authenticated) noexcept
-    cdef void send(self, uint64_t connection, Output* out) noexcept
+    cdef size_t send(self, uint64_t connection, Output* out) noexcept
     cdef void flush_wakes(self) noexcept
     cdef void give_back(self, Batch* batch) noexcept
     cdef void close(self, uint64_t connection, bint after_flush) noexcept

@@ -36,6 +36,7 @@ cdef enum:
     ACCEPTS_PER_TURN = 1000            # from one listener
     ACCEPT_PAUSE_MS = 100              # after the process ran out of descriptors
     LOOK_AT_SOCKETS = 16               # turns between two looks at the listeners while the lanes keep us busy
+    BUSY_EVENTS = 4                    # a wait that brings so many is likely to be followed by one that need not sleep
     NO_SLOT = 0xFFFFFFFF
 
 POLLERS = {"": POLLER_EPOLL, "epoll": POLLER_EPOLL, "poll": POLLER_POLL}
@@ -393,7 +394,8 @@ cdef class IOThreads:
                 lane.posted = False
                 wake(&lane.sleeper)
 
-    cdef void send(self, uint64_t connection, Output* out) noexcept:
+    cdef size_t send(self, uint64_t connection, Output* out) noexcept:
+        """Takes all chunks; returns the bytes that left at once. Of the others EVENT_HOME will tell."""
         cdef Slot* slot = self.find(connection)
         cdef Chunk* head = out.head
         cdef Chunk* tail = out.tail
@@ -404,10 +406,10 @@ cdef class IOThreads:
         out.head = out.tail = NULL
         out.bytes = 0
         if head == NULL:
-            return
+            return 0
         if slot == NULL or slot.state != SLOT_LIVE:
             chunks_home(head)
-            return
+            return bytes
         m.connection = connection
         m.bytes = bytes
         if slot.lane != 0:
@@ -417,26 +419,23 @@ cdef class IOThreads:
             m.client = tail
             m.pointer = head
             self.tell(slot.lane, &m)
-            return
+            return 0
         lane = self.lanes[0]
         lane_output(lane, connection, head, tail, bytes)
         lane.dirty.size = 0            # it is written right here
         c = lane_find(lane, connection)
         if c == NULL or not c.dirty:
-            return
+            return 0
         c.dirty = False
         lane_write(lane, c)
         c = lane_find(lane, connection)
         if c == NULL or c.done_head == NULL:
-            return
-        chunks_home(c.done_head)       # home already: no message needed for them, only for their bytes
-        m.kind = TO_MAIN_HOME
-        m.client = c.client
-        m.pointer = NULL
-        m.bytes = c.done_bytes
+            return 0
+        chunks_home(c.done_head)       # home already: no message needed
+        bytes = c.done_bytes
         c.done_head = c.done_tail = NULL
         c.done_bytes = 0
-        queue_push(&self.events, &m)
+        return bytes
 
     cdef void give_back(self, Batch* batch) noexcept:
         cdef Slot* slot = self.find(batch.connection)
@@ -540,11 +539,13 @@ cdef class IOThreads:
         return True
 
     cdef int wait(self, int timeout_ms) noexcept:
-        """Asks the poller, and sleeps (without the GIL) if nothing is there."""
+        """Asks the poller, and sleeps (without the GIL) if nothing is there. A first look without sleeping saves giving up
+        the GIL, but costs a system call when it finds nothing: it is left out while the last one found nothing."""
         cdef Lane* lane = self.lanes[0]
         cdef int n = 0
-        if self.lane_count == 1 or timeout_ms == 0:
+        if timeout_ms == 0 or (self.lane_count == 1 and not self.slept):
             n = poller_wait(&lane.poller, 0)
+        self.slept = False
         if n == 0 and timeout_ms != 0:
             lie_down(&self.main)
             if self.all_quiet():
@@ -552,6 +553,7 @@ cdef class IOThreads:
                 with nogil:
                     n = poller_wait(&lane.poller, timeout_ms)
                 lane_clock(lane, False)
+                self.slept = n < BUSY_EVENTS
             get_up(&self.main)
         else:
             lane_clock(lane, True)

@@ -1,4 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
@@ -317,6 +318,7 @@ cdef class Loop:
         """Hand every client's replies to its lane, then close whom we said we would."""
         cdef list clients = self.to_flush
         cdef Client client
+        cdef size_t bytes, left
         if clients:
             self.to_flush = []
             for client in clients:
@@ -324,8 +326,10 @@ cdef class Loop:
                 if client.out.bytes + client.in_flight >= self.output_watermark:
                     self.on_output(client)
                 if client.connection != 0 and client.out.bytes and not client.state & CLIENT_CLOSE_ASAP:
-                    client.in_flight += client.out.bytes
-                    self.io.send(client.connection, &client.out)
+                    bytes = client.out.bytes
+                    left = self.io.send(client.connection, &client.out)
+                    client.in_flight += bytes - left
+                    client.bytes_out += left
         if self.to_close:
             clients = self.to_close
             self.to_close = []

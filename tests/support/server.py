@@ -129,7 +129,8 @@ class Process:
             try:
                 with Connection(self.port, timeout=seconds) as probe:
                     ping, info = probe.pipeline([("PING",), ("INFO", "server")])
-                another = isinstance(info, bytes) and b"process_id:%d\r" % self.pid not in info  # that had the port
+                told = isinstance(info, bytes) and b"process_id:" in info
+                another = told and b"process_id:%d\r" % self.pid not in info  # that had the port
                 if not another and not (isinstance(ping, RespError) and ping.code == "LOADING"):
                     return
             except (ConnectionError, ConnectionClosed, TimeoutError):

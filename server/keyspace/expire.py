@@ -73,8 +73,8 @@ class ActiveExpire:
             self._run(max(percent * 1_000_000 // self._server.cron.hz // 100, 1))
 
     def fast(self) -> bool:
-        """The cycle before sleep: attends the loop while the last cycle ran out of time or too many keys seem stale, and
-        does not run again within twice its own length. Never keeps the loop awake (False)."""
+        """The cycle before sleep: attends the loop while the last cycle ran out of time or too many keys seem stale,
+        and does not run again within twice its own length. Never keeps the loop awake (False)."""
         if not self._may_expire():
             return False
         limit = FAST_US + FAST_US // 4 * self._effort

@@ -123,6 +123,7 @@ def test_as_a_real_server(both: Any) -> None:
     for name in ("EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"):
         for when in ("100000", FAR, FAR * 1000, "-1", "x", "", "9223372036854775807", "-9223372036854775808"):
             for conditions in ((), ("NX",), ("XX",), ("GT",), ("LT",), ("XX", "GT"), ("foo",), ("NX", "LT")):
-                both("SET", "k", "v", "KEEPTTL")
-                both(name, "k", when, *conditions)
-                both("TTL", "k", within=1)
+                for before in ("", "PXAT"):
+                    both("SET", "k", "v", *([before, FAR * 1000] if before else []))  # the same time on both
+                    both(name, "k", when, *conditions)
+                    both("TTL", "k", within=1)

@@ -216,7 +216,8 @@ def test_wrong_type(raw: Connection) -> None:
     raw("RPUSH", "l", "x")
     for call in (
         ("GET", "l"), ("APPEND", "l", "x"), ("STRLEN", "l"), ("SETRANGE", "l", 0, "x"), ("GETRANGE", "l", 0, 1),
-        ("INCR", "l"), ("INCRBYFLOAT", "l", 1), ("GETSET", "l", "x"), ("GETDEL", "l"), ("GETEX", "l"), ("SET", "l", "x", "GET"),
+        ("INCR", "l"), ("INCRBYFLOAT", "l", 1), ("GETSET", "l", "x"), ("GETDEL", "l"),
+        ("GETEX", "l"), ("SET", "l", "x", "GET"),
     ):  # fmt: skip
         assert raw(*call) == WRONG_TYPE, call
     assert raw("MGET", "l") == [None]

@@ -19,7 +19,7 @@ class ListenError(Exception):
 
 
 class Listener:
-    """One listening socket. kind: "tcp" or "unix"; path: of the latter; warnings: log lines about addresses left out."""
+    """One listening socket. kind: "tcp" or "unix"; path: of the latter; warnings: log lines on addresses left out."""
 
     def __init__(self, sock: socket.socket, kind: str, path: str = "") -> None:
         self.socket = sock
@@ -58,7 +58,7 @@ def close_listeners(listeners: list[Listener]) -> None:
 
 
 def open_tcp(addresses: list[str], port: int, backlog: int) -> list[Listener]:
-    """A listener per address. `*` is every IPv4 address, `::*` every IPv6 one, a leading `-` makes an address optional."""
+    """A listener per address. `*` is every IPv4 address, `::*` every IPv6 one, a leading `-` makes one optional."""
     listeners: list[Listener] = []
     lines: list[str] = []
     for word in addresses:
@@ -67,8 +67,8 @@ def open_tcp(addresses: list[str], port: int, backlog: int) -> list[Listener]:
         try:
             listeners.append(Listener(bind_tcp(address, port, backlog), "tcp"))
         except OSError as error:
-            what = getattr(error, "step", "socket")
-            lines.append(f"Warning: Could not create server TCP listening socket {address}:{port}: {what}: {text_of(error)}")
+            what = f"{getattr(error, 'step', 'socket')}: {text_of(error)}"
+            lines.append(f"Warning: Could not create server TCP listening socket {address}:{port}: {what}")
             if (error.errno == errno.EADDRNOTAVAIL and optional) or error.errno in FORGIVEN:
                 continue
             close_listeners(listeners)

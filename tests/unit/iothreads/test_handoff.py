@@ -23,7 +23,8 @@ def until(condition, peer) -> dict:
 
 
 def test_echo_whole_bytewise_and_in_odd_pieces(server):
-    request = encode("a", "", "x" * 300) + b'inline "a\\x41\\n" \'b\\\'c\'\r\n' + b"*0\r\n\r\n\n*-1\r\n" + encode("PING") + b"PING\n"
+    request = encode("a", "", "x" * 300)
+    request += b'inline "a\\x41\\n" \'b\\\'c\'\r\n' + b"*0\r\n\r\n\n*-1\r\n" + encode("PING") + b"PING\n"
     reply = encode("a", "", "x" * 300) + encode("inline", b"aA\n", b"b'c") + b"+PONG\r\n+PONG\r\n"
     peer = server.peer()
     for step in (len(request), 1, 7):
@@ -183,7 +184,7 @@ def test_lane_counters(serve, threads):
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_out_of_descriptors(serve, threads):
-    """Nobody more is accepted, those who are there are served, and accepting goes on once descriptors are free again."""
+    """Nobody more is accepted, those who are there are served, and accepting goes on once descriptors are free."""
     server = serve(threads)
     first = server.peer()
     first.ask("PING")

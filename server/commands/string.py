@@ -34,41 +34,41 @@ from server.structures import lcs, long_double
 command = group("string")
 
 LCS_LONGEST = 0xFFFFFFFF - 1        # bytes of one string that LCS takes, exclusive
-_UNIT_MS = {"EX": 1000, "EXAT": 1000, "PX": 1, "PXAT": 1}
 
 
 # ---- options that SET and GETEX share
-class Options(NamedTuple):
-    """What SET or GETEX was told. `time` is the word before the number: EX, PX, EXAT, PXAT or None."""
-
-    words: frozenset[str]
-    time: str | None
-    number: bytes
+_TIMES = (b"EX", b"PX", b"EXAT", b"PXAT")
+_UNIT_MS = {b"EX": 1000, b"EXAT": 1000, b"PX": 1, b"PXAT": 1}
 
 
-def _options(words: Sequence[bytes], allowed: frozenset[str], exclusive: Sequence[frozenset[str]]) -> Options:
-    """Options in any order and case; those of one exclusive set do not go together. Errors: syntax error."""
-    seen: set[str] = set()
-    number = b""
-    at = 0
-    while at < len(words):
-        name = words[at].decode("latin-1").upper()
-        if name not in allowed or any(name in rivals and seen & rivals - {name} for rivals in exclusive):
+def _rivals(*groups: Sequence[bytes]) -> dict[bytes, frozenset[bytes]]:
+    """Every option, and those it does not go with: the others of its group."""
+    return {name: frozenset(group) - {name} for group in groups for name in group}
+
+
+def _options(words: Sequence[bytes], rivals: dict[bytes, frozenset[bytes]]) -> tuple[set[bytes], bytes, bytes]:
+    """Options in any order and case: (all of them, the one with a time or b"", its number). One may be repeated, the
+    last number counts. Errors: syntax error."""
+    seen: set[bytes] = set()
+    time = number = b""
+    rest = iter(words)
+    for word in rest:
+        name = word.upper()
+        if name not in rivals or not seen.isdisjoint(rivals[name]):
             raise syntax()
         if name in _UNIT_MS:
-            at += 1
-            if at == len(words):
+            given = next(rest, None)
+            if given is None:
                 raise syntax()
-            number = words[at]
+            time, number = name, given
         seen.add(name)
-        at += 1
-    return Options(frozenset(seen), next((name for name in _UNIT_MS if name in seen), None), number)
+    return seen, time, number
 
 
-def _expire_at(call: Call, text: bytes, name: str) -> int:
+def _expire_at(call: Call, text: bytes, name: bytes) -> int:
     """The Unix time in ms that EX, PX, EXAT or PXAT with this number means. Errors: not an integer, invalid time."""
     when = args.integer(text) * _UNIT_MS[name]
-    if 0 < when <= args.INT64_MAX and not name.endswith("AT"):
+    if 0 < when <= args.INT64_MAX and name in (b"EX", b"PX"):
         when += call.now_ms
     if not 0 < when <= args.INT64_MAX:
         raise CommandError(errors.INVALID_EXPIRE.format(call.command.name))
@@ -106,9 +106,7 @@ def _set_keys(argv: Sequence[bytes]) -> list[KeyReference]:
     return [KeyReference(1, (RW, ACCESS, UPDATE) if reads else (OW, UPDATE))]
 
 
-_TIMES = frozenset(_UNIT_MS)
-_SET_OPTIONS = _TIMES | {"NX", "XX", "GET", "KEEPTTL"}
-_SET_EXCLUSIVE = (_TIMES | {"KEEPTTL"}, frozenset({"NX", "XX"}))
+_SET_OPTIONS = _rivals((*_TIMES, b"KEEPTTL"), (b"NX", b"XX"), (b"GET",))
 
 
 @command("SET", arity=-3, flags=WRITE | DENYOOM, since="1.0.0",
@@ -128,19 +126,19 @@ def set_(call: Call, key: bytes, value: bytes, *words: bytes) -> str | bytes | N
 
     Complexity: O(1)
     """
-    options = _options(words, _SET_OPTIONS, _SET_EXCLUSIVE)
-    when = _expire_at(call, options.number, options.time) if options.time else None
-    reads = "GET" in options.words
+    options, time, number = _options(words, _SET_OPTIONS)
+    when = _expire_at(call, number, time) if time else None
+    reads = b"GET" in options
     old = call.db.get(key) if reads else None
     found = call.db.exists(key)
-    if ("NX" in options.words and found) or ("XX" in options.words and not found):
+    if (b"NX" in options and found) or (b"XX" in options and not found):
         return old
-    _set(call, key, value, when, keep_ttl="KEEPTTL" in options.words)
+    _set(call, key, value, when, keep_ttl=b"KEEPTTL" in options)
     if when is not None:
-        if options.time != "PXAT":
+        if time != b"PXAT":
             call.propagate_as(b"SET", key, value, b"PXAT", b"%d" % when)
     elif reads:
-        call.propagate_as(*call.argv[:3], *(word for word in words if word.lower() != b"get"))
+        call.propagate_as(*call.argv[:3], *(word for word in words if word.upper() != b"GET"))
     return old if reads else OK
 
 
@@ -164,7 +162,7 @@ def setex(call: Call, key: bytes, seconds: bytes, value: bytes) -> str:
 
     Complexity: O(1)
     """
-    return _set_for(call, key, value, _expire_at(call, seconds, "EX"))
+    return _set_for(call, key, value, _expire_at(call, seconds, b"EX"))
 
 
 @command("PSETEX", arity=4, flags=WRITE | DENYOOM, keys=one_key(OW, UPDATE), since="2.6.0",
@@ -174,7 +172,7 @@ def psetex(call: Call, key: bytes, milliseconds: bytes, value: bytes) -> str:
 
     Complexity: O(1)
     """
-    return _set_for(call, key, value, _expire_at(call, milliseconds, "PX"))
+    return _set_for(call, key, value, _expire_at(call, milliseconds, b"PX"))
 
 
 def _set_for(call: Call, key: bytes, value: bytes, when: int) -> str:
@@ -291,7 +289,7 @@ def getdel(call: Call, key: bytes) -> bytes | None:
     return value
 
 
-_GETEX_OPTIONS = _TIMES | {"PERSIST"}
+_GETEX_OPTIONS = _rivals((*_TIMES, b"PERSIST"))
 
 
 @command("GETEX", arity=-2, flags=WRITE | FAST, since="6.2.0",
@@ -304,19 +302,19 @@ def getex(call: Call, key: bytes, *words: bytes) -> bytes | None:
 
     Complexity: O(1)
     """
-    options = _options(words, _GETEX_OPTIONS, (_GETEX_OPTIONS,))
+    options, time, number = _options(words, _GETEX_OPTIONS)
     value = call.db.get(key)
     if value is None:
         return None
-    if options.time:
-        when = _expire_at(call, options.number, options.time)
-        if options.time.endswith("AT") and _is_past(call, when):
+    if time:
+        when = _expire_at(call, number, time)
+        if time.endswith(b"AT") and _is_past(call, when):
             _delete_expired(call, key)
         else:
             call.db.set_expire(key, when)
             call.changed(key, "expire")
             call.propagate_as(b"PEXPIREAT", key, b"%d" % when)
-    elif "PERSIST" in options.words and call.db.persist(key):
+    elif options and call.db.persist(key):
         call.changed(key, "persist")
         call.propagate_as(b"PERSIST", key)
     return value

@@ -1,0 +1,240 @@
+"""COMMAND: what the server's commands are, read from their declarations."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from server.dispatch.call import Call
+from server.registry.command import (
+    CATEGORIES,
+    COMMANDS,
+    LOADING,
+    NO_MANDATORY_KEYS,
+    SENTINEL,
+    STALE,
+    Command,
+    every_command,
+    find,
+    group,
+)
+from server.registry.errors import CommandError, syntax
+from server.registry.keys import NOT_KEY, KeySpec
+from server.registry.reply import Pairs, SetOf
+from server.registry.syntax import Argument, arguments
+from server.structures.glob import match
+
+command = group("server")
+_FLAGS = LOADING | STALE | SENTINEL
+_ORDER = ("nondeterministic_output_order",)
+_MODES = ("RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags")
+_FLAG_ORDER = ("write", "readonly", "denyoom", "module", "admin", "pubsub", "noscript", "blocking", "loading", "stale",
+               "skip_monitor", "skip_slowlog", "asking", "fast", "no_auth", "no_mandatory_keys", "no_async_loading",
+               "no_multi", "movablekeys", "allow_busy")
+
+
+# ---- COMMAND and COMMAND INFO
+def _statuses(names: Iterable[str]) -> SetOf:
+    return SetOf(list(names))
+
+
+def _places(spec: KeySpec) -> Pairs:
+    """A key specification as a map."""
+    begin = {"index": ("index",), "keyword": ("keyword", "startfrom"), "unknown": ()}[spec.begin[0]]
+    search = {"range": ("lastkey", "keystep", "limit"), "keynum": ("keynumidx", "firstkey", "keystep"),
+              "unknown": ()}[spec.find[0]]
+    pairs: list[tuple[bytes, Any]] = [(b"notes", spec.notes.encode())] if spec.notes else []
+    pairs += [(b"flags", _statuses(name for name in _MODES if name in spec.flags)),
+              (b"begin_search", _typed(spec.begin[0], begin, spec.begin[1:])),
+              (b"find_keys", _typed(spec.find[0], search, spec.find[1:]))]
+    return Pairs(pairs)
+
+
+def _typed(kind: str, names: Sequence[str], values: Sequence[Any]) -> Pairs:
+    shown = [(name.encode(), value.encode() if isinstance(value, str) else value)
+             for name, value in zip(names, values, strict=True)]
+    return Pairs([(b"type", kind.encode()), (b"spec", Pairs(shown))])
+
+
+def _info(found: Command | None) -> list[Any] | None:
+    if found is None:
+        return None
+    return [found.name.encode(), found.arity, _statuses(name for name in _FLAG_ORDER if name in found.flag_names),
+            *found.keys.legacy_range, _statuses(f"@{category}" for category in found.categories),
+            SetOf([tip.encode() for tip in found.tips]), SetOf([_places(spec) for spec in found.keys.specs]),
+            [_info(sub) for sub in found.subcommands.values()]]
+
+
+def _named(word: bytes) -> Command | None:
+    """The command that "get" or "config|get" names."""
+    head, bar, sub = word.decode("utf-8", "replace").lower().partition("|")
+    found = COMMANDS.get(head)
+    return found.subcommands.get(sub) if found is not None and bar else found
+
+
+@command("COMMAND", arity=-1, flags=_FLAGS, since="2.8.13", acl=("connection",), tips=_ORDER)
+def command_(call: Call, *words: bytes) -> list[Any]:
+    """Describe all commands, as COMMAND INFO does.
+
+    Complexity: O(N) where N is the number of commands
+    """
+    if words:
+        raise CommandError(f"ERR unknown subcommand '{words[0].decode('utf-8', 'replace')}'. Try COMMAND HELP.")
+    return [_info(each) for each in COMMANDS.values()]
+
+
+@command("COMMAND|INFO", arity=-2, flags=_FLAGS, since="2.8.13", acl=("connection",), tips=_ORDER,
+         syntax="[command-name [command-name ...]]", history=(("7.0.0", "Without names: all commands."),))
+def command_info(call: Call, *names: bytes) -> list[Any]:
+    """Describe commands: arity, flags, where keys are, ACL categories, tips, key specifications and subcommands.
+
+    A name that no command has gives null. Subcommands are named like config|get.
+
+    Complexity: O(N) where N is the number of commands to look up
+    """
+    return [_info(each) for each in (map(_named, names) if names else COMMANDS.values())]
+
+
+@command("COMMAND|COUNT", arity=2, flags=_FLAGS, since="2.8.13", acl=("connection",))
+def command_count(call: Call) -> int:
+    """Return how many commands there are, without subcommands.
+
+    Complexity: O(1)
+    """
+    return len(COMMANDS)
+
+
+@command("COMMAND|LIST", arity=-2, flags=_FLAGS, since="7.0.0", acl=("connection",), tips=_ORDER,
+         syntax="[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]")
+def command_list(call: Call, *words: bytes) -> list[bytes]:
+    """List the names of commands and subcommands: all, those of an ACL category, or those that match a pattern.
+
+    Complexity: O(N) where N is the number of commands
+    """
+    chosen: Iterable[Command] = every_command()
+    if words:
+        if len(words) != 3 or words[0].upper() != b"FILTERBY":
+            raise syntax()
+        chosen = _filtered(words[1].upper(), words[2])
+    return [each.name.encode() for each in chosen]
+
+
+def _filtered(kind: bytes, wanted: bytes) -> list[Command]:
+    if kind == b"MODULE":
+        return []
+    if kind == b"ACLCAT":
+        category = wanted.decode("utf-8", "replace").lower()
+        return [each for each in every_command() if category in CATEGORIES and category in each.categories]
+    if kind == b"PATTERN":
+        pattern = wanted.lower()
+        return [each for each in every_command() if match(pattern, each.name.encode())]
+    raise syntax()
+
+
+# ---- COMMAND DOCS
+def _argument(argument: Argument) -> Pairs:
+    pairs: list[tuple[bytes, Any]] = [(b"name", argument.name.encode()), (b"type", argument.type.encode())]
+    if argument.type not in ("oneof", "block"):
+        pairs.append((b"display_text", argument.name.encode()))
+    if argument.key_spec_index is not None:
+        pairs.append((b"key_spec_index", argument.key_spec_index))
+    if argument.token is not None:
+        pairs.append((b"token", b"" if argument.token == '""' else argument.token.encode()))
+    if argument.flags:
+        pairs.append((b"flags", _statuses(argument.flags)))
+    if argument.arguments:
+        pairs.append((b"arguments", [_argument(inner) for inner in argument.arguments]))
+    return Pairs(pairs)
+
+
+def _docs(found: Command) -> Pairs:
+    pairs: list[tuple[bytes, Any]] = [(b"summary", found.summary.encode()), (b"since", found.since.encode()),
+                                      (b"group", found.group.replace("_", "-").encode())]
+    if found.complexity:
+        pairs.append((b"complexity", found.complexity.encode()))
+    if found.deprecated or found.system:
+        pairs.append((b"doc_flags", _statuses(["deprecated"] * bool(found.deprecated) + ["syscmd"] * found.system)))
+    if found.deprecated:
+        pairs += [(b"deprecated_since", found.deprecated[0].encode()), (b"replaced_by", found.deprecated[1].encode())]
+    if found.history:
+        pairs.append((b"history", SetOf([[since.encode(), text.encode()] for since, text in found.history])))
+    if found.syntax:
+        pairs.append((b"arguments", [_argument(argument) for argument in arguments(found)]))
+    if found.subcommands:
+        pairs.append((b"subcommands", Pairs([(sub.name.encode(), _docs(sub)) for sub in found.subcommands.values()])))
+    return Pairs(pairs)
+
+
+@command("COMMAND|DOCS", arity=-2, flags=_FLAGS, since="7.0.0", acl=("connection",), tips=_ORDER,
+         syntax="[command-name [command-name ...]]")
+def command_docs(call: Call, *names: bytes) -> Pairs:
+    """Document commands: summary, since, group, complexity, history and the tree of arguments; all of them without names.
+
+    Complexity: O(N) where N is the number of commands to look up
+    """
+    chosen = filter(None, map(_named, names)) if names else COMMANDS.values()
+    return Pairs([(each.name.encode(), _docs(each)) for each in chosen])
+
+
+# ---- keys of a call
+def _keys_of(words: tuple[bytes, ...]) -> list[Any]:
+    """(key, flags) of every key in the words of a command. Errors: as Redis's getKeysSubcommandImpl."""
+    found = find(words)
+    if found is None or (found.function is None and found.parent is None):
+        raise CommandError("ERR Invalid command specified")
+    if found.keys.reader is None and all(NOT_KEY in spec.flags for spec in found.keys.specs):
+        raise CommandError("ERR The command has no key arguments")
+    if not found.arity_fits(len(words)):
+        raise CommandError("ERR Invalid number of arguments specified for command")
+    references = found.keys.references(words)
+    if not references:
+        if found.has(NO_MANDATORY_KEYS):
+            return []
+        raise CommandError("ERR Invalid arguments specified for command")
+    return [(words[reference.position], reference.flags) for reference in references]
+
+
+@command("COMMAND|GETKEYS", arity=-3, flags=_FLAGS, since="2.8.13", acl=("connection",), syntax="command [arg [arg ...]]")
+def command_getkeys(call: Call, *words: bytes) -> list[bytes]:
+    """Return the keys that a whole command would work on.
+
+    Complexity: O(N) where N is the number of arguments of the command
+    """
+    return [key for key, _ in _keys_of(words)]
+
+
+@command("COMMAND|GETKEYSANDFLAGS", arity=-3, flags=_FLAGS, since="7.0.0", acl=("connection",),
+         syntax="command [arg [arg ...]]")
+def command_getkeysandflags(call: Call, *words: bytes) -> list[list[Any]]:
+    """Return the keys that a whole command would work on, each with what would be done with it.
+
+    Complexity: O(N) where N is the number of arguments of the command
+    """
+    return [[key, _statuses(name for name in _MODES if name in flags)] for key, flags in _keys_of(words)]
+
+
+@command("COMMAND|HELP", arity=2, flags=_FLAGS, since="5.0.0", acl=("connection",))
+def command_help(call: Call) -> list[str]:
+    """List the subcommands.
+
+    Complexity: O(1)
+    """
+    return [
+        "COMMAND <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "(no subcommand)",
+        "    Describe all commands.",
+        "COUNT",
+        "    Show how many commands there are.",
+        "LIST [FILTERBY <MODULE <name>|ACLCAT <category>|PATTERN <pattern>>]",
+        "    List the names of commands and subcommands.",
+        "INFO [<command-name> ...]",
+        "    Describe commands (default: all).",
+        "DOCS [<command-name> ...]",
+        "    Document commands (default: all).",
+        "GETKEYS <full-command>",
+        "    Show the keys in a command.",
+        "GETKEYSANDFLAGS <full-command>",
+        "    Show the keys in a command, and what it would do with them.",
+        "HELP",
+        "    Print this help.",
+    ]
+
+

@@ -1,0 +1,489 @@
+"""DEBUG: looking inside a server and provoking what is rare, for tests and for those who develop it.
+
+One command with many subcommands, which is how COMMAND shows it. Other rooms add theirs with `subcommand`. What the fuzzing
+and crashing ones do to a server in use is nobody's fault but the caller's: enable-debug-command keeps them off by default.
+"""
+
+import gc
+import os
+import random
+import secrets
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from server.dispatch import conditions
+from server.dispatch.call import Call
+from server.keyspace import digest
+from server.observe import crash, crash_handler
+from server.observe.debug_settings import DEFAULT_PEAK_RESET_MS, settings
+from server.registry import args, clock
+from server.registry.command import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE, group
+from server.registry.errors import NO_SUCH_KEY, CommandError, syntax
+from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Push, SetOf, Several, Verbatim
+from server.structures.glob import match
+
+command = group("server")
+_SUBCOMMANDS: dict[str, tuple[Callable[..., Any], int, int, list[str]]] = {}
+_MANY = 1 << 20
+
+
+def subcommand(name: str, least: int = 0, most: int | None = None, *help_lines: str) -> Callable[[Callable[..., Any]], Any]:
+    """Declare DEBUG name with `least` to `most` further words (most None: exactly least). The function gets the Call and
+    those words; help_lines are shown by DEBUG HELP."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        _SUBCOMMANDS[name.lower()] = (function, least, least if most is None else most, list(help_lines))
+        return function
+
+    return register
+
+
+@command("DEBUG", arity=-2, flags=ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED, since="1.0.0", system=True)
+def debug(call: Call, name: bytes, *words: bytes) -> Any:
+    """Look inside the server, or make it do what it otherwise would not.
+
+    Complexity: Depends on subcommand.
+    """
+    found = _SUBCOMMANDS.get(name.decode("latin-1").lower())
+    if found is None or not found[1] <= len(words) <= found[2]:
+        shown = name[:128].decode("utf-8", "surrogateescape")
+        raise CommandError(f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP.")
+    return found[0](call, *words)
+
+
+@subcommand("HELP")
+def help_(call: Call) -> list[str]:
+    """The subcommands with what they do."""
+    lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
+    for name, (_, _, _, described) in _SUBCOMMANDS.items():
+        if described:
+            lines += [f"{name.upper()} {described[0]}".rstrip(), *(f"    {line}" for line in described[1:])]
+    return [*lines, "HELP", "    Print this help."]
+
+
+def _atoi(word: bytes) -> int:
+    """A number as C reads it: the digits at the start, 0 without any."""
+    text = word.decode("latin-1").strip()
+    digits = text[:1] * (text[:1] in "+-") if text else ""
+    for char in text[len(digits):]:
+        if not char.isdigit():
+            break
+        digits += char
+    return int(digits) if digits.strip("+-") else 0
+
+
+def _text(word: bytes) -> str:
+    return word.decode("utf-8", "surrogateescape")
+
+
+# ---- ends of the server
+@subcommand("SEGFAULT", 0, _MANY, "", "Crash by an access to memory that is not ours to write.")
+def segfault(call: Call, *words: bytes) -> None:
+    """SIGSEGV."""
+    crash_handler.segfault()
+
+
+@subcommand("PANIC", 0, _MANY, "", "Crash as if a software failure had been found.")
+def panic(call: Call, *words: bytes) -> None:
+    """Report, SIGABRT."""
+    crash.panic(call.server, crash.panic_text("DEBUG PANIC"), call)
+
+
+@subcommand("ASSERT", 0, _MANY, "", "Crash by an assertion that fails.")
+def assert_(call: Call, *words: bytes) -> None:
+    """Report, SIGABRT."""
+    crash.assertion_failed(call.server, "DEBUG ASSERT '1 == 2'", call)
+
+
+@subcommand("OOM", 0, _MANY, "", "Crash as if memory had run out.")
+def oom(call: Call, *words: bytes) -> None:
+    """Report, SIGABRT."""
+    wanted = sys.maxsize
+    call.server.log.warning("Out Of Memory allocating %d bytes!", wanted)
+    crash.panic(call.server, f"Redis aborting for OUT OF MEMORY. Allocating {wanted} bytes!", call)
+
+
+@subcommand("RESTART", 0, 1, "[<milliseconds>]", "Save the configuration and start the process anew.")
+def restart(call: Call, delay: bytes = b"0") -> None:
+    """As after a stop by hand. Only the pid stays."""
+    pause_ms = max(0, args.integer(delay))
+    if call.config.configfile:
+        call.config.rewrite()
+    _start_anew(call, pause_ms)
+
+
+@subcommand("CRASH-AND-RECOVER", 0, 1, "[<milliseconds>]", "Start the process anew without saving anything.")
+def crash_and_recover(call: Call, delay: bytes = b"0") -> None:
+    """As after kill -9."""
+    _start_anew(call, max(0, args.integer(delay)))
+
+
+def _start_anew(call: Call, pause_ms: int) -> None:
+    time.sleep(pause_ms / 1000)
+    call.server.log.warning("Restarting by DEBUG")
+    try:
+        os.closerange(3, 65536)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    except OSError:
+        os._exit(1)
+
+
+# ---- the data's fingerprint
+@subcommand("DIGEST", 0, 0, "", "Show a fingerprint of all data; zeros when there is none.")
+def digest_(call: Call) -> str:
+    """Order of keys and elements does not count."""
+    return digest.keyspace_digest(call.db.keyspace).hex()
+
+
+@subcommand("DIGEST-VALUE", 0, _MANY, "<key> [<key> ...]", "Show a fingerprint of each value.")
+def digest_value(call: Call, *keys: bytes) -> list[str]:
+    """Zeros for a key that is absent."""
+    return [digest.value_digest(call.db, key).hex() for key in keys]
+
+
+@subcommand("POPULATE", 1, 3, "<count> [<prefix>] [<size>]", "Add <count> string keys <prefix>:<number> that are not there,",
+            "with values value:<number>, cut or filled to <size> bytes. Replicas do not hear.")
+def populate(call: Call, count: bytes, prefix: bytes = b"key", size: bytes = b"0") -> str:
+    """Fast enough for millions."""
+    number, length = args.positive(count), args.positive(size)
+    db, effects = call.db, call.server.effects
+    db.expand(number)
+    for i in range(number):
+        key = b"%s:%d" % (prefix, i)
+        if not db.exists(key):
+            value = b"value:%d" % i
+            db.set(key, value[:length].ljust(length, b"\0") if length else value)
+            effects.changed(db, key, None)
+    return OK
+
+
+# ---- one key
+def _require(call: Call, key: bytes) -> None:
+    if not call.db.exists(key):
+        raise CommandError(NO_SUCH_KEY)
+
+
+@subcommand("OBJECT", 1, 1, "<key>", "Show how a value is kept.")
+def object_(call: Call, key: bytes) -> str:
+    """Encoding, size when saved, and age, in Redis's words."""
+    _require(call, key)
+    encoding = call.db.encoding(key) or call.db.view(key).encoding
+    idle = call.db.idle_seconds(key) or 0
+    extra = getattr(call.db.view(key), "debug_object", str)() if encoding == "quicklist" else ""
+    return (f"Value at:{hash(key) & 0xFFFFFFFFFFFF:#x} refcount:1 encoding:{encoding} "
+            f"serializedlength:{_serialized_length(call, key)} lru:{(clock.lru_clock() - idle) & 0xFFFFFF} "
+            f"lru_seconds_idle:{idle}{extra}")
+
+
+def _serialized_length(call: Call, key: bytes) -> int:
+    """Bytes in an RDB file: exact for strings that are not compressed, else what the value uses in memory."""
+    value = call.db.peek(key)
+    if value is None:
+        return call.db.memory_usage(key) or 0
+    number = args.parse_integer(value) if len(value) <= 11 else None
+    for bits, size in ((7, 2), (15, 3), (31, 5)):
+        if number is not None and -(1 << bits) <= number < 1 << bits:
+            return size
+    return len(value) + (1 if len(value) < 1 << 6 else 2 if len(value) < 1 << 14 else 5)
+
+
+@subcommand("SDSLEN", 1, 1, "<key>", "Show the lengths of a key and its string value.")
+def sdslen(call: Call, key: bytes) -> str:
+    """In Redis's words; spare room is not kept here."""
+    _require(call, key)
+    value = call.db.peek(key)
+    if value is None or call.db.encoding(key) == "int":
+        raise CommandError("ERR Not an sds encoded string.")
+    return (f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {len(key)}, val_sds_len:{len(value)}, val_sds_avail:0, "
+            f"val_zmalloc: {len(value)}")
+
+
+def _print_structure(call: Call, key: bytes, encoding: str, title: str) -> str:
+    _require(call, key)
+    view = call.db.view(key)
+    if view is None or view.encoding != encoding:
+        raise CommandError(f"ERR Not a {encoding} encoded object.")
+    print(view, flush=True)
+    return f"{title} structure printed on stdout"
+
+
+@subcommand("LISTPACK", 1, 1, "<key>", "Print a value kept as listpack to standard output.")
+def listpack(call: Call, key: bytes) -> str:
+    """For those who look at the process's output."""
+    return _print_structure(call, key, "listpack", "Listpack")
+
+
+@subcommand("QUICKLIST", 1, 2, "<key> [<0|1>]", "Print a value kept as quicklist to standard output.")
+def quicklist(call: Call, key: bytes, full: bytes = b"0") -> str:
+    """The same for long lists."""
+    return _print_structure(call, key, "quicklist", "Quicklist")
+
+
+# ---- tables
+def _table_stats(stats: dict[str, Any]) -> str:
+    """Redis's text about a hash table, resizing or not."""
+    if not sum(stats["used"]):
+        return "No stats available for empty dictionaries\n"
+    text = ""
+    for number, title in enumerate(("main hash table", "rehashing target")):
+        if number == 0 or stats["buckets"][number]:
+            text += (f"Hash table {number} stats ({title}):\n table size: {stats['buckets'][number]}\n"
+                     f" number of elements: {stats['used'][number]}\n")
+    return text
+
+
+@subcommand("HTSTATS", 1, 2, "<dbid> [full]", "Show buckets and elements of a database's table.")
+def htstats(call: Call, number: bytes, full: bytes = b"") -> Verbatim:
+    """Expires live in the same table here."""
+    index = args.integer(number)
+    databases = call.db.keyspace.databases
+    if not 0 <= index < len(databases):
+        raise CommandError("ERR Out of range database")
+    db = databases[index]
+    expires = f" number of elements: {db.expires}\n" if db.expires else _table_stats({"used": [0]})
+    return Verbatim(f"[Dictionary HT]\n{_table_stats(db.hash_stats())}[Expires HT]\n{expires}")
+
+
+@subcommand("HTSTATS-KEY", 1, 2, "<key> [full]", "Show buckets and elements of the table that a value is.")
+def htstats_key(call: Call, key: bytes, full: bytes = b"") -> Verbatim:
+    """Only values that are kept in a table have one."""
+    _require(call, key)
+    stats = getattr(call.db.view(key), "hash_stats", None)
+    found = stats() if stats is not None else None
+    if found is None:
+        raise CommandError("ERR The value stored at the specified key is not represented using an hash table")
+    return Verbatim(_table_stats(found))
+
+
+@subcommand("JMAP", 0, 0, "", "Count the interpreter's objects by type.")
+def jmap(call: Call) -> Verbatim:
+    """The twenty most frequent, most of them first."""
+    counts = Counter(type(each).__name__ for each in gc.get_objects())
+    return Verbatim("".join(f"{name}:{count}\n" for name, count in counts.most_common(20)))
+
+
+@subcommand("STRUCTSIZE", 0, 0, "", "Show the sizes of basic structures.")
+def structsize(call: Call) -> bytes:
+    """Ours: an entry without key and value, and a bucket."""
+    return b"bits:%d robj:0 dictentry:8 bucket:8 " % (64 if sys.maxsize > 2**32 else 32)
+
+
+@subcommand("LEAK", 1, 1, "<string>", "Lose the memory of a copy of a string.")
+def leak(call: Call, text: bytes) -> str:
+    """Kept where nobody finds it."""
+    _leaked.append(bytearray(text))
+    return OK
+
+
+_leaked: list[bytearray] = []
+
+
+# ---- replies
+_WORDS = "string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false"
+_SAMPLES: dict[bytes, Callable[[], Any]] = {
+    b"string": lambda: b"Hello World",
+    b"integer": lambda: 12345,
+    b"double": lambda: 3.141,
+    b"bignum": lambda: BigNumber(b"1234567999999999999999999999999999999"),
+    b"null": lambda: None,
+    b"array": lambda: [0, 1, 2],
+    b"set": lambda: SetOf([0, 1, 2]),
+    b"map": lambda: Pairs([(0, False), (1, True), (2, False)]),
+    b"attrib": lambda: Attributed(Pairs([(b"key-popularity", [b"key:123", 90])]), b"Some real reply following the attribute"),
+    b"push": lambda: Several([Push(b"server-cpu-usage", 42), b"Some real reply following the push reply"]),
+    b"verbatim": lambda: Verbatim("This is a verbatim\nstring"),
+    b"true": lambda: True,
+    b"false": lambda: False,
+}
+
+
+@subcommand("PROTOCOL", 1, 1, "<type>", f"Reply with a sample of a type: {_WORDS.replace('|', ', ')}.")
+def protocol(call: Call, name: bytes) -> Any:
+    """What client libraries are tested with."""
+    sample = _SAMPLES.get(name.lower())
+    if sample is None:
+        raise CommandError(f"ERR Wrong protocol type name. Please use one of the following: {_WORDS}")
+    if name.lower() == b"push" and call.client.resp == 2:
+        raise CommandError("ERR RESP2 is not supported by this command")
+    return sample()
+
+
+@subcommand("ERROR", 1, 1, "<string>", "Reply with an error of this text.")
+def error(call: Call, text: bytes) -> Encoded:
+    """As it is, line ends excepted; it counts in no statistics."""
+    return Encoded(b"-%s\r\n" % text.replace(b"\r", b" ").replace(b"\n", b" "))
+
+
+@subcommand("LOG", 1, 1, "<message>", "Write a line to the log.")
+def log(call: Call, message: bytes) -> str:
+    """At level warning."""
+    call.server.log.warning("DEBUG LOG: %s", _text(message))
+    return OK
+
+
+# ---- time
+@subcommand("SLEEP", 1, 1, "<seconds>", "Do nothing for so long, decimals allowed.")
+def sleep(call: Call, seconds: bytes) -> str:
+    """Nobody else is served meanwhile."""
+    time.sleep(max(0.0, args.parse_float(seconds) or 0.0))
+    return OK
+
+
+@subcommand("SET-ACTIVE-EXPIRE", 1, 1, "<0|1>", "Remove expired keys that nobody asks for, or leave them.")
+def set_active_expire(call: Call, yes: bytes) -> str:
+    """Those that somebody asks for go at once in any case."""
+    call.server.expiry.enabled = bool(_atoi(yes))
+    return OK
+
+
+@subcommand("PAUSE-CRON", 1, 1, "<0|1>", "Stop what the server does by itself, or go on with it.")
+def pause_cron(call: Call, yes: bytes) -> str:
+    """Shutdown by a signal waits, too."""
+    call.server.cron.paused = bool(_atoi(yes))
+    return OK
+
+
+# ---- strings
+@subcommand("STRINGMATCH-LEN", 2, 2, "<pattern> <string>", "Show whether a glob-style pattern matches: 1 or 0.")
+def stringmatch_len(call: Call, pattern: bytes, text: bytes) -> int:
+    """As KEYS would see it."""
+    return int(match(pattern, text))
+
+
+@subcommand("STRINGMATCH-TEST", 0, 0, "", "Try random patterns.")
+def stringmatch_test(call: Call) -> str:
+    """A crash would be a failure; the answers do not matter."""
+    for _ in range(20000):
+        match(random.randbytes(random.randrange(16)), random.randbytes(random.randrange(16)))
+    return "Apparently Redis did not crash: test passed"
+
+
+# ---- propagation
+@subcommand("CHANGE-REPL-ID", 0, 0, "", "Take a new replication id.")
+def change_repl_id(call: Call) -> str:
+    """Replicas then have to start anew."""
+    call.server.log.notice("Changing replication IDs after receiving DEBUG change-repl-id")
+    call.server.replid = secrets.token_hex(20)
+    return OK
+
+
+@subcommand("REPLICATE", 1, _MANY, "<word> [<word> ...]", "Send replicas a command that is not executed here.")
+def replicate(call: Call, *words: bytes) -> str:
+    """Makes data diverge, on purpose."""
+    call.server.propagation.also(call.db, list(words))
+    return OK
+
+
+@subcommand("PROPAGATED", 1, 1, "<START|GET|STOP>", "Collect what AOF and replicas would be sent, and show it.")
+def propagated(call: Call, what: bytes) -> str | bytes:
+    """GET shows the stream since START and goes on collecting."""
+    server, word = call.server, what.upper()
+    server.propagation.flush()
+    if word == b"START":
+        _stop_collecting(server)
+        server.debug_stream = []
+        server.debug_listener = server.debug_stream.append
+        server.propagation.subscribe(server.debug_listener)
+        return OK
+    if word == b"GET":
+        return b"".join(getattr(server, "debug_stream", ()))
+    if word != b"STOP":
+        raise syntax()
+    _stop_collecting(server)
+    return OK
+
+
+def _stop_collecting(server: Any) -> None:
+    if getattr(server, "debug_listener", None) is not None:
+        server.propagation.unsubscribe(server.debug_listener)
+    server.debug_listener, server.debug_stream = None, []
+
+
+# ---- switches
+@subcommand("FAST-PATHS", 1, 1, "<yes|no>", "Let native short cuts serve plain commands, or have Python serve everything.")
+def fast_paths(call: Call, word: bytes) -> str:
+    """Replies and effects are the same; tests hold the server to that."""
+    if word.lower() not in (b"yes", b"no", b"1", b"0"):
+        raise syntax()
+    conditions.slow_because("off", word.lower() in (b"no", b"0"))
+    return OK
+
+
+def _switch(name: str, attribute: str, convert: Callable[[bytes], Any], *help_lines: str) -> None:
+    """Declare DEBUG name <value>, which sets one of the debug settings."""
+
+    def switch(call: Call, word: bytes) -> str:
+        setattr(settings, attribute, convert(word))
+        return OK
+
+    subcommand(name, 1, 1, *help_lines)(switch)
+
+
+def _yes(word: bytes) -> bool:
+    return bool(_atoi(word))
+
+
+_switch("SET-SKIP-CHECKSUM-VALIDATION", "skip_checksum_validation", _yes, "<0|1>",
+        "Skip or check checksums of RDB files and of RESTORE.")
+_switch("SET-DISABLE-DENY-SCRIPTS", "disable_deny_scripts", _yes, "<0|1>", "Let scripts call what they may not, or not.")
+_switch("AOF-FLUSH-SLEEP", "aof_flush_sleep_us", _atoi, "<microsec>", "Sleep before each write of the AOF.")
+_switch("DICT-RESIZING", "dict_resizing", _yes, "<0|1>", "Let tables grow and shrink, or not.")
+_switch("DROP-CLUSTER-PACKET-FILTER", "drop_cluster_packet_filter", args.integer, "<packet-type>",
+        "Drop bus messages of a type; -1 none.")
+_switch("CLIENT-ENFORCE-REPLY-LIST", "reply_buffer_resizing", lambda word: settings.reply_buffer_resizing, "<0|1>",
+        "Accepted: replies are always kept in a list here.")
+
+
+@subcommand("REPLYBUFFER", 2, 2, "<PEAK-RESET-TIME <NEVER|RESET|milliseconds>|RESIZING <0|1>>",
+            "When the peak use of reply buffers is forgotten, and whether they shrink.")
+def replybuffer(call: Call, what: bytes, value: bytes) -> str:
+    """Chunks of replies are returned when they are sent, so this is only noted."""
+    if what.upper() == b"PEAK-RESET-TIME":
+        special = {b"NEVER": -1, b"RESET": DEFAULT_PEAK_RESET_MS}
+        wanted = special.get(value.upper())
+        settings.reply_buffer_peak_reset_ms = args.integer(value) if wanted is None else wanted
+    elif what.upper() == b"RESIZING":
+        settings.reply_buffer_resizing = _yes(value)
+    else:
+        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'replybuffer'. Try DEBUG HELP.")
+    return OK
+
+
+@subcommand("CONFIG-REWRITE-FORCE-ALL", 0, 0, "", "CONFIG REWRITE with every directive, even those at their default.")
+def config_rewrite_force_all(call: Call) -> str:
+    """Errors: what the system says of the file."""
+    call.config.force_rewrite = True
+    try:
+        call.config.rewrite()
+    except OSError as failure:
+        raise CommandError(f"ERR CONFIG-REWRITE-FORCE-ALL failed: {failure.strerror}") from None
+    finally:
+        call.config.force_rewrite = False
+    return OK
+
+
+_FIRST_CLASS_LOG = 15                  # classes of client memory: below 32 KB, then by powers of two
+_CLASSES = 19
+
+
+@subcommand("CLIENT-EVICTION", 0, 0, "", "Show clients by how much memory they use (maxmemory-clients).")
+def client_eviction(call: Call) -> Verbatim:
+    """One line per class of memory use."""
+    if not call.config.maxmemory_clients:
+        raise CommandError("ERR maxmemory-clients is disabled.")
+    memory = [0] * _CLASSES
+    count = [0] * _CLASSES
+    for client in call.server.clients:
+        used = client.query_memory + client.output_memory
+        at = min(_CLASSES - 1, max(0, used.bit_length() - _FIRST_CLASS_LOG))
+        memory[at] += used
+        count[at] += 1
+    lines = []
+    for at in range(_CLASSES):
+        low = 0 if at == 0 else 1 << (at - 1 + _FIRST_CLASS_LOG)
+        high = "+            : " if at == _CLASSES - 1 else f" - {(1 << (at + _FIRST_CLASS_LOG)) - 1:10d}: "
+        lines.append(f"bucket {low:10d}{high}tot-mem: {memory[at]:10d}, clients: {count[at]}\n")
+    return Verbatim("".join(lines))

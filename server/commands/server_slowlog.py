@@ -1,0 +1,75 @@
+"""SLOWLOG: the last commands that took longer than slowlog-log-slower-than. Kept by server.observe.slowlog."""
+
+from itertools import islice
+
+from server.dispatch.call import Call
+from server.registry import args
+from server.registry.command import ADMIN, LOADING, STALE, container, group
+from server.registry.errors import CommandError
+from server.registry.reply import OK
+
+command = group("server")
+container("SLOWLOG", "server", "The log of slow commands.", since="2.2.12")
+
+_FLAGS = ADMIN | LOADING | STALE
+_COUNT_ERROR = "ERR count should be greater than or equal to -1"
+_ALL = -1
+
+
+@command("SLOWLOG|GET", arity=-2, flags=_FLAGS, since="2.2.12", syntax="[count]",
+         tips=("request_policy:all_nodes", "nondeterministic_output"),
+         history=(("4.0.0", "Entries also tell the client's address and name."),))
+def slowlog_get(call: Call, *words: bytes) -> list[list]:
+    """Return the newest entries: id, Unix time, microseconds, the words, the client's address and its name.
+
+    Ten of them unless a count is given; -1 is all.
+
+    Complexity: O(N) where N is the number of entries returned
+    """
+    if len(words) > 1:
+        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.")
+    count = args.integer_in(words[0], _ALL, args.INT64_MAX, _COUNT_ERROR) if words else 10
+    entries = call.server.slowlog.entries
+    return [[entry.id, entry.unix_seconds, entry.microseconds, entry.argv, entry.address.encode(), entry.name]
+            for entry in islice(entries, len(entries) if count == _ALL else min(count, len(entries)))]
+
+
+@command("SLOWLOG|LEN", arity=2, flags=_FLAGS, since="2.2.12",
+         tips=("request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"))
+def slowlog_len(call: Call) -> int:
+    """Return how many entries there are.
+
+    Complexity: O(1)
+    """
+    return len(call.server.slowlog.entries)
+
+
+@command("SLOWLOG|RESET", arity=2, flags=_FLAGS, since="2.2.12",
+         tips=("request_policy:all_nodes", "response_policy:all_succeeded"))
+def slowlog_reset(call: Call) -> str:
+    """Remove all entries; ids go on from where they were.
+
+    Complexity: O(N) where N is the number of entries
+    """
+    call.server.slowlog.reset()
+    return OK
+
+
+@command("SLOWLOG|HELP", arity=2, flags=LOADING | STALE, since="6.2.0")
+def slowlog_help(call: Call) -> list[str]:
+    """List the subcommands.
+
+    Complexity: O(1)
+    """
+    return [
+        "SLOWLOG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+        "GET [<count>]",
+        "    Show the newest <count> entries (default 10, -1 for all): id, Unix time,",
+        "    microseconds, words of the command, client address, client name.",
+        "LEN",
+        "    Show how many entries there are.",
+        "RESET",
+        "    Remove all entries.",
+        "HELP",
+        "    Print this help.",
+    ]

@@ -1,0 +1,51 @@
+"""MONITOR: every command that runs, shown to the clients that asked to see them all.
+
+A line has the time, the database and client it came from, and the words in quotes:
+
+    1700000000.123456 [0 127.0.0.1:50000] "set" "key" "value"
+
+A command is shown once it has run, so that it has had its chance to replace passwords in its own words by (redacted).
+Administrative commands are not shown at all, and a script's own commands are marked `lua`.
+"""
+
+import time
+from typing import Any
+
+from server.registry.command import ADMIN
+from server.registry.reply import Encoded
+
+_ESCAPES = {10: b"\\n", 13: b"\\r", 9: b"\\t", 7: b"\\a", 8: b"\\b", 34: b'\\"', 92: b"\\\\"}
+_QUOTED = [_ESCAPES.get(byte) or (bytes([byte]) if 32 <= byte < 127 else b"\\x%02x" % byte) for byte in range(256)]
+_PLAIN = bytes(byte for byte in range(32, 127) if byte not in b'"\\')
+SCRIPT, UNIX_SOCKET = 524288, 512          # client states that change how its origin is written
+
+
+def quoted(word: bytes) -> bytes:
+    """The word in double quotes, with everything but printable ASCII escaped. Complexity: O(N)."""
+    if not word.translate(None, _PLAIN):
+        return b'"%s"' % word
+    return b'"%s"' % b"".join([_QUOTED[byte] for byte in word])
+
+
+def origin(call: Any) -> bytes:
+    """Database and client of a call: `0 127.0.0.1:5000`, `0 unix:/path`, `0 lua`."""
+    if call.client.has(SCRIPT):
+        return b"%d lua" % call.db.index
+    if call.client.has(UNIX_SOCKET):
+        return b"%d unix:%s" % (call.db.index, call.config.unixsocket.encode())
+    return b"%d %s" % (call.db.index, call.client.address.encode())
+
+
+def line(call: Any, now: float) -> bytes:
+    """What monitors are sent for this call, as a status reply."""
+    words = b" ".join(map(quoted, call.argv))
+    return b"+%.6f [%s] %s\r\n" % (now, origin(call), words)
+
+
+def feed(monitors: list[Any], call: Any) -> None:
+    """Show a call to all monitors. Complexity: O(size of the command + number of monitors)."""
+    if call.command.has(ADMIN) or call.server.loading:
+        return
+    wire = Encoded(line(call, time.time()))
+    for monitor in monitors:
+        monitor.reply(wire)

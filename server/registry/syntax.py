@@ -1,0 +1,263 @@
+"""The argument grammar: from `key value [NX | XX] [EX seconds]` to the tree that COMMAND DOCS shows.
+
+A declaration says its arguments once, as one line in the notation of the commands' reference:
+
+    key                  a value the user gives         NX             a word written as it is (capitals, or = ~ * "")
+    [x]                  may be left out                a | b          one of several; <a | b> where one must be given
+    EX seconds           a word and its value           x [x ...]      as many as wanted
+
+`arguments(command)` reads it into `Argument`s. Names of choices and blocks, which the notation does not have, come from
+small tables; types (integer, pattern ...) follow from an argument's name, "key" from the command's key specifications.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+_LEXEME = re.compile(r"\.\.\.|\[|\]|<|>|\||[^\s\[\]<>|]+")
+_SYMBOLS = {"=": "equal", "~": "approximately", "*": "auto-id", '""': "empty-string", "$": "new-id"}
+_WORD_NAMES = {"INCR": "increment", "CH": "change", "ALPHA": "sorting", **_SYMBOLS}
+
+# What a choice is called, by the first words of its alternatives.
+_CHOICES = {
+    "NX XX": "condition", "NX XX GT LT": "condition", "GT LT": "comparison", "EX PX EXAT PXAT KEEPTTL": "expiration",
+    "EX PX EXAT PXAT PERSIST": "expiration", "ASC DESC": "order", "ASYNC SYNC": "flush-type", "ON OFF": "status",
+    "ON OFF SKIP": "action", "BEFORE AFTER": "where", "MIN MAX": "where", "M KM FT MI": "unit", "BYTE BIT": "unit",
+    "BYSCORE BYLEX": "sortby", "FROMMEMBER FROMLONLAT": "from", "BYRADIUS BYBOX": "by", "MAXLEN MINID": "strategy",
+    "= ~": "operator", "* id": "id-selector", "TIMEOUT ERROR": "unblock-type", "WRITE ALL": "mode",
+    "NOSAVE SAVE": "save-selector", "YES NO": "enabled", "AND OR XOR NOT": "operation", "LIB-NAME LIB-VER": "attr",
+    "AUTH AUTH2": "authentication", 'key ""': "key-selector", "id $": "id-selector",
+    "FLUSH APPEND REPLACE": "policy", "YES SYNC NO": "mode",
+}
+# What a block is called, by the names in it.
+_BLOCKS = {
+    "start end": "range", "start end unit": "range", "count any": "count-block", "strategy operator threshold count": "trim",
+    "radius unit": "circle", "width height unit": "box", "protover auth clientname": "arguments",
+}
+
+_INTEGER = frozenset(
+    ["count", "seconds", "milliseconds", "offset", "index", "ttl", "numkeys", "timeout", "cursor", "db", "destination-db", "decrement", "min-match-len", "protover", "client-id", "bit", "port", "numreplicas", "numlocal", "group-size", "version", "index1", "index2", "rank", "num-matches", "len", "maxlen", "longpos", "start-slot", "end-slot", "slot", "config-epoch", "epoch", "idletime", "frequency", "delete-count", "weight", "num-keys", "first-rank", "min-idle-time", "ms", "num-replicas", "entries-added", "entriesread", "numlocal", "backlog", "limit", "samples"])
+_DOUBLE = frozenset(["score", "longitude", "latitude", "radius", "width", "height"])
+_TYPES = {"pattern": "pattern", "unix-time-seconds": "unix-time", "unix-time-milliseconds": "unix-time"}
+# The same name means different types in different commands.
+_BY_COMMAND = {
+    ("incrbyfloat", "increment"): "double", ("hincrbyfloat", "increment"): "double", ("incrby", "increment"): "integer",
+    ("hincrby", "increment"): "integer", ("zincrby", "increment"): "integer", ("zcount", "min"): "double",
+    ("zcount", "max"): "double", ("zremrangebyscore", "min"): "double", ("zremrangebyscore", "max"): "double",
+    ("zrangebyscore", "min"): "double", ("zrangebyscore", "max"): "double", ("zrevrangebyscore", "min"): "double",
+    ("zrevrangebyscore", "max"): "double", ("setbit", "value"): "integer", ("blpop", "timeout"): "double",
+    ("brpop", "timeout"): "double", ("blmove", "timeout"): "double", ("blmpop", "timeout"): "double",
+    ("brpoplpush", "timeout"): "double", ("bzpopmin", "timeout"): "double", ("bzpopmax", "timeout"): "double",
+    ("bzmpop", "timeout"): "double", ("wait", "timeout"): "integer",
+}
+_INTEGER_RANGES = frozenset(["getrange", "substr", "lrange", "ltrim", "zremrangebyrank", "zrevrange", "bitcount", "bitpos"])
+
+
+@dataclass
+class Argument:
+    """One argument of COMMAND DOCS. token: the word before the value, or the word itself for a pure-token."""
+
+    name: str
+    type: str = "string"
+    token: str | None = None
+    key_spec_index: int | None = None
+    optional: bool = False
+    multiple: bool = False
+    multiple_token: bool = False
+    arguments: list["Argument"] = field(default_factory=list)
+
+    @property
+    def flags(self) -> list[str]:
+        """The flags, as COMMAND DOCS names them."""
+        return [name for name in ("optional", "multiple", "multiple_token") if getattr(self, name)]
+
+
+@dataclass
+class _Group:
+    """[a | b] or <a | b>: alternatives, each a sequence of words and groups."""
+
+    optional: bool
+    alternatives: list[list[Any]]
+
+    @property
+    def repeats(self) -> bool:
+        return len(self.alternatives) == 1 and self.alternatives[0][-1:] == ["..."]
+
+
+# ---- reading
+def _parse(text: str) -> list[Any]:
+    lexemes = _LEXEME.findall(text)
+    sequence, at = _alternatives(lexemes, 0, None)
+    if at != len(lexemes):
+        raise ValueError(f"unbalanced syntax: {text}")
+    return sequence[0] if len(sequence) == 1 else [_Group(False, sequence)]
+
+
+def _alternatives(lexemes: Sequence[str], at: int, closing: str | None) -> tuple[list[list[Any]], int]:
+    found: list[list[Any]] = [[]]
+    while at < len(lexemes) and lexemes[at] != closing:
+        lexeme = lexemes[at]
+        if lexeme in "[<":
+            inner, at = _alternatives(lexemes, at + 1, "]" if lexeme == "[" else ">")
+            found[-1].append(_Group(lexeme == "[", inner))
+        elif lexeme == "|":
+            found.append([])
+        else:
+            found[-1].append(lexeme)
+        at += 1
+    return found, at
+
+
+def _is_token(node: Any) -> bool:
+    return isinstance(node, str) and node != "..." and (node in _SYMBOLS or (node.upper() == node and node.lower() != node))
+
+
+# ---- building
+def _build(sequence: Sequence[Any]) -> list[Argument]:
+    built: list[Argument] = []
+    at = 0
+    while at < len(sequence):
+        node = sequence[at]
+        at += 1
+        if isinstance(node, _Group):
+            if node.repeats:
+                _repeat(built, _build(node.alternatives[0][:-1]))
+            else:
+                built.append(_choose(node))
+        elif _is_token(node):
+            taken = _belonging(sequence, at)
+            built += _with_token(node, sequence[at:at + taken])
+            at += taken
+        elif node != "...":
+            built.append(Argument(node))
+    return built
+
+
+def _belonging(sequence: Sequence[Any], at: int) -> int:
+    """How many nodes after a word are its value: plain names and their repetition, or one choice."""
+    start = at
+    while at < len(sequence):
+        node = sequence[at]
+        if isinstance(node, _Group):
+            if node.repeats and not _is_token(node.alternatives[0][0]):
+                at += 1
+                continue
+            return at - start or int(not node.optional)
+        if _is_token(node):
+            break
+        at += 1
+    return at - start
+
+
+def _with_token(token: str, value: Sequence[Any]) -> list[Argument]:
+    arguments = _build(value)
+    if not arguments:
+        return [Argument(_WORD_NAMES.get(token, token.lower()), "pure-token", token)]
+    if len(arguments) == 1:
+        arguments[0].token = token
+        if arguments[0].type == "oneof":
+            arguments[0].name = token.lower()
+        return arguments
+    return [Argument(token.lower(), "block", token, arguments=arguments)]
+
+
+def _repeat(built: list[Argument], repeated: list[Argument]) -> None:
+    """Mark what stands before `[x ...]` as multiple."""
+    count = len(repeated)
+    if count > 1:
+        built[-count:] = [Argument("data", "block", arguments=built[-count:])]
+    built[-1].multiple = True
+    built[-1].multiple_token = repeated[0].token is not None and repeated[0].type != "pure-token"
+
+
+def _single(arguments: list[Argument]) -> Argument:
+    if len(arguments) == 1:
+        return arguments[0]
+    names = " ".join(argument.name for argument in arguments)
+    return Argument(_BLOCKS.get(names, arguments[0].name + "-block"), "block", arguments=arguments)
+
+
+def _choose(group: _Group) -> Argument:
+    alternatives = [_single(_build(sequence)) for sequence in group.alternatives if sequence]
+    if len(alternatives) == 1:
+        chosen = alternatives[0]
+    else:
+        words = " ".join(str(sequence[0]) for sequence in group.alternatives if sequence)
+        chosen = Argument(_CHOICES.get(words, alternatives[0].name), "oneof", arguments=alternatives)
+    chosen.optional = chosen.optional or group.optional
+    return chosen
+
+
+# ---- types and keys
+def _set_types(arguments: Sequence[Argument], command: str) -> None:
+    for argument in arguments:
+        if argument.arguments:
+            _set_types(argument.arguments, command)
+        elif argument.type == "string":
+            argument.type = _type_of(argument.name, command)
+
+
+def _type_of(name: str, command: str) -> str:
+    if chosen := _BY_COMMAND.get((command, name)) or _TYPES.get(name):
+        return chosen
+    if name in ("start", "end", "stop") and command in _INTEGER_RANGES:
+        return "integer"
+    return "integer" if name in _INTEGER else "double" if name in _DOUBLE else "string"
+
+
+def _positions(arguments: Sequence[Argument], at: int) -> Iterator[tuple[int, Argument]]:
+    """(index in argv, argument) as far as it is the same in every call."""
+    for argument in arguments:
+        if argument.optional and not argument.multiple:
+            return
+        if argument.type == "block":
+            inner = list(_positions(argument.arguments, at + (argument.token is not None)))
+            yield from inner
+            at = inner[-1][0] + 1 if inner else at
+        else:
+            at += argument.token is not None and argument.type != "pure-token"
+            yield at, argument
+            at += 1
+        if argument.multiple:
+            return
+
+
+def _every(arguments: Sequence[Argument]) -> Iterator[Argument]:
+    for argument in arguments:
+        yield argument
+        yield from _every(argument.arguments)
+
+
+def _is_key(argument: Argument, index: int) -> None:
+    if argument.type in ("oneof", "block"):
+        _is_key(next(inner for inner in argument.arguments if inner.type != "pure-token"), index)
+    elif argument.type != "pure-token":
+        argument.type, argument.key_spec_index = "key", index
+
+
+def _set_keys(arguments: list[Argument], command: Any) -> None:
+    places = dict(_positions(arguments, 2 if command.parent is not None else 1))
+    for index, spec in enumerate(command.keys.specs):
+        if spec.begin[0] == "keyword":
+            for argument in _every(arguments):
+                if argument.token == spec.begin[1]:
+                    _is_key(argument, index)
+            continue
+        if spec.begin[0] != "index" or spec.find[0] == "unknown":
+            continue
+        first = spec.begin[1] + (spec.find[2] if spec.find[0] == "keynum" else 0)
+        last = first + max(0, spec.find[1]) if spec.find[0] == "range" else first
+        for at in range(first, last + 1, max(1, spec.find[2] if spec.find[0] == "range" else 1)):
+            if at in places:
+                _is_key(places[at], index)
+
+
+@cache
+def arguments(command: Any) -> list[Argument]:
+    """The arguments of a registry Command, in order. Complexity: O(length of its syntax), once."""
+    found = _build(_parse(command.syntax))
+    _set_types(found, command.name)
+    _set_keys(found, command)
+    return found

@@ -212,7 +212,7 @@ def object_encoding(call: Call, key: bytes) -> bytes | None:
     if call.db.type_of(key, notify=False) is None:
         return None
     found = call.db.encoding(key)
-    return str(found or call.db.view(key).encoding).encode()
+    return str(found or call.db.view(key).encoding_name()).encode()
 
 
 @command("OBJECT|FREQ", arity=3, since="4.0.0", **_ASK)

@@ -47,14 +47,14 @@ class CommandFlag(enum.Flag):
     ALLOW_BUSY = enum.auto()
     SENTINEL = enum.auto()          # also served in sentinel mode (not shown)
     PROTECTED = enum.auto()         # needs enable-debug-command / enable-module-command (not shown)
-    TOUCHES_ARBITRARY_KEYS = enum.auto()
+    TOUCHES_ARBITRARY_KEYS = enum.auto()   # what expires on the way is propagated outside a transaction (not shown)
 
 
 (WRITE, READONLY, DENYOOM, MODULE, ADMIN, PUBSUB, NOSCRIPT, BLOCKING, LOADING, STALE, SKIP_MONITOR, SKIP_SLOWLOG, ASKING, FAST,
  NO_AUTH, MAY_REPLICATE, NO_ASYNC_LOADING, NO_MULTI, NO_MANDATORY_KEYS, ALLOW_BUSY, SENTINEL, PROTECTED,
  TOUCHES_ARBITRARY_KEYS) = CommandFlag
 NONE = CommandFlag(0)
-_HIDDEN = SENTINEL | PROTECTED
+_HIDDEN = SENTINEL | PROTECTED | TOUCHES_ARBITRARY_KEYS
 
 GROUP_CATEGORY = {"string": "string", "list": "list", "set": "set", "sorted_set": "sortedset", "hash": "hash",
                   "bitmap": "bitmap", "hyperloglog": "hyperloglog", "geo": "geo", "stream": "stream",

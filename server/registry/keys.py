@@ -90,11 +90,15 @@ class Keys:
 
     @property
     def movable(self) -> bool:
-        """True when first/last/step cannot describe the keys (the `movablekeys` flag)."""
-        if self.reader is not None:
-            return True
-        return any(s.begin[0] != "index" or s.find[0] != "range" or INCOMPLETE in s.flags or VARIABLE_FLAGS in s.flags
-                   for s in self.specs)
+        """True when first/last/step cannot describe the keys (the `movablekeys` flag). A reader alone does not count."""
+        last = 0
+        for s in self.specs:
+            if s.begin[0] != "index" or s.find[0] != "range" or INCOMPLETE in s.flags:
+                return True
+            if len(self.specs) > 1 and (s.find[2] != 1 or (last and s.begin[1] != last + 1)):
+                return True
+            last = s.find[1] if s.find[1] < 0 else s.begin[1] + s.find[1]
+        return False
 
     @property
     def legacy_range(self) -> tuple[int, int, int]:

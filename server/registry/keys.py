@@ -90,7 +90,7 @@ class Keys:
 
     @property
     def movable(self) -> bool:
-        """True when first/last/step cannot describe the keys (the `movablekeys` flag). A reader alone does not count."""
+        """True when first/last/step cannot describe the keys (the `movablekeys` flag). A reader does not count."""
         last = 0
         for s in self.specs:
             if s.begin[0] != "index" or s.find[0] != "range" or INCOMPLETE in s.flags:

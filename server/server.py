@@ -17,10 +17,10 @@ from typing import Any
 from iothreads import listen
 from iothreads.handoff import IOThreads
 
-from server.clients import authentication, client as client_state, limits, multi, pubsub
+from server.clients import authentication, blocking, client as client_state, limits, multi, pubsub
 from server.clients.client import Client
 from server.clients.table import ClientTable
-from server.dispatch import conditions, fastpath, gates, record, signals
+from server.dispatch import conditions, fastpath, gates, record, shutdown, signals
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
 from server.dispatch.loop import Loop
@@ -36,6 +36,7 @@ from server.observe.slowlog import SlowLog
 from server.observe.stats import Stats
 from server.registry import clock
 from server.registry.command import COMMANDS, rename
+from server.types import list as list_
 from server.version import REDIS_VERSION, VERSION
 
 REHASH_SLICE_US = 1000
@@ -84,11 +85,13 @@ class Server:
         fastpath.use_propagation(self.propagation)
         self.follow_config()
         multi.wire(self)
+        blocking.wire(self)
         limits.wire(self)
         authentication.wire(self)
+        shutdown.wire(self)
         self.expiry = expire.ActiveExpire(self)
         self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: 0)
-        self.cron.every(0, self.check_shutdown)
+        self.cron.every(0, self.shutdown.tick)
         self.cron.every(0, self.rehash)
         self.cron.every(100, self.sample_rates)
 
@@ -120,6 +123,7 @@ class Server:
             ("latency-monitor-threshold",): lambda c: setattr(self.latency, "threshold_ms", c.latency_monitor_threshold),
             ("notify-keyspace-events",): self.set_notifications,
             ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): self.set_keyspace_rules,
+            ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
             ("port", "bind"): self.rebind,
             ("io-threads",): lambda c: self.loop.resize(c.io_threads),
             ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): self.set_lane_limits,
@@ -198,8 +202,10 @@ class Server:
     def closed(self, client: Client) -> None:
         """A connection is gone: every room forgets the client."""
         multi.forget(self, client)
+        blocking.forget(self, client)
         self.pubsub.forget(client)
         limits.forget(self, client)
+        self.shutdown.forget(client)
         if client in self.monitors:
             self.monitors.remove(client)
             conditions.slow_because("monitors", bool(self.monitors))
@@ -333,15 +339,13 @@ class Server:
                 except OSError:
                     pass
 
-    def check_shutdown(self) -> None:
-        """Whether a signal asked us to stop."""
-        if self.shutdown_signal is not None:
-            self.log.warning("User requested shutdown...")
-            self.stop()
+    def shutdown_in_ms(self) -> int | None:
+        """shutdown_in_milliseconds of INFO; None when no shutdown waits."""
+        return self.shutdown.remaining_ms()
 
     def stop(self) -> None:
         """End the loop after this turn."""
-        self.log.notice("Redis is now ready to exit, bye bye...")
+        self.log.warning("Redis is now ready to exit, bye bye...")
         self.loop.stopping = True
 
 

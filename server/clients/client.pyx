@@ -128,6 +128,11 @@ cdef class Client:
         """Whether commands of the batch in hand are still to be executed."""
         return self.batch != NULL and self.batch.next < self.batch.command_count
 
+    def rewind(self) -> None:
+        """The command executed last runs once more when the client goes on."""
+        if self.batch != NULL and self.batch.next:
+            self.batch.next -= 1
+
     # ---- state
     def select(self, Database db) -> None:
         """SELECT."""

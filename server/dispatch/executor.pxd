@@ -11,6 +11,8 @@ cdef class Executor:
     cdef Propagation propagation
     cdef public int64_t dirty          # rdb_changes_since_last_save, without the fast paths' share
     cdef public int64_t commands       # total_commands_processed, likewise
+    cdef public object ready_keys      # keys that blocked clients wait for and that changed; empty most of the time
+    cdef public object serve_ready_keys        # () -> runs what waits for them (clients.blocking)
     cdef int process(self, Client client, list argv) except -1
     cdef int _run_quietly(self, Call call) except -1
     cdef int _reject(self, Client client, command, error) except -1

@@ -3,12 +3,15 @@ import traceback
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from server.clients.client cimport (CLIENT_CLOSE_ASAP, CLIENT_FAKE, CLIENT_MULTI, CLIENT_PAUSED, CLIENT_REPLY_OFF,
-                                    CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_REPLY_MODE, Client)
+from cpython.ref cimport PyObject
+
+from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_ASAP, CLIENT_FAKE, CLIENT_MULTI, CLIENT_PAUSED,
+                                    CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_REPLY_MODE, Client)
 from server.dispatch.call cimport Call
 from server.dispatch.conditions cimport conditions
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record
+from server.observe.crash_handler cimport CrashContext, crash_context
 from server.registry.clock cimport clock_refresh, clock_state, ticks
 
 from server.dispatch.gates import Postponed
@@ -16,6 +19,7 @@ from server.registry.command import COMMANDS, MAY_REPLICATE, SKIP_MONITOR, SKIP_
 from server.registry.errors import CommandError, wrong_arity
 from server.registry.reply import NO_REPLY, QUEUED
 
+cdef CrashContext* _crash = crash_context()
 cdef object _CommandError = CommandError
 cdef object _Postponed = Postponed
 cdef dict _COMMANDS = COMMANDS
@@ -48,6 +52,7 @@ cdef class Executor:
     def __cinit__(self, server, Propagation propagation):
         self.server = server
         self.propagation = propagation
+        self.ready_keys = ()
 
     def find(self, list argv):
         """The registry Command that argv names. Errors: unknown command or subcommand, wrong arity."""
@@ -86,15 +91,16 @@ cdef class Executor:
             return 0
         if client.state & (CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_REPLY_OFF):
             self._run_quietly(call)
-            return 0
-        if client.subscriptions is None and not client.state & CLIENT_MULTI:
+        elif client.subscriptions is None and not client.state & CLIENT_MULTI:
             client.write(self._call(call))
-            return 0
-        client.hold_pushes()               # what it publishes to itself comes after the reply
-        try:
-            client.write(self._call(call))
-        finally:
-            client.release_pushes()
+        else:
+            client.hold_pushes()           # what it publishes to itself comes after the reply
+            try:
+                client.write(self._call(call))
+            finally:
+                client.release_pushes()
+        if self.ready_keys:
+            self.serve_ready_keys()
         return 0
 
     def process_command(self, Client client, list argv) -> None:
@@ -137,6 +143,8 @@ cdef class Executor:
 
     cdef object _call(self, Call call, bint count_errors=True):
         cdef uint64_t start, ns
+        cdef bint blocked
+        cdef CrashContext running
         cdef Record record = <Record>call.command.record
         cdef list argv = call.argv
         cdef Propagation propagation = self.propagation
@@ -144,9 +152,10 @@ cdef class Executor:
         command = call.command
         if propagation.depth == 0:
             clock_refresh()
-        if server.monitors and not command.has(_SKIP_MONITOR):
-            server.feed_monitors(call)
         propagation.depth += 1
+        running = _crash[0]
+        _crash.argv, _crash.address = <PyObject*>argv, <PyObject*>call.client.address
+        _crash.client_id, _crash.db = call.client.id, call.client.db.index
         start = ticks()
         try:
             try:
@@ -159,20 +168,27 @@ cdef class Executor:
                 server.log.warning("Command '%s' failed:\n%s", command.name, traceback.format_exc())
                 reply = call.status = _CommandError("ERR internal error: see the server's log")
             ns = <uint64_t>(<double>(ticks() - start) * 1000.0 / clock_state().ticks_per_us)
-            record.account(ns, conditions().track_latency)
+            blocked = call.client.state & CLIENT_BLOCKED != 0
+            if not blocked:                # who waits is accounted when that is over
+                record.account(ns, conditions().track_latency)
             if isinstance(reply, _CommandError):
                 record.failed += 1
                 if count_errors:
                     server.stats.count_error(reply)
+            if server.monitors and not command.has(_SKIP_MONITOR):
+                server.feed_monitors(call)     # now that it had its chance to hide passwords
             if call.dirty or call.propagated is not None:
                 self.dirty += call.dirty
                 if propagation.wanted:
                     self._propagate(call)
         finally:
+            _crash[0] = running
             propagation.depth -= 1
             if propagation.depth == 0:
                 propagation.depth = 1
                 propagation.leave()
+        if blocked:
+            return reply
         self.commands += 1
         if conditions().slow_log_ns >= 0 and <int64_t>ns >= conditions().slow_log_ns and not command.has(_SKIP_SLOWLOG):
             server.slowlog.add(call.client, argv, ns // 1000)

@@ -1,0 +1,314 @@
+"""Clients that wait: BLPOP and its kin wait for keys, other commands for something of their own.
+
+A command that finds nothing calls `block(call, kind, keys, timeout)` and returns its reply (there is none yet). The client
+keeps the rest of its batch and stands, first come first served, in the queue of each key: `db.blocking`, key -> clients.
+
+    LPUSH k x  ->  effects.changed  ->  `ready` notes the key, if somebody waits for it
+    the command (or EXEC, or script) is over  ->  `serve`: the waiting commands are run again, from the start, in the
+    order in which the clients came, as long as the key is of the type that they wait for
+
+A command run again may find nothing again: it then waits on, behind the others, but with the deadline it had. Running again
+may also make other keys ready (BLMOVE): those are served next. What a served command did is propagated as a unit of its own,
+after the unit that fed it.
+
+`on_no_key` clients (XREADGROUP) are also run again when the key is deleted or changes its type, so that they can answer an
+error. A client is let go by a served key, by its deadline (`time_out`), or by an error (`fail`): CLIENT UNBLOCK, a change
+of roles. `client.blocked` is what a client waits in; it is None for all others, those held by CLIENT PAUSE included.
+
+Complexity: waiting and going cost O(keys of the client), and O(log N) for the deadline, N being the clients with one.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Callable, Iterable
+from math import ceil
+from typing import Any
+
+from server.clients.client import BLOCKED, CLOSE_ASAP, PAUSED, Client
+from server.registry import args
+from server.registry.clock import monotonic_now_us, unix_ms
+from server.registry.errors import CommandError
+from server.registry.reply import NO_REPLY, NULL_ARRAY, NoReply
+
+LIST, SORTED_SET, STREAM, REPLICATION = "list", "zset", "stream", "replication"     # what is waited for
+_KIND_OF_TYPE = {1: LIST, 3: SORTED_SET, 6: STREAM}
+FORCED = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+
+# Told when the first client begins to wait for keys that fast paths do not look out for, and when the last one stopped.
+# The fast paths of list pushes look into `db.blocking` by themselves.
+when_unwatched_by_fast_paths: Callable[[bool], object] = bool
+
+
+# ---- the argument
+def seconds(text: bytes) -> int:
+    """A timeout in seconds, fractions allowed, as milliseconds (rounded up); 0 is for ever."""
+    value = args.float_(text, "ERR timeout is not a float or out of range") * 1000.0
+    if value > args.INT64_MAX:
+        raise CommandError("ERR timeout is out of range")
+    return _timeout(ceil(value) if value > args.INT64_MIN else -1)
+
+
+def milliseconds(text: bytes) -> int:
+    """A timeout in whole milliseconds; 0 is for ever."""
+    return _timeout(args.integer(text, "ERR timeout is not an integer or out of range"))
+
+
+def _timeout(value: int) -> int:
+    if value < 0:
+        raise CommandError("ERR timeout is negative")
+    if value > args.INT64_MAX - unix_ms():
+        raise CommandError("ERR timeout is out of range")
+    return value
+
+
+class Blocked:
+    """One client's waiting."""
+
+    __slots__ = ("argv", "client", "command", "db", "deadline_us", "keys", "kind", "on_no_key", "room", "timeout_reply")
+
+    def __init__(self, room: "Blocking", call: Any, kind: str, keys: Iterable[bytes], deadline_us: int) -> None:
+        self.room = room
+        self.client: Client = call.client
+        self.command = call.command
+        self.db = call.db
+        self.argv: list[bytes] = call.argv
+        self.kind = kind
+        self.keys = tuple(dict.fromkeys(keys))
+        self.deadline_us = deadline_us              # monotonic; 0 = none
+        self.on_no_key = False
+        self.timeout_reply: Callable[[], Any] | None = None
+
+    def time_out(self) -> None:
+        """Its time is over: the reply is what the command says, a null array by default."""
+        self._end(NULL_ARRAY if self.timeout_reply is None else self.timeout_reply())
+
+    def fail(self, error: CommandError) -> None:
+        """An error ends it."""
+        self.command.record.failed += 1
+        self.room.server.stats.count_error(error)
+        self._end(error)
+
+    def finish(self, reply: Any) -> None:
+        """What was waited for has come (for those who do not wait for keys)."""
+        self._end(reply)
+
+    def _end(self, reply: Any) -> None:
+        self.command.record.calls += 1              # a call counts once: now, not when it began to wait
+        self.room.server.executor.commands += 1
+        self.room.leave(self)
+        self.client.reply(reply)
+        self.room.server.loop.resume(self.client)
+
+
+class Blocking:
+    """All who wait. `server.blocking` is this object."""
+
+    def __init__(self, server: Any) -> None:
+        self.server = server
+        self.ready: deque[tuple[Any, bytes]] = deque()      # keys to serve; the executor looks whether there are any
+        self._noted: set[tuple[int, bytes]] = set()         # the same, so that each stands there once
+        self._serving = False
+        self._again: Blocked | None = None                  # whose command is being run again
+        self._deadlines: list[tuple[int, int, Blocked]] = []        # a heap of (us, client id, who); may hold some who left
+        self._with_deadline = 0                             # how many of them are still here
+        self._timer: Any = None
+        self._no_key: dict[tuple[int, bytes], int] = {}     # keys with on_no_key waiters, and how many
+        self._others = 0                                    # who waits for keys, but not for lists
+
+    # ---- coming and going
+    def wait(self, call: Any, kind: str, keys: Iterable[bytes], timeout_ms: int, *, on_no_key: bool = False,
+             argv: list[bytes] | None = None, timeout_reply: Callable[[], Any] | None = None) -> NoReply:
+        """Have the client of this call wait; see `block`."""
+        client = call.client
+        again = self._again
+        if again is not None and again.client is client:
+            deadline = again.deadline_us
+        else:
+            deadline = monotonic_now_us() + timeout_ms * 1000 if timeout_ms else 0
+        blocked = Blocked(self, call, kind, keys, deadline)
+        blocked.on_no_key = on_no_key
+        blocked.timeout_reply = timeout_reply
+        if argv is not None:
+            blocked.argv = argv
+        self._enter(blocked)
+        return NO_REPLY
+
+    def _enter(self, blocked: Blocked) -> None:
+        client, db = blocked.client, blocked.db
+        for key in blocked.keys:
+            db.blocking.setdefault(key, {})[client] = blocked
+            if blocked.on_no_key:
+                place = (db.index, key)
+                self._no_key[place] = self._no_key.get(place, 0) + 1
+        if blocked.keys and (blocked.kind != LIST or blocked.on_no_key):
+            self._others += 1
+            if self._others == 1:
+                when_unwatched_by_fast_paths(True)
+        client.blocked = blocked
+        client.set(BLOCKED)
+        if blocked.deadline_us:
+            heapq.heappush(self._deadlines, (blocked.deadline_us, client.id, blocked))
+            self._with_deadline += 1
+            self._arm()
+        self._count(1)
+
+    def leave(self, blocked: Blocked) -> None:
+        """Out of all queues. The client is not blocked any more, but does not go on by this alone."""
+        client, db = blocked.client, blocked.db
+        for key in blocked.keys:
+            queue = db.blocking[key]
+            del queue[client]
+            if not queue:
+                del db.blocking[key]
+            if blocked.on_no_key:
+                place = (db.index, key)
+                self._no_key[place] -= 1
+                if not self._no_key[place]:
+                    del self._no_key[place]
+        if blocked.keys and (blocked.kind != LIST or blocked.on_no_key):
+            self._others -= 1
+            if self._others == 0:
+                when_unwatched_by_fast_paths(False)
+        if blocked.deadline_us:
+            self._with_deadline -= 1
+        client.blocked = None
+        client.clear(BLOCKED)
+        self._count(-1)
+
+    def _count(self, by: int) -> None:
+        clients = self.server.clients
+        clients.blocked += by
+        clients.with_timeout = self._with_deadline
+        clients.blocking_on_nokey = len(self._no_key)
+
+    def fail_all(self, error: CommandError) -> None:
+        """The server changed its role: all who wait get the error and are disconnected."""
+        for client in self.server.clients:
+            if client.blocked is not None:
+                client.blocked.fail(error)
+                client.close(after_reply=True)
+
+    # ---- deadlines
+    def _nearest(self) -> int:
+        """The next deadline of somebody who is here; -1 without one. Forgets who left, all of them once they are most."""
+        heap = self._deadlines
+        if len(heap) > 2 * self._with_deadline + 64:
+            heap[:] = [entry for entry in heap if entry[2].client.blocked is entry[2]]
+            heapq.heapify(heap)
+        while heap and heap[0][2].client.blocked is not heap[0][2]:
+            heapq.heappop(heap)
+        return heap[0][0] if heap else -1
+
+    def _arm(self) -> None:
+        """One timer, at the nearest deadline."""
+        timers = self.server.loop.timers
+        due = self._nearest()
+        if self._timer is not None:
+            if self._timer.due_us <= due:
+                return
+            timers.remove(self._timer)
+        now = monotonic_now_us()
+        self._timer = timers.add(now, max(0, -(-(due - now) // 1000)), self._run_timer)
+
+    def _run_timer(self) -> int | None:
+        """Let go whose time is over; milliseconds until the next one, None without one."""
+        while (due := self._nearest()) >= 0:
+            left = due - monotonic_now_us()
+            if left > 0:
+                return max(1, -(-left // 1000))
+            self._deadlines[0][2].time_out()
+        self._timer = None
+        return None
+
+    # ---- keys that became ready
+    def note(self, db: Any, key: bytes) -> None:
+        """Somebody waits for this key, and it changed. Complexity: O(1)."""
+        if (db.index, key) not in self._noted:
+            self._noted.add((db.index, key))
+            self.ready.append((db, key))
+            self.server.loop.attend(self.serve)
+
+    def emptied(self, db: Any) -> None:
+        """A database was emptied: who waits for a key to be there all the time must hear of it."""
+        for index, key in list(self._no_key):
+            if index == db.index:
+                self.note(db, key)
+
+    def swapped(self, first: Any, second: Any) -> None:
+        """Two databases exchanged their keys (SWAPDB, a resync that loaded aside)."""
+        for db in (first, second):
+            for key in list(db.blocking):
+                if (db.index, key) in self._no_key or db.exists(key):
+                    self.note(db, key)
+
+    def serve(self) -> bool:
+        """Run the commands again that wait for ready keys, and for those that become ready by that. A hook of
+        before_sleep too: keys also change by themselves (expiry). Never wants the loop to hurry."""
+        if self._serving or not self.ready or self.server.propagation.depth:
+            return False                            # in the middle of a unit (a busy script lets others speak): later
+        self._serving = True
+        try:
+            while self.ready:
+                db, key = self.ready.popleft()
+                self._noted.discard((db.index, key))
+                self._serve_key(db, key)
+        finally:
+            self._serving = False
+            self.server.loop.attend(self.serve, False)
+        return False
+
+    def _serve_key(self, db: Any, key: bytes) -> None:
+        """Everybody who waits now, once: who has to wait again stands behind."""
+        for client in list(db.blocking.get(key, ())):
+            blocked = client.blocked
+            if blocked is None or blocked.db is not db or key not in blocked.keys or client.has(CLOSE_ASAP):
+                continue
+            value = db.view(key)
+            if blocked.on_no_key or (value is not None and _KIND_OF_TYPE.get(value.TYPE) == blocked.kind):
+                self._run_again(blocked)
+
+    def _run_again(self, blocked: Blocked) -> None:
+        client = blocked.client
+        self.leave(blocked)
+        self._again = blocked
+        try:
+            self.server.executor.process_command(client, blocked.argv)
+        finally:
+            self._again = None
+        if client.has(BLOCKED):
+            return
+        if client.has(PAUSED):
+            client.rewind()                         # CLIENT PAUSE holds it: from the start when that is over
+        else:
+            self.server.loop.resume(client)
+
+
+def block(call: Any, kind: str, keys: Iterable[bytes], timeout_ms: int, *, on_no_key: bool = False,
+          argv: list[bytes] | None = None, timeout_reply: Callable[[], Any] | None = None) -> NoReply:
+    """Have the client of this call wait, and return this as the call's reply: `return block(call, LIST, keys, ms)`.
+
+    The caller has looked at `call.may_block` and found nothing. `kind`: what type of value makes a key ready. timeout_ms: 0
+    is for ever. on_no_key: run again also when the key goes or changes its type. argv: run again this instead of the words
+    of the call (XREAD's $ has become an ID). timeout_reply: a function that says what to reply when time is over; the
+    default is a null array. Without keys the client waits for the deadline, or for `client.blocked.finish(reply)`.
+    """
+    return call.server.blocking.wait(call, kind, keys, timeout_ms, on_no_key=on_no_key, argv=argv,
+                                     timeout_reply=timeout_reply)
+
+
+# ---- wiring
+def wire(server: Any) -> None:
+    """Give the server its waiting room; changes of keys and ends of commands reach it."""
+    server.blocking = room = Blocking(server)
+    server.clients.with_timeout = server.clients.blocking_on_nokey = 0
+    server.effects.ready = room.note
+    server.executor.ready_keys = room.ready
+    server.executor.serve_ready_keys = room.serve
+
+
+def forget(server: Any, client: Client) -> None:
+    """The client is gone."""
+    if client.blocked is not None:
+        server.blocking.leave(client.blocked)
+
+

@@ -36,7 +36,7 @@ from iothreads.ring cimport Message, Queue, Sleeper
 cdef enum:                             # Event.kind
     EVENT_BATCH = 1                    # event.batch
     EVENT_CLOSED = 2                   # event.client: the connection is gone (peer, error, or our close): its id is dead
-    EVENT_HOME = 3                     # event.client: `bytes` of its output left; their chunks were already released
+    EVENT_HOME = 3                     # event.client: `bytes` that send() could not write at once have left; chunks are released
     EVENT_ACCEPTED = 4                 # event.fd, event.listener: a new socket (non-blocking, CLOEXEC); answer with adopt() or close it
 
 cdef struct Event:

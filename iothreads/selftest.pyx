@@ -64,7 +64,7 @@ cdef class Echo:
     cdef readonly int connections
     cdef readonly int refused          # failed accepts
     cdef readonly uint64_t commands
-    cdef readonly uint64_t home        # bytes reported home
+    cdef readonly uint64_t home        # bytes that left at once or were reported home
     cdef readonly uint64_t sent        # bytes given to send()
     cdef readonly uint64_t wakes       # polls that returned
     cdef object thread
@@ -104,6 +104,7 @@ cdef class Echo:
     cdef int turn(self) except -1:
         cdef Event* event
         cdef Peer* peer
+        cdef size_t left
         self.io.poll(1000)
         self.wakes += 1
         peer = self.late               # of the turn before
@@ -132,7 +133,9 @@ cdef class Echo:
             peer.queued = False
             peer.in_flight += peer.out.bytes
             self.sent += peer.out.bytes
-            self.io.send(peer.connection, &peer.out)
+            left = self.io.send(peer.connection, &peer.out)
+            peer.in_flight -= left
+            self.home += left
             if peer.closing:
                 self.io.close(peer.connection, True)
         self.io.flush_wakes()

@@ -26,8 +26,8 @@ from server.config.config import Config
 from server.config.table import BY_NAME
 from server.registry.directive import Directive, DirectiveError, Flag
 from server.registry.quoting import split_args
+from server.version import REDIS_VERSION
 
-REDIS_VERSION = "7.2.6"
 _INCLUDE_DEPTH = 32  # files within files; Redis has no limit and dies of a loop
 _OBSOLETE = frozenset({"list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"})
 _FILE_ONLY = ("include", "loadmodule", "rename-command", "sentinel", "user")

@@ -92,3 +92,19 @@ def options(arguments: tuple[bytes, ...], **known: int) -> dict[str, tuple[bytes
         found[name] = arguments[at + 1:at + 1 + values] if values else True
         at += 1 + values
     return found
+
+
+def scan_options(words: tuple[bytes, ...]) -> tuple[bytes | None, int]:
+    """`[MATCH pattern] [COUNT count]` of HSCAN, SSCAN and ZSCAN: (pattern or None, count, 10 by default)."""
+    pattern, count = None, 10
+    for at in range(0, len(words), 2):
+        name = words[at].upper()
+        if name not in (b"MATCH", b"COUNT") or at + 1 == len(words):
+            raise syntax()
+        if name == b"COUNT":
+            count = integer(words[at + 1])
+            if count < 1:
+                raise syntax()
+        else:
+            pattern = None if words[at + 1] == b"*" else words[at + 1]
+    return pattern, min(count, 1 << 48)

@@ -4,7 +4,7 @@ import pkgutil
 
 import server.dispatch
 
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from iothreads.message cimport REFERENCE_MIN, Batch, arg_at, arg_length, output_reference
@@ -143,7 +143,6 @@ cdef int _exists(Client c, Batch* b, Request* r) except -1:
         return 1
     if fast_expired(e, shared):
         return 0
-    fast_touch(e, shared)
     shared.hits += 1
     write_integer(&c.out, 1)
     return 1
@@ -167,8 +166,17 @@ cdef int _ttl(Client c, Batch* b, Request* r) except -1:
 
 
 # ---- writes
+cdef inline bint _expired_key(Client c, Batch* b, Request* r, uint32_t at, uint64_t hash) noexcept:
+    """Whether a key is there but expired: the definition then deletes it first, and says so."""
+    cdef Entry* e
+    if c.db.table.expires == 0:
+        return False
+    e = table_find(c.db.table, arg_at(b, r, at), arg_length(b, r, at), hash)
+    return e != NULL and fast_expired(e, c.db.keyspace)
+
+
 cdef int _set(Client c, Batch* b, Request* r) except -1:
-    if r.arg_count != 3:
+    if r.arg_count != 3 or _expired_key(c, b, r, 1, fast_hash_of(b, r)):
         return 0
     c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r), arg_at(b, r, 2), arg_length(b, r, 2), False)
     fast_written(c, b, r, 1)
@@ -184,6 +192,9 @@ cdef int _mset(Client c, Batch* b, Request* r) except -1:
     count = _hash_keys(c, b, r, 1, 2, hashes)
     if count == 0:
         return 0
+    for i in range(count):
+        if _expired_key(c, b, r, 1 + 2 * i, hashes[i]):
+            return 0
     for i in range(count):
         c.db.store_string(arg_at(b, r, 1 + 2 * i), arg_length(b, r, 1 + 2 * i), hashes[i],
                           arg_at(b, r, 2 + 2 * i), arg_length(b, r, 2 + 2 * i), False)

@@ -82,7 +82,8 @@ def _report_and_end(server: Any, call: Any) -> NoReturn:
 
 
 def _command(call: Any) -> str:
-    shown = "".join(f"argv[{at}]: '{quoted(word[:128]).decode()}'\n" for at, word in enumerate(call.argv[:_WORDS_SHOWN]))
+    shown = "".join(f"argv[{at}]: '{quoted(word[:128]).decode()}'\n"
+                    for at, word in enumerate(call.argv[:_WORDS_SHOWN]))
     return (f"\n------ CURRENT CLIENT INFO ------\nid={call.client.id} addr={call.client.address} db={call.db.index}\n"
             f"argc: '{len(call.argv)}'\n{shown}")
 

@@ -67,7 +67,7 @@ stats.field("expired_keys", lambda s: s.keyspace.expired_keys, metric="expired_k
 stats.field("expired_stale_perc", lambda s: f"{s.expiry.stale_percent:.2f}", metric="expired_stale_percentage")
 stats.field("expired_time_cap_reached_count", lambda s: s.expiry.time_cap_reached, metric="expired_time_cap_reached_total",
             counter=True)
-stats.field("expire_cycle_cpu_milliseconds", lambda s: s.expiry.spent_us // 1000, metric="expire_cycle_cpu_time_ms_total",
+stats.field("expire_cycle_cpu_milliseconds", lambda s: s.expiry.used_us // 1000, metric="expire_cycle_cpu_time_ms_total",
             counter=True)
 stats.field("evicted_keys", lambda s: s.stats.evicted_keys, metric="evicted_keys_total", counter=True)
 stats.field("evicted_clients", lambda s: s.stats.evicted_clients, metric="evicted_clients_total", counter=True)
@@ -76,9 +76,9 @@ stats.field("total_eviction_exceeded_time", lambda s: s.stats.eviction_exceeded_
 stats.field("current_eviction_exceeded_time", lambda s: s.eviction_exceeded_ms(), metric="current_eviction_exceeded_time_ms")
 stats.field("keyspace_hits", lambda s: s.keyspace.hits, metric="keyspace_hits_total", counter=True)
 stats.field("keyspace_misses", lambda s: s.keyspace.misses, metric="keyspace_misses_total", counter=True)
-stats.field("pubsub_channels", lambda s: s.pubsub.channel_count, metric="pubsub_channels")
-stats.field("pubsub_patterns", lambda s: s.pubsub.pattern_count, metric="pubsub_patterns")
-stats.field("pubsubshard_channels", lambda s: s.pubsub.shard_channel_count, metric="pubsubshard_channels")
+stats.field("pubsub_channels", lambda s: len(s.pubsub.channels), metric="pubsub_channels")
+stats.field("pubsub_patterns", lambda s: len(s.pubsub.patterns), metric="pubsub_patterns")
+stats.field("pubsubshard_channels", lambda s: len(s.pubsub.shard_channels), metric="pubsubshard_channels")
 stats.field("latest_fork_usec", lambda s: s.stats.fork_us, metric="latest_fork_seconds", scale=1e-6)
 stats.field("total_forks", lambda s: s.stats.forks)
 counted("migrate_cached_sockets", "migrate_cached_sockets_total")

@@ -69,9 +69,9 @@ clients = section("clients", "Clients")
 clients.field("connected_clients", lambda s: len(s.clients), metric="connected_clients")
 clients.field("cluster_connections", 0, metric="cluster_connections")
 clients.field("maxclients", lambda s: s.config.maxclients, metric="max_clients")
-clients.field("client_recent_max_input_buffer", lambda s: s.clients.recent_max_input,
+clients.field("client_recent_max_input_buffer", lambda s: s.limits.recent_peaks()[0],
               metric="client_recent_max_input_buffer_bytes")
-clients.field("client_recent_max_output_buffer", lambda s: s.clients.recent_max_output,
+clients.field("client_recent_max_output_buffer", lambda s: s.limits.recent_peaks()[1],
               metric="client_recent_max_output_buffer_bytes")
 clients.field("blocked_clients", lambda s: s.clients.blocked, metric="blocked_clients")
 clients.field("tracking_clients", 0, metric="tracking_clients")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-OFF = ("Latency is not being watched. CONFIG SET latency-monitor-threshold <milliseconds> makes the server note everything "
-       "that takes so long; ask again when it has run for a while.\n")
+OFF = ("Latency is not being watched. CONFIG SET latency-monitor-threshold <milliseconds> makes the server note "
+       "everything that takes so long; ask again when it has run for a while.\n")
 NOTHING = "No latency spike was seen since latency is being watched.\n"
 NO_ADVICE = "\nNone of these events has an easy explanation.\n"
 
@@ -32,23 +32,23 @@ ADVICE = {
 }
 
 TEXTS = {
-    "fork": "Forking takes long because the process has much memory to share with its child, and more so in some virtual "
-            "machines. A machine with a faster fork, or less memory per server, helps.",
+    "fork": "Forking takes long because the process has much memory to share with its child, and more so in some "
+            "virtual machines. A machine with a faster fork, or less memory per server, helps.",
     "slowlog": "SLOWLOG GET shows which commands are slow; {slowlog}",
-    "large-values": "Removing a large value takes time: UNLINK, FLUSHALL ASYNC and the lazyfree-lazy-* directives free it "
-                    "in steps. Many small values are better than one huge one.",
-    "scheduler": "Even commands that do next to nothing were slow, so the process did not get the processor when it needed "
-                 "it: other programs on the machine, a busy neighbour on the host, or swapping. "
+    "large-values": "Removing a large value takes time: UNLINK, FLUSHALL ASYNC and the lazyfree-lazy-* directives "
+                    "free it in steps. Many small values are better than one huge one.",
+    "scheduler": "Even commands that do next to nothing were slow, so the process did not get the processor when it "
+                 "needed it: other programs on the machine, a busy neighbour on the host, or swapping. "
                  "`redis-cli --intrinsic-latency 100`, run there, measures it.",
     "local-disk": "Keep the files on a local disk rather than on the network.",
     "ssd": "An SSD writes and syncs faster.",
-    "writeback": "Mounting ext4 with data=writeback speeds up writing; after a power failure the end of the AOF may then "
-                 "have to be repaired.",
+    "writeback": "Mounting ext4 with data=writeback speeds up writing; after a power failure the end of the AOF may "
+                 "then have to be repaired.",
     "disk-contention": "Something else uses the disk at the same time; other servers on this machine included.",
     "no-appendfsync": "`CONFIG SET no-appendfsync-on-rewrite yes` keeps a rewrite and the fsyncs from getting in each "
                       "other's way, at the price of safety while the rewrite lasts.",
     "appendfsync": "`appendfsync always` waits for the disk at every turn; `everysec` loses at most a second.",
-    "write-load": "What is written during an AOF rewrite has to be added at its end: less writing then makes that shorter.",
+    "write-load": "What is written during an AOF rewrite has to be added at its end: less writing makes that short.",
     "hz": "More and shorter expire cycles: `CONFIG SET hz 100`.",
     "mass-eviction": "Much had to be evicted at once: maxmemory was lowered, or something very large was written.",
     "huge-pages": "Transparent huge pages are in use, which makes copies after a fork expensive: write `never` to "
@@ -95,15 +95,16 @@ def report(server: Any) -> str:
     lines = []
     for number, (name, event) in enumerate(events.items(), 1):
         s = statistics(event, now)
-        lines.append(f"{number}. {name}: {s.samples} latency spikes (average {s.average}ms, mean deviation {s.deviation}ms, "
-                     f"period {s.period / max(1, s.samples):.2f} sec). Worst all time event {event.worst}ms.\n")
+        lines.append(f"{number}. {name}: {s.samples} latency spikes (average {s.average}ms, "
+                     f"mean deviation {s.deviation}ms, period {s.period / max(1, s.samples):.2f} sec). Worst all time event {event.worst}ms.\n")
     advice = list(dict.fromkeys(_wanted(server, events)))
     if not lines and not advice:
         return NOTHING
     text = "Latency spikes were seen:\n\n" + "".join(lines) if lines else ""
     if not advice:
         return text + NO_ADVICE
-    return text + "\nWhat may help:\n\n" + "".join(f"- {TEXTS[key].format(slowlog=_slowlog(server.config))}\n" for key in advice)
+    slowlog = _slowlog(server.config)
+    return text + "\nWhat may help:\n\n" + "".join(f"- {TEXTS[key].format(slowlog=slowlog)}\n" for key in advice)
 
 
 def _wanted(server: Any, events: dict[str, Any]) -> Iterator[str]:

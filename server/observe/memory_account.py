@@ -23,7 +23,7 @@ class MemoryAccount:
     @property
     def clients(self) -> int:
         """Bytes of client query and output buffers."""
-        return self._server.clients.memory
+        return sum(self._server.limits.memory_by_class.values())
 
     @property
     def used(self) -> int:

@@ -38,6 +38,7 @@ from server.observe.stats import Stats
 from server.registry import clock
 from server.registry.command import COMMANDS, rename
 from server.types import list as list_
+from server.types import sorted_set
 from server.version import REDIS_VERSION, VERSION
 
 REHASH_SLICE_US = 1000

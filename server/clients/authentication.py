@@ -16,16 +16,18 @@ WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."
 NO_PASSWORD = ("ERR AUTH <password> called without any password configured for the default user. Are you sure your "
                "configuration is correct?")
 PROTECTED = (
-    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the "
-    b"default user. In this mode connections are only accepted from the loopback interface. If you want to connect "
-    b"from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending "
-    b"the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host "
-    b"the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG "
-    b"REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the "
-    b"Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If "
-    b"you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Set up an "
-    b"authentication password for the default user. NOTE: You only need to do one of the above things in order for the "
-    b"server to start accepting connections from the outside.\r\n")
+    b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for "
+    b"the default user. In this mode connections are only accepted from the loopback interface. If you want to "
+    b"connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable "
+    b"protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by "
+    b"connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly "
+    b"accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively"
+    b" you can just disable the protected mode by editing the Redis configuration file, and setting the "
+    b"protected mode option to 'no', and then restarting the server. 3) If you started the server manually just"
+    b" for testing, restart it with the '--protected-mode no' option. 4) Set up an authentication password for "
+    b"the default user. NOTE: You only need to do one of the above things in order for the server to start "
+    b"accepting connections from the outside."
+    b"\r\n")
 
 
 class Authentication:

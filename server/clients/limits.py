@@ -2,8 +2,8 @@
 
 Output limits (client-output-buffer-limit) are looked at when replies are about to leave, for clients above the lowest
 limit of any class (`loop.output_watermark`), and once a second for the soft limits. With maxmemory-clients set, every
-client that gets a reply is accounted again in that turn, the others once a second; over the limit the largest clients go
-first. A client that is closed for a limit gets none of the replies that wait.
+client that gets a reply is accounted again in that turn, the others once a second; over the limit the largest clients
+go first. A client that is closed for a limit gets none of the replies that wait.
 """
 
 import resource

@@ -2,8 +2,8 @@
 
 A pause has a purpose (a user's command, a failover, a shutdown), an end and a strength; the strongest of those in force
 counts. While there is one, keys neither expire nor get evicted, so that the data set stands still. A client whose
-command is held keeps it (state PAUSED) and runs it again when the pause is over. `when_paused` lets the rooms above know,
-so that fast paths stand back.
+command is held keeps it (state PAUSED) and runs it again when the pause is over. `when_paused` lets the rooms above
+know, so that fast paths stand back.
 """
 
 from collections.abc import Callable

@@ -163,16 +163,32 @@ class Server:
                                 keepalive=config.tcp_keepalive)
 
     # ---- listening
+    def listen(self) -> None:
+        """Open the listeners that the configuration asks for. ListenError says why not."""
+        self.listeners = listen.open_listeners(self.config)
+        for warning in (line for listener in self.listeners for line in listener.warnings):
+            self.log.warning("%s", warning)
+        self.loop.listen(self.listeners)
+
     def rebind(self, config: Any) -> str | None:
-        """CONFIG SET port / bind: listen anew, or say why not."""
+        """CONFIG SET port / bind: close the TCP listeners and open the new ones; when that fails, the old ones again."""
+        kept = [listener for listener in self.listeners if listener.kind != "tcp"]
+        old = [listener.socket.getsockname()[:2] for listener in self.listeners if listener.kind == "tcp"]
+        self.loop.listen(kept)
+        listen.close_listeners([listener for listener in self.listeners if listener.kind == "tcp"])
+        failed = None
         try:
-            sockets = listen.open_listeners(config)
+            opened = listen.open_tcp(list(config.bind), config.port, config.tcp_backlog) if config.port else []
         except listen.ListenError as error:
-            self.log.warning("%s", error)
-            return "Unable to listen on this port" if "port" in str(error) else "Failed to bind to specified addresses."
-        self.listeners = sockets
-        self.loop.listen(sockets)
-        return None
+            for line in str(error).splitlines():
+                self.log.warning("%s", line)
+            failed = "Unable to listen on this port. Check server logs."
+            if old and config.port == old[0][1]:
+                failed = "Failed to bind to specified addresses."
+            opened = [one for address, port in old for one in listen.open_tcp([address], port, config.tcp_backlog)]
+        self.listeners = opened + kept
+        self.loop.listen(self.listeners)
+        return failed
 
     # ---- clients
     def accepted(self, fd: int, listener: int, error: int) -> Client | None:
@@ -184,6 +200,8 @@ class Server:
         client = Client(self.next_client_id, self.keyspace.databases[0], self.loop)
         client.fd = fd
         listen.name_client(client, fd, self.listeners[listener])
+        if self.listeners[listener].kind == "unix":
+            client.set(client_state.UNIX_SOCKET)
         refusal = limits.refusal(self, client) or authentication.refusal(self, client)
         if refusal:
             self.refuse(fd, refusal)
@@ -283,15 +301,14 @@ class Server:
         """Listen and serve until stopped; the exit status."""
         signals.install(self)
         self.log_start()
+        self.loop.io.start()
         try:
-            self.listeners = listen.open_listeners(self.config)
+            self.listen()
         except listen.ListenError as error:
             for line in str(error).splitlines():
                 self.log.warning("%s", line)
             return 1
         self.write_pidfile()
-        self.loop.io.start()
-        self.loop.listen(self.listeners)
         clock.refresh()
         self.loop.timers.add(clock.monotonic_now_us(), 1, self.cron.tick)
         self.log.notice("Server initialized")

@@ -15,7 +15,7 @@ from server.observe.crash_handler cimport CrashContext, crash_context
 from server.registry.clock cimport clock_refresh, clock_state, ticks
 
 from server.dispatch.gates import Postponed
-from server.registry.command import COMMANDS, MAY_REPLICATE, SKIP_MONITOR, SKIP_SLOWLOG, WRITE
+from server.registry.command import COMMANDS, MAY_REPLICATE, SKIP_MONITOR, SKIP_SLOWLOG, TOUCHES_ARBITRARY_KEYS, WRITE
 from server.registry.errors import CommandError, wrong_arity
 from server.registry.reply import NO_REPLY, QUEUED
 
@@ -27,6 +27,7 @@ cdef object _WRITE = WRITE
 cdef object _REPLICATED = WRITE | MAY_REPLICATE
 cdef object _SKIP_SLOWLOG = SKIP_SLOWLOG
 cdef object _SKIP_MONITOR = SKIP_MONITOR
+cdef object _LOOSE = TOUCHES_ARBITRARY_KEYS
 cdef object _QUEUED = QUEUED
 cdef object _NO_REPLY = NO_REPLY
 # What is not queued inside MULTI.
@@ -152,6 +153,7 @@ cdef class Executor:
         command = call.command
         if propagation.depth == 0:
             clock_refresh()
+            propagation.loose = command.has(_LOOSE)
         propagation.depth += 1
         running = _crash[0]
         _crash.argv, _crash.address = <PyObject*>argv, <PyObject*>call.client.address

@@ -19,8 +19,9 @@ from server.structures.listpack cimport LpValue
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport (TYPE_LIST, Entry, entry_set_type, entry_type, table_delete, table_find,
                                       table_insert_word)
+from server.types.bulk cimport write_element
 from server.types.list cimport (LIST_LISTPACK, list_bounds, list_drop, list_grow, list_length, list_new_word, list_peek,
-                                list_push, list_shrink, list_write_range, list_write_value)
+                                list_push, list_shrink, list_write_range)
 from server.types.value cimport release_value
 
 
@@ -78,7 +79,7 @@ cdef int _pop(Client c, Batch* b, Request* r, int end) except -1:
     if not _plain(e, shared):
         return 0
     list_peek(e, end, &value)
-    list_write_value(&c.out, &value)
+    write_element(&c.out, &value)
     if list_length(e) == 1:
         table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
     else:

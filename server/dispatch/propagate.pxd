@@ -10,6 +10,7 @@ cdef class Propagation:
     cdef int selected                  # database of the last command in the stream, -1 = say SELECT first
     cdef public list listeners         # callables(bytes): get the stream once a turn
     cdef list unit                     # (db index, argv) of the execution unit under way
+    cdef public bint loose             # the unit's commands have nothing to do with one another (SCAN deleting expired keys)
     cdef public int depth              # > 0 inside EXEC, a script or a running command
     cdef void feed_raw(self, int db, const char* command, size_t length) noexcept    # one command's own RESP bytes
     cdef int _end_unit(self) except -1

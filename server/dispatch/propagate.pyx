@@ -54,7 +54,7 @@ cdef class Propagation:
             self._end_unit()
 
     cdef int _end_unit(self) except -1:
-        cdef bint several = len(self.unit) > 1
+        cdef bint several = len(self.unit) > 1 and not self.loose
         cdef list unit = self.unit
         self.unit = []
         if several:

@@ -1,4 +1,4 @@
-"""Signals as redis-server treats them: SIGTERM and SIGINT shut down, SIGHUP and SIGPIPE are ignored, a crash is reported.
+"""Signals as redis-server treats them: SIGTERM and SIGINT shut down, SIGHUP and SIGPIPE are ignored, crashes reported.
 
 Handlers only set a flag and wake the loop; the loop's main thread does the work.
 """

@@ -126,6 +126,7 @@ class Server:
             ("notify-keyspace-events",): self.set_notifications,
             ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): self.set_keyspace_rules,
             ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
+            ("zset-max-listpack-entries", "zset-max-listpack-value"): sorted_set.set_limits,
             ("port", "bind"): self.rebind,
             ("io-threads",): lambda c: self.loop.resize(c.io_threads),
             ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): self.set_lane_limits,

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from server.clients import blocking
-from server.commands.generic_scan import parse_cursor
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import BLOCKING, DENYOOM, FAST, READONLY, WRITE, group
@@ -224,8 +223,8 @@ def bzmpop(call: Call, timeout: bytes, *words: bytes) -> Any:
     return pop_from_first(call, wanted) or _wait(call, wanted.keys, wait)
 
 
-@command("BZPOPMIN", arity=-3, flags=WRITE | FAST | BLOCKING, keys=every_key(RW, ACCESS, DELETE, last=-2), since="5.0.0",
-         syntax="key [key ...] timeout",
+@command("BZPOPMIN", arity=-3, flags=WRITE | FAST | BLOCKING, keys=every_key(RW, ACCESS, DELETE, last=-2),
+         since="5.0.0", syntax="key [key ...] timeout",
          history=(("6.0.0", "`timeout` is interpreted as a double instead of an integer."),))
 def bzpopmin(call: Call, *words: bytes) -> Any:
     """Pop the member with the lowest score from the first of several sorted sets that is there, or wait for one.
@@ -237,8 +236,8 @@ def bzpopmin(call: Call, *words: bytes) -> Any:
     return _blocking_pop(call, words[:-1], words[-1], False)
 
 
-@command("BZPOPMAX", arity=-3, flags=WRITE | FAST | BLOCKING, keys=every_key(RW, ACCESS, DELETE, last=-2), since="5.0.0",
-         syntax="key [key ...] timeout",
+@command("BZPOPMAX", arity=-3, flags=WRITE | FAST | BLOCKING, keys=every_key(RW, ACCESS, DELETE, last=-2),
+         since="5.0.0", syntax="key [key ...] timeout",
          history=(("6.0.0", "`timeout` is interpreted as a double instead of an integer."),))
 def bzpopmax(call: Call, *words: bytes) -> Any:
     """Pop the member with the highest score from the first of several sorted sets that is there, or wait for one.
@@ -379,10 +378,12 @@ def zscan(call: Call, key: bytes, cursor_text: bytes, *words: bytes) -> list[obj
 
     Complexity: O(1) for a call, O(N) for the whole walk, N being the number of members.
     """
-    cursor = parse_cursor(cursor_text)
+    cursor = args.cursor(cursor_text)
     zset = call.db.lookup_read(key, SortedSet)
     if zset is None:
         return [b"0", []]
     pattern, count = args.scan_options(words)
     cursor, found = zset.scan(cursor, count)
-    return [b"%d" % cursor, [word for pair in found if pattern is None or glob.match(pattern, pair[0]) for word in pair]]
+    if pattern is not None:
+        found = [pair for pair in found if glob.match(pattern, pair[0])]
+    return [b"%d" % cursor, [word for pair in found for word in pair]]

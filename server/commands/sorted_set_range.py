@@ -88,8 +88,8 @@ def _answer(call: Call, key: bytes, wanted: Range) -> Any:
 def zrange(call: Call, key: bytes, start: bytes, stop: bytes, *words: bytes) -> Any:
     """Return the members in a range of ranks, of scores or of members.
 
-    Ranks start..stop are both included and negative ones count from the end. With REV the order is from high to low, and
-    the limits of a BYSCORE or BYLEX range come as max and min.
+    Ranks start..stop are both included and negative ones count from the end. With REV the order is from high to low,
+    and the limits of a BYSCORE or BYLEX range come as max and min.
 
     Complexity: O(log(N)+M) where N is the number of members and M how many are returned.
     """

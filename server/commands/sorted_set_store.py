@@ -15,8 +15,7 @@ from server.registry.errors import CommandError, syntax, wrong_type
 from server.registry.keys import ACCESS, OW, RO, UPDATE, Keys, counted_keys, keys, spec
 from server.types.set import Set
 from server.types.sorted_set import SortedSet, pairs_reply
-from server.types.sorted_set_result import score as read_score
-from server.types.sorted_set_result import store
+from server.types.sorted_set_result import score as read_score, store
 
 command = group("sorted_set")
 

@@ -1,17 +1,13 @@
 """Walking over all keys: KEYS at once, SCAN in small steps, RANDOMKEY one of them."""
 
-import re
-
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import READONLY, TOUCHES_ARBITRARY_KEYS, group
-from server.registry.errors import CommandError, syntax
+from server.registry.errors import syntax
 from server.structures import glob
 
 command = group("generic")
 
-_CURSOR = re.compile(rb"[+-]?\d+\Z")
-CURSOR_MASK = (1 << 64) - 1
 DEFAULT_COUNT = 10
 MAX_COUNT = 1 << 48             # more keys than there can be
 TYPE_NAMES = frozenset({"string", "list", "set", "zset", "hash", "stream"})
@@ -52,7 +48,7 @@ def scan(call: Call, cursor_text: bytes, *words: bytes) -> list[object]:
 
     Complexity: O(1) for a call, O(N) for the whole walk, N being the number of keys.
     """
-    cursor = parse_cursor(cursor_text)
+    cursor = args.cursor(cursor_text)
     pattern, count, wanted = _scan_options(words)
     cursor, found = call.db.scan(cursor, count)
     if pattern is not None:
@@ -62,17 +58,6 @@ def scan(call: Call, cursor_text: bytes, *words: bytes) -> list[object]:
     elif call.db.expires:
         found = [key for key in found if call.db.exists(key)]
     return [b"%d" % cursor, found]
-
-
-def parse_cursor(text: bytes) -> int:
-    """A cursor, read as leniently as strtoul does. Errors: invalid cursor."""
-    text = text.split(b"\0", 1)[0]
-    if not text:
-        return 0
-    value = int(text) if _CURSOR.match(text) else CURSOR_MASK + 1
-    if abs(value) > CURSOR_MASK:
-        raise CommandError("ERR invalid cursor")
-    return value & CURSOR_MASK
 
 
 def _scan_options(words: tuple[bytes, ...]) -> tuple[bytes | None, int, str | None]:

@@ -3,10 +3,14 @@
 Each function takes bytes and returns a Python value or raises CommandError with Redis's text.
 """
 
+import re
+
 from server.registry.errors import MUST_BE_POSITIVE, NOT_A_FLOAT, NOT_AN_INTEGER, OUT_OF_RANGE, CommandError, syntax
 
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 _DIGITS = frozenset(b"0123456789")
+_CURSOR = re.compile(rb"[+-]?\d+\Z")
+CURSOR_MASK = (1 << 64) - 1
 
 
 def parse_integer(text: bytes) -> int | None:
@@ -92,6 +96,17 @@ def options(arguments: tuple[bytes, ...], **known: int) -> dict[str, tuple[bytes
         found[name] = arguments[at + 1:at + 1 + values] if values else True
         at += 1 + values
     return found
+
+
+def cursor(text: bytes) -> int:
+    """The cursor of SCAN and its like, read as leniently as strtoul does. Errors: invalid cursor."""
+    text = text.split(b"\0", 1)[0]
+    if not text:
+        return 0
+    value = int(text) if _CURSOR.match(text) else CURSOR_MASK + 1
+    if abs(value) > CURSOR_MASK:
+        raise CommandError("ERR invalid cursor")
+    return value & CURSOR_MASK
 
 
 def scan_options(words: tuple[bytes, ...]) -> tuple[bytes | None, int]:

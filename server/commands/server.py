@@ -66,6 +66,7 @@ def flushdb(call: Call, *words: bytes) -> str:
     lazy = _lazily(call, words)
     multi.all_changed(call.db)
     call.dirty += call.db.flush(lazy)
+    call.server.blocking.emptied(call.db)
     _told_even_if_empty(call)
     return OK
 
@@ -80,6 +81,7 @@ def flushall(call: Call, *words: bytes) -> str:
     lazy = _lazily(call, words)
     for db in call.db.keyspace.databases:
         multi.all_changed(db)
+        call.server.blocking.emptied(db)
     call.dirty += call.db.keyspace.flush(lazy)
     _told_even_if_empty(call)
     return OK
@@ -104,6 +106,7 @@ def swapdb(call: Call, first: bytes, second: bytes) -> str:
         multi.all_changed(a, b)
         multi.all_changed(b, a)
         call.db.keyspace.swap(one, other)
+        call.server.blocking.swapped(a, b)
     return OK
 
 
@@ -118,7 +121,8 @@ def time_(call: Call) -> list[bytes]:
     return [b"%d" % (now // 1000000), b"%d" % (now % 1000000)]
 
 
-@command("ROLE", arity=1, flags=NOSCRIPT | LOADING | STALE | FAST | SENTINEL, since="2.8.12", acl=("admin", "dangerous"))
+@command("ROLE", arity=1, flags=NOSCRIPT | LOADING | STALE | FAST | SENTINEL, since="2.8.12",
+         acl=("admin", "dangerous"))
 def role(call: Call) -> list:
     """Describe the instance in replication: master with its offset and replicas, or replica with its master's address.
 
@@ -138,7 +142,8 @@ def lolwut(call: Call, *words: bytes) -> Verbatim:
     return Verbatim(f"Redis ver. {REDIS_VERSION}\n")
 
 
-@command("INFO", arity=-1, flags=LOADING | STALE | SENTINEL, since="1.0.0", acl=("dangerous",), syntax="[section [section ...]]",
+@command("INFO", arity=-1, flags=LOADING | STALE | SENTINEL, since="1.0.0", acl=("dangerous",),
+         syntax="[section [section ...]]",
          tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"),
          history=(("7.0.0", "Takes several sections."),))
 def info(call: Call, *sections: bytes) -> Verbatim:
@@ -169,8 +174,9 @@ def monitor(call: Call) -> str | NoReply:
 
 
 # ---- its end
-@command("SHUTDOWN", arity=-1, flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | SENTINEL | ALLOW_BUSY, since="1.0.0",
-         syntax="[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]", history=(("7.0.0", "Knows NOW, FORCE and ABORT."),))
+@command("SHUTDOWN", arity=-1, flags=ADMIN | NOSCRIPT | LOADING | STALE | NO_MULTI | SENTINEL | ALLOW_BUSY,
+         since="1.0.0", syntax="[NOSAVE | SAVE] [NOW] [FORCE] [ABORT]",
+         history=(("7.0.0", "Knows NOW, FORCE and ABORT."),))
 def shutdown(call: Call, *words: bytes) -> str | NoReply:
     """Save what is to be saved, stop the server and close every connection: there is no reply, unless it fails.
 

@@ -166,7 +166,7 @@ def _docs(found: Command) -> Pairs:
 @command("COMMAND|DOCS", arity=-2, flags=_FLAGS, since="7.0.0", acl=("connection",), tips=_ORDER,
          syntax="[command-name [command-name ...]]")
 def command_docs(call: Call, *names: bytes) -> Pairs:
-    """Document commands: summary, since, group, complexity, history and the tree of arguments; all of them without names.
+    """Document commands: summary, since, group, complexity, history and the tree of arguments; all without names.
 
     Complexity: O(N) where N is the number of commands to look up
     """
@@ -192,7 +192,8 @@ def _keys_of(words: tuple[bytes, ...]) -> list[Any]:
     return [(words[reference.position], reference.flags) for reference in references]
 
 
-@command("COMMAND|GETKEYS", arity=-3, flags=_FLAGS, since="2.8.13", acl=("connection",), syntax="command [arg [arg ...]]")
+@command("COMMAND|GETKEYS", arity=-3, flags=_FLAGS, since="2.8.13", acl=("connection",),
+         syntax="command [arg [arg ...]]")
 def command_getkeys(call: Call, *words: bytes) -> list[bytes]:
     """Return the keys that a whole command would work on.
 

@@ -1,7 +1,7 @@
 """DEBUG: looking inside a server and provoking what is rare, for tests and for those who develop it.
 
-One command with many subcommands, which is how COMMAND shows it. Other rooms add theirs with `subcommand`. What the fuzzing
-and crashing ones do to a server in use is nobody's fault but the caller's: enable-debug-command keeps them off by default.
+One command with many subcommands, which is how COMMAND shows it. Other rooms add theirs with `subcommand`. What the
+crashing ones do to a server in use is the caller's doing: enable-debug-command keeps all of them off by default.
 """
 
 import gc
@@ -30,9 +30,10 @@ _SUBCOMMANDS: dict[str, tuple[Callable[..., Any], int, int, list[str]]] = {}
 _MANY = 1 << 20
 
 
-def subcommand(name: str, least: int = 0, most: int | None = None, *help_lines: str) -> Callable[[Callable[..., Any]], Any]:
-    """Declare DEBUG name with `least` to `most` further words (most None: exactly least). The function gets the Call and
-    those words; help_lines are shown by DEBUG HELP."""
+def subcommand(name: str, least: int = 0, most: int | None = None,
+               *help_lines: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare DEBUG name with `least` to `most` further words (most None: exactly least). The function gets the Call
+    and those words; help_lines are shown by DEBUG HELP."""
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
         _SUBCOMMANDS[name.lower()] = (function, least, least if most is None else most, list(help_lines))
@@ -144,7 +145,8 @@ def digest_value(call: Call, *keys: bytes) -> list[str]:
     return [digest.value_digest(call.db, key).hex() for key in keys]
 
 
-@subcommand("POPULATE", 1, 3, "<count> [<prefix>] [<size>]", "Add <count> string keys <prefix>:<number> that are not there,",
+@subcommand("POPULATE", 1, 3, "<count> [<prefix>] [<size>]",
+            "Add <count> string keys <prefix>:<number> that are not there,",
             "with values value:<number>, cut or filled to <size> bytes. Replicas do not hear.")
 def populate(call: Call, count: bytes, prefix: bytes = b"key", size: bytes = b"0") -> str:
     """Fast enough for millions."""
@@ -197,8 +199,8 @@ def sdslen(call: Call, key: bytes) -> str:
     value = call.db.peek(key)
     if value is None or call.db.encoding(key) == "int":
         raise CommandError("ERR Not an sds encoded string.")
-    return (f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {len(key)}, val_sds_len:{len(value)}, val_sds_avail:0, "
-            f"val_zmalloc: {len(value)}")
+    return (f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {len(key)}, val_sds_len:{len(value)}, "
+            f"val_sds_avail:0, val_zmalloc: {len(value)}")
 
 
 def _print_structure(call: Call, key: bytes, encoding: str, title: str) -> str:
@@ -292,7 +294,8 @@ _SAMPLES: dict[bytes, Callable[[], Any]] = {
     b"array": lambda: [0, 1, 2],
     b"set": lambda: SetOf([0, 1, 2]),
     b"map": lambda: Pairs([(0, False), (1, True), (2, False)]),
-    b"attrib": lambda: Attributed(Pairs([(b"key-popularity", [b"key:123", 90])]), b"Some real reply following the attribute"),
+    b"attrib": lambda: Attributed(Pairs([(b"key-popularity", [b"key:123", 90])]),
+                                  b"Some real reply following the attribute"),
     b"push": lambda: Several([Push(b"server-cpu-usage", 42), b"Some real reply following the push reply"]),
     b"verbatim": lambda: Verbatim("This is a verbatim\nstring"),
     b"true": lambda: True,
@@ -403,7 +406,8 @@ def _stop_collecting(server: Any) -> None:
 
 
 # ---- switches
-@subcommand("FAST-PATHS", 1, 1, "<yes|no>", "Let native short cuts serve plain commands, or have Python serve everything.")
+@subcommand("FAST-PATHS", 1, 1, "<yes|no>",
+            "Let native short cuts serve plain commands, or have Python serve everything.")
 def fast_paths(call: Call, word: bytes) -> str:
     """Replies and effects are the same; tests hold the server to that."""
     if word.lower() not in (b"yes", b"no", b"1", b"0"):
@@ -428,7 +432,8 @@ def _yes(word: bytes) -> bool:
 
 _switch("SET-SKIP-CHECKSUM-VALIDATION", "skip_checksum_validation", _yes, "<0|1>",
         "Skip or check checksums of RDB files and of RESTORE.")
-_switch("SET-DISABLE-DENY-SCRIPTS", "disable_deny_scripts", _yes, "<0|1>", "Let scripts call what they may not, or not.")
+_switch("SET-DISABLE-DENY-SCRIPTS", "disable_deny_scripts", _yes, "<0|1>",
+        "Let scripts call what they may not, or not.")
 _switch("AOF-FLUSH-SLEEP", "aof_flush_sleep_us", _atoi, "<microsec>", "Sleep before each write of the AOF.")
 _switch("DICT-RESIZING", "dict_resizing", _yes, "<0|1>", "Let tables grow and shrink, or not.")
 _switch("DROP-CLUSTER-PACKET-FILTER", "drop_cluster_packet_filter", args.integer, "<packet-type>",

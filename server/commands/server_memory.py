@@ -107,8 +107,8 @@ def memory_doctor(call: Call) -> Verbatim:
     """
     figures = _figures(call.server)
     if figures["total.allocated"] - figures["startup.allocated"] < _SMALL:
-        return Verbatim("Nothing to examine: the data set is empty or very small, and ratios would mean little. Ask again "
-                        "when it has grown.\n")
+        return Verbatim("Nothing to examine: the data set is empty or very small, and ratios would mean little. Ask "
+                        "again when it has grown.\n")
     findings = list(_findings(call.server, figures))
     if not findings:
         return Verbatim("No memory problem found.\n")
@@ -117,12 +117,12 @@ def memory_doctor(call: Call) -> Verbatim:
 
 def _findings(server: Any, figures: dict[str, Any]) -> Any:
     if figures["peak.allocated"] > 1.5 * figures["total.allocated"]:
-        yield (f"Peak memory: {human(figures['peak.allocated'])} were in use once, {human(figures['total.allocated'])} are "
-               "now. What was freed is used again before the system is asked for more, so this is harmless; a high resident "
-               "size follows from it. MEMORY PURGE gives back what can be.")
+        yield (f"Peak memory: {human(figures['peak.allocated'])} were in use once, {human(figures['total.allocated'])} "
+               "are now. What was freed is used again before the system is asked for more, so this is harmless; a high "
+               "resident size follows from it. MEMORY PURGE gives back what can be.")
     if figures["fragmentation"] > 1.4 and figures["fragmentation.bytes"] > _MUCH:
-        yield ("High total RSS: the process holds much more than its data needs. Usually that is left from a peak or from "
-               "deleting keys of very different sizes.")
+        yield ("High total RSS: the process holds much more than its data needs. Usually that is left from a peak or "
+               "from deleting keys of very different sizes.")
     if figures["allocator-fragmentation.ratio"] > 1.1 and figures["allocator-fragmentation.bytes"] > _MUCH:
         yield "High allocator fragmentation: many blocks of memory are only partly in use, mostly after deleting keys."
     if figures["allocator-rss.ratio"] > 1.1 and figures["allocator-rss.bytes"] > _MUCH:
@@ -130,8 +130,8 @@ def _findings(server: Any, figures: dict[str, Any]) -> Any:
     if figures["rss-overhead.ratio"] > 1.1 and figures["rss-overhead.bytes"] > _MUCH + figures["startup.allocated"]:
         yield "High process RSS overhead: memory outside the keyspace has grown: buffers, scripts, the interpreter."
     if figures["clients.normal"] > _CLIENT_MUCH * max(1, len(server.clients)):
-        yield ("Big client buffers: clients hold more than 200 KB each on average, because they do not read their replies "
-               "fast enough or send very large commands. CLIENT LIST shows which (omem, qbuf).")
+        yield ("Big client buffers: clients hold more than 200 KB each on average, because they do not read their "
+               "replies fast enough or send very large commands. CLIENT LIST shows which (omem, qbuf).")
 
 
 @command("MEMORY|MALLOC-STATS", arity=2, since="4.0.0", tips=_SPECIAL)

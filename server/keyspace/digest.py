@@ -3,8 +3,8 @@
 Each key gives a SHA-1 of its name and value; those are combined by XOR, so that order does not count. A master and its
 replica, or a server before and after a restart, hold the same data exactly if the digests are equal.
 
-A type says how its value is digested by `digests(type)`: a function of the view that returns 20 bytes. Ordered types chain
-(`chained`), unordered ones combine (`combined`).
+A type says how its value is digested by `digests(type)`: a function of the view that returns 20 bytes. Ordered types
+chain (`chained`), unordered ones combine (`combined`).
 """
 
 import hashlib
@@ -53,7 +53,7 @@ def digests(type_name: str) -> Callable[[Callable[[Any], bytes]], Callable[[Any]
 
 
 def value_digest(db: Any, key: bytes) -> bytes:
-    """The digest of a key's value and of whether it expires; EMPTY when it is absent. Complexity: O(size of the value)."""
+    """The digest of a key's value and of whether it expires; EMPTY when it is absent. Complexity: O(its size)."""
     kind = db.type_of(key, notify=False)
     if kind is None:
         return EMPTY

@@ -96,7 +96,8 @@ def report(server: Any) -> str:
     for number, (name, event) in enumerate(events.items(), 1):
         s = statistics(event, now)
         lines.append(f"{number}. {name}: {s.samples} latency spikes (average {s.average}ms, "
-                     f"mean deviation {s.deviation}ms, period {s.period / max(1, s.samples):.2f} sec). Worst all time event {event.worst}ms.\n")
+                     f"mean deviation {s.deviation}ms, period {s.period / max(1, s.samples):.2f} sec). "
+                     f"Worst all time event {event.worst}ms.\n")
     advice = list(dict.fromkeys(_wanted(server, events)))
     if not lines and not advice:
         return NOTHING

@@ -33,13 +33,18 @@ _CHOICES = {
 }
 # What a block is called, by the names in it.
 _BLOCKS = {
-    "start end": "range", "start end unit": "range", "count any": "count-block", "strategy operator threshold count": "trim",
+    "start end": "range", "start end unit": "range", "count any": "count-block",
+    "strategy operator threshold count": "trim",
     "radius unit": "circle", "width height unit": "box", "protover auth clientname": "arguments",
 }
 
-_INTEGER = frozenset(
-    ["count", "seconds", "milliseconds", "offset", "index", "ttl", "numkeys", "timeout", "cursor", "db", "destination-db", "decrement", "min-match-len", "protover", "client-id", "bit", "port", "numreplicas", "numlocal", "group-size", "version", "index1", "index2", "rank", "num-matches", "len", "maxlen", "longpos", "start-slot", "end-slot", "slot", "config-epoch", "epoch", "idletime", "frequency", "delete-count", "weight", "num-keys", "first-rank", "min-idle-time", "ms", "num-replicas", "entries-added", "entriesread", "numlocal", "backlog", "limit", "samples"])
-_DOUBLE = frozenset(["score", "longitude", "latitude", "radius", "width", "height"])
+_INTEGER = frozenset((
+    "count", "seconds", "milliseconds", "offset", "index", "ttl", "numkeys", "timeout", "cursor", "db",
+    "destination-db", "decrement", "min-match-len", "protover", "client-id", "bit", "port", "numreplicas", "numlocal",
+    "index1", "index2", "rank", "num-matches", "len", "start-slot", "end-slot", "slot", "config-epoch", "frequency",
+    "weight", "entries-read", "entries-added", "version",
+))
+_DOUBLE = frozenset(("score", "longitude", "latitude", "radius", "width", "height"))
 _TYPES = {"pattern": "pattern", "unix-time-seconds": "unix-time", "unix-time-milliseconds": "unix-time"}
 # The same name means different types in different commands.
 _BY_COMMAND = {
@@ -52,7 +57,8 @@ _BY_COMMAND = {
     ("brpoplpush", "timeout"): "double", ("bzpopmin", "timeout"): "double", ("bzpopmax", "timeout"): "double",
     ("bzmpop", "timeout"): "double", ("wait", "timeout"): "integer",
 }
-_INTEGER_RANGES = frozenset(["getrange", "substr", "lrange", "ltrim", "zremrangebyrank", "zrevrange", "bitcount", "bitpos"])
+_INTEGER_RANGES = frozenset(("getrange", "substr", "lrange", "ltrim", "zremrangebyrank", "zrevrange",
+                             "bitcount", "bitpos"))
 
 
 @dataclass
@@ -111,7 +117,7 @@ def _alternatives(lexemes: Sequence[str], at: int, closing: str | None) -> tuple
 
 
 def _is_token(node: Any) -> bool:
-    return isinstance(node, str) and node != "..." and (node in _SYMBOLS or (node.upper() == node and node.lower() != node))
+    return isinstance(node, str) and (node in _SYMBOLS or (node.upper() == node and node.lower() != node))
 
 
 # ---- building

@@ -36,5 +36,4 @@ cdef void list_shrink(Entry* e) noexcept nogil                                 #
 cdef void list_settle(Entry* e) noexcept nogil                                 # due after a list was built: either encoding may result
 cdef bint list_bounds(Entry* e, int64_t* start, int64_t* stop) noexcept nogil  # negative indexes resolved and cut to the list; 0: empty range
 cdef void list_write_range(Entry* e, Output* out, int64_t start, int64_t stop) noexcept   # an array reply; start and stop from list_bounds
-cdef void list_write_value(Output* out, const LpValue* value) noexcept         # a bulk reply
 cdef uint64_t list_new_word() noexcept nogil                                   # an empty list, LIST_LISTPACK

@@ -1,15 +1,14 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy
+from libc.stdint cimport int64_t, uint64_t
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from iothreads.message cimport Output, output_advance, output_reserve
-from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_raw
+from iothreads.message cimport Output
+from iothreads.resp_writer cimport write_header
 from server.structures.listpack cimport (
-    LP_EOF, LP_INTEGER_TEXT, LpValue, lp_append, lp_bytes, lp_compare, lp_delete, lp_delete_range, lp_dup, lp_free,
-    lp_get, lp_insert, lp_integer_text, lp_last, lp_length, lp_new, lp_next, lp_prepend, lp_prev, lp_replace, lp_seek,
-    lp_skip, lp_first, lp_string_to_int64, LP_AFTER, LP_BEFORE)
+    LP_AFTER, LP_BEFORE, LpValue, lp_append, lp_bytes, lp_compare, lp_delete, lp_delete_range, lp_dup, lp_first, lp_free,
+    lp_get, lp_insert, lp_last, lp_length, lp_new, lp_next, lp_prepend, lp_prev, lp_replace, lp_seek, lp_skip,
+    lp_string_to_int64)
 from server.structures.memory cimport mem_good_size
 from server.structures.quicklist cimport (
     QL_HEAD, QL_TAIL, Quicklist, QuicklistEntry, QuicklistIter, QuicklistNode, quicklist_compare,
@@ -18,7 +17,8 @@ from server.structures.quicklist cimport (
     quicklist_iter_at, quicklist_iter_done, quicklist_new, quicklist_next, quicklist_node_exceeds_limit,
     quicklist_node_is_plain, quicklist_node_size, quicklist_peek, quicklist_push, quicklist_replace_at, quicklist_repr,
     quicklist_set_packed_threshold, quicklist_size_limit, quicklist_take_listpack)
-from server.structures.table cimport (TYPE_LIST, Entry, entry_encoding, entry_set_type, entry_word_ref)
+from server.structures.table cimport TYPE_LIST, Entry, entry_encoding, entry_set_type, entry_word_ref
+from server.types.bulk cimport element_bytes, write_element
 from server.types.value cimport TypeTraits, Value, traits_of
 
 HEAD = QL_HEAD
@@ -129,37 +129,6 @@ cdef void list_drop(Entry* e, int end) noexcept nogil:
 
 
 # ---- replies
-cdef void list_write_value(Output* out, const LpValue* value) noexcept:
-    cdef char digits[LP_INTEGER_TEXT]
-    if value.s != NULL:
-        write_bulk(out, value.s, value.length)
-    else:
-        write_bulk(out, digits, lp_integer_text(value.number, digits))
-
-
-cdef inline void _write_element(Output* out, const LpValue* value) noexcept:
-    """The same with a short way for what most elements are: strings below 100 bytes."""
-    cdef size_t n = value.length
-    cdef char* start
-    cdef char* p
-    if value.s == NULL or n >= 100:
-        list_write_value(out, value)
-        return
-    start = p = output_reserve(out, n + 8)
-    p[0] = c'$'
-    if n >= 10:
-        p[1] = <char>(48 + n // 10)
-        p += 1
-    p[1] = <char>(48 + n % 10)
-    p[2] = c'\r'
-    p[3] = c'\n'
-    memcpy(p + 4, value.s, n)
-    p += 4 + n
-    p[0] = c'\r'
-    p[1] = c'\n'
-    output_advance(out, p + 2 - start)
-
-
 cdef bint list_bounds(Entry* e, int64_t* start, int64_t* stop) noexcept nogil:
     cdef int64_t length = <int64_t>list_length(e)
     if start[0] < 0:
@@ -182,22 +151,15 @@ cdef void list_write_range(Entry* e, Output* out, int64_t start, int64_t stop) n
         p = lp_seek(_listpack(e)[0], start)
         while left:
             lp_get(p, &value)
-            _write_element(out, &value)
+            write_element(out, &value)
             p = lp_skip(p)
             left -= 1
         return
     quicklist_iter_at(_quicklist(e), &it, start, QL_HEAD)
     while left and quicklist_next(&it, &entry):
-        _write_element(out, &entry.value)
+        write_element(out, &entry.value)
         left -= 1
     quicklist_iter_done(&it)
-
-
-cdef bytes _text(const LpValue* value):
-    cdef char digits[LP_INTEGER_TEXT]
-    if value.s != NULL:
-        return PyBytes_FromStringAndSize(value.s, value.length)
-    return PyBytes_FromStringAndSize(digits, lp_integer_text(value.number, digits))
 
 
 # ---- the view
@@ -243,7 +205,7 @@ cdef class List(Value):
         cdef bytes text
         if not list_peek(self.entry, end, &value):
             return None
-        text = _text(&value)
+        text = element_bytes(&value)
         list_drop(self.entry, end)
         return text
 
@@ -276,13 +238,13 @@ cdef class List(Value):
             p = lp_seek(lp, start)
             while left:
                 lp_get(p, &value)
-                found.append(_text(&value))
+                found.append(element_bytes(&value))
                 p = lp_prev(lp, p) if reverse else lp_skip(p)
                 left -= 1
             return found
         quicklist_iter_at(_quicklist(self.entry), &it, start, QL_TAIL if reverse else QL_HEAD)
         while left and quicklist_next(&it, &entry):
-            found.append(_text(&entry.value))
+            found.append(element_bytes(&entry.value))
             left -= 1
         quicklist_iter_done(&it)
         return found
@@ -303,10 +265,10 @@ cdef class List(Value):
             if p == NULL:
                 return None
             lp_get(p, &value)
-            return _text(&value)
+            return element_bytes(&value)
         if not quicklist_index(_quicklist(self.entry), &it, at, &entry):
             return None
-        text = _text(&entry.value)
+        text = element_bytes(&entry.value)
         quicklist_iter_done(&it)
         return text
 

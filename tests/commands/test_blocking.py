@@ -1,0 +1,271 @@
+"""Clients that wait for lists: who is served, when, with what, and what others are told of it."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tests.support.resp import Connection, NullArray, Push, RespError, Status
+
+Connect = Callable[..., Connection]
+
+
+def info(raw: Connection, name: str) -> int:
+    for line in raw("INFO", "clients").decode().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split(":")[1])
+    raise KeyError(name)
+
+
+def until(what: Callable[[], bool]) -> None:
+    """Wait for a condition."""
+    for _ in range(2000):
+        if what():
+            return
+        time.sleep(0.002)
+    raise AssertionError("it never came true")
+
+
+@pytest.fixture
+def waiting(raw: Connection, another: Connect) -> Iterator[Callable[..., Connection]]:
+    """`waiting("BLPOP", "k", 0)`: a connection that waits in this command."""
+
+    def start(*command: Any, **options: Any) -> Connection:
+        connection = another(**options)
+        before = info(raw, "blocked_clients")
+        connection.send(*command)
+        until(lambda: info(raw, "blocked_clients") == before + 1)
+        return connection
+
+    yield start
+
+
+def test_a_push_serves_who_waits(raw, waiting):
+    one = waiting("BLPOP", "a", "b", 0)
+    assert raw("RPUSH", "b", "x", "y") == 2
+    assert one.read() == [b"b", b"x"]
+    assert raw("LRANGE", "b", 0, -1) == [b"y"]
+    assert info(raw, "blocked_clients") == info(raw, "total_blocking_keys") == 0
+
+
+def test_each_command_waits(raw, waiting):
+    served = [(waiting("BRPOP", "k", 0), [b"k", b"5"]), (waiting("BLMPOP", 0, 1, "k", "LEFT", "COUNT", 2), [b"k", [b"1", b"2"]]),
+              (waiting("BLMOVE", "k", "to", "RIGHT", "LEFT", 0), b"4"), (waiting("BRPOPLPUSH", "k", "to", 0), b"3")]
+    raw("RPUSH", "k", 1, 2, 3, 4, 5)
+    assert [connection.read() for connection, _ in served] == [reply for _, reply in served]
+    assert raw("LRANGE", "to", 0, -1) == [b"3", b"4"]
+    assert raw("EXISTS", "k") == 0
+
+
+def test_first_come_first_served(raw, waiting):
+    clients = [waiting("BLPOP", "k", 0) for _ in range(4)]
+    raw("RPUSH", "k", 0, 1)
+    raw("RPUSH", "k", 2)
+    raw("RPUSH", "k", 3)
+    assert [client.read() for client in clients] == [[b"k", b"%d" % number] for number in range(4)]
+
+
+def test_the_order_of_the_keys_does_not_matter_but_which_is_filled_first(raw, waiting):
+    one = waiting("BLPOP", "a", "b", "c", 0)
+    raw.pipeline([("MULTI",), ("RPUSH", "c", 1), ("RPUSH", "a", 2), ("EXEC",)])
+    assert one.read() == [b"a", b"2"]               # run again from the start: the first of its keys that is there
+    assert raw("LRANGE", "c", 0, -1) == [b"1"]
+
+
+def test_the_same_key_twice(raw, waiting):
+    one = waiting("BLPOP", "k", "k", 0)
+    raw("RPUSH", "k", 1, 2)
+    assert one.read() == [b"k", b"1"]
+    assert raw("LLEN", "k") == 1
+
+
+def test_what_follows_in_the_pipeline_waits_too(raw, another):
+    one = another()
+    one.send("BLPOP", "k", 0)
+    one.send("SET", "after", 1)
+    until(lambda: info(raw, "blocked_clients") == 1)
+    assert raw("GET", "after") is None
+    raw("RPUSH", "k", "x")
+    assert one.read() == [b"k", b"x"]
+    assert one.read() == Status("OK")
+    one.send("GET", "after")
+    assert one.read() == b"1"
+
+
+@pytest.mark.parametrize("command", [("BLPOP", "k", "0.02"), ("BLMOVE", "k", "m", "LEFT", "LEFT", 0.02), ("BLMPOP", 0.001, 1, "k", "LEFT"),
+                                     ("BRPOPLPUSH", "k", "m", "0.0001")])
+def test_time_is_over(raw, command):
+    assert raw(*command) is NullArray
+    assert info(raw, "blocked_clients") == info(raw, "clients_in_timeout_table") == info(raw, "total_blocking_keys") == 0
+    assert raw("PING") == Status("PONG")
+
+
+def test_deadlines_in_any_order(raw, waiting):
+    later, sooner, never = waiting("BLPOP", "k", 0.15), waiting("BLPOP", "k", 0.05), waiting("BLPOP", "k", 0)
+    assert info(raw, "clients_in_timeout_table") >= 1
+    assert sooner.read() is NullArray
+    assert later.read() is NullArray
+    raw("RPUSH", "k", 1)
+    assert never.read() == [b"k", b"1"]
+
+
+def test_no_element_is_lost_when_the_client_goes(raw, waiting):
+    one, two = waiting("BLPOP", "k", 0), waiting("BLPOP", "k", 0)
+    one.close()
+    until(lambda: info(raw, "blocked_clients") == 1)
+    raw("RPUSH", "k", 1)
+    assert two.read() == [b"k", b"1"]
+
+
+def test_killed_clients_are_not_served(raw, waiting):
+    one = waiting("BLPOP", "k", 0)
+    one_id = next(line.split()[0][3:] for line in raw("CLIENT", "LIST").decode().splitlines() if "cmd=blpop" in line)
+    raw.pipeline([("CLIENT", "KILL", "ID", one_id), ("RPUSH", "k", 1)])
+    assert raw("LLEN", "k") == 1
+    with pytest.raises(ConnectionError):
+        one.read()
+
+
+def test_only_the_state_after_a_transaction_counts(raw, waiting):
+    one = waiting("BLPOP", "k", 0)
+    raw.pipeline([("MULTI",), ("RPUSH", "k", 1), ("DEL", "k"), ("EXEC",)])
+    raw.pipeline([("MULTI",), ("RPUSH", "k", 1), ("DEL", "k"), ("SET", "k", "string"), ("EXEC",)])
+    assert info(raw, "blocked_clients") == 1
+    raw("DEL", "k")
+    raw.pipeline([("MULTI",), ("RPUSH", "k", 2), ("LPUSH", "k", 3), ("EXEC",)])
+    assert one.read() == [b"k", b"3"]
+
+
+def test_other_types_do_not_wake(raw, waiting):
+    one = waiting("BLPOP", "k", 0)
+    raw("SET", "k", 1)
+    raw("SADD", "k2", 1)
+    raw("RENAME", "k2", "k")
+    assert info(raw, "blocked_clients") == 1
+    raw("DEL", "k")
+    raw("RPUSH", "k", 1)
+    assert one.read() == [b"k", b"1"]
+
+
+def test_a_wrong_type_met_when_run_again(raw, waiting):
+    one = waiting("BLPOP", "a", "b", 0)
+    raw("SET", "a", "text")
+    raw("RPUSH", "b", 1)
+    assert one.read().code == "WRONGTYPE"
+    assert raw("LLEN", "b") == 1
+
+
+@pytest.mark.parametrize("arrive", [[("RPUSH", "x", 1), ("RENAME", "x", "k")], [("RPUSH", "x", 1), ("COPY", "x", "k")],
+                                    [("SELECT", 1), ("RPUSH", "k", 1), ("MOVE", "k", 0), ("SELECT", 0)],
+                                    [("SELECT", 1), ("RPUSH", "k", 1), ("SWAPDB", 0, 1), ("FLUSHDB",), ("SELECT", 0)]])
+def test_lists_that_come_by_other_ways(raw, waiting, arrive):
+    one = waiting("BLPOP", "k", 0)
+    raw.pipeline(arrive)
+    assert one.read() == [b"k", b"1"]
+
+
+def test_each_database_has_its_queues(raw, another):
+    one = another()
+    one("SELECT", 3)
+    one.send("BLPOP", "k", 0)
+    until(lambda: info(raw, "blocked_clients") == 1)
+    raw("RPUSH", "k", "other")
+    raw("SELECT", 3)
+    raw("RPUSH", "k", "mine")
+    assert one.read() == [b"k", b"mine"]
+    raw("SELECT", 0)
+
+
+def test_a_chain_of_moves(raw, waiting):
+    three, two = waiting("BLPOP", "c", 0), waiting("BLMOVE", "b", "c", "LEFT", "LEFT", 0)
+    one = waiting("BLMOVE", "a", "b", "LEFT", "LEFT", 0)
+    raw("RPUSH", "a", "x")
+    assert one.read() == two.read() == b"x"
+    assert three.read() == [b"c", b"x"]
+    assert raw("DBSIZE") == 0
+
+
+def test_moves_in_a_circle_end(raw, waiting):
+    one, two = waiting("BLMOVE", "a", "b", "LEFT", "LEFT", 0), waiting("BLMOVE", "b", "a", "LEFT", "LEFT", 0)
+    raw("RPUSH", "a", "x")
+    assert one.read() == two.read() == b"x"
+    assert raw("LRANGE", "a", 0, -1) == [b"x"]
+
+
+def test_a_destination_of_the_wrong_type(raw, waiting):
+    raw("SET", "to", 1)
+    one, two = waiting("BLMOVE", "k", "to", "LEFT", "LEFT", 0), waiting("BLPOP", "k", 0)
+    raw("RPUSH", "k", "x")
+    assert one.read().code == "WRONGTYPE"
+    assert two.read() == [b"k", b"x"]
+
+
+def test_client_unblock(raw, another):
+    one = another()
+    one_id = one("CLIENT", "ID")
+    assert raw("CLIENT", "UNBLOCK", one_id) == 0
+    for how, reply in (((), NullArray), (("TIMEOUT",), NullArray), (("ERROR",), RespError("UNBLOCKED client unblocked via CLIENT UNBLOCK"))):
+        one.send("BLPOP", "k", 0)
+        until(lambda: info(raw, "blocked_clients") == 1)
+        assert raw("CLIENT", "UNBLOCK", one_id, *how) == 1
+        assert one.read() == reply
+    assert raw("CLIENT", "UNBLOCK", one_id) == 0
+    raw("RPUSH", "k", "x")
+    assert one("BLPOP", "k", 0) == [b"k", b"x"]
+
+
+def test_resp3(raw, waiting):
+    one, two = waiting("BLPOP", "k", 0, protocol=3), waiting("BLPOP", "k", 0.01, protocol=3)
+    assert two.read() is None
+    raw("RPUSH", "k", "x")
+    assert one.read() == [b"k", b"x"]
+
+
+def test_statistics_count_a_wait_once(raw, waiting):
+    def calls() -> int:
+        text = raw("INFO", "commandstats").decode()
+        return next((int(line.split("=")[1].split(",")[0]) for line in text.splitlines() if line.startswith("cmdstat_blpop:")), 0)
+
+    before = calls()
+    one = waiting("BLPOP", "k", 0)
+    assert calls() == before
+    raw("RPUSH", "k", "x")
+    one.read()
+    assert calls() == before + 1
+    raw("BLPOP", "k", 0.001)
+    assert calls() == before + 2
+
+
+def test_who_is_paused_runs_later(raw, waiting, another):
+    one = waiting("BLPOP", "k", 0)
+    raw.pipeline([("MULTI",), ("RPUSH", "k", "x"), ("CLIENT", "PAUSE", 60000, "WRITE"), ("EXEC",)])
+    assert raw("LLEN", "k") == 1
+    raw("CLIENT", "UNPAUSE")
+    assert one.read() == [b"k", b"x"]
+    assert one("PING") == Status("PONG")
+
+
+def test_many_clients_on_many_keys(raw, another):
+    clients = [another() for _ in range(20)]
+    keys = [f"k{number}" for number in range(50)]
+    for client in clients:
+        client.send("BLPOP", *keys, 0)
+    until(lambda: info(raw, "blocked_clients") == 20)
+    assert info(raw, "total_blocking_keys") == 50
+    raw.pipeline([("RPUSH", keys[number], number) for number in range(20)])
+    assert sorted(client.read()[1] for client in clients) == sorted(b"%d" % number for number in range(20))
+    assert info(raw, "total_blocking_keys") == 0
+
+
+def test_events_of_a_served_client(raw, another, waiting, configure):
+    configure("notify-keyspace-events", "KElg")
+    listener = another(protocol=3)
+    listener.send("PSUBSCRIBE", "__keyevent@0__:*")
+    assert listener.read()[0] == b"psubscribe"
+    one = waiting("BLMOVE", "k", "to", "LEFT", "RIGHT", 0)
+    raw("RPUSH", "k", "x")
+    assert one.read() == b"x"
+    told = [listener.read() for _ in range(4)]
+    assert all(isinstance(push, Push) for push in told)
+    assert [(push[2].split(b":")[1], push[3]) for push in told] == [(b"rpush", b"k"), (b"rpush", b"to"), (b"lpop", b"k"), (b"del", b"k")]

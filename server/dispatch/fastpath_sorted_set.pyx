@@ -1,0 +1,328 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Fast paths of sorted sets: ZADD without options, ZINCRBY, ZREM, ZSCORE, ZCARD, ZRANK, ZPOPMIN and ZPOPMAX without a
+count, ranges by rank and by score.
+
+Who waits for a sorted set switches the fast paths off, so ZADD need not look.
+"""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Command as Request
+from iothreads.resp_writer cimport write_bulk, write_double, write_header, write_integer, write_null, write_raw
+from server.clients.client cimport Client
+from server.dispatch.fastpath cimport attach_fast_path, fast_expired, fast_hash_of, fast_touch, fast_written
+from server.keyspace.database cimport Keyspace, parse_int64
+from server.structures.table cimport (TYPE_ZSET, Entry, entry_encoding, entry_type, table_delete, table_find,
+                                      table_insert_word)
+from server.types.sorted_set cimport (
+    ZADD_INCR, ZADDED, ZNAN, ZSET_LISTPACK, ZUPDATED, ZCursor, ZElement, zset_add, zset_convert, zset_create,
+    zset_delete_first, zset_limits, zset_next, zset_parse_bound, zset_parse_score, zset_rank, zset_rank_range,
+    zset_remove, zset_score, zset_score_range, zset_size, zset_walk, zset_write_range)
+from server.types.value cimport release_value
+
+cdef enum:
+    MANY = 64                          # pairs of one ZADD that a fast path takes
+
+
+# ---- finding
+cdef inline Entry* _find(Client c, Batch* b, Request* r) noexcept:
+    return table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
+
+
+cdef inline bint _plain(Entry* e, Keyspace shared) noexcept:
+    return entry_type(e) == TYPE_ZSET and not fast_expired(e, shared)
+
+
+cdef inline bint _read(Client c, Batch* b, Request* r, Entry** e) noexcept:
+    """Find the key for a read, counted and touched; *e is NULL without one. 0: decline."""
+    cdef Keyspace shared = c.db.keyspace
+    e[0] = _find(c, b, r)
+    if e[0] == NULL:
+        shared.misses += 1
+        return True
+    if not _plain(e[0], shared):
+        return False
+    fast_touch(e[0], shared)
+    shared.hits += 1
+    return True
+
+
+cdef inline Entry* _new(Client c, Batch* b, Request* r, size_t elements, size_t member_length) noexcept:
+    cdef Entry* e = table_insert_word(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, 0)
+    e.meta = c.db.keyspace.first_access()
+    zset_create(e, elements, member_length)
+    return e
+
+
+cdef inline void _delete_if_empty(Client c, Batch* b, Request* r, Entry* e) noexcept:
+    if zset_size(e) == 0:
+        table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
+
+
+cdef bint _is_word(Batch* b, Request* r, uint32_t at, const char* lower, size_t length) noexcept:
+    """Whether an argument is this word in any case."""
+    cdef char* word = arg_at(b, r, at)
+    cdef size_t i
+    if arg_length(b, r, at) != length:
+        return False
+    for i in range(length):
+        if word[i] | 32 != lower[i]:
+            return False
+    return True
+
+
+# ---- writes
+cdef int _zadd(Client c, Batch* b, Request* r) except -1:
+    """Only scores and members: an option is no number."""
+    cdef Keyspace shared = c.db.keyspace
+    cdef double scores[MANY]
+    cdef double result
+    cdef Entry* e
+    cdef int outcome, added = 0, updated = 0
+    cdef uint32_t i, pairs
+    if r.arg_count < 4 or r.arg_count & 1 or r.arg_count > 2 + 2 * MANY:
+        return 0
+    pairs = (r.arg_count - 2) >> 1
+    for i in range(pairs):
+        if not zset_parse_score(arg_at(b, r, 2 + 2 * i), arg_length(b, r, 2 + 2 * i), &scores[i]):
+            return 0
+    e = _find(c, b, r)
+    if e == NULL:
+        e = _new(c, b, r, pairs, arg_length(b, r, 3))
+    elif not _plain(e, shared):
+        return 0
+    else:
+        fast_touch(e, shared)
+        if pairs > zset_limits.entries and entry_encoding(e) == ZSET_LISTPACK:
+            zset_convert(e, pairs)
+    for i in range(pairs):
+        outcome = zset_add(e, scores[i], arg_at(b, r, 3 + 2 * i), arg_length(b, r, 3 + 2 * i), 0, &result)
+        if outcome == ZADDED:
+            added += 1
+        elif outcome == ZUPDATED:
+            updated += 1
+    if added or updated:
+        fast_written(c, b, r, added + updated)
+    write_integer(&c.out, added)
+    return 1
+
+
+cdef int _zincrby(Client c, Batch* b, Request* r) except -1:
+    cdef double increment, result
+    cdef Entry* e
+    cdef int outcome
+    if not zset_parse_score(arg_at(b, r, 2), arg_length(b, r, 2), &increment):
+        return 0
+    e = _find(c, b, r)
+    if e == NULL:
+        e = _new(c, b, r, 1, arg_length(b, r, 3))
+    elif not _plain(e, c.db.keyspace):
+        return 0
+    elif zset_limits.entries == 0 and entry_encoding(e) == ZSET_LISTPACK:
+        return 0
+    outcome = zset_add(e, increment, arg_at(b, r, 3), arg_length(b, r, 3), ZADD_INCR, &result)
+    if outcome == ZNAN:
+        return 0
+    fast_touch(e, c.db.keyspace)
+    if outcome == ZADDED or outcome == ZUPDATED:
+        fast_written(c, b, r, 1)
+    write_double(&c.out, result, c.resp)
+    return 1
+
+
+cdef int _zrem(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e = _find(c, b, r)
+    cdef uint32_t i
+    cdef int64_t removed = 0
+    if e != NULL:
+        if not _plain(e, c.db.keyspace):
+            return 0
+        fast_touch(e, c.db.keyspace)
+        for i in range(2, r.arg_count):
+            removed += zset_remove(e, arg_at(b, r, i), arg_length(b, r, i))
+        if removed:
+            _delete_if_empty(c, b, r, e)
+            fast_written(c, b, r, removed)
+    write_integer(&c.out, removed)
+    return 1
+
+
+cdef int _zpop(Client c, Batch* b, Request* r, bint highest) except -1:
+    cdef Entry* e
+    cdef ZCursor cursor
+    cdef ZElement element
+    cdef size_t size
+    if r.arg_count != 2:
+        return 0
+    e = _find(c, b, r)
+    if e == NULL:
+        write_raw(&c.out, "*0\r\n", 4)
+        return 1
+    if not _plain(e, c.db.keyspace):
+        return 0
+    fast_touch(e, c.db.keyspace)
+    size = zset_size(e)
+    if highest:
+        zset_walk(e, size - 1, size, False, &cursor)
+    else:
+        zset_walk(e, 0, 1, False, &cursor)
+    zset_next(&cursor, &element)
+    write_raw(&c.out, "*2\r\n", 4)
+    write_bulk(&c.out, element.member, element.length)
+    write_double(&c.out, element.score, c.resp)
+    zset_delete_first(e, highest)
+    if size == 1:
+        _delete_if_empty(c, b, r, e)
+    fast_written(c, b, r, 1)
+    return 1
+
+
+cdef int _zpopmin(Client c, Batch* b, Request* r) except -1:
+    return _zpop(c, b, r, False)
+
+
+cdef int _zpopmax(Client c, Batch* b, Request* r) except -1:
+    return _zpop(c, b, r, True)
+
+
+# ---- reads
+cdef int _zscore(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef double score
+    if not _read(c, b, r, &e):
+        return 0
+    if e != NULL and zset_score(e, arg_at(b, r, 2), arg_length(b, r, 2), &score):
+        write_double(&c.out, score, c.resp)
+    else:
+        write_null(&c.out, c.resp)
+    return 1
+
+
+cdef int _zcard(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    if not _read(c, b, r, &e):
+        return 0
+    write_integer(&c.out, zset_size(e) if e != NULL else 0)
+    return 1
+
+
+cdef int _zrank(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef double score
+    cdef size_t rank
+    if r.arg_count != 3 or not _read(c, b, r, &e):
+        return 0
+    if e != NULL and zset_rank(e, arg_at(b, r, 2), arg_length(b, r, 2), &rank, &score):
+        write_integer(&c.out, rank)
+    else:
+        write_null(&c.out, c.resp)
+    return 1
+
+
+cdef int _by_rank(Client c, Batch* b, Request* r, bint reverse) except -1:
+    """start stop [WITHSCORES]"""
+    cdef int64_t start, stop
+    cdef Entry* e
+    cdef size_t first, end, size
+    if r.arg_count > 5 or (r.arg_count == 5 and not _is_word(b, r, 4, "withscores", 10)):
+        return 0
+    if not (parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &start)
+            and parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &stop)):
+        return 0
+    if not _read(c, b, r, &e):
+        return 0
+    size = zset_size(e) if e != NULL else 0
+    if e == NULL or not zset_rank_range(start, stop, size, &first, &end):
+        write_header(&c.out, c'*', 0)
+        return 1
+    if reverse:
+        first, end = size - end, size - first
+    zset_write_range(e, first, end, reverse, r.arg_count == 5, &c.out, c.resp)
+    return 1
+
+
+cdef int _zrange(Client c, Batch* b, Request* r) except -1:
+    return _by_rank(c, b, r, False)
+
+
+cdef int _zrevrange(Client c, Batch* b, Request* r) except -1:
+    return _by_rank(c, b, r, True)
+
+
+cdef int _by_score(Client c, Batch* b, Request* r, bint reverse) except -1:
+    """min max (max min when reversed) and then nothing, WITHSCORES, or LIMIT offset count"""
+    cdef double low, high
+    cdef bint low_exclusive, high_exclusive
+    cdef int64_t offset = 0, count = -1
+    cdef Entry* e
+    cdef size_t first, end
+    if r.arg_count == 7:
+        if not (_is_word(b, r, 4, "limit", 5) and parse_int64(arg_at(b, r, 5), arg_length(b, r, 5), &offset)
+                and parse_int64(arg_at(b, r, 6), arg_length(b, r, 6), &count)) or offset < 0:
+            return 0
+    elif r.arg_count > 5 or (r.arg_count == 5 and not _is_word(b, r, 4, "withscores", 10)):
+        return 0
+    if not (zset_parse_bound(arg_at(b, r, 3 if reverse else 2), arg_length(b, r, 3 if reverse else 2), &low, &low_exclusive)
+            and zset_parse_bound(arg_at(b, r, 2 if reverse else 3), arg_length(b, r, 2 if reverse else 3), &high,
+                                 &high_exclusive)):
+        return 0
+    if not _read(c, b, r, &e):
+        return 0
+    if e == NULL:
+        write_header(&c.out, c'*', 0)
+        return 1
+    zset_score_range(e, low, low_exclusive, high, high_exclusive, &first, &end)
+    if <uint64_t>offset >= end - first:
+        end = first
+    elif reverse:
+        end -= offset
+        if count >= 0 and <size_t>count < end - first:
+            first = end - count
+    else:
+        first += offset
+        if count >= 0 and <size_t>count < end - first:
+            end = first + count
+    zset_write_range(e, first, end, reverse, r.arg_count == 5, &c.out, c.resp)
+    return 1
+
+
+cdef int _zrangebyscore(Client c, Batch* b, Request* r) except -1:
+    return _by_score(c, b, r, False)
+
+
+cdef int _zrevrangebyscore(Client c, Batch* b, Request* r) except -1:
+    return _by_score(c, b, r, True)
+
+
+cdef int _zcount(Client c, Batch* b, Request* r) except -1:
+    cdef double low, high
+    cdef bint low_exclusive, high_exclusive
+    cdef Entry* e
+    cdef size_t first = 0, end = 0
+    if not (zset_parse_bound(arg_at(b, r, 2), arg_length(b, r, 2), &low, &low_exclusive)
+            and zset_parse_bound(arg_at(b, r, 3), arg_length(b, r, 3), &high, &high_exclusive)):
+        return 0
+    if not _read(c, b, r, &e):
+        return 0
+    if e != NULL:
+        zset_score_range(e, low, low_exclusive, high, high_exclusive, &first, &end)
+    write_integer(&c.out, end - first)
+    return 1
+
+
+def attach(dict records) -> None:
+    """Give the sorted set commands their fast paths."""
+    attach_fast_path(records, "zadd", _zadd)
+    attach_fast_path(records, "zincrby", _zincrby)
+    attach_fast_path(records, "zrem", _zrem)
+    attach_fast_path(records, "zpopmin", _zpopmin)
+    attach_fast_path(records, "zpopmax", _zpopmax)
+    attach_fast_path(records, "zscore", _zscore)
+    attach_fast_path(records, "zcard", _zcard)
+    attach_fast_path(records, "zrank", _zrank)
+    attach_fast_path(records, "zrange", _zrange)
+    attach_fast_path(records, "zrevrange", _zrevrange)
+    attach_fast_path(records, "zrangebyscore", _zrangebyscore)
+    attach_fast_path(records, "zrevrangebyscore", _zrevrangebyscore)
+    attach_fast_path(records, "zcount", _zcount)

@@ -16,7 +16,6 @@ from typing import Any
 
 from iothreads import listen
 from iothreads.handoff import IOThreads
-
 from server.clients import authentication, blocking, client as client_state, limits, multi, pubsub
 from server.clients.client import Client
 from server.clients.table import ClientTable
@@ -37,8 +36,7 @@ from server.observe.slowlog import SlowLog
 from server.observe.stats import Stats
 from server.registry import clock
 from server.registry.command import COMMANDS, rename
-from server.types import list as list_
-from server.types import sorted_set
+from server.types import list as list_, sorted_set
 from server.version import REDIS_VERSION, VERSION
 
 REHASH_SLICE_US = 1000
@@ -122,7 +120,9 @@ class Server:
             ("slowlog-log-slower-than",): lambda c: conditions.set_slow_log(c.slowlog_log_slower_than),
             ("slowlog-max-len",): self.set_slowlog_length,
             ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
-            ("latency-monitor-threshold",): lambda c: setattr(self.latency, "threshold_ms", c.latency_monitor_threshold),
+            ("latency-monitor-threshold",): lambda c: setattr(
+                self.latency, "threshold_ms", c.latency_monitor_threshold
+            ),
             ("notify-keyspace-events",): self.set_notifications,
             ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): self.set_keyspace_rules,
             ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
@@ -160,8 +160,11 @@ class Server:
 
     def set_lane_limits(self, config: Any) -> None:
         """What the lanes check by themselves."""
-        self.loop.io.set_limits(max_bulk=config.proto_max_bulk_len, query_buffer=config.client_query_buffer_limit,
-                                keepalive=config.tcp_keepalive)
+        self.loop.io.set_limits(
+            max_bulk=config.proto_max_bulk_len,
+            query_buffer=config.client_query_buffer_limit,
+            keepalive=config.tcp_keepalive,
+        )
 
     # ---- listening
     def listen(self) -> None:
@@ -326,17 +329,28 @@ class Server:
     def log_start(self) -> None:
         """The lines that Redis begins its log with; tools look for the PID."""
         self.log.notice("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
-        self.log.notice("Redis version=%s, bits=%d, commit=00000000, modified=0, pid=%d, just started (Remus %s, Python %s)",
-                        REDIS_VERSION, 64 if sys.maxsize > 2**32 else 32, os.getpid(), VERSION, platform.python_version())
+        self.log.notice(
+            "Redis version=%s, bits=%d, commit=00000000, modified=0, pid=%d, just started (Remus %s, Python %s)",
+            REDIS_VERSION,
+            64 if sys.maxsize > 2**32 else 32,
+            os.getpid(),
+            VERSION,
+            platform.python_version(),
+        )
         if self.config.configfile:
             self.log.notice("Configuration loaded")
         else:
-            self.log.warning("Warning: no config file specified, using the default config. In order to specify a config "
-                             "file use %s /path/to/redis.conf", sys.argv[0])
+            self.log.warning(
+                "Warning: no config file specified, using the default config. In order to specify a config "
+                "file use %s /path/to/redis.conf",
+                sys.argv[0],
+            )
         self.config.log_to(lambda level, text: self.log.write(LEVELS.index(level), text))
         mode = "cluster" if self.config.cluster_enabled else "standalone"
         if self.config.always_show_logo or (sys.stdout.isatty() and not self.config.logfile):
-            self.log.raw(LOGO.format(version=VERSION, redis=REDIS_VERSION, mode=mode, port=self.config.port, pid=os.getpid()))
+            self.log.raw(
+                LOGO.format(version=VERSION, redis=REDIS_VERSION, mode=mode, port=self.config.port, pid=os.getpid())
+            )
         else:
             self.log.notice("Running mode=%s, port=%d.", mode, self.config.port)
 
@@ -380,4 +394,4 @@ LOGO = r"""
 
 """
 
-_ = client_state, info_data, info_server     # imported for what they declare
+_ = client_state, info_data, info_server  # imported for what they declare

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MAX_HZ = 500
-CLIENTS_PER_TICK = 200         # dynamic-hz: more clients than this per tick double the frequency
+CLIENTS_PER_TICK = 200  # dynamic-hz: more clients than this per tick double the frequency
 
 
 @dataclass

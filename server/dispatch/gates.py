@@ -30,12 +30,28 @@ class Gate:
 
 
 # Redis's order; rooms that come later take their place by number.
-ORDER = {"protected": 10, "authenticated": 20, "no-multi": 25, "permitted": 30, "cluster": 40, "memory": 50, "disk": 60, "min-replicas": 70,
-         "readonly-replica": 80, "subscribed": 90, "stale": 100, "loading": 110, "busy": 120, "paused": 130}
+ORDER = {
+    "protected": 10,
+    "authenticated": 20,
+    "no-multi": 25,
+    "permitted": 30,
+    "cluster": 40,
+    "memory": 50,
+    "disk": 60,
+    "min-replicas": 70,
+    "readonly-replica": 80,
+    "subscribed": 90,
+    "stale": 100,
+    "loading": 110,
+    "busy": 120,
+    "paused": 130,
+}
 _gates: list[Gate] = []
 
 
-def gate(name: str, concerns: Callable[[Command], bool] = lambda command: True) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+def gate(
+    name: str, concerns: Callable[[Command], bool] = lambda command: True
+) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
     """Register a gate by its name in ORDER; `concerns` says for which commands."""
 
     def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
@@ -61,9 +77,10 @@ def protected(call: Any) -> None:
     if allowed == "yes" or (allowed == "local" and local) or call.client.has(c.FAKE):
         return
     raise CommandError(
-        f"ERR {name.upper()} command not allowed. If the enable-{name}-command option is set to \"local\", you can run it "
+        f'ERR {name.upper()} command not allowed. If the enable-{name}-command option is set to "local", you can run it '
         "from a local connection, otherwise you need to set this option in the configuration file, and then restart the "
-        "server.")
+        "server."
+    )
 
 
 @gate("authenticated", lambda command: not command.has(NO_AUTH))
@@ -77,13 +94,25 @@ def authenticated(call: Any) -> None:
 def memory(call: Any) -> None:
     """Make room when over maxmemory; refuse what would need more when that fails."""
     limit = call.config.maxmemory
-    if limit and not call.server.make_room() and (
-            call.command.has(DENYOOM) or (call.client.has(c.MULTI) and call.command.name not in ("exec", "discard"))):
+    if (
+        limit
+        and not call.server.make_room()
+        and (call.command.has(DENYOOM) or (call.client.has(c.MULTI) and call.command.name not in ("exec", "discard")))
+    ):
         raise CommandError(errors.OUT_OF_MEMORY)
 
 
-_SUBSCRIBED_ALLOWED = {"subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe", "ping",
-                       "quit", "reset"}
+_SUBSCRIBED_ALLOWED = {
+    "subscribe",
+    "unsubscribe",
+    "psubscribe",
+    "punsubscribe",
+    "ssubscribe",
+    "sunsubscribe",
+    "ping",
+    "quit",
+    "reset",
+}
 
 
 @gate("subscribed", lambda command: command.name not in _SUBSCRIBED_ALLOWED)
@@ -92,7 +121,8 @@ def subscribed(call: Any) -> None:
     if call.client.resp == 2 and call.client.slow & c.SUBSCRIBED:
         raise CommandError(
             f"ERR Can't execute '{call.command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
-            "allowed in this context")
+            "allowed in this context"
+        )
 
 
 @gate("loading", lambda command: not command.has(LOADING))

@@ -10,7 +10,7 @@ from typing import Any
 # The letters of notify-keyspace-events, and the class of every event by its name.
 KEYSPACE, KEYEVENT = "K", "E"
 CLASSES = "g$lshzxetdmn"
-ALL_CLASSES = "g$lshzxetd"          # what A stands for
+ALL_CLASSES = "g$lshzxetd"  # what A stands for
 EVENT_CLASS = {
     event: letter
     for letter, events in {
@@ -20,9 +20,12 @@ EVENT_CLASS = {
         "s": "sadd srem spop sinterstore sunionstore sdiffstore",
         "h": "hset hincrby hincrbyfloat hdel",
         "z": "zadd zincr zrem zremrangebyscore zremrangebyrank zremrangebylex zdiffstore zinterstore zunionstore zpopmin "
-             "zpopmax zrangestore geosearchstore georadiusstore",
+        "zpopmax zrangestore geosearchstore georadiusstore",
         "t": "xadd xtrim xdel xgroup-create xgroup-createconsumer xgroup-delconsumer xgroup-destroy xgroup-setid xsetid",
-        "x": "expired", "e": "evicted", "m": "keymiss", "n": "new",
+        "x": "expired",
+        "e": "evicted",
+        "m": "keymiss",
+        "n": "new",
     }.items()
     for event in events.split()
 }
@@ -36,8 +39,8 @@ class Effects:
     def __init__(self) -> None:
         self.flags = ""
         self.publish: Callable[[bytes, bytes], Any] | None = None
-        self.tracked: Callable[[Any, bytes], None] | None = None      # client-side caching (None: nobody tracks)
-        self.ready: Callable[[Any, bytes], None] | None = None        # a key that somebody is blocked on may be ready
+        self.tracked: Callable[[Any, bytes], None] | None = None  # client-side caching (None: nobody tracks)
+        self.ready: Callable[[Any, bytes], None] | None = None  # a key that somebody is blocked on may be ready
         self.watched_changed: Callable[[Any, bytes], None] | None = None
 
     def set_flags(self, letters: str) -> None:

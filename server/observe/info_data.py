@@ -11,8 +11,12 @@ from server.registry.info import section
 persistence = section("persistence", "Persistence")
 persistence.field("loading", lambda s: int(s.loading), metric="loading_dump_file")
 for _name, _value, _metric in (
-    ("async_loading", 0, "async_loading"), ("current_cow_peak", 0, ""), ("current_cow_size", 0, ""),
-    ("current_cow_size_age", 0, ""), ("current_fork_perc", "0.00", ""), ("current_save_keys_processed", 0, ""),
+    ("async_loading", 0, "async_loading"),
+    ("current_cow_peak", 0, ""),
+    ("current_cow_size", 0, ""),
+    ("current_cow_size_age", 0, ""),
+    ("current_fork_perc", "0.00", ""),
+    ("current_save_keys_processed", 0, ""),
     ("current_save_keys_total", 0, ""),
 ):
     persistence.field(_name, _value, metric=_metric)
@@ -20,16 +24,24 @@ persistence.field("rdb_changes_since_last_save", lambda s: s.dirty, metric="rdb_
 persistence.field("rdb_bgsave_in_progress", 0, metric="rdb_bgsave_in_progress")
 persistence.field("rdb_last_save_time", lambda s: int(s.start_time), metric="rdb_last_save_timestamp_seconds")
 for _name, _value, _metric in (
-    ("rdb_last_bgsave_status", "ok", "rdb_last_bgsave_status"), ("rdb_last_bgsave_time_sec", -1, "rdb_last_bgsave_duration_sec"),
-    ("rdb_current_bgsave_time_sec", -1, "rdb_current_bgsave_duration_sec"), ("rdb_saves", 0, "rdb_saves_total"),
-    ("rdb_last_cow_size", 0, "rdb_last_cow_size_bytes"), ("rdb_last_load_keys_expired", 0, "rdb_last_load_expired_keys"),
-    ("rdb_last_load_keys_loaded", 0, "rdb_last_load_loaded_keys"), ("aof_enabled", 0, "aof_enabled"),
-    ("aof_rewrite_in_progress", 0, "aof_rewrite_in_progress"), ("aof_rewrite_scheduled", 0, "aof_rewrite_scheduled"),
+    ("rdb_last_bgsave_status", "ok", "rdb_last_bgsave_status"),
+    ("rdb_last_bgsave_time_sec", -1, "rdb_last_bgsave_duration_sec"),
+    ("rdb_current_bgsave_time_sec", -1, "rdb_current_bgsave_duration_sec"),
+    ("rdb_saves", 0, "rdb_saves_total"),
+    ("rdb_last_cow_size", 0, "rdb_last_cow_size_bytes"),
+    ("rdb_last_load_keys_expired", 0, "rdb_last_load_expired_keys"),
+    ("rdb_last_load_keys_loaded", 0, "rdb_last_load_loaded_keys"),
+    ("aof_enabled", 0, "aof_enabled"),
+    ("aof_rewrite_in_progress", 0, "aof_rewrite_in_progress"),
+    ("aof_rewrite_scheduled", 0, "aof_rewrite_scheduled"),
     ("aof_last_rewrite_time_sec", -1, "aof_last_rewrite_duration_sec"),
     ("aof_current_rewrite_time_sec", -1, "aof_current_rewrite_duration_sec"),
-    ("aof_last_bgrewrite_status", "ok", "aof_last_bgrewrite_status"), ("aof_rewrites", 0, ""),
-    ("aof_rewrites_consecutive_failures", 0, ""), ("aof_last_write_status", "ok", "aof_last_write_status"),
-    ("aof_last_cow_size", 0, "aof_last_cow_size_bytes"), ("module_fork_in_progress", 0, "module_fork_in_progress"),
+    ("aof_last_bgrewrite_status", "ok", "aof_last_bgrewrite_status"),
+    ("aof_rewrites", 0, ""),
+    ("aof_rewrites_consecutive_failures", 0, ""),
+    ("aof_last_write_status", "ok", "aof_last_write_status"),
+    ("aof_last_cow_size", 0, "aof_last_cow_size_bytes"),
+    ("module_fork_in_progress", 0, "module_fork_in_progress"),
     ("module_fork_last_cow_size", 0, "module_fork_last_cow_size"),
 ):
     persistence.field(_name, _value, metric=_metric)
@@ -48,7 +60,9 @@ def counted(name: str, metric: str = "", *, counter: bool = False, scale: float 
     stats.field(name, lambda s: s.stats.counters.get(name, 0), metric=metric, counter=counter, scale=scale)
 
 
-stats.field("total_connections_received", lambda s: s.clients.received, metric="connections_received_total", counter=True)
+stats.field(
+    "total_connections_received", lambda s: s.clients.received, metric="connections_received_total", counter=True
+)
 stats.field("total_commands_processed", lambda s: s.commands_processed, metric="commands_processed_total", counter=True)
 stats.field("instantaneous_ops_per_sec", lambda s: int(s.stats.commands_rate.per_second))
 stats.field("total_net_input_bytes", lambda s: lanes(s, "bytes_in"), metric="net_input_bytes_total", counter=True)
@@ -65,15 +79,29 @@ stats.field("sync_partial_ok", 0, metric="replica_partial_resync_accepted")
 stats.field("sync_partial_err", 0, metric="replica_partial_resync_denied")
 stats.field("expired_keys", lambda s: s.keyspace.expired_keys, metric="expired_keys_total", counter=True)
 stats.field("expired_stale_perc", lambda s: f"{s.expiry.stale_percent:.2f}", metric="expired_stale_percentage")
-stats.field("expired_time_cap_reached_count", lambda s: s.expiry.time_cap_reached, metric="expired_time_cap_reached_total",
-            counter=True)
-stats.field("expire_cycle_cpu_milliseconds", lambda s: s.expiry.used_us // 1000, metric="expire_cycle_cpu_time_ms_total",
-            counter=True)
+stats.field(
+    "expired_time_cap_reached_count",
+    lambda s: s.expiry.time_cap_reached,
+    metric="expired_time_cap_reached_total",
+    counter=True,
+)
+stats.field(
+    "expire_cycle_cpu_milliseconds",
+    lambda s: s.expiry.used_us // 1000,
+    metric="expire_cycle_cpu_time_ms_total",
+    counter=True,
+)
 stats.field("evicted_keys", lambda s: s.stats.evicted_keys, metric="evicted_keys_total", counter=True)
 stats.field("evicted_clients", lambda s: s.stats.evicted_clients, metric="evicted_clients_total", counter=True)
-stats.field("total_eviction_exceeded_time", lambda s: s.stats.eviction_exceeded_us // 1000,
-            metric="eviction_exceeded_time_ms_total", counter=True)
-stats.field("current_eviction_exceeded_time", lambda s: s.eviction_exceeded_ms(), metric="current_eviction_exceeded_time_ms")
+stats.field(
+    "total_eviction_exceeded_time",
+    lambda s: s.stats.eviction_exceeded_us // 1000,
+    metric="eviction_exceeded_time_ms_total",
+    counter=True,
+)
+stats.field(
+    "current_eviction_exceeded_time", lambda s: s.eviction_exceeded_ms(), metric="current_eviction_exceeded_time_ms"
+)
 stats.field("keyspace_hits", lambda s: s.keyspace.hits, metric="keyspace_hits_total", counter=True)
 stats.field("keyspace_misses", lambda s: s.keyspace.misses, metric="keyspace_misses_total", counter=True)
 stats.field("pubsub_channels", lambda s: len(s.pubsub.channels), metric="pubsub_channels")
@@ -83,30 +111,56 @@ stats.field("latest_fork_usec", lambda s: s.stats.fork_us, metric="latest_fork_s
 stats.field("total_forks", lambda s: s.stats.forks)
 counted("migrate_cached_sockets", "migrate_cached_sockets_total")
 counted("slave_expires_tracked_keys", "slave_expires_tracked_keys")
-for _name, _metric in (("active_defrag_hits", "defrag_hits"), ("active_defrag_misses", "defrag_misses"),
-                       ("active_defrag_key_hits", "defrag_key_hits"), ("active_defrag_key_misses", "defrag_key_misses"),
-                       ("total_active_defrag_time", ""), ("current_active_defrag_time", ""),
-                       ("tracking_total_keys", "tracking_total_keys"), ("tracking_total_items", "tracking_total_items"),
-                       ("tracking_total_prefixes", "tracking_total_prefixes")):
+for _name, _metric in (
+    ("active_defrag_hits", "defrag_hits"),
+    ("active_defrag_misses", "defrag_misses"),
+    ("active_defrag_key_hits", "defrag_key_hits"),
+    ("active_defrag_key_misses", "defrag_key_misses"),
+    ("total_active_defrag_time", ""),
+    ("current_active_defrag_time", ""),
+    ("tracking_total_keys", "tracking_total_keys"),
+    ("tracking_total_items", "tracking_total_items"),
+    ("tracking_total_prefixes", "tracking_total_prefixes"),
+):
     counted(_name, _metric)
-stats.field("unexpected_error_replies", lambda s: s.stats.unexpected_error_replies, metric="unexpected_error_replies",
-            counter=True)
+stats.field(
+    "unexpected_error_replies",
+    lambda s: s.stats.unexpected_error_replies,
+    metric="unexpected_error_replies",
+    counter=True,
+)
 stats.field("total_error_replies", lambda s: s.stats.error_replies, metric="total_error_replies", counter=True)
 counted("dump_payload_sanitizations", "dump_payload_sanitizations", counter=True)
 stats.field("total_reads_processed", lambda s: lanes(s, "reads"), metric="total_reads_processed", counter=True)
 stats.field("total_writes_processed", lambda s: lanes(s, "writes"), metric="total_writes_processed", counter=True)
-stats.field("io_threaded_reads_processed", lambda s: lanes(s, "reads", 1), metric="io_threaded_reads_processed", counter=True)
-stats.field("io_threaded_writes_processed", lambda s: lanes(s, "writes", 1), metric="io_threaded_writes_processed", counter=True)
+stats.field(
+    "io_threaded_reads_processed", lambda s: lanes(s, "reads", 1), metric="io_threaded_reads_processed", counter=True
+)
+stats.field(
+    "io_threaded_writes_processed", lambda s: lanes(s, "writes", 1), metric="io_threaded_writes_processed", counter=True
+)
 counted("reply_buffer_shrinks", "reply_buffer_shrinks_total", counter=True)
 counted("reply_buffer_expands", "reply_buffer_expands_total", counter=True)
 stats.field("eventloop_cycles", lambda s: s.loop.cycles, metric="eventloop_cycles_total", counter=True)
-stats.field("eventloop_duration_sum", lambda s: s.loop.duration_us, metric="eventloop_duration_sum_usec_total", counter=True)
-stats.field("eventloop_duration_cmd_sum", lambda s: s.loop.command_us, metric="eventloop_duration_cmd_sum_usec_total",
-            counter=True)
-stats.field("instantaneous_eventloop_cycles_per_sec", lambda s: int(s.stats.cycle_rate.per_second),
-            metric="instantaneous_eventloop_cycles_per_sec")
-stats.field("instantaneous_eventloop_duration_usec", lambda s: int(s.loop.duration_us / max(1, s.loop.cycles)),
-            metric="instantaneous_eventloop_duration_usec")
+stats.field(
+    "eventloop_duration_sum", lambda s: s.loop.duration_us, metric="eventloop_duration_sum_usec_total", counter=True
+)
+stats.field(
+    "eventloop_duration_cmd_sum",
+    lambda s: s.loop.command_us,
+    metric="eventloop_duration_cmd_sum_usec_total",
+    counter=True,
+)
+stats.field(
+    "instantaneous_eventloop_cycles_per_sec",
+    lambda s: int(s.stats.cycle_rate.per_second),
+    metric="instantaneous_eventloop_cycles_per_sec",
+)
+stats.field(
+    "instantaneous_eventloop_duration_usec",
+    lambda s: int(s.loop.duration_us / max(1, s.loop.cycles)),
+    metric="instantaneous_eventloop_duration_usec",
+)
 
 
 # ---- replication: a master without replicas until the part is built
@@ -126,8 +180,12 @@ replication.field("repl_backlog_histlen", 0, metric="repl_backlog_history_bytes"
 # ---- cpu
 cpu = section("cpu", "CPU")
 for _name in ("sys", "user", "sys_children", "user_children", "sys_main_thread", "user_main_thread"):
-    cpu.field(f"used_cpu_{_name}", lambda s, _name=_name: f"{process.cpu_seconds()[_name]:.6f}",
-              metric=f"cpu_{_name}_seconds_total", counter=True)
+    cpu.field(
+        f"used_cpu_{_name}",
+        lambda s, _name=_name: f"{process.cpu_seconds()[_name]:.6f}",
+        metric=f"cpu_{_name}_seconds_total",
+        counter=True,
+    )
 
 section("modules", "Modules")
 
@@ -142,8 +200,11 @@ def command_lines(s: Any) -> Iterator[tuple[str, str]]:
         r = command.record
         if r is not None and (r.calls or r.rejected or r.failed):
             each = r.microseconds / r.calls if r.calls else 0
-            yield (f"cmdstat_{command.name}", f"calls={r.calls},usec={r.microseconds},usec_per_call={each:.2f},"
-                   f"rejected_calls={r.rejected},failed_calls={r.failed}")
+            yield (
+                f"cmdstat_{command.name}",
+                f"calls={r.calls},usec={r.microseconds},usec_per_call={each:.2f},"
+                f"rejected_calls={r.rejected},failed_calls={r.failed}",
+            )
 
 
 errorstats = section("errorstats", "Errorstats")
@@ -186,7 +247,9 @@ def percentiles(buckets: list[tuple[int, int]], wanted: Any) -> Iterator[tuple[f
 
 
 # ---- cluster, keyspace
-section("cluster", "Cluster").field("cluster_enabled", lambda s: int(s.config.cluster_enabled), metric="cluster_enabled")
+section("cluster", "Cluster").field(
+    "cluster_enabled", lambda s: int(s.config.cluster_enabled), metric="cluster_enabled"
+)
 keyspace = section("keyspace", "Keyspace")
 
 
@@ -208,8 +271,11 @@ def lane_lines(s: Any) -> Iterator[tuple[str, str]]:
     for number, lane in enumerate(s.loop.lane_stats()):
         spent = lane["busy_ns"] + lane["idle_ns"]
         busy = 100 * lane["busy_ns"] / spent if spent else 0.0
-        yield (f"io_thread_{number}", f"clients={lane['connections']},busy_percent={busy:.2f},reads={lane['reads']},"
-               f"writes={lane['writes']},bytes_in={lane['bytes_in']},bytes_out={lane['bytes_out']}")
+        yield (
+            f"io_thread_{number}",
+            f"clients={lane['connections']},busy_percent={busy:.2f},reads={lane['reads']},"
+            f"writes={lane['writes']},bytes_in={lane['bytes_in']},bytes_out={lane['bytes_out']}",
+        )
 
 
 debug = section("debug", "Debug", default=False, in_all=False)

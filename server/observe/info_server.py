@@ -3,7 +3,6 @@
 import os
 import platform
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,16 +68,25 @@ clients = section("clients", "Clients")
 clients.field("connected_clients", lambda s: len(s.clients), metric="connected_clients")
 clients.field("cluster_connections", 0, metric="cluster_connections")
 clients.field("maxclients", lambda s: s.config.maxclients, metric="max_clients")
-clients.field("client_recent_max_input_buffer", lambda s: s.limits.recent_peaks()[0],
-              metric="client_recent_max_input_buffer_bytes")
-clients.field("client_recent_max_output_buffer", lambda s: s.limits.recent_peaks()[1],
-              metric="client_recent_max_output_buffer_bytes")
+clients.field(
+    "client_recent_max_input_buffer",
+    lambda s: s.limits.recent_peaks()[0],
+    metric="client_recent_max_input_buffer_bytes",
+)
+clients.field(
+    "client_recent_max_output_buffer",
+    lambda s: s.limits.recent_peaks()[1],
+    metric="client_recent_max_output_buffer_bytes",
+)
 clients.field("blocked_clients", lambda s: s.clients.blocked, metric="blocked_clients")
 clients.field("tracking_clients", 0, metric="tracking_clients")
 clients.field("clients_in_timeout_table", lambda s: s.clients.with_timeout, metric="clients_in_timeout_table")
-clients.field("total_blocking_keys", lambda s: sum(len(db.blocking) for db in s.keyspace.databases),
-              metric="total_blocking_keys")
-clients.field("total_blocking_keys_on_nokey", lambda s: s.clients.blocking_on_nokey, metric="total_blocking_keys_on_nokey")
+clients.field(
+    "total_blocking_keys", lambda s: sum(len(db.blocking) for db in s.keyspace.databases), metric="total_blocking_keys"
+)
+clients.field(
+    "total_blocking_keys_on_nokey", lambda s: s.clients.blocking_on_nokey, metric="total_blocking_keys_on_nokey"
+)
 
 # ---- memory
 memory = section("memory", "Memory")
@@ -99,8 +107,9 @@ memory.field("used_memory_peak_perc", lambda s: f"{s.memory.used * 100 / max(s.m
 memory.field("used_memory_overhead", lambda s: s.memory.overhead, metric="memory_used_overhead_bytes")
 memory.field("used_memory_startup", lambda s: s.memory.startup, metric="memory_used_startup_bytes")
 memory.field("used_memory_dataset", lambda s: s.memory.dataset, metric="memory_used_dataset_bytes")
-memory.field("used_memory_dataset_perc",
-             lambda s: f"{s.memory.dataset * 100 / max(1, s.memory.used - s.memory.startup):.2f}%")
+memory.field(
+    "used_memory_dataset_perc", lambda s: f"{s.memory.dataset * 100 / max(1, s.memory.used - s.memory.startup):.2f}%"
+)
 memory.field("allocator_allocated", lambda s: allocator.info()["allocated"], metric="allocator_allocated_bytes")
 memory.field("allocator_active", lambda s: allocator.info()["active"], metric="allocator_active_bytes")
 memory.field("allocator_resident", lambda s: allocator.info()["resident"], metric="allocator_resident_bytes")
@@ -122,17 +131,31 @@ memory.field("used_memory_scripts_human", "0B")
 memory.field("maxmemory", lambda s: s.config.maxmemory, metric="memory_max_bytes")
 memory.field("maxmemory_human", lambda s: human(s.config.maxmemory))
 memory.field("maxmemory_policy", lambda s: s.config.maxmemory_policy)
-memory.field("allocator_frag_ratio", lambda s: ratio(allocator.info()["active"], allocator.info()["allocated"]),
-             metric="allocator_frag_ratio")
-memory.field("allocator_frag_bytes", lambda s: allocator.info()["active"] - allocator.info()["allocated"],
-             metric="allocator_frag_bytes")
-memory.field("allocator_rss_ratio", lambda s: ratio(allocator.info()["resident"], allocator.info()["active"]),
-             metric="allocator_rss_ratio")
-memory.field("allocator_rss_bytes", lambda s: allocator.info()["resident"] - allocator.info()["active"],
-             metric="allocator_rss_bytes")
+memory.field(
+    "allocator_frag_ratio",
+    lambda s: ratio(allocator.info()["active"], allocator.info()["allocated"]),
+    metric="allocator_frag_ratio",
+)
+memory.field(
+    "allocator_frag_bytes",
+    lambda s: allocator.info()["active"] - allocator.info()["allocated"],
+    metric="allocator_frag_bytes",
+)
+memory.field(
+    "allocator_rss_ratio",
+    lambda s: ratio(allocator.info()["resident"], allocator.info()["active"]),
+    metric="allocator_rss_ratio",
+)
+memory.field(
+    "allocator_rss_bytes",
+    lambda s: allocator.info()["resident"] - allocator.info()["active"],
+    metric="allocator_rss_bytes",
+)
 memory.field("rss_overhead_ratio", lambda s: ratio(s.memory.resident, allocator.info()["resident"]))
 memory.field("rss_overhead_bytes", lambda s: s.memory.resident - allocator.info()["resident"])
-memory.field("mem_fragmentation_ratio", lambda s: ratio(s.memory.resident, s.memory.used), metric="mem_fragmentation_ratio")
+memory.field(
+    "mem_fragmentation_ratio", lambda s: ratio(s.memory.resident, s.memory.used), metric="mem_fragmentation_ratio"
+)
 memory.field("mem_fragmentation_bytes", lambda s: s.memory.resident - s.memory.used, metric="mem_fragmentation_bytes")
 memory.field("mem_not_counted_for_evict", 0, metric="mem_not_counted_for_eviction_bytes")
 memory.field("mem_replication_backlog", 0, metric="mem_replication_backlog_bytes")

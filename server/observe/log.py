@@ -18,7 +18,7 @@ class Log:
     def __init__(self, path: str = "", level: int = NOTICE, stream: TextIO | None = None) -> None:
         self.path = path
         self.level = level
-        self.role = "M"                    # M master, S replica, C forked child, X sentinel
+        self.role = "M"  # M master, S replica, C forked child, X sentinel
         self._stream = stream
         self._syslog = False
 
@@ -26,8 +26,11 @@ class Log:
         """syslog-enabled: every line goes there too."""
         import syslog
 
-        syslog.openlog(ident, syslog.LOG_PID | syslog.LOG_NDELAY | syslog.LOG_NOWAIT,
-                       getattr(syslog, "LOG_" + facility.upper(), syslog.LOG_LOCAL0))
+        syslog.openlog(
+            ident,
+            syslog.LOG_PID | syslog.LOG_NDELAY | syslog.LOG_NOWAIT,
+            getattr(syslog, "LOG_" + facility.upper(), syslog.LOG_LOCAL0),
+        )
         self._syslog = True
 
     def write(self, level: int, text: str) -> None:
@@ -36,8 +39,10 @@ class Log:
             return
         now = time.time()
         local = time.localtime(now)
-        line = (f"{os.getpid()}:{self.role} {local.tm_mday:02d} {_MONTHS[local.tm_mon - 1]} {local.tm_year} "
-                f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d}.{int(now * 1000) % 1000:03d} {_MARKS[level]} {text}\n")
+        line = (
+            f"{os.getpid()}:{self.role} {local.tm_mday:02d} {_MONTHS[local.tm_mon - 1]} {local.tm_year} "
+            f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d}.{int(now * 1000) % 1000:03d} {_MARKS[level]} {text}\n"
+        )
         self.raw(line)
         if self._syslog:
             import syslog
@@ -55,7 +60,7 @@ class Log:
                 stream.write(text)
                 stream.flush()
         except (OSError, ValueError, UnicodeError):
-            pass                           # a full disk must not stop the server
+            pass  # a full disk must not stop the server
 
     def debug(self, text: str, *values: object) -> None:
         """Level debug; values are put in with %."""

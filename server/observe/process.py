@@ -25,7 +25,7 @@ def machine_memory() -> int:
 
 
 def system() -> str:
-    """"Linux 6.1.0 x86_64"."""
+    """ "Linux 6.1.0 x86_64"."""
     name = platform.uname()
     return f"{name.system} {name.release} {name.machine}"
 
@@ -34,5 +34,11 @@ def cpu_seconds() -> dict[str, float]:
     """User and system time of the process, its children and the main thread."""
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     thread = resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF))
-    return {"sys": own.ru_stime, "user": own.ru_utime, "sys_children": children.ru_stime,
-            "user_children": children.ru_utime, "sys_main_thread": thread.ru_stime, "user_main_thread": thread.ru_utime}
+    return {
+        "sys": own.ru_stime,
+        "user": own.ru_utime,
+        "sys_children": children.ru_stime,
+        "user_children": children.ru_utime,
+        "sys_main_thread": thread.ru_stime,
+        "user_main_thread": thread.ru_utime,
+    }

@@ -21,9 +21,12 @@ class SlowEntry(NamedTuple):
 
 def trimmed(argv: list[bytes]) -> list[bytes]:
     """At most 32 words of 128 bytes; what is cut is said in Redis's words."""
-    shown = [word if len(word) <= ARGUMENT_BYTES_MAX
-             else word[:ARGUMENT_BYTES_MAX] + b"... (%d more bytes)" % (len(word) - ARGUMENT_BYTES_MAX)
-             for word in (argv[:ARGUMENTS_MAX - 1] if len(argv) > ARGUMENTS_MAX else argv)]
+    shown = [
+        word
+        if len(word) <= ARGUMENT_BYTES_MAX
+        else word[:ARGUMENT_BYTES_MAX] + b"... (%d more bytes)" % (len(word) - ARGUMENT_BYTES_MAX)
+        for word in (argv[: ARGUMENTS_MAX - 1] if len(argv) > ARGUMENTS_MAX else argv)
+    ]
     if len(argv) > ARGUMENTS_MAX:
         shown.append(b"... (%d more arguments)" % (len(argv) - ARGUMENTS_MAX + 1))
     return shown
@@ -39,8 +42,9 @@ class SlowLog:
 
     def add(self, client: Any, argv: list[bytes], microseconds: int) -> None:
         """Note a command that was slow."""
-        self.entries.appendleft(SlowEntry(self.next_id, int(time.time()), microseconds, trimmed(argv), client.address,
-                                          client.name))
+        self.entries.appendleft(
+            SlowEntry(self.next_id, int(time.time()), microseconds, trimmed(argv), client.address, client.name)
+        )
         self.next_id += 1
         self.trim()
 

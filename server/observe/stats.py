@@ -2,7 +2,7 @@
 
 from collections import deque
 
-ERROR_CODES_MAX = 128          # distinct prefixes counted; more would grow without bound (Redis 7.4's cap)
+ERROR_CODES_MAX = 128  # distinct prefixes counted; more would grow without bound (Redis 7.4's cap)
 SAMPLES = 16
 
 

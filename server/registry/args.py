@@ -69,7 +69,7 @@ def parse_float(text: bytes) -> float | None:
     if value != value:
         return None
     if value in (float("inf"), float("-inf")) and b"inf" not in text.lower():
-        return None      # overflow: strtod sets ERANGE
+        return None  # overflow: strtod sets ERANGE
     return value
 
 
@@ -93,7 +93,7 @@ def options(arguments: tuple[bytes, ...], **known: int) -> dict[str, tuple[bytes
         values = known.get(name)
         if values is None or at + values >= len(arguments):
             raise syntax()
-        found[name] = arguments[at + 1:at + 1 + values] if values else True
+        found[name] = arguments[at + 1 : at + 1 + values] if values else True
         at += 1 + values
     return found
 

@@ -45,24 +45,78 @@ class CommandFlag(enum.Flag):
     NO_MULTI = enum.auto()
     NO_MANDATORY_KEYS = enum.auto()
     ALLOW_BUSY = enum.auto()
-    SENTINEL = enum.auto()          # also served in sentinel mode (not shown)
-    PROTECTED = enum.auto()         # needs enable-debug-command / enable-module-command (not shown)
-    TOUCHES_ARBITRARY_KEYS = enum.auto()   # what expires on the way is propagated outside a transaction (not shown)
+    SENTINEL = enum.auto()  # also served in sentinel mode (not shown)
+    PROTECTED = enum.auto()  # needs enable-debug-command / enable-module-command (not shown)
+    TOUCHES_ARBITRARY_KEYS = enum.auto()  # what expires on the way is propagated outside a transaction (not shown)
 
 
-(WRITE, READONLY, DENYOOM, MODULE, ADMIN, PUBSUB, NOSCRIPT, BLOCKING, LOADING, STALE, SKIP_MONITOR, SKIP_SLOWLOG, ASKING, FAST,
- NO_AUTH, MAY_REPLICATE, NO_ASYNC_LOADING, NO_MULTI, NO_MANDATORY_KEYS, ALLOW_BUSY, SENTINEL, PROTECTED,
- TOUCHES_ARBITRARY_KEYS) = CommandFlag
+(
+    WRITE,
+    READONLY,
+    DENYOOM,
+    MODULE,
+    ADMIN,
+    PUBSUB,
+    NOSCRIPT,
+    BLOCKING,
+    LOADING,
+    STALE,
+    SKIP_MONITOR,
+    SKIP_SLOWLOG,
+    ASKING,
+    FAST,
+    NO_AUTH,
+    MAY_REPLICATE,
+    NO_ASYNC_LOADING,
+    NO_MULTI,
+    NO_MANDATORY_KEYS,
+    ALLOW_BUSY,
+    SENTINEL,
+    PROTECTED,
+    TOUCHES_ARBITRARY_KEYS,
+) = CommandFlag
 NONE = CommandFlag(0)
 _HIDDEN = SENTINEL | PROTECTED | TOUCHES_ARBITRARY_KEYS
 
-GROUP_CATEGORY = {"string": "string", "list": "list", "set": "set", "sorted_set": "sortedset", "hash": "hash",
-                  "bitmap": "bitmap", "hyperloglog": "hyperloglog", "geo": "geo", "stream": "stream",
-                  "generic": "keyspace", "connection": "connection", "transactions": "transaction",
-                  "scripting": "scripting"}
+GROUP_CATEGORY = {
+    "string": "string",
+    "list": "list",
+    "set": "set",
+    "sorted_set": "sortedset",
+    "hash": "hash",
+    "bitmap": "bitmap",
+    "hyperloglog": "hyperloglog",
+    "geo": "geo",
+    "stream": "stream",
+    "generic": "keyspace",
+    "connection": "connection",
+    "transactions": "transaction",
+    "scripting": "scripting",
+}
 # The order in which ACL CAT and COMMAND INFO list categories.
-CATEGORIES = ("keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo",
-              "stream", "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting")
+CATEGORIES = (
+    "keyspace",
+    "read",
+    "write",
+    "set",
+    "sortedset",
+    "list",
+    "hash",
+    "string",
+    "bitmap",
+    "hyperloglog",
+    "geo",
+    "stream",
+    "pubsub",
+    "admin",
+    "fast",
+    "slow",
+    "blocking",
+    "dangerous",
+    "connection",
+    "transaction",
+    "scripting",
+)
 
 
 @dataclass(eq=False)
@@ -82,12 +136,12 @@ class Command:
     summary: str = ""
     complexity: str = ""
     history: tuple[tuple[str, str], ...] = ()
-    deprecated: tuple[str, str] | None = None      # (since, replaced by)
-    system: bool = False                           # doc flag "syscmd"
+    deprecated: tuple[str, str] | None = None  # (since, replaced by)
+    system: bool = False  # doc flag "syscmd"
     parent: "Command | None" = None
     subcommands: dict[str, "Command"] = field(default_factory=dict)
-    gates: tuple = ()                              # filled by dispatch.gates
-    record: Any = None                             # filled by dispatch: the native record with the statistics
+    gates: tuple = ()  # filled by dispatch.gates
+    record: Any = None  # filled by dispatch: the native record with the statistics
 
     def arity_fits(self, count: int) -> bool:
         """Whether `count` arguments, all names included, are allowed."""
@@ -124,7 +178,7 @@ class Command:
         return names + (["movablekeys"] if self.keys.movable else [])
 
 
-COMMANDS: dict[str, Command] = {}      # top-level commands by lower-case name
+COMMANDS: dict[str, Command] = {}  # top-level commands by lower-case name
 
 
 def _summary_and_complexity(function: Callable[..., Any] | None) -> tuple[str, str]:
@@ -166,7 +220,9 @@ def group(name: str) -> Callable[..., Callable[[Callable[..., Any]], Callable[..
 def container(title: str, group: str, summary: str, *, since: str = "1.0.0", **declared: Any) -> Command:
     """A command that only has subcommands (arity -2)."""
     declared.setdefault("complexity", "Depends on subcommand.")
-    return _register(Command(title.lower(), None, declared.pop("arity", -2), group, since=since, summary=summary, **declared))
+    return _register(
+        Command(title.lower(), None, declared.pop("arity", -2), group, since=since, summary=summary, **declared)
+    )
 
 
 def every_command() -> Iterator[Command]:

@@ -24,7 +24,7 @@ class InfoField:
     metric: str = ""
     counter: bool = False
     scale: float = 1
-    shown: Read | None = None          # None: always
+    shown: Read | None = None  # None: always
 
 
 @dataclass
@@ -37,8 +37,16 @@ class Section:
     in_all: bool = True
     parts: list[InfoField | Callable[[Any], Iterable[tuple[str, str]]]] = field(default_factory=list)
 
-    def field(self, name: str, read: Any, *, metric: str = "", counter: bool = False, scale: float = 1,
-              shown: Read | None = None) -> None:
+    def field(
+        self,
+        name: str,
+        read: Any,
+        *,
+        metric: str = "",
+        counter: bool = False,
+        scale: float = 1,
+        shown: Read | None = None,
+    ) -> None:
         """Declare a field; a `read` that is no function is a constant."""
         reader = read if callable(read) else (lambda _server: read)
         self.parts.append(InfoField(name, reader, metric, counter, scale, shown))
@@ -69,7 +77,11 @@ def chosen(names: Iterable[str]) -> list[Section]:
     """The sections that INFO's arguments name (lower case): none = default, "default", "all", "everything", or their
     own names; unknown ones are ignored."""
     wanted = list(names) or ["default"]
-    picked = {"default": lambda s: s.default, "all": lambda s: s.default or s.in_all, "everything": lambda s: s.default or s.in_all}
+    picked = {
+        "default": lambda s: s.default,
+        "all": lambda s: s.default or s.in_all,
+        "everything": lambda s: s.default or s.in_all,
+    }
     return [s for s in SECTIONS.values() if any(picked[w](s) if w in picked else w == s.name for w in wanted)]
 
 

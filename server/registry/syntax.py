@@ -22,43 +22,116 @@ _WORD_NAMES = {"INCR": "increment", "CH": "change", "ALPHA": "sorting", **_SYMBO
 
 # What a choice is called, by the first words of its alternatives.
 _CHOICES = {
-    "NX XX": "condition", "NX XX GT LT": "condition", "GT LT": "comparison", "EX PX EXAT PXAT KEEPTTL": "expiration",
-    "EX PX EXAT PXAT PERSIST": "expiration", "ASC DESC": "order", "ASYNC SYNC": "flush-type", "ON OFF": "status",
-    "ON OFF SKIP": "action", "BEFORE AFTER": "where", "MIN MAX": "where", "M KM FT MI": "unit", "BYTE BIT": "unit",
-    "BYSCORE BYLEX": "sortby", "FROMMEMBER FROMLONLAT": "from", "BYRADIUS BYBOX": "by", "MAXLEN MINID": "strategy",
-    "= ~": "operator", "* id": "id-selector", "TIMEOUT ERROR": "unblock-type", "WRITE ALL": "mode",
-    "NOSAVE SAVE": "save-selector", "YES NO": "enabled", "AND OR XOR NOT": "operation", "LIB-NAME LIB-VER": "attr",
-    "AUTH AUTH2": "authentication", 'key ""': "key-selector", "id $": "id-selector",
-    "FLUSH APPEND REPLACE": "policy", "YES SYNC NO": "mode",
+    "NX XX": "condition",
+    "NX XX GT LT": "condition",
+    "GT LT": "comparison",
+    "EX PX EXAT PXAT KEEPTTL": "expiration",
+    "EX PX EXAT PXAT PERSIST": "expiration",
+    "ASC DESC": "order",
+    "ASYNC SYNC": "flush-type",
+    "ON OFF": "status",
+    "ON OFF SKIP": "action",
+    "BEFORE AFTER": "where",
+    "MIN MAX": "where",
+    "M KM FT MI": "unit",
+    "BYTE BIT": "unit",
+    "BYSCORE BYLEX": "sortby",
+    "FROMMEMBER FROMLONLAT": "from",
+    "BYRADIUS BYBOX": "by",
+    "MAXLEN MINID": "strategy",
+    "= ~": "operator",
+    "* id": "id-selector",
+    "TIMEOUT ERROR": "unblock-type",
+    "WRITE ALL": "mode",
+    "NOSAVE SAVE": "save-selector",
+    "YES NO": "enabled",
+    "AND OR XOR NOT": "operation",
+    "LIB-NAME LIB-VER": "attr",
+    "AUTH AUTH2": "authentication",
+    'key ""': "key-selector",
+    "id $": "id-selector",
+    "FLUSH APPEND REPLACE": "policy",
+    "YES SYNC NO": "mode",
 }
 # What a block is called, by the names in it.
 _BLOCKS = {
-    "start end": "range", "start end unit": "range", "count any": "count-block",
+    "start end": "range",
+    "start end unit": "range",
+    "count any": "count-block",
     "strategy operator threshold count": "trim",
-    "radius unit": "circle", "width height unit": "box", "protover auth clientname": "arguments",
+    "radius unit": "circle",
+    "width height unit": "box",
+    "protover auth clientname": "arguments",
 }
 
-_INTEGER = frozenset((
-    "count", "seconds", "milliseconds", "offset", "index", "ttl", "numkeys", "timeout", "cursor", "db",
-    "destination-db", "decrement", "min-match-len", "protover", "client-id", "bit", "port", "numreplicas", "numlocal",
-    "index1", "index2", "rank", "num-matches", "len", "start-slot", "end-slot", "slot", "config-epoch", "frequency",
-    "weight", "entries-read", "entries-added", "version",
-))
+_INTEGER = frozenset(
+    (
+        "count",
+        "seconds",
+        "milliseconds",
+        "offset",
+        "index",
+        "ttl",
+        "numkeys",
+        "timeout",
+        "cursor",
+        "db",
+        "destination-db",
+        "decrement",
+        "min-match-len",
+        "protover",
+        "client-id",
+        "bit",
+        "port",
+        "numreplicas",
+        "numlocal",
+        "index1",
+        "index2",
+        "rank",
+        "num-matches",
+        "len",
+        "start-slot",
+        "end-slot",
+        "slot",
+        "config-epoch",
+        "frequency",
+        "weight",
+        "entries-read",
+        "entries-added",
+        "version",
+    )
+)
 _DOUBLE = frozenset(("score", "longitude", "latitude", "radius", "width", "height"))
 _TYPES = {"pattern": "pattern", "unix-time-seconds": "unix-time", "unix-time-milliseconds": "unix-time"}
 # The same name means different types in different commands.
 _BY_COMMAND = {
-    ("incrbyfloat", "increment"): "double", ("hincrbyfloat", "increment"): "double", ("incrby", "increment"): "integer",
-    ("hincrby", "increment"): "integer", ("zincrby", "increment"): "integer", ("zcount", "min"): "double",
-    ("zcount", "max"): "double", ("zremrangebyscore", "min"): "double", ("zremrangebyscore", "max"): "double",
-    ("zrangebyscore", "min"): "double", ("zrangebyscore", "max"): "double", ("zrevrangebyscore", "min"): "double",
-    ("zrevrangebyscore", "max"): "double", ("setbit", "value"): "integer", ("blpop", "timeout"): "double",
-    ("brpop", "timeout"): "double", ("blmove", "timeout"): "double", ("blmpop", "timeout"): "double",
-    ("brpoplpush", "timeout"): "double", ("bzpopmin", "timeout"): "double", ("bzpopmax", "timeout"): "double",
-    ("bzmpop", "timeout"): "double", ("wait", "timeout"): "integer",
+    ("incrbyfloat", "increment"): "double",
+    ("hincrbyfloat", "increment"): "double",
+    ("incrby", "increment"): "integer",
+    ("hincrby", "increment"): "integer",
+    ("zincrby", "increment"): "integer",
+    ("zcount", "min"): "double",
+    ("zcount", "max"): "double",
+    ("zremrangebyscore", "min"): "double",
+    ("zremrangebyscore", "max"): "double",
+    ("zrangebyscore", "min"): "double",
+    ("zrangebyscore", "max"): "double",
+    ("zrevrangebyscore", "min"): "double",
+    ("zrevrangebyscore", "max"): "double",
+    ("setbit", "value"): "integer",
+    ("blpop", "timeout"): "double",
+    ("brpop", "timeout"): "double",
+    ("blmove", "timeout"): "double",
+    ("blmpop", "timeout"): "double",
+    ("brpoplpush", "timeout"): "double",
+    ("bzpopmin", "timeout"): "double",
+    ("bzpopmax", "timeout"): "double",
+    ("bzmpop", "timeout"): "double",
+    ("wait", "timeout"): "integer",
 }
-_INTEGER_RANGES = frozenset(("getrange", "substr", "lrange", "ltrim", "zremrangebyrank", "zrevrange",
-                             "bitcount", "bitpos"))
+_INTEGER_RANGES = frozenset(
+    ("getrange", "substr", "lrange", "ltrim", "zremrangebyrank", "zrevrange", "bitcount", "bitpos")
+)
 
 
 @dataclass
@@ -134,7 +207,7 @@ def _build(sequence: Sequence[Any]) -> list[Argument]:
                 built.append(_choose(node))
         elif _is_token(node):
             taken = _belonging(sequence, at)
-            built += _with_token(node, sequence[at:at + taken])
+            built += _with_token(node, sequence[at : at + taken])
             at += taken
         elif node != "...":
             built.append(Argument(node))

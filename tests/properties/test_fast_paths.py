@@ -5,16 +5,31 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.support.resp import Connection
 from tests.support.server import Server
 
 KEYS = [b"a", b"b", b"key:000000000001", b"n", b"missing", b"list", b"hash", b"set", b"zset", b"\x00\r\n"]
 FIELDS = [b"f1", b"f2", b"a-field-that-is-a-little-longer", b""]
-VALUES = [b"", b"0", b"1", b"-1", b"10", b"007", b"+5", b"9223372036854775807", b"-9223372036854775808", b"3.0", b"x",
-          b"y" * 44, b"y" * 45, b"z" * 192, b"z" * 193, b"w" * 20000]
+VALUES = [
+    b"",
+    b"0",
+    b"1",
+    b"-1",
+    b"10",
+    b"007",
+    b"+5",
+    b"9223372036854775807",
+    b"-9223372036854775808",
+    b"3.0",
+    b"x",
+    b"y" * 44,
+    b"y" * 45,
+    b"z" * 192,
+    b"z" * 193,
+    b"w" * 20000,
+]
 NUMBERS = [b"0", b"1", b"-1", b"2", b"10", b"-100", b"9223372036854775807", b"x", b"1.5", b""]
 SECONDS = [b"100", b"0", b"-5", b"99999999999999999", b"x", b"1000"]
 SCORES = [b"0", b"1", b"-1.5", b"1e3", b"inf", b"-inf", b"nan", b"x", b"(1", b"3"]
@@ -37,27 +52,64 @@ def words(*parts: object) -> st.SearchStrategy[tuple[bytes, ...]]:
 
 
 COMMANDS = st.one_of(
-    words(b"GET", key), words(b"SET", key, value), words(b"set", key, value), words(b"SET", key, value, b"NX"),
-    words(b"INCR", key), words(b"DECR", key), words(b"INCRBY", key, number), words(b"DEL", [key]), words(b"EXISTS", [key]),
-    words(b"EXPIRE", key, seconds), words(b"TTL", key), words(b"MGET", [key]), words(b"MSET", [key, value]),
-    words(b"APPEND", key, value), words(b"PERSIST", key), words(b"PING"), words(b"GET"), words(b"MSET", key),
-    words(b"LPUSH", key, [value]), words(b"RPUSH", key, [value]), words(b"LPOP", key), words(b"RPOP", key),
-    words(b"LLEN", key), words(b"LRANGE", key, number, number), words(b"LPOP", key, number),
-    words(b"SADD", key, [value]), words(b"SREM", key, [value]), words(b"SISMEMBER", key, value), words(b"SCARD", key),
-    words(b"HSET", key, [field, value]), words(b"HGET", key, field), words(b"HMGET", key, [field]),
-    words(b"HDEL", key, [field]), words(b"HINCRBY", key, field, number), words(b"HGETALL", key), words(b"HLEN", key),
-    words(b"ZADD", key, [score, value]), words(b"ZINCRBY", key, score, value), words(b"ZSCORE", key, value),
-    words(b"ZRANGE", key, number, number), words(b"ZRANGE", key, number, number, b"WITHSCORES"),
-    words(b"ZRANGEBYSCORE", key, score, score), words(b"ZPOPMIN", key), words(b"ZCARD", key),
-    words(b"XADD", key, b"*", [field, value]), words(b"XLEN", key),
+    words(b"GET", key),
+    words(b"SET", key, value),
+    words(b"set", key, value),
+    words(b"SET", key, value, b"NX"),
+    words(b"INCR", key),
+    words(b"DECR", key),
+    words(b"INCRBY", key, number),
+    words(b"DEL", [key]),
+    words(b"EXISTS", [key]),
+    words(b"EXPIRE", key, seconds),
+    words(b"TTL", key),
+    words(b"MGET", [key]),
+    words(b"MSET", [key, value]),
+    words(b"APPEND", key, value),
+    words(b"PERSIST", key),
+    words(b"PING"),
+    words(b"GET"),
+    words(b"MSET", key),
+    words(b"LPUSH", key, [value]),
+    words(b"RPUSH", key, [value]),
+    words(b"LPOP", key),
+    words(b"RPOP", key),
+    words(b"LLEN", key),
+    words(b"LRANGE", key, number, number),
+    words(b"LPOP", key, number),
+    words(b"SADD", key, [value]),
+    words(b"SREM", key, [value]),
+    words(b"SISMEMBER", key, value),
+    words(b"SCARD", key),
+    words(b"HSET", key, [field, value]),
+    words(b"HGET", key, field),
+    words(b"HMGET", key, [field]),
+    words(b"HDEL", key, [field]),
+    words(b"HINCRBY", key, field, number),
+    words(b"HGETALL", key),
+    words(b"HLEN", key),
+    words(b"ZADD", key, [score, value]),
+    words(b"ZINCRBY", key, score, value),
+    words(b"ZSCORE", key, value),
+    words(b"ZRANGE", key, number, number),
+    words(b"ZRANGE", key, number, number, b"WITHSCORES"),
+    words(b"ZRANGEBYSCORE", key, score, score),
+    words(b"ZPOPMIN", key),
+    words(b"ZCARD", key),
+    words(b"XADD", key, b"*", [field, value]),
+    words(b"XLEN", key),
 )
 
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Connection, Connection]]:
     """Two servers of ours that differ in one setting."""
-    with (Server(tmp_path_factory.mktemp("fast")) as fast, Server(tmp_path_factory.mktemp("plain")) as plain,
-          fast.connect() as a, plain.connect() as b):
+    with (
+        Server(tmp_path_factory.mktemp("fast")) as fast,
+        Server(tmp_path_factory.mktemp("plain")) as plain,
+        fast.connect() as a,
+        plain.connect() as b,
+    ):
         assert b("DEBUG", "FAST-PATHS", "no") == "OK"
         yield a, b
 
@@ -73,8 +125,12 @@ def state(c: Connection) -> dict[bytes, object]:
     found = {}
     for name in keys:
         kind = c("TYPE", name)
-        found[name] = (kind, c("OBJECT", "ENCODING", name), c("TTL", name) > 0,
-                       c("DEBUG", "DIGEST-VALUE", name) if kind != "stream" else c("XLEN", name))
+        found[name] = (
+            kind,
+            c("OBJECT", "ENCODING", name),
+            c("TTL", name) > 0,
+            c("DEBUG", "DIGEST-VALUE", name) if kind != "stream" else c("XLEN", name),
+        )
     return found
 
 
@@ -84,20 +140,33 @@ def outcome(c: Connection, commands: list[tuple[bytes, ...]], pipelined: bool) -
     c("CONFIG", "RESETSTAT")
     c("DEBUG", "PROPAGATED", "START")
     replies = c.pipeline(commands) if pipelined else [c(*command) for command in commands]
-    replies = [b"ID" if command[0] == b"XADD" and isinstance(reply, bytes) else reply
-               for command, reply in zip(commands, replies, strict=True)]
+    replies = [
+        b"ID" if command[0] == b"XADD" and isinstance(reply, bytes) else reply
+        for command, reply in zip(commands, replies, strict=True)
+    ]
     stream = c("DEBUG", "PROPAGATED", "GET")
     c("DEBUG", "PROPAGATED", "STOP")
-    info = dict(line.split(b":", 1) for line in bytes(c("INFO", "stats", "commandstats", "errorstats")).split(b"\r\n") if b":" in line)
-    counters = {name: info[name] for name in (b"keyspace_hits", b"keyspace_misses", b"expired_keys", b"total_error_replies")}
-    calls = {name: re.sub(rb"usec[^,]*,", b"", text) for name, text in info.items()
-             if name.startswith((b"cmdstat_", b"errorstat_")) and not name.startswith((b"cmdstat_debug", b"cmdstat_info"))}
+    info = dict(
+        line.split(b":", 1)
+        for line in bytes(c("INFO", "stats", "commandstats", "errorstats")).split(b"\r\n")
+        if b":" in line
+    )
+    counters = {
+        name: info[name] for name in (b"keyspace_hits", b"keyspace_misses", b"expired_keys", b"total_error_replies")
+    }
+    calls = {
+        name: re.sub(rb"usec[^,]*,", b"", text)
+        for name, text in info.items()
+        if name.startswith((b"cmdstat_", b"errorstat_")) and not name.startswith((b"cmdstat_debug", b"cmdstat_info"))
+    }
     return replies, counters, calls, timeless(stream if isinstance(stream, bytes) else repr(stream).encode()), state(c)
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(COMMANDS, min_size=1, max_size=25), st.booleans())
-def test_on_and_off_agree(two: tuple[Connection, Connection], commands: list[tuple[bytes, ...]], pipelined: bool) -> None:
+def test_on_and_off_agree(
+    two: tuple[Connection, Connection], commands: list[tuple[bytes, ...]], pipelined: bool
+) -> None:
     """Replies, counters, statistics, stream and keyspace are equal."""
     fast, plain = (outcome(c, commands, pipelined) for c in two)
     for seen, expected in zip(fast, plain, strict=True):

@@ -91,6 +91,7 @@ class Server:
         shutdown.wire(self)
         self.expiry = expire.ActiveExpire(self)
         self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: 0)
+        self.config.on_reset_statistics(self.reset_statistics)
         self.cron.every(0, self.shutdown.tick)
         self.cron.every(0, self.rehash)
         self.cron.every(100, self.sample_rates)
@@ -299,6 +300,16 @@ class Server:
         self.stats.evicted_keys += 1
         self.propagation.also(db, [b"UNLINK" if self.config.lazyfree_lazy_eviction else b"DEL", key])
         self.effects.changed(db, key, "evicted")
+
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT: what the rooms without a hook of their own count."""
+        self.stats.reset()
+        self.keyspace.reset_stats()
+        self.expiry.reset_statistics()
+        self.loop.reset_stats()
+        self.executor.commands = 0
+        for entry in record.all_records():
+            entry.reset()
 
     # ---- life
     def run(self) -> int:

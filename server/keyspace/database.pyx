@@ -6,6 +6,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 
 from iothreads.resp_writer cimport format_signed
 from server.registry.clock cimport clock_state
+from server.structures.memory cimport mem_used
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
     Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_expire_ref, entry_inline, entry_key,
@@ -16,6 +17,8 @@ from server.structures.table cimport (
 from server.types.value cimport LAZY_EFFORT, TypeTraits, Value, release_value, release_word, traits_of
 
 import random
+
+from server.structures import memory
 
 from server.keyspace.lazyfree cimport LazyFree
 from server.registry.errors import wrong_type
@@ -130,6 +133,14 @@ cdef class Keyspace:
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
         self.hits = self.misses = self.expired_keys = 0
+
+    def memory_used(self) -> int:
+        """Bytes that the keyspace's allocator has handed out. O(1)."""
+        return mem_used()
+
+    def allocator(self) -> dict:
+        """The allocator's own account: allocated, active, resident bytes."""
+        return memory.info()
 
     def keys_total(self) -> int:
         """Keys in all databases."""

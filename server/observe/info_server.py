@@ -9,7 +9,6 @@ from typing import Any
 from server.observe import process
 from server.registry import clock
 from server.registry.info import human, section
-from server.structures import memory as allocator
 from server.version import REDIS_VERSION, VERSION
 
 # ---- server
@@ -55,7 +54,7 @@ def listeners(s: Any) -> Iterator[tuple[str, str]]:
     kinds: dict[str, list[Any]] = {}
     for listener in s.listeners:
         kinds.setdefault(listener.kind, []).append(listener)
-    for number, (kind, group) in enumerate(kinds.items()):
+    for number, kind in enumerate(kinds):
         if kind == "unix":
             yield f"listener{number}", f"name=unix,bind={s.config.unixsocket}"
         else:
@@ -110,9 +109,9 @@ memory.field("used_memory_dataset", lambda s: s.memory.dataset, metric="memory_u
 memory.field(
     "used_memory_dataset_perc", lambda s: f"{s.memory.dataset * 100 / max(1, s.memory.used - s.memory.startup):.2f}%"
 )
-memory.field("allocator_allocated", lambda s: allocator.info()["allocated"], metric="allocator_allocated_bytes")
-memory.field("allocator_active", lambda s: allocator.info()["active"], metric="allocator_active_bytes")
-memory.field("allocator_resident", lambda s: allocator.info()["resident"], metric="allocator_resident_bytes")
+memory.field("allocator_allocated", lambda s: s.keyspace.allocator()["allocated"], metric="allocator_allocated_bytes")
+memory.field("allocator_active", lambda s: s.keyspace.allocator()["active"], metric="allocator_active_bytes")
+memory.field("allocator_resident", lambda s: s.keyspace.allocator()["resident"], metric="allocator_resident_bytes")
 memory.field("total_system_memory", lambda s: process.machine_memory(), metric="total_system_memory_bytes")
 memory.field("total_system_memory_human", lambda s: human(process.machine_memory()))
 memory.field("used_memory_lua", 0, metric="memory_used_lua_bytes")
@@ -133,26 +132,26 @@ memory.field("maxmemory_human", lambda s: human(s.config.maxmemory))
 memory.field("maxmemory_policy", lambda s: s.config.maxmemory_policy)
 memory.field(
     "allocator_frag_ratio",
-    lambda s: ratio(allocator.info()["active"], allocator.info()["allocated"]),
+    lambda s: ratio(s.keyspace.allocator()["active"], s.keyspace.allocator()["allocated"]),
     metric="allocator_frag_ratio",
 )
 memory.field(
     "allocator_frag_bytes",
-    lambda s: allocator.info()["active"] - allocator.info()["allocated"],
+    lambda s: s.keyspace.allocator()["active"] - s.keyspace.allocator()["allocated"],
     metric="allocator_frag_bytes",
 )
 memory.field(
     "allocator_rss_ratio",
-    lambda s: ratio(allocator.info()["resident"], allocator.info()["active"]),
+    lambda s: ratio(s.keyspace.allocator()["resident"], s.keyspace.allocator()["active"]),
     metric="allocator_rss_ratio",
 )
 memory.field(
     "allocator_rss_bytes",
-    lambda s: allocator.info()["resident"] - allocator.info()["active"],
+    lambda s: s.keyspace.allocator()["resident"] - s.keyspace.allocator()["active"],
     metric="allocator_rss_bytes",
 )
-memory.field("rss_overhead_ratio", lambda s: ratio(s.memory.resident, allocator.info()["resident"]))
-memory.field("rss_overhead_bytes", lambda s: s.memory.resident - allocator.info()["resident"])
+memory.field("rss_overhead_ratio", lambda s: ratio(s.memory.resident, s.keyspace.allocator()["resident"]))
+memory.field("rss_overhead_bytes", lambda s: s.memory.resident - s.keyspace.allocator()["resident"])
 memory.field(
     "mem_fragmentation_ratio", lambda s: ratio(s.memory.resident, s.memory.used), metric="mem_fragmentation_ratio"
 )

@@ -3,7 +3,6 @@
 from typing import Any
 
 from server.observe import process
-from server.structures import memory
 
 
 class MemoryAccount:
@@ -12,13 +11,13 @@ class MemoryAccount:
     def __init__(self, server: Any) -> None:
         self._server = server
         self.startup = process.resident_bytes()
-        self.keyspace_startup = memory.used()
+        self.keyspace_startup = server.keyspace.memory_used()
         self.peak = 0
 
     @property
     def keyspace(self) -> int:
         """Bytes that keys and values use."""
-        return memory.used()
+        return int(self._server.keyspace.memory_used())
 
     @property
     def clients(self) -> int:

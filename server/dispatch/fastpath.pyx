@@ -27,6 +27,8 @@ cdef Propagation _propagation = None
 cdef enum:
     MANY = 64                          # keys of one command that a fast path takes
 
+cdef int64_t FAR = 100000000000        # seconds or milliseconds: longer times to live are left to the definition's checks
+
 
 cdef void bind_propagation(Propagation propagation):
     global _propagation
@@ -175,7 +177,38 @@ cdef inline bint _expired_key(Client c, Batch* b, Request* r, uint32_t at, uint6
     return e != NULL and fast_expired(e, c.db.keyspace)
 
 
+cdef int _set_for(Client c, Batch* b, Request* r) except -1:
+    """SET key value EX seconds, or PX milliseconds; propagated as PXAT."""
+    cdef Keyspace shared = c.db.keyspace
+    cdef char* word = arg_at(b, r, 3)
+    cdef int64_t amount, when
+    cdef Entry* e
+    cdef char text[32]
+    if (arg_length(b, r, 3) != 2 or word[1] | 32 != c'x' or not parse_int64(arg_at(b, r, 4), arg_length(b, r, 4), &amount)
+            or amount <= 0 or amount > FAR or _expired_key(c, b, r, 1, fast_hash_of(b, r))):
+        return 0
+    if word[0] | 32 == c'e':
+        when = shared.clock.unix_ms + amount * 1000
+    elif word[0] | 32 == c'p':
+        when = shared.clock.unix_ms + amount
+    else:
+        return 0
+    e = c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), r.hash, arg_at(b, r, 2), arg_length(b, r, 2), True)
+    table_set_expire(c.db.table, e, r.hash, when)
+    _conditions.dirty += 1
+    if _propagation.wanted:
+        _propagation.feed_raw(c.db.index, "*5\r\n$3\r\nSET\r\n", 13)
+        write_bulk(&_propagation.stream, arg_at(b, r, 1), arg_length(b, r, 1))
+        write_bulk(&_propagation.stream, arg_at(b, r, 2), arg_length(b, r, 2))
+        write_bulk(&_propagation.stream, "PXAT", 4)
+        write_bulk(&_propagation.stream, text, format_signed(text, when) - text)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
 cdef int _set(Client c, Batch* b, Request* r) except -1:
+    if r.arg_count == 5:
+        return _set_for(c, b, r)
     if r.arg_count != 3 or _expired_key(c, b, r, 1, fast_hash_of(b, r)):
         return 0
     c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r), arg_at(b, r, 2), arg_length(b, r, 2), False)
@@ -282,7 +315,7 @@ cdef int _expire(Client c, Batch* b, Request* r) except -1:
     cdef size_t length
     if r.arg_count != 3 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &seconds):
         return 0
-    if seconds <= 0 or seconds > 100000000000LL:
+    if seconds <= 0 or seconds > FAR:
         return 0
     e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
     if e == NULL:

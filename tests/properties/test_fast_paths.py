@@ -56,6 +56,7 @@ COMMANDS = st.one_of(
     words(b"SET", key, value),
     words(b"set", key, value),
     words(b"SET", key, value, b"NX"),
+    words(b"SET", key, value, st.sampled_from([b"EX", b"px", b"EXAT", b"zx"]), seconds),
     words(b"INCR", key),
     words(b"DECR", key),
     words(b"INCRBY", key, number),
@@ -162,7 +163,7 @@ def outcome(c: Connection, commands: list[tuple[bytes, ...]], pipelined: bool) -
     return replies, counters, calls, timeless(stream if isinstance(stream, bytes) else repr(stream).encode()), state(c)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(COMMANDS, min_size=1, max_size=25), st.booleans())
 def test_on_and_off_agree(
     two: tuple[Connection, Connection], commands: list[tuple[bytes, ...]], pipelined: bool

@@ -21,9 +21,11 @@ from server.observe import crash, crash_handler
 from server.observe.debug_settings import DEFAULT_PEAK_RESET_MS, settings
 from server.registry import args, clock
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE, group
+from server.registry.directive import parse_memory
 from server.registry.errors import NO_SUCH_KEY, CommandError, syntax
 from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Push, SetOf, Several, Verbatim
 from server.structures.glob import match
+from server.types import list as list_
 
 command = group("server")
 _SUBCOMMANDS: dict[str, tuple[Callable[..., Any], int, int, list[str]]] = {}
@@ -172,9 +174,9 @@ def _require(call: Call, key: bytes) -> None:
 def object_(call: Call, key: bytes) -> str:
     """Encoding, size when saved, and age, in Redis's words."""
     _require(call, key)
-    encoding = call.db.encoding(key) or call.db.view(key).encoding
+    encoding = call.db.encoding(key) or call.db.view(key).encoding_name()
     idle = call.db.idle_seconds(key) or 0
-    extra = getattr(call.db.view(key), "debug_object", str)() if encoding == "quicklist" else ""
+    extra = call.db.view(key).debug_object() if encoding == "quicklist" else ""
     return (f"Value at:{hash(key) & 0xFFFFFFFFFFFF:#x} refcount:1 encoding:{encoding} "
             f"serializedlength:{_serialized_length(call, key)} lru:{(clock.lru_clock() - idle) & 0xFFFFFF} "
             f"lru_seconds_idle:{idle}{extra}")
@@ -203,12 +205,13 @@ def sdslen(call: Call, key: bytes) -> str:
             f"val_sds_avail:0, val_zmalloc: {len(value)}")
 
 
-def _print_structure(call: Call, key: bytes, encoding: str, title: str) -> str:
+def _print_structure(call: Call, key: bytes, encoding: str, title: str, full: bool = False) -> str:
     _require(call, key)
     view = call.db.view(key)
-    if view is None or view.encoding != encoding:
+    if view is None or view.encoding_name() != encoding:
         raise CommandError(f"ERR Not a {encoding} encoded object.")
-    print(view, flush=True)
+    text = view.debug_text(full) if hasattr(view, "debug_text") else b""
+    print(text.decode("latin-1"), flush=True)
     return f"{title} structure printed on stdout"
 
 
@@ -221,7 +224,17 @@ def listpack(call: Call, key: bytes) -> str:
 @subcommand("QUICKLIST", 1, 2, "<key> [<0|1>]", "Print a value kept as quicklist to standard output.")
 def quicklist(call: Call, key: bytes, full: bytes = b"0") -> str:
     """The same for long lists."""
-    return _print_structure(call, key, "quicklist", "Quicklist")
+    return _print_structure(call, key, "quicklist", "Quicklist", args.parse_integer(full) not in (0, None))
+
+
+@subcommand("QUICKLIST-PACKED-THRESHOLD", 1, 1, "<size>", "Set from how many bytes a list's element gets a node of its own;",
+            "0 for the default of 1gb.")
+def quicklist_packed_threshold(call: Call, size: bytes) -> str:
+    """For lists from now on; elements that are there stay where they are."""
+    threshold = parse_memory(size.decode("latin-1"))
+    if threshold is None or not 0 <= threshold < 1 << 63 or not list_.set_packed_threshold(threshold):
+        raise CommandError("ERR argument must be a memory value bigger than 1 and smaller than 4gb")
+    return OK
 
 
 # ---- tables

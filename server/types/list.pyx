@@ -7,8 +7,8 @@ from iothreads.message cimport Output
 from iothreads.resp_writer cimport write_header
 from server.structures.listpack cimport (
     LP_AFTER, LP_BEFORE, LpValue, lp_append, lp_bytes, lp_compare, lp_delete, lp_delete_range, lp_dup, lp_first, lp_free,
-    lp_get, lp_insert, lp_last, lp_length, lp_new, lp_next, lp_prepend, lp_prev, lp_replace, lp_seek, lp_skip,
-    lp_string_to_int64)
+    lp_get, lp_insert, lp_last, lp_length, lp_new, lp_next, lp_prepend, lp_prev, lp_replace, lp_repr, lp_seek,
+    lp_skip, lp_string_to_int64)
 from server.structures.memory cimport mem_good_size
 from server.structures.quicklist cimport (
     QL_HEAD, QL_TAIL, Quicklist, QuicklistEntry, QuicklistIter, QuicklistNode, quicklist_compare,
@@ -389,24 +389,26 @@ cdef class List(Value):
             quicklist_delete_range(_quicklist(self.entry), start, count)
 
     # ---- what DEBUG shows
-    def debug(self, bint full=False) -> bytes:
-        """DEBUG QUICKLIST's text; empty for a listpack."""
-        return b"" if _packed(self.entry) else quicklist_repr(_quicklist(self.entry), full)
+    def debug_text(self, bint full=False) -> bytes:
+        """The value's inside, for people."""
+        if _packed(self.entry):
+            return lp_repr(_listpack(self.entry)[0])
+        return quicklist_repr(_quicklist(self.entry), full)
 
-    def debug_object(self) -> dict[str, int]:
-        """The quicklist fields of DEBUG OBJECT; empty for a listpack."""
+    def debug_object(self) -> str:
+        """What DEBUG OBJECT adds for a quicklist."""
         cdef Quicklist* q
         cdef QuicklistNode* node
         cdef uint64_t total = 0
         if _packed(self.entry):
-            return {}
+            return ""
         q = _quicklist(self.entry)
         node = q.head
         while node != NULL:
             total += quicklist_node_size(node)
             node = node.next
-        return {"ql_nodes": q.length, "ql_avg_node": <double>q.count / q.length if q.length else 0.0,
-                "ql_listpack_max": q.fill, "ql_compressed": int(q.compress != 0), "ql_uncompressed_size": total}
+        return (f" ql_nodes:{q.length} ql_avg_node:{<double>q.count / q.length:.2f} ql_listpack_max:{q.fill} "
+                f"ql_compressed:{int(q.compress != 0)} ql_uncompressed_size:{total}")
 
 
 cdef uint64_t _remove_packed(unsigned char** lp, const char* s, size_t n, uint64_t limit, bint backwards) noexcept:

@@ -17,7 +17,7 @@ from server.registry.reply import Encoded
 _ESCAPES = {10: b"\\n", 13: b"\\r", 9: b"\\t", 7: b"\\a", 8: b"\\b", 34: b'\\"', 92: b"\\\\"}
 _QUOTED = [_ESCAPES.get(byte) or (bytes([byte]) if 32 <= byte < 127 else b"\\x%02x" % byte) for byte in range(256)]
 _PLAIN = bytes(byte for byte in range(32, 127) if byte not in b'"\\')
-SCRIPT, UNIX_SOCKET = 524288, 512          # client states that change how its origin is written
+SCRIPT, UNIX_SOCKET = 524288, 512  # client states that change how its origin is written
 
 
 def quoted(word: bytes) -> bytes:
@@ -30,10 +30,10 @@ def quoted(word: bytes) -> bytes:
 def origin(call: Any) -> bytes:
     """Database and client of a call: `0 127.0.0.1:5000`, `0 unix:/path`, `0 lua`."""
     if call.client.has(SCRIPT):
-        return b"%d lua" % call.db.index
+        return b"%d lua" % call.client.db.index
     if call.client.has(UNIX_SOCKET):
-        return b"%d unix:%s" % (call.db.index, call.config.unixsocket.encode())
-    return b"%d %s" % (call.db.index, call.client.address.encode())
+        return b"%d unix:%s" % (call.client.db.index, call.config.unixsocket.encode())
+    return b"%d %s" % (call.client.db.index, call.client.address.encode())
 
 
 def line(call: Any, now: float) -> bytes:

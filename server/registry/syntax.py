@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from server.registry.keys import NOT_KEY
+
 _LEXEME = re.compile(r"\.\.\.|\[|\]|<|>|\||[^\s\[\]<>|]+")
 _SYMBOLS = {"=": "equal", "~": "approximately", "*": "auto-id", '""': "empty-string", "$": "new-id"}
 _WORD_NAMES = {"INCR": "increment", "CH": "change", "ALPHA": "sorting", **_SYMBOLS}
@@ -51,6 +53,8 @@ _CHOICES = {
     'key ""': "key-selector",
     "id $": "id-selector",
     "FLUSH APPEND REPLACE": "policy",
+    "LEFT RIGHT": "where",
+    "STORE STOREDIST": "store",
     "YES SYNC NO": "mode",
 }
 # What a block is called, by the names in it.
@@ -59,6 +63,8 @@ _BLOCKS = {
     "start end unit": "range",
     "count any": "count-block",
     "strategy operator threshold count": "trim",
+    "count withvalues": "options",
+    "count withscores": "options",
     "radius unit": "circle",
     "width height unit": "box",
     "protover auth clientname": "arguments",
@@ -96,6 +102,7 @@ _INTEGER = frozenset(
         "config-epoch",
         "frequency",
         "weight",
+        "limit",
         "entries-read",
         "entries-added",
         "version",
@@ -209,6 +216,8 @@ def _build(sequence: Sequence[Any]) -> list[Argument]:
             taken = _belonging(sequence, at)
             built += _with_token(node, sequence[at : at + taken])
             at += taken
+            if built[-1].type == "block" and at < len(sequence) and _is_required(sequence[at]):
+                built[-1:] = _opened(built[-1])
         elif node != "...":
             built.append(Argument(node))
     return built
@@ -242,6 +251,16 @@ def _with_token(token: str, value: Sequence[Any]) -> list[Argument]:
     return [Argument(token.lower(), "block", token, arguments=arguments)]
 
 
+def _is_required(node: Any) -> bool:
+    return isinstance(node, _Group) and not node.optional and not node.repeats
+
+
+def _opened(block: Argument) -> list[Argument]:
+    """`BYBOX width height <M | KM>`: the word belongs to the first of several values, not to a block of them."""
+    block.arguments[0].token = block.token
+    return block.arguments
+
+
 def _repeat(built: list[Argument], repeated: list[Argument]) -> None:
     """Mark what stands before `[x ...]` as multiple."""
     count = len(repeated)
@@ -267,6 +286,26 @@ def _choose(group: _Group) -> Argument:
         chosen = Argument(_CHOICES.get(words, alternatives[0].name), "oneof", arguments=alternatives)
     chosen.optional = chosen.optional or group.optional
     return chosen
+
+
+# What commands call an argument that is called otherwise elsewhere.
+_NAMES = {
+    ("client|list", "type"): "client-type",
+    ("client|kill", "type"): "client-type",
+    ("client|no-evict", "status"): "enabled",
+    ("client|no-touch", "status"): "enabled",
+    ("module|loadex", "config"): "configs",
+}
+
+
+def _rename(found: list[Argument], command: Any) -> None:
+    directions = [argument for argument in found if argument.name == "where"]
+    if len(directions) == 2:
+        directions[0].name, directions[1].name = "wherefrom", "whereto"
+    for argument in _every(found):
+        argument.name = _NAMES.get((command.name, argument.name), argument.name)
+        if argument.token in ("STORE", "STOREDIST") and argument.name == "key":
+            argument.name = argument.token.lower() + "key"
 
 
 # ---- types and keys
@@ -319,6 +358,8 @@ def _is_key(argument: Argument, index: int) -> None:
 def _set_keys(arguments: list[Argument], command: Any) -> None:
     places = dict(_positions(arguments, 2 if command.parent is not None else 1))
     for index, spec in enumerate(command.keys.specs):
+        if NOT_KEY in spec.flags:
+            continue
         if spec.begin[0] == "keyword":
             for argument in _every(arguments):
                 if argument.token == spec.begin[1]:
@@ -337,6 +378,7 @@ def _set_keys(arguments: list[Argument], command: Any) -> None:
 def arguments(command: Any) -> list[Argument]:
     """The arguments of a registry Command, in order. Complexity: O(length of its syntax), once."""
     found = _build(_parse(command.syntax))
+    _rename(found, command)
     _set_types(found, command.name)
     _set_keys(found, command)
     return found

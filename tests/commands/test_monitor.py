@@ -1,0 +1,73 @@
+"""MONITOR: the form of a line, what is shown and what is not."""
+
+import re
+
+from tests.support.resp import RespError, Status
+
+LINE = re.compile(r"(\d+)\.(\d{6}) \[(\d+) (\S+)\] (.*)")
+
+
+def shown(monitor):
+    """Database and words of the next line."""
+    found = LINE.fullmatch(monitor.read())
+    assert found
+    return int(found[3]), found[5]
+
+
+def watching(another):
+    monitor = another()
+    assert monitor("MONITOR") == Status("OK")
+    return monitor
+
+
+def test_line(raw, another):
+    monitor = watching(another)
+    raw("SELECT", 3)
+    raw("SET", "k", b'a"b\\\n\r\t\a\b\x00\xff ')
+    assert shown(monitor) == (3, '"SELECT" "3"')
+    assert shown(monitor) == (3, r'"SET" "k" "a\"b\\\n\r\t\a\b\x00\xff "')
+
+
+def test_order_in_a_transaction(raw, another):
+    monitor = watching(another)
+    raw("MULTI")
+    raw("SET", "k", 1)
+    raw("EXEC")
+    assert [shown(monitor)[1] for _ in range(3)] == ['"MULTI"', '"SET" "k" "1"', '"EXEC"']
+
+
+def test_administrative_commands_are_not_shown(raw, another):
+    monitor = watching(another)
+    raw("CONFIG", "GET", "port")
+    raw("SLOWLOG", "LEN")
+    raw("ECHO", "seen")
+    assert shown(monitor)[1] == '"ECHO" "seen"'
+
+
+def test_passwords_are_not_shown(raw, another):
+    monitor = watching(another)
+    raw("AUTH", "secret")
+    raw("AUTH", "default", "secret")
+    raw("HELLO", 2, "AUTH", "default", "secret")
+    lines = [shown(monitor)[1] for _ in range(3)]
+    assert "secret" not in "".join(lines)
+    assert lines[0] == '"AUTH" "(redacted)"'
+
+
+def test_fast_paths_are_seen(raw, another):
+    monitor = watching(another)
+    raw("GET", "k")
+    assert shown(monitor)[1] == '"GET" "k"'
+
+
+def test_reset_ends_it(raw, another):
+    monitor = watching(another)
+    assert monitor("RESET") == Status("RESET")
+    raw("ECHO", "unseen")
+    assert monitor("PING") == Status("PONG")
+
+
+def test_not_inside_a_transaction(raw):
+    raw("MULTI")
+    raw("MONITOR")
+    assert isinstance(raw("EXEC")[0], RespError)

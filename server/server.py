@@ -34,9 +34,10 @@ from server.observe.log import LEVELS, Log
 from server.observe.memory_account import MemoryAccount
 from server.observe.slowlog import SlowLog
 from server.observe.stats import Stats
+from server.process import Process, program_name
 from server.registry import clock
 from server.registry.command import COMMANDS, rename
-from server.types import list as list_, sorted_set
+from server.types import hash as hash_, list as list_, set as set_, sorted_set
 from server.version import REDIS_VERSION, VERSION
 
 REHASH_SLICE_US = 1000
@@ -48,6 +49,7 @@ class Server:
     def __init__(self, config: Any) -> None:
         self.config = config
         self.log = Log(config.logfile, LEVELS.index(config.loglevel))
+        self.process = Process(config, self.log)
         self.run_id = secrets.token_hex(20)
         self.replid = secrets.token_hex(20)
         self.start_time = time.time()
@@ -65,7 +67,6 @@ class Server:
         self.cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
         self.memory = MemoryAccount(self)
         self.monitors: list[Client] = []
-        self.supervised = ""
         self.paused: Any = None
         self.loading = False
         self.shutdown_signal: int | None = None
@@ -128,6 +129,8 @@ class Server:
             ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): self.set_keyspace_rules,
             ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
             ("zset-max-listpack-entries", "zset-max-listpack-value"): sorted_set.set_limits,
+            ("hash-max-listpack-entries", "hash-max-listpack-value"): hash_.set_limits,
+            ("set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value"): set_.set_limits,
             ("port", "bind"): self.rebind,
             ("io-threads",): lambda c: self.loop.resize(c.io_threads),
             ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): self.set_lane_limits,
@@ -314,6 +317,8 @@ class Server:
     # ---- life
     def run(self) -> int:
         """Listen and serve until stopped; the exit status."""
+        if not self.process.prepare():
+            return 1
         signals.install(self)
         self.log_start()
         self.loop.io.start()
@@ -323,12 +328,13 @@ class Server:
             for line in str(error).splitlines():
                 self.log.warning("%s", line)
             return 1
-        self.write_pidfile()
+        self.process.write_pidfile()
         clock.refresh()
         self.loop.timers.add(clock.monotonic_now_us(), 1, self.cron.tick)
         self.log.notice("Server initialized")
         for kind in dict.fromkeys(listener.kind for listener in self.listeners):
             self.log.notice("Ready to accept connections %s", kind)
+        self.process.ready()
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -354,35 +360,28 @@ class Server:
             self.log.warning(
                 "Warning: no config file specified, using the default config. In order to specify a config "
                 "file use %s /path/to/redis.conf",
-                sys.argv[0],
+                program_name(),
             )
         self.config.log_to(lambda level, text: self.log.write(LEVELS.index(level), text))
+        self.process.name()
         mode = "cluster" if self.config.cluster_enabled else "standalone"
-        if self.config.always_show_logo or (sys.stdout.isatty() and not self.config.logfile):
+        on_terminal = sys.stdout.isatty() and not self.config.logfile and not self.config.syslog_enabled
+        if self.config.always_show_logo or on_terminal:
             self.log.raw(
                 LOGO.format(version=VERSION, redis=REDIS_VERSION, mode=mode, port=self.config.port, pid=os.getpid())
             )
         else:
             self.log.notice("Running mode=%s, port=%d.", mode, self.config.port)
-
-    def write_pidfile(self) -> None:
-        """pidfile, always when daemonized."""
-        path = self.config.pidfile or ("/var/run/redis.pid" if self.config.daemonize else "")
-        if path:
-            try:
-                with open(path, "w", encoding="ascii") as file:
-                    file.write(f"{os.getpid()}\n")
-            except OSError as error:
-                self.log.warning("Failed to write PID file: %s", error.strerror)
+        self.process.check_backlog()
 
     def remove_files(self) -> None:
         """At the end: the pid file and the unix socket."""
-        for path in (self.config.pidfile, self.config.unixsocket):
-            if path:
-                try:
-                    os.unlink(path)
-                except OSError:
-                    pass
+        self.process.gone()
+        if self.config.unixsocket:
+            try:
+                os.unlink(self.config.unixsocket)
+            except OSError:
+                pass
 
     def shutdown_in_ms(self) -> int | None:
         """shutdown_in_milliseconds of INFO; None when no shutdown waits."""

@@ -4,6 +4,7 @@
 A fast path may decline (return 0) as long as it has changed nothing; then the Python definition runs. It must never
 differ from it. With AOF or replicas attached it feeds the command's own bytes to the propagation stream.
 """
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
 
 from iothreads.message cimport Batch, arg_at, arg_length
@@ -12,11 +13,15 @@ from server.clients.client cimport Client
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport fast_t
 from server.keyspace.database cimport Keyspace
-from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, table_hash
+from server.structures.table cimport ENTRY_EXPIRE, Entry, Table, entry_expire, table_hash
 
 cdef void bind_propagation(Propagation propagation)
 cdef int attach_fast_path(dict records, str name, fast_t fast, bint keyed=*) except -1     # records by command name; keyed: argument 1 is a key
 cdef void fast_written(Client c, Batch* b, Request* r, int64_t changes) noexcept    # a write took place as it was called: count it, pass its bytes on
+cdef void fast_written_as(Client c, Batch* b, Request* r, int64_t changes, const char* name, const char* value, size_t length) noexcept
+    # the same, but what is passed on is "name key value"
+cdef void fast_warm_members(Batch* b, Request* r, Table* members) noexcept
+    # r works on a large hash or set. When it begins a run of commands like it in a pipeline, fetch what the run will touch
 
 cdef inline bint fast_expired(Entry* e, Keyspace shared) noexcept:
     return e.klen & ENTRY_EXPIRE and entry_expire(e) < shared.clock.unix_ms

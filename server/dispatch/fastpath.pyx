@@ -5,7 +5,7 @@ import pkgutil
 import server.dispatch
 
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, strlen
 
 from iothreads.message cimport REFERENCE_MIN, Batch, arg_at, arg_length, output_reference
 from iothreads.message cimport Command as Request
@@ -26,6 +26,7 @@ cdef Propagation _propagation = None
 
 cdef enum:
     MANY = 64                          # keys of one command that a fast path takes
+    RUN = 16                           # commands that fast_warm_members looks ahead; a power of two
 
 cdef int64_t FAR = 100000000000        # seconds or milliseconds: longer times to live are left to the definition's checks
 
@@ -45,6 +46,37 @@ cdef void fast_written(Client c, Batch* b, Request* r, int64_t changes) noexcept
     _conditions.dirty += changes
     if _propagation.wanted:
         _propagate_own(c, b, r)
+
+
+cdef void fast_written_as(Client c, Batch* b, Request* r, int64_t changes, const char* name, const char* value,
+                          size_t length) noexcept:
+    _conditions.dirty += changes
+    if not _propagation.wanted:
+        return
+    _propagation.feed_raw(c.db.index, "*3\r\n", 4)
+    write_bulk(&_propagation.stream, name, strlen(name))
+    write_bulk(&_propagation.stream, arg_at(b, r, 1), arg_length(b, r, 1))
+    write_bulk(&_propagation.stream, value, length)
+
+
+cdef void fast_warm_members(Batch* b, Request* r, Table* members) noexcept:
+    """Runs begin at every RUN-th command of the batch, so the others pay for one test. First all buckets are asked for,
+    then the entries that they point to: by then most buckets have come."""
+    cdef uint64_t hashes[RUN]
+    cdef Request* other
+    cdef uint32_t i
+    cdef uint32_t first = b.next - 1
+    cdef uint32_t count = 0
+    if first & (RUN - 1) or first + 1 >= b.command_count:
+        return
+    for i in range(first, min(first + RUN, b.command_count)):
+        other = &b.commands[i]
+        if other.record == r.record and other.hash == r.hash and other.arg_count > 2:
+            hashes[count] = table_hash(arg_at(b, other, 2), arg_length(b, other, 2))
+            table_prefetch_bucket(members, hashes[count])
+            count += 1
+    for i in range(count):
+        table_prefetch_entry(members, hashes[i])
 
 
 cdef void _propagate_own(Client c, Batch* b, Request* r) noexcept:

@@ -5,7 +5,7 @@ Each function takes bytes and returns a Python value or raises CommandError with
 
 import re
 
-from server.registry.errors import MUST_BE_POSITIVE, NOT_A_FLOAT, NOT_AN_INTEGER, OUT_OF_RANGE, CommandError, syntax
+from server.registry.errors import MUST_BE_POSITIVE, NOT_A_FLOAT, NOT_AN_INTEGER, CommandError, syntax
 
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 _DIGITS = frozenset(b"0123456789")
@@ -36,12 +36,10 @@ def integer(text: bytes, error: str = NOT_AN_INTEGER) -> int:
 
 
 def integer_in(text: bytes, low: int, high: int, error: str | None = None) -> int:
-    """An integer with bounds: not a number and out of range are `value is out of range` texts as in Redis."""
-    value = parse_integer(text)
-    if value is None:
-        raise CommandError(error or NOT_AN_INTEGER)
+    """An integer with bounds; `error` replaces both texts, for what is no number and for what lies outside."""
+    value = integer(text, error or NOT_AN_INTEGER)
     if not low <= value <= high:
-        raise CommandError(error or (MUST_BE_POSITIVE if low == 0 else OUT_OF_RANGE))
+        raise CommandError(error or f"ERR value is out of range, value must between {low} and {high}")
     return value
 
 

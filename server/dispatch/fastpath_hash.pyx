@@ -1,0 +1,247 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Fast paths of hashes: HSET HMSET HINCRBY HDEL, HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN.
+
+In a pipeline that works on one large hash, what the next commands will touch is fetched from memory ahead.
+"""
+from libc.stddef cimport size_t
+from libc.stdint cimport INT64_MIN, int64_t, uint32_t
+
+from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Command as Request
+from iothreads.resp_writer cimport format_signed, write_header, write_integer, write_null, write_raw
+from server.clients.client cimport Client
+from server.dispatch.fastpath cimport (attach_fast_path, fast_expired, fast_hash_of, fast_touch, fast_warm_members,
+                                       fast_written)
+from server.keyspace.database cimport Keyspace, parse_int64
+from server.structures.table cimport (TYPE_HASH, Entry, entry_encoding, entry_set_type, entry_type, table_delete,
+                                      table_find, table_insert_word)
+from server.types.hash cimport (HASH_FIELDS, HASH_LISTPACK, HASH_TABLE, HASH_VALUES, HashValue, hash_delete, hash_get,
+                                hash_grow, hash_length, hash_new_word, hash_set, hash_table, hash_value_length,
+                                hash_write, hash_write_value)
+from server.types.value cimport release_value
+
+
+cdef inline Entry* _find(Client c, Batch* b, Request* r) noexcept:
+    return table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
+
+
+cdef inline bint _plain(Entry* e, Keyspace shared) noexcept:
+    return entry_type(e) == TYPE_HASH and not fast_expired(e, shared)
+
+
+cdef inline Entry* _create(Client c, Batch* b, Request* r) noexcept:
+    cdef Entry* e = table_insert_word(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, hash_new_word())
+    e.meta = c.db.keyspace.first_access()
+    entry_set_type(e, TYPE_HASH, HASH_LISTPACK)
+    return e
+
+
+cdef inline void _warm(Batch* b, Request* r, Entry* e) noexcept:
+    if entry_encoding(e) == HASH_TABLE:
+        fast_warm_members(b, r, hash_table(e))
+
+
+# ---- writes
+cdef int _set(Client c, Batch* b, Request* r) except -1:
+    """Set all fields; how many are new, or -2: not for the fast path."""
+    cdef Entry* e
+    cdef uint32_t i
+    cdef int added = 0
+    cdef size_t bytes = 0
+    if r.arg_count & 1:
+        return -2
+    e = _find(c, b, r)
+    if e == NULL:
+        e = _create(c, b, r)
+    elif _plain(e, c.db.keyspace):
+        fast_touch(e, c.db.keyspace)
+        _warm(b, r, e)
+    else:
+        return -2
+    if entry_encoding(e) == HASH_LISTPACK:
+        for i in range(2, r.arg_count):
+            bytes += arg_length(b, r, i)
+        hash_grow(e, (r.arg_count - 2) >> 1, bytes)
+    for i in range(2, r.arg_count, 2):
+        added += hash_set(e, arg_at(b, r, i), arg_length(b, r, i), arg_at(b, r, i + 1), arg_length(b, r, i + 1))
+    fast_written(c, b, r, (r.arg_count - 2) >> 1)
+    return added
+
+
+cdef int _hset(Client c, Batch* b, Request* r) except -1:
+    cdef int added = _set(c, b, r)
+    if added < 0:
+        return 0
+    write_integer(&c.out, added)
+    return 1
+
+
+cdef int _hmset(Client c, Batch* b, Request* r) except -1:
+    if _set(c, b, r) < 0:
+        return 0
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int _hincrby(Client c, Batch* b, Request* r) except -1:
+    cdef int64_t by
+    cdef int64_t value = 0
+    cdef Entry* e
+    cdef HashValue old
+    cdef char digits[24]
+    if not parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &by):
+        return 0
+    e = _find(c, b, r)
+    if e != NULL:
+        if not _plain(e, c.db.keyspace):
+            return 0
+        _warm(b, r, e)
+        if hash_get(e, arg_at(b, r, 2), arg_length(b, r, 2), &old):
+            if old.text.s == NULL:
+                value = old.text.number
+            elif not parse_int64(old.text.s, old.text.length, &value):
+                return 0
+    if (by > 0 and value > 9223372036854775807LL - by) or (by < 0 and value < INT64_MIN - by):
+        return 0
+    value += by
+    if e == NULL:
+        e = _create(c, b, r)
+    else:
+        fast_touch(e, c.db.keyspace)
+    hash_set(e, arg_at(b, r, 2), arg_length(b, r, 2), digits, format_signed(digits, value) - digits)
+    fast_written(c, b, r, 1)
+    write_integer(&c.out, value)
+    return 1
+
+
+cdef int _hdel(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e = _find(c, b, r)
+    cdef uint32_t i
+    cdef int deleted = 0
+    if e == NULL:
+        write_integer(&c.out, 0)
+        return 1
+    if not _plain(e, c.db.keyspace):
+        return 0
+    fast_touch(e, c.db.keyspace)
+    _warm(b, r, e)
+    for i in range(2, r.arg_count):
+        deleted += hash_delete(e, arg_at(b, r, i), arg_length(b, r, i))
+    if deleted:
+        if hash_length(e) == 0:
+            table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
+        fast_written(c, b, r, deleted)
+    write_integer(&c.out, deleted)
+    return 1
+
+
+# ---- reads
+cdef int _look(Client c, Batch* b, Request* r, Entry** e) noexcept:
+    """Find the hash and count the read: 1, with NULL for no key; 0: not for the fast path."""
+    cdef Keyspace shared = c.db.keyspace
+    e[0] = _find(c, b, r)
+    if e[0] == NULL:
+        shared.misses += 1
+        return 1
+    if not _plain(e[0], shared):
+        return 0
+    fast_touch(e[0], shared)
+    shared.hits += 1
+    return 1
+
+
+cdef inline void _reply_value(Client c, Batch* b, Request* r, Entry* e, uint32_t i) noexcept:
+    cdef HashValue value
+    if e != NULL and hash_get(e, arg_at(b, r, i), arg_length(b, r, i), &value):
+        hash_write_value(&c.out, &value)
+    else:
+        write_null(&c.out, c.resp)
+
+
+cdef int _hget(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    if not _look(c, b, r, &e):
+        return 0
+    if e != NULL:
+        _warm(b, r, e)
+    _reply_value(c, b, r, e, 2)
+    return 1
+
+
+cdef int _hmget(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef uint32_t i
+    if not _look(c, b, r, &e):
+        return 0
+    write_header(&c.out, c'*', r.arg_count - 2)
+    for i in range(2, r.arg_count):
+        _reply_value(c, b, r, e, i)
+    return 1
+
+
+cdef int _reply_all(Client c, Batch* b, Request* r, int what) except -1:
+    cdef Entry* e
+    if not _look(c, b, r, &e):
+        return 0
+    if e != NULL:
+        hash_write(e, &c.out, c.resp, what)
+    else:
+        write_header(&c.out, c'%' if c.resp == 3 and what == HASH_FIELDS | HASH_VALUES else c'*', 0)
+    return 1
+
+
+cdef int _hgetall(Client c, Batch* b, Request* r) except -1:
+    return _reply_all(c, b, r, HASH_FIELDS | HASH_VALUES)
+
+
+cdef int _hkeys(Client c, Batch* b, Request* r) except -1:
+    return _reply_all(c, b, r, HASH_FIELDS)
+
+
+cdef int _hvals(Client c, Batch* b, Request* r) except -1:
+    return _reply_all(c, b, r, HASH_VALUES)
+
+
+cdef int _hlen(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    if not _look(c, b, r, &e):
+        return 0
+    write_integer(&c.out, hash_length(e) if e != NULL else 0)
+    return 1
+
+
+cdef int _hexists(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef HashValue value
+    if not _look(c, b, r, &e):
+        return 0
+    write_integer(&c.out, e != NULL and hash_get(e, arg_at(b, r, 2), arg_length(b, r, 2), &value))
+    return 1
+
+
+cdef int _hstrlen(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef HashValue value
+    if not _look(c, b, r, &e):
+        return 0
+    if e != NULL and hash_get(e, arg_at(b, r, 2), arg_length(b, r, 2), &value):
+        write_integer(&c.out, hash_value_length(&value))
+    else:
+        write_integer(&c.out, 0)
+    return 1
+
+
+def attach(dict records) -> None:
+    """Give the hash commands their fast paths."""
+    attach_fast_path(records, "hset", _hset)
+    attach_fast_path(records, "hmset", _hmset)
+    attach_fast_path(records, "hincrby", _hincrby)
+    attach_fast_path(records, "hdel", _hdel)
+    attach_fast_path(records, "hget", _hget)
+    attach_fast_path(records, "hmget", _hmget)
+    attach_fast_path(records, "hgetall", _hgetall)
+    attach_fast_path(records, "hkeys", _hkeys)
+    attach_fast_path(records, "hvals", _hvals)
+    attach_fast_path(records, "hlen", _hlen)
+    attach_fast_path(records, "hexists", _hexists)
+    attach_fast_path(records, "hstrlen", _hstrlen)

@@ -1,19 +1,21 @@
 """Clients that wait: BLPOP and its kin wait for keys, other commands for something of their own.
 
-A command that finds nothing calls `block(call, kind, keys, timeout)` and returns its reply (there is none yet). The client
-keeps the rest of its batch and stands, first come first served, in the queue of each key: `db.blocking`, key -> clients.
+A command that finds nothing calls `block(call, kind, keys, timeout)` and returns its reply (there is none yet). The
+client keeps the rest of its batch and stands, first come first served, in the queue of each key: `db.blocking`, key ->
+clients.
 
     LPUSH k x  ->  effects.changed  ->  `ready` notes the key, if somebody waits for it
     the command (or EXEC, or script) is over  ->  `serve`: the waiting commands are run again, from the start, in the
     order in which the clients came, as long as the key is of the type that they wait for
 
-A command run again may find nothing again: it then waits on, behind the others, but with the deadline it had. Running again
-may also make other keys ready (BLMOVE): those are served next. What a served command did is propagated as a unit of its own,
-after the unit that fed it.
+A command run again may find nothing again: it then waits on, behind the others, but with the deadline it had. Running
+again may also make other keys ready (BLMOVE): those are served next. What a served command did is propagated as a unit
+of its own, after the unit that fed it.
 
-`on_no_key` clients (XREADGROUP) are also run again when the key is deleted or changes its type, so that they can answer an
-error. A client is let go by a served key, by its deadline (`time_out`), or by an error (`fail`): CLIENT UNBLOCK, a change
-of roles. `client.blocked` is what a client waits in; it is None for all others, those held by CLIENT PAUSE included.
+`on_no_key` clients (XREADGROUP) are also run again when the key is deleted or changes its type, so that they can answer
+an error. A client is let go by a served key, by its deadline (`time_out`), or by an error (`fail`): CLIENT UNBLOCK, a
+change of roles. `client.blocked` is what a client waits in; it is None for all others, those held by CLIENT PAUSE
+included.
 
 Complexity: waiting and going cost O(keys of the client), and O(log N) for the deadline, N being the clients with one.
 """
@@ -109,7 +111,7 @@ class Blocking:
         self._noted: set[tuple[int, bytes]] = set()         # the same, so that each stands there once
         self._serving = False
         self._again: Blocked | None = None                  # whose command is being run again
-        self._deadlines: list[tuple[int, int, Blocked]] = []        # a heap of (us, client id, who); may hold some who left
+        self._deadlines: list[tuple[int, int, Blocked]] = []        # heap of (us, client id, who), some of them gone
         self._with_deadline = 0                             # how many of them are still here
         self._timer: Any = None
         self._no_key: dict[tuple[int, bytes], int] = {}     # keys with on_no_key waiters, and how many
@@ -190,7 +192,7 @@ class Blocking:
 
     # ---- deadlines
     def _nearest(self) -> int:
-        """The next deadline of somebody who is here; -1 without one. Forgets who left, all of them once they are most."""
+        """The next deadline of somebody who is here; -1 without one. Forgets those who left, once they are many."""
         heap = self._deadlines
         if len(heap) > 2 * self._with_deadline + 64:
             heap[:] = [entry for entry in heap if entry[2].client.blocked is entry[2]]
@@ -238,7 +240,7 @@ class Blocking:
         """Two databases exchanged their keys (SWAPDB, a resync that loaded aside)."""
         for db in (first, second):
             for key in list(db.blocking):
-                if (db.index, key) in self._no_key or db.exists(key):
+                if (db.index, key) in self._no_key or db.has_entry(key):
                     self.note(db, key)
 
     def serve(self) -> bool:
@@ -263,7 +265,7 @@ class Blocking:
             blocked = client.blocked
             if blocked is None or blocked.db is not db or key not in blocked.keys or client.has(CLOSE_ASAP):
                 continue
-            value = db.view(key)
+            value = None if db.is_expired(key) else db.view(key)     # looking does not delete it yet
             if blocked.on_no_key or (value is not None and _KIND_OF_TYPE.get(value.TYPE) == blocked.kind):
                 self._run_again(blocked)
 
@@ -287,10 +289,11 @@ def block(call: Any, kind: str, keys: Iterable[bytes], timeout_ms: int, *, on_no
           argv: list[bytes] | None = None, timeout_reply: Callable[[], Any] | None = None) -> NoReply:
     """Have the client of this call wait, and return this as the call's reply: `return block(call, LIST, keys, ms)`.
 
-    The caller has looked at `call.may_block` and found nothing. `kind`: what type of value makes a key ready. timeout_ms: 0
-    is for ever. on_no_key: run again also when the key goes or changes its type. argv: run again this instead of the words
-    of the call (XREAD's $ has become an ID). timeout_reply: a function that says what to reply when time is over; the
-    default is a null array. Without keys the client waits for the deadline, or for `client.blocked.finish(reply)`.
+    The caller has looked at `call.may_block` and found nothing. `kind`: what type of value makes a key ready.
+    timeout_ms: 0 is for ever. on_no_key: run again also when the key goes or changes its type. argv: run again this
+    instead of the words of the call (XREAD's $ has become an ID). timeout_reply: a function that says what to reply
+    when time is over; the default is a null array. Without keys the client waits for the deadline, or for
+    `client.blocked.finish(reply)`.
     """
     return call.server.blocking.wait(call, kind, keys, timeout_ms, on_no_key=on_no_key, argv=argv,
                                      timeout_reply=timeout_reply)

@@ -1,7 +1,7 @@
 """Lists: sequences of strings, pushed and popped at both ends in O(1); a key without elements does not exist.
 
-Indexes count from 0 at the head (the left), negative ones from the tail: -1 is the last element. Here is what adds elements
-or looks at them; what takes elements out, or waits for them, is in list_pop.
+Indexes count from 0 at the head (the left), negative ones from the tail: -1 is the last element. Here is what adds
+elements or looks at them; what takes elements out, or waits for them, is in list_pop.
 """
 
 from server.dispatch.call import Call

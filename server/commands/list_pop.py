@@ -1,8 +1,8 @@
 """Lists: taking elements out, moving them to another list, and waiting for elements to come.
 
-The last element takes its key along. The B commands wait while all their keys are absent, first come first served; once an
-element is there they are run again from the start (see clients.blocking) and do what the plain command does, which is
-also what AOF and replicas are told. In a transaction or a script they do not wait, but answer as if time were over.
+The last element takes its key along. The B commands wait while all their keys are absent, first come first served; once
+an element is there they are run again from the start (see clients.blocking) and do what the plain command does, which
+is also what AOF and replicas are told. In a transaction or a script they do not wait, but answer as if time were over.
 """
 
 from collections.abc import Sequence
@@ -103,7 +103,8 @@ def lpop(call: Call, key: bytes, *count: bytes) -> object:
 @command("RPOP", arity=-2, flags=WRITE | FAST, keys=one_key(RW, ACCESS, DELETE), since="1.0.0", syntax="key [count]",
          history=(("6.2.0", "Added the `count` argument."),))
 def rpop(call: Call, key: bytes, *count: bytes) -> object:
-    """Take the last element of a list, or with a count up to that many, the last first, as an array; null without a list.
+    """Take the last element of a list, or with a count up to that many, the last first, as an array; null without a
+    list.
 
     Complexity: O(N) where N is the number of elements taken.
     """
@@ -112,8 +113,8 @@ def rpop(call: Call, key: bytes, *count: bytes) -> object:
 
 @command("LREM", arity=4, flags=WRITE, keys=one_key(RW, DELETE), since="1.0.0", syntax="key count element")
 def lrem(call: Call, key: bytes, count: bytes, element: bytes) -> int:
-    """Remove elements that equal the given one: the first `count`, for a negative count the last, for 0 all of them. The
-    reply is how many were removed.
+    """Remove elements that equal the given one: the first `count`, for a negative count the last, for 0 all of them.
+    The reply is how many were removed.
 
     Complexity: O(N+M) where N is the length of the list and M the number of elements removed.
     """
@@ -222,8 +223,8 @@ def _blocking_pop(call: Call, names: Sequence[bytes], timeout: bytes, end: int) 
 @command("BLPOP", arity=-3, flags=WRITE | BLOCKING, keys=every_key(RW, ACCESS, DELETE, last=-2), since="2.0.0",
          syntax="key [key ...] timeout", history=_FLOAT_TIMEOUT)
 def blpop(call: Call, *arguments: bytes) -> object:
-    """Take the first element of the first list that is there: its key and the element. Wait for one to come when there is
-    none, at most `timeout` seconds (0 for ever); null when time is over.
+    """Take the first element of the first list that is there: its key and the element. Wait for one to come when there
+    is none, at most `timeout` seconds (0 for ever); null when time is over.
 
     Complexity: O(N) where N is the number of keys.
     """
@@ -233,8 +234,8 @@ def blpop(call: Call, *arguments: bytes) -> object:
 @command("BRPOP", arity=-3, flags=WRITE | BLOCKING, keys=every_key(RW, ACCESS, DELETE, last=-2), since="2.0.0",
          syntax="key [key ...] timeout", history=_FLOAT_TIMEOUT)
 def brpop(call: Call, *arguments: bytes) -> object:
-    """Take the last element of the first list that is there: its key and the element. Wait for one to come when there is
-    none, at most `timeout` seconds (0 for ever); null when time is over.
+    """Take the last element of the first list that is there: its key and the element. Wait for one to come when there
+    is none, at most `timeout` seconds (0 for ever); null when time is over.
 
     Complexity: O(N) where N is the number of keys.
     """
@@ -259,8 +260,8 @@ def _move(call: Call, source: bytes, destination: bytes, origin: int, end: int) 
 @command("LMOVE", arity=5, flags=WRITE | DENYOOM, keys=_FROM_TO, since="6.2.0",
          syntax="source destination <LEFT | RIGHT> <LEFT | RIGHT>")
 def lmove(call: Call, source: bytes, destination: bytes, origin: bytes, end: bytes) -> bytes | None:
-    """Take an element from an end of one list, push it to an end of another (or the same), and return it; null without a
-    source.
+    """Take an element from an end of one list, push it to an end of another (or the same), and return it; null without
+    a source.
 
     Complexity: O(1)
     """
@@ -270,7 +271,8 @@ def lmove(call: Call, source: bytes, destination: bytes, origin: bytes, end: byt
 @command("RPOPLPUSH", arity=3, flags=WRITE | DENYOOM, keys=_FROM_TO, since="1.2.0", syntax="source destination",
          deprecated=("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments"))
 def rpoplpush(call: Call, source: bytes, destination: bytes) -> bytes | None:
-    """Take the last element of one list, make it the first of another (or the same), and return it; null without a source.
+    """Take the last element of one list, make it the first of another (or the same), and return it; null without a
+    source.
 
     Complexity: O(1)
     """
@@ -287,8 +289,8 @@ def _blocking_move(call: Call, source: bytes, wait_ms: int, destination: bytes, 
 @command("BLMOVE", arity=6, flags=WRITE | DENYOOM | BLOCKING, keys=_FROM_TO, since="6.2.0",
          syntax="source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout")
 def blmove(call: Call, source: bytes, destination: bytes, origin: bytes, end: bytes, timeout: bytes) -> object:
-    """Move an element from list to list as LMOVE; wait for the source when it is not there, at most `timeout` seconds (0
-    for ever); null when time is over.
+    """Move an element from list to list as LMOVE; wait for the source when it is not there, at most `timeout` seconds
+    (0 for ever); null when time is over.
 
     Complexity: O(1)
     """
@@ -303,8 +305,8 @@ def blmove(call: Call, source: bytes, destination: bytes, origin: bytes, end: by
          syntax="source destination timeout", history=_FLOAT_TIMEOUT,
          deprecated=("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments"))
 def brpoplpush(call: Call, source: bytes, destination: bytes, timeout: bytes) -> object:
-    """Take the last element of one list and make it the first of another, as RPOPLPUSH; wait for the source when it is not
-    there, at most `timeout` seconds (0 for ever); null when time is over.
+    """Take the last element of one list and make it the first of another, as RPOPLPUSH; wait for the source when it is
+    not there, at most `timeout` seconds (0 for ever); null when time is over.
 
     Complexity: O(1)
     """

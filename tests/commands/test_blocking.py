@@ -50,8 +50,12 @@ def test_a_push_serves_who_waits(raw, waiting):
 
 
 def test_each_command_waits(raw, waiting):
-    served = [(waiting("BRPOP", "k", 0), [b"k", b"5"]), (waiting("BLMPOP", 0, 1, "k", "LEFT", "COUNT", 2), [b"k", [b"1", b"2"]]),
-              (waiting("BLMOVE", "k", "to", "RIGHT", "LEFT", 0), b"4"), (waiting("BRPOPLPUSH", "k", "to", 0), b"3")]
+    served = [
+        (waiting("BRPOP", "k", 0), [b"k", b"5"]),
+        (waiting("BLMPOP", 0, 1, "k", "LEFT", "COUNT", 2), [b"k", [b"1", b"2"]]),
+        (waiting("BLMOVE", "k", "to", "RIGHT", "LEFT", 0), b"4"),
+        (waiting("BRPOPLPUSH", "k", "to", 0), b"3"),
+    ]
     raw("RPUSH", "k", 1, 2, 3, 4, 5)
     assert [connection.read() for connection, _ in served] == [reply for _, reply in served]
     assert raw("LRANGE", "to", 0, -1) == [b"3", b"4"]
@@ -69,7 +73,7 @@ def test_first_come_first_served(raw, waiting):
 def test_the_order_of_the_keys_does_not_matter_but_which_is_filled_first(raw, waiting):
     one = waiting("BLPOP", "a", "b", "c", 0)
     raw.pipeline([("MULTI",), ("RPUSH", "c", 1), ("RPUSH", "a", 2), ("EXEC",)])
-    assert one.read() == [b"a", b"2"]               # run again from the start: the first of its keys that is there
+    assert one.read() == [b"a", b"2"]  # run again from the start: the first of its keys that is there
     assert raw("LRANGE", "c", 0, -1) == [b"1"]
 
 
@@ -93,11 +97,20 @@ def test_what_follows_in_the_pipeline_waits_too(raw, another):
     assert one.read() == b"1"
 
 
-@pytest.mark.parametrize("command", [("BLPOP", "k", "0.02"), ("BLMOVE", "k", "m", "LEFT", "LEFT", 0.02), ("BLMPOP", 0.001, 1, "k", "LEFT"),
-                                     ("BRPOPLPUSH", "k", "m", "0.0001")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("BLPOP", "k", "0.02"),
+        ("BLMOVE", "k", "m", "LEFT", "LEFT", 0.02),
+        ("BLMPOP", 0.001, 1, "k", "LEFT"),
+        ("BRPOPLPUSH", "k", "m", "0.0001"),
+    ],
+)
 def test_time_is_over(raw, command):
     assert raw(*command) is NullArray
-    assert info(raw, "blocked_clients") == info(raw, "clients_in_timeout_table") == info(raw, "total_blocking_keys") == 0
+    assert (
+        info(raw, "blocked_clients") == info(raw, "clients_in_timeout_table") == info(raw, "total_blocking_keys") == 0
+    )
     assert raw("PING") == Status("PONG")
 
 
@@ -156,13 +169,44 @@ def test_a_wrong_type_met_when_run_again(raw, waiting):
     assert raw("LLEN", "b") == 1
 
 
-@pytest.mark.parametrize("arrive", [[("RPUSH", "x", 1), ("RENAME", "x", "k")], [("RPUSH", "x", 1), ("COPY", "x", "k")],
-                                    [("SELECT", 1), ("RPUSH", "k", 1), ("MOVE", "k", 0), ("SELECT", 0)],
-                                    [("SELECT", 1), ("RPUSH", "k", 1), ("SWAPDB", 0, 1), ("FLUSHDB",), ("SELECT", 0)]])
+@pytest.mark.parametrize(
+    "arrive",
+    [
+        [("RPUSH", "x", 1), ("RENAME", "x", "k")],
+        [("RPUSH", "x", 1), ("COPY", "x", "k")],
+        [("SELECT", 1), ("RPUSH", "k", 1), ("MOVE", "k", 0), ("SELECT", 0)],
+        [("SELECT", 1), ("RPUSH", "k", 1), ("SWAPDB", 0, 1), ("FLUSHDB",), ("SELECT", 0)],
+    ],
+)
 def test_lists_that_come_by_other_ways(raw, waiting, arrive):
     one = waiting("BLPOP", "k", 0)
     raw.pipeline(arrive)
     assert one.read() == [b"k", b"1"]
+
+
+@pytest.mark.parametrize(
+    "arrive",
+    [
+        [("MULTI",), ("RPUSH", "k", 1), ("PEXPIRE", "k", 1), ("DEBUG", "SLEEP", "0.01"), ("EXEC",)],
+        [
+            ("SELECT", 1),
+            ("RPUSH", "k", 1),
+            ("PEXPIRE", "k", 1),
+            ("DEBUG", "SLEEP", "0.01"),
+            ("SWAPDB", 0, 1),
+            ("SELECT", 0),
+        ],
+    ],
+)
+def test_an_expired_list_wakes_nobody_and_is_not_deleted_by_looking(raw, waiting, arrive):
+    raw("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    one = waiting("BLPOP", "k", 0)
+    raw.pipeline(arrive)
+    assert info(raw, "blocked_clients") == raw("DBSIZE") == 1
+    raw("DEL", "k")
+    raw("RPUSH", "k", 2)
+    assert one.read() == [b"k", b"2"]
+    raw("DEBUG", "SET-ACTIVE-EXPIRE", 1)
 
 
 def test_each_database_has_its_queues(raw, another):
@@ -205,7 +249,11 @@ def test_client_unblock(raw, another):
     one = another()
     one_id = one("CLIENT", "ID")
     assert raw("CLIENT", "UNBLOCK", one_id) == 0
-    for how, reply in (((), NullArray), (("TIMEOUT",), NullArray), (("ERROR",), RespError("UNBLOCKED client unblocked via CLIENT UNBLOCK"))):
+    for how, reply in (
+        ((), NullArray),
+        (("TIMEOUT",), NullArray),
+        (("ERROR",), RespError("UNBLOCKED client unblocked via CLIENT UNBLOCK")),
+    ):
         one.send("BLPOP", "k", 0)
         until(lambda: info(raw, "blocked_clients") == 1)
         assert raw("CLIENT", "UNBLOCK", one_id, *how) == 1
@@ -225,7 +273,10 @@ def test_resp3(raw, waiting):
 def test_statistics_count_a_wait_once(raw, waiting):
     def calls() -> int:
         text = raw("INFO", "commandstats").decode()
-        return next((int(line.split("=")[1].split(",")[0]) for line in text.splitlines() if line.startswith("cmdstat_blpop:")), 0)
+        return next(
+            (int(line.split("=")[1].split(",")[0]) for line in text.splitlines() if line.startswith("cmdstat_blpop:")),
+            0,
+        )
 
     before = calls()
     one = waiting("BLPOP", "k", 0)
@@ -268,4 +319,9 @@ def test_events_of_a_served_client(raw, another, waiting, configure):
     assert one.read() == b"x"
     told = [listener.read() for _ in range(4)]
     assert all(isinstance(push, Push) for push in told)
-    assert [(push[2].split(b":")[1], push[3]) for push in told] == [(b"rpush", b"k"), (b"rpush", b"to"), (b"lpop", b"k"), (b"del", b"k")]
+    assert [(push[2].split(b":")[1], push[3]) for push in told] == [
+        (b"rpush", b"k"),
+        (b"rpush", b"to"),
+        (b"lpop", b"k"),
+        (b"del", b"k"),
+    ]

@@ -34,8 +34,19 @@ def test_push_and_look(both):
 def test_lrange(both, count):
     both("RPUSH", "l", *range(count))
     both("LSET", "l", count // 2, "some longer text " * 20)
-    for start, stop in ((0, -1), (0, 0), (1, 3), (-3, -1), (3, 1), (-100000, 100000), (count, count), (count - 1, count),
-                        (-count - 1, 0), (0, -count - 1), (count // 2 - 2, count // 2 + 2)):
+    for start, stop in (
+        (0, -1),
+        (0, 0),
+        (1, 3),
+        (-3, -1),
+        (3, 1),
+        (-100000, 100000),
+        (count, count),
+        (count - 1, count),
+        (-count - 1, 0),
+        (0, -count - 1),
+        (count // 2 - 2, count // 2 + 2),
+    ):
         both("LRANGE", "l", start, stop)
     both("LRANGE", "none", 0, -1)
     both("LRANGE", "l", "a", 1)
@@ -108,10 +119,31 @@ def test_ltrim(both):
 
 def test_lpos(both):
     both("RPUSH", "l", *"abc12345abcxabc")
-    for options in ((), ("RANK", 2), ("RANK", -1), ("RANK", -2), ("RANK", 9), ("COUNT", 0), ("COUNT", 2), ("COUNT", 2, "RANK", -1),
-                    ("COUNT", 0, "RANK", 2), ("MAXLEN", 2), ("MAXLEN", 3), ("COUNT", 0, "MAXLEN", 9), ("MAXLEN", 0),
-                    ("RANK", -1, "COUNT", 0, "MAXLEN", 5), ("RANK", 0), ("RANK", "x"), ("COUNT", -1), ("COUNT", "x"), ("MAXLEN", -1),
-                    ("RANK",), ("FOO", 1), ("RANK", 1, "COUNT"), ("rank", 1, "rank", 2)):
+    for options in (
+        (),
+        ("RANK", 2),
+        ("RANK", -1),
+        ("RANK", -2),
+        ("RANK", 9),
+        ("COUNT", 0),
+        ("COUNT", 2),
+        ("COUNT", 2, "RANK", -1),
+        ("COUNT", 0, "RANK", 2),
+        ("MAXLEN", 2),
+        ("MAXLEN", 3),
+        ("COUNT", 0, "MAXLEN", 9),
+        ("MAXLEN", 0),
+        ("RANK", -1, "COUNT", 0, "MAXLEN", 5),
+        ("RANK", 0),
+        ("RANK", "x"),
+        ("COUNT", -1),
+        ("COUNT", "x"),
+        ("MAXLEN", -1),
+        ("RANK",),
+        ("FOO", 1),
+        ("RANK", 1, "COUNT"),
+        ("rank", 1, "rank", 2),
+    ):
         both("LPOS", "l", "c", *options)
         both("LPOS", "none", "c", *options)
     both("LPOS", "l", 3)
@@ -148,9 +180,21 @@ def test_lmpop(both):
     both("SET", "s", 1)
     fill(both, "a", 1)
     both("LMPOP", 2, "s", "a", "LEFT")
-    for wrong in ((0, "a", "LEFT"), ("x", "a", "LEFT"), (-1, "a", "LEFT"), (2, "a", "LEFT"), (1, "a", "b"), (1, "a", "LEFT", "COUNT", 0),
-                  (1, "a", "LEFT", "COUNT", -1), (1, "a", "LEFT", "COUNT", "x"), (1, "a", "LEFT", "COUNT"), (1, "a", "LEFT", "FOO", 1),
-                  (1, "a", "LEFT", "COUNT", 1, "COUNT", 2), (1, "a", "LEFT", "COUNT", 1, "FOO"), (9223372036854775807, "a", "LEFT")):
+    for wrong in (
+        (0, "a", "LEFT"),
+        ("x", "a", "LEFT"),
+        (-1, "a", "LEFT"),
+        (2, "a", "LEFT"),
+        (1, "a", "b"),
+        (1, "a", "LEFT", "COUNT", 0),
+        (1, "a", "LEFT", "COUNT", -1),
+        (1, "a", "LEFT", "COUNT", "x"),
+        (1, "a", "LEFT", "COUNT"),
+        (1, "a", "LEFT", "FOO", 1),
+        (1, "a", "LEFT", "COUNT", 1, "COUNT", 2),
+        (1, "a", "LEFT", "COUNT", 1, "FOO"),
+        (9223372036854775807, "a", "LEFT"),
+    ):
         both("LMPOP", *wrong)
         both("BLMPOP", 0.01, *wrong)
     both("BLMPOP", "x", 1, "a", "LEFT")
@@ -161,9 +205,30 @@ def test_lmpop(both):
 
 def test_wrong_type(both):
     both("SET", "s", "text")
-    for line in ("LPUSH s a", "RPUSH s a", "LPUSHX s a", "RPUSHX s a", "LPOP s", "RPOP s", "LPOP s 1", "LLEN s", "LINDEX s 0", "LRANGE s 0 1",
-                 "LTRIM s 0 1", "LREM s 0 a", "LSET s 0 a", "LINSERT s before a b", "LPOS s a", "LMOVE s t LEFT LEFT", "RPOPLPUSH s t",
-                 "BLPOP s 0.1", "BRPOP none s 0.1", "BLMOVE s t LEFT LEFT 0.1", "BRPOPLPUSH s t 0.1", "BLMPOP 0.1 1 s LEFT"):
+    for line in (
+        "LPUSH s a",
+        "RPUSH s a",
+        "LPUSHX s a",
+        "RPUSHX s a",
+        "LPOP s",
+        "RPOP s",
+        "LPOP s 1",
+        "LLEN s",
+        "LINDEX s 0",
+        "LRANGE s 0 1",
+        "LTRIM s 0 1",
+        "LREM s 0 a",
+        "LSET s 0 a",
+        "LINSERT s before a b",
+        "LPOS s a",
+        "LMOVE s t LEFT LEFT",
+        "RPOPLPUSH s t",
+        "BLPOP s 0.1",
+        "BRPOP none s 0.1",
+        "BLMOVE s t LEFT LEFT 0.1",
+        "BRPOPLPUSH s t 0.1",
+        "BLMPOP 0.1 1 s LEFT",
+    ):
         assert both(*line.split()) == WRONG_TYPE, line
     both("GET", "s")
 
@@ -176,10 +241,16 @@ def test_timeouts_that_are_refused(both, timeout):
     both("BLMPOP", timeout, 1, "l", "LEFT")
 
 
-@pytest.mark.parametrize("timeout", ["inf", "1e300", "9223372036854775807", "0x7FFFFFFFFFFFFFFF", "9223372036854775.806"])
+@pytest.mark.parametrize(
+    "timeout", ["inf", "1e300", "9223372036854775807", "0x7FFFFFFFFFFFFFFF", "9223372036854775.806"]
+)
 def test_timeouts_that_are_too_long(raw, timeout):
-    for line in (("BLPOP", "l", timeout), ("BLMOVE", "l", "m", "LEFT", "LEFT", timeout), ("BLMPOP", timeout, 1, "l", "LEFT")):
-        assert raw(*line) == RespError("ERR timeout is out of range")      # 7.0 calls some of them negative
+    for line in (
+        ("BLPOP", "l", timeout),
+        ("BLMOVE", "l", "m", "LEFT", "LEFT", timeout),
+        ("BLMPOP", timeout, 1, "l", "LEFT"),
+    ):
+        assert raw(*line) == RespError("ERR timeout is out of range")  # 7.0 calls some of them negative
 
 
 def test_blocking_commands_that_need_not_wait(both):
@@ -213,7 +284,7 @@ def test_a_list_grows_into_a_quicklist_and_shrinks_at_half_the_limit(raw, config
     raw("RPUSH", "l", *range(10))
     assert encoding(raw) == b"listpack"
     raw("RPUSH", "l", 10)
-    assert encoding(raw) == b"quicklist"             # a node of ten and a node of one
+    assert encoding(raw) == b"quicklist"  # a node of ten and a node of one
     raw("RPOP", "l")
     while raw("LLEN", "l") > 5:
         assert encoding(raw) == b"quicklist"
@@ -224,7 +295,7 @@ def test_a_list_grows_into_a_quicklist_and_shrinks_at_half_the_limit(raw, config
 @pytest.mark.parametrize(("size", "limit"), [(-1, 4096), (-2, 8192), (-3, 16384), (-4, 32768), (-5, 65536)])
 def test_bytes_decide(raw, configure, size, limit):
     configure("list-max-listpack-size", size)
-    raw("RPUSH", "l", "x" * (limit - 7))             # as Redis reckons: the listpack's 7 bytes and the string
+    raw("RPUSH", "l", "x" * (limit - 7))  # as Redis reckons: the listpack's 7 bytes and the string
     assert encoding(raw) == b"listpack"
     raw("DEL", "l")
     raw("RPUSH", "l", "x" * (limit - 6))
@@ -237,8 +308,18 @@ def test_all_commands_on_compressed_nodes(both, configure):
     configure("list-compress-depth", 1)
     configure("list-max-listpack-size", 5)
     both("RPUSH", "l", *(f"{'element' * 12}{number}" for number in range(60)))
-    for line in ("LINDEX l 30", "LSET l 31 x", "LINSERT l before x y", "LREM l 0 y", "LRANGE l 20 40", "LPOS l x", "LPOP l 7", "RPOP l 8",
-                 "LTRIM l 3 -3", "LRANGE l 0 -1"):
+    for line in (
+        "LINDEX l 30",
+        "LSET l 31 x",
+        "LINSERT l before x y",
+        "LREM l 0 y",
+        "LRANGE l 20 40",
+        "LPOS l x",
+        "LPOP l 7",
+        "RPOP l 8",
+        "LTRIM l 3 -3",
+        "LRANGE l 0 -1",
+    ):
         both(*line.split())
     both.same_keyspace()
 
@@ -259,8 +340,18 @@ def test_events(raw, another, configure):
     raw("RPOP", "l", 9)
     told = [listener.read()[2:] for _ in range(11)]
     assert [(channel.split(b":")[1], key) for channel, key in told] == [
-        (b"rpush", b"l"), (b"lpush", b"l"), (b"linsert", b"l"), (b"lset", b"l"), (b"lrem", b"l"), (b"ltrim", b"l"), (b"rpush", b"m"),
-        (b"lpop", b"l"), (b"lpop", b"l"), (b"rpop", b"l"), (b"del", b"l")]
+        (b"rpush", b"l"),
+        (b"lpush", b"l"),
+        (b"linsert", b"l"),
+        (b"lset", b"l"),
+        (b"lrem", b"l"),
+        (b"ltrim", b"l"),
+        (b"rpush", b"m"),
+        (b"lpop", b"l"),
+        (b"lpop", b"l"),
+        (b"rpop", b"l"),
+        (b"del", b"l"),
+    ]
 
 
 def test_watch_sees_fast_pushes(raw, another):

@@ -1,6 +1,5 @@
 """From argv to a running server: `python -m server [config file] [--directive value ...] [-]`."""
 
-import os
 import sys
 
 
@@ -24,8 +23,6 @@ def main(argv: list[str] | None = None) -> int:
     except ConfigError as error:
         sys.stderr.write(error.text)
         return 1
-    if config.daemonize:
-        daemonize()
     return server.run()
 
 
@@ -43,18 +40,6 @@ def act(name: str) -> int:
         return 1
     sys.stderr.write(f"--{name} is not offered by this server.\n")
     return 1
-
-
-def daemonize() -> None:
-    """daemonize yes: leave the terminal and the parent behind."""
-    if os.fork():
-        os._exit(0)
-    os.setsid()
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    if null > 2:
-        os.close(null)
 
 
 if __name__ == "__main__":

@@ -290,8 +290,8 @@ class Server:
         return self.executor.dirty
 
     def make_room(self) -> bool:
-        """Evict until below maxmemory; False when that is not possible."""
-        return self.evictor.make_room()
+        """Evict until below maxmemory; False when that is not possible. Nothing is evicted while clients are paused."""
+        return self.paused is not None or self.evictor.make_room()
 
     def eviction_exceeded_ms(self) -> int:
         """How long memory has been above maxmemory, 0 when it is not."""
@@ -354,7 +354,7 @@ class Server:
             VERSION,
             platform.python_version(),
         )
-        if self.config.configfile:
+        if len(self.config.exec_argv) > 1:
             self.log.notice("Configuration loaded")
         else:
             self.log.warning(

@@ -78,7 +78,7 @@ DIRECTIVES = (
     Bool("disable-thp", True, "Turn transparent huge pages off for this process.", flags=Flag.IMMUTABLE),
     Text("ignore-warnings", "", "Start-up warnings to pass over, by name."),
     Text("server_cpulist", "", "CPUs for the main and the I/O threads, as 0-3,5 or 0-7:2.", optional=True,
-         flags=Flag.IMMUTABLE, part="cpu affinity"),
+         flags=Flag.IMMUTABLE),
     Text("bio_cpulist", "", "CPUs for the background threads.", optional=True, flags=Flag.IMMUTABLE,
          part="cpu affinity"),
     Text("aof_rewrite_cpulist", "", "CPUs for the AOF rewriting child.", optional=True, flags=Flag.IMMUTABLE,

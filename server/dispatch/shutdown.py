@@ -56,6 +56,7 @@ class Shutdown:
             words = words - {SAVE} | {NOSAVE}
         self._words = words
         server.log.notice("User requested shutdown...")
+        server.process.stopping()
         if NOW not in words and server.config.shutdown_timeout and self.lagging():
             self._deadline_ms = unix_ms() + server.config.shutdown_timeout * 1000
             server.pause.start(pause.BY_SHUTDOWN, _FOREVER_MS, pause.WRITES)

@@ -32,8 +32,9 @@ _SUBCOMMANDS: dict[str, tuple[Callable[..., Any], int, int, list[str]]] = {}
 _MANY = 1 << 20
 
 
-def subcommand(name: str, least: int = 0, most: int | None = None,
-               *help_lines: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def subcommand(
+    name: str, least: int = 0, most: int | None = None, *help_lines: str
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare DEBUG name with `least` to `most` further words (most None: exactly least). The function gets the Call
     and those words; help_lines are shown by DEBUG HELP."""
 
@@ -71,7 +72,7 @@ def _atoi(word: bytes) -> int:
     """A number as C reads it: the digits at the start, 0 without any."""
     text = word.decode("latin-1").strip()
     digits = text[:1] * (text[:1] in "+-") if text else ""
-    for char in text[len(digits):]:
+    for char in text[len(digits) :]:
         if not char.isdigit():
             break
         digits += char
@@ -147,9 +148,14 @@ def digest_value(call: Call, *keys: bytes) -> list[str]:
     return [digest.value_digest(call.db, key).hex() for key in keys]
 
 
-@subcommand("POPULATE", 1, 3, "<count> [<prefix>] [<size>]",
-            "Add <count> string keys <prefix>:<number> that are not there,",
-            "with values value:<number>, cut or filled to <size> bytes. Replicas do not hear.")
+@subcommand(
+    "POPULATE",
+    1,
+    3,
+    "<count> [<prefix>] [<size>]",
+    "Add <count> string keys <prefix>:<number> that are not there,",
+    "with values value:<number>, cut or filled to <size> bytes. Replicas do not hear.",
+)
 def populate(call: Call, count: bytes, prefix: bytes = b"key", size: bytes = b"0") -> str:
     """Fast enough for millions."""
     number, length = args.positive(count), args.positive(size)
@@ -177,9 +183,11 @@ def object_(call: Call, key: bytes) -> str:
     encoding = call.db.encoding(key) or call.db.view(key).encoding_name()
     idle = call.db.idle_seconds(key) or 0
     extra = call.db.view(key).debug_object() if encoding == "quicklist" else ""
-    return (f"Value at:{hash(key) & 0xFFFFFFFFFFFF:#x} refcount:1 encoding:{encoding} "
-            f"serializedlength:{_serialized_length(call, key)} lru:{(clock.lru_clock() - idle) & 0xFFFFFF} "
-            f"lru_seconds_idle:{idle}{extra}")
+    return (
+        f"Value at:{hash(key) & 0xFFFFFFFFFFFF:#x} refcount:1 encoding:{encoding} "
+        f"serializedlength:{_serialized_length(call, key)} lru:{(clock.lru_clock() - idle) & 0xFFFFFF} "
+        f"lru_seconds_idle:{idle}{extra}"
+    )
 
 
 def _serialized_length(call: Call, key: bytes) -> int:
@@ -201,8 +209,10 @@ def sdslen(call: Call, key: bytes) -> str:
     value = call.db.peek(key)
     if value is None or call.db.encoding(key) == "int":
         raise CommandError("ERR Not an sds encoded string.")
-    return (f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {len(key)}, val_sds_len:{len(value)}, "
-            f"val_sds_avail:0, val_zmalloc: {len(value)}")
+    return (
+        f"key_sds_len:{len(key)}, key_sds_avail:0, key_zmalloc: {len(key)}, val_sds_len:{len(value)}, "
+        f"val_sds_avail:0, val_zmalloc: {len(value)}"
+    )
 
 
 def _print_structure(call: Call, key: bytes, encoding: str, title: str, full: bool = False) -> str:
@@ -227,8 +237,14 @@ def quicklist(call: Call, key: bytes, full: bytes = b"0") -> str:
     return _print_structure(call, key, "quicklist", "Quicklist", args.parse_integer(full) not in (0, None))
 
 
-@subcommand("QUICKLIST-PACKED-THRESHOLD", 1, 1, "<size>", "Set from how many bytes a list's element gets a node of its own;",
-            "0 for the default of 1gb.")
+@subcommand(
+    "QUICKLIST-PACKED-THRESHOLD",
+    1,
+    1,
+    "<size>",
+    "Set from how many bytes a list's element gets a node of its own;",
+    "0 for the default of 1gb.",
+)
 def quicklist_packed_threshold(call: Call, size: bytes) -> str:
     """For lists from now on; elements that are there stay where they are."""
     threshold = parse_memory(size.decode("latin-1"))
@@ -245,8 +261,10 @@ def _table_stats(stats: dict[str, Any]) -> str:
     text = ""
     for number, title in enumerate(("main hash table", "rehashing target")):
         if number == 0 or stats["buckets"][number]:
-            text += (f"Hash table {number} stats ({title}):\n table size: {stats['buckets'][number]}\n"
-                     f" number of elements: {stats['used'][number]}\n")
+            text += (
+                f"Hash table {number} stats ({title}):\n table size: {stats['buckets'][number]}\n"
+                f" number of elements: {stats['used'][number]}\n"
+            )
     return text
 
 
@@ -307,8 +325,9 @@ _SAMPLES: dict[bytes, Callable[[], Any]] = {
     b"array": lambda: [0, 1, 2],
     b"set": lambda: SetOf([0, 1, 2]),
     b"map": lambda: Pairs([(0, False), (1, True), (2, False)]),
-    b"attrib": lambda: Attributed(Pairs([(b"key-popularity", [b"key:123", 90])]),
-                                  b"Some real reply following the attribute"),
+    b"attrib": lambda: Attributed(
+        Pairs([(b"key-popularity", [b"key:123", 90])]), b"Some real reply following the attribute"
+    ),
     b"push": lambda: Several([Push(b"server-cpu-usage", 42), b"Some real reply following the push reply"]),
     b"verbatim": lambda: Verbatim("This is a verbatim\nstring"),
     b"true": lambda: True,
@@ -419,8 +438,9 @@ def _stop_collecting(server: Any) -> None:
 
 
 # ---- switches
-@subcommand("FAST-PATHS", 1, 1, "<yes|no>",
-            "Let native short cuts serve plain commands, or have Python serve everything.")
+@subcommand(
+    "FAST-PATHS", 1, 1, "<yes|no>", "Let native short cuts serve plain commands, or have Python serve everything."
+)
 def fast_paths(call: Call, word: bytes) -> str:
     """Replies and effects are the same; tests hold the server to that."""
     if word.lower() not in (b"yes", b"no", b"1", b"0"):
@@ -443,20 +463,41 @@ def _yes(word: bytes) -> bool:
     return bool(_atoi(word))
 
 
-_switch("SET-SKIP-CHECKSUM-VALIDATION", "skip_checksum_validation", _yes, "<0|1>",
-        "Skip or check checksums of RDB files and of RESTORE.")
-_switch("SET-DISABLE-DENY-SCRIPTS", "disable_deny_scripts", _yes, "<0|1>",
-        "Let scripts call what they may not, or not.")
+_switch(
+    "SET-SKIP-CHECKSUM-VALIDATION",
+    "skip_checksum_validation",
+    _yes,
+    "<0|1>",
+    "Skip or check checksums of RDB files and of RESTORE.",
+)
+_switch(
+    "SET-DISABLE-DENY-SCRIPTS", "disable_deny_scripts", _yes, "<0|1>", "Let scripts call what they may not, or not."
+)
 _switch("AOF-FLUSH-SLEEP", "aof_flush_sleep_us", _atoi, "<microsec>", "Sleep before each write of the AOF.")
 _switch("DICT-RESIZING", "dict_resizing", _yes, "<0|1>", "Let tables grow and shrink, or not.")
-_switch("DROP-CLUSTER-PACKET-FILTER", "drop_cluster_packet_filter", args.integer, "<packet-type>",
-        "Drop bus messages of a type; -1 none.")
-_switch("CLIENT-ENFORCE-REPLY-LIST", "reply_buffer_resizing", lambda word: settings.reply_buffer_resizing, "<0|1>",
-        "Accepted: replies are always kept in a list here.")
+_switch(
+    "DROP-CLUSTER-PACKET-FILTER",
+    "drop_cluster_packet_filter",
+    args.integer,
+    "<packet-type>",
+    "Drop bus messages of a type; -1 none.",
+)
+_switch(
+    "CLIENT-ENFORCE-REPLY-LIST",
+    "reply_buffer_resizing",
+    lambda word: settings.reply_buffer_resizing,
+    "<0|1>",
+    "Accepted: replies are always kept in a list here.",
+)
 
 
-@subcommand("REPLYBUFFER", 2, 2, "<PEAK-RESET-TIME <NEVER|RESET|milliseconds>|RESIZING <0|1>>",
-            "When the peak use of reply buffers is forgotten, and whether they shrink.")
+@subcommand(
+    "REPLYBUFFER",
+    2,
+    2,
+    "<PEAK-RESET-TIME <NEVER|RESET|milliseconds>|RESIZING <0|1>>",
+    "When the peak use of reply buffers is forgotten, and whether they shrink.",
+)
 def replybuffer(call: Call, what: bytes, value: bytes) -> str:
     """Chunks of replies are returned when they are sent, so this is only noted."""
     if what.upper() == b"PEAK-RESET-TIME":
@@ -483,7 +524,7 @@ def config_rewrite_force_all(call: Call) -> str:
     return OK
 
 
-_FIRST_CLASS_LOG = 15                  # classes of client memory: below 32 KB, then by powers of two
+_FIRST_CLASS_LOG = 15  # classes of client memory: below 32 KB, then by powers of two
 _CLASSES = 19
 
 

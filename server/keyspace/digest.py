@@ -52,6 +52,31 @@ def digests(type_name: str) -> Callable[[Callable[[Any], bytes]], Callable[[Any]
     return register
 
 
+@digests("list")
+def _list(view: Any) -> bytes:
+    return chained(map(hashed, view.items()))
+
+
+@digests("set")
+def _set(view: Any) -> bytes:
+    return combined(map(hashed, view.members()))
+
+
+@digests("hash")
+def _hash(view: Any) -> bytes:
+    return combined(hashed(field, value) for field, value in view.items())
+
+
+@digests("zset")
+def _sorted_set(view: Any) -> bytes:
+    return combined(hashed(member, repr(float(score)).encode()) for member, score in view.items())
+
+
+@digests("stream")
+def _stream(view: Any) -> bytes:
+    return chained(hashed(b"%d-%d" % number, *pairs) for number, pairs in view.items())
+
+
 def value_digest(db: Any, key: bytes) -> bytes:
     """The digest of a key's value and of whether it expires; EMPTY when it is absent. Complexity: O(its size)."""
     kind = db.type_of(key, notify=False)

@@ -256,3 +256,23 @@ def test_panic_and_assert(new_server):
 def test_not_allowed_unless_enabled(new_server):
     server = new_server(enable_debug_command="no")
     assert server.connect()("DEBUG", "SLEEP", 0).text.startswith("ERR DEBUG command not allowed.")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "different"),
+    [
+        ("SADD k a b c", "SADD k c a b", "SADD k a b d"),
+        ("HSET k a 1 b 2", "HSET k b 2 a 1", "HSET k a 2 b 1"),
+        ("ZADD k 1 a 2 b", "ZADD k 2 b 1 a", "ZADD k 1 a 3 b"),
+        ("RPUSH k a b", "RPUSH k a b", "RPUSH k b a"),
+        ("XADD k 1-1 f v", "XADD k 1-1 f v", "XADD k 1-2 f v"),
+    ],
+)
+def test_digest_of_types(raw, one, other, different):
+    digests = []
+    for words in (one, other, different):
+        raw("DEL", "k")
+        reply = raw(*words.split())
+        assert not isinstance(reply, RespError)
+        digests.append(str(raw("DEBUG", "DIGEST-VALUE", "k")[0]))
+    assert digests[0] == digests[1] != digests[2]

@@ -26,27 +26,27 @@ OOM_LOWEST, OOM_HIGHEST = -1000, 1000
 LEAST_MAXMEMORY = 1 << 20
 
 OVERCOMMIT = (
-    "WARNING Memory overcommit must be enabled! Without it, a background save or replication may fail under low memory "
-    "condition. To fix this issue add 'vm.overcommit_memory = 1' to /etc/sysctl.conf and then reboot or run the command "
-    "'sysctl vm.overcommit_memory=1' for this to take effect."
+    "WARNING Memory overcommit must be enabled! Without it, a background save or replication may fail under low "
+    "memory condition. To fix this issue add 'vm.overcommit_memory = 1' to /etc/sysctl.conf and then reboot or run the "
+    "command 'sysctl vm.overcommit_memory=1' for this to take effect."
 )
 HUGE_PAGES = (
     "WARNING You have Transparent Huge Pages (THP) support enabled in your kernel. This will create latency and memory "
     "usage issues with Redis. To fix this issue run the command 'echo madvise > "
-    "/sys/kernel/mm/transparent_hugepage/enabled' as root, and add it to your /etc/rc.local in order to retain the setting "
-    "after a reboot. Redis must be restarted after THP is disabled (set to 'madvise' or 'never')."
+    "/sys/kernel/mm/transparent_hugepage/enabled' as root, and add it to your /etc/rc.local in order to retain the "
+    "setting after a reboot. Redis must be restarted after THP is disabled (set to 'madvise' or 'never')."
 )
 XEN_CLOCK = (
     "WARNING Your system is configured to use the 'xen' clocksource which might lead to degraded performance. Consider "
     "another one: /sys/devices/system/clocksource/clocksource0/available_clocksource lists them."
 )
 BACKLOG = (
-    "WARNING: The TCP backlog setting of %d cannot be enforced because /proc/sys/net/core/somaxconn is set to the lower "
-    "value of %d."
+    "WARNING: The TCP backlog setting of %d cannot be enforced because /proc/sys/net/core/somaxconn is set to the "
+    "lower value of %d."
 )
 SMALL_MAXMEMORY = (
-    "WARNING: You specified a maxmemory value that is less than 1MB (current value is %d bytes). Are you sure this is what "
-    "you really want?"
+    "WARNING: You specified a maxmemory value that is less than 1MB (current value is %d bytes). Are you sure this is "
+    "what you really want?"
 )
 SYSTEMD = (
     "Supervised by systemd. Please make sure you set appropriate values for TimeoutStartSec and TimeoutStopSec in your "
@@ -304,7 +304,7 @@ def parse_cpulist(text: str) -> set[int] | None:
 
 
 def set_cpus(text: str | None) -> None:
-    """server_cpulist: the CPUs of this thread and of those that it will start. Nothing for a malformed list, as Redis."""
+    """server_cpulist: the CPUs of this thread and of those that it will start. A malformed list is passed over."""
     cpus = parse_cpulist(text) if text else None
     if cpus and hasattr(os, "sched_setaffinity"):
         try:

@@ -1,7 +1,7 @@
 """Positions on the map: a geo index is a sorted set whose scores are 52-bit geohashes of longitude and latitude.
 
 So members are removed with ZREM and counted with ZCARD. Positions are degrees, longitude first, latitudes up to
-85.05112878; what is stored is the middle of a cell of less than a metre. Distances are in a unit that the caller chooses.
+85.05112878; what is stored is the middle of a cell of less than a metre. Distances are in a unit that was asked for.
 Searches come in two generations: GEOSEARCH, and the older GEORADIUS family, which could also store.
 """
 

@@ -7,7 +7,8 @@ unions, intersections and differences in sorted_set_store.
 
 import random
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from server.clients import blocking
 from server.dispatch.call import Call
@@ -163,7 +164,8 @@ def pop_from(call: Call, key: bytes, zset: SortedSet, count: int, highest: bool)
 
 
 # ---- popping from the first of several keys, and waiting for one
-class MultiPop(NamedTuple):
+@dataclass(frozen=True)
+class MultiPop:
     """What ZMPOP and BZMPOP were told."""
 
     keys: tuple[bytes, ...]

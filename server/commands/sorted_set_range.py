@@ -4,7 +4,9 @@ A score limit is a number, "(" before it excludes it, "-inf" and "+inf" are the 
 "(member", "-" and "+" are the ends. ZRANGE does it all; the other names are older.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 from server.dispatch.call import Call
 from server.registry import args
@@ -17,11 +19,15 @@ from server.types.sorted_set_result import lex_limits, rank_limits, score_limits
 command = group("sorted_set")
 
 RANK, SCORE, LEX = "RANK", "BYSCORE", "BYLEX"
-_METHODS = {RANK: (rank_limits, SortedSet.rank_range), SCORE: (score_limits, SortedSet.score_range),
-            LEX: (lex_limits, SortedSet.lex_range)}
+_METHODS: dict[str, tuple[Callable[..., tuple[Any, ...]], Callable[..., tuple[int, int]]]] = {
+    RANK: (rank_limits, SortedSet.rank_range),
+    SCORE: (score_limits, SortedSet.score_range),
+    LEX: (lex_limits, SortedSet.lex_range),
+}
 
 
-class Range(NamedTuple):
+@dataclass(frozen=True)
+class Range:
     """What a range command was told. `limits` is what the SortedSet's method for `kind` takes."""
 
     kind: str
@@ -34,7 +40,8 @@ class Range(NamedTuple):
     def ranks(self, zset: SortedSet) -> tuple[int, int]:
         """First rank and end (excluded) in a sorted set."""
         if self.kind == RANK:
-            return zset.rank_range(*self.limits, self.reverse)
+            start, stop = self.limits
+            return zset.rank_range(start, stop, self.reverse)
         first, end = _METHODS[self.kind][1](zset, *self.limits)
         if self.offset < 0 or self.offset >= end - first:
             return 0, 0

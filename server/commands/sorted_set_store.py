@@ -86,7 +86,8 @@ def _arguments(call: Call, words: Sequence[bytes], options: set[bytes]) -> Wante
     if numkeys > len(words) - 1:
         raise syntax()
     inputs = [Input(_look_up(call, key)) for key in words[1:numkeys + 1]]
-    aggregate, scores, limit = _sum, False, 0
+    aggregate: Callable[[float, float], float] = _sum
+    scores, limit = False, 0
     rest = list(words[numkeys + 1:])
     while rest:
         name = rest.pop(0).upper()

@@ -78,6 +78,7 @@ def test_geoadd(both):
 
 @pytest.mark.parametrize("count", [20, 1000])
 def test_searches(both, count):
+    both.resp3()  # 7.0 writes more digits of a double
     scatter(both, count)
     centres = (
         ("FROMLONLAT", 15, 38),
@@ -105,11 +106,10 @@ def test_searches(both, count):
                 both("GEOSEARCHSTORE", "to", "map", *centre, *area, *more)
                 both("ZRANGE", "to", 0, -1, "WITHSCORES")
                 both("OBJECT", "ENCODING", "to")
-    both.resp3()
-    both("GEOSEARCH", "map", *centres[0], *areas[0], "ASC", "WITHCOORD", "WITHDIST", "WITHHASH")
 
 
 def test_the_older_generation(both):
+    both.resp3()  # 7.0 writes more digits of a double
     both("GEOADD", "Sicily", *SICILY)
     for more in (
         (),
@@ -139,7 +139,6 @@ def test_the_older_generation(both):
     both("GEORADIUS", "Sicily", 15, 37, 1, "inch")
     both("GEORADIUS", "Sicily", 185, 37, 1, "m")
     both("GEORADIUSBYMEMBER", "Sicily", "none", 1, "m")
-    both.same_keyspace()
 
 
 def test_search_errors(both):

@@ -18,3 +18,4 @@ cdef class Executor:
     cdef int _reject(self, Client client, command, error) except -1
     cdef object _call(self, Call call, bint count_errors=*)
     cdef int _propagate(self, Call call) except -1
+    cdef int _write_or_skip(self, Client client, reply) except -1

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.ref cimport PyObject
 
-from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_ASAP, CLIENT_FAKE, CLIENT_MULTI, CLIENT_PAUSED,
+from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_ASAP, CLIENT_FAKE, CLIENT_MULTI, CLIENT_NO_TOUCH, CLIENT_PAUSED,
                                     CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_REPLY_MODE, Client)
 from server.dispatch.call cimport Call
 from server.dispatch.conditions cimport conditions
@@ -16,6 +16,7 @@ from server.registry.clock cimport clock_refresh, clock_state, ticks
 
 from server.dispatch.gates import Postponed
 from server.registry.command import COMMANDS, MAY_REPLICATE, SKIP_MONITOR, SKIP_SLOWLOG, TOUCHES_ARBITRARY_KEYS, WRITE
+from server.registry.command import find as find_command
 from server.registry.errors import CommandError, wrong_arity
 from server.registry.reply import NO_REPLY, QUEUED
 
@@ -82,12 +83,14 @@ cdef class Executor:
                 check(call)
             if client.state & CLIENT_MULTI and command.name not in _IN_MULTI:
                 client.transaction.queue(command, argv)
-                client.write(_QUEUED)
+                self._write_or_skip(client, _QUEUED)
                 return 0
         except _Postponed:
             client.state |= CLIENT_PAUSED
             return 0
         except _CommandError as error:
+            if command is None:
+                command = find_command(argv)       # a wrong number of words counts as its rejection
             self._reject(client, command, error)
             return 0
         if client.state & (CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_REPLY_OFF):
@@ -134,8 +137,16 @@ cdef class Executor:
             else:
                 client.transaction.spoil()
         self.server.stats.count_error(error)
-        client.write(error)
-        return 0
+        return self._write_or_skip(client, error)
+
+    cdef int _write_or_skip(self, Client client, reply) except -1:
+        """A reply without a call: CLIENT REPLY SKIP covers it like any other."""
+        if client.state & CLIENT_REPLY_SKIP_NEXT:
+            client.state &= ~<uint64_t>CLIENT_REPLY_SKIP_NEXT
+            if not client.state & CLIENT_REPLY_OFF:
+                client.slow &= ~<uint32_t>SLOW_REPLY_MODE
+            return 0
+        return client.write(reply)
 
     def run(self, Client client, command, list argv, bint count_errors=True):
         """Execute a command that was looked up and passed its gates: its reply value, a CommandError included."""
@@ -155,6 +166,8 @@ cdef class Executor:
             clock_refresh()
             propagation.loose = command.has(_LOOSE)
         propagation.depth += 1
+        if call.client.state & CLIENT_NO_TOUCH:
+            server.keyspace.no_touch = command.name != "touch"
         running = _crash[0]
         _crash.argv, _crash.address = <PyObject*>argv, <PyObject*>call.client.address
         _crash.client_id, _crash.db = call.client.id, call.client.db.index
@@ -164,8 +177,6 @@ cdef class Executor:
                 reply = command.function(call, *argv[(2 if command.parent is not None else 1):])
             except _CommandError as error:
                 reply = call.status = error
-            except RecursionError:
-                raise
             except Exception:
                 server.log.warning("Command '%s' failed:\n%s", command.name, traceback.format_exc())
                 reply = call.status = _CommandError("ERR internal error: see the server's log")
@@ -185,6 +196,8 @@ cdef class Executor:
                     self._propagate(call)
         finally:
             _crash[0] = running
+            if call.client.state & CLIENT_NO_TOUCH:
+                server.keyspace.no_touch = False
             propagation.depth -= 1
             if propagation.depth == 0:
                 propagation.depth = 1

@@ -90,15 +90,18 @@ def authenticated(call: Any) -> None:
         raise CommandError(errors.NO_AUTH)
 
 
+_ENDS_MULTI = {"exec", "discard", "quit", "reset"}
+
+
 @gate("memory")
 def memory(call: Any) -> None:
-    """Make room when over maxmemory; refuse what would need more when that fails."""
-    limit = call.config.maxmemory
-    if (
-        limit
-        and not call.server.make_room()
-        and (call.command.has(DENYOOM) or (call.client.has(c.MULTI) and call.command.name not in ("exec", "discard")))
-    ):
+    """Make room when over maxmemory; refuse what would need more when that fails. EXEC counts as what it holds; other
+    commands inside MULTI would only make the queue longer."""
+    if not call.config.maxmemory or call.server.make_room():
+        return
+    queueing = call.client.has(c.MULTI)
+    flags = call.client.transaction.flags if queueing and call.command.name == "exec" else call.command.flags
+    if flags & DENYOOM or (queueing and call.command.name not in _ENDS_MULTI):
         raise CommandError(errors.OUT_OF_MEMORY)
 
 

@@ -6,6 +6,8 @@ client that gets a reply is accounted again in that turn, the others once a seco
 go first. A client that is closed for a limit gets none of the replies that wait.
 """
 
+import errno
+import os
 import resource
 from collections import deque
 from typing import Any
@@ -147,6 +149,7 @@ class Limits:
             client.close()
             return
         self._note_peak(now_us // 1000000, client.query_memory, client.output_memory)
+        client_list.note_replies(client, now_us)
         self.account(client)
         if client.output_bytes:
             self.check_output(client)
@@ -218,8 +221,11 @@ def wire(server: Any) -> None:
     if clients.max_clients < config.maxclients:
         server.log.warning("You requested maxclients of %d requiring at least %d max file descriptors.",
                            config.maxclients, config.maxclients + RESERVED_FILES)
-        server.log.warning("Current maximum open files is too low. maxclients has been reduced to %d.",
-                           clients.max_clients)
+        server.log.warning("Server can't set maximum open files to %d because of OS error: %s.",
+                           config.maxclients + RESERVED_FILES, os.strerror(errno.EPERM))
+        server.log.warning("Current maximum open files is %d. maxclients has been reduced to %d to compensate for low "
+                           "ulimit. If you need higher maxclients increase 'ulimit -n'.",
+                           resource.getrlimit(resource.RLIMIT_NOFILE)[0], clients.max_clients)
         config.store("maxclients", clients.max_clients)
     config.on_change("maxclients", follow_max_clients)
     config.on_change("client-output-buffer-limit", limits.follow_output_limits)

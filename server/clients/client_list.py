@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from server.clients import client as c
 from server.clients.client import Client
+from server.observe.debug_settings import settings
 from server.registry.clock import monotonic_now_us
 from server.registry.errors import CommandError
 
@@ -54,6 +55,17 @@ def memory_of(client: Client, argv_bytes: int = 0) -> int:
     return total
 
 
+def note_replies(client: Client, now_us: int) -> None:
+    """Look at what a client was sent since the last look: rbs= is the buffer that Redis would have sized after it.
+    It grows with the first reply that needs it, and shrinks when none did for a while (DEBUG REPLYBUFFER)."""
+    size, sent, needed_us = client.extra.get("reply_buffer", (STATIC_REPLY_BYTES, client.bytes_out, now_us))
+    if client.bytes_out - sent > IDLE_REPLY_BYTES:
+        size, needed_us = STATIC_REPLY_BYTES, now_us
+    elif 0 <= settings.reply_buffer_peak_reset_ms <= (now_us - needed_us) // 1000 and settings.reply_buffer_resizing:
+        size = IDLE_REPLY_BYTES
+    client.extra["reply_buffer"] = (size, client.bytes_out, needed_us)
+
+
 # ---- lines
 def flags_of(client: Client) -> str:
     """The letters of `flags=`."""
@@ -96,7 +108,7 @@ def line(client: Client, argv: Iterable[bytes] = ()) -> str:
         ("qbuf-free", max(0, client.query_memory - query)),
         ("argv-mem", argv_bytes),
         ("multi-mem", client.transaction.memory if client.transaction is not None else 0),
-        ("rbs", IDLE_REPLY_BYTES if waiting <= IDLE_REPLY_BYTES else STATIC_REPLY_BYTES),
+        ("rbs", client.extra.get("reply_buffer", (STATIC_REPLY_BYTES,))[0]),
         ("rbp", min(waiting, STATIC_REPLY_BYTES)),
         ("obl", 0 if in_list else waiting),
         ("oll", (waiting + STATIC_REPLY_BYTES - 1) // STATIC_REPLY_BYTES if in_list else 0),

@@ -5,9 +5,10 @@ So members are removed with ZREM and counted with ZCARD. Positions are degrees, 
 Searches come in two generations: GEOSEARCH, and the older GEORADIUS family, which could also store.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any
 
 from server.dispatch.call import Call
 from server.registry import args
@@ -16,6 +17,7 @@ from server.registry.errors import CommandError, syntax
 from server.registry.keys import ACCESS, OW, RO, RW, UPDATE, KeyReference, Keys, keys, one_key, spec
 from server.registry.reply import NULL_ARRAY, Encoded
 from server.structures import geohash as geo
+from server.types import sorted_set_geo
 from server.types.sorted_set import ADDED, UPDATED, ZADD_FLAGS, SortedSet
 from server.types.sorted_set_result import score as read_number, store
 
@@ -162,61 +164,41 @@ def geodist(call: Call, key: bytes, first: bytes, second: bytes, *words: bytes) 
 
 
 # ---- searching
-class Point(NamedTuple):
-    """A member that was found."""
-
-    member: bytes
-    score: float
-    longitude: float
-    latitude: float
-    metres: float                   # from the centre
+Point = tuple[float, float, float, float, bytes]        # metres from the centre, score, longitude, latitude, member
 
 
 @dataclass
 class Search:
-    """What a search was told. `shape` makes the area from its centre once that is known."""
+    """What a search was told."""
 
     centre: tuple[float, float] | None = None
-    shape: Callable[[float, float], geo.Shape] | None = None
-    metres: float = 1.0             # in the unit of the distances
+    from_member: bool = False
+    shape: tuple[int, float, float] = (sorted_set_geo.CIRCLE, 0.0, 0.0)     # kind; radius, or width and height
+    metres: float = 1.0             # in the unit of all lengths
     count: int = 0                  # 0 for all
     order: int = 0                  # 1 ascending, -1 descending by distance
-    words: set[str] = field(default_factory=set)        # ANY, WITHDIST, WITHHASH, WITHCOORD
+    words: set[str] = field(default_factory=set)        # ANY, WITHDIST, WITHHASH, WITHCOORD, BYRADIUS, BYBOX
     destination: bytes | None = None
     by_distance: bool = False       # the scores stored are distances
-    from_member: bool = False
 
     def circle(self, radius: float, metres: float) -> None:
         """BYRADIUS."""
-        self.metres = metres
-        self.shape = lambda x, y: geo.Shape.circle(x, y, radius, metres)
+        self.metres, self.shape = metres, (sorted_set_geo.CIRCLE, radius, 0.0)
 
     def box(self, width: float, height: float, metres: float) -> None:
         """BYBOX."""
-        self.metres = metres
-        self.shape = lambda x, y: geo.Shape.box(x, y, width, height, metres)
+        self.metres, self.shape = metres, (sorted_set_geo.BOX, width, height)
 
     def points(self, zset: SortedSet) -> list[Point]:
         """All members inside the shape; with ANY only the first `count` found."""
-        assert self.shape is not None and self.centre is not None
-        shape = self.shape(*self.centre)
-        limit = self.count if "ANY" in self.words else 0
-        found: list[Point] = []
-        for low, high in shape.ranges():
-            if limit and len(found) >= limit:
-                break
-            for member, score in zset.items(*zset.score_range(low, False, high, True)):
-                inside = shape.within(score)
-                if inside is not None:
-                    found.append(Point(member, score, *inside))
-                    if limit and len(found) >= limit:
-                        break
-        return self._ordered(found)
-
-    def _ordered(self, found: list[Point]) -> list[Point]:
-        order = self.order or (1 if self.count and "ANY" not in self.words else 0)
+        assert self.centre is not None
+        kind, first, second = self.shape
+        any_will_do = "ANY" in self.words
+        limit = self.count if any_will_do else 0
+        found = sorted_set_geo.search(zset, kind, self.centre, self.metres, first, second, limit)
+        order = self.order or (1 if self.count and not any_will_do else 0)
         if order:
-            found.sort(key=lambda point: point.metres, reverse=order < 0)
+            found.sort(key=itemgetter(0), reverse=order < 0)
         return found[:self.count] if self.count else found
 
 
@@ -283,22 +265,23 @@ def _answer(call: Call, search: Search, zset: SortedSet | None) -> Any:
     """Search, then store or reply."""
     points = [] if zset is None else search.points(zset)
     if search.destination is not None:
-        pairs = [(p.member, p.metres / search.metres if search.by_distance else p.score) for p in points]
+        pairs = [(point[4], point[0] / search.metres if search.by_distance else point[1]) for point in points]
         event = "geosearchstore" if call.command.name.startswith("geosearch") else "georadiusstore"
         return store(call, search.destination, pairs, event, by=len(pairs))
     if not search.words & {"WITHDIST", "WITHHASH", "WITHCOORD"}:
-        return [point.member for point in points]
+        return [point[4] for point in points]
     return [_described(point, search, call.client.resp) for point in points]
 
 
 def _described(point: Point, search: Search, resp: int) -> list[Any]:
-    reply: list[Any] = [point.member]
+    metres, score, longitude, latitude, member = point
+    reply: list[Any] = [member]
     if "WITHDIST" in search.words:
-        reply.append(_distance(point.metres / search.metres))
+        reply.append(_distance(metres / search.metres))
     if "WITHHASH" in search.words:
-        reply.append(int(point.score))
+        reply.append(int(score))
     if "WITHCOORD" in search.words:
-        reply.append([_degrees(point.longitude, resp), _degrees(point.latitude, resp)])
+        reply.append([_degrees(longitude, resp), _degrees(latitude, resp)])
     return reply
 
 

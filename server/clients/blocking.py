@@ -269,6 +269,10 @@ class Blocking:
             if blocked.on_no_key or (value is not None and _KIND_OF_TYPE.get(value.TYPE) == blocked.kind):
                 self._run_again(blocked)
 
+    def runs_again(self, client: Client) -> bool:
+        """Whether the command of this client under way was seen before, when it began to wait (MONITOR asks)."""
+        return self._again is not None and self._again.client is client
+
     def _run_again(self, blocked: Blocked) -> None:
         client = blocked.client
         self.leave(blocked)

@@ -44,7 +44,7 @@ def line(call: Any, now: float) -> bytes:
 
 def feed(monitors: list[Any], call: Any) -> None:
     """Show a call to all monitors. Complexity: O(size of the command + number of monitors)."""
-    if call.command.has(ADMIN) or call.server.loading:
+    if call.command.has(ADMIN) or call.server.loading or call.server.blocking.runs_again(call.client):
         return
     wire = Encoded(line(call, time.time()))
     for monitor in monitors:

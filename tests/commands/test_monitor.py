@@ -71,3 +71,13 @@ def test_not_inside_a_transaction(raw):
     raw("MULTI")
     raw("MONITOR")
     assert isinstance(raw("EXEC")[0], RespError)
+
+
+def test_a_command_that_waited_is_shown_once(raw, another):
+    monitor, waiting = watching(another), another()
+    waiting.send("BLPOP", "l", 0)
+    assert shown(monitor)[1] == '"BLPOP" "l" "0"'
+    raw("RPUSH", "l", "x")
+    assert waiting.read() == [b"l", b"x"]
+    raw("ECHO", "end")
+    assert [shown(monitor)[1] for _ in range(2)] == ['"RPUSH" "l" "x"', '"ECHO" "end"']

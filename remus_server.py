@@ -12,26 +12,26 @@ The rooms of the server have generic names (`server`, `metrics`...), and a user'
 `sys.path`. So nobody imports them directly: `main` puts the folder of this file first, then enters `server.__main__`.
 """
 
-import contextlib
-import re
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
-import time
-import weakref
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-HOME = Path(__file__).resolve().parent
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING or "pytest" in sys.modules:
+    from collections.abc import Iterator
+if TYPE_CHECKING:
+    import subprocess
+    import tempfile
+
+# A server that starts needs none of what starting one needs: the functions below import it when they are called.
+HOME = os.path.dirname(os.path.realpath(__file__))
 ATTEMPTS = 5  # another process may take the free port before the server does
 
 
 def main() -> int:
     """`remus-server` on the command line; the exit code."""
-    sys.path[:] = [str(HOME), *(path for path in sys.path if path != str(HOME))]
+    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
     from server.__main__ import main as server_main
 
     return server_main() or 0
@@ -41,6 +41,9 @@ class RemusServer:
     """A running server process. `stop()` it, or use it in a `with`; the interpreter's end stops it, too."""
 
     def __init__(self, process: subprocess.Popen[bytes], port: int, folder: tempfile.TemporaryDirectory[str]) -> None:
+        import weakref
+        from pathlib import Path
+
         self.host = "127.0.0.1"
         self.port = port
         self.folder = Path(folder.name)  # its working directory and `dir`, removed by stop()
@@ -63,7 +66,7 @@ class RemusServer:
         """SIGTERM, wait, remove the folder. Harmless the second time."""
         self._end()
 
-    def __enter__(self) -> "RemusServer":
+    def __enter__(self) -> RemusServer:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -91,6 +94,11 @@ def start(port: int | None = None, *, timeout: float = 30.0, **directives: Any) 
 
 
 def _start_on(port: int, timeout: float, directives: dict[str, Any]) -> RemusServer:
+    import subprocess
+    import tempfile
+    import time
+    from pathlib import Path
+
     folder = tempfile.TemporaryDirectory(prefix="remus-", ignore_cleanup_errors=True)
     config = Path(folder.name, "redis.conf")
     given = {"bind": "127.0.0.1", "save": "", "dir": folder.name, **directives, "port": port}
@@ -98,7 +106,7 @@ def _start_on(port: int, timeout: float, directives: dict[str, Any]) -> RemusSer
     with open(Path(folder.name, "server.log"), "wb") as log:
         process = subprocess.Popen(
             # This file by its path: that puts its own folder first on sys.path, whatever PYTHONPATH says.
-            [sys.executable, str(Path(__file__).resolve()), str(config)],
+            [sys.executable, os.path.realpath(__file__), str(config)],
             cwd=folder.name,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -130,6 +138,8 @@ def _quoted(text: str) -> str:
 
 
 def _free_port() -> int:
+    import socket
+
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
@@ -137,6 +147,9 @@ def _free_port() -> int:
 
 def _answers(port: int, pid: int) -> bool:
     """Whether the server `pid` answers. An error such as -NOAUTH is an answer, -LOADING is not yet."""
+    import re
+    import socket
+
     try:
         with socket.create_connection(("127.0.0.1", port), 1.0) as connection:
             connection.sendall(b"PING\r\nINFO server\r\n")
@@ -153,6 +166,9 @@ def _answers(port: int, pid: int) -> bool:
 
 
 def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
+    import signal
+    import subprocess
+
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
@@ -164,6 +180,8 @@ def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[s
 
 
 if "pytest" in sys.modules:  # loaded as pytest's plugin `remus`; a server process has no use for it
+    import contextlib
+
     import pytest
 
     @pytest.fixture(scope="session")

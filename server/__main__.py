@@ -1,10 +1,12 @@
 """From argv to a running server: `python -m server [config file] [--directive value ...] [-]`."""
 
+import gc
 import sys
 
 
 def main(argv: list[str] | None = None) -> int:
     """Start a server as redis-server would; the exit status."""
+    gc.disable()                     # nothing that start-up makes is garbage
     from server.config.config import Config
     from server.config.reader import ConfigError
 

@@ -116,7 +116,8 @@ class Process:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": str(ROOT), **self.env},
+                # Bytecode is kept, whatever the caller's environment says: it halves the time of a start.
+                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "", **self.env},
             )
         if wait:
             self.wait_ready()

@@ -20,7 +20,8 @@ PROGRAM = [sys.executable, str(ROOT / "remus_server.py")]
 
 def run(*arguments: str, given: str = "", timeout: float = 20.0) -> subprocess.CompletedProcess[str]:
     """A server that ends by itself."""
-    return subprocess.run([*PROGRAM, *arguments], input=given, capture_output=True, text=True, timeout=timeout)
+    return subprocess.run([*PROGRAM, *arguments], input=given, capture_output=True, text=True, timeout=timeout,
+                          env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""})
 
 
 def answers(port: int) -> bool:
@@ -40,7 +41,7 @@ def running(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         with open(tmp_path / "out", "ab") as out:
             child = subprocess.Popen(
                 [*PROGRAM, *arguments], stdin=subprocess.PIPE, stdout=out, stderr=out, text=True, cwd=tmp_path,
-                env={**os.environ, **environment},
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **environment},
             )
         children.append(child)
         assert child.stdin is not None

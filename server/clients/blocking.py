@@ -80,6 +80,10 @@ class Blocked:
         self.on_no_key = False
         self.timeout_reply: Callable[[], Any] | None = None
 
+    def __lt__(self, other: "Blocked") -> bool:
+        """For the heap of deadlines, where a client may stand twice with the one it keeps: either may come first."""
+        return False
+
     def time_out(self) -> None:
         """Its time is over: the reply is what the command says, a null array by default."""
         self._end(NULL_ARRAY if self.timeout_reply is None else self.timeout_reply())

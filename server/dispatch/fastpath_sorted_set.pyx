@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of sorted sets: ZADD without options, ZINCRBY, ZREM, ZSCORE, ZCARD, ZRANK, ZPOPMIN and ZPOPMAX without a
+"""Fast paths of sorted sets: ZADD without INCR, ZINCRBY, ZREM, ZSCORE, ZCARD, ZRANK, ZPOPMIN and ZPOPMAX without a
 count, ranges by rank and by score.
 
 Who waits for a sorted set switches the fast paths off, so ZADD need not look.
@@ -16,7 +16,7 @@ from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.table cimport (TYPE_ZSET, Entry, entry_encoding, entry_type, table_delete, table_find,
                                       table_insert_word)
 from server.types.sorted_set cimport (
-    ZADD_INCR, ZADDED, ZNAN, ZSET_LISTPACK, ZUPDATED, ZCursor, ZElement, zset_add, zset_convert, zset_create,
+    ZADD_GT, ZADD_INCR, ZADD_LT, ZADD_NX, ZADD_XX, ZADDED, ZNAN, ZSET_LISTPACK, ZUPDATED, ZCursor, ZElement, zset_add, zset_convert, zset_create,
     zset_delete_first, zset_limits, zset_next, zset_parse_bound, zset_parse_score, zset_rank, zset_rank_range,
     zset_remove, zset_score, zset_score_range, zset_size, zset_walk, zset_write_range)
 from server.types.value cimport release_value
@@ -73,23 +73,58 @@ cdef bint _is_word(Batch* b, Request* r, uint32_t at, const char* lower, size_t 
 
 
 # ---- writes
+cdef uint32_t _zadd_options(Batch* b, Request* r, int* flags, bint* change) noexcept:
+    """Read NX XX GT LT CH; where the first score is, 0 for what the definition must look at."""
+    cdef uint32_t at = 2
+    cdef size_t length
+    cdef char* word
+    flags[0] = 0
+    change[0] = False
+    while at < r.arg_count:
+        length = arg_length(b, r, at)
+        word = arg_at(b, r, at)
+        if length != 2 or word[0] < c'A':
+            break
+        if _is_word(b, r, at, "nx", 2):
+            flags[0] |= ZADD_NX
+        elif _is_word(b, r, at, "xx", 2):
+            flags[0] |= ZADD_XX
+        elif _is_word(b, r, at, "gt", 2):
+            flags[0] |= ZADD_GT
+        elif _is_word(b, r, at, "lt", 2):
+            flags[0] |= ZADD_LT
+        elif _is_word(b, r, at, "ch", 2):
+            change[0] = True
+        else:
+            break
+        at += 1
+    if flags[0] & ZADD_NX and flags[0] != ZADD_NX or flags[0] & ZADD_GT and flags[0] & ZADD_LT:
+        return 0
+    return at
+
+
 cdef int _zadd(Client c, Batch* b, Request* r) except -1:
-    """Only scores and members: an option is no number."""
+    """All but INCR, whose word is no number."""
     cdef Keyspace shared = c.db.keyspace
     cdef double scores[MANY]
     cdef double result
     cdef Entry* e
-    cdef int outcome, added = 0, updated = 0
+    cdef bint change
+    cdef int outcome, flags, added = 0, updated = 0
     cdef uint32_t i, pairs
-    if r.arg_count < 4 or r.arg_count & 1 or r.arg_count > 2 + 2 * MANY:
+    cdef uint32_t at = _zadd_options(b, r, &flags, &change)
+    if at == 0 or at + 2 > r.arg_count or (r.arg_count - at) & 1 or r.arg_count - at > 2 * MANY:
         return 0
-    pairs = (r.arg_count - 2) >> 1
+    pairs = (r.arg_count - at) >> 1
     for i in range(pairs):
-        if not zset_parse_score(arg_at(b, r, 2 + 2 * i), arg_length(b, r, 2 + 2 * i), &scores[i]):
+        if not zset_parse_score(arg_at(b, r, at + 2 * i), arg_length(b, r, at + 2 * i), &scores[i]):
             return 0
     e = _find(c, b, r)
     if e == NULL:
-        e = _new(c, b, r, pairs, arg_length(b, r, 3))
+        if flags & ZADD_XX:
+            write_integer(&c.out, 0)
+            return 1
+        e = _new(c, b, r, pairs, arg_length(b, r, at + 1))
     elif not _plain(e, shared):
         return 0
     else:
@@ -97,14 +132,14 @@ cdef int _zadd(Client c, Batch* b, Request* r) except -1:
         if pairs > zset_limits.entries and entry_encoding(e) == ZSET_LISTPACK:
             zset_convert(e, pairs)
     for i in range(pairs):
-        outcome = zset_add(e, scores[i], arg_at(b, r, 3 + 2 * i), arg_length(b, r, 3 + 2 * i), 0, &result)
+        outcome = zset_add(e, scores[i], arg_at(b, r, at + 1 + 2 * i), arg_length(b, r, at + 1 + 2 * i), flags, &result)
         if outcome == ZADDED:
             added += 1
         elif outcome == ZUPDATED:
             updated += 1
     if added or updated:
         fast_written(c, b, r, added + updated)
-    write_integer(&c.out, added)
+    write_integer(&c.out, added + updated if change else added)
     return 1
 
 

@@ -9,7 +9,7 @@ from libc.string cimport memcmp, memcpy
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
-from iothreads.resp_writer cimport format_double, write_bulk, write_double, write_header
+from iothreads.resp_writer cimport format_double, write_double, write_header
 from server.registry.reply_writer cimport WrittenReply
 from server.structures.listpack cimport (
     LP_AFTER, LP_BEFORE, LpValue, lp_append, lp_append_integer, lp_bytes, lp_delete_range,
@@ -24,6 +24,7 @@ from server.structures.table cimport (
     TYPE_ZSET, entry_encoding, entry_key, entry_key_length, entry_set_type, entry_word_ref, table_find, table_free,
     table_free_step, table_hash, table_insert_word, table_memory, table_new, table_release_entry, table_resize_hint,
     table_scan, table_shrink_if_sparse, table_size, table_unlink)
+from server.types.bulk cimport write_short
 from server.types.value cimport traits_of
 
 ZADD_FLAGS = {"INCR": ZADD_INCR, "NX": ZADD_NX, "XX": ZADD_XX, "GT": ZADD_GT, "LT": ZADD_LT}
@@ -537,7 +538,7 @@ cdef void zset_walk(Entry* e, size_t first, size_t end, bint backwards, ZCursor*
         oi_seek(_zset(e).index, rank, &c.at)
 
 
-cdef bint zset_next(ZCursor* c, ZElement* element) noexcept:
+cdef inline bint _next(ZCursor* c, ZElement* element) noexcept:
     cdef OiItem* item
     cdef unsigned char* score_at
     if c.left == 0:
@@ -562,11 +563,15 @@ cdef bint zset_next(ZCursor* c, ZElement* element) noexcept:
     return True
 
 
+cdef bint zset_next(ZCursor* c, ZElement* element) noexcept:
+    return _next(c, element)
+
+
 cdef inline void _write_element(ZElement* element, bint scores, Output* out, int resp) noexcept:
     """Score pairs are flat for RESP2 and nested for RESP3."""
     if scores and resp == 3:
         write_header(out, c'*', 2)
-    write_bulk(out, element.member, element.length)
+    write_short(out, element.member, element.length)
     if scores:
         write_double(out, element.score, resp)
 
@@ -582,7 +587,7 @@ cdef void zset_write_range(Entry* e, size_t first, size_t end, bint backwards, b
     cdef ZElement element
     zset_walk(e, first, end, backwards, &cursor)
     _write_count(cursor.left, scores, out, resp)
-    while zset_next(&cursor, &element):
+    while _next(&cursor, &element):
         _write_element(&element, scores, out, resp)
 
 

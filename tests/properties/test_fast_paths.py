@@ -90,6 +90,7 @@ COMMANDS = st.one_of(
     words(b"HGETALL", key),
     words(b"HLEN", key),
     words(b"ZADD", key, [score, value]),
+    words(b"ZADD", key, st.sampled_from([b"NX", b"XX", b"gt", b"LT", b"CH", b"INCR"]), score, value),
     words(b"ZINCRBY", key, score, value),
     words(b"ZSCORE", key, value),
     words(b"ZRANGE", key, number, number),

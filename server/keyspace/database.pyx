@@ -2,6 +2,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from iothreads.resp_writer cimport format_signed
@@ -88,6 +89,27 @@ cdef bytes entry_string(Entry* e):
     cdef char* start
     cdef size_t length = entry_string_view(e, scratch, &start)
     return PyBytes_FromStringAndSize(start, length)
+
+
+cdef class StringView:
+    """The bytes of a string value, for len(), memoryview() and native code; it keeps them alive."""
+
+    cdef Blob* blob                    # NULL: short_value has the bytes
+    cdef bytes short_value
+
+    def __dealloc__(self):
+        if self.blob != NULL:
+            blob_release(self.blob)
+
+    def __len__(self) -> int:
+        return self.blob.length if self.blob != NULL else PyBytes_GET_SIZE(self.short_value)
+
+    def __getbuffer__(self, Py_buffer* buffer, int flags):
+        if self.blob != NULL:
+            PyBuffer_FillInfo(buffer, self, self.blob.data, self.blob.length, 1, flags)
+        else:
+            PyBuffer_FillInfo(buffer, self, PyBytes_AS_STRING(self.short_value), PyBytes_GET_SIZE(self.short_value), 1,
+                              flags)
 
 
 cdef class Keyspace:
@@ -392,6 +414,35 @@ cdef class Database:
         """A string value without touching the key or counting a read; None without a string."""
         cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
         return None if e == NULL or entry_type(e) != TYPE_STRING else entry_string(e)
+
+    def string_view(self, bytes key) -> StringView | None:
+        """The bytes of a string value as a buffer, without a copy if they are many; as a read. Errors: WRONGTYPE.
+        Let go of it before the value is written to, or the write has to copy."""
+        cdef Entry* e = self.lookup(key, 0)
+        cdef StringView view
+        if e == NULL:
+            return None
+        if entry_type(e) != TYPE_STRING:
+            raise _wrong_type()
+        view = StringView.__new__(StringView)
+        if e.klen & ENTRY_WORD and entry_encoding(e) == STR_BLOB:
+            view.blob = <Blob*>entry_word_ref(e)[0]
+            view.blob.references += 1
+        else:
+            view.short_value = entry_string(e)
+        return view
+
+    def part(self, bytes key, size_t start, size_t size) -> bytes:
+        """Up to `size` bytes of a string from `start` on, on behalf of a write (it counts as no read); the caller has
+        checked the type."""
+        cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_WRITE)
+        cdef char scratch[24]
+        cdef char* at
+        cdef size_t length
+        if e == NULL:
+            return b""
+        length = entry_string_view(e, scratch, &at)
+        return PyBytes_FromStringAndSize(at + start, min(size, length - start)) if start < length else b""
 
     def check_string(self, bytes key) -> bool:
         """Whether the key holds a string, as a write looks. Errors: WRONGTYPE."""

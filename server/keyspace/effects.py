@@ -15,7 +15,7 @@ EVENT_CLASS = {
     event: letter
     for letter, events in {
         "g": "del rename_from rename_to expire persist copy_to move_from move_to restore sortstore",
-        "$": "set setrange incrby incrbyfloat append getdel",
+        "$": "set setrange setbit incrby incrbyfloat append getdel pfadd",
         "l": "lpush rpush lpop rpop linsert lset lrem ltrim",
         "s": "sadd srem spop sinterstore sunionstore sdiffstore",
         "h": "hset hincrby hincrbyfloat hdel",

@@ -175,9 +175,9 @@ class _Group:
 # ---- reading
 def _parse(text: str) -> list[Any]:
     lexemes = _LEXEME.findall(text)
-    sequence, at = _alternatives(lexemes, 0, None)
-    if at != len(lexemes):
+    if any(lexemes.count(opening) != lexemes.count(closing) for opening, closing in ("[]", "<>")):
         raise ValueError(f"unbalanced syntax: {text}")
+    sequence, _ = _alternatives(lexemes, 0, None)
     return sequence[0] if len(sequence) == 1 else [_Group(False, sequence)]
 
 

@@ -5,7 +5,7 @@ A fast path may decline (return 0) as long as it has changed nothing; then the P
 differ from it. With AOF or replicas attached it feeds the command's own bytes to the propagation stream.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
@@ -22,6 +22,8 @@ cdef void fast_written_as(Client c, Batch* b, Request* r, int64_t changes, const
     # the same, but what is passed on is "name key value"
 cdef void fast_warm_members(Batch* b, Request* r, Table* members) noexcept
     # r works on a large hash or set. When it begins a run of commands like it in a pipeline, fetch what the run will touch
+cdef void fast_written_with(Client c, Batch* b, Request* r, int64_t changes, uint32_t at, const char* word, size_t length) noexcept
+    # the same, but what is passed on has this word at index `at`
 
 cdef inline bint fast_expired(Entry* e, Keyspace shared) noexcept:
     return e.klen & ENTRY_EXPIRE and entry_expire(e) < shared.clock.unix_ms

@@ -79,6 +79,21 @@ cdef void fast_warm_members(Batch* b, Request* r, Table* members) noexcept:
         table_prefetch_entry(members, hashes[i])
 
 
+cdef void fast_written_with(Client c, Batch* b, Request* r, int64_t changes, uint32_t at, const char* word,
+                            size_t length) noexcept:
+    cdef uint32_t i
+    _conditions.dirty += changes
+    if not _propagation.wanted:
+        return
+    _propagation.feed_raw(c.db.index, NULL, 0)
+    write_header(&_propagation.stream, c'*', r.arg_count)
+    for i in range(r.arg_count):
+        if i == at:
+            write_bulk(&_propagation.stream, word, length)
+        else:
+            write_bulk(&_propagation.stream, arg_at(b, r, i), arg_length(b, r, i))
+
+
 cdef void _propagate_own(Client c, Batch* b, Request* r) noexcept:
     cdef uint64_t i
     if r.bytes_length:

@@ -64,6 +64,9 @@ _BLOCKS = {
     "count any": "count-block",
     "strategy operator threshold count": "trim",
     "count withvalues": "options",
+    "end unit": "end-unit-block",
+    "start end-unit-block": "range",
+    "min-idle-time start end count consumer": "filters",
     "count withscores": "options",
     "radius unit": "circle",
     "width height unit": "box",
@@ -103,6 +106,8 @@ _INTEGER = frozenset(
         "frequency",
         "weight",
         "limit",
+        "ms",
+        "entriesread",
         "entries-read",
         "entries-added",
         "version",
@@ -135,6 +140,7 @@ _BY_COMMAND = {
     ("bzpopmax", "timeout"): "double",
     ("bzmpop", "timeout"): "double",
     ("wait", "timeout"): "integer",
+    ("xpending", "min-idle-time"): "integer",
 }
 _INTEGER_RANGES = frozenset(
     ("getrange", "substr", "lrange", "ltrim", "zremrangebyrank", "zrevrange", "bitcount", "bitpos")
@@ -290,11 +296,21 @@ def _choose(group: _Group) -> Argument:
 
 # What commands call an argument that is called otherwise elsewhere.
 _NAMES = {
+    ("bitfield_ro", "get"): "get-block",
+    ("xgroup|setid", "entries-read"): "entriesread",
     ("client|list", "type"): "client-type",
     ("client|kill", "type"): "client-type",
     ("client|no-evict", "status"): "enabled",
     ("client|no-touch", "status"): "enabled",
     ("module|loadex", "config"): "configs",
+}
+
+
+# SORT's keys that its specifications leave open: name, type, specification.
+_SORT_PLACES = {
+    "BY": ("by-pattern", "pattern", 1),
+    "GET": ("get-pattern", "pattern", 1),
+    "STORE": ("destination", "key", 2),
 }
 
 
@@ -304,6 +320,10 @@ def _rename(found: list[Argument], command: Any) -> None:
         directions[0].name, directions[1].name = "wherefrom", "whereto"
     for argument in _every(found):
         argument.name = _NAMES.get((command.name, argument.name), argument.name)
+        if command.name in ("sort", "sort_ro") and argument.token in _SORT_PLACES:
+            argument.name, argument.type, argument.key_spec_index = _SORT_PLACES[argument.token]
+        if command.name == "xreadgroup" and argument.token == "GROUP":
+            argument.name = "group-block"
         if argument.token in ("STORE", "STOREDIST") and argument.name == "key":
             argument.name = argument.token.lower() + "key"
 

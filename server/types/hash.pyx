@@ -10,7 +10,7 @@ from server.structures.glob cimport glob_match
 from server.structures.listpack cimport (
     LP_INTEGER_TEXT, LP_MAX_BYTES, LpValue, lp_append, lp_bytes, lp_delete_range_at, lp_dup, lp_find, lp_first, lp_free,
     lp_get, lp_integer_text, lp_length, lp_new, lp_next, lp_random_below, lp_random_pairs,
-    lp_random_pairs_unique, lp_replace, lp_skip)
+    lp_random_pairs_unique, lp_replace, lp_repr, lp_skip)
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
 from server.structures.table cimport (
     ENTRY_WORD, INLINE_MAX, TYPE_HASH, Blob, Entry, Table, blob_new, blob_release, entry_encoding, entry_inline,
@@ -445,6 +445,20 @@ cdef class Hash(Value):
                 count -= 1
             size -= 1
         return found
+
+    # ---- what DEBUG shows
+    def debug_text(self, bint full=False) -> bytes:
+        """DEBUG LISTPACK's text; empty for the other encodings."""
+        return lp_repr(_listpack(self.entry)[0]) if _packed(self.entry) else b""
+
+    def hash_stats(self) -> dict | None:
+        """Buckets and used of the table's two arrays (DEBUG HTSTATS-KEY); None without a table."""
+        cdef Table* t
+        if _packed(self.entry):
+            return None
+        t = hash_table(self.entry)
+        return {"buckets": [t.mask[i] + 1 if t.buckets[i] != NULL else 0 for i in range(2)],
+                "used": [t.used[i] for i in range(2)], "rehash_index": t.rehash_index}
 
 
 cdef tuple _pair_of(Entry* field):

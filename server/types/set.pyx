@@ -12,7 +12,7 @@ from server.structures.intset cimport (intset_add, intset_at, intset_bytes, ints
 from server.structures.listpack cimport (
     LP_INTEGER_TEXT, LP_MAX_BYTES, LpValue, lp_append, lp_append_integer, lp_batch_delete, lp_bytes, lp_delete, lp_dup,
     lp_estimate, lp_find, lp_first, lp_free, lp_get, lp_integer_text, lp_length, lp_new, lp_next, lp_next_random,
-    lp_random_below, lp_random_entries, lp_seek, lp_string_to_int64)
+    lp_random_below, lp_random_entries, lp_repr, lp_seek, lp_string_to_int64)
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
 from server.structures.table cimport (
     ENTRY_WORD, TYPE_SET, Entry, Table, entry_encoding, entry_key, entry_key_length, entry_set_type, entry_word_ref, table_delete,
@@ -531,6 +531,20 @@ cdef class Set(Value):
         _release(entry_encoding(self.entry), entry_word_ref(self.entry)[0])
         _become(self.entry, entry_encoding(&few.head), few.word)
         return found
+
+    # ---- what DEBUG shows
+    def debug_text(self, bint full=False) -> bytes:
+        """DEBUG LISTPACK's text; empty for the other encodings."""
+        return lp_repr(_block(self.entry)[0]) if entry_encoding(self.entry) == SET_LISTPACK else b""
+
+    def hash_stats(self) -> dict | None:
+        """Buckets and used of the table's two arrays (DEBUG HTSTATS-KEY); None without a table."""
+        cdef Table* t
+        if entry_encoding(self.entry) != SET_TABLE:
+            return None
+        t = set_table(self.entry)
+        return {"buckets": [t.mask[i] + 1 if t.buckets[i] != NULL else 0 for i in range(2)],
+                "used": [t.used[i] for i in range(2)], "rehash_index": t.rehash_index}
 
 
 # ---- what the keyspace needs of the type

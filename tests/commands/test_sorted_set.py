@@ -561,3 +561,29 @@ def test_waiting(raw, another):
     assert second.read() == [b"y", [[b"c", b"3"], [b"b", b"2"]]]
     assert raw("EXISTS", "y") == 0
     assert raw("BZPOPMAX", "z", "0.01") is NullArray
+
+
+def test_what_replicas_are_told(raw, another):
+    waiting = another()
+    raw("DEBUG", "PROPAGATED", "START")
+    raw("ZADD", "z", 1, "a", 2, "b", 3, "c", 4, "d", 5, "e")
+    raw("ZADD", "z", 1, "a")
+    raw("ZMPOP", 2, "none", "z", "MIN", "COUNT", 2)
+    raw("ZMPOP", 1, "none", "MIN")
+    raw("BZPOPMAX", "none", "z", 0)
+    waiting.send("BZMPOP", 0, 1, "y", "MAX", "COUNT", 5)
+    while b"blocked_clients:1\r" not in raw("INFO", "clients"):
+        pass
+    raw("ZADD", "y", 1, "a")
+    assert waiting.read() == [b"y", [[b"a", b"1"]]]
+    raw("ZPOPMIN", "none")
+    raw("GEOADD", "map", "CH", 0, 0, "centre")
+    words = [line for line in raw("DEBUG", "PROPAGATED", "GET").split(b"\r\n") if line and line[:1] not in b"*$"]
+    assert (
+        words
+        == (
+            b"SELECT 0 ZADD z 1 a 2 b 3 c 4 d 5 e ZPOPMIN z 2 ZPOPMAX z ZADD y 1 a ZPOPMAX y 1 "
+            b"zadd map CH 3377699720527872 centre"
+        ).split()
+    )
+    raw("DEBUG", "PROPAGATED", "STOP")

@@ -210,6 +210,9 @@ cdef bint parse_inline(Reader* reader, Batch* b) noexcept nogil:
         if end - p > LINE_MAX:
             b.error = PARSE_TOO_BIG_INLINE
         return False
+    if newline - p > LINE_MAX:
+        b.error = PARSE_TOO_BIG_INLINE     # however the bytes came in
+        return False
     stop = newline
     if stop != p and (stop - 1)[0] == c'\r':
         stop -= 1

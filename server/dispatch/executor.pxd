@@ -13,6 +13,7 @@ cdef class Executor:
     cdef public int64_t commands       # total_commands_processed, likewise
     cdef public object ready_keys      # keys that blocked clients wait for and that changed; empty most of the time
     cdef public object serve_ready_keys        # () -> runs what waits for them (clients.blocking)
+    cdef object cross_protocol         # what meets HTTP (clients.cross_protocol)
     cdef int process(self, Client client, list argv) except -1
     cdef int _run_quietly(self, Call call) except -1
     cdef int _reject(self, Client client, command, error) except -1

@@ -14,6 +14,7 @@ from server.dispatch.record cimport Record
 from server.observe.crash_handler cimport CrashContext, crash_context
 from server.registry.clock cimport clock_refresh, clock_state, ticks
 
+from server.clients.cross_protocol import CrossProtocol, is_http
 from server.dispatch.gates import Postponed
 from server.registry.command import COMMANDS, MAY_REPLICATE, SKIP_MONITOR, SKIP_SLOWLOG, TOUCHES_ARBITRARY_KEYS, WRITE
 from server.registry.command import find as find_command
@@ -55,6 +56,7 @@ cdef class Executor:
         self.server = server
         self.propagation = propagation
         self.ready_keys = ()
+        self.cross_protocol = CrossProtocol(server)
 
     def find(self, list argv):
         """The registry Command that argv names. Errors: unknown command or subcommand, wrong arity."""
@@ -90,6 +92,9 @@ cdef class Executor:
             return 0
         except _CommandError as error:
             if command is None:
+                if is_http(argv):
+                    self.cross_protocol.abort(client)
+                    return 0
                 command = find_command(argv)       # a wrong number of words counts as its rejection
             self._reject(client, command, error)
             return 0

@@ -4,11 +4,21 @@ from collections import deque
 from libc.stdint cimport int64_t, uint64_t
 
 from server.registry.clock cimport monotonic_us
-from server.structures.table cimport Table, table_free_step, table_size
-from server.types.value cimport LAZY_EFFORT, TypeTraits, release_value, release_word, traits_of
+from server.structures.table cimport (ENTRY_WORD, Entry, Table, entry_encoding, entry_type, entry_word_ref,
+                                      table_free_step, table_size)
+from server.types.value cimport LAZY_EFFORT, TypeTraits, release_word, traits_of
 
 cdef enum:
     STEP = 256                         # elements freed between two looks at the clock
+
+
+cdef LazyFree _freeing = None          # whose queue a table that is taken apart puts its large values in
+
+
+cdef void _release_or_queue(Entry* e) noexcept:
+    """A value_free_t for the entries of a flushed database: one large value alone may take too long for a step."""
+    if e.klen & ENTRY_WORD:
+        _freeing.release(entry_type(e), entry_encoding(e), entry_word_ref(e)[0])
 
 
 cdef class LazyFree:
@@ -47,10 +57,12 @@ cdef class LazyFree:
         cdef int encoding
         cdef uint64_t word
         cdef size_t before
+        global _freeing
         type, encoding, word = self.queue[0]
         if type < 0:
+            _freeing = self
             before = table_size(<Table*>word)
-            if table_free_step(<Table*>word, release_value, STEP):
+            if table_free_step(<Table*>word, _release_or_queue, STEP):
                 self.pending -= before
                 self.freed += before
                 return False

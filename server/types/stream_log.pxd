@@ -8,8 +8,8 @@ The head of a node ("master entry") holds the fields of its first entry. Entries
 flags and keep only values. An entry ends with how many elements it has, so that a node can be walked backwards; the 0 ends
 the head for the same reason. A deleted entry is only flagged; a node goes when its last entry does.
 
-The node at the end, `tail`, has spare room while entries are added to it. It is sealed (made exact) when the next node
-begins. All others are exact blocks, as are those that come from a payload. Owner: the main thread.
+The node at the end, `tail`, has spare room while entries are added to it. When the next node begins it is sealed (made
+exact) and squeezed (`stream_node`): a value of `nodes` is read through `node_open`. Owner: the main thread.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
@@ -40,7 +40,7 @@ cdef struct StreamText:                # a field or value about to be added
     size_t n
 
 cdef struct StreamLog:
-    Rax* nodes                         # ID of the first entry -> listpack
+    Rax* nodes                         # ID of the first entry -> node (stream_node)
     uint64_t length                    # entries that are not deleted
     uint64_t added                     # entries ever added (entries-added)
     StreamId first                     # of the first entry that is not deleted; 0-0 when empty
@@ -94,7 +94,8 @@ cdef void stream_log_seal(StreamLog* log) noexcept nogil                 # no sp
 cdef bint stream_log_free_step(StreamLog* log, size_t nodes) noexcept    # about so many nodes; 1 = all gone, the rax too
 cdef void stream_log_copy(const StreamLog* log, StreamLog* copy) noexcept nogil      # copy is uninitialised memory
 cdef size_t stream_log_memory(const StreamLog* log) noexcept nogil       # O(nodes)
-cdef bint stream_log_add_node(StreamLog* log, StreamId id, unsigned char* lp) noexcept nogil   # loading; 0: that ID is there already. lp is the log's then
+cdef bint stream_log_add_node(StreamLog* log, StreamId id, unsigned char* lp) noexcept nogil
+    # loading, in the order of IDs; 0: that ID is there already, else the exact listpack is the log's. The numbers are the caller's to set
 cdef bint stream_node_valid(const unsigned char* lp, size_t size, bint deep) noexcept nogil    # bytes from outside: a node as above, not one byte outside
 
 # --- entries

@@ -6,15 +6,17 @@ from libc.string cimport memcpy, memset
 from iothreads.message cimport Output, output_advance, output_reserve
 from iothreads.resp_writer cimport format_unsigned, write_header
 from server.structures.listpack cimport (
-    LP_EMPTY_BYTES, LP_EOF, LP_HEADER, LP_REPLACE, LpEncoded, LpValue, lp_bytes, lp_compare, lp_count_more, lp_dup,
-    lp_encode, lp_encode_integer, lp_entry_size, lp_first, lp_free, lp_get, lp_insert_integer_in, lp_last, lp_new_in,
-    lp_next, lp_prev, lp_replace_integer, lp_set_bytes, lp_shrink, lp_skip, lp_string_to_int64, lp_validate_integrity,
+    LP_EMPTY_BYTES, LP_EOF, LP_HEADER, LP_REPLACE, LpEncoded, LpValue, lp_bytes, lp_compare, lp_count_more,
+    lp_encode, lp_encode_integer, lp_entry_size, lp_get, lp_insert_integer_in, lp_last, lp_new_in,
+    lp_prev, lp_replace_integer, lp_set_bytes, lp_shrink, lp_skip, lp_string_to_int64, lp_validate_integrity,
     lp_validate_next, lp_write)
 from server.structures.memory cimport mem_free, mem_good_size, mem_realloc
 from server.structures.rax cimport (
     RAX_LE, Rax, RaxCursor, StreamId, id_equal, id_less, rax_check, rax_find, rax_first, rax_free_step, rax_insert,
     rax_item, rax_last, rax_memory, rax_new, rax_next, rax_prev, rax_remove, rax_seek)
 from server.types.bulk cimport write_element
+from server.types.stream_node cimport (
+    node_dup, node_free, node_is_packed, node_memory, node_open, node_pack, node_thaw, packed_node)
 
 cdef enum:
     FRESH_BYTES = 4096                 # most room that a new node gets at once
@@ -107,8 +109,8 @@ cdef void stream_log_seal(StreamLog* log) noexcept nogil:
     log.tail = NULL
 
 
-cdef void _free_node(void* lp) noexcept:
-    lp_free(<unsigned char*>lp)
+cdef void _free_node(void* node) noexcept:
+    node_free(node)
 
 
 cdef bint stream_log_free_step(StreamLog* log, size_t nodes) noexcept:
@@ -129,37 +131,56 @@ cdef void stream_log_copy(const StreamLog* log, StreamLog* copy) noexcept nogil:
     copy.nodes = rax_new()
     going = rax_first(log.nodes, &cursor)
     while going:
-        rax_insert(copy.nodes, cursor.id, lp_dup(<unsigned char*>rax_item(&cursor).value), NULL)
+        rax_insert(copy.nodes, cursor.id, node_dup(rax_item(&cursor).value), NULL)
         going = rax_next(&cursor)
 
 
 cdef size_t stream_log_memory(const StreamLog* log) noexcept nogil:
     cdef RaxCursor cursor
-    cdef unsigned char* lp
+    cdef void* node
     cdef size_t total = rax_memory(log.nodes)
     cdef bint going = rax_first(log.nodes, &cursor)
     while going:
-        lp = <unsigned char*>rax_item(&cursor).value
-        total += log.tail_capacity if lp == log.tail else mem_good_size(lp_bytes(lp))
+        node = rax_item(&cursor).value
+        total += log.tail_capacity if node == log.tail else node_memory(node)
         going = rax_next(&cursor)
     return total
 
 
 cdef bint stream_log_add_node(StreamLog* log, StreamId id, unsigned char* lp) noexcept nogil:
+    cdef RaxCursor before
     if rax_find(log.nodes, id) != NULL:
         return False
     stream_log_seal(log)
+    if rax_last(log.nodes, &before):
+        _pack(&rax_item(&before).value)
     rax_insert(log.nodes, id, lp, NULL)
     return True
 
 
-cdef void _drop_node(StreamLog* log, StreamId node, unsigned char* lp) noexcept nogil:
-    if lp == log.tail:
-        mem_free(lp, log.tail_capacity)
+cdef inline void _pack(void** node) noexcept nogil:
+    """Squeeze a node that stands in `nodes` and is exact."""
+    if not node_is_packed(node[0]):
+        node[0] = node_pack(<unsigned char*>node[0], <uint32_t>_integer(<unsigned char*>node[0] + LP_HEADER))
+
+
+cdef unsigned char* _thaw(StreamLog* log, StreamId id, void* node) noexcept nogil:
+    """A node's listpack to change it."""
+    cdef unsigned char* lp
+    if not node_is_packed(node):
+        return <unsigned char*>node
+    lp = node_thaw(node)
+    _set_place(log, id, lp)
+    return lp
+
+
+cdef void _drop_node(StreamLog* log, StreamId id, void* node) noexcept nogil:
+    if node == log.tail:
+        mem_free(node, log.tail_capacity)
         log.tail = NULL
     else:
-        lp_free(lp)
-    rax_remove(log.nodes, node, NULL)
+        node_free(node)
+    rax_remove(log.nodes, id, NULL)
 
 
 # ---- adding
@@ -178,7 +199,7 @@ cdef inline bint _find_tail(StreamLog* log) noexcept nogil:
         return True
     if not rax_last(log.nodes, &cursor):
         return False
-    log.tail = <unsigned char*>rax_item(&cursor).value
+    log.tail = _thaw(log, cursor.id, rax_item(&cursor).value)
     log.tail_capacity = lp_bytes(log.tail)
     log.tail_id = cursor.id
     return True
@@ -220,6 +241,7 @@ cdef void _begin_node(StreamLog* log, StreamId id, const StreamText* texts, int6
         if expected > FRESH_BYTES:
             expected = FRESH_BYTES
         stream_log_seal(log)
+        _pack(rax_find(log.nodes, log.tail_id))
     room += LP_EMPTY_BYTES + 4 * INTEGER_BOUND
     for i in range(fields):
         room += _bound(texts[2 * i].n)
@@ -309,7 +331,7 @@ cdef inline bint _enter_node(StreamWalk* walk) noexcept nogil:
     cdef unsigned char* p
     if walk.node.leaf == NULL:
         return False
-    walk.lp = <unsigned char*>rax_item(&walk.node).value
+    walk.lp = node_open(rax_item(&walk.node).value)
     p = lp_skip(lp_skip(walk.lp + LP_HEADER))
     walk.node_fields = _integer(p)
     walk.node_field = lp_skip(p)
@@ -414,8 +436,9 @@ cdef bint stream_delete(StreamLog* log, StreamId id) noexcept nogil:
     stream_walk(log, &walk, id, id, False)
     if not stream_walk_next(&walk):
         return False
-    p = walk.entry
-    lp = _set_integer(log, walk.node.id, walk.lp, &p, walk.flags | ENTRY_DELETED)
+    lp = _thaw(log, walk.node.id, rax_item(&walk.node).value)
+    p = lp + (walk.entry - walk.lp)
+    lp = _set_integer(log, walk.node.id, lp, &p, walk.flags | ENTRY_DELETED)
     p = lp + LP_HEADER
     count = _integer(p)
     if count <= 1:
@@ -430,6 +453,11 @@ cdef bint stream_delete(StreamLog* log, StreamId id) noexcept nogil:
     if log.length == 0 or id_equal(&id, &log.first):
         _find_first(log)
     return True
+
+
+cdef inline uint64_t _live(void* node) noexcept nogil:
+    """Entries of a node that are not deleted."""
+    return packed_node(node).live if node_is_packed(node) else <uint64_t>_integer(<unsigned char*>node + LP_HEADER)
 
 
 cdef bint _node_last(unsigned char* lp, const StreamId* node, StreamId* id) noexcept nogil:
@@ -488,7 +516,7 @@ cdef uint64_t _trim_node(StreamLog* log, StreamId node, unsigned char* lp, int s
 cdef uint64_t stream_trim(StreamLog* log, int strategy, uint64_t maxlen, StreamId minid, bint approx,
                           uint64_t limit) noexcept nogil:
     cdef RaxCursor cursor
-    cdef unsigned char* lp
+    cdef void* node
     cdef uint64_t entries
     cdef uint64_t gone = 0
     cdef StreamId last
@@ -496,21 +524,21 @@ cdef uint64_t stream_trim(StreamLog* log, int strategy, uint64_t maxlen, StreamI
     while rax_first(log.nodes, &cursor):
         if strategy == TRIM_MAXLEN and log.length <= maxlen:
             break
-        lp = <unsigned char*>rax_item(&cursor).value
-        entries = <uint64_t>_integer(lp + LP_HEADER)
+        node = rax_item(&cursor).value
+        entries = _live(node)
         if limit and gone + entries > limit:
             break
         if strategy == TRIM_MAXLEN:
             whole = log.length - entries >= maxlen
         else:
             last = StreamId(0, 0)
-            _node_last(lp, &cursor.id, &last)
+            _node_last(node_open(node), &cursor.id, &last)
             whole = id_less(&last, &minid)
         if not whole:
             if not approx:
-                gone += _trim_node(log, cursor.id, lp, strategy, maxlen, &minid)
+                gone += _trim_node(log, cursor.id, _thaw(log, cursor.id, node), strategy, maxlen, &minid)
             break
-        _drop_node(log, cursor.id, lp)
+        _drop_node(log, cursor.id, node)
         log.length -= entries
         gone += entries
     if gone or log.length == 0:
@@ -639,9 +667,12 @@ cdef const char* stream_log_check(StreamLog* log) noexcept nogil:
         return fault
     going = rax_first(log.nodes, &cursor)
     while going:
-        lp = <unsigned char*>rax_item(&cursor).value
-        if not stream_node_valid(lp, lp_bytes(lp), True) or not lp_validate_integrity(lp, lp_bytes(lp), True, NULL, NULL):
+        lp = node_open(rax_item(&cursor).value)
+        if (not stream_node_valid(lp, lp_bytes(lp), True)
+                or not lp_validate_integrity(lp, lp_bytes(lp), True, NULL, NULL)):
             return b"a node is malformed"
+        if _live(rax_item(&cursor).value) != <uint64_t>_integer(lp + LP_HEADER):
+            return b"a squeezed node counts otherwise than its listpack"
         if _integer(lp + LP_HEADER) < 1:
             return b"a node without entries"
         if lp == log.tail and (lp_bytes(lp) > log.tail_capacity or not id_equal(&cursor.id, &log.tail_id)):

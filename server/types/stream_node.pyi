@@ -1,0 +1,1 @@
+"""Nothing to see from Python: the native half of `types.stream`."""

@@ -1,9 +1,9 @@
 """Streams: entries of fields and values under IDs that only grow, and ranges of them.
 
 An entry's ID is `ms-seq`, the time it was added unless the client says another; a higher one than any before. A stream
-remembers its last ID and what it lost, so it stays when its last entry goes. Trimming drops entries at the old end: exactly,
-or with `~` by whole nodes only, which costs next to nothing. Replicas and the AOF are told the ID that was chosen, and
-how far trimming really went.
+remembers its last ID and what it lost, so it stays when its last entry goes. Trimming drops entries at the old end:
+exactly, or with `~` by whole nodes only, which costs next to nothing. Replicas and the AOF are told the ID that was
+chosen, and how far trimming really went.
 """
 
 from typing import NamedTuple
@@ -73,7 +73,8 @@ def _read_options(call: Call, adding: bool) -> _Options:
     """The options of XTRIM, or with `adding` those of XADD up to the ID."""
     argv = call.argv
     at, end = 2, len(argv)
-    strategy, threshold, approx, place = 0, 0, False, 0
+    strategy, approx, place = 0, False, 0
+    threshold: int | Id = 0
     limit: int | None = None
     no_stream, id, whole_id = False, None, True
     while at < end:
@@ -242,10 +243,10 @@ def _range(call: Call, key: bytes, first: bytes, last: bytes, options: tuple[byt
     return stream.range(start, end, max(count, 0), reverse)
 
 
-@command("XRANGE", arity=-4, flags=READONLY, keys=one_key(RO, ACCESS), since="5.0.0", syntax="key start end [COUNT count]",
-         history=(("6.2.0", "Added exclusive ranges."),))
+@command("XRANGE", arity=-4, flags=READONLY, keys=one_key(RO, ACCESS), since="5.0.0",
+         syntax="key start end [COUNT count]", history=(("6.2.0", "Added exclusive ranges."),))
 def xrange(call: Call, key: bytes, start: bytes, end: bytes, *options: bytes) -> object:
-    """Return entries with IDs from start to end, both included unless written `(id`, as an array of [ID, [field, value ...]].
+    """Return entries with IDs from start to end, both included unless written `(id`, as [ID, [field, value ...]] each.
 
     Complexity: O(N) where N is the number of entries returned; O(log M) to find the first.
     """

@@ -2,7 +2,7 @@
 
 A group reads a stream once for all its consumers: each entry goes to one of them (XREADGROUP) and is pending until that
 one acknowledges it (XACK). What a consumer that died left pending, others claim (XCLAIM, XAUTOCLAIM); an entry that was
-deleted meanwhile is then pending no more. Each claim is propagated as an XCLAIM that leaves no choice to who receives it.
+deleted meanwhile is then pending no more. Each claim is propagated as an XCLAIM that leaves its receiver no choice.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,14 @@ from server.types.stream_id import LOWEST, Id
 command = group("stream")
 container("XGROUP", "stream", "Create, change and remove consumer groups and their consumers.", since="5.0.0")
 
-_NO_STREAM = ("ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM "
-              "option to create an empty stream automatically.")
+_NO_STREAM = ("ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the "
+              "MKSTREAM option to create an empty stream automatically.")
+_WRONG_SUBCOMMAND = b"ERR unknown subcommand or wrong number of arguments for '%s'. Try XGROUP HELP."
 
 
 # ---- what they share
 def _wrong_subcommand(call: Call) -> CommandError:
-    return CommandError(b"ERR unknown subcommand or wrong number of arguments for '%s'. Try XGROUP HELP." % call.argv[1])
+    return CommandError(_WRONG_SUBCOMMAND % call.argv[1])
 
 
 def _stream_for(call: Call, key: bytes) -> Stream:
@@ -224,7 +225,7 @@ def xack(call: Call, key: bytes, name: bytes, *words: bytes) -> int:
 class _PendingRange(NamedTuple):
     start: Id
     end: Id
-    count: int
+    most: int            # entries
     min_idle: int
     consumer: bytes | None
 
@@ -248,16 +249,16 @@ def _pending_summary(readers: Group) -> list[object]:
     edges = readers.pending_edges()
     if edges is None:
         return [0, None, None, NULL_ARRAY]
-    owners = [[consumer.name, b"%d" % consumer.pending_count] for consumer in readers.consumers() if consumer.pending_count]
+    owners = [[owner.name, b"%d" % owner.pending_count] for owner in readers.consumers() if owner.pending_count]
     return [readers.pending_count, *edges, owners]
 
 
-@command("XPENDING", arity=-3, flags=READONLY, keys=one_key(RO, ACCESS), since="5.0.0", tips=("nondeterministic_output",),
-         syntax="key group [[IDLE min-idle-time] start end count [consumer]]",
+@command("XPENDING", arity=-3, flags=READONLY, keys=one_key(RO, ACCESS), since="5.0.0",
+         tips=("nondeterministic_output",), syntax="key group [[IDLE min-idle-time] start end count [consumer]]",
          history=(("6.2.0", "Added the `IDLE` option and exclusive range intervals."),))
 def xpending(call: Call, key: bytes, name: bytes, *words: bytes) -> list[object]:
-    """Return what is pending in a group: how many, the lowest and highest ID, and how many for which consumer. With a range
-    each entry: ID, consumer, milliseconds since it was delivered, how often it was delivered.
+    """Return what is pending in a group: how many, the lowest and highest ID, and how many for which consumer. With a
+    range each entry: ID, consumer, milliseconds since it was delivered, how often it was delivered.
 
     Complexity: O(N) where N is the number of entries returned, or of consumers; with IDLE, of entries in the range.
     """
@@ -271,7 +272,7 @@ def xpending(call: Call, key: bytes, name: bytes, *words: bytes) -> list[object]
     if wanted.consumer is not None and consumer is None:
         return []
     now = call.now_ms
-    found = readers.pending_range(consumer, wanted.start, wanted.end, wanted.count, wanted.min_idle, now)
+    found = readers.pending_range(consumer, wanted.start, wanted.end, wanted.most, wanted.min_idle, now)
     return [[id, owner, max(now - delivered, 0), deliveries] for id, owner, delivered, deliveries in found]
 
 
@@ -330,7 +331,8 @@ def _propagate_claim(call: Call, key: bytes, readers: Group, id: bytes, entry: P
                       stream_id.text(readers.last_id))
 
 
-def _claim_one(call: Call, readers: Group, consumer: Consumer, id: Id, claim: _Claim, min_idle: int) -> PendingEntry | None:
+def _claim_one(call: Call, readers: Group, consumer: Consumer, id: Id, claim: _Claim,
+               min_idle: int) -> PendingEntry | None:
     """Give an entry that exists to a consumer; None when it is not pending, or not for long enough."""
     entry, now = readers.pending(id), call.now_ms
     if entry is None:
@@ -349,12 +351,13 @@ def _claim_one(call: Call, readers: Group, consumer: Consumer, id: Id, claim: _C
     return entry
 
 
-@command("XCLAIM", arity=-6, flags=WRITE | FAST, keys=one_key(RW, UPDATE), since="5.0.0", tips=("nondeterministic_output",),
-         syntax="key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count] "
-                "[FORCE] [JUSTID] [LASTID lastid]")
+@command("XCLAIM", arity=-6, flags=WRITE | FAST, keys=one_key(RW, UPDATE), since="5.0.0",
+         tips=("nondeterministic_output",),
+         syntax="key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] "
+                "[RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]")
 def xclaim(call: Call, key: bytes, name: bytes, consumer_name: bytes, idle: bytes, *words: bytes) -> list[object]:
-    """Take over pending entries that were delivered at least min-idle-time milliseconds ago; the reply is those entries, or
-    with JUSTID their IDs. FORCE also takes entries that are not pending.
+    """Take over pending entries that were delivered at least min-idle-time milliseconds ago; the reply is those
+    entries, or with JUSTID their IDs. FORCE also takes entries that are not pending.
 
     Complexity: O(log N) for each ID, where N is the number of entries pending in the group.
     """
@@ -410,11 +413,12 @@ def _read_autoclaim(words: tuple[bytes, ...]) -> tuple[int, bool]:
 
 @command("XAUTOCLAIM", arity=-6, flags=WRITE | FAST, keys=one_key(RW, DELETE), since="6.2.0",
          tips=("nondeterministic_output",), syntax="key group consumer min-idle-time start [COUNT count] [JUSTID]",
-         history=(("7.0.0", "Added an element to the reply array, containing deleted entries the command cleared from the PEL"),))
+         history=(("7.0.0", "Added an element to the reply array, containing deleted entries the command cleared "
+                            "from the PEL"),))
 def xautoclaim(call: Call, key: bytes, name: bytes, consumer_name: bytes, idle: bytes, start: bytes,
                *words: bytes) -> list[object]:
-    """Take over pending entries from an ID on that were delivered at least min-idle-time milliseconds ago. The reply: where
-    to go on (0-0 at the end), the entries (with JUSTID their IDs), and IDs that were deleted and are pending no more.
+    """Take over pending entries from an ID on that were delivered at least min-idle-time milliseconds ago. The reply:
+    where to go on (0-0 at the end), the entries (with JUSTID their IDs), and deleted IDs that are pending no more.
 
     Complexity: O(1) if COUNT is small.
     """

@@ -13,6 +13,7 @@ command = group("stream")
 container("XINFO", "stream", "What is known about streams, their consumer groups and consumers.", since="5.0.0")
 
 _KEY = one_key(RO, ACCESS, at=2)
+_WRONG_SUBCOMMAND = b"ERR unknown subcommand or wrong number of arguments for '%s'. Try XINFO HELP."
 
 
 def _stream_for(call: Call, key: bytes) -> Stream:
@@ -63,20 +64,21 @@ def _group_in_full(readers: Group, count: int) -> dict[bytes, object]:
 
 def _full_count(call: Call, options: tuple[bytes, ...]) -> int:
     """`FULL [COUNT count]`: how much of each list, 0 for all of it."""
-    if len(options) not in (1, 3) or options[0].lower() != b"full" or (len(options) == 3 and options[1].lower() != b"count"):
-        raise CommandError(b"ERR unknown subcommand or wrong number of arguments for '%s'. Try XINFO HELP." % call.argv[1])
+    words = [word.lower() for word in options[:2]]
+    if len(options) not in (1, 3) or words not in ([b"full"], [b"full", b"count"]):
+        raise CommandError(_WRONG_SUBCOMMAND % call.argv[1])
     count = args.integer(options[2]) if len(options) == 3 else 10
     return count if count >= 0 else 10
 
 
 @command("XINFO|STREAM", arity=-3, flags=READONLY, keys=_KEY, since="5.0.0", syntax="key [FULL [COUNT count]]",
          history=(("6.0.0", "Added the `FULL` modifier."),
-                  ("7.0.0", "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` and "
-                            "`lag` fields"),
+                  ("7.0.0", "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, "
+                            "`entries-read` and `lag` fields"),
                   ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`.")))
 def xinfo_stream(call: Call, key: bytes, *options: bytes) -> dict[bytes, object]:
-    """Return facts about a stream; with FULL also its first entries, its groups, and what is pending (COUNT of each, 10 by
-    default, 0 for all).
+    """Return facts about a stream; with FULL also its first entries, its groups, and what is pending (COUNT of each, 10
+    by default, 0 for all).
 
     Complexity: O(1), with FULL O(N) where N is what is listed.
     """
@@ -107,7 +109,7 @@ def xinfo_groups(call: Call, key: bytes) -> list[object]:
 @command("XINFO|CONSUMERS", arity=4, flags=READONLY, keys=_KEY, since="5.0.0", syntax="key group",
          tips=("nondeterministic_output",), history=(("7.2.0", "Added the `inactive` field."),))
 def xinfo_consumers(call: Call, key: bytes, name: bytes) -> list[object]:
-    """List the consumers of a group: what is pending for each, and milliseconds since it last tried and last got something.
+    """List the consumers of a group: what is pending for each, milliseconds since it last tried and last got something.
 
     Complexity: O(1)
     """

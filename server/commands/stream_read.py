@@ -1,8 +1,8 @@
-"""Streams: following several at once, as an observer (XREAD) or as a consumer of a group (XREADGROUP), and waiting for more.
+"""Streams: following several at once, as an observer (XREAD) or as a consumer of a group (XREADGROUP), and waiting.
 
 `XREAD ... STREAMS a b 5-0 $` wants entries above 5-0 of a, and those of b that come from now on. In a group, `>` wants
-what nobody of the group was given yet: it is given to this consumer, and pending until XACK; an ID instead asks for what is
-pending for this consumer above it. A client that waits is run again from the start when a stream grows (see
+what nobody of the group was given yet: it is given to this consumer, and pending until XACK; an ID instead asks for
+what is pending for this consumer above it. A client that waits is run again from the start when a stream grows (see
 clients.blocking), a group's also when the stream or the group goes, so that it can answer the error.
 
 Reading in a group changes it. Replicas and the AOF are told the result: an XCLAIM for each entry, or with NOACK the
@@ -26,9 +26,10 @@ from server.types.stream_id import HIGHEST, LOWEST, Id
 command = group("stream")
 
 _NEW = HIGHEST           # what `>` stands for
-_DOLLAR_IN_GROUP = ("ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by "
-                    "specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty "
-                    "result set.")
+_DOLLAR_IN_GROUP = ("ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this "
+                    "consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just "
+                    "return an empty result set.")
+_NO_GROUP = b"NOGROUP No such key '%s' or consumer group '%s' in XREADGROUP with GROUP option"
 _NEW_WITHOUT_GROUP = ("ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> "
                       "option.")
 
@@ -36,7 +37,7 @@ _NEW_WITHOUT_GROUP = ("ERR The > ID can be specified only when calling XREADGROU
 class _Wanted(NamedTuple):
     keys: list[bytes]
     ids: list[bytes]     # as written
-    count: int           # entries of each stream at most, 0 for any number
+    most: int            # entries of each stream, 0 for any number
     wait_ms: int         # -1: do not wait; 0: for ever
     group: bytes
     consumer: bytes
@@ -119,8 +120,8 @@ def _resolve(stream: Stream | None, word: bytes) -> Id:
          keys=keys(spec(RO, ACCESS, begin=("keyword", "STREAMS", 1), find=("range", -1, 1, 2))),
          syntax="[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]")
 def xread(call: Call, *_words: bytes) -> object:
-    """Return entries of one or more streams with IDs above those given, `$` for the last ID there is now; with BLOCK wait
-    for some to come when there are none. Streams without any are left out; null when all are.
+    """Return entries of one or more streams with IDs above those given, `$` for the last ID there is now; with BLOCK
+    wait for some to come when there are none. Streams without any are left out; null when all are.
 
     Complexity: O(M) where M is the number of entries returned; O(log N) to find the first of each stream.
     """
@@ -130,7 +131,7 @@ def xread(call: Call, *_words: bytes) -> object:
     for key, id in zip(wanted.keys, ids, strict=True):
         stream = call.db.lookup_read(key, Stream)
         if stream is not None and len(stream) and (stream.edge(False) or LOWEST) > id:
-            found.append((key, stream.range(stream_id.following(id) or LOWEST, HIGHEST, wanted.count)))
+            found.append((key, stream.range(stream_id.following(id) or LOWEST, HIGHEST, wanted.most)))
     return _reply(call, found) if found else _wait(call, wanted, ids, in_group=False)
 
 
@@ -139,7 +140,7 @@ def _check_group(call: Call, key: bytes, name: bytes, word: bytes) -> Id:
     """The ID that is asked for. Errors: no such group, no such ID."""
     stream = call.db.lookup_read(key, Stream)
     if stream is None or stream.group(name) is None:
-        raise CommandError(b"NOGROUP No such key '%s' or consumer group '%s' in XREADGROUP with GROUP option" % (key, name))
+        raise CommandError(_NO_GROUP % (key, name))
     if word == b"$":
         raise CommandError(_DOLLAR_IN_GROUP)
     return _NEW if word == b">" else stream_id.read(word)
@@ -161,7 +162,7 @@ def _consumer(call: Call, key: bytes, readers: Group, wanted: _Wanted) -> Consum
 
 def _deliver(call: Call, key: bytes, readers: Group, consumer: Consumer, wanted: _Wanted) -> object:
     """Give new entries to a consumer; say so to replicas."""
-    reply, ids = readers.read_new(consumer, wanted.count, not wanted.no_ack, call.now_ms)
+    reply, ids = readers.read_new(consumer, wanted.most, not wanted.no_ack, call.now_ms)
     if wanted.no_ack:
         if ids:
             call.propagate_as(b"XGROUP", b"SETID", key, wanted.group, stream_id.text(readers.last_id), b"ENTRIESREAD",
@@ -181,7 +182,7 @@ def _read_in_group(call: Call, key: bytes, id: Id, wanted: _Wanted) -> object:
     consumer = _consumer(call, key, readers, wanted)
     if id != _NEW:
         call.dirty += 1
-        return readers.read_history(consumer, stream_id.following(id), wanted.count, call.now_ms, call.client.resp)
+        return readers.read_history(consumer, stream_id.following(id), wanted.most, call.now_ms, call.client.resp)
     if not len(stream) or (stream.edge(False) or LOWEST) <= readers.last_id:
         return None
     call.dirty += 1
@@ -194,7 +195,7 @@ _GROUP_KEYS: Keys = keys(spec(RO, ACCESS, begin=("keyword", "STREAMS", 4), find=
 @command("XREADGROUP", arity=-7, flags=BLOCKING | WRITE, keys=_GROUP_KEYS, since="5.0.0",
          syntax="GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]")
 def xreadgroup(call: Call, *_words: bytes) -> object:
-    """Return entries of one or more streams to a consumer of a group: with `>` those that nobody of the group was given,
+    """Return entries of one or more streams to a consumer of a group: with `>` those that nobody of the group got,
     which are pending from now on (not with NOACK); with an ID those above it that are pending for this consumer. With
     BLOCK wait for new ones when there are none.
 

@@ -233,7 +233,7 @@ cdef class Stream(Value):
         return written
 
     def items(self, tuple start=(0, 0), uint64_t count=0) -> list:
-        """Entries from an ID on as [(ID, [field, value...])], at most `count`, 0 for all: for rewriting, digests and tests."""
+        """Entries from an ID on as [(ID, [field, value...])], at most `count`, 0 for all (rewriting, digests, tests)."""
         cdef list found = []
         cdef StreamWalk walk
         stream_walk(&stream_value(self.entry).log, &walk, _id(start), id_max(), False)
@@ -251,7 +251,8 @@ cdef class Stream(Value):
     # ---- groups
     def group(self, bytes name) -> Group | None:
         """The consumer group of this name."""
-        return _group(self, group_find(&stream_value(self.entry).groups, PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)))
+        cdef StreamGroups* groups = &stream_value(self.entry).groups
+        return _group(self, group_find(groups, PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)))
 
     def groups(self) -> list[Group]:
         """All consumer groups by name."""
@@ -375,8 +376,8 @@ cdef class Group:
         self.group.last = id[0]
 
     def read_new(self, Consumer consumer, uint64_t count, bint pending, int64_t now_ms) -> tuple[WrittenReply, list]:
-        """Deliver entries above last_id to a consumer: the reply, and their IDs as text. `pending`: they stay pending until
-        they are acknowledged. Complexity: O(M log P)."""
+        """Deliver entries above last_id to a consumer: the reply, and their IDs as text. `pending`: they stay pending
+        until they are acknowledged. Complexity: O(M log P)."""
         cdef WrittenReply written = WrittenReply()
         cdef StreamLog* log = &stream_value(self.stream.entry).log
         cdef StreamId start = self.group.last
@@ -465,14 +466,14 @@ cdef class Group:
 
     def pending_range(self, Consumer consumer, tuple start, tuple end, int64_t count, int64_t min_idle=0,
                       int64_t now_ms=0) -> list:
-        """[(ID as text, consumer's name, delivered at (Unix ms), deliveries)...] of entries start..end, of the group or of
-        one consumer; at most `count` (0 none, -1 all). min_idle: only what was delivered so many ms ago or longer."""
+        """[(ID as text, consumer's name, delivered at (Unix ms), deliveries)...] of entries start..end, of the group or
+        of one consumer; at most `count` (0 none, -1 all). min_idle: only what was delivered so many ms ago or longer."""
         cdef list found = []
         cdef Pending* entry
         cdef RaxCursor cursor
         cdef StreamId last = _id(end)
-        cdef bint going = rax_seek(self.group.pending if consumer is None else consumer.consumer.pending, _id(start), RAX_GE,
-                                   &cursor)
+        cdef Rax* all_pending = self.group.pending if consumer is None else consumer.consumer.pending
+        cdef bint going = rax_seek(all_pending, _id(start), RAX_GE, &cursor)
         while count and going and not id_less(&last, &cursor.id):
             entry = <Pending*>rax_item(&cursor).value
             if not min_idle or now_ms - entry.delivered_ms >= min_idle:

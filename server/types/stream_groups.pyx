@@ -83,7 +83,8 @@ cdef StreamGroup* group_find(const StreamGroups* groups, const char* name, size_
     return groups.items[at] if found else NULL
 
 
-cdef StreamGroup* group_add(StreamGroups* groups, const char* name, size_t n, StreamId last, int64_t entries_read) noexcept nogil:
+cdef StreamGroup* group_add(StreamGroups* groups, const char* name, size_t n, StreamId last,
+                            int64_t entries_read) noexcept nogil:
     cdef bint found
     cdef uint32_t at = _place(<void**>groups.items, groups.count, name, n, &found)
     cdef StreamGroup* group
@@ -223,8 +224,8 @@ cdef StreamConsumer* consumer_add(StreamGroup* group, const char* name, size_t n
     consumer.seen_ms = now_ms
     consumer.active_ms = -1
     consumer.pending = rax_new()
-    group.consumers = <StreamConsumer**>_put(<void**>group.consumers, group.consumer_count, &group.consumer_capacity, at,
-                                             consumer)
+    group.consumers = <StreamConsumer**>_put(<void**>group.consumers, group.consumer_count, &group.consumer_capacity,
+                                             at, consumer)
     group.consumer_count += 1
     return consumer
 

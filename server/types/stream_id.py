@@ -1,7 +1,7 @@
-"""Stream IDs as clients write them: `ms-seq`, two unsigned 64-bit numbers; in Python a tuple, which compares in their order.
+"""Stream IDs as clients write them: `ms-seq`, two unsigned 64-bit numbers; in Python a tuple, which compares alike.
 
-`ms` alone stands for a whole millisecond: what the missing sequence is depends on the place. `-` and `+` are the lowest and
-the highest ID, in ranges only; `(id` excludes the ID. `ms-*` and `*` (XADD) have the server choose.
+`ms` alone stands for a whole millisecond: what the missing sequence is depends on the place. `-` and `+` are the lowest
+and the highest ID, in ranges only; `(id` excludes the ID. `ms-*` and `*` (XADD) have the server choose.
 """
 
 import re

@@ -75,7 +75,8 @@ cdef void _set_place(StreamLog* log, StreamId node, unsigned char* lp) noexcept 
     rax_find(log.nodes, node)[0] = lp
 
 
-cdef unsigned char* _set_integer(StreamLog* log, StreamId node, unsigned char* lp, unsigned char** p, int64_t number) noexcept nogil:
+cdef unsigned char* _set_integer(StreamLog* log, StreamId node, unsigned char* lp, unsigned char** p,
+                                 int64_t number) noexcept nogil:
     """Overwrite the integer at *p of a node's listpack, which may move; returns where it is."""
     cdef LpEncoded e
     cdef unsigned char* moved = lp
@@ -599,7 +600,8 @@ cdef void stream_write_entry(StreamWalk* walk, Output* out) noexcept nogil:
 
 
 # ---- bytes from outside
-cdef inline bint _take_integer(const unsigned char* lp, const unsigned char** next, size_t size, int64_t* number) noexcept nogil:
+cdef inline bint _take_integer(const unsigned char* lp, const unsigned char** next, size_t size,
+                               int64_t* number) noexcept nogil:
     cdef const unsigned char* p = next[0]
     cdef LpValue value
     if p == NULL or p[0] == LP_EOF or not lp_validate_next(lp, next, size):
@@ -611,7 +613,8 @@ cdef inline bint _take_integer(const unsigned char* lp, const unsigned char** ne
     return True
 
 
-cdef inline bint _take_many(const unsigned char* lp, const unsigned char** next, size_t size, int64_t count) noexcept nogil:
+cdef inline bint _take_many(const unsigned char* lp, const unsigned char** next, size_t size,
+                            int64_t count) noexcept nogil:
     while count > 0:
         if next[0] == NULL or next[0][0] == LP_EOF or not lp_validate_next(lp, next, size):
             return False

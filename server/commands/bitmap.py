@@ -199,7 +199,8 @@ class _Field(NamedTuple):
 
     def fitted(self, value: int) -> int | None:
         """What is stored for a value: itself, or by OVERFLOW the nearest, the lower bits, or None for nothing."""
-        low, high = (-(1 << (self.width - 1)), (1 << (self.width - 1)) - 1) if self.signed else (0, (1 << self.width) - 1)
+        half = 1 << (self.width - 1)
+        low, high = (-half, half - 1) if self.signed else (0, 2 * half - 1)
         if low <= value <= high:
             return value
         if self.overflow == b"FAIL":

@@ -111,7 +111,7 @@ def _score(text: bytes) -> float:
 
 # ---- order
 def _collation(stored: bool) -> Callable[[bytes], Any]:
-    """How ALPHA compares: by bytes if the result is stored, so that it depends on no locale; else as the locale says."""
+    """How ALPHA compares: as the locale says, but by bytes if the result is stored, so that replicas agree."""
     if stored or (locale.setlocale(locale.LC_COLLATE) in ("C", "POSIX")):
         return lambda text: text
     return lambda text: locale.strxfrm(text.split(b"\0", 1)[0].decode("utf-8", "surrogateescape"))
@@ -182,8 +182,8 @@ _PATTERNS = spec(RO, ACCESS, begin=("unknown",), find=("unknown",),
                  notes="For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the "
                        "content of the key we sort")
 _TARGET = spec(OW, UPDATE, begin=("unknown",), find=("unknown",),
-               notes="For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in "
-                     "the argument array")
+               notes="For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere "
+                     "in the argument array")
 _SYNTAX = "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]"
 _SKIP = {b"LIMIT": 2, b"GET": 1, b"BY": 1}
 
@@ -210,8 +210,8 @@ def sort(call: Call, key: bytes, *words: bytes) -> list[bytes | None] | int:
     """Return the elements of a list, set or sorted set in order, or store them as a list.
 
     They are compared as numbers, or as text with ALPHA. BY sorts by values looked up for the elements, GET replies with
-    such values (# is the element itself), once for each GET; LIMIT replies with part. With STORE the reply is the length
-    of the list.
+    such values (# is the element itself), once for each GET; LIMIT replies with part. With STORE the reply is the
+    length of the list.
 
     Complexity: O(N+M*log(M)) where N is the number of elements to sort and M that of elements replied; O(N) when they
     are not sorted.

@@ -35,6 +35,8 @@ DIRECTIVES = (
     Bool("stop-writes-on-bgsave-error", True, "Refuse writes after a snapshot failed.", part=_PART),
     Bool("rdbcompression", True, "Compress long strings in snapshots (LZF).", part=_PART),
     Bool("rdbchecksum", True, "End snapshots with a CRC64 and verify it.", flags=Flag.IMMUTABLE, part=_PART),
+    Number("rdb-version", 11, 9, 11,
+           "RDB version of what is written: 11 is Redis 7.2's, 10 that of 7.0, 9 that of 5 and 6.", part=_PART),
     Bool("rdb-save-incremental-fsync", True, "Sync a snapshot to disk every few megabytes while it is written.",
          part=_PART),
     Choice("sanitize-dump-payload", "no", ("no", "yes", "clients"),

@@ -1,0 +1,586 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.math cimport isnan
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memset
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+
+from server.persistence.historic cimport ziplist_to_listpack, zipmap_to_listpack
+from server.persistence.rdb_format cimport (
+    RDB_FOOTER, RDB_HASH, RDB_HASH_LISTPACK, RDB_HASH_ZIPLIST, RDB_HASH_ZIPMAP, RDB_LIST, RDB_LIST_QUICKLIST,
+    RDB_LIST_QUICKLIST_2, RDB_LIST_ZIPLIST, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK,
+    RDB_STREAM, RDB_STREAM_2, RDB_STREAM_3, RDB_STRING, RDB_VERSION, RDB_ZSET, RDB_ZSET_2, RDB_ZSET_LISTPACK,
+    RDB_ZSET_ZIPLIST)
+from server.persistence.rdb_input cimport (
+    RdbInput, RdbText, input_fail, input_init, take_block, take_count, take_double, take_double_text, take_length,
+    take_milliseconds, take_raw, take_text, text_free)
+from server.structures.crc64 cimport crc64
+from server.structures.intset cimport intset_length, intset_new, intset_validate
+from server.structures.listpack cimport (
+    LP_HEADER, LP_INTEGER_TEXT, LpValue, lp_first, lp_free, lp_get, lp_get_integer_if, lp_integer_text, lp_length,
+    lp_next, lp_skip, lp_validate_integrity)
+from server.structures.memory cimport mem_free
+from server.structures.quicklist cimport (
+    Quicklist, quicklist_append_listpack, quicklist_append_plain, quicklist_free, quicklist_new, quicklist_push_tail)
+from server.structures.rax cimport RaxCursor, StreamId, id_less, rax_first, rax_insert, rax_item, rax_next
+from server.structures.table cimport (
+    ENTRY_WORD, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_ZSET, Entry, Table, entry_set_type, entry_word_ref,
+    table_find, table_free, table_hash, table_insert_bare, table_new, table_resize_hint)
+from server.types.hash cimport HASH_LISTPACK, hash_grow, hash_new_word, hash_set
+from server.types.hash cimport limits as hash_limits
+from server.types.list cimport LIST_QUICKLIST, list_settle
+from server.types.list cimport limits as list_limits
+from server.types.set cimport SET_INTSET, SET_LISTPACK, SET_TABLE, set_add, set_grow
+from server.types.set cimport limits as set_limits
+from server.types.sorted_set cimport (
+    ZADD_NX, ZADDED, ZSET_LISTPACK, zset_add, zset_convert, zset_create, zset_limits, zset_parse_score)
+from server.types.stream cimport STREAM_LISTPACKS, StreamValue, stream_entries_read, stream_new_word, stream_value
+from server.types.stream_groups cimport (
+    Pending, StreamConsumer, StreamGroup, consumer_add, group_add, pending_add, pending_find)
+from server.types.stream_log cimport (
+    StreamLog, stream_edge, stream_log_add_node, stream_node_valid)
+from server.types.value cimport LooseEntry, Value, release_value
+
+from server.types.hash import Hash
+from server.types.list import List
+from server.types.set import Set
+from server.types.sorted_set import SortedSet
+from server.types.stream import Stream
+
+
+class BadPayload(ValueError):
+    """The bytes are no value."""
+
+
+# ---- the loose entry
+cdef inline void _become(Entry* e, int type, int encoding, uint64_t word) noexcept nogil:
+    entry_word_ref(e)[0] = word
+    entry_set_type(e, type, encoding)
+
+
+cdef bint take_value(RdbInput* input, int type, LooseEntry* value) noexcept:
+    cdef Entry* e = &value.head
+    memset(value, 0, sizeof(LooseEntry))
+    e.klen = ENTRY_WORD
+    if type == RDB_LIST or type == RDB_LIST_QUICKLIST or type == RDB_LIST_QUICKLIST_2 or type == RDB_LIST_ZIPLIST:
+        _take_list(input, type, e)
+    elif type == RDB_SET:
+        _take_set(input, e)
+    elif type == RDB_SET_INTSET or type == RDB_SET_LISTPACK:
+        _take_packed_set(input, type, e)
+    elif type == RDB_ZSET or type == RDB_ZSET_2:
+        _take_sorted_set(input, type, e)
+    elif type == RDB_ZSET_LISTPACK or type == RDB_ZSET_ZIPLIST:
+        _take_packed_sorted_set(input, type, e)
+    elif type == RDB_HASH:
+        _take_hash(input, e)
+    elif type == RDB_HASH_LISTPACK or type == RDB_HASH_ZIPLIST or type == RDB_HASH_ZIPMAP:
+        _take_packed_hash(input, type, e)
+    elif type == RDB_STREAM or type == RDB_STREAM_2 or type == RDB_STREAM_3:
+        _take_stream(input, type, e)
+    else:
+        input_fail(input, "an unknown type of value")
+    if input.fault == NULL and not input.empty:
+        return True
+    if entry_word_ref(e)[0]:
+        release_value(e)
+        entry_word_ref(e)[0] = 0
+    return False
+
+
+# ---- listpacks from outside
+cdef bint _distinct(unsigned char* lp, uint64_t count, int step) noexcept:
+    """Whether no two elements (of every `step`-th) are equal as text. Complexity: O(N)."""
+    cdef Table* table = table_new()
+    cdef unsigned char* p = lp_first(lp)
+    cdef LpValue value
+    cdef char digits[LP_INTEGER_TEXT]
+    cdef uint64_t hash
+    cdef bint distinct = True
+    table_resize_hint(table, count // step)
+    while p != NULL and distinct:
+        lp_get(p, &value)
+        if value.s == NULL:
+            value.length = lp_integer_text(value.number, digits)
+            value.s = digits
+        hash = table_hash(value.s, value.length)
+        if table_find(table, value.s, value.length, hash) != NULL:
+            distinct = False
+        else:
+            table_insert_bare(table, value.s, value.length, hash)
+        p = lp_next(lp, p)
+        if step == 2 and p != NULL:
+            p = lp_next(lp, p)
+    table_free(table, NULL)
+    return distinct
+
+
+cdef unsigned char* _take_listpack(RdbInput* input, uint64_t* count) noexcept:
+    """A listpack blob, checked to its last byte; NULL: failed. count: its elements."""
+    cdef size_t n
+    cdef unsigned char* lp = take_block(input, &n)
+    if lp == NULL:
+        return NULL
+    if not lp_validate_integrity(lp, n, True, NULL, NULL):
+        mem_free(lp, n)
+        input_fail(input, "a damaged listpack")
+        return NULL
+    count[0] = lp_length(lp)
+    return lp
+
+
+cdef unsigned char* _take_ziplist(RdbInput* input, uint64_t* count) noexcept:
+    """A ziplist blob as a listpack."""
+    cdef size_t n
+    cdef unsigned char* block = take_block(input, &n)
+    cdef unsigned char* lp
+    if block == NULL:
+        return NULL
+    lp = ziplist_to_listpack(block, n)
+    mem_free(block, n)
+    if lp == NULL:
+        input_fail(input, "a damaged ziplist")
+        return NULL
+    count[0] = lp_length(lp)
+    return lp
+
+
+cdef unsigned char* _take_pairs(RdbInput* input, bint ziplist, uint64_t* pairs) noexcept:
+    """A listpack of (key, value) with distinct keys; NULL: failed or empty."""
+    cdef uint64_t count = 0
+    cdef unsigned char* lp = _take_ziplist(input, &count) if ziplist else _take_listpack(input, &count)
+    if lp == NULL:
+        return NULL
+    pairs[0] = count >> 1
+    if count & 1 or (count and (ziplist or not input.trusted) and not _distinct(lp, count, 2)):
+        input_fail(input, "a key without a value, or twice the same key")
+    elif count == 0:
+        input.empty = True
+    else:
+        return lp
+    lp_free(lp)
+    return NULL
+
+
+# ---- lists
+cdef void _take_list(RdbInput* input, int type, Entry* e) noexcept:
+    cdef Quicklist* q = quicklist_new(list_limits.fill, list_limits.compress)
+    cdef uint64_t count = 1
+    cdef RdbText text
+    _become(e, TYPE_LIST, LIST_QUICKLIST, <uint64_t>q)
+    if type != RDB_LIST_ZIPLIST and not take_count(input, &count):
+        return
+    while count and input.fault == NULL:
+        count -= 1
+        if type != RDB_LIST:
+            _take_node(input, type, q)
+        elif take_text(input, &text):
+            quicklist_push_tail(q, text.s, text.n)
+            text_free(&text)
+    if q.count == 0:
+        input.empty = input.fault == NULL
+    elif input.fault == NULL and type != RDB_LIST_ZIPLIST:
+        list_settle(e)
+
+
+cdef void _take_node(RdbInput* input, int type, Quicklist* q) noexcept:
+    cdef uint64_t container = RDB_NODE_PACKED
+    cdef uint64_t count = 0
+    cdef unsigned char* block
+    cdef unsigned char* p
+    cdef size_t n
+    cdef LpValue value
+    cdef char digits[LP_INTEGER_TEXT]
+    if type == RDB_LIST_QUICKLIST_2 and not take_length(input, &container):
+        return
+    if container == RDB_NODE_PLAIN:
+        block = take_block(input, &n)
+        if block != NULL:
+            quicklist_append_plain(q, block, n)
+        return
+    if container != RDB_NODE_PACKED:
+        input_fail(input, "an unknown kind of list node")
+        return
+    block = _take_listpack(input, &count) if type == RDB_LIST_QUICKLIST_2 else _take_ziplist(input, &count)
+    if block == NULL:
+        return
+    if count and type != RDB_LIST_ZIPLIST:
+        quicklist_append_listpack(q, block)
+        return
+    p = lp_first(block)
+    while p != NULL:                   # one long ziplist: cut it into nodes
+        lp_get(p, &value)
+        if value.s == NULL:
+            value.length = lp_integer_text(value.number, digits)
+            value.s = digits
+        quicklist_push_tail(q, value.s, value.length)
+        p = lp_next(block, p)
+    lp_free(block)
+
+
+# ---- sets
+cdef void _take_set(RdbInput* input, Entry* e) noexcept:
+    cdef uint64_t count
+    cdef RdbText text
+    cdef Table* table
+    if not take_count(input, &count):
+        return
+    if count == 0:
+        input.empty = True
+        return
+    if count > set_limits.intset_entries:
+        table = table_new()
+        table_resize_hint(table, count)
+        _become(e, TYPE_SET, SET_TABLE, <uint64_t>table)
+    else:
+        _become(e, TYPE_SET, SET_INTSET, <uint64_t>intset_new())
+    while count and take_text(input, &text):
+        count -= 1
+        if not set_add(e, text.s, text.n):
+            input_fail(input, "twice the same member")
+        text_free(&text)
+
+
+cdef void _take_packed_set(RdbInput* input, int type, Entry* e) noexcept:
+    cdef unsigned char* block
+    cdef uint64_t count = 0
+    cdef size_t n
+    if type == RDB_SET_INTSET:
+        block = take_block(input, &n)
+        if block == NULL:
+            return
+        if not intset_validate(block, n, True):
+            mem_free(block, n)
+            input_fail(input, "a damaged intset")
+            return
+        _become(e, TYPE_SET, SET_INTSET, <uint64_t>block)
+        set_grow(e, intset_length(block))
+        return
+    block = _take_listpack(input, &count)
+    if block == NULL:
+        return
+    _become(e, TYPE_SET, SET_LISTPACK, <uint64_t>block)
+    if count == 0:
+        input.empty = True
+    elif not input.trusted and not _distinct(block, count, 1):
+        input_fail(input, "twice the same member")
+    else:
+        set_grow(e, count)
+
+
+# ---- sorted sets
+cdef void _take_sorted_set(RdbInput* input, int type, Entry* e) noexcept:
+    cdef uint64_t count
+    cdef RdbText text
+    cdef double score, result
+    if not take_count(input, &count):
+        return
+    if count == 0:
+        input.empty = True
+        return
+    zset_create(e, count, 0)
+    while count and take_text(input, &text):
+        count -= 1
+        if take_double(input, &score) if type == RDB_ZSET_2 else take_double_text(input, &score):
+            if isnan(score):
+                input_fail(input, "a score that is no number")
+            elif zset_add(e, score, text.s, text.n, ZADD_NX, &result) != ZADDED:
+                input_fail(input, "twice the same member")
+        text_free(&text)
+
+
+cdef bint _scores_valid(unsigned char* lp) noexcept:
+    """Whether every second element is a number."""
+    cdef unsigned char* p = lp_first(lp)
+    cdef LpValue value
+    cdef double score
+    while p != NULL:
+        p = lp_skip(p)
+        lp_get(p, &value)
+        if value.s != NULL and not zset_parse_score(value.s, value.length, &score):
+            return False
+        p = lp_next(lp, p)
+    return True
+
+
+cdef void _take_packed_sorted_set(RdbInput* input, int type, Entry* e) noexcept:
+    cdef uint64_t pairs = 0
+    cdef unsigned char* lp = _take_pairs(input, type == RDB_ZSET_ZIPLIST, &pairs)
+    if lp == NULL:
+        return
+    _become(e, TYPE_ZSET, ZSET_LISTPACK, <uint64_t>lp)
+    if not _scores_valid(lp):
+        input_fail(input, "a score that is no number")
+    elif pairs > zset_limits.entries:
+        zset_convert(e, pairs)
+
+
+# ---- hashes
+cdef void _take_hash(RdbInput* input, Entry* e) noexcept:
+    cdef uint64_t count
+    cdef RdbText field, value
+    if not take_count(input, &count):
+        return
+    if count == 0:
+        input.empty = True
+        return
+    _become(e, TYPE_HASH, HASH_LISTPACK, hash_new_word())
+    hash_grow(e, count, 0)
+    while count and take_text(input, &field):
+        count -= 1
+        if take_text(input, &value):
+            if not hash_set(e, field.s, field.n, value.s, value.n):
+                input_fail(input, "twice the same field")
+            text_free(&value)
+        text_free(&field)
+
+
+cdef void _take_packed_hash(RdbInput* input, int type, Entry* e) noexcept:
+    cdef uint64_t pairs = 0
+    cdef size_t longest = 0
+    cdef size_t n
+    cdef unsigned char* block
+    cdef unsigned char* lp = NULL
+    if type != RDB_HASH_ZIPMAP:
+        lp = _take_pairs(input, type == RDB_HASH_ZIPLIST, &pairs)
+    else:
+        block = take_block(input, &n)
+        if block != NULL:
+            lp = zipmap_to_listpack(block, n, &longest)
+            mem_free(block, n)
+            if lp == NULL:
+                input_fail(input, "a damaged zipmap")
+    if lp == NULL:
+        return
+    _become(e, TYPE_HASH, HASH_LISTPACK, <uint64_t>lp)
+    if type == RDB_HASH_ZIPMAP:
+        pairs = lp_length(lp) >> 1
+        if not _distinct(lp, 2 * pairs, 2):
+            input_fail(input, "twice the same field")
+            return
+    hash_grow(e, pairs if longest <= hash_limits.value else hash_limits.entries + 1, 0)
+
+
+# ---- streams
+cdef StreamId _raw_id(const unsigned char* at) noexcept nogil:
+    """16 bytes, big endian."""
+    cdef StreamId id = StreamId(0, 0)
+    cdef int i
+    for i in range(8):
+        id.ms = (id.ms << 8) | at[i]
+        id.seq = (id.seq << 8) | at[8 + i]
+    return id
+
+
+cdef bint _take_id(RdbInput* input, StreamId* id) noexcept nogil:
+    return take_length(input, &id.ms) and take_length(input, &id.seq)
+
+
+cdef bint _take_raw_id(RdbInput* input, StreamId* id) noexcept nogil:
+    cdef const unsigned char* at = take_raw(input, 16)
+    if at == NULL:
+        return False
+    id[0] = _raw_id(at)
+    return True
+
+
+cdef uint64_t _live_entries(const unsigned char* lp) noexcept nogil:
+    """The count in a valid node's head."""
+    cdef int64_t count = 0
+    lp_get_integer_if(lp + LP_HEADER, &count)
+    return count
+
+
+cdef bint _take_stream_node(RdbInput* input, StreamLog* log, StreamId* last_node, uint64_t* live) noexcept:
+    cdef RdbText key
+    cdef StreamId id
+    cdef unsigned char* lp
+    cdef uint64_t count = 0
+    cdef size_t n
+    if not take_text(input, &key):
+        return False
+    if key.n == 16:
+        id = _raw_id(<const unsigned char*>key.s)
+    else:
+        input_fail(input, "a stream node under something that is no ID")
+    text_free(&key)
+    lp = take_block(input, &n)
+    if lp == NULL:
+        return False
+    if not lp_validate_integrity(lp, n, True, NULL, NULL) or not stream_node_valid(lp, n, True):
+        mem_free(lp, n)
+        input_fail(input, "a damaged stream node")
+        return False
+    if lp_first(lp) == NULL or (last_node[0].ms | last_node[0].seq and not id_less(last_node, &id)):
+        lp_free(lp)
+        input_fail(input, "stream nodes in disorder, or one without entries")
+        return False
+    last_node[0] = id
+    live[0] += _live_entries(lp)       # adding may move what lp points to
+    if not stream_log_add_node(log, id, lp):
+        lp_free(lp)
+        input_fail(input, "two stream nodes under the same ID")
+        return False
+    return True
+
+
+cdef void _take_stream(RdbInput* input, int type, Entry* e) noexcept:
+    cdef StreamValue* stream
+    cdef StreamLog* log
+    cdef uint64_t count
+    cdef uint64_t live = 0
+    cdef StreamId last_node = StreamId(0, 0)
+    _become(e, TYPE_STREAM, STREAM_LISTPACKS, stream_new_word())
+    stream = stream_value(e)
+    log = &stream.log
+    if not take_count(input, &count):
+        return
+    while count and _take_stream_node(input, log, &last_node, &live):
+        count -= 1
+    if not take_length(input, &log.length) or not _take_id(input, &log.last):
+        return
+    if type != RDB_STREAM:
+        if not (_take_id(input, &log.first) and _take_id(input, &log.max_deleted) and take_length(input, &log.added)):
+            return
+    else:
+        log.added = log.length
+        stream_edge(log, True, False, &log.first)
+    if log.length != live:
+        input_fail(input, "a stream of another length than its nodes'")
+        return
+    if not take_count(input, &count):
+        return
+    while count and _take_group(input, type, stream):
+        count -= 1
+
+
+cdef bint _take_group(RdbInput* input, int type, StreamValue* stream) noexcept:
+    cdef RdbText name
+    cdef StreamId last
+    cdef uint64_t read = 0
+    cdef uint64_t count
+    cdef StreamGroup* group
+    if not take_text(input, &name):
+        return False
+    if not _take_id(input, &last) or (type != RDB_STREAM and not take_length(input, &read)):
+        text_free(&name)
+        return False
+    if type == RDB_STREAM:
+        read = <uint64_t>stream_entries_read(&stream.log, &last)
+    group = group_add(&stream.groups, name.s, name.n, last, <int64_t>read)
+    text_free(&name)
+    if group == NULL:
+        input_fail(input, "twice the same consumer group")
+        return False
+    if not take_count(input, &count):
+        return False
+    while count and _take_pending(input, group):
+        count -= 1
+    if not take_count(input, &count):
+        return False
+    while count and _take_consumer(input, type, group):
+        count -= 1
+    if input.fault == NULL and not _all_owned(group):
+        input_fail(input, "a pending entry without a consumer")
+    return input.fault == NULL
+
+
+cdef bint _take_pending(RdbInput* input, StreamGroup* group) noexcept:
+    cdef StreamId id
+    cdef int64_t delivered
+    cdef uint64_t deliveries
+    if not (_take_raw_id(input, &id) and take_milliseconds(input, &delivered) and take_length(input, &deliveries)):
+        return False
+    if pending_add(group, id, NULL, delivered, deliveries) == NULL:
+        input_fail(input, "twice the same pending entry")
+        return False
+    return True
+
+
+cdef bint _take_consumer(RdbInput* input, int type, StreamGroup* group) noexcept:
+    cdef RdbText name
+    cdef StreamConsumer* consumer
+    cdef StreamId id
+    cdef Pending* pending
+    cdef uint64_t count
+    if not take_text(input, &name):
+        return False
+    consumer = consumer_add(group, name.s, name.n, 0)
+    text_free(&name)
+    if consumer == NULL:
+        input_fail(input, "twice the same consumer")
+        return False
+    if not take_milliseconds(input, &consumer.seen_ms):
+        return False
+    consumer.active_ms = consumer.seen_ms
+    if type == RDB_STREAM_3 and not take_milliseconds(input, &consumer.active_ms):
+        return False
+    if not take_count(input, &count):
+        return False
+    while count and _take_raw_id(input, &id):
+        count -= 1
+        pending = pending_find(group, id)
+        if pending == NULL or pending.consumer != NULL:
+            input_fail(input, "a consumer's pending entry that is not the group's, or another's")
+            return False
+        pending.consumer = consumer
+        rax_insert(consumer.pending, id, pending, NULL)
+    return input.fault == NULL
+
+
+cdef bint _all_owned(const StreamGroup* group) noexcept nogil:
+    cdef RaxCursor cursor
+    cdef bint more = rax_first(group.pending, &cursor)
+    while more:
+        if (<Pending*>rax_item(&cursor).value).consumer == NULL:
+            return False
+        more = rax_next(&cursor)
+    return True
+
+
+# ---- payloads
+def check_footer(bytes payload, bint skip_checksum) -> bool:
+    """Whether a payload ends with a version that we know and (unless skipped) the checksum of what precedes it."""
+    cdef const unsigned char* p = <const unsigned char*>PyBytes_AS_STRING(payload)
+    cdef size_t n = PyBytes_GET_SIZE(payload)
+    cdef uint64_t said = 0
+    cdef int i
+    if n < RDB_FOOTER:
+        return False
+    if (p[n - 10] | (<int>p[n - 9] << 8)) > RDB_VERSION:
+        return False
+    for i in range(8):
+        said |= <uint64_t>p[n - 8 + i] << (8 * i)
+    return skip_checksum or crc64(0, p, n - 8) == said
+
+
+cdef dict _KINDS = {TYPE_LIST: List, TYPE_SET: Set, TYPE_ZSET: SortedSet, TYPE_HASH: Hash, TYPE_STREAM: Stream}
+
+
+def read_payload(bytes payload):
+    """The value in a payload whose footer was checked: bytes of a string, or a value in no database that Database.store
+    takes. Raises BadPayload. Complexity: O(N), for sorted sets O(N log N)."""
+    cdef RdbInput input
+    cdef RdbText text
+    cdef LooseEntry loose
+    cdef const unsigned char* type
+    cdef Value value
+    cdef bytes result
+    input_init(&input, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+    type = take_raw(&input, 1)
+    if type == NULL:
+        raise BadPayload("nothing in it")
+    if type[0] == RDB_STRING:
+        if not take_text(&input, &text):
+            raise BadPayload(input.fault.decode())
+        result = PyBytes_FromStringAndSize(text.s, text.n)
+        text_free(&text)
+        return result
+    if not take_value(&input, type[0], &loose):
+        raise BadPayload("no elements" if input.fault == NULL else input.fault.decode())
+    kind = _KINDS[(loose.head.meta >> 24) & 15]
+    value = kind.__new__(kind)
+    value.loose = loose
+    value.entry = &value.loose.head
+    return value

@@ -66,10 +66,13 @@ class Section:
 
 
 SECTIONS: dict[str, Section] = {}
+# As Redis prints them; others follow in the order of declaration.
+ORDER = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules", "commandstats",
+         "errorstats", "latencystats", "cluster", "keyspace")
 
 
 def section(name: str, title: str, *, default: bool = True, in_all: bool = True) -> Section:
-    """Declare a section; INFO prints them in the order of declaration."""
+    """Declare a section."""
     return SECTIONS.setdefault(name, Section(name, title, default, in_all))
 
 
@@ -82,7 +85,13 @@ def chosen(names: Iterable[str]) -> list[Section]:
         "all": lambda s: s.default or s.in_all,
         "everything": lambda s: s.default or s.in_all,
     }
-    return [s for s in SECTIONS.values() if any(picked[w](s) if w in picked else w == s.name for w in wanted)]
+    return [s for s in in_order() if any(picked[w](s) if w in picked else w == s.name for w in wanted)]
+
+
+def in_order() -> list[Section]:
+    """All sections as INFO prints them, whichever module declared its own first."""
+    places = {name: place for place, name in enumerate(ORDER)}
+    return sorted(SECTIONS.values(), key=lambda section: places.get(section.name, len(ORDER)))
 
 
 def render(server: Any, names: Iterable[str]) -> str:

@@ -1,0 +1,7 @@
+"""`python -m perf`: see perf.compare."""
+
+import sys
+
+from perf.compare import main
+
+sys.exit(main())

@@ -19,7 +19,8 @@ from server.types.stream import UNKNOWN, Consumer, Group, PendingEntry, Stream
 from server.types.stream_id import LOWEST, Id
 
 command = group("stream")
-container("XGROUP", "stream", "Create, change and remove consumer groups and their consumers.", since="5.0.0")
+container("XGROUP", "stream", "Create, change and remove consumer groups and their consumers.",
+          since="5.0.0", acl=("-stream",))
 
 _NO_STREAM = ("ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the "
               "MKSTREAM option to create an empty stream automatically.")

@@ -10,7 +10,8 @@ from server.types.stream import UNKNOWN, Consumer, Group, Stream
 from server.types.stream_id import HIGHEST, LOWEST
 
 command = group("stream")
-container("XINFO", "stream", "What is known about streams, their consumer groups and consumers.", since="5.0.0")
+container("XINFO", "stream", "What is known about streams, their consumer groups and consumers.",
+          since="5.0.0", acl=("-stream",))
 
 _KEY = one_key(RO, ACCESS, at=2)
 _WRONG_SUBCOMMAND = b"ERR unknown subcommand or wrong number of arguments for '%s'. Try XINFO HELP."

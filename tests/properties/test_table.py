@@ -1,6 +1,8 @@
 """The keyspace table against a dict, by hypothesis: any order of operations, rehashing forced at any moment."""
 
-from hypothesis import settings, strategies as st
+import settings
+import strategies as st
+from hypothesis import gc
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from server.structures import memory
@@ -19,6 +21,7 @@ class TableAgainstDict(RuleBasedStateMachine):
 
     def __init__(self):
         super().__init__()
+        gc.collect()                   # what other tests left behind must not be freed while this one counts
         self.before = memory.used()
         self.table = TableProbe()
         self.dict = {}

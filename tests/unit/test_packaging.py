@@ -174,7 +174,7 @@ def third_party_imports(*folders: str) -> set[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 found |= {alias.name.split(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom):
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 found.add(str(node.module).split(".")[0])
     return found - set(sys.stdlib_module_names) - {*ROOMS, "remus_server", "tests", "perf"}
 

@@ -1,8 +1,9 @@
 """The keyspace table against a dict, by hypothesis: any order of operations, rehashing forced at any moment."""
 
-import settings
-import strategies as st
-from hypothesis import gc
+import gc
+
+from hypothesis import settings
+from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from server.structures import memory

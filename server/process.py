@@ -213,7 +213,7 @@ class Process:
                     self.log.warning("Unable to read oom_score_adj: %s", getattr(error, "strerror", error))
                     return False
             score = config.oom_score_adj_values[kind]
-            if config.oom_score_adj == "relative":
+            if config.oom_score_adj != "absolute":       # "yes" is relative
                 score += self._oom_base
         try:
             with open(OOM_SCORE, "wb", buffering=0) as file:

@@ -15,6 +15,8 @@ TESTS = [
     "MSET (10 keys)",
 ]
 
+NEWER = {"XADD"}                           # of redis-benchmark 7.2
+
 
 def run(port: int, *options: str) -> list[str]:
     """The names of the tests that it reports."""
@@ -31,7 +33,8 @@ def run(port: int, *options: str) -> list[str]:
     ids=" ".join,
 )
 def test_default_tests(new_server, options):
-    assert run(new_server(io_threads=2).port, *options) == TESTS
+    names = run(new_server(io_threads=2).port, *options)
+    assert [name for name in names if name not in NEWER] == TESTS
 
 
 def test_the_counts_are_right(new_server):

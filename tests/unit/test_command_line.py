@@ -318,6 +318,11 @@ def test_the_out_of_memory_score_follows_its_directives(new_server):
         assert int(score.read_text()) == base
         c.ok("CONFIG", "SET", "oom-score-adj-values", "99 99 99")
         assert int(score.read_text()) == base
+        score.write_text(f"{base + 22}\n")
+        c.ok("CONFIG", "SET", "oom-score-adj-values", "9 9 9", "oom-score-adj", "yes")
+        assert int(score.read_text()) == base + 31
+        c.ok("CONFIG", "SET", "oom-score-adj", "no")
+        assert int(score.read_text()) == base + 22
 
 
 def test_a_low_limit_of_open_files_lowers_maxclients(running, tmp_path):

@@ -1,7 +1,7 @@
 """class Server: the rooms put together, started and stopped.
 
-What commands reach as `call.server`: config, log, keyspace, effects, propagation, executor, loop, clients, pubsub, stats,
-slowlog, latency, cron, monitors. Upward needs are wired here: hooks of lower rooms are filled with functions of higher ones.
+What commands reach as `call.server`: config, log, keyspace, effects, propagation, executor, loop, clients, pubsub,
+stats, slowlog, latency, cron, monitors. Upward needs are wired here: hooks of lower rooms get functions of higher ones.
 """
 
 import gc
@@ -37,7 +37,7 @@ from server.observe.stats import Stats
 from server.process import Process, program_name
 from server.registry import clock
 from server.registry.command import COMMANDS, rename
-from server.types import hash as hash_, list as list_, set as set_, sorted_set
+from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 from server.version import REDIS_VERSION, VERSION
 
 REHASH_SLICE_US = 1000
@@ -131,6 +131,7 @@ class Server:
             ("zset-max-listpack-entries", "zset-max-listpack-value"): sorted_set.set_limits,
             ("hash-max-listpack-entries", "hash-max-listpack-value"): hash_.set_limits,
             ("set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value"): set_.set_limits,
+            ("stream-node-max-bytes", "stream-node-max-entries"): stream.set_limits,
             ("port", "bind"): self.rebind,
             ("io-threads",): lambda c: self.loop.resize(c.io_threads),
             ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): self.set_lane_limits,
@@ -179,7 +180,7 @@ class Server:
         self.loop.listen(self.listeners)
 
     def rebind(self, config: Any) -> str | None:
-        """CONFIG SET port / bind: close the TCP listeners and open the new ones; when that fails, the old ones again."""
+        """CONFIG SET port / bind: close the TCP listeners, open the new ones; when that fails, the old ones again."""
         kept = [listener for listener in self.listeners if listener.kind != "tcp"]
         old = [listener.socket.getsockname()[:2] for listener in self.listeners if listener.kind == "tcp"]
         self.loop.listen(kept)

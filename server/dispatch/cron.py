@@ -1,6 +1,6 @@
 """server_cron: what has to happen a few times a second, whatever clients do. `hz` times, more with many clients.
 
-Rooms register their jobs at start with `cron.every(milliseconds, job)`; a job runs on the first tick after its interval.
+Rooms register their jobs at start with `cron.every(milliseconds, job)`; it runs on the first tick after its interval.
 """
 
 import time

@@ -1,11 +1,11 @@
 """The gates: what may stop a command before it runs, in Redis's order (processCommand).
 
 A gate is a small function of the Call that raises CommandError to refuse, or Postponed to keep the client waiting. Each
-command keeps the tuple of gates that can fire for it; rooms register theirs at start with `gate`. A refusal inside MULTI
-spoils the transaction.
+command keeps the tuple of gates that can fire for it; rooms register theirs at start with `gate`. A refusal inside
+MULTI spoils the transaction.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +68,11 @@ def assign_gates() -> None:
         command.gates = tuple(entry.check for entry in _gates if entry.concerns(command))
 
 
+def checks(command: Command, names: Sequence[str]) -> tuple[Callable[[Any], None], ...]:
+    """The checks of those gates that can fire for a command, in Redis's order: scripts pick what concerns them."""
+    return tuple(entry.check for entry in _gates if entry.name in names and entry.concerns(command))
+
+
 @gate("protected", lambda command: command.has(PROTECTED))
 def protected(call: Any) -> None:
     """enable-debug-command and enable-module-command: no, yes, or local connections only."""
@@ -77,8 +82,8 @@ def protected(call: Any) -> None:
     if allowed == "yes" or (allowed == "local" and local) or call.client.has(c.FAKE):
         return
     raise CommandError(
-        f'ERR {name.upper()} command not allowed. If the enable-{name}-command option is set to "local", you can run it '
-        "from a local connection, otherwise you need to set this option in the configuration file, and then restart the "
+        f'ERR {name.upper()} command not allowed. If the enable-{name}-command option is set to "local", you can run '
+        "it from a local connection, otherwise you need to set this option in the configuration file, and then restart the "
         "server."
     )
 
@@ -123,8 +128,8 @@ def subscribed(call: Any) -> None:
     """A RESP2 client with subscriptions may only manage them."""
     if call.client.resp == 2 and call.client.slow & c.SUBSCRIBED:
         raise CommandError(
-            f"ERR Can't execute '{call.command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are "
-            "allowed in this context"
+            f"ERR Can't execute '{call.command.name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET "
+            "are allowed in this context"
         )
 
 

@@ -1,7 +1,7 @@
 """Who must hear that a key changed: watchers, tracking, keyspace notifications, blocked clients.
 
-A command reports once (`call.changed`); this is the one place that spreads it. AOF and replicas hear of commands, not of
-keys: that is `dispatch.propagate`. Redis does the same in signalModifiedKey and notifyKeyspaceEvent.
+A command reports once (`call.changed`); this is the one place that spreads it. AOF and replicas hear of commands, not
+of keys: that is `dispatch.propagate`. Redis does the same in signalModifiedKey and notifyKeyspaceEvent.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,10 @@ EVENT_CLASS = {
         "l": "lpush rpush lpop rpop linsert lset lrem ltrim",
         "s": "sadd srem spop sinterstore sunionstore sdiffstore",
         "h": "hset hincrby hincrbyfloat hdel",
-        "z": "zadd zincr zrem zremrangebyscore zremrangebyrank zremrangebylex zdiffstore zinterstore zunionstore zpopmin "
-        "zpopmax zrangestore geosearchstore georadiusstore",
-        "t": "xadd xtrim xdel xgroup-create xgroup-createconsumer xgroup-delconsumer xgroup-destroy xgroup-setid xsetid",
+        "z": "zadd zincr zrem zremrangebyscore zremrangebyrank zremrangebylex zdiffstore zinterstore zunionstore "
+        "zpopmin zpopmax zrangestore geosearchstore georadiusstore",
+        "t": "xadd xtrim xdel xgroup-create xgroup-createconsumer xgroup-delconsumer xgroup-destroy xgroup-setid "
+        "xsetid",
         "x": "expired",
         "e": "evicted",
         "m": "keymiss",

@@ -1,4 +1,4 @@
-"""The server log, in the format that tools which read Redis's log expect: `pid:role day month year h:m:s.ms level text`."""
+"""The server log, as tools that read Redis's log expect it: `pid:role day month year h:m:s.ms level text`."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
 
 
 class Log:
-    """Writes lines to `logfile` (opened for each line, so that it can be rotated) or to standard output, and to syslog."""
+    """Writes lines to `logfile` (opened for each, so that it can be rotated) or to standard output, and to syslog."""
 
     def __init__(self, path: str = "", level: int = NOTICE, stream: TextIO | None = None) -> None:
         self.path = path
@@ -41,7 +41,8 @@ class Log:
         local = time.localtime(now)
         line = (
             f"{os.getpid()}:{self.role} {local.tm_mday:02d} {_MONTHS[local.tm_mon - 1]} {local.tm_year} "
-            f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d}.{int(now * 1000) % 1000:03d} {_MARKS[level]} {text}\n"
+            f"{local.tm_hour:02d}:{local.tm_min:02d}:{local.tm_sec:02d}.{int(now * 1000) % 1000:03d} "
+            f"{_MARKS[level]} {text}\n"
         )
         self.raw(line)
         if self._syslog:

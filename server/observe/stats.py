@@ -54,7 +54,10 @@ class Stats:
             rate.reset()
 
     def count_error(self, error: object) -> None:
-        """One error reply; `error` is a CommandError. Codes beyond the cap are counted as ERRORSTATS_DISABLED."""
+        """One error reply; `error` is a CommandError. Codes beyond the cap are counted as ERRORSTATS_DISABLED. What a
+        script passes on was counted when its command failed (`counted`)."""
+        if getattr(error, "counted", False):
+            return
         self.error_replies += 1
         code = error.code  # type: ignore[attr-defined]
         if code not in self.errors and len(self.errors) >= ERROR_CODES_MAX:

@@ -39,7 +39,7 @@ number, seconds, score = st.sampled_from(NUMBERS), st.sampled_from(SECONDS), st.
 
 
 def words(*parts: object) -> st.SearchStrategy[tuple[bytes, ...]]:
-    """A command: bytes stand for themselves, strategies are drawn, a list of strategies is repeated one to three times."""
+    """A command: bytes stand for themselves, strategies are drawn, a list of them is repeated one to three times."""
     drawn = []
     for part in parts:
         if isinstance(part, bytes):

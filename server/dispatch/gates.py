@@ -83,8 +83,8 @@ def protected(call: Any) -> None:
         return
     raise CommandError(
         f'ERR {name.upper()} command not allowed. If the enable-{name}-command option is set to "local", you can run '
-        "it from a local connection, otherwise you need to set this option in the configuration file, and then restart the "
-        "server."
+        "it from a local connection, otherwise you need to set this option in the configuration file, and then "
+        "restart the server."
     )
 
 

@@ -1,4 +1,4 @@
-"""INFO's sections about work: persistence, stats, replication, cpu, commandstats, errorstats, latencystats, keyspace."""
+"""INFO about work done: persistence, stats, replication, cpu, commandstats, errorstats, latencystats, keyspace."""
 
 from collections.abc import Iterator
 from typing import Any

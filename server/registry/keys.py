@@ -1,7 +1,7 @@
 """Where the keys of a command stand among its arguments: Redis's key specifications, and reading keys by them.
 
 A specification says how to find the first key (a fixed index, or after a keyword) and how to go on (a range with a
-step, or a count given by an argument). COMMAND INFO shows them; COMMAND GETKEYS, ACL and cluster read keys through them.
+step, or a count given by an argument). COMMAND INFO shows them; COMMAND GETKEYS, ACL and cluster read keys by it.
 """
 
 from collections.abc import Callable, Sequence

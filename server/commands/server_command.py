@@ -133,7 +133,7 @@ def _filtered(kind: bytes, wanted: bytes) -> list[Command]:
 def _argument(argument: Argument) -> Pairs:
     pairs: list[tuple[bytes, Any]] = [(b"name", argument.name.encode()), (b"type", argument.type.encode())]
     if argument.type not in ("oneof", "block"):
-        pairs.append((b"display_text", argument.name.encode()))
+        pairs.append((b"display_text", (argument.display or argument.name).encode()))
     if argument.key_spec_index is not None:
         pairs.append((b"key_spec_index", argument.key_spec_index))
     if argument.token is not None:

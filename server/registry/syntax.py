@@ -159,6 +159,7 @@ class Argument:
     multiple: bool = False
     multiple_token: bool = False
     arguments: list["Argument"] = field(default_factory=list)
+    display: str = ""                  # what a hint shows in place of the name; "": the name
 
     @property
     def flags(self) -> list[str]:
@@ -319,13 +320,17 @@ def _rename(found: list[Argument], command: Any) -> None:
     if len(directions) == 2:
         directions[0].name, directions[1].name = "wherefrom", "whereto"
     for argument in _every(found):
+        shown = argument.name
         argument.name = _NAMES.get((command.name, argument.name), argument.name)
+        if command.name == "xgroup|setid" and argument.name != shown:
+            argument.display = shown
         if command.name in ("sort", "sort_ro") and argument.token in _SORT_PLACES:
             argument.name, argument.type, argument.key_spec_index = _SORT_PLACES[argument.token]
+            argument.display = shown
         if command.name == "xreadgroup" and argument.token == "GROUP":
             argument.name = "group-block"
         if argument.token in ("STORE", "STOREDIST") and argument.name == "key":
-            argument.name = argument.token.lower() + "key"
+            argument.name, argument.display = argument.token.lower() + "key", shown
 
 
 # ---- types and keys

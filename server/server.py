@@ -41,6 +41,7 @@ from server.types import hash as hash_, list as list_, set as set_, sorted_set, 
 from server.version import REDIS_VERSION, VERSION
 
 REHASH_SLICE_US = 1000
+METRICS = ("metrics-port", "metrics-bind", "metrics-tls-cert-file", "metrics-tls-key-file", "metrics-tls-ca-cert-file")
 
 
 class Server:
@@ -72,6 +73,7 @@ class Server:
         self.shutdown_signal: int | None = None
         self.exit_status = 0
         self.listeners: list[Any] = []
+        self.metrics: Any = None
         self.next_client_id = 1
         self.wire()
 
@@ -133,13 +135,14 @@ class Server:
             ("set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value"): set_.set_limits,
             ("stream-node-max-bytes", "stream-node-max-entries"): stream.set_limits,
             ("port", "bind"): self.rebind,
+            METRICS: self.serve_metrics,
             ("io-threads",): lambda c: self.loop.resize(c.io_threads),
             ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): self.set_lane_limits,
         }
         for names, apply in follow.items():
             for name in names:
                 self.config.on_change(name, apply)
-            if names not in (("port", "bind"), ("io-threads",)):
+            if names not in (("port", "bind"), ("io-threads",), METRICS):
                 apply(self.config)
 
     def set_slowlog_length(self, config: Any) -> None:
@@ -198,6 +201,18 @@ class Server:
         self.listeners = opened + kept
         self.loop.listen(self.listeners)
         return failed
+
+    def serve_metrics(self, config: Any) -> str | None:
+        """metrics-port and its kin: the endpoint begins, moves or ends. Only a server that has one loads the room."""
+        if self.metrics is None:
+            if not config.metrics_port:
+                return None
+            try:
+                from metrics.endpoint import Endpoint
+            except ImportError as error:
+                return f"The metrics port needs prometheus-client and psutil: {error}"
+            self.metrics = Endpoint(self)
+        return self.metrics.follow(config)
 
     # ---- clients
     def accepted(self, fd: int, listener: int, error: int) -> Client | None:
@@ -328,6 +343,9 @@ class Server:
         except listen.ListenError as error:
             for line in str(error).splitlines():
                 self.log.warning("%s", line)
+            return 1
+        if (reason := self.serve_metrics(self.config)) is not None:
+            self.log.warning("%s", reason)
             return 1
         self.process.write_pidfile()
         clock.refresh()

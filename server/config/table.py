@@ -8,6 +8,7 @@ from server.config import (
     cluster,
     encodings,
     memory,
+    metrics,
     network,
     observability,
     persistence,
@@ -51,6 +52,7 @@ DIRECTIVES: tuple[Directive, ...] = tuple(
         cluster,
         scripting,
         observability,
+        metrics,
     )
     for directive in room.DIRECTIVES
 )

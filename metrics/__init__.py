@@ -1,0 +1,12 @@
+"""Seeing inside with Prometheus: /metrics on metrics-port, dashboards and alerts that fit its names.
+
+endpoint    the HTTP server: threads of its own, passwords, TLS
+mailbox     how such a thread asks the main thread for something
+snapshot    what the main thread answers: numbers, copied in well under a millisecond
+names       which metric mirrors which INFO field where INFO's declaration does not say so itself
+collector   from a snapshot to prometheus-client's families; runs in the HTTP thread
+dashboards/, alerts.yml, prometheus.yml     data for Grafana and Prometheus
+
+Loaded by server.server, and only for a server that has a metrics-port. The rule of the room: only `snapshot` reads the
+state of the server, and only the main thread runs it.
+"""

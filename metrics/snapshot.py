@@ -1,0 +1,91 @@
+"""What the main thread answers to a scrape: plain numbers, copied. All that costs time is left to the asking thread.
+
+`take` is the only function of this room that reads the server.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from metrics.names import CONFIG, INSTANCE, MASTER_LINK, OURS
+from server.dispatch.record import all_records
+from server.registry.info import SECTIONS, InfoField
+
+# Their families are copied as numbers below, which is cheaper than as INFO's lines.
+AS_NUMBERS = {"commandstats", "latencystats", "keyspace", "iothreads"}
+WANTED = {*INSTANCE, *MASTER_LINK, *OURS, "master_host", "master_port", "slave_read_only", "uptime_in_seconds",
+          "remus_version", "python_version", "hz", "configured_hz"}  # fmt: skip
+
+
+class CommandCounts(NamedTuple):
+    """One command that has been called (or refused)."""
+
+    name: str  # config|get
+    calls: int
+    microseconds: int
+    rejected: int
+    failed: int
+    latency: list[tuple[int, int]]  # (upper bound in ns, calls), ascending; empty without latency-tracking
+
+
+class DatabaseCounts(NamedTuple):
+    """One database."""
+
+    number: int
+    keys: int
+    expires: int
+    average_ttl_ms: float
+
+
+class Snapshot(NamedTuple):
+    """The server at one moment."""
+
+    unix_seconds: float
+    fields: list[tuple[InfoField, str, Any]]  # field, section's name, value
+    lines: dict[str, str]  # what families of INFO print: errorstat_ERR, slave0, ...
+    commands: list[CommandCounts]
+    databases: list[DatabaseCounts]
+    lanes: list[dict[str, int]]  # per I/O thread, the main thread first
+    slow_log: tuple[int, int, int]  # entries, id of the newest, its microseconds
+    latency_spikes: list[tuple[str, int, int]]  # event, unix seconds, milliseconds of the latest
+    percentiles: tuple[float, ...]  # latency-tracking-info-percentiles
+    config: dict[str, int]  # the directives of names.CONFIG
+    output_limits: dict[str, Any]  # class of client -> its client-output-buffer-limit
+
+
+def take(server: Any) -> Snapshot:
+    """Copy what the metrics show. Complexity: O(fields + commands called + databases), no key is looked at."""
+    fields: list[tuple[InfoField, str, Any]] = []
+    lines: dict[str, str] = {}
+    for section in SECTIONS.values():
+        for part in section.parts:
+            if isinstance(part, InfoField):
+                if (part.metric or part.name in WANTED) and (part.shown is None or part.shown(server)):
+                    fields.append((part, section.name, part.read(server)))
+            elif section.name not in AS_NUMBERS:
+                lines.update(part(server))
+    config, entries = server.config, server.slowlog.entries
+    newest = entries[0] if entries else None
+    return Snapshot(
+        unix_seconds=time.time(),
+        fields=fields,
+        lines=lines,
+        commands=[*command_counts(config.latency_tracking)],
+        databases=[DatabaseCounts(db.index, len(db), db.expires, db.average_ttl) for db in server.keyspace.databases],
+        lanes=server.loop.lane_stats(),
+        slow_log=(len(entries), newest.id if newest else 0, newest.microseconds if newest else 0),
+        latency_spikes=[(name, *event.samples[-1]) for name, event in server.latency.events.items() if event.samples],
+        percentiles=tuple(float(each) for each in config.latency_tracking_info_percentiles),
+        config={name: getattr(config, name.replace("-", "_")) for name in CONFIG},
+        output_limits=dict(config.client_output_buffer_limit),
+    )
+
+
+def command_counts(tracking: bool) -> Iterable[CommandCounts]:
+    """Every command that has been called, refused or has failed."""
+    for record in all_records():
+        if record.calls or record.rejected or record.failed:
+            latency = record.latency_histogram() if tracking else []
+            yield CommandCounts(
+                record.command.name, record.calls, record.microseconds, record.rejected, record.failed, latency
+            )

@@ -1,0 +1,15 @@
+"""Directives about the metrics port. Redis has none of them."""
+
+from server.registry.directive import Flag, Number, Secret, Text
+
+DIRECTIVES = (
+    Number("metrics-port", 0, 0, 65535, "TCP port that serves /metrics to Prometheus; 0 for none."),
+    Text("metrics-bind", "127.0.0.1", "The one address on which the metrics port listens."),
+    Text("metrics-user", "", "User that a scrape must name if there is a metrics-password.", optional=True),
+    Secret("metrics-password", "Password that a scrape must show (HTTP basic authentication); empty for none."),
+    Text("metrics-tls-cert-file", "", "Certificate of the metrics port, PEM; with one it speaks HTTPS only.",
+         optional=True, flags=Flag.VOLATILE),
+    Text("metrics-tls-key-file", "", "The key of that certificate, PEM.", optional=True, flags=Flag.VOLATILE),
+    Text("metrics-tls-ca-cert-file", "", "Authorities that are trusted; with some, a scraper must show a certificate.",
+         optional=True, flags=Flag.VOLATILE),
+)

@@ -206,7 +206,9 @@ class _Field(NamedTuple):
         if self.overflow == b"FAIL":
             return None
         if self.overflow == b"SAT":
-            return min(max(value, low), high)
+            # As in Redis, a SET whose distance from the highest value exceeds 64 bits counts as beyond it.
+            beyond = self.name == b"SET" and high - value > args.INT64_MAX
+            return low if value < low and not beyond else high
         return self.decode(value & ((1 << self.width) - 1))
 
 

@@ -87,7 +87,7 @@ def restore(call: Call, key: bytes, ttl: bytes, serialized: bytes, *words: bytes
     try:
         value = read_payload(serialized)
     except BadPayload as why:
-        call.server.log.verbose("RESTORE refused a payload: %s", why)
+        call.server.log.verbose("Internal error in RDB reading offset 0, RESTORE -> %s", why)
         raise CommandError("ERR Bad data format") from None
     lazy = call.config.lazyfree_lazy_server_del
     deleted = options.replace and (call.db.unlink if lazy else call.db.delete)(key)

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-from libc.math cimport isnan
+from libc.math cimport NAN, isnan
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memset
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
@@ -80,7 +80,7 @@ cdef bint take_value(RdbInput* input, int type, LooseEntry* value) noexcept:
     elif type == RDB_STREAM or type == RDB_STREAM_2 or type == RDB_STREAM_3:
         _take_stream(input, type, e)
     else:
-        input_fail(input, "an unknown type of value")
+        input_fail(input, "Unknown RDB encoding type")
     if input.fault == NULL and not input.empty:
         return True
     if entry_word_ref(e)[0]:
@@ -116,7 +116,7 @@ cdef bint _distinct(unsigned char* lp, uint64_t count, int step) noexcept:
     return distinct
 
 
-cdef unsigned char* _take_listpack(RdbInput* input, uint64_t* count) noexcept:
+cdef unsigned char* _take_listpack(RdbInput* input, uint64_t* count, const char* fault) noexcept:
     """A listpack blob, checked to its last byte; NULL: failed. count: its elements."""
     cdef size_t n
     cdef unsigned char* lp = take_block(input, &n)
@@ -124,13 +124,13 @@ cdef unsigned char* _take_listpack(RdbInput* input, uint64_t* count) noexcept:
         return NULL
     if not lp_validate_integrity(lp, n, True, NULL, NULL):
         mem_free(lp, n)
-        input_fail(input, "a damaged listpack")
+        input_fail(input, fault)
         return NULL
     count[0] = lp_length(lp)
     return lp
 
 
-cdef unsigned char* _take_ziplist(RdbInput* input, uint64_t* count) noexcept:
+cdef unsigned char* _take_ziplist(RdbInput* input, uint64_t* count, const char* fault) noexcept:
     """A ziplist blob as a listpack."""
     cdef size_t n
     cdef unsigned char* block = take_block(input, &n)
@@ -140,21 +140,21 @@ cdef unsigned char* _take_ziplist(RdbInput* input, uint64_t* count) noexcept:
     lp = ziplist_to_listpack(block, n)
     mem_free(block, n)
     if lp == NULL:
-        input_fail(input, "a damaged ziplist")
+        input_fail(input, fault)
         return NULL
     count[0] = lp_length(lp)
     return lp
 
 
-cdef unsigned char* _take_pairs(RdbInput* input, bint ziplist, uint64_t* pairs) noexcept:
+cdef unsigned char* _take_pairs(RdbInput* input, bint ziplist, uint64_t* pairs, const char* fault) noexcept:
     """A listpack of (key, value) with distinct keys; NULL: failed or empty."""
     cdef uint64_t count = 0
-    cdef unsigned char* lp = _take_ziplist(input, &count) if ziplist else _take_listpack(input, &count)
+    cdef unsigned char* lp = _take_ziplist(input, &count, fault) if ziplist else _take_listpack(input, &count, fault)
     if lp == NULL:
         return NULL
     pairs[0] = count >> 1
     if count & 1 or (count and (ziplist or not input.trusted) and not _distinct(lp, count, 2)):
-        input_fail(input, "a key without a value, or twice the same key")
+        input_fail(input, fault)
     elif count == 0:
         input.empty = True
     else:
@@ -200,9 +200,12 @@ cdef void _take_node(RdbInput* input, int type, Quicklist* q) noexcept:
             quicklist_append_plain(q, block, n)
         return
     if container != RDB_NODE_PACKED:
-        input_fail(input, "an unknown kind of list node")
+        input_fail(input, "Quicklist integrity check failed.")
         return
-    block = _take_listpack(input, &count) if type == RDB_LIST_QUICKLIST_2 else _take_ziplist(input, &count)
+    if type == RDB_LIST_QUICKLIST_2:
+        block = _take_listpack(input, &count, "Listpack integrity check failed.")
+    else:
+        block = _take_ziplist(input, &count, "Ziplist integrity check failed.")
     if block == NULL:
         return
     if count and type != RDB_LIST_ZIPLIST:
@@ -238,7 +241,7 @@ cdef void _take_set(RdbInput* input, Entry* e) noexcept:
     while count and take_text(input, &text):
         count -= 1
         if not set_add(e, text.s, text.n):
-            input_fail(input, "twice the same member")
+            input_fail(input, "Duplicate set members detected")
         text_free(&text)
 
 
@@ -252,19 +255,19 @@ cdef void _take_packed_set(RdbInput* input, int type, Entry* e) noexcept:
             return
         if not intset_validate(block, n, True):
             mem_free(block, n)
-            input_fail(input, "a damaged intset")
+            input_fail(input, "Intset integrity check failed.")
             return
         _become(e, TYPE_SET, SET_INTSET, <uint64_t>block)
         set_grow(e, intset_length(block))
         return
-    block = _take_listpack(input, &count)
+    block = _take_listpack(input, &count, "Set listpack integrity check failed.")
     if block == NULL:
         return
     _become(e, TYPE_SET, SET_LISTPACK, <uint64_t>block)
     if count == 0:
         input.empty = True
     elif not input.trusted and not _distinct(block, count, 1):
-        input_fail(input, "twice the same member")
+        input_fail(input, "Set listpack integrity check failed.")
     else:
         set_grow(e, count)
 
@@ -284,34 +287,80 @@ cdef void _take_sorted_set(RdbInput* input, int type, Entry* e) noexcept:
         count -= 1
         if take_double(input, &score) if type == RDB_ZSET_2 else take_double_text(input, &score):
             if isnan(score):
-                input_fail(input, "a score that is no number")
+                input_fail(input, "Zset with NAN score detected")
             elif zset_add(e, score, text.s, text.n, ZADD_NX, &result) != ZADDED:
-                input_fail(input, "twice the same member")
+                input_fail(input, "Duplicate zset fields detected")
         text_free(&text)
 
 
-cdef bint _scores_valid(unsigned char* lp) noexcept:
-    """Whether every second element is a number."""
-    cdef unsigned char* p = lp_first(lp)
+cdef inline unsigned char* _scored_member(unsigned char* lp, unsigned char* p, LpValue* member, char* digits,
+                                          double* score) noexcept:
+    """Read a member as text and its score (NaN if that is no number); what follows them, NULL at the end."""
     cdef LpValue value
-    cdef double score
+    lp_get(p, member)
+    if member.s == NULL:
+        member.length = lp_integer_text(member.number, digits)
+        member.s = digits
+    p = lp_skip(p)
+    lp_get(p, &value)
+    if value.s == NULL:
+        score[0] = <double>value.number
+    elif not zset_parse_score(value.s, value.length, score):
+        score[0] = NAN
+    return lp_next(lp, p)
+
+
+cdef int _scores_valid(unsigned char* lp) noexcept:
+    """1: members stand in order; 0: they do not, which only damage or a very old server can cause; -1: a score is no
+    number."""
+    cdef unsigned char* p = lp_first(lp)
+    cdef LpValue members[2]
+    cdef char digits[2][LP_INTEGER_TEXT]
+    cdef double scores[2]
+    cdef int now = 0
+    cdef int order
+    cdef int valid = 1
+    members[1].s = NULL
     while p != NULL:
-        p = lp_skip(p)
-        lp_get(p, &value)
-        if value.s != NULL and not zset_parse_score(value.s, value.length, &score):
-            return False
-        p = lp_next(lp, p)
-    return True
+        p = _scored_member(lp, p, &members[now], digits[now], &scores[now])
+        if isnan(scores[now]):
+            return -1
+        if members[1 - now].s != NULL and scores[now] <= scores[1 - now]:
+            order = memcmp(members[now].s, members[1 - now].s, min(members[now].length, members[1 - now].length))
+            if scores[now] < scores[1 - now] or order < 0 or (
+                    order == 0 and members[now].length < members[1 - now].length):
+                valid = 0
+        now = 1 - now
+    return valid
+
+
+cdef void _sort_members(Entry* e, unsigned char* lp, uint64_t pairs) noexcept:
+    """Make the sorted set anew from a listpack in disorder, which is freed."""
+    cdef unsigned char* p = lp_first(lp)
+    cdef LpValue member
+    cdef char digits[LP_INTEGER_TEXT]
+    cdef double score, result
+    zset_create(e, pairs, 0)
+    while p != NULL:
+        p = _scored_member(lp, p, &member, digits, &score)
+        zset_add(e, score, member.s, member.length, ZADD_NX, &result)
+    lp_free(lp)
 
 
 cdef void _take_packed_sorted_set(RdbInput* input, int type, Entry* e) noexcept:
     cdef uint64_t pairs = 0
-    cdef unsigned char* lp = _take_pairs(input, type == RDB_ZSET_ZIPLIST, &pairs)
+    cdef bint ziplist = type == RDB_ZSET_ZIPLIST
+    cdef unsigned char* lp = _take_pairs(input, ziplist, &pairs, "Zset ziplist integrity check failed." if ziplist
+                                         else "Zset listpack integrity check failed.")
+    cdef int valid
     if lp == NULL:
         return
+    valid = _scores_valid(lp)
     _become(e, TYPE_ZSET, ZSET_LISTPACK, <uint64_t>lp)
-    if not _scores_valid(lp):
-        input_fail(input, "a score that is no number")
+    if valid < 0:
+        input_fail(input, "Zset with NAN score detected")
+    elif valid == 0:
+        _sort_members(e, lp, pairs)
     elif pairs > zset_limits.entries:
         zset_convert(e, pairs)
 
@@ -331,7 +380,7 @@ cdef void _take_hash(RdbInput* input, Entry* e) noexcept:
         count -= 1
         if take_text(input, &value):
             if not hash_set(e, field.s, field.n, value.s, value.n):
-                input_fail(input, "twice the same field")
+                input_fail(input, "Duplicate hash fields detected")
             text_free(&value)
         text_free(&field)
 
@@ -343,21 +392,22 @@ cdef void _take_packed_hash(RdbInput* input, int type, Entry* e) noexcept:
     cdef unsigned char* block
     cdef unsigned char* lp = NULL
     if type != RDB_HASH_ZIPMAP:
-        lp = _take_pairs(input, type == RDB_HASH_ZIPLIST, &pairs)
+        lp = _take_pairs(input, type == RDB_HASH_ZIPLIST, &pairs, "Hash ziplist integrity check failed."
+                         if type == RDB_HASH_ZIPLIST else "Hash listpack integrity check failed.")
     else:
         block = take_block(input, &n)
         if block != NULL:
             lp = zipmap_to_listpack(block, n, &longest)
             mem_free(block, n)
             if lp == NULL:
-                input_fail(input, "a damaged zipmap")
+                input_fail(input, "Zipmap integrity check failed.")
     if lp == NULL:
         return
     _become(e, TYPE_HASH, HASH_LISTPACK, <uint64_t>lp)
     if type == RDB_HASH_ZIPMAP:
         pairs = lp_length(lp) >> 1
         if not _distinct(lp, 2 * pairs, 2):
-            input_fail(input, "twice the same field")
+            input_fail(input, "Hash zipmap with dup elements, or big length")
             return
     hash_grow(e, pairs if longest <= hash_limits.value else hash_limits.entries + 1, 0)
 
@@ -403,24 +453,24 @@ cdef bint _take_stream_node(RdbInput* input, StreamLog* log, StreamId* last_node
     if key.n == 16:
         id = _raw_id(<const unsigned char*>key.s)
     else:
-        input_fail(input, "a stream node under something that is no ID")
+        input_fail(input, "Stream node key entry is not the size of a stream ID")
     text_free(&key)
     lp = take_block(input, &n)
     if lp == NULL:
         return False
     if not lp_validate_integrity(lp, n, True, NULL, NULL) or not stream_node_valid(lp, n, True):
         mem_free(lp, n)
-        input_fail(input, "a damaged stream node")
+        input_fail(input, "Stream listpack integrity check failed.")
         return False
     if lp_first(lp) == NULL or (last_node[0].ms | last_node[0].seq and not id_less(last_node, &id)):
         lp_free(lp)
-        input_fail(input, "stream nodes in disorder, or one without entries")
+        input_fail(input, "Empty listpack inside stream, or one out of order")
         return False
     last_node[0] = id
     live[0] += _live_entries(lp)       # adding may move what lp points to
     if not stream_log_add_node(log, id, lp):
         lp_free(lp)
-        input_fail(input, "two stream nodes under the same ID")
+        input_fail(input, "Listpack re-added with existing key")
         return False
     return True
 
@@ -447,7 +497,7 @@ cdef void _take_stream(RdbInput* input, int type, Entry* e) noexcept:
         log.added = log.length
         stream_edge(log, True, False, &log.first)
     if log.length != live:
-        input_fail(input, "a stream of another length than its nodes'")
+        input_fail(input, "Stream length inconsistent with rax entries")
         return
     if not take_count(input, &count):
         return
@@ -471,7 +521,7 @@ cdef bint _take_group(RdbInput* input, int type, StreamValue* stream) noexcept:
     group = group_add(&stream.groups, name.s, name.n, last, <int64_t>read)
     text_free(&name)
     if group == NULL:
-        input_fail(input, "twice the same consumer group")
+        input_fail(input, "Duplicated consumer group name")
         return False
     if not take_count(input, &count):
         return False
@@ -482,7 +532,7 @@ cdef bint _take_group(RdbInput* input, int type, StreamValue* stream) noexcept:
     while count and _take_consumer(input, type, group):
         count -= 1
     if input.fault == NULL and not _all_owned(group):
-        input_fail(input, "a pending entry without a consumer")
+        input_fail(input, "Stream CG PEL entry without consumer")
     return input.fault == NULL
 
 
@@ -493,7 +543,7 @@ cdef bint _take_pending(RdbInput* input, StreamGroup* group) noexcept:
     if not (_take_raw_id(input, &id) and take_milliseconds(input, &delivered) and take_length(input, &deliveries)):
         return False
     if pending_add(group, id, NULL, delivered, deliveries) == NULL:
-        input_fail(input, "twice the same pending entry")
+        input_fail(input, "Duplicated global PEL entry loading stream consumer group")
         return False
     return True
 
@@ -509,7 +559,7 @@ cdef bint _take_consumer(RdbInput* input, int type, StreamGroup* group) noexcept
     consumer = consumer_add(group, name.s, name.n, 0)
     text_free(&name)
     if consumer == NULL:
-        input_fail(input, "twice the same consumer")
+        input_fail(input, "Duplicate stream consumer detected.")
         return False
     if not take_milliseconds(input, &consumer.seen_ms):
         return False
@@ -522,7 +572,7 @@ cdef bint _take_consumer(RdbInput* input, int type, StreamGroup* group) noexcept
         count -= 1
         pending = pending_find(group, id)
         if pending == NULL or pending.consumer != NULL:
-            input_fail(input, "a consumer's pending entry that is not the group's, or another's")
+            input_fail(input, "Consumer entry not found in group global PEL")
             return False
         pending.consumer = consumer
         rax_insert(consumer.pending, id, pending, NULL)
@@ -567,7 +617,7 @@ def read_payload(bytes payload):
     cdef const unsigned char* type
     cdef Value value
     cdef bytes result
-    input_init(&input, PyBytes_AS_STRING(payload), PyBytes_GET_SIZE(payload))
+    input_init(&input, PyBytes_AS_STRING(payload), max(0, PyBytes_GET_SIZE(payload) - RDB_FOOTER))
     type = take_raw(&input, 1)
     if type == NULL:
         raise BadPayload("nothing in it")

@@ -117,7 +117,7 @@ cdef bint _string_head(RdbInput* input, Head* head) noexcept nogil:
         if not take_length(input, &head.stored) or not take_length(input, &head.length):
             return False
         if head.stored > input_left(input) or head.length > head.stored * LZF_MOST:
-            input_fail(input, "compressed data that cannot be that long")
+            input_fail(input, "Invalid LZF compressed string")
             return False
     elif head.encoding <= RDB_INT32:
         at = take_raw(input, 1 << head.encoding)
@@ -158,7 +158,7 @@ cdef bint take_text(RdbInput* input, RdbText* text) noexcept nogil:
         text.block = <char*>malloc(head.length + 1)
         if text.block == NULL or lzf_decompress(at, head.stored, text.block, head.length) != head.length:
             text_free(text)
-            input_fail(input, "damaged compressed data")
+            input_fail(input, "Invalid LZF compressed string")
             return False
         text.s = text.block
     return True
@@ -194,7 +194,7 @@ cdef unsigned char* take_block(RdbInput* input, size_t* n) noexcept nogil:
         memcpy(block, at, n[0])
     elif lzf_decompress(at, head.stored, block, n[0]) != n[0]:
         mem_free(block, n[0])
-        input_fail(input, "damaged compressed data")
+        input_fail(input, "Invalid LZF compressed string")
         return NULL
     return block
 
@@ -213,6 +213,7 @@ cdef bint take_double(RdbInput* input, double* value) noexcept nogil:
 cdef bint take_double_text(RdbInput* input, double* value) noexcept:
     cdef const unsigned char* at = take_raw(input, 1)
     cdef char text[256]
+    cdef char* rest
     cdef size_t n
     if at == NULL:
         return False
@@ -225,7 +226,10 @@ cdef bint take_double_text(RdbInput* input, double* value) noexcept:
         return False
     memcpy(text, at, n)
     text[n] = 0
-    value[0] = strtod(text, NULL)
+    value[0] = strtod(text, &rest)
+    if rest == text:
+        input_fail(input, "a score that is no number")
+        return False
     return True
 
 

@@ -1,0 +1,119 @@
+"""The few file operations that the append only file is made of.
+
+They stand behind one small class, so that a test can put a simulated disk in its place: one that records every write,
+fsync and rename, and shows what a power cut at any point would have left. All errors are OSError.
+"""
+
+import os
+from typing import IO, Protocol
+
+# On Linux fdatasync writes the data and the length; all that a log needs to be read again.
+_sync_data = getattr(os, "fdatasync", os.fsync)
+
+
+class AnyDisk(Protocol):
+    """What a disk can do. Paths are names below the server's folder; a `file` is a number."""
+
+    def open(self, path: str, *, append: bool) -> int: ...
+    def write(self, file: int, data: bytes | memoryview) -> int: ...
+    def sync(self, file: int) -> None: ...
+    def close(self, file: int) -> None: ...
+    def resize(self, file: int, length: int) -> None: ...
+    def truncate(self, path: str, length: int) -> None: ...
+    def rename(self, old: str, new: str) -> None: ...
+    def remove(self, path: str) -> None: ...
+    def sync_folder(self, path: str) -> None: ...
+    def make_folder(self, path: str) -> None: ...
+    def is_folder(self, path: str) -> bool: ...
+    def is_file(self, path: str) -> bool: ...
+    def size(self, path: str) -> int: ...
+    def read(self, path: str) -> IO[bytes]: ...
+
+
+class Disk:
+    """The real one."""
+
+    def open(self, path: str, *, append: bool) -> int:
+        """Open for writing, at the end or emptied; made when it is not there."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if append else os.O_TRUNC), 0o644)
+
+    def write(self, file: int, data: bytes | memoryview) -> int:
+        """How many bytes were written, which may be fewer."""
+        return os.write(file, data)
+
+    def sync(self, file: int) -> None:
+        """Return once what was written is on the medium."""
+        _sync_data(file)
+
+    def close(self, file: int) -> None:
+        """Close it."""
+        os.close(file)
+
+    def resize(self, file: int, length: int) -> None:
+        """Cut an open file."""
+        os.ftruncate(file, length)
+
+    def truncate(self, path: str, length: int) -> None:
+        """Cut a file by its name, and keep it cut."""
+        os.truncate(path, length)
+        file = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    def rename(self, old: str, new: str) -> None:
+        """Give it a new name; what had that name is gone."""
+        os.rename(old, new)
+
+    def remove(self, path: str) -> None:
+        """Delete a file."""
+        os.unlink(path)
+
+    def sync_folder(self, path: str) -> None:
+        """Return once new names in a folder are on the medium."""
+        folder = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+    def make_folder(self, path: str) -> None:
+        """Make a folder unless it is there. Errors: something else has that name."""
+        try:
+            os.mkdir(path, 0o755)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise NotADirectoryError(20, os.strerror(20), path) from None
+
+    def is_folder(self, path: str) -> bool:
+        """Whether there is such a folder."""
+        return os.path.isdir(path)
+
+    def is_file(self, path: str) -> bool:
+        """Whether there is such a file."""
+        return os.path.isfile(path)
+
+    def size(self, path: str) -> int:
+        """Bytes."""
+        return os.stat(path).st_size
+
+    def read(self, path: str) -> IO[bytes]:
+        """The file, to be read from its start."""
+        return open(path, "rb", buffering=1 << 20)
+
+
+def write_all(disk: AnyDisk, file: int, data: bytes) -> int:
+    """Write all of it; how much was written. An error after a part counts as a short write, one at once is raised."""
+    left = memoryview(data)
+    while left:
+        try:
+            written = disk.write(file, left)
+        except InterruptedError:
+            continue
+        except OSError:
+            if len(left) == len(data):
+                raise
+            break
+        left = left[written:]
+    return len(data) - len(left)

@@ -1,0 +1,63 @@
+"""Loading: the state that clients see while the keyspace is being filled from a file, and the looks at them meanwhile.
+
+    with server.progress.of(total_bytes):
+        ... server.progress.reached(position)          # answers clients, -LOADING to most of them
+
+`reached` raises Interrupted when the server was told to end.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Interrupted(Exception):
+    """The server was told to end while it loaded."""
+
+
+class Loading:
+    """Progress of one server. Bytes are of the file, times are Unix seconds."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.switch: Callable[[bool], None] = lambda on: None      # the loop's: fast paths decline while loading
+        self.started = 0.0
+        self.total = self.loaded = 0
+        self.used_memory = 0                # what the server that wrote the file used
+        self.keys_loaded = self.keys_expired = 0       # rdb_last_load_*
+
+    @contextmanager
+    def of(self, total: int) -> Iterator[None]:
+        """Loading so many bytes, from now to the end of the block."""
+        server = self._server
+        keep = server.keyspace.keep_expired
+        self.started = time.time()
+        self.total, self.loaded, self.used_memory = total, 0, 0
+        self.keys_loaded = self.keys_expired = 0
+        server.loading = server.keyspace.keep_expired = True
+        self.switch(True)
+        try:
+            yield
+        finally:
+            server.loading = False
+            server.keyspace.keep_expired = keep
+            self.switch(False)
+
+    def reached(self, position: int) -> None:
+        """So many bytes are loaded: look at the clients."""
+        server = self._server
+        self.loaded = position
+        server.loop.turn_once(0)
+        server.shutdown.tick()
+        if server.loop.stopping:
+            raise Interrupted
+
+    def percent(self) -> float:
+        """Share of the bytes."""
+        return 100 * self.loaded / self.total if self.total else 0.0
+
+    def remaining_seconds(self) -> int:
+        """An estimate; 1 at the beginning."""
+        elapsed = int(time.time() - self.started)
+        return elapsed * (self.total - self.loaded) // (self.loaded + 1) if elapsed else 1

@@ -1,0 +1,255 @@
+"""RDB files by name: written to a temporary file that takes its name only once it is on the medium, and loaded.
+
+A crash at any point leaves the old file or the new one, never a torn one: the temporary file is synced before it is
+renamed, the folder after. What the bytes are is `rdb_save` and `rdb_load`; when to save is `snapshot`.
+"""
+
+import mmap
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from server.observe.debug_settings import settings
+from server.persistence.rdb_load import BadFile, RdbReader
+from server.persistence.rdb_save import RdbWriter
+from server.registry import clock
+from server.version import REDIS_VERSION
+
+KEYS_PER_STEP = 1024
+FORGET_EVERY = 64 << 20     # bytes of a mapped file that are given back once they are loaded
+
+
+class SaveFailed(Exception):
+    """The file could not be written; the log says why."""
+
+
+def access_kept(policy: str) -> str:
+    """What a file tells of past accesses under this maxmemory-policy: "lru", "lfu" or ""."""
+    return "lru" if policy.endswith("-lru") else "lfu" if policy.endswith("-lfu") else ""
+
+
+def fields(server: Any, version: int, aof_base: bool) -> list[tuple[bytes, bytes]]:
+    """The AUX fields. Before version 10 a base of an append only file was marked otherwise."""
+    told = [
+        (b"redis-ver", REDIS_VERSION.encode()),
+        (b"redis-bits", b"64"),
+        (b"ctime", b"%d" % time.time()),
+        (b"used-mem", b"%d" % server.keyspace.memory_used()),
+    ]
+    told += server.snapshots.more_fields()
+    told.append((b"aof-base" if version >= 10 else b"aof-preamble", b"%d" % aof_base))
+    return told
+
+
+def write_to(server: Any, file: int, report: Callable[[int], None] = lambda keys: None, *, aof_base: bool = False,
+             sync: bool = False) -> None:
+    """Write the whole keyspace to a file descriptor. report(keys so far) is called now and then. OSError."""
+    config = server.config
+    writer = RdbWriter(
+        server.keyspace, file, config.rdb_version, compress=config.rdbcompression, checksum=config.rdbchecksum,
+        sync=sync, access=access_kept(config.maxmemory_policy), delay_us=config.rdb_key_save_delay,
+    )
+    writer.begin(fields(server, config.rdb_version, aof_base), server.snapshots.libraries())
+    while writer.step(KEYS_PER_STEP):
+        report(writer.keys)
+    writer.finish()
+    report(writer.keys)
+
+
+def sync_folder_of(path: str) -> None:
+    """Return once new names beside `path` are on the medium. OSError."""
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def temporary_name(pid: int) -> str:
+    """Where the process `pid` writes a snapshot."""
+    return f"temp-{pid}.rdb"
+
+
+def remove_quietly(path: str) -> None:
+    """Delete a file; that it cannot be deleted does not matter."""
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
+
+
+def _folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return "unknown"
+
+
+def save(server: Any, name: str, report: Callable[[int], None] = lambda keys: None, *, keep_cache: bool = False) -> None:
+    """Write a snapshot under this name. Errors: SaveFailed; the file that had the name is then as it was."""
+    log = server.log
+    temporary = temporary_name(os.getpid())
+    try:
+        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        log.warning("Failed opening the temp RDB file %s (in server root dir %s) for saving: %s", temporary, _folder(),
+                    error.strerror)
+        raise SaveFailed from None
+    doing = "rdbSaveRio"
+    try:
+        try:
+            write_to(server, file, report, sync=server.config.rdb_save_incremental_fsync)
+            doing = "fsync"
+            os.fsync(file)
+            if not keep_cache and hasattr(os, "posix_fadvise"):
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(file)
+    except OSError as error:
+        log.warning("Write error while saving DB to the disk(%s): %s", doing, error.strerror)
+        remove_quietly(temporary)
+        raise SaveFailed from None
+    try:
+        os.rename(temporary, name)
+    except OSError as error:
+        log.warning("Error moving temp DB file %s on the final destination %s (in server root dir %s): %s", temporary,
+                    name, _folder(), error.strerror)
+        remove_quietly(temporary)
+        raise SaveFailed from None
+    try:
+        sync_folder_of(name)
+    except OSError as error:
+        log.warning("Failed to fsync directory while saving DB: %s", error.strerror)
+        raise SaveFailed from None
+    log.notice("DB saved on disk")
+
+
+# ---- loading
+class _Fields:
+    """What AUX fields say, as Redis logs it."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.replication: dict[str, bytes] = {}
+
+    def __call__(self, name: bytes, value: bytes) -> None:
+        log = self._server.log
+        key = name.lower().decode("latin-1")
+        shown = value.decode("utf-8", "surrogateescape")
+        number = int(value) if value.lstrip(b"-").isdigit() else 0
+        if not key:
+            log.notice("%s", shown)
+        elif key.startswith("%"):
+            log.notice("RDB '%s': %s", name.decode("latin-1"), shown)
+        elif key in ("repl-stream-db", "repl-id", "repl-offset"):
+            self.replication[key] = value
+        elif key == "redis-ver":
+            log.notice("Loading RDB produced by version %s", shown)
+        elif key == "ctime":
+            log.notice("RDB age %d seconds", max(0, int(time.time()) - number))
+        elif key == "used-mem":
+            log.notice("RDB memory usage when created %.2f Mb", number / (1024 * 1024))
+            self._server.progress.used_memory = number
+        elif key == "aof-preamble" and number:
+            log.notice("RDB has an AOF tail")
+        elif key == "aof-base" and number:
+            log.notice("RDB is base AOF")
+        elif key not in ("redis-bits", "lua", "aof-preamble", "aof-base"):
+            log.debug("Unrecognized RDB AUX field: '%s'", name.decode("latin-1"))
+
+
+def _complain(server: Any, reader: RdbReader, why: str) -> None:
+    """Log what is wrong with a file, in Redis's words where it has some."""
+    log = server.log
+    if why == "signature":
+        log.warning("Wrong signature trying to load DB from file")
+    elif why == "version":
+        log.warning("Can't handle RDB format version %d", reader.version)
+    elif why == "databases":
+        log.warning("FATAL: Data file was created with a Redis server configured to handle more than %d databases. "
+                    "Exiting", len(server.keyspace.databases))
+    elif why == "module data":
+        log.warning("The RDB file contains AUX module data I can't load: no matching module")
+    elif why.startswith("checksum "):
+        _, expected, got = why.split()
+        log.warning("Wrong RDB checksum expected: (%s) but got (%s). Aborting now.", expected, got)
+        log.warning("Internal error in RDB reading offset %d, function at rdb_load -> RDB CRC error", reader.position)
+    elif why == "the same key twice":
+        log.warning("RDB has duplicated key '%s' in DB", reader.last_key.decode("utf-8", "surrogateescape"))
+    else:
+        log.warning("Internal error in RDB reading offset %d, function at rdb_load -> %s (key '%s')", reader.position, why,
+                    reader.last_key.decode("utf-8", "surrogateescape"))
+        log.warning("Short read or OOM loading DB. Unrecoverable error, aborting now.")
+
+
+def read_from(server: Any, data: Any, start: int = 0, *, aof_base: bool = False, replace: bool = False,
+              keep_expired: bool = False, forget: Callable[[int], None] = lambda position: None) -> int:
+    """Load an RDB file that begins at `start` of a buffer; where it ends. Call it inside `server.progress.of`.
+    replace: a key that is there is replaced. Keys whose time has come are left out, unless it is the base of an append
+    only file or keep_expired says so (a replica's). Errors: BadFile, after it was logged."""
+    config = server.config
+    told = _Fields(server)
+    clock.refresh()
+    reader = RdbReader(
+        server.keyspace, data, start, on_field=told, on_library=server.snapshots.load_library,
+        checksum=config.rdbchecksum and not settings.skip_checksum_validation, drop_expired=not (aof_base or keep_expired),
+        replace=replace, delay_us=config.key_load_delay,
+    )
+    try:
+        reader.begin()
+        while reader.step(config.loading_process_events_interval_bytes):
+            server.progress.reached(reader.position)
+            forget(reader.position)
+    except BadFile as error:
+        _complain(server, reader, str(error))
+        raise
+    finally:
+        server.progress.keys_loaded += reader.keys_loaded
+        server.progress.keys_expired += reader.keys_expired
+        end = reader.position
+        reader.close()
+    server.snapshots.replication_fields = told.replication
+    empty = f", empty keys skipped: {reader.keys_empty}" if reader.keys_empty else ""
+    server.log.notice("Done loading RDB, keys loaded: %d, keys expired: %d%s.", reader.keys_loaded, reader.keys_expired,
+                      empty)
+    return end
+
+
+def load(server: Any, name: str, *, replace: bool = False, keep_expired: bool = False) -> bool:
+    """Load a snapshot by its name; False when there is none. Errors: BadFile (logged), OSError,
+    loading.Interrupted."""
+    try:
+        file = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        server.log.warning("Fatal error: can't open the RDB file %s for reading: %s", name, error.strerror)
+        raise
+    try:
+        size = os.fstat(file).st_size
+        with server.progress.of(size):
+            if not size:
+                read_from(server, b"")
+            with mmap.mmap(file, size, access=mmap.ACCESS_READ) as data:
+                read_from(server, data, replace=replace, keep_expired=keep_expired, forget=_forgetting(data))
+    finally:
+        os.close(file)
+    return True
+
+
+def _forgetting(data: mmap.mmap) -> Callable[[int], None]:
+    """Gives back the pages of a mapped file that are behind the position: they would count as ours."""
+    done = 0
+
+    def forget(position: int) -> None:
+        nonlocal done
+        if hasattr(mmap, "MADV_DONTNEED") and position - done >= FORGET_EVERY:
+            length = (position - done) // mmap.PAGESIZE * mmap.PAGESIZE
+            data.madvise(mmap.MADV_DONTNEED, done, length)
+            done += length
+
+    if hasattr(mmap, "MADV_SEQUENTIAL"):
+        data.madvise(mmap.MADV_SEQUENTIAL)
+    return forget
+

@@ -1,0 +1,38 @@
+# cython: language_level=3
+"""The reader of whole RDB files, versions 1 to 11, from memory (a mapped file) into a keyspace. Format: rdb_save.pxd."""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from server.keyspace.database cimport Database, Keyspace
+from server.persistence.rdb_input cimport RdbInput
+
+cdef class RdbReader:
+    cdef Py_buffer view                # the file
+    cdef bint viewed
+    cdef RdbInput input
+    cdef const unsigned char* summed   # the checksum is computed up to here
+    cdef uint64_t crc
+    cdef bint checksum                 # compute and compare it
+    cdef Keyspace keyspace
+    cdef Database db                   # selected
+    cdef object on_field, on_library
+    cdef bint drop_expired             # keys whose time has come are not loaded (a master's own snapshot)
+    cdef bint replace                  # a key that is there is replaced; otherwise it makes the file bad
+    cdef int64_t delay_us              # key-load-delay
+    cdef int64_t now_ms
+    cdef readonly int version
+    cdef readonly uint64_t keys_loaded
+    cdef readonly uint64_t keys_expired
+    cdef readonly uint64_t keys_empty  # values without elements, which no key may have
+    cdef readonly bytes last_key       # the key that was read when the file turned out to be bad
+    # of the key to come
+    cdef int64_t expire                # Unix ms, -1 none
+    cdef int64_t idle                  # seconds, -1 unknown
+    cdef int frequency                 # LFU counter, -1 unknown
+    cdef bint _opcode(self, int op) except -1
+    cdef int _key(self, int type) except -1
+    cdef bint _add(self, const char* name, size_t n, int type) except -1
+    cdef int _end(self) except -1
+    cdef bytes _bytes(self)
+    cdef uint32_t _access(self) noexcept
+    cdef void _sum(self) noexcept

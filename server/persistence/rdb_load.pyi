@@ -1,0 +1,24 @@
+"""The Python-visible face of reading RDB files."""
+from collections.abc import Callable
+from typing import Any
+
+from server.keyspace.database import Keyspace
+
+class BadFile(ValueError):
+    """The file cannot be loaded; the text says why."""
+
+class RdbReader:
+    version: int
+    keys_loaded: int
+    keys_expired: int
+    keys_empty: int
+    name_of_last: bytes
+    def __init__(
+        self, keyspace: Keyspace, data: Any, start: int = 0, *, on_field: Callable[[bytes, bytes], None],
+        on_library: Callable[[bytes], None], checksum: bool = True, drop_expired: bool = True, replace: bool = False,
+        delay_us: int = 0,
+    ) -> None: ...
+    @property
+    def position(self) -> int: ...
+    def begin(self) -> None: ...
+    def step(self, size: int) -> bool: ...

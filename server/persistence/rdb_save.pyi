@@ -1,0 +1,16 @@
+"""The Python-visible face of writing RDB files."""
+from collections.abc import Iterable
+
+from server.keyspace.database import Keyspace
+
+class RdbWriter:
+    keys: int
+    def __init__(
+        self, keyspace: Keyspace, fd: int, version: int, *, compress: bool, checksum: bool, sync: bool, access: str = "",
+        delay_us: int = 0,
+    ) -> None: ...
+    @property
+    def written(self) -> int: ...
+    def begin(self, fields: Iterable[tuple[bytes, bytes]], libraries: Iterable[bytes] = ()) -> None: ...
+    def step(self, keys: int) -> bool: ...
+    def finish(self) -> None: ...

@@ -1,0 +1,169 @@
+"""Snapshots: when the keyspace is written to the RDB file, by whom, and what is known of the last time.
+
+    SAVE, SHUTDOWN, DEBUG RELOAD   the server itself, while everybody waits
+    BGSAVE, save points            a forked child (`child`); one at a time, a second one is refused or scheduled
+
+A save point (`save 3600 1`) is due when so many seconds have passed since the last snapshot and so many changes were
+made; after a failure the next try waits RETRY_SECONDS. While the last BGSAVE failed and save points are set, writes are
+refused (stop-writes-on-bgsave-error): data that cannot be kept shall not be promised.
+"""
+
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+from server.persistence import rdb_file
+from server.persistence.child import RDB, Report
+
+RETRY_SECONDS = 5           # between a failed BGSAVE and the next by a save point
+
+
+class Snapshots:
+    """The snapshots of one server. Times are Unix seconds. Rooms above fill the hooks: `on_health` hears whether writes
+    must be refused; `libraries` and `load_library` are the function libraries; `more_fields` adds AUX fields."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.last_save = int(time.time())
+        self.last_ok = True             # of the last BGSAVE or SAVE
+        self.last_try = 0
+        self.last_seconds = -1          # how long the last BGSAVE took
+        self.last_cow_size = 0
+        self.count = 0                  # rdb_saves
+        self.scheduled = False
+        self.dirty_before = 0
+        self._pid = 0                   # of the child that writes, or wrote, the last one
+        self._started = 0.0
+        self.replication_fields: dict[str, bytes] = {}     # of the file that was loaded last
+        self._kept_libraries: list[bytes] = []
+        self.on_health: Callable[[bool], None] = lambda refuse: None
+        self.libraries: Callable[[], list[bytes]] = lambda: self._kept_libraries
+        self.load_library: Callable[[bytes], None] = self._keep_library
+        self.more_fields: Callable[[], list[tuple[bytes, bytes]]] = list
+
+    def _keep_library(self, source: bytes) -> None:
+        """Without an engine for them, libraries are kept and written again."""
+        if source not in self._kept_libraries:
+            self._kept_libraries.append(source)
+
+    # ---- saving
+    @property
+    def in_progress(self) -> bool:
+        """Whether a child writes a snapshot."""
+        return bool(self._server.child.kind == RDB)
+
+    def save(self, *, keep_cache: bool = False) -> bool:
+        """Write the snapshot now. False: it failed, the log says why."""
+        try:
+            dirty = self._server.dirty
+            rdb_file.save(self._server, self._server.config.dbfilename, keep_cache=keep_cache)
+        except rdb_file.SaveFailed:
+            return False
+        self._server.executor.dirty -= dirty
+        self._saved()
+        return True
+
+    def _saved(self) -> None:
+        self.last_save = int(time.time())
+        self.last_ok = True
+        self.check_health()
+
+    def save_in_background(self) -> bool:
+        """Have a child write the snapshot. False: there is a child already, or fork failed."""
+        server = self._server
+        if server.child.alive:
+            return False
+        self.count += 1
+        self.dirty_before = server.dirty
+        self.last_try = int(time.time())
+        name = server.config.dbfilename
+
+        def work(report: Report) -> bool:
+            try:
+                rdb_file.save(server, name, report)
+            except rdb_file.SaveFailed:
+                return False
+            return True
+
+        try:
+            server.child.start(RDB, work, self._done)
+        except OSError as error:
+            self.last_ok = False
+            self.check_health()
+            server.log.warning("Can't save in background: fork: %s", error.strerror)
+            return False
+        server.log.notice("Background saving started by pid %d", server.child.pid)
+        self._pid = server.child.pid
+        self._started = time.time()
+        return True
+
+    def _done(self, code: int, number: int) -> None:
+        """The child has ended."""
+        log = self._server.log
+        if number:
+            log.warning("Background saving terminated by signal %d", number)
+            rdb_file.remove_quietly(rdb_file.temporary_name(self._pid))
+            if number != signal.SIGUSR1:
+                self.last_ok = False
+        elif code:
+            log.warning("Background saving error")
+            rdb_file.remove_quietly(rdb_file.temporary_name(self._pid))
+            self.last_ok = False
+        else:
+            log.notice("Background saving terminated with success")
+            self._server.executor.dirty -= self.dirty_before
+            self.last_cow_size = self._server.child.final_cow
+            self._saved()
+        self.last_seconds = int(time.time() - self._started)
+        self.check_health()
+
+    def kill_child(self) -> None:
+        """End a BGSAVE under way; what it has written is gone."""
+        if self.in_progress:
+            self._server.child.kill()
+
+    def emptied(self) -> bool:
+        """After FLUSHALL: a snapshot under way holds what shall be gone; with save points the file is written anew.
+        True when it was."""
+        self.kill_child()
+        return bool(self._server.config.save) and not self._server.loading and self.save()
+
+    # ---- by itself
+    def tick(self) -> None:
+        """From the cron: the child's end, what was scheduled, save points."""
+        server = self._server
+        server.child.poll()
+        if server.child.alive or server.loading:
+            return
+        now = int(time.time())
+        may_try = self.last_ok or now - self.last_try > RETRY_SECONDS
+        for point in server.config.save:
+            if server.dirty >= point.changes and now - self.last_save > point.seconds and may_try:
+                server.log.notice("%d changes in %d seconds. Saving...", point.changes, point.seconds)
+                self.save_in_background()
+                return
+        if self.scheduled and may_try and self.save_in_background():
+            self.scheduled = False
+
+    # ---- health
+    def refuses_writes(self) -> bool:
+        """Whether the last snapshot failed and that is to be felt."""
+        config = self._server.config
+        return bool(config.stop_writes_on_bgsave_error and config.save and not self.last_ok)
+
+    def check_health(self, _config: Any = None) -> None:
+        """Tell the dispatch room; also after CONFIG SET save or stop-writes-on-bgsave-error."""
+        self.on_health(self.refuses_writes())
+
+    # ---- at the start
+    def load(self) -> bool:
+        """Load the snapshot if there is one. Errors: those of rdb_file.load."""
+        started = time.monotonic()
+        name = self._server.config.dbfilename
+        if not rdb_file.load(self._server, name):
+            return False
+        self._server.log.notice("DB loaded from disk: %.3f seconds", time.monotonic() - started)
+        return True
+
+

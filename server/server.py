@@ -16,10 +16,11 @@ from typing import Any
 
 from iothreads import listen
 from iothreads.handoff import IOThreads
+from scripting import run as scripting
 from server.clients import authentication, blocking, client as client_state, limits, multi, pubsub
 from server.clients.client import Client
 from server.clients.table import ClientTable
-from server.dispatch import conditions, fastpath, gates, record, shutdown, signals
+from server.dispatch import conditions, fastpath, gates, record, saving, shutdown, signals
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
 from server.dispatch.loop import Loop
@@ -70,6 +71,7 @@ class Server:
         self.monitors: list[Client] = []
         self.paused: Any = None
         self.loading = False
+        self.good_replicas = 0             # replicas that min-replicas-max-lag counts as good
         self.shutdown_signal: int | None = None
         self.exit_status = 0
         self.listeners: list[Any] = []
@@ -86,18 +88,21 @@ class Server:
         self.loop.on_accept = self.accepted
         self.loop.on_closed = self.closed
         fastpath.use_propagation(self.propagation)
-        self.follow_config()
         multi.wire(self)
         blocking.wire(self)
         limits.wire(self)
+        self.follow_config()
         authentication.wire(self)
         shutdown.wire(self)
+        saving.wire(self)
+        scripting.wire(self)
         self.expiry = expire.ActiveExpire(self)
-        self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: 0)
+        self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: -self.memory.clients)
         self.config.on_reset_statistics(self.reset_statistics)
         self.cron.every(0, self.shutdown.tick)
         self.cron.every(0, self.rehash)
         self.cron.every(100, self.sample_rates)
+        self.cron.every(100, self.note_client_memory)
 
     def load_commands(self) -> None:
         """Import every command file and every room that declares commands; apply rename-command; make the records."""
@@ -105,6 +110,8 @@ class Server:
 
         for module in pkgutil.iter_modules(commands.__path__):
             importlib.import_module(f"server.commands.{module.name}")
+        for name in ("eval", "script", "function"):
+            importlib.import_module(f"scripting.commands_{name}")
         for statement in self.config.renamed_commands:
             try:
                 rename(statement.words[1], statement.words[2])
@@ -120,7 +127,8 @@ class Server:
         """What changes when CONFIG SET changes a directive, and the same once at start."""
         follow = {
             ("loglevel",): lambda c: setattr(self.log, "level", LEVELS.index(c.loglevel)),
-            ("maxmemory",): lambda c: conditions.set_max_memory(c.maxmemory),
+            ("maxmemory",): self.set_max_memory,
+            ("min-replicas-to-write",): lambda c: conditions.slow_because("few-replicas", c.min_replicas_to_write > 0),
             ("slowlog-log-slower-than",): lambda c: conditions.set_slow_log(c.slowlog_log_slower_than),
             ("slowlog-max-len",): self.set_slowlog_length,
             ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
@@ -144,6 +152,32 @@ class Server:
                 self.config.on_change(name, apply)
             if names not in (("port", "bind"), ("io-threads",), METRICS):
                 apply(self.config)
+
+    def set_max_memory(self, config: Any) -> None:
+        """maxmemory: what fast paths test each write against; a limit below what is used evicts at once."""
+        self.note_client_memory()
+        if config.maxmemory and self.listeners and self.memory.used > config.maxmemory:
+            self.log.warning(
+                "WARNING: the new maxmemory value set via CONFIG SET (%d) is smaller than the current memory usage "
+                "(%d). This will result in key eviction and/or the inability to accept new write commands depending on the "
+                "maxmemory-policy.",
+                config.maxmemory,
+                self.memory.used,
+            )
+            self.loop.attend(self.evict_before_sleep)
+
+    def evict_before_sleep(self) -> bool:
+        """Evict although nobody writes, until there is room or nothing to evict."""
+        done = self.make_room()
+        self.loop.attend(self.evict_before_sleep, done and self.evictor.over() > 0)
+        return bool(done and self.evictor.over() > 0)
+
+    def note_client_memory(self) -> None:
+        """Client buffers count against maxmemory; fast paths compare with the keyspace alone."""
+        if self.config.maxmemory:
+            conditions.set_max_memory(max(1, self.config.maxmemory - self.memory.clients))
+        else:
+            conditions.set_max_memory(0)
 
     def set_slowlog_length(self, config: Any) -> None:
         """slowlog-max-len."""
@@ -349,8 +383,12 @@ class Server:
             return 1
         self.process.write_pidfile()
         clock.refresh()
-        self.loop.timers.add(clock.monotonic_now_us(), 1, self.cron.tick)
         self.log.notice("Server initialized")
+        if not saving.load(self):
+            self.loop.io.stop()
+            self.remove_files()
+            return self.exit_status
+        self.loop.timers.add(clock.monotonic_now_us(), 1, self.cron.tick)
         for kind in dict.fromkeys(listener.kind for listener in self.listeners):
             self.log.notice("Ready to accept connections %s", kind)
         self.process.ready()

@@ -11,7 +11,16 @@ from typing import Any
 
 from server.clients import client as c
 from server.registry import errors
-from server.registry.command import DENYOOM, LOADING, NO_AUTH, PROTECTED, PUBSUB, WRITE, Command, every_command
+from server.registry.command import (
+    DENYOOM,
+    LOADING,
+    NO_AUTH,
+    PROTECTED,
+    WRITE,
+    Command,
+    CommandFlag,
+    every_command,
+)
 from server.registry.errors import CommandError
 
 
@@ -95,6 +104,15 @@ def authenticated(call: Any) -> None:
         raise CommandError(errors.NO_AUTH)
 
 
+def flags_of(call: Any) -> CommandFlag:
+    """The flags to judge a call by: EXEC counts as what it is going to run."""
+    if call.command.name == "exec" and call.client.has(c.MULTI):
+        flags: CommandFlag = call.client.transaction.flags
+        return flags
+    own: CommandFlag = call.command.flags
+    return own
+
+
 _ENDS_MULTI = {"exec", "discard", "quit", "reset"}
 
 
@@ -104,10 +122,15 @@ def memory(call: Any) -> None:
     commands inside MULTI would only make the queue longer."""
     if not call.config.maxmemory or call.server.make_room():
         return
-    queueing = call.client.has(c.MULTI)
-    flags = call.client.transaction.flags if queueing and call.command.name == "exec" else call.command.flags
-    if flags & DENYOOM or (queueing and call.command.name not in _ENDS_MULTI):
+    if flags_of(call) & DENYOOM or (call.client.has(c.MULTI) and call.command.name not in _ENDS_MULTI):
         raise CommandError(errors.OUT_OF_MEMORY)
+
+
+@gate("min-replicas", lambda command: command.has(WRITE) or command.name == "exec")
+def enough_replicas(call: Any) -> None:
+    """min-replicas-to-write: no writes on a master with too few good replicas."""
+    if call.config.min_replicas_to_write > call.server.good_replicas and flags_of(call) & WRITE:
+        raise CommandError("NOREPLICAS Not enough good replicas to write.")
 
 
 _SUBSCRIBED_ALLOWED = {
@@ -145,6 +168,3 @@ def paused(call: Any) -> None:
     """CLIENT PAUSE: writes (or everything) wait."""
     if call.server.paused is not None and call.server.paused.holds(call):
         raise Postponed
-
-
-_ = (WRITE, PUBSUB)

@@ -6,12 +6,12 @@ from server.observe import process
 
 
 class MemoryAccount:
-    """Reads the allocator and the rooms' own totals; remembers the peak and what start-up used."""
+    """Reads the allocator and the rooms' own totals; remembers the peak and what start-up used. The interpreter is not
+    in it (only in RSS): used_memory is what keys and clients cost, so that maxmemory means what it means in Redis."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
-        self.startup = process.resident_bytes()
-        self.keyspace_startup = server.keyspace.memory_used()
+        self.startup = server.keyspace.memory_used()
         self.peak = 0
 
     @property
@@ -26,8 +26,8 @@ class MemoryAccount:
 
     @property
     def used(self) -> int:
-        """used_memory: the interpreter as it was at start, keys and values, client and replication buffers."""
-        now = self.startup + self.keyspace - self.keyspace_startup + self.clients
+        """used_memory: keys and values, client and replication buffers."""
+        now = self.keyspace + self.clients
         self.peak = max(self.peak, now)
         return now
 

@@ -14,11 +14,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from server.dispatch import conditions
+from server.dispatch import conditions, saving
 from server.dispatch.call import Call
 from server.keyspace import digest
 from server.observe import crash, crash_handler
 from server.observe.debug_settings import DEFAULT_PEAK_RESET_MS, settings
+from server.persistence.object_writer import value_size
 from server.registry import args, clock
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE, group
 from server.registry.directive import parse_memory
@@ -81,6 +82,23 @@ def _atoi(word: bytes) -> int:
 
 def _text(word: bytes) -> str:
     return word.decode("utf-8", "surrogateescape")
+
+
+# ---- data out and in again
+@subcommand(
+    "RELOAD", 0, _MANY, "[option ...]", "Save the RDB file, empty the databases, load the file. Options:",
+    "* MERGE: keys of the file replace those that are there.", "* NOFLUSH: leave the databases as they are.",
+    "* NOSAVE: load the file that is there.",
+)
+def reload(call: Call, *words: bytes) -> str:
+    """Whether a snapshot holds everything."""
+    options = {word.upper() for word in words}
+    if not options <= {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
+        raise CommandError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
+    saving.reload(
+        call.server, save=b"NOSAVE" not in options, flush=b"NOFLUSH" not in options, merge=b"MERGE" in options
+    )
+    return OK
 
 
 # ---- ends of the server
@@ -191,15 +209,8 @@ def object_(call: Call, key: bytes) -> str:
 
 
 def _serialized_length(call: Call, key: bytes) -> int:
-    """Bytes in an RDB file: exact for strings that are not compressed, else what the value uses in memory."""
-    value = call.db.peek(key)
-    if value is None:
-        return call.db.memory_usage(key) or 0
-    number = args.parse_integer(value) if len(value) <= 11 else None
-    for bits, size in ((7, 2), (15, 3), (31, 5)):
-        if number is not None and -(1 << bits) <= number < 1 << bits:
-            return size
-    return len(value) + (1 if len(value) < 1 << 6 else 2 if len(value) < 1 << 14 else 5)
+    """Bytes that the value takes in an RDB file."""
+    return value_size(call.db, key, call.config.rdb_version, call.config.rdbcompression)
 
 
 @subcommand("SDSLEN", 1, 1, "<key>", "Show the lengths of a key and its string value.")

@@ -160,7 +160,7 @@ def use(db: Any, chance: random.Random) -> None:
 def change(db: Any, view: Any, chance: random.Random) -> None:
     """What commands do to a value, so that its encoding changes under way."""
     if isinstance(view, List):
-        view.insert(view.index(0), b"new", True)
+        view.insert(view.items()[0], b"new", True)
         view.replace(-1, b"x" * 100)
         view.push([word(chance) for _ in range(20)], TAIL)
         view.remove(b"new", 0)

@@ -83,6 +83,8 @@ def flushall(call: Call, *words: bytes) -> str:
         multi.all_changed(db)
         call.server.blocking.emptied(db)
     call.dirty += call.db.keyspace.flush(lazy)
+    if call.server.snapshots.emptied():
+        call.dirty = 0
     _told_even_if_empty(call)
     return OK
 

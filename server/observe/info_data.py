@@ -7,30 +7,33 @@ from server.observe import process
 from server.registry.command import COMMANDS, every_command
 from server.registry.info import section
 
-# ---- persistence: idle until the part is built
+# ---- persistence
 persistence = section("persistence", "Persistence")
 persistence.field("loading", lambda s: int(s.loading), metric="loading_dump_file")
-for _name, _value, _metric in (
-    ("async_loading", 0, "async_loading"),
-    ("current_cow_peak", 0, ""),
-    ("current_cow_size", 0, ""),
-    ("current_cow_size_age", 0, ""),
-    ("current_fork_perc", "0.00", ""),
-    ("current_save_keys_processed", 0, ""),
-    ("current_save_keys_total", 0, ""),
-):
-    persistence.field(_name, _value, metric=_metric)
+persistence.field("async_loading", 0, metric="async_loading")
+persistence.field("current_cow_peak", lambda s: s.child.cow_peak)
+persistence.field("current_cow_size", lambda s: s.child.cow_size)
+persistence.field("current_cow_size_age", lambda s: s.child.cow_age())
+persistence.field("current_fork_perc", lambda s: f"{s.child.percent():.2f}")
+persistence.field("current_save_keys_processed", lambda s: s.child.keys_processed)
+persistence.field("current_save_keys_total", lambda s: s.child.keys_total)
 persistence.field("rdb_changes_since_last_save", lambda s: s.dirty, metric="rdb_changes_since_last_save")
-persistence.field("rdb_bgsave_in_progress", 0, metric="rdb_bgsave_in_progress")
-persistence.field("rdb_last_save_time", lambda s: int(s.start_time), metric="rdb_last_save_timestamp_seconds")
+persistence.field("rdb_bgsave_in_progress", lambda s: int(s.snapshots.in_progress), metric="rdb_bgsave_in_progress")
+persistence.field("rdb_last_save_time", lambda s: s.snapshots.last_save, metric="rdb_last_save_timestamp_seconds")
+persistence.field(
+    "rdb_last_bgsave_status", lambda s: "ok" if s.snapshots.last_ok else "err", metric="rdb_last_bgsave_status"
+)
+persistence.field("rdb_last_bgsave_time_sec", lambda s: s.snapshots.last_seconds, metric="rdb_last_bgsave_duration_sec")
+persistence.field(
+    "rdb_current_bgsave_time_sec", lambda s: s.child.seconds("rdb"), metric="rdb_current_bgsave_duration_sec"
+)
+persistence.field("rdb_saves", lambda s: s.snapshots.count, metric="rdb_saves_total")
+persistence.field("rdb_last_cow_size", lambda s: s.snapshots.last_cow_size, metric="rdb_last_cow_size_bytes")
+persistence.field(
+    "rdb_last_load_keys_expired", lambda s: s.progress.keys_expired, metric="rdb_last_load_expired_keys"
+)
+persistence.field("rdb_last_load_keys_loaded", lambda s: s.progress.keys_loaded, metric="rdb_last_load_loaded_keys")
 for _name, _value, _metric in (
-    ("rdb_last_bgsave_status", "ok", "rdb_last_bgsave_status"),
-    ("rdb_last_bgsave_time_sec", -1, "rdb_last_bgsave_duration_sec"),
-    ("rdb_current_bgsave_time_sec", -1, "rdb_current_bgsave_duration_sec"),
-    ("rdb_saves", 0, "rdb_saves_total"),
-    ("rdb_last_cow_size", 0, "rdb_last_cow_size_bytes"),
-    ("rdb_last_load_keys_expired", 0, "rdb_last_load_expired_keys"),
-    ("rdb_last_load_keys_loaded", 0, "rdb_last_load_loaded_keys"),
     ("aof_enabled", 0, "aof_enabled"),
     ("aof_rewrite_in_progress", 0, "aof_rewrite_in_progress"),
     ("aof_rewrite_scheduled", 0, "aof_rewrite_scheduled"),
@@ -45,6 +48,18 @@ for _name, _value, _metric in (
     ("module_fork_last_cow_size", 0, "module_fork_last_cow_size"),
 ):
     persistence.field(_name, _value, metric=_metric)
+
+
+def _loading(s: Any) -> bool:
+    return bool(s.loading)
+
+
+persistence.field("loading_start_time", lambda s: int(s.progress.started), metric="loading_start_time", shown=_loading)
+persistence.field("loading_total_bytes", lambda s: s.progress.total, metric="loading_total_bytes", shown=_loading)
+persistence.field("loading_rdb_used_mem", lambda s: s.progress.used_memory, shown=_loading)
+persistence.field("loading_loaded_bytes", lambda s: s.progress.loaded, metric="loading_loaded_bytes", shown=_loading)
+persistence.field("loading_loaded_perc", lambda s: f"{s.progress.percent():.2f}", shown=_loading)
+persistence.field("loading_eta_seconds", lambda s: s.progress.remaining_seconds(), shown=_loading)
 
 # ---- stats
 stats = section("stats", "Stats")

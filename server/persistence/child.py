@@ -100,8 +100,8 @@ class Child:
         return bool(self.kind)
 
     def start(self, kind: str, work: Callable[[Report], Any], done: Callable[[int, int], None]) -> None:
-        """Fork. In the child `work(report)` runs, and unless it raises or returns False the exit code is 0. In the parent
-        done(exit code, signal) is called when the child has ended. OSError when there can be no child."""
+        """Fork. In the child `work(report)` runs, and unless it raises or returns False the exit code is 0. In the
+        parent done(exit code, signal) is called when the child has ended. OSError when there can be no child."""
         server = self._server
         if self.alive:
             raise FileExistsError(17, os.strerror(17))
@@ -195,7 +195,10 @@ class Child:
         os.close(self._pipe)
         done, self.kind, self.pid = self._done, "", 0
         table.avoid_resize(False)
-        done(os.WEXITSTATUS(status) if os.WIFEXITED(status) else -1, os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0)
+        if os.WIFSIGNALED(status):
+            done(-1, os.WTERMSIG(status))
+        else:
+            done(os.WEXITSTATUS(status), 0)
         self.keys_processed = self.keys_total = self.cow_size = self.cow_peak = 0
         for hook in self.ended:
             hook()

@@ -86,7 +86,9 @@ def _folder() -> str:
         return "unknown"
 
 
-def save(server: Any, name: str, report: Callable[[int], None] = lambda keys: None, *, keep_cache: bool = False) -> None:
+def save(
+    server: Any, name: str, report: Callable[[int], None] = lambda keys: None, *, keep_cache: bool = False
+) -> None:
     """Write a snapshot under this name. Errors: SaveFailed; the file that had the name is then as it was."""
     log = server.log
     temporary = temporary_name(os.getpid())
@@ -178,8 +180,8 @@ def _complain(server: Any, reader: RdbReader, why: str) -> None:
     elif why == "the same key twice":
         log.warning("RDB has duplicated key '%s' in DB", reader.last_key.decode("utf-8", "surrogateescape"))
     else:
-        log.warning("Internal error in RDB reading offset %d, function at rdb_load -> %s (key '%s')", reader.position, why,
-                    reader.last_key.decode("utf-8", "surrogateescape"))
+        log.warning("Internal error in RDB reading offset %d, function at rdb_load -> %s (key '%s')", reader.position,
+                    why, reader.last_key.decode("utf-8", "surrogateescape"))
         log.warning("Short read or OOM loading DB. Unrecoverable error, aborting now.")
 
 
@@ -193,8 +195,8 @@ def read_from(server: Any, data: Any, start: int = 0, *, aof_base: bool = False,
     clock.refresh()
     reader = RdbReader(
         server.keyspace, data, start, on_field=told, on_library=server.snapshots.load_library,
-        checksum=config.rdbchecksum and not settings.skip_checksum_validation, drop_expired=not (aof_base or keep_expired),
-        replace=replace, delay_us=config.key_load_delay,
+        checksum=config.rdbchecksum and not settings.skip_checksum_validation,
+        drop_expired=not (aof_base or keep_expired), replace=replace, delay_us=config.key_load_delay,
     )
     try:
         reader.begin()

@@ -12,7 +12,7 @@ class RdbReader:
     keys_loaded: int
     keys_expired: int
     keys_empty: int
-    name_of_last: bytes
+    last_key: bytes
     def __init__(
         self, keyspace: Keyspace, data: Any, start: int = 0, *, on_field: Callable[[bytes, bytes], None],
         on_library: Callable[[bytes], None], checksum: bool = True, drop_expired: bool = True, replace: bool = False,
@@ -22,3 +22,4 @@ class RdbReader:
     def position(self) -> int: ...
     def begin(self) -> None: ...
     def step(self, size: int) -> bool: ...
+    def close(self) -> None: ...

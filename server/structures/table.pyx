@@ -47,11 +47,19 @@ cdef enum:
     MIN_FILL = 10                      # percent; below it table_shrink_if_sparse shrinks
     EMPTY_VISITS = 10                  # empty buckets that one rehash step may skip
     FORGET_BUCKETS = 32768             # RETIRE_SLICE in buckets
+    FORCE_RATIO = 5                    # entries per bucket at which a table grows even if resizing is to be avoided
     FAIR_SAMPLE = 15                   # entries that table_fair_random chooses from
     RANDOM_TRIES = 256                 # random buckets tried before walking on to the next entry
     DYING = 0x7FFFFFFF                 # pause_rehash of a table that table_free_step takes apart
 
 cdef uint64_t random_state
+cdef bint _avoid_resize = False        # a forked child shares our pages: moving entries would copy them
+
+
+def avoid_resize(bint yes) -> None:
+    """Begin no resize and move no entry, in all tables, until taken back. A table that is far too small grows all the same."""
+    global _avoid_resize
+    _avoid_resize = yes
 
 
 cdef inline uint64_t _random() noexcept nogil:
@@ -167,7 +175,7 @@ cdef size_t table_rehash_steps(Table* t, size_t buckets) noexcept nogil:
     Returns 1 while there is more to do, 0 when no rehash is under way (any more) or it is paused.
     """
     cdef size_t empty = buckets * EMPTY_VISITS
-    if t.rehash_index < 0 or t.pause_rehash > 0:
+    if t.rehash_index < 0 or t.pause_rehash > 0 or unlikely(_avoid_resize):
         return 0
     while buckets and t.used[0]:
         while t.buckets[0][t.rehash_index] == NULL:
@@ -193,7 +201,7 @@ cdef size_t table_rehash_us(Table* t, int64_t microseconds) noexcept nogil:
     cdef size_t moved = 0
     if mem_retired != NULL:
         mem_retire_step()
-    if t.rehash_index < 0 or t.pause_rehash > 0:
+    if t.rehash_index < 0 or t.pause_rehash > 0 or _avoid_resize:
         return 0
     clock_gettime(CLOCK_MONOTONIC, &now)
     until = <int64_t>now.tv_sec * 1000000000 + now.tv_nsec + microseconds * 1000
@@ -217,7 +225,7 @@ cdef bint table_resize_hint(Table* t, size_t entries) noexcept nogil:
 
 cdef bint table_shrink_if_sparse(Table* t) noexcept nogil:
     """Begin to shrink to the power of two at or above the entries if less than 10 % of the buckets' number is used."""
-    if t.rehash_index >= 0 or t.pause_rehash > 0 or t.no_shrink > 0 or t.mask[0] + 1 <= INITIAL_BUCKETS:
+    if t.rehash_index >= 0 or t.pause_rehash > 0 or t.no_shrink > 0 or _avoid_resize or t.mask[0] + 1 <= INITIAL_BUCKETS:
         return 0
     if t.used[0] * 100 >= (t.mask[0] + 1) * MIN_FILL:
         return 0
@@ -361,7 +369,8 @@ cdef Entry* _insert(Table* t, const char* key, size_t length, uint64_t hash, uin
         mem_retire_step()
     if t.rehash_index >= 0:
         table_rehash_steps(t, 1)
-    elif unlikely(t.used[0] > t.mask[0]) and t.pause_rehash <= 0:
+    elif unlikely(t.used[0] > t.mask[0]) and t.pause_rehash <= 0 and (
+            not _avoid_resize or t.used[0] // FORCE_RATIO > t.mask[0]):
         _start_resize(t, _power_of_two(t.used[0] + 1))
     which = 1 if t.rehash_index >= 0 else 0
     slot = &t.buckets[which][hash & t.mask[which]]

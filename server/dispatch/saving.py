@@ -1,0 +1,89 @@
+"""What persistence needs of the loop: its place in cron, gates, shutdown and start-up.
+
+The room of persistence lies below this one and knows no gate and no shutdown; here its hooks are filled.
+"""
+
+from typing import Any
+
+from server.clients import multi
+from server.dispatch import conditions
+from server.dispatch.gates import gate
+from server.dispatch.shutdown import NOSAVE, SAVE, CannotStop
+from server.persistence import rdb_file
+from server.persistence.child import Child
+from server.persistence.loading import Interrupted, Loading
+from server.persistence.rdb_load import BadFile
+from server.persistence.snapshot import Snapshots
+from server.registry.command import WRITE
+from server.registry.errors import CommandError
+
+MISCONF = (
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that "
+    "may modify the data set are disabled, because this instance is configured to report errors during writes if RDB "
+    "snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB "
+    "error."
+)
+
+
+@gate("disk", lambda command: command.has(WRITE) or command.name == "ping")
+def disk(call: Any) -> None:
+    """No writes (and no PING, for those who watch) while snapshots fail."""
+    if call.server.snapshots.refuses_writes():
+        raise CommandError(MISCONF)
+
+
+def wire(server: Any) -> None:
+    """Give the server its Child, Loading and Snapshots, and these their places."""
+    server.child = Child(server)
+    server.progress = Loading(server)
+    server.snapshots = snapshots = Snapshots(server)
+    server.progress.switch = lambda on: conditions.slow_because("loading", on)
+    snapshots.on_health = lambda refuse: conditions.slow_because("disk", refuse)
+    server.config.on_change("save", snapshots.check_health)
+    server.config.on_change("stop-writes-on-bgsave-error", snapshots.check_health)
+    server.cron.every(0, snapshots.tick)
+    server.shutdown.final_steps.append(lambda words: last_snapshot(server, words))
+
+
+def last_snapshot(server: Any, words: frozenset[str]) -> None:
+    """A final step of shutting down: end a BGSAVE under way, and save if save points or the caller say so."""
+    if server.snapshots.in_progress:
+        server.log.warning("There is a child saving an .rdb. Killing it!")
+        server.snapshots.kill_child()
+    if SAVE in words or (server.config.save and NOSAVE not in words):
+        server.log.notice("Saving the final RDB snapshot before exiting.")
+        if server.process.supervised == "systemd":
+            server.process.notify("STATUS=Saving the final RDB snapshot\n")
+        if not server.snapshots.save(keep_cache=True):
+            raise CannotStop("Error trying to save the DB")
+
+
+def reload(server: Any, *, save: bool, flush: bool, merge: bool) -> None:
+    """DEBUG RELOAD: save, empty, load; merge: keys of the file replace those that are there. Errors: CommandError."""
+    if save and not server.snapshots.save():
+        raise CommandError("ERR")
+    if flush:
+        for db in server.keyspace.databases:
+            multi.all_changed(db)
+        server.keyspace.flush(False)
+    try:
+        if not rdb_file.load(server, server.config.dbfilename, replace=merge):
+            raise FileNotFoundError
+    except (BadFile, OSError):
+        raise CommandError("ERR Error trying to load the RDB dump, check server logs.") from None
+    except Interrupted:
+        pass
+    server.log.notice("DB reloaded by DEBUG RELOAD")
+
+
+def load(server: Any) -> bool:
+    """At start: the data of the last time. False: the server must not go on, because it cannot or was told to end."""
+    try:
+        server.snapshots.load()
+    except Interrupted:
+        return False
+    except (BadFile, OSError):
+        server.log.warning("Fatal error loading the DB, check server logs. Exiting.")
+        server.exit_status = 1
+        return False
+    return True

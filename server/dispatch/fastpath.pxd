@@ -22,8 +22,8 @@ cdef void fast_written_as(Client c, Batch* b, Request* r, int64_t changes, const
     # the same, but what is passed on is "name key value"
 cdef void fast_warm_members(Batch* b, Request* r, Table* members) noexcept
     # r works on a large hash or set. When it begins a run of commands like it in a pipeline, fetch what the run will touch
-cdef void fast_written_with(Client c, Batch* b, Request* r, int64_t changes, uint32_t at, const char* word, size_t length) noexcept
-    # the same, but what is passed on has this word at index `at`
+cdef void fast_written_with(Client c, Batch* b, Request* r, int64_t changes, uint32_t at, uint32_t count, const char** words, const size_t* lengths) noexcept
+    # the same, but what is passed on has these words from index `at` on
 
 cdef inline bint fast_expired(Entry* e, Keyspace shared) noexcept:
     return e.klen & ENTRY_EXPIRE and entry_expire(e) < shared.clock.unix_ms

@@ -79,8 +79,8 @@ cdef void fast_warm_members(Batch* b, Request* r, Table* members) noexcept:
         table_prefetch_entry(members, hashes[i])
 
 
-cdef void fast_written_with(Client c, Batch* b, Request* r, int64_t changes, uint32_t at, const char* word,
-                            size_t length) noexcept:
+cdef void fast_written_with(Client c, Batch* b, Request* r, int64_t changes, uint32_t at, uint32_t count,
+                            const char** words, const size_t* lengths) noexcept:
     cdef uint32_t i
     _conditions.dirty += changes
     if not _propagation.wanted:
@@ -88,8 +88,8 @@ cdef void fast_written_with(Client c, Batch* b, Request* r, int64_t changes, uin
     _propagation.feed_raw(c.db.index, NULL, 0)
     write_header(&_propagation.stream, c'*', r.arg_count)
     for i in range(r.arg_count):
-        if i == at:
-            write_bulk(&_propagation.stream, word, length)
+        if at <= i < at + count:
+            write_bulk(&_propagation.stream, words[i - at], lengths[i - at])
         else:
             write_bulk(&_propagation.stream, arg_at(b, r, i), arg_length(b, r, i))
 

@@ -167,6 +167,31 @@ def test_approximate_trimming_takes_a_bite_at_a_time(raw: Connection, configure:
     assert raw("XTRIM", "s", "MAXLEN", "~", 0, "LIMIT", 0) == 1000
 
 
+def test_plain_forms_and_others_agree(both: Pair) -> None:
+    """What a fast path takes, and forms beside it that it leaves to the definition."""
+    for i in range(1, 251):
+        both("XADD", "s", f"{i}-{i}", "f", i)
+    for start, end in (("-", "+"), ("5", "7"), ("5-5", "7-6"), ("5-6", "7-"), ("007", "9"), ("(5", "9"), ("9", "5"),
+    ("x", "9"),
+                       ("", "+"), ("5", f"{MOST}"), (f"{MOST}", "+"), ("+", "-"), ("5-x", "9"), ("-5", "9"),
+                       ("5", "9-9-9")):
+        for count in (1, 3, 100, 200, 201, 0, -1, "x"):
+            both("XRANGE", "s", start, end, "COUNT", count)
+            both("XREVRANGE", "s", end, start, "count", count)
+    both("XRANGE", "absent", "-", "+", "COUNT", 1)
+    both("XADD", "s", "MAXLEN", "~", 100, "*")
+    both("XADD", "s", "MAXLEN", "~", 100, "*", "f")
+    both("XADD", "s", "maxlen", "-1", "*", "f", "v")
+    both("XGROUP", "CREATE", "s", "g", "0")
+    both("XREADGROUP", "GROUP", "g", "c", "COUNT", 9, "STREAMS", "s", ">")
+    for ids in (("1",), ("1-1",), ("1-1", "2-2", "2-2"), ("3-3", "x"), ("3-03", "4-"),
+    ("3-03",), ("5-5", "6-6", "9-9") * 30):
+        both("XACK", "s", "g", *ids)
+        both("XACK", "s", "none", *ids)
+        both("XACK", "absent", "g", *ids)
+    both("XPENDING", "s", "g")
+
+
 # ---- big streams, whose nodes are squeezed
 def test_a_stream_of_many_nodes(raw: Connection) -> None:
     entries = [[b"%d-0" % i, [b"name", b"user%d" % (i % 7), b"number", b"%d" % i]] for i in range(1, 3001)]

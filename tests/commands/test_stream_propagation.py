@@ -75,6 +75,17 @@ def test_how_far_trimming_went(raw: Connection, told: Told, configure: Callable[
                                                                                                   "MAXLEN", "4"]]
 
 
+def test_trimming_while_the_server_chooses_ids(raw: Connection, told: Told,
+                                               configure: Callable[[str, Any], None]) -> None:
+    configure("stream-node-max-entries", 10)
+    ids = [raw("XADD", "s", "MAXLEN", *words, "*", "f", "v").decode()
+           for words in [(3,)] * 4 + [("=", 3)] + [("~", 4)] * 20]
+    left = [4, 5, 6, 7, 8, 9, 10, 11, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 4, 5]       # as a real server's
+    assert raw("XLEN", "s") == left[-1]
+    options = [["3"]] * 4 + [["=", "3"]] + [["=", str(length)] for length in left]
+    assert told() == [["XADD", "s", "MAXLEN", *words, id, "f", "v"] for words, id in zip(options, ids, strict=True)]
+
+
 def test_reading_in_a_group(raw: Connection, told: Told) -> None:
     raw.pipeline([("XADD", "s", f"{i}-0", "f", "v") for i in range(1, 6)])
     raw("XGROUP", "CREATE", "s", "g", "0", "ENTRIESREAD", 0)

@@ -30,6 +30,8 @@ cdef class Loop:
     cdef public uint64_t output_watermark      # bytes
     cdef public object timers
     cdef public bint stopping
+    cdef Client protected              # its command serves other clients meanwhile: not forgotten before that is over
+    cdef list gone                     # protected clients whose connection went
     cdef public uint64_t cycles        # eventloop_cycles
     cdef public uint64_t duration_us   # eventloop_duration_sum
     cdef public uint64_t command_us    # eventloop_duration_cmd_sum

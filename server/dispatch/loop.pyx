@@ -51,6 +51,7 @@ cdef class Loop:
         self.to_close = []
         self.to_resume = []
         self.before_sleep = []
+        self.gone = []
         self.timers = Timers()
         self.output_watermark = <uint64_t>-1
 
@@ -90,6 +91,8 @@ cdef class Loop:
         self.handle_events()
         if self.to_resume:
             self.resume_all()
+        if self.gone and self.protected is None:
+            self.forget_gone()
         if _clock.monotonic_us >= self.timers.next_due_us:
             self.timers.run_due(_clock.monotonic_us)
         return started
@@ -168,6 +171,9 @@ cdef class Loop:
     cdef int forget(self, Client client) except -1:
         """The connection is gone for good."""
         client.state |= CLIENT_CLOSE_ASAP
+        if client is self.protected:
+            self.gone.append(client)
+            return 0
         if client.batch != NULL:
             self.io.give_back(client.batch)
             client.batch = NULL
@@ -176,6 +182,20 @@ cdef class Loop:
         client.loop = None
         self.connected.pop(client.id, None)
         return 0
+
+    def protect(self, Client client) -> None:
+        """Keep what belongs to this client although its connection may go: a command of it is under way that serves
+        others meanwhile (turn_once). None: that is over."""
+        self.protected = client
+
+    def forget_gone(self) -> None:
+        """Forget the protected clients that went."""
+        while self.gone:
+            self.forget(self.gone.pop())
+
+    def everybody(self) -> list[Client]:
+        """All clients that are connected."""
+        return list(self.connected.values())
 
     # ---- execution
     cdef int execute_group(self, PyObject** group, int count) except -1:

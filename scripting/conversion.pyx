@@ -1,0 +1,319 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The two directions.
+
+A command's reply: integer -> number, bulk -> string, null -> false (nil in RESP3), array -> table, status -> {ok = ...},
+error -> {err = ...}; with redis.setresp(3) also map -> {map = ...}, set -> {set = ...}, double -> {double = ...}, boolean,
+{big_number = ...}, {verbatim_string = {string, format}}.
+
+What a script returns: a number loses its fraction, a table ends at its first nil, true is 1 and false null (with
+redis.setresp(3) they are booleans), and the tables above are what they stand for.
+
+Lua is called here with the memory limit off, so nothing raises.
+"""
+from libc.stddef cimport size_t
+from libc.stdint cimport INT64_MIN, int64_t
+from libc.stdlib cimport strtod, strtoll
+from libc.string cimport memchr, memcpy, strlen
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+
+from iothreads.resp_writer cimport format_double, format_signed
+from scripting.lua cimport (LUA_BOOLEAN, LUA_NIL, LUA_NUMBER, LUA_STRING, LUA_TABLE, lua, lua_pop, lua_State)
+from server.registry.reply_writer cimport encode_reply
+
+from server.registry.errors import CommandError
+from server.registry.reply import BigNumber, Pairs, SetOf, Verbatim
+
+cdef object _CommandError = CommandError
+cdef enum:
+    DEEPEST = 2000                     # tables within tables that a script may return
+
+
+class CountedError(CommandError):
+    """An error that the statistics have counted already: a command's, passed on by a script."""
+
+    counted = True
+
+
+# ---- to Lua
+cdef void push_error_reply(lua_State* L, const char* text, size_t length, bint counted) noexcept nogil:
+    """Without a code the error gets ERR; line breaks at the end go."""
+    cdef const char* space = <const char*>memchr(text, c' ', length)
+    while length and (text[length - 1] == c'\n' or text[length - 1] == c'\r'):
+        length -= 1
+    lua.createtable(L, 0, 2)
+    if space == NULL:
+        lua.pushstring(L, "ERR ")
+        lua.pushlstring(L, text, length)
+        lua.concat(L, 2)
+    else:
+        lua.pushlstring(L, text, length)
+    lua.setfield(L, -2, "err")
+    if counted:
+        lua.pushboolean(L, 1)
+        lua.setfield(L, -2, "ignore_error_stats_update")
+
+
+cdef const char* _line_end(const char* at) noexcept nogil:
+    while at[0] != c'\r':
+        at += 1
+    return at
+
+
+cdef const char* push_wire(lua_State* L, const char* at) noexcept nogil:
+    cdef char kind = at[0]
+    cdef const char* end
+    cdef int64_t count, i
+    lua.checkstack(L, 6)
+    if kind == c'$':
+        count = strtoll(at + 1, <char**>&end, 10)
+        if count < 0:
+            lua.pushboolean(L, 0)
+            return end + 2
+        lua.pushlstring(L, end + 2, count)
+        return end + 4 + count
+    end = _line_end(at)
+    if kind == c':':
+        lua.pushnumber(L, <double>strtoll(at + 1, NULL, 10))
+    elif kind == c'+':
+        lua.createtable(L, 0, 1)
+        lua.pushlstring(L, at + 1, end - at - 1)
+        lua.setfield(L, -2, "ok")
+    elif kind == c'-':
+        push_error_reply(L, at + 1, end - at - 1, True)
+    elif kind == c'*' or kind == c'>':
+        count = strtoll(at + 1, NULL, 10)
+        end += 2
+        if count < 0:
+            lua.pushboolean(L, 0)
+            return end
+        lua.createtable(L, <int>count, 0)
+        for i in range(count):
+            end = push_wire(L, end)
+            lua.rawseti(L, -2, <int>i + 1)
+        return end
+    elif kind == c'%':
+        count = strtoll(at + 1, NULL, 10)
+        end += 2
+        lua.createtable(L, 0, 1)
+        lua.createtable(L, 0, <int>count)
+        for i in range(count):
+            end = push_wire(L, push_wire(L, end))
+            _set_pair(L)
+        lua.setfield(L, -2, "map")
+        return end
+    elif kind == c'~':
+        count = strtoll(at + 1, NULL, 10)
+        end += 2
+        lua.createtable(L, 0, 1)
+        lua.createtable(L, 0, <int>count)
+        for i in range(count):
+            end = push_wire(L, end)
+            lua.pushboolean(L, 1)
+            _set_pair(L)
+        lua.setfield(L, -2, "set")
+        return end
+    elif kind == c'#':
+        lua.pushboolean(L, at[1] == c't')
+    elif kind == c',':
+        lua.createtable(L, 0, 1)
+        lua.pushnumber(L, strtod(at + 1, NULL))
+        lua.setfield(L, -2, "double")
+    elif kind == c'(':
+        lua.createtable(L, 0, 1)
+        lua.pushlstring(L, at + 1, end - at - 1)
+        lua.setfield(L, -2, "big_number")
+    elif kind == c'=':
+        count = strtoll(at + 1, NULL, 10)
+        lua.createtable(L, 0, 1)
+        lua.createtable(L, 0, 2)
+        lua.pushlstring(L, end + 6, count - 4)
+        lua.setfield(L, -2, "string")
+        lua.pushlstring(L, end + 2, 3)
+        lua.setfield(L, -2, "format")
+        lua.setfield(L, -2, "verbatim_string")
+        return end + 4 + count
+    elif kind == c'|':
+        count = strtoll(at + 1, NULL, 10)
+        end += 2
+        for i in range(2 * count):
+            end = push_wire(L, end)
+            lua_pop(L, 1)
+        return push_wire(L, end)
+    else:                              # _
+        lua.pushnil(L)
+    return end + 2
+
+
+cdef void _set_pair(lua_State* L) noexcept nogil:
+    """table, key, value -> table; a key that no Lua table takes is left out."""
+    cdef double number
+    if lua.type(L, -2) == LUA_NIL:
+        lua_pop(L, 2)
+        return
+    lua.rawset(L, -3)
+
+
+cdef int push_reply(lua_State* L, object reply, int resp) except -1:
+    cdef bytes text
+    cdef type kind = type(reply)
+    cdef int i
+    if kind is bytes:
+        lua.pushlstring(L, PyBytes_AS_STRING(<bytes>reply), PyBytes_GET_SIZE(<bytes>reply))
+    elif kind is int:
+        lua.pushnumber(L, <double><int64_t>reply)
+    elif reply is None:
+        if resp == 3:
+            lua.pushnil(L)
+        else:
+            lua.pushboolean(L, 0)
+    elif kind is str:
+        text = (<str>reply).encode("utf-8", "surrogateescape")
+        lua.createtable(L, 0, 1)
+        lua.pushlstring(L, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+        lua.setfield(L, -2, "ok")
+    elif kind is list:
+        lua.checkstack(L, 6)
+        lua.createtable(L, <int>len(<list>reply), 0)
+        i = 0
+        for item in <list>reply:
+            i += 1
+            push_reply(L, item, resp)
+            lua.rawseti(L, -2, i)
+    elif isinstance(reply, _CommandError):
+        text = reply.text
+        push_error_reply(L, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), True)
+    else:
+        text = encode_reply(reply, resp)
+        push_wire(L, PyBytes_AS_STRING(text))
+    return 0
+
+
+cdef size_t number_text(double number, char* text) noexcept nogil:
+    cdef int64_t whole
+    if -9223372036854775808.0 <= number < 9223372036854775808.0:
+        whole = <int64_t>number
+        if <double>whole == number:
+            return format_signed(text, whole) - text
+    return format_double(text, number)
+
+
+# ---- from Lua
+cdef int64_t _truncated(double number) noexcept:
+    if number != number or number >= 9223372036854775808.0 or number < -9223372036854775808.0:
+        return INT64_MIN
+    return <int64_t>number
+
+
+cdef bytes _bytes_at(lua_State* L, int index):
+    cdef size_t length
+    cdef const char* text = lua.tolstring(L, index, &length)
+    return PyBytes_FromStringAndSize(text, length)
+
+
+cdef bytes _line_at(lua_State* L, int index):
+    """For one line of the protocol: a C string, line breaks become spaces."""
+    cdef bytes text = lua.tolstring(L, index, NULL)
+    return text.replace(b"\r", b" ").replace(b"\n", b" ")
+
+
+cdef int _field(lua_State* L, const char* name) noexcept:
+    """Push a field of the table on top; its type."""
+    lua.pushstring(L, name)
+    lua.rawget(L, -2)
+    return lua.type(L, -1)
+
+
+cdef object pop_reply(lua_State* L, int resp, object count_error):
+    return _pop(L, resp, count_error, 0)
+
+
+cdef object _pop(lua_State* L, int resp, object count_error, int depth):
+    cdef int kind = lua.type(L, -1)
+    if kind == LUA_TABLE:
+        reply = _table(L, resp, count_error, depth)
+    elif kind == LUA_STRING:
+        reply = _bytes_at(L, -1)
+    elif kind == LUA_NUMBER:
+        reply = _truncated(lua.tonumber(L, -1))
+    elif kind == LUA_BOOLEAN:
+        if resp == 3:
+            reply = bool(lua.toboolean(L, -1))
+        else:
+            reply = 1 if lua.toboolean(L, -1) else None
+    else:
+        reply = None
+    lua_pop(L, 1)
+    return reply
+
+
+cdef object _table(lua_State* L, int resp, object count_error, int depth):
+    cdef int top = lua.gettop(L)
+    cdef int i = 0
+    cdef list items
+    if depth >= DEEPEST or not lua.checkstack(L, 8):
+        error = _CommandError("ERR reached lua stack limit")
+        count_error(error)
+        return error if depth else CountedError(error.text)
+    if _field(L, "err") == LUA_STRING:
+        text = _line_at(L, -1)
+        lua.settop(L, top)
+        counted = _field(L, "ignore_error_stats_update") == LUA_BOOLEAN and lua.toboolean(L, -1)
+        lua.settop(L, top)
+        error = CountedError(text)
+        if not counted:
+            count_error(error)
+        return error
+    lua.settop(L, top)
+    if _field(L, "ok") == LUA_STRING:
+        text = _line_at(L, -1)
+        lua.settop(L, top)
+        return (<bytes>text).decode("utf-8", "surrogateescape")
+    lua.settop(L, top)
+    if _field(L, "double") == LUA_NUMBER:
+        number = lua.tonumber(L, -1)
+        lua.settop(L, top)
+        return number
+    lua.settop(L, top)
+    if _field(L, "big_number") == LUA_STRING:
+        text = _bytes_at(L, -1).replace(b"\r", b" ").replace(b"\n", b" ")
+        lua.settop(L, top)
+        return BigNumber(text)
+    lua.settop(L, top)
+    if _field(L, "verbatim_string") == LUA_TABLE:
+        if _field(L, "format") == LUA_STRING:
+            format = _line_at(L, -1)[:3].ljust(3)
+            lua_pop(L, 1)
+            if _field(L, "string") == LUA_STRING:
+                reply = Verbatim(_bytes_at(L, -1), (<bytes>format).decode("latin-1"))
+                lua.settop(L, top)
+                return reply
+    lua.settop(L, top)
+    if _field(L, "map") == LUA_TABLE:
+        items = []
+        lua.pushnil(L)
+        while lua.next(L, -2):
+            lua.pushvalue(L, -2)
+            key = _pop(L, resp, count_error, depth + 1)
+            items.append((key, _pop(L, resp, count_error, depth + 1)))
+        lua.settop(L, top)
+        return Pairs(items)
+    lua.settop(L, top)
+    if _field(L, "set") == LUA_TABLE:
+        items = []
+        lua.pushnil(L)
+        while lua.next(L, -2):
+            lua_pop(L, 1)
+            lua.pushvalue(L, -1)
+            items.append(_pop(L, resp, count_error, depth + 1))
+        lua.settop(L, top)
+        return SetOf(items)
+    lua.settop(L, top)
+    items = []
+    while True:
+        i += 1
+        lua.rawgeti(L, -1, i)
+        if lua.type(L, -1) == LUA_NIL:
+            lua_pop(L, 1)
+            return items
+        items.append(_pop(L, resp, count_error, depth + 1))

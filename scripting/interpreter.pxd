@@ -1,0 +1,22 @@
+# cython: language_level=3
+"""One Lua state: EVAL has one, functions have another."""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t
+
+from scripting.lua cimport lua_State
+from scripting.sandbox cimport Limits
+
+cdef class Interpreter:
+    cdef lua_State* L
+    cdef Limits limits
+    cdef int globals                   # registry: the real globals
+    cdef int face                      # registry: the read-only face of them that scripts have
+    cdef int library                   # registry: what a library finds instead of them while it is loaded; 0: not for libraries
+    cdef int calls                     # since the collector was last given a slice
+    cdef void open_library_globals(self) noexcept
+    cdef push_strings(self, list strings)
+    cdef void reset_globals(self) noexcept
+    cdef int run(self, int arguments, int handler) noexcept
+    cdef object failure(self, bytes name)
+    cdef bytes field(self, const char* name)
+    cdef void show(self, int table) noexcept

@@ -1,0 +1,523 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""What scripts call: redis.call and pcall, replies, logging, and what a library registers itself with.
+
+A command of a script passes its own checks, in Redis's order: known, arity, allowed in scripts, stale replica, permission,
+read-only script, read-only replica and disk, memory, cluster. The checks that belong to other rooms are their gates.
+"""
+import hashlib
+
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+
+from scripting.conversion cimport number_text, push_error_reply, push_reply
+from scripting.lua cimport (LUA_FUNCTION, LUA_NIL, LUA_NUMBER, LUA_REGISTRY, LUA_STRING, LUA_TABLE, lua, lua_pop, lua_State)
+from scripting.sandbox cimport sandbox_offer, sandbox_push_error
+from server.clients.client cimport CLIENT_DENY_BLOCKING, CLIENT_FAKE, CLIENT_SCRIPT, Client
+from server.dispatch.executor cimport Executor
+from server.registry.clock cimport clock_state
+
+from scripting.conversion import CountedError
+from server.dispatch.call import Call
+from server.dispatch.gates import checks
+from server.registry.command import COMMANDS, DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
+from server.registry.errors import OUT_OF_MEMORY, CommandError
+from server.version import REDIS_VERSION
+
+cdef object _CommandError = CommandError
+cdef Run _run = None                   # the script under way
+cdef object _registering = None        # the library being loaded: register(name, function, description, flags)
+cdef dict _known = {}                  # command name as scripts write it -> Checked
+cdef object _log = None
+
+cdef enum:
+    KNOWN_MAX = 4096
+    ERROR = -1                         # raise what is on top
+
+
+cdef class Checked:
+    """A command and what scripts must be checked for."""
+    cdef readonly object command
+    cdef bint refused, writes, spreads, needs_memory
+    cdef tuple before                  # gates ahead of the checks of the script's own
+    cdef tuple writing                 # gates of commands that write, while the script has not written
+    cdef tuple after
+
+    def __cinit__(self, command):
+        self.command = command
+        self.refused = command.has(NOSCRIPT)
+        self.writes = command.has(WRITE)
+        self.spreads = command.has(WRITE | MAY_REPLICATE)
+        self.needs_memory = command.has(DENYOOM)
+        self.before = checks(command, ("stale",)) + checks(command, ("permitted",))
+        self.writing = checks(command, ("readonly-replica", "disk", "min-replicas")) if self.writes else ()
+        self.after = checks(command, ("cluster",))
+
+
+cdef Checked _find(list argv):
+    """The command that argv names, None when there is none."""
+    cdef bytes name = argv[0]
+    cdef Checked found = _known.get(name)
+    if found is None:
+        command = COMMANDS.get(name.decode("latin-1").lower())
+        if command is None:
+            return None
+        if len(_known) > KNOWN_MAX:
+            _known.clear()
+        _known[name] = found = Checked(command)
+    if found.command.subcommands and len(argv) > 1:
+        sub = found.command.subcommands.get((<bytes>argv[1]).decode("latin-1").lower())
+        return Checked(sub) if sub is not None else found if found.command.function is not None else None
+    return found
+
+
+cdef class Run:
+    """One script under way: made at its start, gone at its end."""
+
+    def __cinit__(self, server, Client client, Client caller, bytes name, list argv, bint eval, bint read_only,
+                  bint allow_oom, bint out_of_memory):
+        self.server = server
+        self.client = client
+        self.caller = caller
+        self.name = name
+        self.argv = argv
+        self.eval = eval
+        self.read_only = read_only
+        self.allow_oom = allow_oom
+        self.out_of_memory = out_of_memory
+        self.spread = 3
+        self.unix_us = clock_state().unix_us
+        client.db = caller.db
+        client.resp = 2
+        client.user = caller.user
+        client.authenticated = True
+        client.address = caller.address
+        client.state = CLIENT_SCRIPT | CLIENT_FAKE | CLIENT_DENY_BLOCKING
+
+    cdef object refuse(self, object command, str text):
+        """An error before the command ran."""
+        error = _CommandError(f"ERR {text}")
+        self.server.stats.count_error(error)
+        if command is not None:
+            command.record.rejected += 1
+        return error
+
+    cdef object execute(self, list argv):
+        """A command of the script: its reply, a CommandError included."""
+        cdef Checked checked = _find(argv)
+        cdef bint wanted
+        if checked is None:
+            return self.refuse(None, "Unknown Redis command called from script")
+        command = checked.command
+        if not command.arity_fits(len(argv)):
+            return self.refuse(command, "Wrong number of args calling Redis command from script")
+        if checked.refused:
+            return self.refuse(command, "This Redis command is not allowed from script")
+        if checked.before or checked.writing or checked.after or self.read_only or checked.needs_memory:
+            refusal = self.refusal(checked, argv)
+            if refusal is not None:
+                return refusal
+        if checked.writes:
+            self.wrote = True
+        executor = self.server.executor
+        if self.spread:
+            reply = executor.run(self.client, command, argv)
+        else:
+            propagation = self.server.propagation
+            wanted, propagation.wanted = propagation.wanted, False
+            try:
+                reply = executor.run(self.client, command, argv)
+            finally:
+                propagation.wanted = wanted
+        self.freeze_time()
+        return reply
+
+    cdef object refusal(self, object of, list argv):
+        """Why the command may not run, None when it may."""
+        cdef Checked checked = of
+        command = checked.command
+        call = Call(self.client, self.server, command, argv)
+        try:
+            for check in checked.before:
+                check(call)
+            if self.read_only and checked.spreads:
+                return self.refuse(command, "Write commands are not allowed from read-only scripts.")
+            if not self.wrote:
+                for check in checked.writing:
+                    check(call)
+                if checked.needs_memory and self.out_of_memory and not self.allow_oom:
+                    raise _CommandError(OUT_OF_MEMORY)
+            for check in checked.after:
+                check(call)
+        except _CommandError as error:
+            if error.text.startswith(b"NOPERM "):
+                return self.refuse(command, "ACL failure in script: " + error.text[7:].decode("utf-8", "surrogateescape"))
+            self.server.stats.count_error(error)
+            command.record.rejected += 1
+            return error
+        return None
+
+    cdef void freeze_time(self) noexcept:
+        """Scripts see the time at which they began."""
+        clock_state().unix_us = self.unix_us
+        clock_state().unix_ms = self.unix_us // 1000
+
+    def see_own_time(self) -> None:
+        """After others were served: the script's time again."""
+        self.freeze_time()
+
+
+def begin(Run run) -> None:
+    """That script is under way; None: none is."""
+    global _run
+    _run = run
+
+
+def registering(library) -> None:
+    """redis.register_function speaks to that library; None: no library is being loaded."""
+    global _registering
+    _registering = library
+
+
+def log_to(log) -> None:
+    """Where redis.log writes."""
+    global _log
+    _log = log
+
+
+cdef int script_resp() noexcept:
+    return 2 if _run is None else _run.client.resp
+
+
+# ---- redis.call and redis.pcall
+cdef bytes _bytes_at(lua_State* L, int index):
+    cdef size_t length
+    cdef const char* text = lua.tolstring(L, index, &length)
+    return PyBytes_FromStringAndSize(text, length)
+
+
+cdef list _arguments(lua_State* L):
+    """The words of a command; None when they are not strings and numbers, with the error on the (otherwise empty) stack."""
+    cdef int count = lua.gettop(L)
+    cdef int i, kind
+    cdef char text[64]
+    cdef list argv = []
+    for i in range(1, count + 1):
+        kind = lua.type(L, i)
+        if kind == LUA_STRING:
+            argv.append(_bytes_at(L, i))
+        elif kind == LUA_NUMBER:
+            argv.append(PyBytes_FromStringAndSize(text, number_text(lua.tonumber(L, i), text)))
+        else:
+            break
+    lua.settop(L, 0)
+    if count == 0:
+        sandbox_push_error(L, "Please specify at least one argument for this redis lib call")
+        return None
+    if len(argv) < count:
+        sandbox_push_error(L, "Lua redis lib command arguments must be strings or integers")
+        return None
+    return argv
+
+
+cdef int _command(lua_State* L, bint raises) noexcept:
+    try:
+        argv = _arguments(L)
+        if argv is None:
+            return ERROR if raises else 1
+        if _run is None:
+            sandbox_push_error(L, "redis.call/pcall can only be called inside a script invocation")
+            return ERROR
+        reply = _run.execute(argv)
+        push_reply(L, reply, _run.client.resp)
+        return ERROR if raises and isinstance(reply, _CommandError) else 1
+    except BaseException as error:
+        return _internal(L, error)
+
+
+cdef int _internal(lua_State* L, error) noexcept:
+    if _log is not None:
+        _log.warning("A script's call failed: %r", error)
+    sandbox_push_error(L, "internal error: see the server's log")
+    return ERROR
+
+
+cdef int _call(lua_State* L) noexcept:
+    return _command(L, True)
+
+
+cdef int _pcall(lua_State* L) noexcept:
+    return _command(L, False)
+
+
+# ---- replies
+cdef int _error_reply(lua_State* L) noexcept:
+    cdef size_t length
+    cdef const char* text
+    if lua.gettop(L) != 1 or lua.type(L, -1) != LUA_STRING:
+        sandbox_push_error(L, "wrong number or type of arguments")
+        return 1
+    text = lua.tolstring(L, 1, &length)
+    if length and text[0] == c'-':
+        text += 1
+        length -= 1
+    push_error_reply(L, text, length, False)
+    return 1
+
+
+cdef int _status_reply(lua_State* L) noexcept:
+    if lua.gettop(L) != 1 or lua.type(L, -1) != LUA_STRING:
+        sandbox_push_error(L, "wrong number or type of arguments")
+        return 1
+    lua.createtable(L, 0, 1)
+    lua.pushvalue(L, 1)
+    lua.setfield(L, -2, "ok")
+    return 1
+
+
+# ---- odds and ends
+cdef int _sha1hex(lua_State* L) noexcept:
+    if lua.gettop(L) != 1:
+        sandbox_push_error(L, "wrong number of arguments")
+        return ERROR
+    try:
+        text = _bytes_at(L, 1) if lua.isstring(L, 1) else b""
+        digest = hashlib.sha1(text).hexdigest().encode()
+        lua.pushlstring(L, PyBytes_AS_STRING(digest), 40)
+        return 1
+    except BaseException as error:
+        return _internal(L, error)
+
+
+cdef int _log_line(lua_State* L) noexcept:
+    cdef int count = lua.gettop(L)
+    cdef int i
+    cdef double level
+    if count < 2:
+        sandbox_push_error(L, "redis.log() requires two arguments or more.")
+        return ERROR
+    if not lua.isnumber(L, 1):
+        sandbox_push_error(L, "First argument must be a number (log level).")
+        return ERROR
+    level = <int>lua.tonumber(L, 1)
+    if level < 0 or level > 3:
+        sandbox_push_error(L, "Invalid debug level.")
+        return ERROR
+    try:
+        if _log is not None:
+            words = [_bytes_at(L, i) for i in range(2, count + 1) if lua.isstring(L, i)]
+            _log.write(int(level), b" ".join(words).decode("utf-8", "backslashreplace"))
+    except BaseException as error:
+        return _internal(L, error)
+    return 0
+
+
+cdef int _setresp(lua_State* L) noexcept:
+    cdef double version
+    if lua.gettop(L) != 1:
+        sandbox_push_error(L, "redis.setresp() requires one argument.")
+        return ERROR
+    version = <int>lua.tonumber(L, 1)
+    if version != 2 and version != 3:
+        sandbox_push_error(L, "RESP version must be 2 or 3.")
+        return ERROR
+    if _run is not None:
+        _run.client.resp = <int>version
+    return 0
+
+
+cdef int _set_repl(lua_State* L) noexcept:
+    cdef int flags
+    if lua.gettop(L) != 1:
+        sandbox_push_error(L, "redis.set_repl() requires one argument.")
+        return ERROR
+    flags = <int>lua.tonumber(L, 1)
+    if flags & ~3:
+        sandbox_push_error(L, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
+        return ERROR
+    if _run is not None:
+        _run.spread = flags
+    return 0
+
+
+cdef int _acl_check_cmd(lua_State* L) noexcept:
+    cdef Checked checked
+    try:
+        argv = _arguments(L)
+        if argv is None:
+            return ERROR
+        checked = _find(argv)
+        if checked is None:
+            sandbox_push_error(L, "Invalid command passed to redis.acl_check_cmd()")
+            return ERROR
+        lua.pushboolean(L, _permitted(checked, argv))
+        return 1
+    except BaseException as error:
+        return _internal(L, error)
+
+
+cdef bint _permitted(Checked checked, list argv) except -1:
+    call = Call(_run.client, _run.server, checked.command, argv)
+    try:
+        for check in checks(checked.command, ("permitted",)):
+            check(call)
+    except _CommandError:
+        return False
+    return True
+
+
+cdef int _true(lua_State* L) noexcept:
+    lua.pushboolean(L, 1)
+    return 1
+
+
+cdef int _false(lua_State* L) noexcept:
+    lua.pushboolean(L, 0)
+    return 1
+
+
+cdef int _nothing(lua_State* L) noexcept:
+    return 0
+
+
+# ---- libraries
+cdef bytes _string_at(lua_State* L, int index):
+    """A C string (or number), None for anything else."""
+    return <bytes>lua.tolstring(L, index, NULL) if lua.isstring(L, index) else None
+
+
+cdef list _flags_at(lua_State* L, int index):
+    """The array of strings at index (absolute); None when something in it is no string."""
+    cdef int i = 0
+    cdef list flags = []
+    while True:
+        i += 1
+        lua.rawgeti(L, index, i)
+        if lua.type(L, -1) == LUA_NIL:
+            lua_pop(L, 1)
+            return flags
+        flag = _string_at(L, -1)
+        lua_pop(L, 1)
+        if flag is None:
+            return None
+        flags.append(flag)
+
+
+cdef object _named_arguments(lua_State* L):
+    """register_function{function_name = ..., callback = ..., ...}: (name, function, description, flags), or a text that
+    says what is wrong."""
+    cdef int function = -1
+    cdef bytes key
+    cdef object name = None, description = None, flags = []
+    if lua.type(L, 1) != LUA_TABLE:
+        return ("calling redis.register_function with a single argument is only applicable to Lua table "
+                "(representing named arguments).")
+    lua.pushnil(L)
+    while lua.next(L, 1):
+        if lua.type(L, -2) != LUA_STRING:
+            return "named argument key given to redis.register_function is not a string"
+        key = (<bytes>lua.tolstring(L, -2, NULL)).lower()
+        if key == b"function_name":
+            name = _string_at(L, -1)
+            if name is None:
+                return "function_name argument given to redis.register_function must be a string"
+        elif key == b"description":
+            description = _string_at(L, -1)
+            if description is None:
+                return "description argument given to redis.register_function must be a string"
+        elif key == b"callback":
+            if lua.type(L, -1) != LUA_FUNCTION:
+                return "callback argument given to redis.register_function must be a function"
+            lua.pushvalue(L, -1)
+            function = lua.L_ref(L, LUA_REGISTRY)
+        elif key == b"flags":
+            if lua.type(L, -1) != LUA_TABLE:
+                return "flags argument to redis.register_function must be a table representing function flags"
+            flags = _flags_at(L, lua.gettop(L))
+            if flags is None or not _registering.knows(flags):
+                return "unknown flag given"
+        else:
+            return "unknown argument given to redis.register_function"
+        lua_pop(L, 1)
+    if name is None:
+        return "redis.register_function must get a function name argument"
+    if function < 0:
+        return "redis.register_function must get a callback argument"
+    return name, function, description, flags
+
+
+cdef object _placed_arguments(lua_State* L):
+    """register_function(name, function)."""
+    name = _string_at(L, 1)
+    if name is None:
+        return "first argument to redis.register_function must be a string"
+    if lua.type(L, 2) != LUA_FUNCTION:
+        return "second argument to redis.register_function must be a function"
+    return name, lua.L_ref(L, LUA_REGISTRY), None, []
+
+
+cdef int _register_function(lua_State* L) noexcept:
+    cdef int count = lua.gettop(L)
+    try:
+        if _registering is None:
+            text = "redis.register_function can only be called on FUNCTION LOAD command"
+        elif not 1 <= count <= 2:
+            text = "wrong number of arguments to redis.register_function"
+        else:
+            found = _named_arguments(L) if count == 1 else _placed_arguments(L)
+            text = found if type(found) is str else _registering.register(*found)
+        if text is None:
+            return 0
+        error = (<str>text).encode()
+        sandbox_push_error(L, error)
+        return ERROR
+    except BaseException as error:
+        return _internal(L, error)
+
+
+# ---- the tables
+cdef void _number(lua_State* L, const char* name, double value) noexcept:
+    lua.pushnumber(L, value)
+    lua.setfield(L, -2, name)
+
+
+cdef void _log_and_version(lua_State* L) noexcept:
+    cdef bytes version = REDIS_VERSION.encode()
+    major, minor, patch = (int(part) for part in REDIS_VERSION.split("."))
+    sandbox_offer(L, "log", <void*>_log_line)
+    _number(L, "LOG_DEBUG", 0)
+    _number(L, "LOG_VERBOSE", 1)
+    _number(L, "LOG_NOTICE", 2)
+    _number(L, "LOG_WARNING", 3)
+    _number(L, "REDIS_VERSION_NUM", major << 16 | minor << 8 | patch)
+    lua.pushstring(L, version)
+    lua.setfield(L, -2, "REDIS_VERSION")
+
+
+cdef void redis_open(lua_State* L, bint eval) noexcept:
+    lua.createtable(L, 0, 24)
+    _log_and_version(L)
+    sandbox_offer(L, "call", <void*>_call)
+    sandbox_offer(L, "pcall", <void*>_pcall)
+    sandbox_offer(L, "error_reply", <void*>_error_reply)
+    sandbox_offer(L, "status_reply", <void*>_status_reply)
+    sandbox_offer(L, "sha1hex", <void*>_sha1hex)
+    sandbox_offer(L, "setresp", <void*>_setresp)
+    sandbox_offer(L, "set_repl", <void*>_set_repl)
+    sandbox_offer(L, "acl_check_cmd", <void*>_acl_check_cmd)
+    _number(L, "REPL_NONE", 0)
+    _number(L, "REPL_AOF", 1)
+    _number(L, "REPL_SLAVE", 2)
+    _number(L, "REPL_REPLICA", 2)
+    _number(L, "REPL_ALL", 3)
+    if eval:
+        sandbox_offer(L, "breakpoint", <void*>_false)
+        sandbox_offer(L, "debug", <void*>_nothing)
+        sandbox_offer(L, "replicate_commands", <void*>_true)
+
+
+cdef void library_open(lua_State* L) noexcept:
+    lua.createtable(L, 0, 8)
+    _log_and_version(L)
+    sandbox_offer(L, "register_function", <void*>_register_function)

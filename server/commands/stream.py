@@ -182,7 +182,7 @@ def xadd(call: Call, key: bytes, *_words: bytes) -> bytes | None:
 
 # ---- dropping
 @command("XTRIM", arity=-4, flags=WRITE, keys=one_key(RW, DELETE), since="5.0.0", tips=("nondeterministic_output",),
-         syntax="key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
+         syntax="key <<MAXLEN | MINID> [= | ~] threshold [LIMIT count]>",
          history=(("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option."),))
 def xtrim(call: Call, key: bytes, *_words: bytes) -> int:
     """Drop the oldest entries: all but MAXLEN many, or those with an ID below MINID; the reply is how many went.

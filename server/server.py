@@ -20,7 +20,7 @@ from scripting import run as scripting
 from server.clients import authentication, blocking, client as client_state, limits, multi, pubsub
 from server.clients.client import Client
 from server.clients.table import ClientTable
-from server.dispatch import conditions, fastpath, gates, record, saving, shutdown, signals
+from server.dispatch import appending, conditions, fastpath, gates, record, saving, shutdown, signals
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
 from server.dispatch.loop import Loop
@@ -95,6 +95,7 @@ class Server:
         authentication.wire(self)
         shutdown.wire(self)
         saving.wire(self)
+        appending.wire(self)
         scripting.wire(self)
         self.expiry = expire.ActiveExpire(self)
         self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: -self.memory.clients)
@@ -384,7 +385,7 @@ class Server:
         self.process.write_pidfile()
         clock.refresh()
         self.log.notice("Server initialized")
-        if not saving.load(self):
+        if not appending.load(self):
             self.loop.io.stop()
             self.remove_files()
             return self.exit_status

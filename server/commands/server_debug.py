@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from server.dispatch import conditions, saving
+from server.dispatch import appending, conditions, saving
 from server.dispatch.call import Call
 from server.keyspace import digest
 from server.observe import crash, crash_handler
@@ -98,6 +98,14 @@ def reload(call: Call, *words: bytes) -> str:
     saving.reload(
         call.server, save=b"NOSAVE" not in options, flush=b"NOFLUSH" not in options, merge=b"MERGE" in options
     )
+    return OK
+
+
+@subcommand("LOADAOF", 0, 0, "", "Write out the AOF buffer, empty the databases, load the AOF.")
+def loadaof(call: Call) -> str:
+    """Whether the append only file holds everything."""
+    call.propagate_nothing()
+    appending.reload(call.server)
     return OK
 
 

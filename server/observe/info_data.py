@@ -33,21 +33,47 @@ persistence.field(
     "rdb_last_load_keys_expired", lambda s: s.progress.keys_expired, metric="rdb_last_load_expired_keys"
 )
 persistence.field("rdb_last_load_keys_loaded", lambda s: s.progress.keys_loaded, metric="rdb_last_load_loaded_keys")
+persistence.field("aof_enabled", lambda s: int(s.aof.state != "off"), metric="aof_enabled")
+persistence.field(
+    "aof_rewrite_in_progress", lambda s: int(s.aof_rewrite.in_progress), metric="aof_rewrite_in_progress"
+)
+persistence.field("aof_rewrite_scheduled", lambda s: int(s.aof_rewrite.scheduled), metric="aof_rewrite_scheduled")
+persistence.field(
+    "aof_last_rewrite_time_sec", lambda s: s.aof_rewrite.last_seconds, metric="aof_last_rewrite_duration_sec"
+)
+persistence.field(
+    "aof_current_rewrite_time_sec", lambda s: s.child.seconds("aof"), metric="aof_current_rewrite_duration_sec"
+)
+persistence.field(
+    "aof_last_bgrewrite_status", lambda s: "ok" if s.aof_rewrite.last_ok else "err", metric="aof_last_bgrewrite_status"
+)
+persistence.field("aof_rewrites", lambda s: s.aof_rewrite.count)
+persistence.field("aof_rewrites_consecutive_failures", lambda s: s.aof_rewrite.failures)
+persistence.field("aof_last_write_status", lambda s: s.aof.last_write_status, metric="aof_last_write_status")
+persistence.field("aof_last_cow_size", lambda s: s.aof_rewrite.last_cow_size, metric="aof_last_cow_size_bytes")
 for _name, _value, _metric in (
-    ("aof_enabled", 0, "aof_enabled"),
-    ("aof_rewrite_in_progress", 0, "aof_rewrite_in_progress"),
-    ("aof_rewrite_scheduled", 0, "aof_rewrite_scheduled"),
-    ("aof_last_rewrite_time_sec", -1, "aof_last_rewrite_duration_sec"),
-    ("aof_current_rewrite_time_sec", -1, "aof_current_rewrite_duration_sec"),
-    ("aof_last_bgrewrite_status", "ok", "aof_last_bgrewrite_status"),
-    ("aof_rewrites", 0, ""),
-    ("aof_rewrites_consecutive_failures", 0, ""),
-    ("aof_last_write_status", "ok", "aof_last_write_status"),
-    ("aof_last_cow_size", 0, "aof_last_cow_size_bytes"),
     ("module_fork_in_progress", 0, "module_fork_in_progress"),
     ("module_fork_last_cow_size", 0, "module_fork_last_cow_size"),
 ):
     persistence.field(_name, _value, metric=_metric)
+
+
+def _aof_on(s: Any) -> bool:
+    return bool(s.config.appendonly)
+
+
+persistence.field("aof_current_size", lambda s: s.aof.current_size, metric="aof_current_size_bytes", shown=_aof_on)
+persistence.field("aof_base_size", lambda s: s.aof.base_size, metric="aof_base_size_bytes", shown=_aof_on)
+persistence.field(
+    "aof_pending_rewrite", lambda s: int(s.aof_rewrite.scheduled), metric="aof_pending_rewrite", shown=_aof_on
+)
+persistence.field(
+    "aof_buffer_length", lambda s: len(s.aof.buffer), metric="aof_buffer_length", shown=_aof_on
+)
+persistence.field(
+    "aof_pending_bio_fsync", lambda s: s.aof.background.pending, metric="aof_pending_bio_fsync", shown=_aof_on
+)
+persistence.field("aof_delayed_fsync", lambda s: s.aof.delayed_syncs, metric="aof_delayed_fsync", shown=_aof_on)
 
 
 def _loading(s: Any) -> bool:

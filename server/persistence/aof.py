@@ -166,6 +166,10 @@ class AppendOnlyFile:
             return 0
         return int(self.write_error or self.background.error)
 
+    def refusal(self) -> str:
+        """Why writes are refused, "" when they are not."""
+        return os.strerror(self.error) if self.error else ""
+
     @property
     def last_write_status(self) -> str:
         """aof_last_write_status."""

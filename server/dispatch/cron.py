@@ -49,7 +49,7 @@ class Cron:
             now = self._now_ms()
             for job in self.jobs:
                 if now - job.last_ms >= job.interval_ms:
-                    job.last_ms = now
+                    job.last_ms = now       # before it runs: a job that fails must not run at every tick
                     job.run()
             self.spent_us += (time.monotonic_ns() - started) // 1000
         self.ticks += 1

@@ -40,6 +40,7 @@ cdef class Loop:
     cdef public uint64_t commands_per_cycle_max
     cdef int run_batch(self, Client client) except -1
     cdef int64_t turn(self, int64_t started, int timeout_ms) except? -1
+    cdef int pick_up(self) except -1
     cdef int account(self, int64_t worked_us) except -1
     cdef int handle_events(self) except -1
     cdef int handle_event(self, Event* event) except -1

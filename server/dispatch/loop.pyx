@@ -19,6 +19,8 @@ from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_
 from server.structures.memory cimport mem_used
 from server.structures.table cimport table_hash, table_prefetch_bucket, table_prefetch_entry
 
+import traceback
+
 from server.dispatch.timers import Timers
 
 cdef enum:
@@ -56,10 +58,22 @@ cdef class Loop:
         self.output_watermark = <uint64_t>-1
 
     def run(self) -> None:
-        """Serve until `stopping` is set."""
+        """Serve until `stopping` is set. A mistake of ours in a turn is logged, and the server lives on."""
         cdef int64_t started = monotonic_us()
         while not self.stopping:
-            started = self.turn(started, -1)
+            try:
+                started = self.turn(started, -1)
+            except Exception:
+                self.server.log.warning("A turn of the loop failed:\n%s", traceback.format_exc())
+                self.pick_up()
+
+    cdef int pick_up(self) except -1:
+        """After a turn that broke off: whoever has commands in hand goes on with them."""
+        cdef Client client
+        for client in self.connected.values():
+            if client.batch != NULL and client not in self.to_resume:
+                self.to_resume.append(client)
+        return 0
 
     def turn_once(self, int timeout_ms) -> None:
         """One turn that waits at most so long: for code that must keep serving while it works (loading, busy scripts)."""

@@ -16,6 +16,7 @@ Most tests want no server of their own: see the fixtures in tests/conftest.py.
 """
 
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -102,6 +103,9 @@ class Process:
     def command_line(self) -> list[str]:
         raise NotImplementedError
 
+    def last_arguments(self) -> list[str]:
+        return []
+
     # ---- life
 
     def start(self, wait: bool = True) -> None:
@@ -111,7 +115,7 @@ class Process:
         self.config_file.write_text(text)
         with open(self.log_file, "ab") as out:
             self.child = subprocess.Popen(
-                [*self.command_line(), str(self.config_file), *self.arguments],
+                [*self.command_line(), str(self.config_file), *self.arguments, *self.last_arguments()],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -234,7 +238,14 @@ class Process:
 
 
 class Server(Process):
-    """Our server: `python -m server` of this clone."""
+    """Our server: of this clone, or the command in REMUS_SERVER_COMMAND (a build with a sanitizer, another interpreter).
+
+    REMUS_SERVER_ARGUMENTS are put last on the command line of each: `REMUS_SERVER_ARGUMENTS='--io-threads 4'`.
+    """
 
     def command_line(self) -> list[str]:
-        return [sys.executable, str(ROOT / "remus_server.py")]
+        named = os.environ.get("REMUS_SERVER_COMMAND")
+        return shlex.split(named) if named else [sys.executable, str(ROOT / "remus_server.py")]
+
+    def last_arguments(self) -> list[str]:
+        return shlex.split(os.environ.get("REMUS_SERVER_ARGUMENTS", ""))

@@ -95,7 +95,8 @@ cdef size_t _length_bytes(unsigned char* at, uint64_t length) noexcept nogil:
 
 
 cdef void put_length(RdbSink* sink, uint64_t length) noexcept nogil:
-    sink.length += _length_bytes(sink_reserve(sink, 9), length)
+    cdef unsigned char* at = sink_reserve(sink, 9)     # first: it may flush, which sets length to 0
+    sink.length += _length_bytes(at, length)
 
 
 cdef void _put_little(RdbSink* sink, uint64_t value, int n) noexcept nogil:

@@ -75,6 +75,7 @@ class Server:
         self.shutdown_signal: int | None = None
         self.exit_status = 0
         self.listeners: list[Any] = []
+        self.shutdown: Any = None          # dispatch.shutdown's state machine: its wire() puts it here
         self.metrics: Any = None
         self.next_client_id = 1
         self.wire()
@@ -160,8 +161,8 @@ class Server:
         if config.maxmemory and self.listeners and self.memory.used > config.maxmemory:
             self.log.warning(
                 "WARNING: the new maxmemory value set via CONFIG SET (%d) is smaller than the current memory usage "
-                "(%d). This will result in key eviction and/or the inability to accept new write commands depending on the "
-                "maxmemory-policy.",
+                "(%d). This will result in key eviction and/or the inability to accept new write commands depending "
+                "on the maxmemory-policy.",
                 config.maxmemory,
                 self.memory.used,
             )

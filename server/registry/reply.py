@@ -2,7 +2,8 @@
 
 `int` integer, `bytes` bulk string, `None` null, `list`/`tuple` array, `dict` map, `set`/`frozenset` set, `float`
 double, `bool` boolean, `str` simple status, a CommandError inside an array an error. RESP2 clients get a map as a flat
-array, a set as an array, a double as a bulk string, a boolean as 0 or 1, a verbatim string as a bulk string. The classes below say the rest. The writer is `registry.reply_writer`.
+array, a set as an array, a double as a bulk string, a boolean as 0 or 1, a verbatim string as a bulk string. The
+classes below say the rest. The writer is `registry.reply_writer`.
 """
 
 from collections.abc import Iterable, Sequence

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+_LONGEST_MS = 1 << 30           # a C int holds it: what no timer at all comes to
+
 
 @dataclass(eq=False)
 class Timer:
@@ -33,7 +35,7 @@ class Timers:
 
     def wait_ms(self, now_us: int) -> int:
         """Milliseconds until the next one is due, rounded up; 0 when one is."""
-        return max(0, (self.next_due_us - now_us + 999) // 1000)
+        return max(0, min(_LONGEST_MS, (self.next_due_us - now_us + 999) // 1000))
 
     def run_due(self, now_us: int) -> None:
         """Run what is due."""

@@ -178,10 +178,10 @@ def _complain(server: Any, reader: RdbReader, why: str) -> None:
         log.warning("Wrong RDB checksum expected: (%s) but got (%s). Aborting now.", expected, got)
         log.warning("Internal error in RDB reading offset %d, function at rdb_load -> RDB CRC error", reader.position)
     elif why == "the same key twice":
-        log.warning("RDB has duplicated key '%s' in DB", reader.last_key.decode("utf-8", "surrogateescape"))
+        log.warning("RDB has duplicated key '%s' in DB", reader.last_key[:128].decode("utf-8", "backslashreplace"))
     else:
         log.warning("Internal error in RDB reading offset %d, function at rdb_load -> %s (key '%s')", reader.position,
-                    why, reader.last_key.decode("utf-8", "surrogateescape"))
+                    why, reader.last_key[:128].decode("utf-8", "backslashreplace"))
         log.warning("Short read or OOM loading DB. Unrecoverable error, aborting now.")
 
 

@@ -92,6 +92,7 @@ class Collector:
         yield single(
             "redis_exporter_last_scrape_duration_seconds", "Duration of the scrape before this.", self.last_seconds
         )
+        yield single("redis_last_key_groups_scrape_duration_milliseconds", "Key groups are not gathered.", 0)
         yield single("redis_exporter_scrapes_total", "Scrapes answered.", self.scrapes)
         yield single("redis_target_scrape_request_errors_total", "Scrapes without an answer.", self.failures)
         duration = SummaryMetricFamily("redis_exporter_scrape_duration_seconds", "Durations of finished scrapes.")
@@ -277,4 +278,6 @@ def process_families(process: psutil.Process) -> Iterator[Metric]:
         yield single("process_start_time_seconds", "When the process started.", process.create_time())
         yield single("process_threads", "Threads.", process.num_threads())
     yield single("process_open_fds", "Open file descriptors.", process.num_fds())
+    space = process.rlimit(psutil.RLIMIT_AS)[0]
+    yield single("process_virtual_memory_max_bytes", "How much there may be; -1: any.", space)
     yield single("process_max_fds", "How many there may be.", process.rlimit(psutil.RLIMIT_NOFILE)[0])

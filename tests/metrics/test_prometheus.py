@@ -1,0 +1,239 @@
+"""Debian's prometheus, promtool and prometheus-redis-exporter at work with us; skipped where they are not installed."""
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.peer import Peer, require_peer
+from tests.support.resp import Connection, ConnectionClosed
+from tests.support.server import Server, free_port, wait_until
+
+ROOM = Path(__file__).resolve().parents[2] / "metrics"
+DASHBOARDS = sorted((ROOM / "dashboards").glob("*.json"))
+
+# Names that a check of style would have otherwise, but that dashboards know.
+UNITS = re.compile(r"\w+ (metric names should not contain abbreviated units|use base unit .*)")
+
+# Queries that return nothing as long as all is well, or as long as the part that they watch is not in use.
+EMPTY = {
+    "redis_memory_max_bytes{$} > 0",
+    "max(redis_memory_used_bytes{$} / (redis_memory_max_bytes{$} > 0))",
+    "redis_connected_slave_offset_bytes{$}",
+    "redis_latency_spike_duration_seconds{$}",
+}
+
+# redis_exporter's own process and memory, which we have no counterpart for.
+THEIRS_ALONE = ("go_", "promhttp_")
+
+
+def need(*programs: str) -> None:
+    for program in programs:
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=20) as reply:
+        return reply.read().decode()
+
+
+def families(text: str) -> dict[str, str]:
+    """Name -> type."""
+    return dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+
+
+COMMANDS = [
+    ("SET", "k", "v", "EX", 100), ("GET", "k"), ("GET", "none"), ("LPUSH", "k", "x"), ("INCR", "n"),
+    ("LPUSH", "l", "x"), ("LTRIM", "l", "0", "9"), ("CONFIG", "GET", "port"), ("GET",),
+]  # fmt: skip
+
+
+class Load:
+    """A client that sets, gets, misses, expires, fails, until the end of the `with`."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.done = port, threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self) -> None:
+        with Connection(self.port) as c:
+            while not self.done.wait(0.01):
+                try:
+                    c.pipeline(COMMANDS)
+                except (OSError, ConnectionClosed):  # a test ended the server
+                    return
+
+    def __enter__(self) -> "Load":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self.thread.join()
+
+
+class Watched(NamedTuple):
+    """A server of ours under load that a Prometheus scrapes four times a second."""
+
+    server: Server
+    port: int
+    prometheus: str
+
+    def query(self, text: str) -> list[Any]:
+        url = f"{self.prometheus}/api/v1/query?{urllib.parse.urlencode({'query': text})}"
+        answer = json.loads(fetch(url))
+        assert answer["status"] == "success", answer
+        return answer["data"]["result"]
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    need("prometheus")
+    folder = tmp_path_factory.mktemp("prometheus")
+    port, own = free_port(), free_port()
+    text = (ROOM / "prometheus.yml").read_text()
+    text = text.replace("127.0.0.1:9121", f"127.0.0.1:{port}").replace("interval: 5s", "interval: 250ms")
+    (folder / "prometheus.yml").write_text(text.replace("evaluation_interval: 15s", "evaluation_interval: 1s"))
+    shutil.copy(ROOM / "alerts.yml", folder)
+    with Server(folder / "server", metrics_port=port, io_threads=2) as server, Load(server.port):
+        child = subprocess.Popen(
+            ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+             f"--web.listen-address=127.0.0.1:{own}"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            found = Watched(server, port, f"http://127.0.0.1:{own}")
+            wait_until(lambda: ready(f"{found.prometheus}/-/ready"), "prometheus answers", 30)
+            wait_until(lambda: found.query("count_over_time(redis_up[1m]) > 8"), "scrapes", 30)
+            yield found
+        finally:
+            child.terminate()
+            child.wait()
+
+
+def ready(url: str) -> bool:
+    try:
+        return bool(fetch(url))
+    except OSError:
+        return False
+
+
+def dashboard_queries() -> Iterator[tuple[str, str, str]]:
+    """(dashboard, panel, query)."""
+    for path in DASHBOARDS:
+        for panel in json.loads(path.read_text())["panels"]:
+            for target in panel.get("targets", ()):
+                yield path.stem, panel["title"], target["expr"].replace("$__rate_interval", "10s")
+
+
+@pytest.mark.slow
+def test_every_query_of_the_dashboards_returns_something(watched: Watched) -> None:
+    empty = []
+    for board, panel, query in dashboard_queries():
+        shown = query.replace('$job', ".*").replace('$instance', ".*")
+        plain = query.replace('job=~"$job",instance=~"$instance"', "$").replace("{$,", "{")
+        if not watched.query(shown) and plain not in EMPTY:
+            empty.append(f"{board}: {panel}: {plain}")
+    assert not empty, "\n".join(empty)
+
+
+@pytest.mark.slow
+def test_variables_of_the_dashboards(watched: Watched) -> None:
+    for path in DASHBOARDS:
+        for variable in json.loads(path.read_text())["templating"]["list"]:
+            if variable["type"] == "query":
+                [(metric, label)] = re.findall(r"label_values\((\w+).*, (\w+)\)", variable["definition"])
+                assert all(label in found["metric"] for found in watched.query(metric)) and watched.query(metric)
+
+
+@pytest.mark.slow
+def test_alerts_can_be_evaluated_and_none_fires_without_a_cause(watched: Watched) -> None:
+    def groups() -> Any:
+        [group] = json.loads(fetch(f"{watched.prometheus}/api/v1/rules"))["data"]["groups"]
+        return group["rules"] if all(rule["lastEvaluation"][:4] > "2000" for rule in group["rules"]) else None
+
+    rules = wait_until(groups, "rules are evaluated", 20)
+    assert {rule["health"] for rule in rules} == {"ok"}, [rule for rule in rules if rule["health"] != "ok"]
+    assert {rule["name"] for rule in rules if rule["state"] == "firing"} <= {"RemusRestarted"}
+
+
+@pytest.mark.slow
+def test_metrics_of_alerts_exist(watched: Watched) -> None:
+    """An alert on a misspelt name never fires; so all names are ones that we show, or would."""
+    only_at_times = {"redis_master_link_up", "redis_connected_slave_lag_seconds"}
+    only_at_times |= {"redis_cluster_state", "redis_cluster_slots_fail"}
+    for name in set(re.findall(r"\b(?:redis|remus)_\w+", (ROOM / "alerts.yml").read_text())) - only_at_times:
+        assert watched.query(name), name
+
+
+@pytest.mark.slow
+def test_a_server_that_is_gone_is_noticed(watched: Watched) -> None:
+    """The last test with this server: kill -9, and the alert is pending."""
+    watched.server.kill()
+    wait_until(lambda: watched.query('ALERTS{alertname="RemusDown"}'), "the alert", 20)
+
+
+def test_promtool_accepts_the_rules_and_the_configuration() -> None:
+    need("promtool")
+    subprocess.run(["promtool", "check", "config", ROOM / "prometheus.yml"], check=True, capture_output=True)
+    subprocess.run(["promtool", "check", "rules", ROOM / "alerts.yml"], check=True, capture_output=True)
+
+
+def test_promtool_accepts_the_metrics(tmp_path: Path) -> None:
+    need("promtool")
+    port = free_port()
+    with Server(tmp_path, metrics_port=port) as server:
+        with server.connect() as c:
+            c("GET", "k")
+        text = fetch(f"http://127.0.0.1:{port}/metrics")
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+    told = (done.stdout + done.stderr).splitlines()
+    assert [line for line in told if not UNITS.fullmatch(line)] == []
+
+
+def exported(server_port: int) -> dict[str, str]:
+    """What prometheus-redis-exporter makes of a server: name -> type."""
+    port = free_port()
+    child = subprocess.Popen(
+        ["prometheus-redis-exporter", "-redis.addr", f"redis://127.0.0.1:{server_port}",
+         "-web.listen-address", f"127.0.0.1:{port}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: ready(f"http://127.0.0.1:{port}/health"), "the exporter answers", 20)
+        text = fetch(f"http://127.0.0.1:{port}/metrics")
+    finally:
+        child.terminate()
+        child.wait()
+    assert "\nredis_up 1\n" in text
+    return families(text)
+
+
+def exercise(port: int) -> None:
+    with Connection(port) as c:
+        c.pipeline([("SET", "k", "v", "EX", 100), ("LPUSH", "k", "x"), ("CONFIG", "GET", "port"), ("GET", "k")])
+
+
+def test_the_exporter_finds_in_us_what_it_finds_in_redis(tmp_path: Path) -> None:
+    need("prometheus-redis-exporter")
+    require_peer()
+    port = free_port()
+    with Server(tmp_path / "ours", metrics_port=port) as server, Peer(tmp_path / "theirs") as peer:
+        exercise(server.port)
+        exercise(peer.port)
+        ours, theirs = exported(server.port), exported(peer.port)
+        own = families(fetch(f"http://127.0.0.1:{port}/metrics"))
+    assert set(theirs) - set(ours) == set()
+    assert {name for name in set(theirs) - set(own) if not name.startswith(THEIRS_ALONE)} == set()
+    # Types agree but for its counters without _total, and for totals that it once called gauges.
+    differ = {name for name in set(own) & set(theirs) if own[name] != theirs[name]}
+    assert all(own[name] == ("counter" if name.endswith("_total") else "untyped") for name in differ)

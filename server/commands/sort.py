@@ -9,6 +9,7 @@ agree, and otherwise comes as it is.
 import locale
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from heapq import nlargest, nsmallest
 from typing import Any
 
 from server.clients.client import SCRIPT
@@ -24,6 +25,7 @@ command = group("generic")
 
 NO_SCORE = "ERR One or more scores can't be converted into double"
 _CATEGORIES = ("-keyspace", "set", "sortedset", "list", "dangerous")
+FEW = 20                    # picking the first ones pays when they are less than 1 in so many
 _BLANKS = b" \t\n\v\f\r"
 
 
@@ -102,6 +104,8 @@ def _lookup(call: Call, pattern: bytes, element: bytes) -> bytes | None:
 
 def _score(text: bytes) -> float:
     """A number as strtod reads it; nothing is 0. Errors: not a number."""
+    if len(text) < 300 and (text.isdigit() or (text[:1] == b"-" and text[1:].isdigit())):
+        return float(text)
     text = text.split(b"\0", 1)[0].lstrip(_BLANKS)
     value = args.parse_float(text) if text else 0.0
     if value is None:
@@ -117,13 +121,22 @@ def _collation(stored: bool) -> Callable[[bytes], Any]:
     return lambda text: locale.strxfrm(text.split(b"\0", 1)[0].decode("utf-8", "surrogateescape"))
 
 
-def _rank(call: Call, options: _Options) -> Callable[[bytes], Any]:
-    """The sort key of an element."""
+def _by_score(call: Call, options: _Options, found: list[bytes]) -> list[bytes]:
+    """Elements by their numbers, equal ones by their bytes; as many from the front as LIMIT can want."""
     by = options.by
-    if not options.alpha:
-        if by is None:
-            return lambda element: (_score(element), element)
-        return lambda element: (_score(_lookup(call, by, element) or b""), element)
+    texts = found if by is None else [_lookup(call, by, element) or b"" for element in found]
+    pairs = list(zip(map(_score, texts), found, strict=True))
+    end = options.bounds(len(found))[1]
+    if end * FEW < len(pairs):
+        pairs = (nlargest if options.descending else nsmallest)(end, pairs)
+    else:
+        pairs.sort(reverse=options.descending)
+    return [element for _, element in pairs]
+
+
+def _rank(call: Call, options: _Options) -> Callable[[bytes], Any]:
+    """What ALPHA compares of an element."""
+    by = options.by
     collation = _collation(options.store is not None)
     if by is None:
         return collation
@@ -146,14 +159,16 @@ def _elements(call: Call, key: bytes, options: _Options) -> list[bytes]:
     found = view.members() if kind == "set" else view.items()
     if kind == "zset":
         found = [member for member, score in found]
+    bounds = options.bounds(len(found))
     if options.keeps_order and kind == "set" and (options.store is not None or call.client.has(SCRIPT)):
         options.by, options.alpha = None, True
-    if not options.keeps_order:
+    if not options.keeps_order and not options.alpha:
+        found = _by_score(call, options, found)
+    elif not options.keeps_order:
         found.sort(key=_rank(call, options), reverse=options.descending)
     elif options.descending and kind != "set":
         found.reverse()
-    start, end = options.bounds(len(found))
-    return found[start:end]
+    return found[slice(*bounds)]
 
 
 def _sort(call: Call, key: bytes, options: _Options) -> list[bytes | None]:

@@ -28,6 +28,7 @@ def filled(both: Pair) -> Pair:
 
 
 CALLS = [
+    "LIMIT 0 1", "LIMIT 1 1 DESC",
     "", "DESC", "LIMIT 3 5", "LIMIT 3 5 DESC", "LIMIT 38 100", "LIMIT 100 5", "LIMIT -5 3", "LIMIT 2 -1", "LIMIT 0 0",
     "ALPHA", "ALPHA DESC", "BY w_*", "BY w_* DESC LIMIT 5 10", "BY h_*->rank", "BY h_*->rank GET h_*->name",
     "BY h_*->no", "BY none_*", "BY wrong_*", "GET w_*", "GET # GET name_* GET h_*->rank GET h_*->no",

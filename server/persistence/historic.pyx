@@ -2,8 +2,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint32_t, uint64_t
 
-from server.structures.listpack cimport (lp_append_in, lp_append_integer_in, lp_bytes, lp_free, lp_new_in, lp_safe_to_add,
-                                         lp_shrink)
+from server.structures.listpack cimport (lp_append_in, lp_append_integer_in, lp_new_in, lp_safe_to_add, lp_shrink)
 from server.structures.memory cimport mem_free
 
 cdef enum:

@@ -22,7 +22,7 @@ from server.structures.listpack cimport (
     lp_next, lp_skip, lp_validate_integrity)
 from server.structures.memory cimport mem_free
 from server.structures.quicklist cimport (
-    Quicklist, quicklist_append_listpack, quicklist_append_plain, quicklist_free, quicklist_new, quicklist_push_tail)
+    Quicklist, quicklist_append_listpack, quicklist_append_plain, quicklist_new, quicklist_push_tail)
 from server.structures.rax cimport RaxCursor, StreamId, id_less, rax_first, rax_insert, rax_item, rax_next
 from server.structures.table cimport (
     ENTRY_WORD, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_ZSET, Entry, Table, entry_set_type, entry_word_ref,

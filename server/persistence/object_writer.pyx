@@ -20,7 +20,7 @@ from server.structures.quicklist cimport (
     quicklist_next, quicklist_node_data, quicklist_node_is_compressed, quicklist_node_is_plain, quicklist_node_size)
 from server.structures.rax cimport Rax, RaxCursor, StreamId, rax_first, rax_item, rax_next, rax_size
 from server.structures.table cimport (
-    ENTRY_WORD, STR_BLOB, STR_INT, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Blob, Entry,
+    ENTRY_WORD, STR_INT, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Blob, Entry,
     entry_encoding, entry_inline, entry_key, entry_key_length, entry_type, entry_word_ref, table_size)
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 from server.types.hash cimport HASH_LISTPACK, hash_table

@@ -5,7 +5,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint64_t
 from libc.stdlib cimport free, malloc, strtod
 from libc.string cimport memcpy
 
-from server.persistence.rdb_format cimport (RDB_INT8, RDB_INT16, RDB_INT32, RDB_LZF, RDB_SCORE_MINUS_INF, RDB_SCORE_NAN,
+from server.persistence.rdb_format cimport (RDB_INT8, RDB_INT16, RDB_INT32, RDB_LZF, RDB_SCORE_NAN,
                                             RDB_SCORE_PLUS_INF)
 from server.structures.listpack cimport lp_integer_text
 from server.structures.lzf cimport lzf_decompress

@@ -132,7 +132,7 @@ def find(const uint8_t[::1] data, bint bit, int64_t first, int64_t last) -> int:
     return at if 0 <= at <= last else -1
 
 
-def combine(str operation, list sources) -> bytes:
+def combine(str operation, sources) -> bytes:
     """"and", "or", "xor" of byte strings, or "not" of one; the shorter count as filled up with zeros. Complexity: O(N)."""
     cdef size_t longest = 0
     cdef size_t n

@@ -4,9 +4,10 @@ endpoint    the HTTP server: threads of its own, passwords, TLS
 mailbox     how such a thread asks the main thread for something
 snapshot    what the main thread answers: numbers, copied in well under a millisecond
 names       which metric mirrors which INFO field where INFO's declaration does not say so itself
+keys        the keys and patterns that metrics-check-keys and its kin name
 collector   from a snapshot to prometheus-client's families; runs in the HTTP thread
 dashboards/, alerts.yml, prometheus.yml     data for Grafana and Prometheus
 
-Loaded by server.server, and only for a server that has a metrics-port. The rule of the room: only `snapshot` reads the
-state of the server, and only the main thread runs it.
+Loaded by server.server, and only for a server that has a metrics-port. The rule of the room: only `snapshot` and
+`keys` read the state of the server, and only in the main thread.
 """

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 from prometheus_client.core import HistogramMetricFamily, Metric, SummaryMetricFamily
 
+from metrics.keys import key_families
 from metrics.mailbox import Mailbox, NoAnswer
 from metrics.names import ALIASES, INSTANCE, LANES, MASTER_LINK, OURS, number
 from metrics.snapshot import CommandCounts, Snapshot, take
@@ -72,6 +73,8 @@ class Collector:
         yield single("redis_up", "Whether the server's main thread answers.", float(snapshot is not None))
         if snapshot is not None:
             yield from families(snapshot)
+            if any(snapshot.watched_keys):
+                yield from key_families(lambda ask: self.mailbox.ask(ask, ANSWER_SECONDS), *snapshot.watched_keys)
         yield from self.scrape_families("" if snapshot is not None else failure, waited)
         yield from process_families(self.process)
         self.last_seconds = time.perf_counter() - started

@@ -50,6 +50,7 @@ class Snapshot(NamedTuple):
     latency_spikes: list[tuple[str, int, int]]  # event, unix seconds, milliseconds of the latest
     percentiles: tuple[float, ...]  # latency-tracking-info-percentiles
     config: dict[str, int]  # the directives of names.CONFIG
+    watched_keys: tuple[str, str, str]  # metrics-check-single-keys, metrics-check-keys, metrics-count-keys
     output_limits: dict[str, Any]  # class of client -> its client-output-buffer-limit
 
 
@@ -77,6 +78,7 @@ def take(server: Any) -> Snapshot:
         latency_spikes=[(name, *event.samples[-1]) for name, event in server.latency.events.items() if event.samples],
         percentiles=tuple(float(each) for each in config.latency_tracking_info_percentiles),
         config={name: getattr(config, name.replace("-", "_")) for name in CONFIG},
+        watched_keys=(config.metrics_check_single_keys, config.metrics_check_keys, config.metrics_count_keys),
         output_limits=dict(config.client_output_buffer_limit),
     )
 

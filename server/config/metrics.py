@@ -12,4 +12,8 @@ DIRECTIVES = (
     Text("metrics-tls-key-file", "", "The key of that certificate, PEM.", optional=True, flags=Flag.VOLATILE),
     Text("metrics-tls-ca-cert-file", "", "Authorities that are trusted; with some, a scraper must show a certificate.",
          optional=True, flags=Flag.VOLATILE),
+    Text("metrics-check-single-keys", "", "Keys whose size and value are shown: db0=counter,db3=queue.", optional=True),
+    Text("metrics-check-keys", "", "Patterns of such keys, found by a walk over the database at each scrape.",
+         optional=True),
+    Text("metrics-count-keys", "", "Patterns whose keys are counted by such a walk: db0=user:*.", optional=True),
 )

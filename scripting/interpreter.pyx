@@ -9,7 +9,11 @@ from libc.stdint cimport int64_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
+from scripting.bits cimport bits_open
 from scripting.conversion cimport pop_reply
+from scripting.json cimport json_open
+from scripting.msgpack cimport msgpack_open
+from scripting.pack cimport pack_open
 from scripting.redis_api cimport library_open, redis_open, script_resp
 from scripting.lua cimport (GC_COLLECT, GC_STEP, LUA_BOOLEAN, LUA_GLOBALS, LUA_REGISTRY, LUA_TABLE, MASK_COUNT, MASK_LINE, lua,
                             lua_Debug, lua_pop, lua_State)
@@ -84,6 +88,14 @@ cdef class Interpreter:
         sandbox_open(L)
         redis_open(L, not library)
         lua.setfield(L, -2, "redis")
+        json_open(L)
+        lua.setfield(L, -2, "cjson")
+        msgpack_open(L)
+        lua.setfield(L, -2, "cmsgpack")
+        pack_open(L)
+        lua.setfield(L, -2, "struct")
+        bits_open(L)
+        lua.setfield(L, -2, "bit")
         if library:
             self.open_library_globals()
         sandbox_lock_globals(L)

@@ -74,6 +74,7 @@ cdef struct Lua:
     size_t (*objlen)(lua_State*, int) noexcept nogil
     lua_CFunction (*tocfunction)(lua_State*, int) noexcept nogil
     void* (*touserdata)(lua_State*, int) noexcept nogil
+    void* (*newuserdata)(lua_State*, size_t) noexcept nogil
     const void* (*topointer)(lua_State*, int) noexcept nogil
     void (*pushnil)(lua_State*) noexcept nogil
     void (*pushnumber)(lua_State*, double) noexcept nogil

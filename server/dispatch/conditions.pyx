@@ -6,6 +6,8 @@ _conditions.slow_log_ns = 10000000
 _ALL = {"off": SLOW_OFF, "monitors": SLOW_MONITORS, "paused": SLOW_PAUSED, "loading": SLOW_LOADING, "script": SLOW_SCRIPT,
         "notify-reads": SLOW_NOTIFY_READS, "stale": SLOW_STALE, "cluster": SLOW_CLUSTER,
         "expired-kept": SLOW_EXPIRED_KEPT, "tracked-reads": SLOW_TRACKED_READS}
+cdef enum:
+    _PING_TOO = 1024                   # a bit of the first kind: while the disk fails even PING goes through the gates
 _WRITES = {"watched": SLOW_WATCHED, "notify": SLOW_NOTIFY, "readonly": SLOW_READONLY, "disk": SLOW_DISK,
            "few-replicas": SLOW_FEW_REPLICAS, "tracked": SLOW_TRACKED, "blocked-clients": SLOW_BLOCKED_CLIENTS}
 
@@ -16,6 +18,8 @@ cdef Conditions* conditions() noexcept nogil:
 
 def slow_because(str reason, bint yes=True) -> None:
     """Say (or take back) a reason why fast paths must decline: a name of the two lists above."""
+    if reason == "disk":
+        _conditions.all = _conditions.all | _PING_TOO if yes else _conditions.all & ~<uint32_t>_PING_TOO
     if reason in _ALL:
         _conditions.all = _conditions.all | <int>_ALL[reason] if yes else _conditions.all & ~<uint32_t><int>_ALL[reason]
     else:

@@ -7,7 +7,7 @@ from typing import Any
 
 from server.clients import multi
 from server.dispatch import conditions
-from server.dispatch.gates import gate
+from server.dispatch.gates import flags_of, gate
 from server.dispatch.shutdown import NOSAVE, SAVE, CannotStop
 from server.persistence import rdb_file
 from server.persistence.child import Child
@@ -25,10 +25,10 @@ MISCONF = (
 )
 
 
-@gate("disk", lambda command: command.has(WRITE) or command.name == "ping")
+@gate("disk", lambda command: command.has(WRITE) or command.name in ("ping", "exec"))
 def disk(call: Any) -> None:
     """No writes (and no PING, for those who watch) while snapshots fail."""
-    if call.server.snapshots.refuses_writes():
+    if call.server.snapshots.refuses_writes() and (flags_of(call) & WRITE or call.command.name == "ping"):
         raise CommandError(MISCONF)
 
 
@@ -60,6 +60,8 @@ def last_snapshot(server: Any, words: frozenset[str]) -> None:
 
 def reload(server: Any, *, save: bool, flush: bool, merge: bool) -> None:
     """DEBUG RELOAD: save, empty, load; merge: keys of the file replace those that are there. Errors: CommandError."""
+    if server.loading:
+        raise CommandError("LOADING Redis is loading the dataset in memory")
     if save and not server.snapshots.save():
         raise CommandError("ERR")
     if flush:

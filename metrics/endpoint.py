@@ -11,6 +11,7 @@ interpreter is told to hand over after a tenth of a millisecond instead of five.
 
 import base64
 import hmac
+import json
 import signal
 import socket
 import socketserver
@@ -19,14 +20,16 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 
-from metrics.collector import Collector
-from metrics.mailbox import Mailbox
+from metrics.collector import ANSWER_SECONDS, Collector
+from metrics.mailbox import Mailbox, NoAnswer
+from metrics.snapshot import newest_slow
 
 CONNECTIONS_MAX = 16  # at a time; more are closed
 SECONDS_MAX = 15.0  # that a connection may stay silent
@@ -37,7 +40,12 @@ SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, sign
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
-INDEX = b"""<!doctype html><title>Remus</title><p><a href="metrics">metrics</a></p>"""
+PAGE = Path(__file__).with_name("live.html")
+PAGE_HEADERS = [
+    ("Content-Type", "text/html; charset=utf-8"),
+    ("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+                                "connect-src 'self'; frame-ancestors 'none'"),
+]  # fmt: skip
 
 
 class Handler(WSGIRequestHandler):
@@ -113,7 +121,8 @@ class Endpoint:
     def __init__(self, server: Any) -> None:
         self.server = server
         self.registry = CollectorRegistry(auto_describe=False)
-        self.registry.register(Collector(Mailbox(server)))
+        self.mailbox = Mailbox(server)
+        self.registry.register(Collector(self.mailbox))
         self.listener: Listener | None = None
         self._at: tuple[Any, ...] = ()
 
@@ -148,7 +157,7 @@ class Endpoint:
             listener.end()
 
     def application(self, metrics: Application) -> Application:
-        """/metrics, the page that points to it, and the password before both."""
+        """/metrics, the live page and its slow log, and the password before all of them."""
 
         def serve(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
             if not self.admits(environ.get("HTTP_AUTHORIZATION", "")):
@@ -158,12 +167,24 @@ class Endpoint:
             if path == "/metrics":
                 return metrics(environ, start_response)
             if path == "/":
-                start_response("200 OK", [("Content-Type", "text/html; charset=utf-8")])
-                return [INDEX]
+                start_response("200 OK", PAGE_HEADERS)
+                return [PAGE.read_bytes()]
+            if path == "/slowlog.json":
+                return self.slow_log(start_response)
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b""]
 
         return serve
+
+    def slow_log(self, start_response: StartResponse) -> Iterable[bytes]:
+        """The newest entries for the live page."""
+        try:
+            entries = self.mailbox.ask(newest_slow, ANSWER_SECONDS)
+        except NoAnswer:
+            start_response("503 Service Unavailable", [("Content-Type", "application/json")])
+            return [b"[]"]
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(entries).encode()]
 
     def admits(self, authorization: str) -> bool:
         """Whether a request shows metrics-user and metrics-password; anyone is welcome without a password."""

@@ -5,6 +5,7 @@
 
 import time
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, NamedTuple
 
 from metrics.names import CONFIG, INSTANCE, MASTER_LINK, OURS
@@ -13,6 +14,7 @@ from server.registry.info import SECTIONS, InfoField
 
 # Their families are copied as numbers below, which is cheaper than as INFO's lines.
 AS_NUMBERS = {"commandstats", "latencystats", "keyspace", "iothreads"}
+SLOW_SHOWN = 12
 WANTED = {*INSTANCE, *MASTER_LINK, *OURS, "master_host", "master_port", "slave_read_only", "uptime_in_seconds",
           "remus_version", "python_version", "hz", "configured_hz"}  # fmt: skip
 
@@ -81,6 +83,20 @@ def take(server: Any) -> Snapshot:
         watched_keys=(config.metrics_check_single_keys, config.metrics_check_keys, config.metrics_count_keys),
         output_limits=dict(config.client_output_buffer_limit),
     )
+
+
+def newest_slow(server: Any) -> list[dict[str, Any]]:
+    """The newest entries of the slow log, without what the commands were about."""
+    entries = islice(server.slowlog.entries, SLOW_SHOWN)
+    return [
+        {
+            "id": each.id,
+            "unix_seconds": each.unix_seconds,
+            "microseconds": each.microseconds,
+            "command": each.argv[0].decode("utf-8", "backslashreplace").lower() if each.argv else "",
+        }
+        for each in entries
+    ]
 
 
 def command_counts(tracking: bool) -> Iterable[CommandCounts]:

@@ -47,8 +47,9 @@ cdef class AofReader:
         """Bytes of the file that were understood."""
         return self.start + self.at
 
-    def next(self) -> list | None:
-        """The next command as a list of bytes, None at the end of the file. Raises Torn, BadFormat."""
+    def next(self, bint annotations=False) -> list | None:
+        """The next command as a list of bytes, None at the end of the file. With `annotations` each of those is an empty
+        list, its line in `annotation`. Raises Torn, BadFormat."""
         cdef Py_ssize_t at
         while True:
             at = self._parse() if self.at < PyBytes_GET_SIZE(self.data) else NEED_MORE
@@ -56,6 +57,8 @@ cdef class AofReader:
                 self.at = at
                 if self.argv is not None:
                     return self.argv
+                if annotations:
+                    return []
             elif at == BAD:
                 self._bad()
             elif not self._read_more():

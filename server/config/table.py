@@ -29,7 +29,6 @@ NOT_BUILT = frozenset(
         "cpu affinity",
         "defragmentation",
         "jemalloc",
-        "persistence",
         "replication",
         "request log",
         "scripting",

@@ -39,10 +39,20 @@ def wire(server: Any) -> None:
     server.snapshots = snapshots = Snapshots(server)
     server.progress.switch = lambda on: conditions.slow_because("loading", on)
     snapshots.on_health = lambda refuse: conditions.slow_because("disk", refuse)
+    snapshots.libraries = lambda: [library.code for library in server.scripting.functions.libraries.values()]
+    snapshots.load_library = lambda source, replace: load_library(server, source, replace)
     server.config.on_change("save", snapshots.check_health)
     server.config.on_change("stop-writes-on-bgsave-error", snapshots.check_health)
     server.cron.every(0, snapshots.tick)
     server.shutdown.final_steps.append(lambda words: last_snapshot(server, words))
+
+
+def load_library(server: Any, source: bytes, replace: bool) -> None:
+    """A function library of a file."""
+    try:
+        server.scripting.functions.load(source, replace=replace, timeout_ms=0)
+    except CommandError as error:
+        raise BadFile(f"Failed loading library, {error.text.decode('utf-8', 'replace')}") from None
 
 
 def last_snapshot(server: Any, words: frozenset[str]) -> None:
@@ -68,6 +78,7 @@ def reload(server: Any, *, save: bool, flush: bool, merge: bool) -> None:
         for db in server.keyspace.databases:
             multi.all_changed(db)
         server.keyspace.flush(False)
+        server.scripting.functions.flush()
     try:
         if not rdb_file.load(server, server.config.dbfilename, replace=merge):
             raise FileNotFoundError

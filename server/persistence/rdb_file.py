@@ -179,6 +179,8 @@ def _complain(server: Any, reader: RdbReader, why: str) -> None:
         log.warning("Internal error in RDB reading offset %d, function at rdb_load -> RDB CRC error", reader.position)
     elif why == "the same key twice":
         log.warning("RDB has duplicated key '%s' in DB", reader.last_key[:128].decode("utf-8", "backslashreplace"))
+    elif why.startswith("Failed loading library"):
+        log.warning("%s", why)
     else:
         log.warning("Internal error in RDB reading offset %d, function at rdb_load -> %s (key '%s')", reader.position,
                     why, reader.last_key[:128].decode("utf-8", "backslashreplace"))
@@ -194,7 +196,8 @@ def read_from(server: Any, data: Any, start: int = 0, *, aof_base: bool = False,
     told = _Fields(server)
     clock.refresh()
     reader = RdbReader(
-        server.keyspace, data, start, on_field=told, on_library=server.snapshots.load_library,
+        server.keyspace, data, start, on_field=told,
+        on_library=lambda source: server.snapshots.load_library(source, replace),
         checksum=config.rdbchecksum and not settings.skip_checksum_validation,
         drop_expired=not (aof_base or keep_expired), replace=replace, delay_us=config.key_load_delay,
     )

@@ -21,7 +21,7 @@ RETRY_SECONDS = 5           # between a failed BGSAVE and the next by a save poi
 
 class Snapshots:
     """The snapshots of one server. Times are Unix seconds. Rooms above fill the hooks: `on_health` hears whether writes
-    must be refused; `libraries` and `load_library` are the function libraries; `more_fields` adds AUX fields."""
+    must be refused; `libraries` and `load_library(source, replace)` are the function libraries; `more_fields` adds AUX fields."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
@@ -39,10 +39,10 @@ class Snapshots:
         self._kept_libraries: list[bytes] = []
         self.on_health: Callable[[bool], None] = lambda refuse: None
         self.libraries: Callable[[], list[bytes]] = lambda: self._kept_libraries
-        self.load_library: Callable[[bytes], None] = self._keep_library
+        self.load_library: Callable[[bytes, bool], None] = self._keep_library
         self.more_fields: Callable[[], list[tuple[bytes, bytes]]] = list
 
-    def _keep_library(self, source: bytes) -> None:
+    def _keep_library(self, source: bytes, replace: bool) -> None:
         """Without an engine for them, libraries are kept and written again."""
         if source not in self._kept_libraries:
             self._kept_libraries.append(source)

@@ -123,6 +123,25 @@ def test_keys_whose_time_has_come_are_not_loaded(new_server: Callable[..., Serve
     assert (info["rdb_last_load_keys_loaded"], info["rdb_last_load_keys_expired"]) == ("2", "1")
 
 
+LIBRARY = b"#!lua name=lib\nredis.register_function('answer', function() return 42 end)"
+
+
+def test_function_libraries_are_in_the_file(new_server: Callable[..., Server]) -> None:
+    server = new_server()
+    c = server.connect()
+    c.ok("FUNCTION", "LOAD", LIBRARY)
+    c.ok("DEBUG", "RELOAD")
+    assert c.ok("FCALL", "answer", 0) == 42
+    c.ok("DEBUG", "RELOAD", "MERGE", "NOFLUSH")
+    server.kill()
+    server.start()
+    c = server.connect()
+    assert c.ok("FCALL", "answer", 0) == 42
+    c.ok("CONFIG", "SET", "rdb-version", 9)
+    c.ok("DEBUG", "RELOAD")
+    assert c.ok("FUNCTION", "LIST") == []
+
+
 # ---- what is in the file
 def test_head_and_tail_of_a_file(server: Server) -> None:
     c = server.connect()

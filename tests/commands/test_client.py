@@ -109,6 +109,7 @@ class TestNames:
 class TestKill:
     def test_by_address(self, raw, another):
         other = another()
+        other("PING")  # the server knows it by now
         address = "{}:{}".format(*other.socket.getsockname())
         assert raw("CLIENT", "KILL", address) == Status("OK")
         assert len(lines(raw)) == 1, "gone at once"

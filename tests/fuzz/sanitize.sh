@@ -90,13 +90,15 @@ if [ $kind = address ]; then
     step "structures and units" inside tests/properties tests/unit "$@"
     step "fuzzing" outside tests/fuzz/test_mixed_load.py "$@"
     step "fuzzing in one process" inside tests/fuzz --ignore=tests/fuzz/test_mixed_load.py "$@"
-    step "commands" outside tests/commands "$@"
+    # shellcheck disable=SC2046
+    step "commands" outside $(ls -d tests/commands tests/persistence tests/scripting 2>/dev/null) "$@"
 else
     step "hand-off" inside tests/unit/iothreads tests/fuzz --ignore=tests/fuzz/test_mixed_load.py "$@"
     step "fuzzing" outside tests/fuzz/test_mixed_load.py "$@"
     REMUS_SERVER_ARGUMENTS="--io-threads 4"
     export REMUS_SERVER_ARGUMENTS
-    step "commands" outside tests/commands "$@"
+    # shellcheck disable=SC2046
+    step "commands" outside $(ls -d tests/commands tests/persistence tests/scripting 2>/dev/null) "$@"
     if command -v redis-benchmark >/dev/null; then
         step "redis-benchmark" outside tests/fuzz/sanitized_benchmark.py "$@"
     fi

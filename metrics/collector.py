@@ -114,6 +114,7 @@ def families(s: Snapshot) -> Iterator[Metric]:
     yield from slow_families(s)
     yield from config_families(s, values)
     yield from lane_families(s.lanes)
+    yield turn_histogram(s.turns, values)
 
 
 def field_families(s: Snapshot) -> Iterator[Metric]:
@@ -269,6 +270,18 @@ def lane_families(lanes: list[dict[str, int]]) -> Iterator[Metric]:
         yield family(f"remus_io_thread_{name}", text, samples)
     clients = [({"thread": str(n)}, float(lane["connections"])) for n, lane in enumerate(lanes)]
     yield family("remus_io_thread_connections", "Connections that the thread serves.", clients)
+
+
+def turn_histogram(turns: list[int], values: Mapping[str, Any]) -> Metric:
+    """How long the turns of the event loop worked: for a client that finds the server busy, the wait for its turn."""
+    metric = HistogramMetricFamily("remus_eventloop_turn_seconds", "Duration of turns of the event loop but for waits.")
+    total, buckets = 0, []
+    for bits, count in enumerate(turns[:-1]):
+        total += count
+        buckets.append((f"{(1 << bits) / 1e6:g}", total))
+    worked = number(values.get("eventloop_duration_sum", 0)) or 0
+    metric.add_metric([], [*buckets, ("+Inf", total + turns[-1])], worked / 1e6)
+    return metric
 
 
 def process_families(process: psutil.Process) -> Iterator[Metric]:

@@ -48,6 +48,7 @@ class Snapshot(NamedTuple):
     commands: list[CommandCounts]
     databases: list[DatabaseCounts]
     lanes: list[dict[str, int]]  # per I/O thread, the main thread first
+    turns: list[int]  # turns of the event loop; item n: those that worked for less than 2**n us, but not less than half
     slow_log: tuple[int, int, int]  # entries, id of the newest, its microseconds
     latency_spikes: list[tuple[str, int, int]]  # event, unix seconds, milliseconds of the latest
     percentiles: tuple[float, ...]  # latency-tracking-info-percentiles
@@ -76,6 +77,7 @@ def take(server: Any) -> Snapshot:
         commands=[*command_counts(config.latency_tracking)],
         databases=[DatabaseCounts(db.index, len(db), db.expires, db.average_ttl) for db in server.keyspace.databases],
         lanes=server.loop.lane_stats(),
+        turns=server.loop.turn_histogram(),
         slow_log=(len(entries), newest.id if newest else 0, newest.microseconds if newest else 0),
         latency_spikes=[(name, *event.samples[-1]) for name, event in server.latency.events.items() if event.samples],
         percentiles=tuple(float(each) for each in config.latency_tracking_info_percentiles),

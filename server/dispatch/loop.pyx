@@ -26,8 +26,13 @@ from server.dispatch.timers import Timers
 cdef enum:
     GROUP = 32                         # batches that are prefetched and executed together, at most ...
     LAZYFREE_SLICE_US = 1000           # per turn, for what UNLINK, FLUSHALL ASYNC and large values left behind
+    TURN_CLASSES = 25                  # of turn_histogram: the last holds all turns of 8 s and more
     WARM = 64                          # ... and as soon as they hold so many commands: more would push each other out
 
+cdef extern from *:
+    int __builtin_clzll(unsigned long long) nogil
+
+cdef uint64_t _turns[TURN_CLASSES]     # turns by the bits of their microseconds
 cdef Conditions* _conditions = conditions()
 cdef Clock* _clock = clock_state()
 
@@ -112,6 +117,8 @@ cdef class Loop:
         return started
 
     cdef int account(self, int64_t worked_us) except -1:
+        cdef int bits = 64 - __builtin_clzll(worked_us) if worked_us > 0 else 0
+        _turns[bits if bits < TURN_CLASSES else TURN_CLASSES - 1] += 1
         self.cycles += 1
         self.duration_us += worked_us
         if <uint64_t>worked_us > self.longest_us:
@@ -386,7 +393,13 @@ cdef class Loop:
         """What each lane did (iothreads.handoff.LaneStats), lane 0 first."""
         return self.io.stats()
 
+    def turn_histogram(self) -> list[int]:
+        """Turns by how long they worked: item n counts those of 2**(n-1) to 2**n - 1 us, the last one also longer ones."""
+        return [_turns[n] for n in range(TURN_CLASSES)]
+
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
+        for n in range(TURN_CLASSES):
+            _turns[n] = 0
         self.cycles = self.duration_us = self.command_us = self.longest_us = self.commands_per_cycle_max = 0
         self.fast_commands = 0

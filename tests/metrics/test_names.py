@@ -199,6 +199,17 @@ def test_series_of_io_threads(new_server: Callable[..., Server]) -> None:
     assert value(samples, "redis_io_threads_active") == 1
 
 
+def test_turns_of_the_event_loop(measured: Any) -> None:
+    _, c, port = measured
+    c.ok("DEBUG", "SLEEP", "0.02")
+    samples = scrape(port)
+    buckets = [(float(labels["le"]), count) for labels, count in samples["remus_eventloop_turn_seconds_bucket"]]
+    assert buckets == sorted(buckets) and buckets[-1][0] == math.inf
+    at_16_ms = next(count for bound, count in buckets if bound >= 0.016)
+    assert at_16_ms < buckets[-1][1] == value(samples, "remus_eventloop_turn_seconds_count")
+    assert value(samples, "remus_eventloop_turn_seconds_sum") >= 0.02
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [("ok", 1), ("err", 0), ("true", 1), ("12.50%", 12.5), ("0.25", 0.25), (7, 7), ("master", None), ("up", 1)],

@@ -176,6 +176,7 @@ def bitop(call: Call, operation: bytes, target: bytes, *sources: bytes) -> int:
     result = bits.combine(name, values)
     if result:
         call.db.set(target, result)
+        call.db.set_range(target, 0, result[:1])        # which makes it `raw`, however short, as in Redis
         call.changed(target, "set")
     elif call.db.delete(target):
         call.deleted(target)

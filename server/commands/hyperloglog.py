@@ -34,12 +34,12 @@ def _for_write(call: Call, key: bytes) -> bytes | None:
 
 
 def _store(call: Call, key: bytes, value: bytes, old: bytes | None) -> None:
-    """Put a changed value in the place of the old one, keeping the expire; only the header if no more differs."""
+    """Put a changed value in the place of the old one, keeping the expire; only the header if no more differs. The
+    string is `raw` afterwards, however short: it is written in place, as SETRANGE does."""
     if old is not None and len(old) == len(value) and old[HEADER:] == value[HEADER:]:
         value = value[:HEADER]
-    elif old is None or len(value) != len(old):
+    elif old is not None and len(value) < len(old):
         call.db.set(key, value, True)
-        return
     call.db.set_range(key, 0, value)
 
 

@@ -34,7 +34,7 @@ from server.types.list cimport limits as list_limits
 from server.types.set cimport SET_INTSET, SET_LISTPACK, SET_TABLE, set_add, set_grow
 from server.types.set cimport limits as set_limits
 from server.types.sorted_set cimport (
-    ZADD_NX, ZADDED, ZSET_LISTPACK, zset_add, zset_convert, zset_create, zset_limits, zset_parse_score)
+    ZADD_NX, ZADDED, ZSET_LISTPACK, zset_add, zset_compact, zset_convert, zset_create, zset_limits, zset_parse_score)
 from server.types.stream cimport STREAM_LISTPACKS, StreamValue, stream_entries_read, stream_new_word, stream_value
 from server.types.stream_groups cimport (
     Pending, StreamConsumer, StreamGroup, consumer_add, group_add, pending_add, pending_find)
@@ -277,20 +277,25 @@ cdef void _take_sorted_set(RdbInput* input, int type, Entry* e) noexcept:
     cdef uint64_t count
     cdef RdbText text
     cdef double score, result
+    cdef size_t longest = 0, total = 0
     if not take_count(input, &count):
         return
     if count == 0:
         input.empty = True
         return
-    zset_create(e, count, 0)
+    zset_create(e, count, <size_t>-1)   # a skiplist at first: a listpack on the way to one would turn -0 into 0
     while count and take_text(input, &text):
         count -= 1
+        longest = max(longest, text.n)
+        total += text.n
         if take_double(input, &score) if type == RDB_ZSET_2 else take_double_text(input, &score):
             if isnan(score):
                 input_fail(input, "Zset with NAN score detected")
             elif zset_add(e, score, text.s, text.n, ZADD_NX, &result) != ZADDED:
                 input_fail(input, "Duplicate zset fields detected")
         text_free(&text)
+    if input.fault == NULL:
+        zset_compact(e, longest, total)
 
 
 cdef inline unsigned char* _scored_member(unsigned char* lp, unsigned char* p, LpValue* member, char* digits,

@@ -140,3 +140,9 @@ def test_what_is_propagated_is_counted(raw: Connection) -> None:
         return int(text.split(b"rdb_changes_since_last_save:")[1].split(b"\r\n")[0])
 
     assert changes(raw("INFO", "persistence")) - changes(before) == 3
+
+
+def test_the_result_of_bitop_is_raw(both: Pair) -> None:
+    both("SET", "a", "12")
+    both("BITOP", "AND", "b", "a")
+    assert both("OBJECT", "ENCODING", "b") == b"raw"

@@ -84,3 +84,10 @@ def test_the_limit_of_the_sparse_form(raw: Connection, configure, limit: int) ->
     configure("hll-sparse-max-bytes", limit)
     raw("PFADD", "h", *range(300))
     assert raw("PFDEBUG", "ENCODING", "h") == ("sparse" if limit == 3000 else "dense")
+
+
+def test_a_short_one_is_raw_as_what_is_written_in_place(both: Pair) -> None:
+    both("PFADD", "h", "a")
+    both("OBJECT", "ENCODING", "h")
+    both("PFMERGE", "m", "h")
+    assert both("OBJECT", "ENCODING", "m") == b"raw"

@@ -37,6 +37,14 @@ def main() -> int:
     return server_main() or 0
 
 
+def check_rdb() -> int:
+    """`remus-check-rdb` on the command line; the exit code."""
+    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
+    from server.persistence.check_rdb import main as check_main
+
+    return check_main()
+
+
 def check_aof() -> int:
     """`remus-check-aof` on the command line; the exit code."""
     sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]

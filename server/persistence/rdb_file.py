@@ -182,8 +182,8 @@ def _complain(server: Any, reader: RdbReader, why: str) -> None:
     elif why.startswith("Failed loading library"):
         log.warning("%s", why)
     else:
-        log.warning("Internal error in RDB reading offset %d, function at rdb_load -> %s (key '%s')", reader.position,
-                    why, reader.last_key[:128].decode("utf-8", "backslashreplace"))
+        log.warning("Internal error in RDB reading offset %d, function at rdb_load -> %s (key '%s')",
+                    reader.item_position, why, reader.last_key[:128].decode("utf-8", "backslashreplace"))
         log.warning("Short read or OOM loading DB. Unrecoverable error, aborting now.")
 
 

@@ -15,7 +15,11 @@ cdef class RdbReader:
     cdef bint checksum                 # compute and compare it
     cdef Keyspace keyspace
     cdef Database db                   # selected
-    cdef object on_field, on_library
+    cdef object on_field, on_library, on_database      # the last may be None
+    cdef const unsigned char* item     # where what is read now begins: an opcode, or a key with its type
+    cdef readonly int item_type        # its first byte, -1 before
+    cdef readonly str doing            # Redis's word for it
+    cdef readonly uint64_t keys_with_expire        # among all that were read
     cdef bint drop_expired             # keys whose time has come are not loaded (a master's own snapshot)
     cdef bint replace                  # a key that is there is replaced; otherwise it makes the file bad
     cdef int64_t delay_us              # key-load-delay

@@ -12,14 +12,19 @@ class RdbReader:
     keys_loaded: int
     keys_expired: int
     keys_empty: int
+    keys_with_expire: int
+    item_type: int
+    doing: str
     last_key: bytes
     def __init__(
         self, keyspace: Keyspace, data: Any, start: int = 0, *, on_field: Callable[[bytes, bytes], None],
         on_library: Callable[[bytes], None], checksum: bool = True, drop_expired: bool = True, replace: bool = False,
-        delay_us: int = 0,
+        delay_us: int = 0, on_database: Callable[[int], None] | None = None,
     ) -> None: ...
     @property
     def position(self) -> int: ...
+    @property
+    def item_position(self) -> int: ...
     def begin(self) -> None: ...
     def step(self, size: int) -> bool: ...
     def close(self) -> None: ...

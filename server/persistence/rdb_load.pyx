@@ -43,7 +43,7 @@ cdef class RdbReader:
     """
 
     def __cinit__(self, Keyspace keyspace, data, size_t start=0, *, on_field, on_library, bint checksum=True,
-                  bint drop_expired=True, bint replace=False, int64_t delay_us=0):
+                  bint drop_expired=True, bint replace=False, int64_t delay_us=0, on_database=None):
         PyObject_GetBuffer(data, &self.view, PyBUF_SIMPLE)
         self.viewed = True
         if start > <size_t>self.view.len:
@@ -57,6 +57,10 @@ cdef class RdbReader:
         self.db = keyspace.databases[0]
         self.on_field = on_field
         self.on_library = on_library
+        self.on_database = on_database
+        self.item = self.input.p
+        self.item_type = -1
+        self.doing = "start"
         self.drop_expired = drop_expired
         self.replace = replace
         self.delay_us = delay_us
@@ -78,6 +82,11 @@ cdef class RdbReader:
         """Bytes of the buffer that are read."""
         return self.input.p - <const unsigned char*>self.view.buf
 
+    @property
+    def item_position(self) -> int:
+        """Where in the buffer what was read last begins."""
+        return self.item - <const unsigned char*>self.view.buf
+
     def begin(self) -> None:
         """Read the head."""
         cdef const unsigned char* at = take_raw(&self.input, HEAD)
@@ -95,9 +104,13 @@ cdef class RdbReader:
         cdef const unsigned char* goal = self.input.p + min(size, input_left(&self.input))
         cdef const unsigned char* at
         while True:
+            self.item = self.input.p
+            self.item_type = -1
+            self.doing = "read-type"
             at = take_raw(&self.input, 1)
             if at == NULL:
                 raise BadFile("short read")
+            self.item_type = at[0]
             if at[0] >= RDB_TYPE_END:
                 if not self._opcode(at[0]):
                     self._end()
@@ -121,6 +134,9 @@ cdef class RdbReader:
         cdef uint64_t number = 0
         cdef uint64_t more = 0
         cdef const unsigned char* at
+        self.doing = ("read-expire" if op == OP_EXPIRETIME_MS or op == OP_EXPIRETIME else "read-aux" if op == OP_AUX
+                      else "read-functions" if op == OP_FUNCTION2 else "read-module-aux" if op == OP_MODULE_AUX
+                      else "read-len")
         if op == OP_EXPIRETIME_MS:
             take_milliseconds(&self.input, &self.expire)
         elif op == OP_SELECTDB:
@@ -128,6 +144,8 @@ cdef class RdbReader:
                 if number >= <uint64_t>len(self.keyspace.databases):
                     raise BadFile("databases")
                 self.db = self.keyspace.databases[number]
+                if self.on_database is not None:
+                    self.on_database(number)
         elif op == OP_RESIZEDB:
             if take_length(&self.input, &number) and take_length(&self.input, &more):
                 if number <= input_left(&self.input):          # a key takes more than a byte: no lie can ask for much
@@ -173,6 +191,8 @@ cdef class RdbReader:
 
     cdef int _end(self) except -1:
         """Behind the end: the checksum."""
+        self.doing = "check-sum"
+        self.item_type = -1
         cdef const unsigned char* at
         cdef uint64_t said = 0
         cdef int i
@@ -197,8 +217,11 @@ cdef class RdbReader:
     cdef int _key(self, int type) except -1:
         cdef RdbText name
         cdef bint fine
+        self.doing = "read-key"
         if not take_text(&self.input, &name):
             return 0
+        self.doing = "read-object-value"
+        self.keys_with_expire += self.expire != -1
         if type == RDB_MODULE_1 or type == RDB_MODULE_2:
             input_fail(&self.input, "a value of a module, which this server does not have")
             fine = False

@@ -21,7 +21,8 @@ RETRY_SECONDS = 5           # between a failed BGSAVE and the next by a save poi
 
 class Snapshots:
     """The snapshots of one server. Times are Unix seconds. Rooms above fill the hooks: `on_health` hears whether writes
-    must be refused; `libraries` and `load_library(source, replace)` are the function libraries; `more_fields` adds AUX fields."""
+    must be refused; `libraries` and `load_library(source, replace)` are the function libraries; `more_fields` adds AUX
+    fields."""
 
     def __init__(self, server: Any) -> None:
         self._server = server

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
+from server.persistence import check_rdb
 from tests.persistence.dataset import ENCODINGS, contents, fill
 from tests.support.resp import RespError
 from tests.support.server import Server, wait_until
@@ -187,6 +188,29 @@ def test_seconds_as_the_first_versions_wrote_them(new_server: Callable[..., Serv
     server.start()
     c = server.connect()
     assert (c.ok("GET", "k"), c.ok("EXPIRETIME", "k"), c.ok("HGETALL", "h")) == (b"v", 2_000_000_000, [b"f", b"v"])
+
+
+# ---- remus-check-rdb
+def test_the_check_tool(new_server: Callable[..., Server], capsys: pytest.CaptureFixture[str]) -> None:
+    server = new_server()
+    c = server.connect()
+    fill(c)
+    c.ok("SAVE")
+    path = server.folder / "dump.rdb"
+    whole = path.read_bytes()
+    assert check_rdb.main([str(path)]) == 0
+    told = capsys.readouterr().out
+    assert "RDB looks OK" in told and "Selecting DB ID 9" in told and "Checksum OK" in told
+    assert f"[info] {c.ok('DBSIZE') + 2} keys read\n[info] 2 expires\n[info] 0 already expired\n" in told
+    for data, text in {
+        whole[:-30]: "Unexpected EOF reading RDB file", b"": "Unexpected EOF", b"X" + whole[1:]: "Wrong signature",
+        whole[:-1] + bytes([whole[-1] ^ 1]): "RDB CRC error", b"REDIS0099" + whole[9:]: "RDB format version 99",
+        whole[:9] + b"\x0e\x01k\x01\x03abc": "Reading type 14 (quicklist)",
+    }.items():
+        path.write_bytes(data)
+        assert check_rdb.main([str(path)]) == 1
+        told = capsys.readouterr().out
+        assert "--- RDB ERROR DETECTED ---" in told and text in told
 
 
 # ---- background saving

@@ -80,10 +80,10 @@ inside() { # pytest with the instrumented modules in its own process, and in the
     # shellcheck disable=SC2086
     env LD_PRELOAD="$runtime" $plain_addresses "$python" $pytest --capture=sys -m "not peer" "$@"
 }
-outside() { # plain pytest against an instrumented server
+outside() { # plain pytest, with this clone's plain modules, against an instrumented server
     # shellcheck disable=SC2086
-    REMUS_SERVER_COMMAND="env LD_PRELOAD=$runtime $plain_addresses $python $lib/remus_server.py" \
-        "$python" $pytest "$@"
+    (cd "$root" && REMUS_SERVER_COMMAND="env LD_PRELOAD=$runtime $plain_addresses $python $lib/remus_server.py" \
+        "$python" $pytest "$@")
 }
 
 if [ $kind = address ]; then
@@ -91,14 +91,14 @@ if [ $kind = address ]; then
     step "fuzzing" outside tests/fuzz/test_mixed_load.py "$@"
     step "fuzzing in one process" inside tests/fuzz --ignore=tests/fuzz/test_mixed_load.py "$@"
     # shellcheck disable=SC2046
-    step "commands" outside $(ls -d tests/commands tests/persistence tests/scripting 2>/dev/null) "$@"
+    step "commands" outside $(cd "$root" && ls -d tests/commands tests/persistence tests/scripting 2>/dev/null) "$@"
 else
     step "hand-off" inside tests/unit/iothreads tests/fuzz --ignore=tests/fuzz/test_mixed_load.py "$@"
     step "fuzzing" outside tests/fuzz/test_mixed_load.py "$@"
     REMUS_SERVER_ARGUMENTS="--io-threads 4"
     export REMUS_SERVER_ARGUMENTS
     # shellcheck disable=SC2046
-    step "commands" outside $(ls -d tests/commands tests/persistence tests/scripting 2>/dev/null) "$@"
+    step "commands" outside $(cd "$root" && ls -d tests/commands tests/persistence tests/scripting 2>/dev/null) "$@"
     if command -v redis-benchmark >/dev/null; then
         step "redis-benchmark" outside tests/fuzz/sanitized_benchmark.py "$@"
     fi

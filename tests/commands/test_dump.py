@@ -369,7 +369,7 @@ def test_all_payloads_are_those_of_7_2(
 def test_a_negative_zero_score_survives(both: Pair, configure: Callable[..., None]) -> None:
     configure("rdb-version", 10)
     both("ZADD", "z", 0, "a", 0, "b" * 65, "-0", "c")
-    payload = both("DUMP", "z")
+    payload = both.ours("DUMP", "z")  # not compared: LZF may find other ways
     both("RESTORE", "copy", 0, payload)
     assert both("ZSCORE", "copy", "c") == b"-0"
     both("OBJECT", "ENCODING", "copy")

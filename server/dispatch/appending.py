@@ -140,8 +140,8 @@ def reset_statistics(server: Any) -> None:
 
 
 def load(server: Any) -> bool:
-    """At start: the data of the last time, from the append only file or the snapshot; then the file is opened. False: the
-    server must not go on."""
+    """At start: the data of the last time, from the append only file or the snapshot; then the file is opened. False:
+    the server must not go on."""
     started = time.monotonic()
     server.exit_status = 1
     aof: AppendOnlyFile = server.aof

@@ -45,8 +45,8 @@ class Replay:
         except (CommandError, TypeError) as error:
             text = error.text.decode("utf-8", "replace") if isinstance(error, CommandError) else str(error)
             self._server.log.warning(
-                "== CRITICAL == This server is sending an error to its AOF-loading-client: '%s' after processing the command "
-                "'%s'", text, command.name)
+                "== CRITICAL == This server is sending an error to its AOF-loading-client: '%s' after processing the "
+                "command '%s'", text, command.name)
 
     def forget(self) -> None:
         """The end."""

@@ -210,8 +210,8 @@ class AppendOnlyFile:
             return True
         self.delayed_syncs += 1
         self.log.notice(
-            "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for fsync to "
-            "complete, this may slow down Redis.")
+            "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for "
+            "fsync to complete, this may slow down Redis.")
         return False
 
     def _write(self, policy: str, syncing: bool) -> bool:
@@ -263,8 +263,8 @@ class AppendOnlyFile:
             except OSError as error:
                 if tell:
                     self.log.warning(
-                        "Could not remove short write from the append-only file.  Redis may refuse to load the AOF the next "
-                        "time it starts.  ftruncate: %s", error.strerror)
+                        "Could not remove short write from the append-only file.  Redis may refuse to load the AOF "
+                        "the next time it starts.  ftruncate: %s", error.strerror)
         self.write_error = failed or NO_SPACE
         if policy == "always":
             self.log.warning("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...")
@@ -283,8 +283,9 @@ class AppendOnlyFile:
             try:
                 self.disk.sync(self.file)
             except OSError as error:
-                self.log.warning("Can't persist AOF for fsync error when the AOF fsync policy is 'always': %s. Exiting...",
-                                 error.strerror)
+                self.log.warning(
+                    "Can't persist AOF for fsync error when the AOF fsync policy is 'always': %s. Exiting...",
+                    error.strerror)
                 self.exit(1)
                 return
             if self.server.latency.threshold_ms:
@@ -346,8 +347,8 @@ class AppendOnlyFile:
                 self.background.remove(self.path(part.name))
 
     def open_at_start(self, write_base: Callable[[str], bool]) -> bool:
-        """appendonly yes, after loading: make a first base if there are no files (`write_base(path)` does), and open the
-        last incremental file. False when the server must not start."""
+        """appendonly yes, after loading: make a first base if there are no files (`write_base(path)` does), and open
+        the last incremental file. False when the server must not start."""
         if not self.make_folder():
             return False
         manifest = self.manifest

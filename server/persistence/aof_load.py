@@ -1,4 +1,4 @@
-"""Reading the append only file back: the base, then what was written since, each command run as if a client had sent it.
+"""Reading the append only file back: the base, then what was written since, each command run as if a client sent it.
 
 A file that ends within a command, or within MULTI ... EXEC, lost its end in a crash. With aof-load-truncated the last
 file of the manifest is cut after its last whole command, and the log says how much is gone; an end filled with zeros
@@ -16,6 +16,7 @@ from server.persistence import aof_manifest, rdb_file
 from server.persistence.aof import AppendOnlyFile
 from server.persistence.aof_manifest import ManifestError, Part
 from server.persistence.aof_reader import AofReader, BadFormat, Torn
+from server.persistence.rdb_load import BadFile
 
 OK, NOT_EXIST, EMPTY, OPEN_ERROR, FAILED, TRUNCATED = "ok", "not-exist", "empty", "open-error", "failed", "truncated"
 SERVE_EVERY = 1024          # commands between two looks at the clients
@@ -40,8 +41,8 @@ class AofLoader:
 
     # ---- all files
     def load(self) -> str:
-        """Load what the manifest names. Returns OK, TRUNCATED (the end was cut), EMPTY, NOT_EXIST, OPEN_ERROR or FAILED;
-        the log says why. Interrupted when the server is told to end meanwhile."""
+        """Load what the manifest names. Returns OK, TRUNCATED (the end was cut), EMPTY, NOT_EXIST, OPEN_ERROR or
+        FAILED; the log says why. Interrupted when the server is told to end meanwhile."""
         self._upgrade_if_needed()
         manifest = self.aof.manifest
         if not manifest:
@@ -114,9 +115,11 @@ class AofLoader:
             disk.rename(old, aof.path(old))
             disk.sync_folder(aof.folder)
         except OSError as error:
-            self.log.warning("Error trying to move the old AOF file %s into dir %s: %s", old, aof.folder, error.strerror)
+            self.log.warning("Error trying to move the old AOF file %s into dir %s: %s", old, aof.folder,
+                             error.strerror)
             raise SystemExit(1) from None
-        self.log.notice("Successfully migrated an old-style AOF file (%s) into the AOF directory (%s).", old, aof.folder)
+        self.log.notice("Successfully migrated an old-style AOF file (%s) into the AOF directory (%s).", old,
+                        aof.folder)
 
     # ---- one file
     def load_file(self, name: str) -> str:
@@ -142,10 +145,11 @@ class AofLoader:
 
     def _load_rdb(self, file: IO[bytes], name: str) -> bool:
         old_style = name == self.aof.filename
-        self.log.notice("Reading RDB preamble from AOF file..." if old_style else "Reading RDB base file on AOF loading...")
+        self.log.notice("Reading RDB preamble from AOF file..." if old_style
+                        else "Reading RDB base file on AOF loading...")
         try:
             end = rdb_file.read_from(self.server, _content(file), aof_base=True)
-        except rdb_file.BadFile:
+        except BadFile:
             self.log.warning(
                 "Error reading the RDB preamble of the AOF file %s, AOF loading aborted" if old_style
                 else "Error reading the RDB base file %s, AOF loading aborted", name)
@@ -210,8 +214,8 @@ class AofLoader:
                 self.log.warning("AOF %s loaded anyway because aof-load-truncated is enabled", name)
                 return TRUNCATED
         self.log.warning(
-            "Unexpected end of file reading the append only file %s. You can: 1) Make a backup of your AOF file, then use "
-            "./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' "
+            "Unexpected end of file reading the append only file %s. You can: 1) Make a backup of your AOF file, then "
+            "use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the 'aof-load-truncated' "
             "configuration option to yes and restart the server.", name)
         return FAILED
 

@@ -156,7 +156,7 @@ def _parse_line(line: str, number: int) -> Part:
 
 def _number(text: str) -> int:
     digits = text.lstrip(" \t")
-    sign = digits[:1] in ("-", "+")
+    sign = int(digits[:1] in ("-", "+"))
     end = sign
     while end < len(digits) and digits[end] in "0123456789":
         end += 1

@@ -8,9 +8,9 @@
     manifest: new base, the files before are history
     delete history
 
-A crash anywhere leaves a manifest whose files are complete: the old base and all incremental files, or the new base and
-the last ones. By itself a rewrite starts when the file has grown by auto-aof-rewrite-percentage since the last one. When
-rewrites fail again and again, the next ones wait: 1 minute, 2, 4 ... 60.
+A crash anywhere leaves a manifest whose files are complete: the old base and all incremental files, or the new base
+and the last ones. By itself a rewrite starts when the file has grown by auto-aof-rewrite-percentage since the last
+one. When rewrites fail again and again, the next ones wait: 1 minute, 2, 4 ... 60.
 """
 
 import os
@@ -36,8 +36,8 @@ def temporary_name(pid: int, background: bool) -> str:
 
 
 def write_base(server: Any, path: str, report: Report = lambda keys: None) -> bool:
-    """Write all data as a base file, RDB or commands (aof-use-rdb-preamble), complete or not at all. False: the log says
-    why."""
+    """Write all data as a base file, RDB or commands (aof-use-rdb-preamble), complete or not at all. False: the log
+    says why."""
     aof: AppendOnlyFile = server.aof
     temporary = temporary_name(os.getpid(), background=False)
     try:
@@ -270,8 +270,9 @@ class Rewriter:
             return False
         self._delay_minutes = min(self._delay_minutes * 2 or 1, LONGEST_DELAY_MINUTES)
         self._next_try = now + self._delay_minutes * 60
-        self.aof.log.warning("Background AOF rewrite has repeatedly failed and triggered the limit, will retry in %d minutes",
-                             self._delay_minutes)
+        self.aof.log.warning(
+            "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in %d minutes",
+            self._delay_minutes)
         return True
 
     # ---- switching
@@ -281,22 +282,23 @@ class Rewriter:
         aof.state = WAIT_REWRITE
         if child.alive and not self.in_progress:
             self.scheduled = True
-            aof.log.notice("AOF was enabled but there is already another background operation. An AOF background was scheduled "
-                           "to start when possible.")
+            aof.log.notice("AOF was enabled but there is already another background operation. An AOF background was "
+                           "scheduled to start when possible.")
         elif in_exec:
             self.scheduled = True
-            aof.log.notice("AOF was enabled during a transaction. An AOF background was scheduled to start when possible.")
+            aof.log.notice("AOF was enabled during a transaction. An AOF background was scheduled to start when "
+                           "possible.")
         else:
             if self.in_progress:
-                aof.log.notice("AOF was enabled but there is already an AOF rewriting in background. Stopping background AOF "
-                               "and starting a rewrite now.")
+                aof.log.notice("AOF was enabled but there is already an AOF rewriting in background. Stopping "
+                               "background AOF and starting a rewrite now.")
                 aof.state = OFF
                 self.kill()
                 aof.state = WAIT_REWRITE
             if not self.start():
                 aof.state = OFF
-                aof.log.warning("Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. Check the "
-                                "above logs for more info about the error.")
+                aof.log.warning("Redis needs to enable the AOF but can't trigger a background AOF rewrite operation. "
+                                "Check the above logs for more info about the error.")
                 return False
         aof.last_sync = aof.now()
         aof.forget_errors()

@@ -58,7 +58,7 @@ class FileCheck:
     def run(self) -> str:
         """OK, EMPTY, TRUNCATED or CUT_AT_TIME; Stop when it cannot go on."""
         try:
-            file = open(self.path, "rb+")
+            file = open(self.path, "rb+")  # noqa: SIM115
         except OSError as error:
             stop(f"Cannot open file {self.path}: {error.strerror}, aborting...")
         with file:
@@ -127,8 +127,8 @@ class FileCheck:
         if self.good == 0:
             stop(f"AOF {self.path} has nothing before timestamp {wanted}, aborting...")
         if not self.last:
-            say(f"Failed to truncate AOF {self.path} to timestamp {wanted} to offset {self.good} because it is not the last "
-                "file.")
+            say(f"Failed to truncate AOF {self.path} to timestamp {wanted} to offset {self.good} because it is not "
+                "the last file.")
             stop("If you insist, please delete all files after this file according to the manifest file and delete the "
                  "corresponding records in manifest file manually. Then re-run redis-check-aof.")
         return True

@@ -1,4 +1,4 @@
-"""The append only file of a real server process: restarts, rewrites, switching, damage, and files exchanged with Redis."""
+"""The append only file of a server process: restarts, rewrites, switching, damage, files exchanged with Redis."""
 
 import os
 import resource
@@ -183,7 +183,8 @@ def test_what_is_written_during_a_rewrite_is_kept(new_server: Callable[..., Serv
     assert [line.split()[1] for line in manifest(server)] == [
         "appendonly.aof.1.base.rdb", INCR, "appendonly.aof.2.incr.aof"]
     wait_until(lambda: idle(server))
-    assert manifest(server) == ["file appendonly.aof.2.base.rdb seq 2 type b", "file appendonly.aof.2.incr.aof seq 2 type i"]
+    assert manifest(server) == ["file appendonly.aof.2.base.rdb seq 2 type b",
+                                "file appendonly.aof.2.incr.aof seq 2 type i"]
     server.kill()
     server.start()
     assert server.connect().pipeline([("GET", "k1"), ("GET", "new"), ("DBSIZE",)]) == [b"changed", b"1", 101]
@@ -225,9 +226,9 @@ def test_a_torn_end_is_cut(new_server: Callable[..., Server]) -> None:
 
 
 @pytest.mark.parametrize(("content", "options", "last_line"), [
-    (command("SET", "a", "1")[:-1], {"aof_load_truncated": False}, "Unexpected end of file reading the append only file"),
+    (command("SET", "a", "1")[:-1], {"aof_load_truncated": False}, "Unexpected end of file reading the append only"),
     (command("SET", "a", "1") + b"!!!", {}, "Bad file format reading the append only file"),
-    (command("SET", "a", "1") + b"\0\0\0" + command("SET", "a", "2"), {}, "Bad file format reading the append only file"),
+    (command("SET", "a", "1") + b"\0\0\0" + command("SET", "a", "2"), {}, "Bad file format reading the append only"),
     (command("bla", "a"), {}, "Unknown command 'bla' reading the append only file"),
 ])
 def test_other_damage_stops_the_server_and_says_so_last(
@@ -290,7 +291,9 @@ def test_a_file_that_cannot_grow_refuses_writes_and_heals(new_server: Callable[.
 
 # ---- with Redis
 @pytest.mark.parametrize("base", ["yes", "no"])
-def test_redis_7_0_reads_our_files(new_server: Callable[..., Server], new_peer: Callable[..., Process], base: str) -> None:
+def test_redis_7_0_reads_our_files(
+    new_server: Callable[..., Server], new_peer: Callable[..., Process], base: str
+) -> None:
     server = new_server(appendonly=True, rdb_version=10, aof_use_rdb_preamble=base)
     c = server.connect()
     fill(c)

@@ -260,10 +260,9 @@ cdef object _table(lua_State* L, int resp, object count_error, int depth):
         lua.settop(L, top)
         counted = _field(L, "ignore_error_stats_update") == LUA_BOOLEAN and lua.toboolean(L, -1)
         lua.settop(L, top)
-        error = CountedError(text)
         if not counted:
-            count_error(error)
-        return error
+            count_error(_CommandError(text))
+        return CountedError(text)
     lua.settop(L, top)
     if _field(L, "ok") == LUA_STRING:
         text = _line_at(L, -1)

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """A Lua state with its memory limit, its sandbox and the hook that looks at the clock.
 
-Every 100,000 instructions the hook asks whether the script has run for too long; from then on it lets `on_slow` serve other
+Every 10,000 instructions the hook asks whether the script has run for too long; from then on it lets `on_slow` serve other
 clients, and ends the script when that says so. An end cannot be swallowed: pcall and its like raise it again.
 """
 from libc.stddef cimport size_t
@@ -26,12 +26,12 @@ from scripting.conversion import CountedError
 from server.registry.errors import CommandError
 
 cdef enum:
-    HOOK_EVERY = 100000                # instructions
+    HOOK_EVERY = 10000                # instructions
     COLLECT_EVERY = 50                 # calls
 
 cdef extern from *:
     """
-    #define REMUS_SCRIPT_MEMORY ((size_t)1 << 30)
+    #define REMUS_SCRIPT_MEMORY ((size_t)512 << 20)
     """
     size_t SCRIPT_MEMORY "REMUS_SCRIPT_MEMORY"       # bytes a script may make Lua hold
 

@@ -7,6 +7,7 @@ hear -BUSY, except for the few commands that are allowed then (SCRIPT KILL, FUNC
 
 from typing import Any
 
+from iothreads.listen import close_listeners
 from scripting import interpreter, redis_api
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES
 from scripting.functions import Functions
@@ -42,6 +43,16 @@ class Scripting:
         self.run: Run | None = None
         self._client = Client(0, server.keyspace.databases[0])
         self._kept: list[Client] = []
+
+    @property
+    def vm_memory(self) -> int:
+        """used_memory_vm_total."""
+        return self.scripts.vm_memory + self.functions.vm_memory
+
+    @property
+    def memory(self) -> int:
+        """used_memory_scripts: the texts of scripts and libraries."""
+        return self.scripts.memory + self.functions.memory
 
     # ---- one call
     def execute(
@@ -138,6 +149,10 @@ class Scripting:
         finally:
             timers.next_due_us = min(due, timers.next_due_us)
             run.see_own_time()
+        if server.loop.stopping and server.listeners:
+            server.loop.listen([])  # nobody else comes in while the script is being ended
+            close_listeners(server.listeners)
+            server.listeners = []
         if run.killed:
             server.log.notice("Lua script killed by user with SCRIPT KILL.")
         return run.killed or server.loop.stopping

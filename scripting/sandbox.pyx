@@ -17,6 +17,8 @@ from scripting.lua cimport (GC_COLLECT, GC_COUNT, GC_RESTART, GC_STEP, GC_STOP, 
                             LUA_LIGHTUSERDATA, LUA_MULTRET, LUA_NIL, LUA_NUMBER, LUA_REGISTRY, LUA_STRING, LUA_TABLE,
                             LUA_USERDATA, lua, lua_CFunction, lua_Debug, lua_fail, lua_pop, lua_State, lua_text)
 
+from scripting.scratch cimport Scratch, scratch_add, scratch_begin, scratch_finish, scratch_room
+
 cdef extern from "<stdio.h>" nogil:
     int snprintf(char* at, size_t size, const char* format, ...)
 
@@ -296,18 +298,26 @@ cdef int _load(lua_State* L) noexcept nogil:
 
 # ---- sizes
 cdef int _rep(lua_State* L) noexcept nogil:
-    cdef size_t length
-    cdef ptrdiff_t count
-    cdef Limits* limits
-    lua.L_checklstring(L, 1, &length)
-    count = lua.L_checkinteger(L, 2)
+    cdef size_t length, whole, done
+    cdef const char* text = lua.L_checklstring(L, 1, &length)
+    cdef ptrdiff_t count = lua.L_checkinteger(L, 2)
+    cdef Limits* limits = sandbox_limits(L)
+    cdef Scratch* s
     if count <= 0 or length == 0:
         lua.pushlstring(L, "", 0)
         return 1
-    limits = sandbox_limits(L)
     if <size_t>count > limits.most // length:
         return lua_fail(L, "resulting string too large")
-    return _original(L)
+    whole = length * <size_t>count
+    s = scratch_begin()
+    scratch_add(L, s, text, length)
+    scratch_room(L, s, whole)
+    while s.used < whole:
+        done = min(s.used, whole - s.used)
+        memcpy(s.bytes + s.used, s.bytes, done)
+        s.used += done
+    scratch_finish(L, s)
+    return 1
 
 
 cdef int _unpack(lua_State* L) noexcept nogil:
@@ -482,7 +492,7 @@ cdef int sandbox_open(lua_State* L) noexcept nogil:
     _wrap(L, "resume", _watched)
     lua_pop(L, 1)
     lua.getfield(L, -1, "string")
-    _wrap(L, "rep", _rep)
+    _set(L, "rep", _rep)
     lua_pop(L, 1)
     lua.getfield(L, -1, "table")
     _wrap(L, "insert", _writing)

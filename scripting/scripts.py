@@ -61,6 +61,11 @@ class Scripts:
         self.body_bytes = 0
 
     @property
+    def vm_memory(self) -> int:
+        """used_memory_vm_eval: what Lua holds."""
+        return self.interpreter.memory
+
+    @property
     def memory(self) -> int:
         """used_memory_scripts_eval: the texts and what keeps them."""
         return self.body_bytes + 250 * len(self._scripts)

@@ -3,8 +3,9 @@
 What stands for the server is the smallest thing that the room of persistence needs. Commands are executed for real
 (server.dispatch.replay), their bytes go to the file once a turn, and after the turn they count as acknowledged. At
 every event of the disk, for every fate of what was not synced, a second server loads what is there. It must start, and
-`always` it must hold every acknowledged write; under `everysec` every one that was acknowledged before the last
+under `always` it must hold every acknowledged write; under `everysec` every one that was acknowledged before the last
 sync.
+"""
 
 import importlib
 import io

@@ -52,6 +52,7 @@ class Handler(WSGIRequestHandler):
     """One connection; nothing is logged."""
 
     timeout = SECONDS_MAX
+    disable_nagle_algorithm = True  # headers and body are written one by one
 
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""

@@ -69,7 +69,20 @@ INTEGERS = (
     -8388609, 2147483647, 2147483648, -2147483649, 9223372036854775807, -9223372036854775808,
 )  # fmt: skip
 WRONG_INTEGERS = ("9223372036854775808", "01", " 1", "+1", "1.0", "", "-0", "x")
-TEXTS = (b"", b"a", b"b", b"abc", b"hello world", b"y" * 8, b"z" * 9, b"\x00\xff\r\n", b"m" * 63, b"n" * 64, b"o" * 300)
+TEXTS = (
+    b"",
+    b"a",
+    b"b",
+    b"abc",
+    b"hello world",
+    b"y" * 8,
+    b"z" * 9,
+    b"\x00\xff\r\n",
+    b"m" * 63,
+    b"n" * 64,
+    b"o" * 300,
+    b"w" * 9000,
+)
 SCORES = ("0", "1", "2", "-1", "1.5", "3", "-0", "inf", "-inf", "1e20", "0.5", "3.0000000000000004", "1234567")
 FLOATS = ("1", "0.1", "-1.5", "3.0e3", "1e-5", "100000000000000000000", "5e-324", "nan", "inf", "x", " 1", "0x10")
 IDS = ("1-1", "1-2", "2-0", "3-3", "4", "5-1", "6-0", "7-7", "8-1", "9-9", "20-0", "0-0", "0-1", "x", "1-x", "3-*")
@@ -313,6 +326,14 @@ GEOSEARCHSTORE geo geo FROMMEMBER member BYRADIUS distance unit ASC [COUNT count
 GEORADIUS geo longitude latitude distance unit [WITHDIST] [COUNT count] ASC
 GEORADIUSBYMEMBER geo member distance unit [WITHCOORD]
 
+CONFIG SET hash-max-listpack-entries {0|1|2|3|8}
+CONFIG SET set-max-intset-entries {0|1|2|3|8}
+CONFIG SET zset-max-listpack-entries {0|1|2|3|8}
+CONFIG SET zset-max-listpack-value {0|1|3|70}
+CONFIG SET list-max-listpack-size {1|2|5|128|-1|-2}
+CONFIG SET stream-node-max-entries {0|1|2|10}
+CONFIG SET stream-node-max-bytes {0|1|60|4096}
+CONFIG SET hll-sparse-max-bytes {0|20|30|3000}
 DEL key...
 UNLINK key
 EXISTS key...
@@ -411,7 +432,7 @@ class _Reader:
             return _counted(SLOTS[token[1:]])
         if token in SLOTS:
             return SLOTS[token]
-        assert token == token.upper(), f"no slot {token}"
+        assert token == token.upper() or "-max-" in token, f"no slot {token}"
         return lambda choices: [token.encode()]
 
 

@@ -187,8 +187,8 @@ def test_scrapes_leak_nothing(new_server: Callable[..., Server], port: int, url:
     threads = process.num_threads() + 1
     before = many(50)
     after = many(200)
-    assert after[0] - before[0] < 200 * 1024, "less than a kilobyte for each"
-    assert after[1] <= before[1] + 1
+    assert after[0] - before[0] < 200 * 4096, "a snapshot is ten times as large"
+    assert after[1] <= before[1] + 1  # one may just be closing
 
 
 def test_a_busy_main_thread_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

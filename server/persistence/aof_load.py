@@ -163,22 +163,23 @@ class AofLoader:
     def _load_commands(self, file: IO[bytes], name: str) -> str:
         reader, replay = AofReader(file), self.replay
         next_command, run = reader.next, replay.run
-        good = reader.offset                    # behind the last whole command
-        served = good
-        before_multi = good
+        served = before_multi = reader.offset
         count = 0
         delay = self.config.key_load_delay / 1e6
         replay.begin()
+        if delay <= 0:
+            reader.fast = replay.fast
         try:
             while (argv := next_command()) is not None:
-                if not count % SERVE_EVERY:
+                if not argv or not count % SERVE_EVERY:
                     self._serve(reader.offset - served)
                     served = reader.offset
+                if not argv:
+                    continue
                 count += 1
                 if not replay.in_multi:
-                    before_multi = good
+                    before_multi = reader.command_start
                 run(argv)
-                good = reader.offset
                 if delay > 0:
                     time.sleep(delay)
         except UnknownCommand:
@@ -189,7 +190,7 @@ class AofLoader:
             self.log.warning("Bad file format reading the append only file %s: %s", name, FIX)
             return FAILED
         except Torn:
-            return self._torn(name, good if not replay.in_multi else before_multi)
+            return self._torn(name, before_multi if replay.in_multi else reader.offset)
         except OSError as error:
             self.log.warning("Unrecoverable error reading the append only file %s: %s", name, error.strerror)
             return FAILED

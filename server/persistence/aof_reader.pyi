@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import IO
 
 class Torn(Exception): ...
@@ -5,6 +6,8 @@ class BadFormat(Exception): ...
 
 class AofReader:
     annotation: bytes | None
+    fast: Callable[[bytes, int, int], int] | None
+    command_start: int
     def __init__(self, file: IO[bytes]) -> None: ...
     @property
     def offset(self) -> int: ...

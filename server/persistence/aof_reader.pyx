@@ -14,6 +14,7 @@ cdef enum:
     BAD = -2
     LINE_MAX = 1024            # longest line: a count, a length, an annotation
     ARGS_MAX = 1 << 30
+    FAST_BYTES = 1 << 17       # run by `fast` at a time
 
 
 class Torn(Exception):
@@ -35,6 +36,8 @@ cdef class AofReader:
     cdef bint ended
     cdef Py_ssize_t want               # bytes that the command at hand is known to need
     cdef list argv                     # the command that _parse found, None for an annotation
+    cdef public object fast            # (data, at, most) -> the place up to which somebody ran commands; None: nobody
+    cdef readonly long long command_start      # where the last command begins in the file
     cdef readonly bytes annotation     # the last #... line, without the line end
 
     def __init__(self, file):
@@ -49,11 +52,17 @@ cdef class AofReader:
 
     def next(self, bint annotations=False) -> list | None:
         """The next command as a list of bytes, None at the end of the file. With `annotations` each of those is an empty
-        list, its line in `annotation`. Raises Torn, BadFormat."""
-        cdef Py_ssize_t at
+        list, its line in `annotation`. With `fast` an empty list says that commands were run. Raises Torn, BadFormat."""
+        cdef Py_ssize_t at, before
         while True:
+            if self.fast is not None and self.at < PyBytes_GET_SIZE(self.data):
+                before = self.at
+                self.at = self.fast(self.data, before, FAST_BYTES)
+                if self.at - before >= FAST_BYTES:
+                    return []
             at = self._parse() if self.at < PyBytes_GET_SIZE(self.data) else NEED_MORE
             if at >= 0:
+                self.command_start = self.start + self.at
                 self.at = at
                 if self.argv is not None:
                     return self.argv

@@ -18,7 +18,7 @@ import pytest
 
 import server.commands
 from server.config.config import Config
-from server.dispatch import record
+from server.dispatch import fastpath, record
 from server.dispatch.executor import Executor
 from server.dispatch.propagate import Propagation
 from server.dispatch.replay import Replay
@@ -35,11 +35,14 @@ from server.persistence.aof_reader import AofReader
 from server.persistence.aof_rewrite import Rewriter, write_base
 from server.persistence.loading import Loading
 from server.registry import clock
+from server.registry.command import COMMANDS
 from tests.persistence.simulated_disk import FATES, KEPT, SimulatedDisk
 
 for module in pkgutil.iter_modules(server.commands.__path__):
     importlib.import_module(f"server.commands.{module.name}")
 record.build_records()
+fastpath.attach_fast_paths(COMMANDS)
+fastpath.use_propagation(Propagation())         # nobody listens there: MiniServer propagates by itself
 
 
 class Log:

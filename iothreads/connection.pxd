@@ -10,6 +10,7 @@ from iothreads.message cimport Batch, BatchPool, Chunk
 from iothreads.resp_reader cimport Reader
 
 cdef enum:
+    BIG_ARGUMENT = 32768               # room for an argument this long is made as soon as its length is known
     TURN_BYTES = 65536                 # read from one connection per turn, unless one argument is longer
     BULK_TURN_BYTES = 1048576          # and then
     WRITE_TURN_BYTES = 1048576         # written to one connection per turn
@@ -21,6 +22,10 @@ cdef enum:                             # answers of connection_read and connecti
     IO_AGAIN = 2                       # the turn's share is used up, the socket may have more to offer
     IO_BLOCKED = 3                     # write: the socket takes no more, wait for WRITABLE
     IO_CLOSED = 4                      # the connection is gone; see Connection.error
+
+cdef struct QueryMeter:                # of one connection: its lane writes it, the main thread reads it; relaxed, a statistic
+    uint64_t memory                    # held by a half-read request, bytes; 0 = none, or it is in a batch that is out
+    uint64_t used                      # of these, bytes not parsed yet
 
 cdef struct Connection:
     uint64_t id                        # slot in the low half, generation in the high half
@@ -44,6 +49,8 @@ cdef struct Connection:
     Chunk* done_head                   # written, on the way home
     Chunk* done_tail
     size_t done_bytes                  # payload of those
+    QueryMeter* meter                  # IOThreads owns it; outlives the connection
+    uint64_t metered                   # what meter.memory shows
 
 cdef struct Limits:                    # of IOThreads, read by all lanes with relaxed loads
     uint64_t max_bulk                  # proto-max-bulk-len, bytes
@@ -54,7 +61,7 @@ cdef struct Traffic:                   # what one call moved, for the lane's sta
     uint64_t calls
     uint64_t bytes
 
-cdef Connection* connection_new(uint64_t id, int fd, void* client, bint authenticated) noexcept nogil
+cdef Connection* connection_new(uint64_t id, int fd, void* client, bint authenticated, QueryMeter* meter) noexcept nogil
 cdef void connection_free(Connection* c) noexcept nogil            # not the batch, not the chunks, not the socket
 cdef int connection_read(Connection* c, BatchPool* pool, const Limits* limits, Traffic* traffic) noexcept nogil
 cdef int connection_write(Connection* c, Traffic* traffic) noexcept nogil

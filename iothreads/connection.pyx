@@ -29,7 +29,7 @@ cdef enum:
     SLACK = 4096                       # read past a known argument, so that the read of its end comes back short
 
 
-cdef Connection* connection_new(uint64_t id, int fd, void* client, bint authenticated) noexcept nogil:
+cdef Connection* connection_new(uint64_t id, int fd, void* client, bint authenticated, QueryMeter* meter) noexcept nogil:
     cdef Connection* c = <Connection*>calloc(1, sizeof(Connection))
     if c == NULL:
         abort()
@@ -37,6 +37,7 @@ cdef Connection* connection_new(uint64_t id, int fd, void* client, bint authenti
     c.fd = fd
     c.client = client
     c.authenticated = authenticated
+    c.meter = meter
     reader_reset(&c.reader)
     return c
 
@@ -125,8 +126,11 @@ cdef int connection_read(Connection* c, BatchPool* pool, const Limits* limits, T
             return IO_CLOSED
     if b.used == c.reader.position and c.reader.remaining == 0:
         idle(c, pool)
-    elif c.reader.position > TURN_BYTES:
+        return result
+    if c.reader.position > TURN_BYTES:
         compact(&c.reader, b)          # only empty requests before it
+    if c.reader.bulk_length >= BIG_ARGUMENT:
+        make_room(c, BULK_TURN_BYTES)
     return result
 
 

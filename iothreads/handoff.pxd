@@ -13,6 +13,8 @@ Rules
 1.  Only messages cross. Whoever holds a batch or a chunk owns its memory; no flag of a client is shared.
 2.  A connection lives on one lane from adopt() to EVENT_CLOSED (resize() moves it as a whole). Nobody spins.
 3.  io-threads 1 calls the same lane functions. There is one code path, and no queue in between where none is needed.
+    Beside the messages a lane shows relaxed statistics: LaneStats, and per connection what a half-read request holds
+    (QueryMeter). Nothing but a figure that a user reads, or a limit, may depend on them.
 4.  A connection is named by its id: slot and generation. A message for a dead id is dropped, its chunks come home.
 5.  At most one batch per connection is out, and its lane reads no further until give_back(). So a client that is slow to
     be served stops being read, and a full ring stops a lane from reading at all. A peer that leaves while its batch is
@@ -28,7 +30,7 @@ All calls are made by the main thread, with the GIL; only wake_fd may be written
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from iothreads.connection cimport Limits
+from iothreads.connection cimport Limits, QueryMeter
 from iothreads.lane cimport Lane, LaneStats
 from iothreads.message cimport Batch, Output
 from iothreads.ring cimport Message, Queue, Sleeper
@@ -61,6 +63,7 @@ cdef struct Slot:                      # what the main thread knows of a connect
     int state
     bint batch_out                     # the main thread has its batch
     uint32_t next_free
+    QueryMeter* meter                  # at a place of its own: lanes write it
 
 cdef class IOThreads:
     # life: __init__(threads, poller=""), start(), stop(), after_fork_child(), resize(threads), listen(sockets), stop_accepting()
@@ -76,6 +79,8 @@ cdef class IOThreads:
     cdef Slot* slots
     cdef uint32_t slot_count
     cdef uint32_t first_free
+    cdef QueryMeter* meters[32]        # blocks of them, one for each time the slots grew
+    cdef int meter_blocks
     cdef Queue events                  # messages that became due, to be given out by next_event
     cdef int due                       # how many of them are worth waking up for
     cdef Queue hangups                 # looked at in the next poll
@@ -100,6 +105,10 @@ cdef class IOThreads:
     cdef void flush_wakes(self) noexcept
     cdef void give_back(self, Batch* batch) noexcept
     cdef void close(self, uint64_t connection, bint after_flush) noexcept
+
+    cdef void shrink(self, uint64_t connection) noexcept
+    cdef QueryMeter* meter(self, uint64_t connection) noexcept
+    cdef uint64_t query_memory(self) noexcept
 
     cdef Slot* find(self, uint64_t connection) noexcept
     cdef void tell(self, int lane, const Message* message) noexcept

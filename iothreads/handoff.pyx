@@ -8,11 +8,11 @@ from libc.string cimport memset
 
 from iothreads.connection cimport Connection, connection_new, connection_tune
 from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, lane_clock, lane_close, lane_detach,
-                             lane_find, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_write)
+                             lane_find, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink, lane_write)
 from iothreads.message cimport Chunk, batch_free, chunks_home
 from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_LISTENER, WATCH_WAKER, poller_add, poller_remove, poller_wait
 from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
-                             TO_LANE_ECHO, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
+                             TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
                              TO_MAIN_HANGUP, TO_MAIN_HOME, exchange, fence, get_up, lie_down, load_relaxed, load_relaxed64, queue_empty, queue_free,
                              queue_pop, queue_push, ring_empty, ring_pop, ring_push, sleeper_close, sleeper_open,
                              sleeper_ring, store_relaxed, store_relaxed64, wake)
@@ -178,6 +178,9 @@ cdef class IOThreads:
         sleeper_close(&self.main)
         self.wake_fd = -1
         free(self.slots)
+        while self.meter_blocks:
+            self.meter_blocks -= 1
+            free(self.meters[self.meter_blocks])
         free(self.listeners)
         self.slots = NULL
         self.listeners = NULL
@@ -319,6 +322,7 @@ cdef class IOThreads:
         cdef uint32_t i, grown
         cdef int lane = 0, other
         cdef Slot* slot
+        cdef QueryMeter* meters
         cdef Message m
         if self.first_free == NO_SLOT:
             grown = self.slot_count * 2 if self.slot_count else 64
@@ -329,6 +333,13 @@ cdef class IOThreads:
             for i in range(self.slot_count, grown):
                 self.slots[i].id = i
                 self.slots[i].next_free = i + 1 if i + 1 < grown else NO_SLOT
+            meters = <QueryMeter*>calloc(grown - self.slot_count, sizeof(QueryMeter))
+            if meters == NULL:
+                abort()
+            self.meters[self.meter_blocks] = meters
+            self.meter_blocks += 1
+            for i in range(self.slot_count, grown):
+                self.slots[i].meter = &meters[i - self.slot_count]
             self.first_free = self.slot_count
             self.slot_count = grown
         i = self.first_free
@@ -345,11 +356,12 @@ cdef class IOThreads:
         slot.fd = fd
         slot.state = SLOT_LIVE
         slot.batch_out = False
+        slot.meter.memory = slot.meter.used = 0        # its last lane is done with it: it said CLOSED
         self.lanes[lane].load += 1
         if is_tcp:
             connection_tune(fd, self.limits.keepalive)
         if lane == 0:
-            lane_adopt(self.lanes[0], connection_new(slot.id, fd, client, authenticated))
+            lane_adopt(self.lanes[0], connection_new(slot.id, fd, client, authenticated, slot.meter))
         else:
             memset(&m, 0, sizeof(Message))
             m.kind = TO_LANE_ADOPT
@@ -357,6 +369,7 @@ cdef class IOThreads:
             m.error = authenticated
             m.connection = slot.id
             m.client = client
+            m.pointer = slot.meter
             self.tell(lane, &m)
         return slot.id
 
@@ -465,6 +478,35 @@ cdef class IOThreads:
         m.kind = TO_LANE_CLOSE
         m.connection = connection
         m.error = after_flush
+        self.tell(slot.lane, &m)
+
+    # ---- half-read requests
+
+    cdef QueryMeter* meter(self, uint64_t connection) noexcept:
+        """What the half-read request of a connection holds; NULL when there is no such connection."""
+        cdef Slot* slot = self.find(connection)
+        return NULL if slot == NULL else slot.meter
+
+    cdef uint64_t query_memory(self) noexcept:
+        """What all half-read requests hold, bytes. O(lanes)."""
+        cdef uint64_t total = 0
+        cdef int i
+        for i in range(self.lane_count):
+            total += load_relaxed64(&self.lanes[i].stats.query_memory)
+        return total
+
+    cdef void shrink(self, uint64_t connection) noexcept:
+        """A half-read request that does not go on lets go of the room it reserved."""
+        cdef Slot* slot = self.find(connection)
+        cdef Message m
+        if slot == NULL or slot.state != SLOT_LIVE:
+            return
+        if slot.lane == 0:
+            lane_shrink(self.lanes[0], connection)
+            return
+        memset(&m, 0, sizeof(Message))
+        m.kind = TO_LANE_SHRINK
+        m.connection = connection
         self.tell(slot.lane, &m)
 
     # ---- from the lanes

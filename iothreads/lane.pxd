@@ -23,6 +23,7 @@ cdef struct LaneStats:                 # published by the lane with relaxed atom
     uint64_t busy_ns, idle_ns          # busy share = busy / (busy + idle)
     uint64_t batches, commands
     uint32_t connections
+    uint64_t query_memory              # of all half-read requests, bytes
 
 cdef struct Ids:                       # a growing list of connection ids
     uint64_t* items
@@ -64,6 +65,7 @@ cdef void lane_output(Lane* lane, uint64_t id, Chunk* head, Chunk* tail, size_t 
 cdef void lane_write(Lane* lane, Connection* c) noexcept nogil
 cdef void lane_home(Lane* lane, Connection* c) noexcept nogil      # sends written chunks home
 cdef void lane_give_back(Lane* lane, Batch* batch) noexcept nogil
+cdef void lane_shrink(Lane* lane, uint64_t id) noexcept nogil      # a half-read request lets go of room it does not fill
 cdef void lane_close(Lane* lane, uint64_t id, bint after_flush) noexcept nogil
 cdef void lane_ready(Lane* lane, uint64_t id, uint32_t mask) noexcept nogil
 cdef void lane_again(Lane* lane) noexcept nogil                    # one round of unfinished work

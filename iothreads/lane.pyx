@@ -3,16 +3,16 @@
 from libc.stdlib cimport abort, calloc, free, realloc
 from libc.string cimport memset
 
-from iothreads.connection cimport (IO_AGAIN, IO_BATCH, IO_BLOCKED, IO_CLOSED, Traffic, connection_free, connection_new,
-                                   connection_read, connection_write)
-from iothreads.message cimport PARSE_OK, batch_free, batch_pool, batch_pool_clear
+from iothreads.connection cimport (IO_AGAIN, IO_BATCH, IO_BLOCKED, IO_CLOSED, QueryMeter, Traffic, connection_free,
+                                   connection_new, connection_read, connection_write)
+from iothreads.message cimport BUFFER_BYTES, PARSE_OK, Arg, batch_free, batch_pool, batch_pool_clear
 from iothreads.poller cimport (HANGUP, READABLE, WATCH_CONNECTION, WATCH_WAKER, WRITABLE, poller_add, poller_close, poller_mute,
                                poller_open, poller_reading, poller_remove, poller_writing)
 from iothreads.resp_reader cimport compact, reader_reset
 from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
-                             TO_LANE_ECHO, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
+                             TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
                              TO_MAIN_HANGUP, TO_MAIN_HOME, count, fence, queue_empty, queue_free, queue_pop, queue_push,
-                             ring_free, ring_new, ring_push, sleeper_close, sleeper_open, store_relaxed)
+                             ring_free, ring_new, ring_push, sleeper_close, sleeper_open, store_relaxed, store_relaxed64)
 
 cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int)
@@ -149,6 +149,36 @@ cdef void lane_home(Lane* lane, Connection* c) noexcept nogil:
         c.done_bytes = 0
 
 
+# ---- what half-read requests hold
+
+cdef void measure(Lane* lane, Connection* c) noexcept nogil:
+    """Shows the main thread what the half-read request of a connection holds. Only a connection that has one comes here,
+    or one that no longer has it."""
+    cdef Batch* b = c.batch
+    cdef uint64_t memory = 0
+    if b != NULL and not c.batch_out:
+        memory = b.capacity + b.arg_count * sizeof(Arg)
+    store_relaxed64(&c.meter.used, b.used - c.reader.position if memory else 0)
+    store_relaxed64(&c.meter.memory, memory)
+    store_relaxed64(&lane.stats.query_memory, lane.stats.query_memory + memory - c.metered)
+    c.metered = memory
+
+
+cdef void lane_shrink(Lane* lane, uint64_t id) noexcept nogil:
+    cdef Connection* c = lane_find(lane, id)
+    cdef size_t wanted
+    cdef char* smaller
+    if c == NULL or c.batch == NULL or c.batch_out:
+        return
+    wanted = c.batch.used if c.batch.used > BUFFER_BYTES else BUFFER_BYTES
+    if wanted < c.batch.capacity:
+        smaller = <char*>realloc(c.batch.buffer, wanted)
+        if smaller != NULL:
+            c.batch.buffer = smaller
+            c.batch.capacity = wanted
+    measure(lane, c)
+
+
 # ---- connections come and go
 
 cdef void lane_adopt(Lane* lane, Connection* c) noexcept nogil:
@@ -168,6 +198,7 @@ cdef void lane_adopt(Lane* lane, Connection* c) noexcept nogil:
         lane.slot_capacity = capacity
     lane.connections[slot] = c
     store_relaxed(&lane.stats.connections, lane.stats.connections + 1)
+    store_relaxed64(&lane.stats.query_memory, lane.stats.query_memory + c.metered)
     error = poller_add(&lane.poller, c.fd, c.id, WATCH_CONNECTION)
     if error != 0:
         c.error = error
@@ -195,6 +226,7 @@ cdef void forget(Lane* lane, Connection* c) noexcept nogil:
     poller_remove(&lane.poller, c.fd)
     lane.connections[<uint32_t>c.id] = NULL
     store_relaxed(&lane.stats.connections, lane.stats.connections - 1)
+    store_relaxed64(&lane.stats.query_memory, lane.stats.query_memory - c.metered)
 
 
 cdef void end(Lane* lane, Connection* c) noexcept nogil:
@@ -320,10 +352,14 @@ cdef void lane_read(Lane* lane, Connection* c) noexcept nogil:
         count(&lane.stats.bytes_in, traffic.bytes)
     if result == IO_BATCH:
         hand_over(lane, c)
-    elif result == IO_AGAIN:
-        later(lane, c)
-    elif result == IO_CLOSED:
+        return
+    if result == IO_CLOSED:
         end(lane, c)
+        return
+    if result == IO_AGAIN:
+        later(lane, c)
+    if c.batch != NULL or c.metered:
+        measure(lane, c)
 
 
 cdef inline void hand_over(Lane* lane, Connection* c) noexcept nogil:
@@ -335,6 +371,8 @@ cdef inline void hand_over(Lane* lane, Connection* c) noexcept nogil:
     b.ready_at = lane.now_us
     b.link = NULL
     c.batch_out = True
+    if c.metered:
+        measure(lane, c)
     if b.error != PARSE_OK:
         c.failed = True
     count(&lane.stats.batches, 1)
@@ -363,6 +401,7 @@ cdef void lane_give_back(Lane* lane, Batch* b) noexcept nogil:
     elif not c.failed:
         c.unparsed = True
         later(lane, c)
+        measure(lane, c)
     if c.closing or c.failed:
         return
     poller_reading(&lane.poller, c.fd, True)
@@ -419,7 +458,9 @@ cdef void lane_handle(Lane* lane, const Message* m) noexcept nogil:
     elif m.kind == TO_LANE_BATCH:
         lane_give_back(lane, <Batch*>m.pointer)
     elif m.kind == TO_LANE_ADOPT:
-        lane_adopt(lane, connection_new(m.connection, m.fd, m.client, m.error != 0))
+        lane_adopt(lane, connection_new(m.connection, m.fd, m.client, m.error != 0, <QueryMeter*>m.pointer))
+    elif m.kind == TO_LANE_SHRINK:
+        lane_shrink(lane, m.connection)
     elif m.kind == TO_LANE_CLOSE:
         lane_close(lane, m.connection, m.error != 0)
     elif m.kind == TO_LANE_DETACH:

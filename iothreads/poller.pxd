@@ -21,10 +21,11 @@ cdef enum:                             # what is watched, argument of poller_add
     WATCH_LISTENER = 1                 # level-triggered
     WATCH_WAKER = 2                    # an eventfd that nobody needs to read
 
-cdef struct pollfd:
-    int fd
-    short events
-    short revents
+cdef extern from "<poll.h>" nogil:
+    struct pollfd:
+        int fd
+        short events
+        short revents
 
 cdef struct Poller:
     int kind

@@ -50,6 +50,7 @@ cdef enum:                             # Message.kind
     TO_LANE_DETACH = 14
     TO_LANE_ATTACH = 15                # pointer: Connection
     TO_LANE_STOP = 16
+    TO_LANE_SHRINK = 18                # give back what a half-read request has reserved and not filled
     TO_LANE_ECHO = 17                  # answered with TO_MAIN_ECHO: all that was said before is done
 
 cdef struct Message:

@@ -41,6 +41,12 @@ def multi_bytes(client: Client) -> int:
     return queued + WATCH_BYTES * len(client.watching or ())
 
 
+def query_of(client: Client) -> tuple[int, int]:
+    """Query buffer, bytes: what it holds (qbuf + qbuf-free), how much of that is filled (qbuf). Complexity: O(1)."""
+    held: tuple[int, int] = client.loop.query_of(client) if client.loop is not None else (0, 0)
+    return held
+
+
 def list_bytes(client: Client) -> int:
     """omem: memory of waiting replies beyond the static buffer. Output limits look at this. Complexity: O(1)."""
     return client.output_memory if client.output_bytes > STATIC_REPLY_BYTES else 0
@@ -48,7 +54,7 @@ def list_bytes(client: Client) -> int:
 
 def memory_of(client: Client, argv_bytes: int = 0) -> int:
     """tot-mem: everything a client costs, bytes. Complexity: O(1)."""
-    total = CLIENT_BYTES + client.query_memory + argv_bytes + multi_bytes(client)
+    total = CLIENT_BYTES + query_of(client)[0] + argv_bytes + multi_bytes(client)
     total += list_bytes(client) or client.output_bytes
     if client.subscriptions is not None:
         total += client.subscriptions.overhead
@@ -89,7 +95,7 @@ def line(client: Client, argv: Iterable[bytes] = ()) -> str:
     in_list = list_bytes(client)
     argv_bytes = sum(map(len, argv))
     listening = client.subscriptions
-    query = client.query_bytes
+    held, query = query_of(client)
     fields = (
         ("id", client.id),
         ("addr", client.address),
@@ -105,7 +111,7 @@ def line(client: Client, argv: Iterable[bytes] = ()) -> str:
         ("ssub", len(listening.shard_channels) if listening else 0),
         ("multi", len(client.transaction.commands) if client.transaction is not None else -1),
         ("qbuf", query),
-        ("qbuf-free", max(0, client.query_memory - query)),
+        ("qbuf-free", max(0, held - query)),
         ("argv-mem", argv_bytes),
         ("multi-mem", client.transaction.memory if client.transaction is not None else 0),
         ("rbs", client.extra.get("reply_buffer", (STATIC_REPLY_BYTES,))[0]),

@@ -2,8 +2,10 @@
 
 Output limits (client-output-buffer-limit) are looked at when replies are about to leave, for clients above the lowest
 limit of any class (`loop.output_watermark`), and once a second for the soft limits. With maxmemory-clients set, every
-client that gets a reply is accounted again in that turn, the others once a second; over the limit the largest clients
-go first. A client that is closed for a limit gets none of the replies that wait.
+client that sends commands or gets a reply is accounted again before they run and after it left, the others once a
+second, and all of them when half-read requests might have brought the sum over the limit; then the largest clients go
+first. Who is over its output limit is closed for that, before anybody is evicted. A client that is closed for a limit
+gets none of the replies that wait.
 """
 
 import errno
@@ -21,6 +23,8 @@ NO_LIMIT = (1 << 63) - 1
 LEAST_CLIENT_MEMORY = 128 * 1024       # a smaller maxmemory-clients would lock everybody out
 PEAK_SECONDS = 8                       # client_recent_max_* looks back so far
 LEAST_PER_TICK = 5                     # clients examined by one tick of the cron
+IDLE_SECONDS = 2                       # after which a query buffer that is not filled is let go of
+WASTE = 4096                           # bytes of a query buffer that may stay unfilled
 RESERVED_FILES = 32                    # descriptors that are no client: listeners, files, logs
 FULL = b"-ERR max number of clients reached\r\n"
 
@@ -34,6 +38,7 @@ class Limits:
         self.memory_by_class = dict.fromkeys(CLASSES, 0)     # mem_clients_normal ..., as last seen
         self.evicted_clients = 0
         self._accounted: dict[Client, tuple[str, int]] = {}
+        self._partial_memory = 0                             # loop.partial_memory when everybody was accounted last
         self._turn: deque[Client] = deque()                  # whom the cron still has to look at in this round
         self._peaks = [(0, 0, 0)] * PEAK_SECONDS             # (second, query memory, output memory)
 
@@ -116,21 +121,43 @@ class Limits:
     def _evictable_memory(self) -> int:
         return self.memory_by_class[NORMAL] + self.memory_by_class[PUBSUB]
 
-    def before_sleep(self) -> bool:
-        """Each turn, before replies leave: account and evict, when maxmemory-clients asks for it."""
-        if self._config.maxmemory_clients:
-            for client in self._server.loop.to_flush:
-                if not client.has(CLOSE_ASAP):
-                    self.account(client)
+    def _renew(self, client: Client) -> None:
+        """Account a client, unless it is over its output limit: that comes first."""
+        if client.output_bytes >= self._server.loop.output_watermark:
+            self.check_output(client)
+        if client.has(CLOSE_ASAP):
+            self.forget(client)
+        else:
+            self.account(client)
+
+    def _look_at(self, clients: list[Client]) -> None:
+        """Account these clients, everybody when half-read requests grew too much, and evict. Complexity: O(clients)."""
+        for client in clients:
+            self._renew(client)
+        partial = self._server.loop.partial_memory
+        if self._evictable_memory() + max(0, partial - self._partial_memory) >= self.client_memory_limit:
+            for client in self._server.clients:
+                self._renew(client)
+            self._partial_memory = partial
             self.evict_clients()
-        return False
+        elif partial < self._partial_memory:
+            self._partial_memory = partial
+
+    def before_commands(self, clients: list[Client]) -> None:
+        """The commands of these clients are about to run: whoever is too large by now does not see it."""
+        self._look_at(clients)
+
+    def after_flush(self, clients: list[Client]) -> None:
+        """Each turn: these clients were sent what their sockets would take."""
+        self._look_at(clients)
 
     def follow_memory_limit(self, config: Any) -> None:
         """maxmemory-clients was changed: look at everybody at once, and then each turn."""
-        self._server.loop.attend(self.before_sleep, bool(config.maxmemory_clients))
+        self._server.loop.on_group = self.before_commands if config.maxmemory_clients else None
+        self._server.loop.on_flushed = self.after_flush if config.maxmemory_clients else None
         if config.maxmemory_clients:
             for client in self._server.clients:
-                self.account(client)
+                self._renew(client)
 
     # ---- the cron
     def tick(self) -> None:
@@ -148,11 +175,21 @@ class Limits:
             self._server.log.verbose("Closing idle client")
             client.close()
             return
-        self._note_peak(now_us // 1000000, client.query_memory, client.output_memory)
+        held, filled = client_list.query_of(client)
+        self._note_peak(now_us // 1000000, held, client.output_memory)
+        self._follow_query(client, held, filled, now_us)
         client_list.note_replies(client, now_us)
         self.account(client)
         if client.output_bytes:
             self.check_output(client)
+
+    def _follow_query(self, client: Client, held: int, filled: int, now_us: int) -> None:
+        """A request that still comes in keeps its client from being idle. Who is idle gives back unfilled buffers."""
+        if filled and filled != client.extra.get("query_filled", 0):
+            client.active_us = now_us
+        client.extra["query_filled"] = filled
+        if held - filled > WASTE and (now_us - client.active_us) // 1000000 > IDLE_SECONDS:
+            self._server.loop.shrink_query(client)
 
     def _idle_too_long(self, client: Client, now_us: int) -> bool:
         timeout = self._config.timeout

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from server.clients import client_list
 from server.dispatch import appending, conditions, saving
 from server.dispatch.call import Call
 from server.keyspace import digest
@@ -555,7 +556,7 @@ def client_eviction(call: Call) -> Verbatim:
     memory = [0] * _CLASSES
     count = [0] * _CLASSES
     for client in call.server.clients:
-        used = client.query_memory + client.output_memory
+        used = client_list.query_of(client)[0] + client.output_memory
         at = min(_CLASSES - 1, max(0, used.bit_length() - _FIRST_CLASS_LOG))
         memory[at] += used
         count[at] += 1

@@ -28,6 +28,8 @@ cdef class Loop:
     cdef public object on_closed       # (client)
     cdef public object on_output       # (client): its replies that wait are at least output_watermark; may close it
     cdef public uint64_t output_watermark      # bytes
+    cdef public object on_flushed      # (clients): what their sockets would take has left; may close some. None = not asked for
+    cdef public object on_group        # (clients): their batches are about to be executed; may close some. None = not asked for
     cdef public object timers
     cdef public bint stopping
     cdef Client protected              # its command serves other clients meanwhile: not forgotten before that is over

@@ -7,9 +7,11 @@ from cpython.exc cimport PyErr_CheckSignals
 from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.ref cimport Py_INCREF, PyObject
 
+from iothreads.connection cimport QueryMeter
 from iothreads.handoff cimport EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, Event, IOThreads
 from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
+from iothreads.ring cimport load_relaxed64
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_PAUSED,
                                     CLIENT_UNIX_SOCKET, Client)
 from server.dispatch.conditions cimport Conditions, conditions
@@ -226,6 +228,8 @@ cdef class Loop:
             self.warm_buckets(<Client>group[i])
         for i in range(count):
             self.warm_entries(<Client>group[i])
+        if self.on_group is not None:
+            self.on_group([<Client>group[i] for i in range(count)])
         for i in range(count):
             client = <Client>group[i]
             if client.connection != 0 and client.batch != NULL:
@@ -371,6 +375,8 @@ cdef class Loop:
                     left = self.io.send(client.connection, &client.out)
                     client.in_flight += bytes - left
                     client.bytes_out += left
+        if self.on_flushed is not None:
+            self.on_flushed(clients)
         if self.to_close:
             clients = self.to_close
             self.to_close = []
@@ -379,6 +385,31 @@ cdef class Loop:
                     self.io.close(client.connection, not client.state & CLIENT_CLOSE_ASAP)
         self.io.flush_wakes()
         return 0
+
+    # ---- what requests hold
+    def query_of(self, Client client) -> tuple[int, int]:
+        """Query buffer of a client in bytes: what it holds, and how much of that is filled. Between requests it holds
+        what the last one needed, until `shrink_query`."""
+        cdef QueryMeter* meter
+        cdef uint64_t memory
+        if client.batch != NULL:
+            return client.batch.memory, client.batch.used
+        meter = self.io.meter(client.connection)
+        memory = 0 if meter == NULL else load_relaxed64(&meter.memory)
+        if memory:
+            return memory, load_relaxed64(&meter.used)
+        return client.query_memory, 0
+
+    def shrink_query(self, Client client) -> None:
+        """This client has been idle: a buffer that it does not fill is let go of."""
+        client.query_memory = 0
+        if client.batch == NULL:
+            self.io.shrink(client.connection)
+
+    @property
+    def partial_memory(self) -> int:
+        """What half-read requests of all clients hold, bytes. Complexity: O(lanes)."""
+        return self.io.query_memory()
 
     # ---- for server.server
     def listen(self, list sockets) -> None:

@@ -2,12 +2,14 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from iothreads.message cimport Output, output_clear, output_memory
-from iothreads.resp_writer cimport write_raw
+from iothreads.resp_writer cimport write_header, write_raw
 from server.keyspace.database cimport Database
 from server.registry.clock cimport monotonic_us
 from server.registry.reply_writer cimport write_reply
 
-from server.registry.reply import Encoded
+from server.registry.reply import Encoded, Streamed
+
+cdef object _Streamed = Streamed
 
 MULTI = CLIENT_MULTI
 DIRTY_CAS = CLIENT_DIRTY_CAS
@@ -39,6 +41,20 @@ CLOSING = SLOW_CLOSING
 UNTOUCHING = SLOW_NO_TOUCH
 
 
+cdef int _write_streamed(Client client, object reply) except -1:
+    """A huge array, as long as the client may have it."""
+    write_header(&client.out, c'*', reply.length)
+    for piece in reply.pieces:
+        for value in piece:
+            write_reply(&client.out, value, client.resp)
+        if client.loop is not None and client.out.bytes + client.in_flight >= <uint64_t>client.loop.output_watermark:
+            client.loop.on_output(client)
+            if client.state & CLIENT_CLOSE_ASAP:
+                output_clear(&client.out)
+                break
+    return 0
+
+
 cdef class Client:
     """A client. `loop` is told when there is output; a pretended client (scripts, AOF loading) has none."""
 
@@ -61,7 +77,10 @@ cdef class Client:
     cdef int write(self, object value) except -1:
         if self.state & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_CLOSE_ASAP) and not self.state & CLIENT_PUSHING:
             return 0
-        write_reply(&self.out, value, self.resp)
+        if type(value) is _Streamed:
+            _write_streamed(self, value)
+        else:
+            write_reply(&self.out, value, self.resp)
         if not self.queued:
             self.has_output()
         return 0

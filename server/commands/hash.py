@@ -5,12 +5,14 @@ A hash appears with its first field and the key goes with the last one. A hash o
 in a larger one in no order.
 """
 
+from typing import Any
+
 from server.dispatch.call import Call
 from server.registry import args, errors
 from server.registry.command import DENYOOM, FAST, READONLY, WRITE, group
 from server.registry.errors import CommandError, syntax, wrong_arity
 from server.registry.keys import ACCESS, DELETE, INSERT, RO, RW, UPDATE, one_key
-from server.registry.reply import OK
+from server.registry.reply import OK, PIECE, Streamed, pieces
 from server.structures import long_double
 from server.types.hash import Hash
 
@@ -232,7 +234,7 @@ def hstrlen(call: Call, key: bytes, field: bytes) -> int:
 # ---- parts of it
 @command("HRANDFIELD", arity=-2, flags=READONLY, keys=one_key(RO, ACCESS), since="6.2.0",
          syntax="key [count [WITHVALUES]]", tips=("nondeterministic_output",))
-def hrandfield(call: Call, key: bytes, *words: bytes) -> bytes | list[bytes] | list[list[bytes]] | None:
+def hrandfield(call: Call, key: bytes, *words: bytes) -> bytes | list[Any] | Streamed | None:
     """Return random fields of a hash.
 
     Without a count one field, or null. A positive count gives that many different fields, or all; a negative one that
@@ -252,12 +254,17 @@ def hrandfield(call: Call, key: bytes, *words: bytes) -> bytes | list[bytes] | l
     hash_ = call.db.lookup_read(key, Hash)
     if hash_ is None or count == 0:
         return []
-    pairs = hash_.draw(-count) if count < 0 else hash_.draw_distinct(count)
-    if not with_values:
-        return [field for field, _ in pairs]
-    if call.client.resp == 3:
-        return [list(pair) for pair in pairs]
-    return [word for pair in pairs for word in pair]
+    nested = with_values and call.client.resp == 3
+
+    def shape(pairs: list[tuple[bytes, bytes]]) -> list[Any]:
+        if nested:
+            return [list(pair) for pair in pairs]
+        return [word for pair in pairs for word in pair] if with_values else [field for field, _ in pairs]
+
+    if count < -PIECE and call.may_stream:
+        parts = (shape(hash_.draw(part)) for part in pieces(-count))
+        return Streamed(-count * 2 if with_values and not nested else -count, parts)
+    return shape(hash_.draw(-count) if count < 0 else hash_.draw_distinct(count))
 
 
 @command("HSCAN", arity=-3, flags=READONLY, keys=one_key(RO, ACCESS), since="2.8.0",

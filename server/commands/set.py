@@ -9,7 +9,7 @@ from server.registry import args
 from server.registry.command import DENYOOM, FAST, READONLY, WRITE, group
 from server.registry.errors import syntax
 from server.registry.keys import ACCESS, DELETE, INSERT, RO, RW, keys, one_key, spec
-from server.registry.reply import SetOf
+from server.registry.reply import PIECE, SetOf, Streamed, pieces
 from server.types.set import Set
 
 command = group("set")
@@ -175,7 +175,7 @@ def _pop_many(call: Call, key: bytes, count: int) -> list[bytes]:
 
 @command("SRANDMEMBER", arity=-2, flags=READONLY, keys=one_key(RO, ACCESS), since="1.0.0", syntax="key [count]",
          tips=("nondeterministic_output",), history=(("2.6.0", "Added the optional `count` argument."),))
-def srandmember(call: Call, key: bytes, *words: bytes) -> bytes | list[bytes] | None:
+def srandmember(call: Call, key: bytes, *words: bytes) -> bytes | list[bytes] | Streamed | None:
     """Return random members of a set.
 
     Without a count one member, or null. A positive count gives that many different members, or all; a negative one
@@ -192,6 +192,8 @@ def srandmember(call: Call, key: bytes, *words: bytes) -> bytes | list[bytes] | 
     set_ = call.db.lookup_read(key, Set)
     if set_ is None or count == 0:
         return []
+    if count < -PIECE and call.may_stream:
+        return Streamed(-count, (set_.draw(part) for part in pieces(-count)))
     return set_.draw(-count) if count < 0 else set_.draw_distinct(count)
 
 

@@ -16,7 +16,7 @@ from server.registry import args
 from server.registry.command import BLOCKING, DENYOOM, FAST, READONLY, WRITE, group
 from server.registry.errors import CommandError, syntax, wrong_arity
 from server.registry.keys import ACCESS, DELETE, RO, RW, UPDATE, counted_keys, every_key, one_key
-from server.registry.reply import NULL_ARRAY
+from server.registry.reply import NULL_ARRAY, PIECE, Streamed, pieces
 from server.structures import glob
 from server.types.sorted_set import ADDED, NAN, NOTHING, UPDATED, ZADD_FLAGS, SortedSet, pairs_reply
 from server.types.sorted_set_result import score as read_score
@@ -356,6 +356,10 @@ def zrandmember(call: Call, key: bytes, *words: bytes) -> Any:
     zset = call.db.lookup_read(key, SortedSet)
     if zset is None or not count:
         return []
+    if count < -PIECE and call.may_stream:
+        resp = call.client.resp
+        parts = ([zset.random_elements(part, scores, resp)] for part in pieces(-count))
+        return Streamed(-count * 2 if scores and resp == 2 else -count, parts)
     return _sample(zset, count, scores, call.client.resp)
 
 

@@ -28,6 +28,11 @@ cdef class Call:
         """False inside EXEC or a script: a blocking command then answers at once."""
         return not self.client.state & (CLIENT_DENY_BLOCKING | CLIENT_SCRIPT)
 
+    @property
+    def may_stream(self) -> bool:
+        """Whether the reply may be made while it is written: not inside EXEC or a script, where commands follow first."""
+        return self.may_block
+
     # ---- what changed
     def changed(self, bytes key, str event=None, *, int by=1, Database db=None) -> None:
         """Report that a key was changed: `by` is how many elements (rdb_changes_since_last_save); `event` is the keyspace

@@ -6,8 +6,10 @@ array, a set as an array, a double as a bulk string, a boolean as 0 or 1, a verb
 classes below say the rest. The writer is `registry.reply_writer`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+PIECE = 1000      # elements of a Streamed that are made at once
 
 
 class NoReply:
@@ -44,6 +46,25 @@ class Verbatim:
     def __init__(self, text: bytes | str, format: str = "txt") -> None:
         self.text = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
         self.format = format.encode()
+
+
+class Streamed:
+    """A huge array, made piece by piece while it is written: `length` elements, which `pieces` yields as lists (of
+    elements, or of replies that were written before). It ends early when its client is closed for its output limit. Only
+    as the whole reply of a command that a connection called: what EXEC or a script runs must return a list."""
+
+    __slots__ = ("length", "pieces")
+
+    def __init__(self, length: int, pieces: Iterable[Sequence[Any]]) -> None:
+        self.length = length
+        self.pieces = pieces
+
+
+def pieces(count: int) -> Iterator[int]:
+    """So many elements in pieces: the size of each. Complexity: O(count)."""
+    while count > 0:
+        yield min(count, PIECE)
+        count -= PIECE
 
 
 class Push:

@@ -699,6 +699,14 @@ cdef inline object _element(ZElement* element):
     return PyBytes_FromStringAndSize(element.member, element.length), element.score
 
 
+cdef int _write_random(SortedSet zset, size_t count, bint scores, Output* out, int resp) except -1:
+    cdef size_t size = zset_size(zset.entry)
+    while count:
+        count -= 1
+        zset._write_rank(_random_rank(size), scores, out, resp)
+    return 0
+
+
 cdef class SortedSet(Value):
     """A view of one sorted set. Ranges are ranks first..end (end excluded) from the lowest score."""
 
@@ -815,11 +823,14 @@ cdef class SortedSet(Value):
     def reply_random(self, size_t count, bint scores, int resp):
         """The reply of ZRANDMEMBER with a negative count: so many members, any of them repeatedly. O(count log n)."""
         cdef WrittenReply written = WrittenReply()
-        cdef size_t size = zset_size(self.entry)
         _write_count(count, scores, &written.output, resp)
-        while count:
-            count -= 1
-            self._write_rank(_random_rank(size), scores, &written.output, resp)
+        _write_random(self, count, scores, &written.output, resp)
+        return written
+
+    def random_elements(self, size_t count, bint scores, int resp):
+        """A piece of such a reply: the elements without the length before them."""
+        cdef WrittenReply written = WrittenReply()
+        _write_random(self, count, scores, &written.output, resp)
         return written
 
     def reply_ranks(self, ranks, bint scores, int resp):

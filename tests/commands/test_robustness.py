@@ -302,3 +302,100 @@ def test_a_reset_in_the_middle_of_a_pipeline(threaded):
                 c.send_raw(encode("INCR", "n") * 1000)
         works(other)
         wait_until(lambda: b"connected_clients:1\r\n" in other("INFO", "clients"))
+
+
+# ---- what half-read requests cost
+def fields(connection: Connection, name: str) -> dict[str, str] | None:
+    """The CLIENT LIST line of a client of that name; None when there is none."""
+    for line in connection("CLIENT", "LIST").decode().splitlines():
+        shown = dict(pair.split("=", 1) for pair in line.split(" "))
+        if shown["name"] == name:
+            return shown
+    return None
+
+
+def query_of(connection: Connection, name: str) -> tuple[int, int]:
+    """(qbuf, tot-mem) of a client."""
+    shown = fields(connection, name)
+    assert shown is not None
+    return int(shown["qbuf"]), int(shown["tot-mem"])
+
+
+def test_a_half_read_request_shows_in_client_list(threaded):
+    with threaded.connect() as other, threaded.connect() as half:
+        half("CLIENT", "SETNAME", "half")
+        half.send_raw(b"*2\r\n$4\r\nECHO\r\n$1000000\r\n" + b"x" * 600_000)
+        wait_until(lambda: query_of(other, "half")[0] == 600_000)
+        assert query_of(other, "half")[1] > 1_000_000, "room for the whole argument is made at once"
+        half.send_raw(b"x" * 400_000 + b"\r\n")
+        assert half.read() == b"x" * 1_000_000
+        wait_until(lambda: query_of(other, "half")[0] == 0)
+
+
+def test_a_half_read_request_keeps_its_account_when_io_threads_change(new_server):
+    server = new_server(io_threads=3)
+    with server.connect() as other, server.connect() as half:
+        half("CLIENT", "SETNAME", "half")
+        half.send_raw(b"*2\r\n$4\r\nECHO\r\n$500000\r\n" + b"x" * 300_000)
+        wait_until(lambda: query_of(other, "half")[0] == 300_000)
+        for threads in (1, 2, 4):
+            other("CONFIG", "SET", "io-threads", threads)
+            assert query_of(other, "half")[0] == 300_000
+        half.send_raw(b"x" * 200_000 + b"\r\n")
+        assert half.read() == b"x" * 500_000
+        wait_until(lambda: query_of(other, "half")[0] == 0)
+
+
+@pytest.mark.parametrize("spared", [False, True])
+def test_half_read_requests_count_against_maxmemory_clients(threaded, spared):
+    with threaded.connect() as other, threaded.connect() as half:
+        other("CLIENT", "NO-EVICT", "ON")
+        other("CONFIG", "SET", "maxmemory-clients", 2_000_000)
+        half("CLIENT", "SETNAME", "half")
+        half("CLIENT", "NO-EVICT", "ON" if spared else "OFF")
+        half.send_raw(b"*2\r\n$4\r\nECHO\r\n$3000000\r\n")
+        if spared:
+            wait_until(lambda: query_of(other, "half")[1] > 3_000_000)
+        else:
+            wait_until(lambda: fields(other, "half") is None)
+        assert other("PING") == "PONG"
+
+
+def test_a_request_over_maxmemory_clients_is_not_executed(threaded):
+    with threaded.connect() as other, threaded.connect() as large:
+        other("CONFIG", "SET", "maxmemory-clients", 2_000_000)
+        large("SET", "k", b"x" * 1_000_000)
+        with pytest.raises((ConnectionError, EOFError, RespError)):
+            large("SET", "k", b"x" * 2_500_000)
+        assert other("STRLEN", "k") == 1_000_000
+
+
+# ---- replies that nobody can want
+@pytest.mark.parametrize("command", [("HRANDFIELD", "hash"), ("SRANDMEMBER", "set"), ("ZRANDMEMBER", "zset")])
+def test_a_huge_count_ends_at_the_output_limit(threaded, command):
+    with threaded.connect() as other, threaded.connect() as greedy:
+        other("HSET", "hash", "a", "b")
+        other("SADD", "set", "a")
+        other("ZADD", "zset", 1, "a")
+        other("CONFIG", "SET", "client-output-buffer-limit", "normal 1000000 0 0")
+        with pytest.raises((ConnectionError, EOFError)):
+            greedy(*command, -999_999_999)
+        assert other("PING") == "PONG"
+
+
+def test_a_large_count_within_the_limit_is_answered_in_full(threaded):
+    with threaded.connect() as one, threaded.connect(protocol=3) as three:
+        one("HSET", "hash", "a", "b")
+        one("SADD", "set", "a")
+        one("ZADD", "zset", 1, "a")
+        assert one("HRANDFIELD", "hash", -2500) == [b"a"] * 2500
+        assert one("HRANDFIELD", "hash", -2500, "WITHVALUES") == [b"a", b"b"] * 2500
+        assert three("HRANDFIELD", "hash", -2500, "WITHVALUES") == [[b"a", b"b"]] * 2500
+        assert one("SRANDMEMBER", "set", -2500) == [b"a"] * 2500
+        assert one("ZRANDMEMBER", "zset", -2500) == [b"a"] * 2500
+        assert one("ZRANDMEMBER", "zset", -2500, "WITHSCORES") == [b"a", b"1"] * 2500
+        assert three("ZRANDMEMBER", "zset", -2500, "WITHSCORES") == [[b"a", 1.0]] * 2500
+        one("MULTI")
+        one("SRANDMEMBER", "set", -2500)
+        one("DEL", "set")
+        assert one("EXEC") == [[b"a"] * 2500, 1]

@@ -200,7 +200,9 @@ cdef class Interpreter:
             reply = pop_reply(L, script_resp(), count_error)
         lua.settop(L, 0)
         self.calls += 1
-        if self.calls == COLLECT_EVERY:
+        if self.limits.used > self.limits.most // 2:
+            lua.gc(L, GC_COLLECT, 0)   # so that what this script left is not the next one's trouble
+        elif self.calls >= COLLECT_EVERY:
             self.calls = 0
             lua.gc(L, GC_STEP, COLLECT_EVERY)
         return reply

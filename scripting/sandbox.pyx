@@ -227,8 +227,33 @@ cdef int _pcall(lua_State* L) noexcept nogil:
     return lua.gettop(L)
 
 
+cdef int _handle(lua_State* L) noexcept nogil:
+    """The message handler of xpcall: a script's own (upvalue 1), which runs where no hook reaches it when the end was
+    raised by a hook: then it is left out."""
+    if sandbox_limits(L).killed:
+        return 1
+    lua.pushvalue(L, ORIGINAL)
+    lua.insert(L, 1)
+    lua.call(L, lua.gettop(L) - 1, LUA_MULTRET)
+    return lua.gettop(L)
+
+
+cdef int _xpcall(lua_State* L) noexcept nogil:
+    cdef int failed
+    lua.L_checkany(L, 2)
+    lua.settop(L, 2)
+    lua.pushcclosure(L, _handle, 1)
+    lua.insert(L, 1)
+    failed = lua.pcall(L, 0, LUA_MULTRET, 1)
+    if failed:
+        _raise_if_killed(L)
+    lua.pushboolean(L, failed == 0)
+    lua.replace(L, 1)
+    return lua.gettop(L)
+
+
 cdef int _watched(lua_State* L) noexcept nogil:
-    """xpcall, coroutine.resume."""
+    """coroutine.resume."""
     cdef int results = _original(L)
     _raise_if_killed(L)
     return results
@@ -485,7 +510,7 @@ cdef int sandbox_open(lua_State* L) noexcept nogil:
     lua.setfield(L, -2, "newproxy")
     _wrap(L, "rawset", _writing)
     _wrap(L, "setmetatable", _writing)
-    _wrap(L, "xpcall", _watched)
+    _set(L, "xpcall", _xpcall)
     _wrap(L, "unpack", _unpack)
     _wrap(L, "collectgarbage", _collectgarbage)
     lua.getfield(L, -1, "coroutine")

@@ -168,7 +168,7 @@ def declared_dependencies() -> tuple[list[str], dict[str, list[str]]]:
 
 
 def third_party_imports(*folders: str) -> set[str]:
-    """Top-level names that the .py files import from outside the clone and the standard library."""
+    """Top-level names that the .py and .pyx files import from outside the clone and the standard library."""
     found = set()
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -176,6 +176,8 @@ def third_party_imports(*folders: str) -> set[str]:
                 found |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 found.add(str(node.module).split(".")[0])
+    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.pyx")):
+        found |= set(re.findall(r"^\s*(?:import|from) (\w+)[\w.]*(?: import .*)?$", path.read_text(), re.MULTILINE))
     return found - set(sys.stdlib_module_names) - {*ROOMS, "remus_server", "tests", "perf"}
 
 

@@ -83,7 +83,7 @@ TEXTS = (
     b"o" * 300,
     b"w" * 9000,
 )
-SCORES = ("0", "1", "2", "-1", "1.5", "3", "-0", "inf", "-inf", "1e20", "0.5", "3.0000000000000004", "1234567")
+SCORES = ("0", "1", "2", "-1", "1.5", "3", "-0", "inf", "-inf", "1e20", "0.5", "3.25", "1234567")
 FLOATS = ("1", "0.1", "-1.5", "3.0e3", "1e-5", "100000000000000000000", "5e-324", "nan", "inf", "x", " 1", "0x10")
 IDS = ("1-1", "1-2", "2-0", "3-3", "4", "5-1", "6-0", "7-7", "8-1", "9-9", "20-0", "0-0", "0-1", "x", "1-x", "3-*")
 RANGE_IDS = ("-", "+", "1", "2", "(1-1", "3-3", "5", "(7-7", "20", "(20-0", "0", "x", "18446744073709551615", "(+")
@@ -103,6 +103,7 @@ def any_key(choices: Choices) -> Words:
 
 SLOTS: dict[str, Maker] = {
     "key": any_key,
+    "lexical": pool("z3"),  # where all scores are 0: by LEX, others have no defined order
     **{name: keys_of(letter) for name, letter in TYPE_KEYS.items()},
     "value": pool(*TEXTS, *INTEGERS, *WRONG_INTEGERS),
     "member": pool(*MEMBERS),
@@ -234,23 +235,25 @@ ZSCORE zset member
 ZMSCORE zset member...
 ZCARD zset
 ZCOUNT zset bound bound
-ZLEXCOUNT zset lex lex
+ZLEXCOUNT lexical lex lex
 ZRANK zset member
 ZREVRANK zset member
 ZRANGE zset index index [REV] [WITHSCORES]
 ZRANGE zset bound bound BYSCORE [REV] [LIMIT index count] [WITHSCORES]
-ZRANGE zset lex lex BYLEX [REV] [LIMIT index count]
+ZRANGE lexical lex lex BYLEX [REV] [LIMIT index count]
 ZRANGEBYSCORE zset bound bound [WITHSCORES] [LIMIT index count]
 ZREVRANGEBYSCORE zset bound bound [WITHSCORES] [LIMIT index count]
-ZRANGEBYLEX zset lex lex [LIMIT index count]
-ZREVRANGEBYLEX zset lex lex [LIMIT index count]
+ZRANGEBYLEX lexical lex lex [LIMIT index count]
+ZREVRANGEBYLEX lexical lex lex [LIMIT index count]
 ZREVRANGE zset index index [WITHSCORES]
 ZRANGESTORE zset zset index index [REV]
 ZRANGESTORE zset zset bound bound BYSCORE [REV] [LIMIT index count]
-ZRANGESTORE zset zset lex lex BYLEX [LIMIT index count]
+ZRANGESTORE zset lexical lex lex BYLEX [LIMIT index count]
 ZREMRANGEBYRANK zset index index
 ZREMRANGEBYSCORE zset bound bound
-ZREMRANGEBYLEX zset lex lex
+ZREMRANGEBYLEX lexical lex lex
+ZADD lexical 0 member 0 member 0 member
+ZADD lexical 0 member
 ZPOPMIN zset [count]
 ZPOPMAX zset [count]
 ZMPOP #zset {MIN|MAX} [COUNT positive]

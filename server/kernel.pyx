@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""What a process can only do with system calls and its own memory: title, short name, huge pages. Linux; elsewhere no-ops.
+"""What a process can only do with system calls and its own memory: title, short name, huge pages, how the
+allocator asks for memory. Linux; elsewhere no-ops.
 
 The kernel shows as command line what stands in the memory where it once put the arguments, and, when the last byte there
 is no longer zero, reads on into the environment behind it. A title is written over both:
@@ -35,18 +36,30 @@ cdef extern from *:
     #ifdef __GLIBC__
     extern char *program_invocation_name, *program_invocation_short_name;
     #define REMUS_GLIBC 1
+    #include <malloc.h>
+    static void remus_tune_malloc(void) {
+        mallopt(M_TRIM_THRESHOLD, 32 << 20);
+        mallopt(M_MMAP_THRESHOLD, 1 << 20);
+        mallopt(M_TOP_PAD, 1 << 20);
+    }
     #else
     static char *program_invocation_name, *program_invocation_short_name;
     #define REMUS_GLIBC 0
+    static void remus_tune_malloc(void) { }
     #endif
     """
     char** environ
     char* program_invocation_name
     char* program_invocation_short_name
     int REMUS_GLIBC
+    void remus_tune_malloc() nogil
     int remus_set_name(const char*) nogil
     int remus_set_thp_disable() nogil
     int remus_get_thp_disable() nogil
+
+# While this module is imported no other thread runs yet. Chunks of many long replies come and go: without this the top of
+# the heap is given back and faulted in again each time (LRANGE of 6 MB for 50 clients: a tenth of the processor time).
+remus_tune_malloc()
 
 TITLE_MAX = 255          # as in Redis
 

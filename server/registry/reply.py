@@ -50,8 +50,8 @@ class Verbatim:
 
 class Streamed:
     """A huge array, made piece by piece while it is written: `length` elements, which `pieces` yields as lists (of
-    elements, or of replies that were written before). It ends early when its client is closed for its output limit. Only
-    as the whole reply of a command that a connection called: what EXEC or a script runs must return a list."""
+    elements, or of replies that were written before). It ends early when its client is closed for its output limit.
+    Only as the whole reply of a command that a connection called: what EXEC or a script runs must return a list."""
 
     __slots__ = ("length", "pieces")
 

@@ -215,7 +215,7 @@ class Compared:
         """Whether the payload has an order of its own."""
         if self.version < (7, 2) and kind == "list":
             return False
-        return encoding != b"hashtable" and (encoding != b"listpack" or self.version >= (7, 2) or kind != "set")
+        return encoding != b"hashtable" and (kind != "set" or encoding == b"intset")  # a listpack may come from a table
 
     def has_consumers(self, kind: str, key: bytes) -> bool:
         """Consumers have times."""

@@ -361,7 +361,7 @@ PTTL key
 EXPIRETIME key
 PEXPIRETIME key
 OBJECT ENCODING key
-OBJECT REFCOUNT key
+OBJECT REFCOUNT list
 OBJECT FREQ key
 SORT {list|set|zset} [BY by] [LIMIT index count] [GET get] [GET get] [ASC|DESC] [ALPHA] [STORE list]
 SORT_RO {list|set|zset} [ASC|DESC] [ALPHA]

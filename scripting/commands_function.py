@@ -15,7 +15,7 @@ from server.registry.reply import OK, Pairs, SetOf
 from server.structures import glob
 
 command = group("scripting")
-container("FUNCTION", "scripting", "Commands about libraries of functions.", since="7.0.0")
+container("FUNCTION", "scripting", "Commands about libraries of functions.", since="7.0.0", acl=("-scripting",))
 
 _ON_SHARDS = ("request_policy:all_shards", "response_policy:all_succeeded")
 

@@ -7,7 +7,7 @@ from server.registry.errors import CommandError
 from server.registry.reply import OK
 
 command = group("scripting")
-container("SCRIPT", "scripting", "Commands about the cache of Lua scripts.", since="2.6.0")
+container("SCRIPT", "scripting", "Commands about the cache of Lua scripts.", since="2.6.0", acl=("-scripting",))
 
 
 def _scripts(call: Call) -> Scripts:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from scripting import redis_api
 from scripting.flags import FLAGS
 from scripting.interpreter import Interpreter
+from scripting.redis_api import registering
 from scripting.scripts import words_of
 from server.registry.errors import CommandError
 
@@ -136,11 +136,11 @@ class Functions:
         return library.name
 
     def _run(self, library: Library, code: bytes, timeout_ms: int) -> None:
-        redis_api.registering(library)
+        registering(library)
         try:
             self.interpreter.load_library(code, timeout_ms)
         finally:
-            redis_api.registering(None)
+            registering(None)
 
     def _link(self, library: Library) -> None:
         self.libraries[library.name] = library

@@ -143,6 +143,7 @@ cdef int _pack(lua_State* L) noexcept nogil:
     cdef double real8
     layout.little = _native_little()
     layout.align = 1
+    lua.pushnil(L)                     # an argument that is missing is nil
     s = scratch_begin()
     while format[0] != 0:
         option = format[0]
@@ -212,8 +213,10 @@ cdef int _unpack(lua_State* L) noexcept nogil:
     cdef int results = 0, option
     cdef float real4
     cdef double real8
-    if start <= 0:
+    if start == 0:
         return lua.L_argerror(L, 3, "offset must be 1 or greater")
+    if start < 0:
+        return lua.L_argerror(L, 2, "data string too short")
     at = start - 1
     layout.little = _native_little()
     layout.align = 1

@@ -416,6 +416,8 @@ cdef object _named_arguments(lua_State* L):
                 "(representing named arguments).")
     lua.pushnil(L)
     while lua.next(L, 1):
+        if lua.type(L, -2) == LUA_NUMBER:
+            return "unknown argument given to redis.register_function"
         if lua.type(L, -2) != LUA_STRING:
             return "named argument key given to redis.register_function is not a string"
         key = (<bytes>lua.tolstring(L, -2, NULL)).lower()

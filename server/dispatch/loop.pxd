@@ -33,6 +33,8 @@ cdef class Loop:
     cdef public object timers
     cdef public bint stopping
     cdef Client protected              # its command serves other clients meanwhile: not forgotten before that is over
+    cdef PyObject** group              # clients whose batches are being executed
+    cdef int group_count, group_at     # how many, and which comes next
     cdef list gone                     # protected clients whose connection went
     cdef public uint64_t cycles        # eventloop_cycles
     cdef public uint64_t duration_us   # eventloop_duration_sum
@@ -49,6 +51,7 @@ cdef class Loop:
     cdef int accept(self, int fd, int listener, int error) except -1
     cdef int forget(self, Client client) except -1
     cdef int execute_group(self, PyObject** group, int count) except -1
+    cdef int rest_of_group(self) except -1
     cdef void warm_buckets(self, Client client) noexcept
     cdef void warm_entries(self, Client client) noexcept
     cdef bint has_room(self, Record record) noexcept

@@ -84,6 +84,7 @@ cdef class Loop:
 
     def turn_once(self, int timeout_ms) -> None:
         """One turn that waits at most so long: for code that must keep serving while it works (loading, busy scripts)."""
+        self.rest_of_group()
         self.turn(monotonic_us(), timeout_ms)
 
     cdef int64_t turn(self, int64_t started, int timeout_ms) except? -1:
@@ -223,15 +224,23 @@ cdef class Loop:
     # ---- execution
     cdef int execute_group(self, PyObject** group, int count) except -1:
         cdef int i
-        cdef Client client
+        cdef PyObject** outer = self.group         # of the turn within which turn_once was called
+        cdef int outer_count = self.group_count, outer_at = self.group_at
         for i in range(count):
             self.warm_buckets(<Client>group[i])
         for i in range(count):
             self.warm_entries(<Client>group[i])
-        if self.on_group is not None:
-            self.on_group([<Client>group[i] for i in range(count)])
-        for i in range(count):
-            client = <Client>group[i]
+        self.group, self.group_count, self.group_at = group, count, 0
+        self.rest_of_group()
+        self.group, self.group_count, self.group_at = outer, outer_count, outer_at
+        return 0
+
+    cdef int rest_of_group(self) except -1:
+        """Execute what of the group has not been: a command that serves others meanwhile does not let these wait."""
+        cdef Client client
+        while self.group_at < self.group_count:
+            client = <Client>self.group[self.group_at]
+            self.group_at += 1
             if client.connection != 0 and client.batch != NULL:
                 self.run_batch(client)
         return 0

@@ -1,0 +1,150 @@
+# ruff: noqa: E501 - lists of scripts
+"""EVAL and its kin: conversions both ways, errors, what a script may do, and what it leaves."""
+
+import pytest
+
+from tests.support.resp import RespError
+
+SAME = [  # scripts that reply the same here and at a real server
+    "return 1", "return 3.99", "return -3.99", "return 'x\\0y'", "return {1,2,{3,'a'}}", "return {1,nil,3}", "return nil",
+    "return true", "return false", "return {ok='fine'}", "return {err='MY own'}", "return {double=3.5}", "return {1e15,2^53}",
+    "return redis.status_reply('a b')", "return redis.error_reply('a b')", "return redis.error_reply('-OOPS a b')",
+    "return redis.error_reply('single')", "return redis.error_reply()", "return redis.status_reply(1)", "return {{},{{}}}",
+    "return redis.call('SET','k','v')", "return redis.call('GET','none')",
+    "return redis.pcall('INCR','text')", "return redis.call('INCR','text')", "return redis.call('nosuch')",
+    "return redis.call('GET')", "return redis.call()", "return redis.call({})", "return redis.call('SET','n',1.5,{})",
+    "return {redis.call('SET','n',1e100), redis.call('GET','n')}", "redis.call('SET','n',10) return redis.call('GET','n')",
+    "redis.call('SET','n',0.5) return redis.call('GET','n')", "redis.call('SET','n',2^53) return redis.call('GET','n')",
+    "return redis.call('SUBSCRIBE','c')", "return redis.call('EVAL','return 1',0)", "return redis.call('CONFIG','GET','port')",
+    "return redis.call('LRANGE','list',0,-1)", "return redis.call('HGETALL','hash')", "return redis.call('TYPE','list')",
+    "redis.setresp(3) return redis.call('HGETALL','hash')", "redis.setresp(3) return redis.call('ZSCORE','zset','m')",
+    "redis.setresp(3) return redis.call('GET','none')", "redis.setresp(3) return redis.call('SMEMBERS','one').set",
+    "redis.setresp(3) return {true,false}", "redis.setresp(4)", "redis.setresp()", "return {map={a=1}}", "return {set={a=true}}",
+    "return {big_number='123'}", "return {verbatim_string={format='txt',string='hi'}}", "return redis.sha1hex('abc')",
+    "return {KEYS,ARGV,#KEYS,#ARGV}", "return redis.replicate_commands()", "return redis.set_repl(99)", "return redis.breakpoint()",
+    "return redis.log('x','y')", "return redis.log(1)", "return redis.log(9,'y')", "return {pcall(error,'a')}",
+    "return {pcall(function() return redis.call('nosuch') end)}", "return {pcall(error,{err='T x'})}", "error('a')", "error({err='E a'})",
+    "error()", "return 1 +", "x = 1", "return x", "local a = nil; return a.b", "return {xpcall(function() error('a') end, function(e) return e end)}",
+    "redis.call('SELECT',5) return redis.call('DBSIZE')", "return tostring(nil)", "return type(redis.call)", "return #'\\0\\255'",
+    "return math.floor(3.7)", "return tonumber('0x10')", "return ('x'):upper()", "return select('#',1,2)", "return table.concat({1,2},',')",
+    "return {redis.LOG_DEBUG,redis.LOG_WARNING,redis.REPL_ALL}", "return unpack({1,2})", "return coroutine.wrap(function() return 7 end)()",
+    "return redis.acl_check_cmd('GET','k')", "return redis.acl_check_cmd('nosuch')", "math.randomseed(7) return tostring(math.random())",
+    "math.randomseed(7) return math.random(100)", "math.randomseed(-1) return math.random(5,9)", "return string.format('%q','a\\n')",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_scripts_reply_as_a_real_server(both, protocol):
+    if protocol == 3:
+        both.resp3()
+    both("MSET", "text", "abc", "num", 1)
+    both("RPUSH", "list", "a", "b")
+    both("HSET", "hash", "f", "v")
+    both("ZADD", "zset", 1.5, "m")
+    both("SADD", "one", "m")
+    for script in SAME:
+        both("EVAL", script, 1, "key", "argument")
+    both("EVAL", "return 1", "x")
+    both("EVAL", "return 1", -1)
+    both("EVAL", "return 1", 2, "a")
+    both("EVALSHA", "0" * 40, 0)
+    both("EVALSHA", "short", 0)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "#!lua\nreturn 1", "#!lua flags=no-writes\nreturn redis.call('SET','k',1)", "#!lua flags=nope\nreturn 1",
+        "#!lua name=x\nreturn 1", "#!python\nreturn 1", "#!lua", "#!lua flags=allow-oom,no-writes\nreturn redis.call('GET','k')",
+        "#!lua flags=no-cluster\nerror('line two')", "#!lua\n\nerror('line three')",
+    ],
+)  # fmt: skip
+def test_shebang(both, script):
+    both("EVAL", script, 0)
+    both("EVAL_RO", script, 0)
+    both("SCRIPT", "LOAD", script)
+
+
+def test_cache(both):
+    sha = both("SCRIPT", "LOAD", "return ARGV[1]")
+    both("SCRIPT", "EXISTS", sha, sha.upper(), "0" * 40)
+    both("EVALSHA", sha, 0, "x")
+    both("EVALSHA", sha.upper(), 0, "x")
+    both("EVALSHA_RO", sha, 0, "x")
+    both("EVAL_RO", "return redis.call('SET','k',1)", 0)
+    both("SCRIPT", "FLUSH", "WRONG")
+    both("SCRIPT", "FLUSH", "ASYNC")
+    both("SCRIPT", "EXISTS", sha)
+    both("SCRIPT", "LOAD", "return (")
+    both("SCRIPT", "KILL")
+    both("FUNCTION", "KILL")
+
+
+def test_a_script_is_one_transaction_of_its_effects(raw, another):
+    feed = another()
+    feed.send("MONITOR")
+    assert feed.read() == "OK"
+    raw.ok("EVAL", "redis.call('SET',KEYS[1],1) redis.call('INCR',KEYS[1]) return redis.call('GET',KEYS[1])", 1, "k")
+    lines = [feed.read() for _ in range(4)]
+    assert '"EVAL"' in lines[0] and all("lua]" in line for line in lines[1:])
+
+
+def test_a_script_in_a_transaction(both):
+    both("MULTI")
+    both("EVAL", "return redis.call('INCR',KEYS[1])", 1, "n")
+    both("EVAL", "return redis.call('NOSUCH')", 0)
+    both("EXEC")
+
+
+def test_blocked_clients_wake_after_the_script(raw, another):
+    waiting = another()
+    waiting.send("BLPOP", "q", 0)
+    while raw.ok("CLIENT", "LIST").count(b"cmd=blpop") != 1:
+        pass
+    assert raw.ok("EVAL", "redis.call('RPUSH','q','a','b') return redis.call('LLEN','q')", 0) == 2
+    assert waiting.read() == [b"q", b"a"]
+
+
+def test_time_stands_still(raw):
+    script = "local a = redis.call('TIME') for i = 1, 200000 do end redis.call('DEBUG','SLEEP','0') local b = redis.call('TIME') return {a, b}"
+    raw.ok("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1)
+    first, second = raw.ok("EVAL", script, 0)
+    raw.ok("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 0)
+    assert first == second
+
+
+def test_errors_are_counted_once(raw, server):
+    raw.ok("SET", "text", "abc")
+    raw("EVAL", "return redis.call('INCR','text')", 0)
+    assert server.info("errorstats")["errorstat_ERR"] == "count=1"
+    raw("EVAL", "return redis.pcall('INCR','text')", 0)
+    raw("EVAL", "return {err='MINE x'}", 0)
+    stats = server.info("errorstats")
+    assert stats["errorstat_ERR"] == "count=2" and stats["errorstat_MINE"] == "count=1"
+
+
+def test_line_breaks_in_errors_do_not_reach_the_protocol(raw):
+    for script in ("return {err='A x\\r\\n+OK'}", "return redis.error_reply('A x\\r\\n+OK')", "error({err='A x\\r\\n+OK'})"):
+        reply = raw("EVAL", script, 0)
+        assert isinstance(reply, RespError) and "\n" not in reply.text
+    assert raw.ok("PING") == "PONG"
+
+
+def test_memory_fields_of_info(raw, server):
+    raw.ok("EVAL", "return 1", 0)
+    raw.ok("FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() return 1 end)")
+    info = server.info("memory")
+    assert info["number_of_cached_scripts"] == info["number_of_functions"] == info["number_of_libraries"] == "1"
+    assert int(info["used_memory_vm_eval"]) > 1000 and int(info["used_memory_vm_functions"]) > 1000
+
+
+def test_register_script_and_lock_of_redis_py(client):
+    script = client.register_script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
+    assert script(keys=["n"], args=[5]) == 5
+    client.script_flush()
+    assert script(keys=["n"], args=[5]) == 10
+    with client.lock("lock", timeout=5) as lock:
+        assert not client.lock("lock", timeout=5).acquire(blocking=False)
+        lock.extend(10)
+        lock.reacquire()
+    assert client.exists("lock") == 0

@@ -1,0 +1,94 @@
+# ruff: noqa: E501 - lists of scripts
+"""FUNCTION and FCALL, against a real server and across with it."""
+
+import pytest
+
+LIBRARY = (
+    "#!lua name=lib\nredis.register_function('f', function(keys, args) return {keys, args} end)\n"
+    "redis.register_function{function_name='g', callback=function() return redis.call('GET','k') end, "
+    "flags={'no-writes','allow-oom'}, description='reads'}"
+)
+
+
+def test_life_of_a_library(both):
+    both("FUNCTION", "LOAD", LIBRARY)
+    both("FUNCTION", "LOAD", LIBRARY)
+    both("FUNCTION", "LOAD", "REPLACE", LIBRARY)
+    both("FUNCTION", "LOAD", "WRONG", LIBRARY)
+    both("FCALL", "f", 1, "key", "argument")
+    both("FCALL", "F", 0)
+    both("FCALL_RO", "f", 0)
+    both("FCALL_RO", "g", 0)
+    both("FCALL", "none", 0)
+    both("FCALL", "f", "x")
+    both("FCALL", "f", -1)
+    both("FCALL", "f", 3)
+    both("FUNCTION", "STATS")
+    both("FUNCTION", "LIST", "LIBRARYNAME", "nothing*")
+    both("FUNCTION", "LIST", "LIBRARYNAME")
+    both("FUNCTION", "LIST", "WRONG")
+    both("FUNCTION", "LIST", "WITHCODE", unordered=True)
+    both("FUNCTION", "DELETE", "none")
+    both("FUNCTION", "DELETE", "lib")
+    both("FCALL", "f", 0)
+    both("FUNCTION", "FLUSH", "WRONG")
+    both("FUNCTION", "FLUSH", "SYNC")
+    both("FUNCTION", "LIST")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "return 1", "#!lua", "#!lua\n", "#!lua name=a b=c\n", "#!lua name=a name=b\n", "#!LUA name=a\n", "#!py name=a\n", "#! name=a\n", "#!lua name=a-b\n",
+        "#!lua name=\n", "#!lua name=a\n", "#!lua name=a\nx =", "#!lua name=a\nerror('x')", "#!lua name=a\nerror({err='ERR y'})", "#!lua name=a\nreturn redis.call('GET','k')",
+        "#!lua name=a\nlocal x = string", "#!lua name=a\ny = 1", "#!lua name=a\nredis.register_function()", "#!lua name=a\nredis.register_function('f')",
+        "#!lua name=a\nredis.register_function('f', 1)", "#!lua name=a\nredis.register_function(1, 2, 3)", "#!lua name=a\nredis.register_function({}, function() end)",
+        "#!lua name=a\nredis.register_function('f-g', function() end)", "#!lua name=a\nredis.register_function('f', function() end) redis.register_function('f', function() end)",
+        "#!lua name=a\nredis.register_function{function_name='f'}", "#!lua name=a\nredis.register_function{callback=function() end}",
+        "#!lua name=a\nredis.register_function{function_name='f', callback=1}", "#!lua name=a\nredis.register_function{function_name={}, callback=function() end}",
+        "#!lua name=a\nredis.register_function{function_name='f', callback=function() end, flags=1}", "#!lua name=a\nredis.register_function{'f'}",
+        "#!lua name=a\nredis.register_function{function_name='f', callback=function() end, flags={'bad'}}", "#!lua name=a\nredis.register_function{what=1}",
+        "#!lua name=a\nredis.register_function{function_name='f', callback=function() end, description={}}", "#!lua name=a\nredis.register_function{[{}]=1}",
+        "#!lua name=a\nredis.log(redis.LOG_NOTICE, 'x')", "#!lua name=a\nredis = 1", "#!lua name=a\nredis.x = 1",
+    ],
+)  # fmt: skip
+def test_libraries_that_fail(both, text):
+    both("FUNCTION", "LOAD", text)
+    both("FUNCTION", "STATS")
+
+
+def test_errors_inside_functions(both):
+    both("FUNCTION", "LOAD", "#!lua name=l\nlocal function f(k, a) return loadstring(a[1])() end\nredis.register_function('f', f)")
+    for body in ("error('x')", "return redis.call('nosuch')", "return x", "x = 1", "return redis.register_function('a', function() end)",
+                 "return KEYS", "return string.upper('a')", "return cjson.encode({1})", "return type(redis.breakpoint)", "return {err='A b'}"):  # fmt: skip
+        both("FCALL", "f", 0, body)
+
+
+@pytest.mark.parametrize("policy", ["FLUSH", "APPEND", "REPLACE"])
+def test_dumps_go_both_ways(both, configure, policy):
+    configure("rdb-version", 10)
+    both("FUNCTION", "LOAD", LIBRARY)
+    configure("rdbcompression", "no")
+    both.theirs("CONFIG", "SET", "rdbcompression", "no")
+    both("FUNCTION", "DUMP")
+    configure("rdbcompression", "yes")
+    both.theirs("CONFIG", "SET", "rdbcompression", "yes")
+    ours, theirs = both.ours("FUNCTION", "DUMP"), both.theirs("FUNCTION", "DUMP")
+    assert both.ours("FUNCTION", "RESTORE", theirs, policy) == both.theirs("FUNCTION", "RESTORE", ours, policy)
+    both("FUNCTION", "FLUSH")
+    assert both.ours("FUNCTION", "RESTORE", theirs, policy) == both.theirs("FUNCTION", "RESTORE", ours, policy) == "OK"
+    both("FCALL", "f", 1, "k", "a")
+    both("FUNCTION", "RESTORE", "rubbish")
+    both("FUNCTION", "RESTORE", ours[:-1] + b"x")
+    both("FUNCTION", "RESTORE", ours, "WRONG")
+
+
+def test_libraries_survive_a_restart(new_server):
+    server = new_server(appendonly="yes")
+    server.connect().ok("FUNCTION", "LOAD", LIBRARY)
+    server.restart()
+    assert server.connect().ok("FCALL", "f", 1, "k", "a") == [[b"k"], [b"a"]]
+
+
+def test_a_library_has_half_a_second(raw):
+    assert raw("FUNCTION", "LOAD", "#!lua name=l\nwhile true do end").text == "ERR Error registering functions: ERR FUNCTION LOAD timeout"

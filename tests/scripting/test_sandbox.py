@@ -1,0 +1,159 @@
+# ruff: noqa: E501 - lists of scripts
+"""What a script cannot do: change what others share, reach the outside, or take the server down. One test per known hole."""
+
+import pytest
+
+from tests.support.resp import RespError
+from tests.support.server import wait_until
+
+READONLY = "Attempt to modify a readonly table"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "redis = 1", "_G = {}", "redis.call = 1", "string.rep = 1", "cjson.encode = 1", "cmsgpack.pack = 1", "bit.band = 1",
+        "struct.pack = 1", "table.insert = 1", "math.random = 1", "coroutine.wrap = 1", "new = 1", "rawset(_G, 'x', 1)",
+        "rawset(redis, 'x', 1)", "setmetatable(_G, {})", "setmetatable(string, {})", "table.insert(redis, 1)", "table.sort(_G)",
+        "table.remove(string)", "getmetatable(_G).__index = 1", "getmetatable('').__index = 1", "getmetatable('').__index.rep = 1",
+        "getmetatable(redis).__newindex = nil", "getmetatable(_G).__index.redis = 1", "KEYS = {}", "pcall = 1",
+    ],
+)  # fmt: skip
+def test_what_is_shared_is_read_only(raw, script):
+    reply = raw("EVAL", script, 0)
+    assert isinstance(reply, RespError) and READONLY in reply.text
+    assert raw.ok("EVAL", "return ('ab'):rep(2) .. cjson.encode({1}) .. type(redis.call)", 0) == b"abab[1]function"
+
+
+def test_another_environment_lasts_for_one_run(raw):
+    for script in ("setfenv(0, {}) return 1", "setfenv(1, {}) return 1"):
+        assert raw.ok("EVAL", script, 0) == 1
+        assert raw.ok("EVAL", script, 0) == 1
+    assert raw.ok("EVAL", "return type(redis.call)", 0) == b"function"
+
+
+@pytest.mark.parametrize(
+    "name", ["package", "io", "os", "debug", "require", "module", "dofile", "loadfile", "print", "python", "lupa", "arg"]
+)  # CVE-2022-0543, and what lupa would offer
+def test_nothing_leads_outside(raw, name):
+    reply = raw("EVAL", f"return {name}", 0)
+    assert isinstance(reply, RespError) and f"nonexistent global variable '{name}'" in reply.text
+    assert raw("EVAL", f"return rawget(_G, '{name}')", 0) is None
+
+
+def test_globals_are_those_of_the_field(both):
+    """Debian's 7.0 has no getfenv, setfenv and newproxy; the error handler is no global here."""
+    both("EVAL", "local names = {} for name in pairs(_G) do if not name:find('fenv') and not name:find('__redis') and name ~= 'newproxy' then "
+                 "names[#names+1] = name end end table.sort(names) return names", 0)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "return {loadstring(string.dump(function() return 1 end))}",
+        "return {loadstring('\\27Lua')}",
+        "local s = string.dump(function() end) return {load(function() local p = s s = nil return p end)}",
+        "local at, s = 0, string.dump(function() end) return {load(function() at = at + 1 return s:sub(at, at) end)}",
+    ],
+)
+def test_bytecode_is_not_loaded(raw, script):  # CVE-2015-4335
+    assert raw.ok("EVAL", script, 0) == []
+
+
+def test_text_is_loaded_from_pieces(raw):
+    script = "local n = 0 return load(function() n = n + 1 if n <= 300 then return 'x=' end if n == 301 then return '1' end end)"
+    assert raw("EVAL", script, 0) is None
+    assert raw.ok("EVAL", "local p = {'return ', '4', '2'} return load(function() return table.remove(p, 1) end)()", 0) == 42
+    assert raw.ok("EVAL", "return loadstring('return 42')()", 0) == 42
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "return string.rep('x', 2^40)", "return string.rep('xx', 2^31 - 1)", "return string.rep('', 2^31 - 1)",
+        "return {unpack({}, 0, 2^31 - 1)}", "return {unpack({}, -2^31, 2^31 - 1)}", "return {unpack({}, 1, 1e308)}",
+        "return table.concat({}, '', -2^31, 2^31 - 1)", "local function f() return 1 + f() end return f()",
+        "local t = {} for i = 1, 1e6 do t[i] = i end return #{unpack(t)}", "return ('x'):rep(1e7):gsub('.', 'yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy')",
+        "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1e6) .. i end", "local s = 'x' while true do s = s .. s end",
+        "return struct.pack('>I2147483648', 10)", "return struct.unpack('c2147483647', 'x')", "return struct.pack('i99999999999', 1)",
+        "return struct.unpack('I4', 'abcd', 2^31)", "return struct.unpack('c0', 'a')", "return struct.unpack('bc0', '\\255')",
+        "return cmsgpack.unpack('\\221\\255\\255\\255\\255')", "return cmsgpack.unpack(('\\145'):rep(1e5))", "return cmsgpack.unpack('\\193')",
+        "return cmsgpack.unpack('\\219\\255\\255\\255\\255x')", "return cmsgpack.unpack_limit('\\1', 1, -1)", "return bit.tohex(1, -2147483648)",
+        "local t = {} for i = 1, 5000 do t = {t} end return cjson.encode(t)", "return cjson.decode(('['):rep(1e5))",
+        "cjson.encode_max_depth(2^31-1) local t = {} for i = 1, 1e5 do t = {t} end return cjson.encode(t)", "return cjson.encode(('x'):rep(2e8))",
+        "return loadstring(('['):rep(1e5))", "return loadstring('[' .. ('='):rep(1e6))", "return loadstring('x=' .. ('('):rep(1e5))",
+        "return loadstring(('a=a..'):rep(1e5) .. 'a')", "getmetatable(newproxy(true)).__gc = function() end",
+        "for i = 1, 300 do loadstring('local ' .. ('a'):rep(i) .. i .. '=1 ' .. collectgarbage('step', 1)) end return 1",
+        "collectgarbage('stop') for i = 1, 1e5 do local t = {i} end return 1", "return {string.find(('a'):rep(1e5), ('(a'):rep(100))}",
+        "local a = {} a[1] = a return #a", "return string.format('%' .. ('9'):rep(1e3) .. 'd', 1)", "coroutine.wrap(coroutine.wrap(error))()",
+        "local function f(n) return coroutine.wrap(f)(n + 1) end return f(1)", "return ('x'):rep(-1)", "return tostring(setmetatable({}, {__tostring = error}))",
+        "error(setmetatable({}, {__index = error, __newindex = error}))", "error(redis)", "return setmetatable({}, {__index = error})",
+    ],
+)  # fmt: skip
+def test_the_server_survives(raw, script):
+    """CVE-2014-xxxx to 2025-49844: sizes, recursion, malformed input, the parser under a collector."""
+    raw("EVAL", script, 0)
+    raw.ok("SCRIPT", "FLUSH")
+    assert raw.ok("EVAL", "cjson.encode_max_depth(1000) return cjson.encode({1})", 0) == b"[1]"
+
+
+def test_a_table_within_itself_ends_in_an_error(raw):
+    raw.send("EVAL", "local a = {} local b = {a} a[1] = b return a", 0)
+    data = b""
+    while not data.endswith(b"-ERR reached lua stack limit\r\n"):
+        data += raw.read_raw(1)
+    assert set(data.split(b"\r\n")[:-2]) == {b"*1"}
+    assert raw.ok("PING") == "PONG"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "while true do end",
+        "while true do pcall(function() while true do end end) end",
+        "while true do coroutine.resume(coroutine.create(function() while true do end end)) end",
+        "local function f() while true do xpcall(function() while true do end end, f) end end while true do pcall(f) end",
+        "while true do redis.pcall('GET', 'k') end",
+        "local t = {} while true do t[#t % 10 + 1] = ('x'):rep(1000) .. #t end",
+    ],
+)
+def test_a_script_that_does_not_end_can_be_killed(raw, another, configure, script):
+    configure("busy-reply-threshold", 20)
+    running, other = another(), another()
+    running.send("EVAL", script, 0)
+    wait_until(lambda: getattr(other("PING"), "code", "") == "BUSY", "BUSY")
+    assert other("FUNCTION", "KILL").code == "BUSY"
+    assert other.ok("SCRIPT", "KILL") == "OK"
+    assert "Script killed by user" in running.read().text
+    assert raw.ok("PING") == "PONG"
+
+
+def test_a_script_that_wrote_cannot_be_killed_and_goes_on(raw, another, configure):
+    configure("busy-reply-threshold", 20)
+    running, other = another(), another()
+    running.send("EVAL", "redis.call('SET','k',1) for i = 1, 4e7 do end return redis.call('INCR','k')", 0)
+    wait_until(lambda: getattr(other("PING"), "code", "") == "BUSY", "BUSY")
+    assert other("SCRIPT", "KILL").code == "UNKILLABLE"
+    assert running.read() == 2
+    assert raw("SCRIPT", "KILL").code == "NOTBUSY"
+
+
+def test_the_caller_may_go_away_while_its_script_runs(raw, another, configure):
+    configure("busy-reply-threshold", 20)
+    running, other = another(), another()
+    running.send("EVAL", "while true do end", 0)
+    wait_until(lambda: getattr(other("PING"), "code", "") == "BUSY", "BUSY")
+    running.close()
+    assert other("PING").code == "BUSY"
+    assert other.ok("SCRIPT", "KILL") == "OK"
+    wait_until(lambda: other("PING") == "PONG", "PONG")
+    wait_until(lambda: raw.ok("CLIENT", "LIST").count(b"cmd=eval") == 0, "the caller is forgotten")
+
+
+def test_shutdown_ends_a_busy_script(new_server):
+    server = new_server(busy_reply_threshold=20)
+    running, other = server.connect(), server.connect()
+    running.send("EVAL", "redis.call('SET','k',1) while true do end", 0)
+    wait_until(lambda: getattr(other("PING"), "code", "") == "BUSY", "BUSY")
+    other.send("SHUTDOWN", "NOSAVE")
+    assert server.wait_exit() == 0

@@ -238,7 +238,7 @@ class Process:
 
 
 class Server(Process):
-    """Our server: of this clone, or the command in REMUS_SERVER_COMMAND (a build with a sanitizer, another interpreter).
+    """Our server: of this clone, or REMUS_SERVER_COMMAND (a build with a sanitizer, another interpreter).
 
     REMUS_SERVER_ARGUMENTS are put last on the command line of each: `REMUS_SERVER_ARGUMENTS='--io-threads 4'`.
     """

@@ -4,6 +4,8 @@ from libc.stdint cimport int64_t, uint64_t
 
 from scripting.lua cimport lua_State
 from server.clients.client cimport Client
+from server.dispatch.executor cimport Executor
+from server.dispatch.propagate cimport Propagation
 
 cdef class Run:                        # the script under way
     cdef readonly object server
@@ -18,6 +20,8 @@ cdef class Run:                        # the script under way
     cdef public bint wrote             # a command that writes was let through
     cdef public bint killed
     cdef public bint timed_out         # others are told BUSY
+    cdef Executor executor
+    cdef Propagation propagation
     cdef int spread                    # redis.set_repl: 1 AOF, 2 replicas
     cdef int64_t unix_us               # the time that the script sees
     cdef object execute(self, list argv)

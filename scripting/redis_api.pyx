@@ -7,16 +7,24 @@ read-only script, read-only replica and disk, memory, cluster. The checks that b
 import hashlib
 
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport malloc
+from libc.string cimport memcpy
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
-from scripting.conversion cimport number_text, push_error_reply, push_reply
+from iothreads.message cimport Arg, Batch, Chunk, Output, output_clear
+from iothreads.message cimport Command as Request
+from scripting.conversion cimport number_text, push_error_reply, push_reply, push_wire
 from scripting.lua cimport (LUA_FUNCTION, LUA_NIL, LUA_NUMBER, LUA_REGISTRY, LUA_STRING, LUA_TABLE, lua, lua_pop, lua_State)
 from scripting.sandbox cimport sandbox_offer, sandbox_push_error
-from server.clients.client cimport CLIENT_DENY_BLOCKING, CLIENT_FAKE, CLIENT_SCRIPT, Client
+from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_FAKE, CLIENT_SCRIPT, SLOW_RESTRICTED, SLOW_TRACKING,
+                                    Client)
+from server.dispatch.conditions cimport Conditions, conditions
 from server.dispatch.executor cimport Executor
-from server.registry.clock cimport clock_state
+from server.dispatch.record cimport Record, record_pointer
+from server.registry.clock cimport clock_state, ticks
+from server.structures.memory cimport mem_used
 
 from scripting.conversion import CountedError
 from server.dispatch.call import Call
@@ -31,9 +39,12 @@ cdef Run _run = None                   # the script under way
 cdef object _registering = None        # the library being loaded: register(name, function, description, flags)
 cdef dict _known = {}                  # command name as scripts write it -> Checked
 cdef object _log = None
+cdef Conditions* _conditions = conditions()
 
 cdef enum:
     KNOWN_MAX = 4096
+    FAST_WORDS = 64                    # of a call that a fast path may take ...
+    FAST_BYTES = 16384                 # ... and all of them together
     ERROR = -1                         # raise what is on top
 
 
@@ -88,6 +99,9 @@ cdef class Run:
         self.allow_oom = allow_oom
         self.out_of_memory = out_of_memory
         self.spread = 3
+        self.executor = server.executor
+        self.propagation = server.propagation
+        client.slow = caller.slow & (SLOW_RESTRICTED | SLOW_TRACKING)
         self.unix_us = clock_state().unix_us
         client.db = caller.db
         client.resp = 2
@@ -121,11 +135,11 @@ cdef class Run:
                 return refusal
         if checked.writes:
             self.wrote = True
-        executor = self.server.executor
+        executor = self.executor
         if self.spread:
             reply = executor.run(self.client, command, argv)
         else:
-            propagation = self.server.propagation
+            propagation = self.propagation
             wanted, propagation.wanted = propagation.wanted, False
             try:
                 reply = executor.run(self.client, command, argv)
@@ -222,8 +236,84 @@ cdef list _arguments(lua_State* L):
     return argv
 
 
+cdef Batch _batch                      # the one command that a fast path is given
+cdef Request _request
+cdef Arg _words[FAST_WORDS]
+
+
+cdef bint _fill(lua_State* L, int count) noexcept:
+    """Put the words of a call into the batch; False when one of them is no string or number, or all are too long."""
+    cdef size_t used = 0, length
+    cdef const char* text
+    cdef int i
+    for i in range(count):
+        if lua.type(L, i + 1) == LUA_STRING:
+            text = lua.tolstring(L, i + 1, &length)
+            if length > FAST_BYTES - 64 - used:
+                return False
+            memcpy(_batch.buffer + used, text, length)
+        elif lua.type(L, i + 1) == LUA_NUMBER and used < FAST_BYTES - 64:
+            length = number_text(lua.tonumber(L, i + 1), _batch.buffer + used)
+        else:
+            return False
+        _words[i].offset = used
+        _words[i].length = length
+        used += length
+    _batch.used = used
+    _request.arg_count = count
+    _request.hash = 0
+    return True
+
+
+cdef bint _fast(lua_State* L) except -1:
+    """Run the call through the command's fast path, no Python object in between; False: it has none or declines."""
+    cdef int count = lua.gettop(L)
+    cdef Client client = _run.client
+    cdef Record record
+    cdef uint64_t start
+    cdef bytes reply
+    if count == 0 or count > FAST_WORDS or client.slow | _conditions.all or not _fill(L, count):
+        return False
+    _request.record = record_pointer(_batch.buffer, _words[0].length)
+    if _request.record == NULL:
+        return False
+    record = <Record>_request.record
+    if record.fast == NULL or (count != record.arity and (record.arity >= 0 or count < -record.arity)):
+        return False
+    if record.write and (_conditions.writes or _run.read_only or _run.propagation.wanted or _run.out_of_memory
+                         or (_conditions.max_memory and mem_used() > _conditions.max_memory)):
+        return False
+    start = ticks()
+    if not record.fast(client, &_batch, &_request):
+        return False
+    record.account(<uint64_t>(<double>(ticks() - start) * 1000.0 / clock_state().ticks_per_us), _conditions.track_latency)
+    _run.executor.commands += 1
+    if record.write:
+        _run.wrote = True
+    lua.settop(L, 0)
+    if client.out.head != NULL and client.out.head == client.out.tail:
+        push_wire(L, client.out.head.bytes)
+    else:
+        reply = _joined(&client.out)
+        push_wire(L, PyBytes_AS_STRING(reply))
+    output_clear(&client.out)
+    return True
+
+
+cdef bytes _joined(Output* out):
+    """A reply of several chunks in one piece."""
+    cdef Chunk* chunk = out.head
+    cdef list parts = []
+    while chunk != NULL:
+        parts.append(PyBytes_FromStringAndSize(chunk.bytes, chunk.used))
+        chunk = chunk.next
+    return b"".join(parts)
+
+
 cdef int _command(lua_State* L, bint raises) noexcept:
     try:
+        if _run is not None and _run.spread == 3 and _fast(L):
+            return 1
         argv = _arguments(L)
         if argv is None:
             return ERROR if raises else 1
@@ -524,3 +614,9 @@ cdef void library_open(lua_State* L) noexcept:
     lua.createtable(L, 0, 8)
     _log_and_version(L)
     sandbox_offer(L, "register_function", <void*>_register_function)
+
+
+_batch.buffer = <char*>malloc(FAST_BYTES)
+_batch.args = _words
+_batch.commands = &_request
+_batch.command_count = _batch.next = 1

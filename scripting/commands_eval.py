@@ -1,7 +1,7 @@
 """EVAL, EVALSHA, FCALL and their read-only forms.
 
-A script runs alone, sees one moment in time, and its effects reach AOF and replicas as one transaction. EVAL keeps what it
-compiled under the SHA1 of the text, so EVALSHA can name it.
+A script runs alone, sees one moment in time, and its effects reach AOF and replicas as one transaction. EVAL keeps
+what it compiled under the SHA1 of the text, so EVALSHA can name it.
 """
 
 from typing import Any

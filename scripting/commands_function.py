@@ -67,8 +67,8 @@ def function_flush(call: Call, *words: bytes) -> str:
     return OK
 
 
-@command("FUNCTION|LIST", arity=-2, flags=NOSCRIPT, since="7.0.0", syntax="[LIBRARYNAME library-name-pattern] [WITHCODE]",
-         tips=("nondeterministic_output_order",))
+@command("FUNCTION|LIST", arity=-2, flags=NOSCRIPT, since="7.0.0",
+         syntax="[LIBRARYNAME library-name-pattern] [WITHCODE]", tips=("nondeterministic_output_order",))
 def function_list(call: Call, *words: bytes) -> list[Pairs]:
     """Show libraries and their functions.
 

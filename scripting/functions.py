@@ -1,7 +1,7 @@
 """Libraries of functions: FUNCTION LOAD, and the one place that knows which function belongs to which library.
 
-A library is source text that begins with `#!lua name=mylib`; run once, it registers its functions. Libraries are data: they
-are saved, replicated and restored with the keyspace (RDB opcode 245 followed by the text).
+A library is source text that begins with `#!lua name=mylib`; run once, it registers its functions. Libraries are data:
+they are saved, replicated and restored with the keyspace (RDB opcode 245 followed by the text).
 """
 
 import re

@@ -1,8 +1,10 @@
 # cython: language_level=3
 """One Lua state: EVAL has one, functions have another."""
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 
+from iothreads.message cimport Batch
+from iothreads.message cimport Command as Request
 from scripting.lua cimport lua_State
 from scripting.sandbox cimport Limits
 
@@ -20,3 +22,7 @@ cdef class Interpreter:
     cdef object failure(self, bytes name)
     cdef bytes field(self, const char* name)
     cdef void show(self, int table) noexcept
+    cdef void prepare(self, int function, bint eval) noexcept
+    cdef void push_words(self, Batch* b, Request* r, uint32_t first, uint32_t last) noexcept
+    cdef object call_request(self, int function, bytes name, Batch* b, Request* r, uint32_t keys, object count_error)
+    cdef object conclude(self, int status, bytes name, object count_error)

@@ -5,10 +5,12 @@ Every 10,000 instructions the hook asks whether the script has run for too long;
 clients, and ends the script when that says so. An end cannot be swallowed: pcall and its like raise it again.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
+from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Command as Request
 from scripting.bits cimport bits_open
 from scripting.conversion cimport pop_reply
 from scripting.json cimport json_open
@@ -176,7 +178,19 @@ cdef class Interpreter:
         """Run a function: what it returns as a reply, a CommandError when it fails. KEYS and ARGV are globals for EVAL,
         arguments for a function of a library."""
         cdef lua_State* L = self.L
-        cdef int status
+        self.prepare(function, eval)
+        self.push_strings(keys)
+        if eval:
+            lua.setfield(L, -2, "KEYS")
+        self.push_strings(arguments)
+        if eval:
+            lua.setfield(L, -2, "ARGV")
+            lua_pop(L, 1)
+        return self.conclude(self.run(0 if eval else 2, 1), name, count_error)
+
+    cdef void prepare(self, int function, bint eval) noexcept:
+        """The handler and the function on the stack; for EVAL also the globals, where KEYS and ARGV belong."""
+        cdef lua_State* L = self.L
         self.reset_globals()
         lua.pushcclosure(L, sandbox_handler, 0)
         lua.rawgeti(L, LUA_REGISTRY, function)
@@ -184,16 +198,29 @@ cdef class Interpreter:
             lua.rawgeti(L, LUA_REGISTRY, self.face)
             lua.setfenv(L, -2)         # a script may have given itself another one
             lua.rawgeti(L, LUA_REGISTRY, self.globals)
-            self.push_strings(keys)
-            lua.setfield(L, -2, "KEYS")
-            self.push_strings(arguments)
-            lua.setfield(L, -2, "ARGV")
-            lua_pop(L, 1)
-            status = self.run(0, 1)
-        else:
-            self.push_strings(keys)
-            self.push_strings(arguments)
-            status = self.run(2, 1)
+
+    cdef void push_words(self, Batch* b, Request* r, uint32_t first, uint32_t last) noexcept:
+        """An array of the words first ... last - 1 of a request on top."""
+        cdef uint32_t i
+        lua.createtable(self.L, last - first, 0)
+        for i in range(first, last):
+            lua.pushlstring(self.L, arg_at(b, r, i), arg_length(b, r, i))
+            lua.rawseti(self.L, -2, <int>(i - first) + 1)
+
+    cdef object call_request(self, int function, bytes name, Batch* b, Request* r, uint32_t keys, object count_error):
+        """EVALSHA as it came: words 3 ... are `keys` keys and the arguments."""
+        cdef lua_State* L = self.L
+        self.prepare(function, True)
+        self.push_words(b, r, 3, 3 + keys)
+        lua.setfield(L, -2, "KEYS")
+        self.push_words(b, r, 3 + keys, r.arg_count)
+        lua.setfield(L, -2, "ARGV")
+        lua_pop(L, 1)
+        return self.conclude(self.run(0, 1), name, count_error)
+
+    cdef object conclude(self, int status, bytes name, object count_error):
+        """The reply that is on top, or the error."""
+        cdef lua_State* L = self.L
         if status:
             reply = self.failure(name)
         else:

@@ -32,3 +32,4 @@ cdef class Run:                        # the script under way
 cdef void redis_open(lua_State* L, bint eval) noexcept      # push the table `redis` of scripts
 cdef void library_open(lua_State* L) noexcept               # push the one that a library finds while it is loaded
 cdef int script_resp() noexcept                             # what redis.setresp said last
+cdef void begin_run(Run run)                                 # that script is under way; None: none is

@@ -183,10 +183,14 @@ cdef class Run:
         self.freeze_time()
 
 
-def begin(Run run) -> None:
-    """That script is under way; None: none is."""
+cdef void begin_run(Run run):
     global _run
     _run = run
+
+
+def begin(Run run) -> None:
+    """That script is under way; None: none is."""
+    begin_run(run)
 
 
 def registering(library) -> None:
@@ -474,8 +478,8 @@ cdef int _nothing(lua_State* L) noexcept:
 
 # ---- libraries
 cdef bytes _string_at(lua_State* L, int index):
-    """A C string (or number), None for anything else."""
-    return <bytes>lua.tolstring(L, index, NULL) if lua.isstring(L, index) else None
+    """A string or number as bytes, None for anything else."""
+    return _bytes_at(L, index) if lua.isstring(L, index) else None
 
 
 cdef list _flags_at(lua_State* L, int index):

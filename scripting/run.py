@@ -8,7 +8,7 @@ hear -BUSY, except for the few commands that are allowed then (SCRIPT KILL, FUNC
 from typing import Any
 
 from iothreads.listen import close_listeners
-from scripting import interpreter, redis_api
+from scripting import fast_eval, interpreter, redis_api
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES
 from scripting.functions import Functions
 from scripting.interpreter import Interpreter
@@ -17,7 +17,7 @@ from scripting.scripts import Scripts
 from server.clients import client as c
 from server.clients.client import Client
 from server.dispatch import conditions, gates
-from server.registry.command import ALLOW_BUSY, WRITE
+from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE
 from server.registry.errors import CommandError
 
 BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
@@ -53,6 +53,14 @@ class Scripting:
     def memory(self) -> int:
         """used_memory_scripts: the texts of scripts and libraries."""
         return self.scripts.memory + self.functions.memory
+
+    def attach_fast_path(self) -> None:
+        """Once the commands have their records."""
+        records = {command.name: command.record for command in COMMANDS.values()}
+        if "evalsha" not in records:  # rename-command took it away
+            return
+        self.evalsha = records["evalsha"].command
+        fast_eval.attach(self._server, self, self._client, records)
 
     # ---- one call
     def execute(
@@ -94,7 +102,7 @@ class Scripting:
             redis_api.begin(None)
             self.run = None
             if run.timed_out:
-                self._end_busy(run)
+                self.end_busy(run)
 
     def _prepare(self, call: Any, flags: int, read_only: bool, oom: bool) -> None:
         """What stops a script that declares flags before it begins."""
@@ -102,8 +110,8 @@ class Scripting:
             raise CommandError("ERR Can not run script on cluster, 'no-cluster' flag is set.")
         if not flags & ALLOW_STALE and is_stale(call.server):
             raise CommandError(
-                "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag is "
-                "not set on the script."
+                "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag "
+                "is not set on the script."
             )
         if not flags & NO_WRITES:
             self._may_write(call, read_only)
@@ -164,7 +172,8 @@ class Scripting:
         server.loop.protect(run.caller)
         conditions.slow_because("script")
 
-    def _end_busy(self, run: Run) -> None:
+    def end_busy(self, run: Run) -> None:
+        """A script that was slow is over."""
         conditions.slow_because("script", False)
         self._server.loop.protect(None)
         self._kept = []
@@ -199,8 +208,8 @@ def _about_scripts(text: bytes) -> bytes:
     if b"AOF" in text:
         reason = text.rsplit(b": ", 1)[-1]
         return (
-            b"MISCONF Redis is configured to persist data to AOF, but it's currently unable to persist to disk. Writable "
-            b"scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: " + reason
+            b"MISCONF Redis is configured to persist data to AOF, but it's currently unable to persist to disk. "
+            b"Writable scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: " + reason
         )
     return (
         b"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Writable "
@@ -232,6 +241,7 @@ def busy(call: Any) -> None:
 def wire(server: Any) -> None:
     """Give the server its Scripting."""
     server.scripting = Scripting(server)
+    server.scripting.attach_fast_path()
     redis_api.log_to(server.log)
     interpreter.when_slow(server.scripting.slow)
     server.config.on_change(

@@ -1,7 +1,7 @@
 """The cache of EVAL: scripts by the SHA1 of their text, compiled once.
 
-A script may begin with a shebang line that declares flags: `#!lua flags=no-writes,allow-oom`. Without one the rules from
-before Redis 7 apply (it may write, it is stopped at its first command that needs memory).
+A script may begin with a shebang line that declares flags: `#!lua flags=no-writes,allow-oom`. Without one the rules
+from before Redis 7 apply (it may write, it is stopped at its first command that needs memory).
 """
 
 import hashlib
@@ -30,34 +30,34 @@ class Scripts:
 
     def __init__(self) -> None:
         self.interpreter = Interpreter()
-        self._scripts: dict[bytes, Script] = {}
+        self.cached: dict[bytes, Script] = {}
         self.body_bytes = 0
 
     def __len__(self) -> int:
-        return len(self._scripts)
+        return len(self.cached)
 
     def load(self, body: bytes) -> Script:
         """The script of that text, compiled now if it is new. Errors: shebang, compilation."""
         sha = hashlib.sha1(body).hexdigest().encode()
-        script = self._scripts.get(sha)
+        script = self.cached.get(sha)
         if script is None:
             flags, code = shebang(body)
             try:
                 function = self.interpreter.compile(code, b"@user_script")
             except CommandError as error:
                 raise CommandError(b"ERR Error compiling script (new function): " + error.text) from None
-            script = self._scripts[sha] = Script(sha, body, flags, function)
+            script = self.cached[sha] = Script(sha, body, flags, function)
             self.body_bytes += len(body)
         return script
 
     def find(self, sha: bytes) -> Script | None:
         """The script of that SHA1 (any case), None when it is not there."""
-        return self._scripts.get(sha) or self._scripts.get(sha.lower())
+        return self.cached.get(sha) or self.cached.get(sha.lower())
 
     def flush(self) -> None:
         """Forget all of them, and what they left in Lua."""
         self.interpreter = Interpreter()
-        self._scripts = {}
+        self.cached = {}
         self.body_bytes = 0
 
     @property
@@ -68,7 +68,7 @@ class Scripts:
     @property
     def memory(self) -> int:
         """used_memory_scripts_eval: the texts and what keeps them."""
-        return self.body_bytes + 250 * len(self._scripts)
+        return self.body_bytes + 250 * len(self.cached)
 
 
 def shebang(body: bytes) -> tuple[int | None, bytes]:

@@ -148,3 +148,24 @@ def test_register_script_and_lock_of_redis_py(client):
         lock.extend(10)
         lock.reacquire()
     assert client.exists("lock") == 0
+
+
+def test_evalsha_has_a_fast_path_that_answers_alike(both):
+    """Every reply of a script is the same through EVAL (Python) and EVALSHA (native), here and at a real server."""
+    both("MSET", "text", "abc", "num", 1)
+    for script in SAME[:40]:
+        sha = both("SCRIPT", "LOAD", script) if not script.endswith("+") else None
+        if sha:
+            both("EVALSHA", sha, 1, "key", "argument")
+            both("EVALSHA", sha, 3, "key", "argument")
+    both("LLEN", "list")
+
+
+def test_evalsha_under_aof_propagates_its_effects(new_server):
+    server = new_server(appendonly="yes")
+    c = server.connect()
+    sha = c.ok("SCRIPT", "LOAD", "redis.call('SET',KEYS[1],1) return redis.call('INCR',KEYS[1])")
+    assert c.ok("EVALSHA", sha, 1, "k") == 2
+    server.kill()
+    server.start()
+    assert server.connect().ok("GET", "k") == b"2"

@@ -84,6 +84,7 @@ cdef class IOThreads:
     cdef Queue events                  # messages that became due, to be given out by next_event
     cdef int due                       # how many of them are worth waking up for
     cdef Queue hangups                 # looked at in the next poll
+    cdef Queue homes                   # batches given back in this turn; they go to their lanes behind the replies
     cdef Event event
     cdef bint slept                    # the last wait had to sleep, and little came
     cdef int ready                     # results of the last wait ...
@@ -110,6 +111,7 @@ cdef class IOThreads:
     cdef QueryMeter* meter(self, uint64_t connection) noexcept
     cdef uint64_t query_memory(self) noexcept
 
+    cdef void push_homes(self) noexcept
     cdef Slot* find(self, uint64_t connection) noexcept
     cdef void tell(self, int lane, const Message* message) noexcept
     cdef bint push_backlog(self, Lane* lane) noexcept

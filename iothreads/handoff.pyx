@@ -94,6 +94,7 @@ cdef class IOThreads:
         if self.lanes == NULL:
             return
         self.stop_accepting()
+        self.push_homes()
         for i in range(self.lane_count - 1, 0, -1):
             self.close_lane(i)
         self.running = False
@@ -175,6 +176,7 @@ cdef class IOThreads:
         self.lane_count = 0
         queue_free(&self.events)
         queue_free(&self.hangups)
+        queue_free(&self.homes)
         sleeper_close(&self.main)
         self.wake_fd = -1
         free(self.slots)
@@ -400,6 +402,7 @@ cdef class IOThreads:
     cdef void flush_wakes(self) noexcept:
         cdef int i
         cdef Lane* lane
+        self.push_homes()
         for i in range(1, self.lane_count):
             lane = self.lanes[i]
             if lane.posted:
@@ -464,7 +467,20 @@ cdef class IOThreads:
         m.kind = TO_LANE_BATCH
         m.connection = batch.connection
         m.pointer = batch
-        self.tell(slot.lane, &m)
+        queue_push(&self.homes, &m)
+
+    cdef void push_homes(self) noexcept:
+        """Batches go home behind the replies that they caused: a lane that has its batch back and reads the end of a
+        half-closed socket closes it, and what is on the way by then is lost."""
+        cdef Message m
+        cdef Slot* slot
+        while not queue_empty(&self.homes):
+            m = queue_pop(&self.homes)[0]
+            slot = self.find(m.connection)
+            if slot == NULL or slot.state != SLOT_LIVE:
+                batch_free(<Batch*>m.pointer)
+            else:
+                self.tell(slot.lane, &m)
 
     cdef void close(self, uint64_t connection, bint after_flush) noexcept:
         cdef Slot* slot = self.find(connection)
@@ -736,6 +752,7 @@ cdef class IOThreads:
         if threads == self.thread_count or not self.running:
             self.thread_count = threads
             return
+        self.push_homes()
         for i in range(before, threads):
             self.open_lane(i)
         self.thread_count = threads

@@ -63,7 +63,7 @@ def check_tool(server: Process, *words: str) -> subprocess.CompletedProcess[str]
 # ---- round trips
 @pytest.mark.parametrize("base", ["yes", "no"])
 def test_kill_9_loses_nothing_with_and_without_a_base(new_server: Callable[..., Server], base: str) -> None:
-    server = new_server(appendonly=True, aof_use_rdb_preamble=base)
+    server = new_server(appendonly=True, appendfsync="always", aof_use_rdb_preamble=base)
     c = server.connect()
     fill(c)
     rewrite(server)

@@ -91,7 +91,7 @@ def test_text_is_loaded_from_pieces(raw):
     ],
 )  # fmt: skip
 def test_the_server_survives(raw, script):
-    """CVE-2014-xxxx to 2025-49844: sizes, recursion, malformed input, the parser under a collector."""
+    """CVE-2018-11218 to 2025-49844: sizes, recursion, malformed input, the parser under a collector."""
     raw("EVAL", script, 0)
     raw.ok("SCRIPT", "FLUSH")
     assert raw.ok("EVAL", "cjson.encode_max_depth(1000) return cjson.encode({1})", 0) == b"[1]"

@@ -230,9 +230,13 @@ cdef class Loop:
             self.warm_buckets(<Client>group[i])
         for i in range(count):
             self.warm_entries(<Client>group[i])
+        if self.on_group is not None:
+            self.on_group([<Client>group[i] for i in range(count)])
         self.group, self.group_count, self.group_at = group, count, 0
-        self.rest_of_group()
-        self.group, self.group_count, self.group_at = outer, outer_count, outer_at
+        try:
+            self.rest_of_group()
+        finally:                       # the array is the caller's: nobody may find it here when that is gone
+            self.group, self.group_count, self.group_at = outer, outer_count, outer_at
         return 0
 
     cdef int rest_of_group(self) except -1:

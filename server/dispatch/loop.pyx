@@ -91,7 +91,7 @@ cdef class Loop:
         """One turn; `started` is when its work began (monotonic us). Returns when the next turn's work began."""
         cdef bint busy = False
         cdef int wait_ms
-        cdef int64_t now
+        cdef int64_t now, due
         if self.before_sleep:
             for hook in list(self.before_sleep):
                 if hook():
@@ -103,7 +103,11 @@ cdef class Loop:
         self.flush()
         now = monotonic_us()
         self.account(now - started)
-        wait_ms = 0 if busy or self.to_flush or self.to_resume or self.to_close or self.stopping else self.timers.wait_ms(now)
+        due = self.timers.next_due_us
+        if busy or self.to_flush or self.to_resume or self.to_close or self.stopping or due <= now:
+            wait_ms = 0
+        else:                          # Timers.wait_ms, without a call into Python each turn
+            wait_ms = <int>min(<int64_t>1000000, (due - now + 999) // 1000)
         if timeout_ms >= 0 and wait_ms > timeout_ms:
             wait_ms = timeout_ms
         self.io.poll(wait_ms)
@@ -115,7 +119,7 @@ cdef class Loop:
             self.resume_all()
         if self.gone and self.protected is None:
             self.forget_gone()
-        if _clock.monotonic_us >= self.timers.next_due_us:
+        if _clock.monotonic_us >= due:
             self.timers.run_due(_clock.monotonic_us)
         return started
 

@@ -323,6 +323,7 @@ debug = section("debug", "Debug", default=False, in_all=False)
 debug.field("eventloop_duration_aof_sum", 0)
 debug.field("eventloop_duration_cron_sum", lambda s: s.cron.spent_us)
 debug.field("eventloop_duration_max", lambda s: s.loop.longest_us)
+debug.field("fast_path_commands", lambda s: s.loop.fast_commands)
 debug.field("eventloop_cmd_per_cycle_max", lambda s: s.loop.commands_per_cycle_max)
 
 _ = COMMANDS

@@ -164,7 +164,7 @@ memory.field("mem_total_replication_buffers", 0, metric="mem_total_replication_b
 memory.field("mem_clients_slaves", 0, metric="mem_clients_slaves")
 memory.field("mem_clients_normal", lambda s: s.memory.clients, metric="mem_clients_normal")
 memory.field("mem_cluster_links", 0, metric="mem_cluster_links_bytes")
-memory.field("mem_aof_buffer", 0, metric="mem_aof_buffer_bytes")
+memory.field("mem_aof_buffer", lambda s: len(s.aof.buffer), metric="mem_aof_buffer_bytes")
 memory.field("mem_allocator", "remus-slab")
 memory.field("active_defrag_running", 0, metric="active_defrag_running")
 memory.field("lazyfree_pending_objects", lambda s: s.keyspace.lazyfree.pending, metric="lazyfree_pending_objects")

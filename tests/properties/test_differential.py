@@ -280,6 +280,9 @@ def test_same_replies_same_keyspace(compared: Compared) -> None:
         st.lists(st.binary(min_size=RECORD, max_size=RECORD), min_size=LENGTH, max_size=LENGTH),
     )
     def played(protocol: int, focus: int, drawn: list[bytes]) -> None:
-        compared.play(sent(focus, drawn, with_consumers=compared.version < (7, 2)), protocol)
+        commands = sent(focus, drawn, with_consumers=compared.version < (7, 2))
+        if compared.version < (7, 2):  # 7.0 lets XSETID go below what was deleted
+            commands = [command for command in commands if command[0].upper() != b"XSETID"]
+        compared.play(commands, protocol)
 
     played()

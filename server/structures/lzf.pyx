@@ -2,7 +2,12 @@
 """LZF: greedy compression with a hash of three bytes, and a decompressor that trusts nothing.
 
 The compressor remembers, by a hash of the next three bytes, where they were seen last; a copy reaches 8192 bytes back.
-Literal bytes gather behind a count byte that is filled in when the run ends.
+Literal bytes gather behind a count byte that is filled in when the run ends. Which copy is chosen, and when it gives up
+for want of room, is what liblzf does: the payload of a DUMP is then the same to the byte as a real Redis's. Hence some
+oddities below: the first byte is never copied from, and room is reckoned with a reserve.
+
+The table of places is kept from call to call, one per thread. Places are counted on from where the last call ended, so
+that what an older call left is recognised as such and nothing need be cleared.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
@@ -10,20 +15,20 @@ from libc.string cimport memcpy, memset
 
 from server.structures.memory cimport mem_alloc, mem_free
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    static __thread uint32_t lzf_seen[1 << 16];
+    static __thread uint32_t lzf_count;
+    """
+    uint32_t* lzf_seen                 # by hash: the count of the place + 1
+    uint32_t lzf_count                 # what the places of the next call are counted from
+
 cdef enum:
     MAX_LITERAL = 32                   # bytes of one literal run
     MAX_DISTANCE = 8192                # how far back a copy may reach
     MAX_COPY = 264                     # bytes of one copy
-    MOST_BITS = 14                     # log2 of the places remembered, at most
-
-
-cdef inline int _bits_for(size_t n) noexcept nogil:
-    """A table that is cleared in little time beside the work on n bytes."""
-    if n <= 256:
-        return 8
-    if n <= 2048:
-        return 10
-    return 12 if n <= 16384 else MOST_BITS
+    TABLE_BITS = 16                    # log2 of the places remembered
 
 
 cdef inline size_t _match(const unsigned char* a, const unsigned char* b, size_t n, size_t longest) noexcept nogil:
@@ -40,9 +45,29 @@ cdef inline size_t _match(const unsigned char* a, const unsigned char* b, size_t
     return n
 
 
-cdef inline uint32_t _hash(const unsigned char* p, int bits) noexcept nogil:
+cdef inline uint32_t _hash(const unsigned char* p) noexcept nogil:
     cdef uint32_t three = (<uint32_t>p[0] << 16) | (<uint32_t>p[1] << 8) | p[2]
-    return (three * <uint32_t>2654435761) >> (32 - bits)
+    return ((three >> (24 - TABLE_BITS)) - three * 5) & ((1 << TABLE_BITS) - 1)
+
+
+cdef inline size_t _longest_copy(size_t left) noexcept nogil:
+    """How long a copy may be where `left` bytes (at least 3) are left: two are held back near the end, by liblzf's loop."""
+    if left >= 21:
+        return left - 2 if left - 2 < MAX_COPY else MAX_COPY
+    if left >= 19:
+        return 19
+    return left - 2 if left > 5 else 3
+
+
+cdef inline uint32_t _count_from(size_t n) noexcept nogil:
+    """Where the places of this call are counted from; the table is cleared when the count would run over."""
+    global lzf_count
+    cdef uint32_t base = lzf_count
+    if n >= <size_t>0xFFFFFFFF - base:
+        memset(lzf_seen, 0, sizeof(uint32_t) << TABLE_BITS)
+        base = 0
+    lzf_count = base + <uint32_t>n
+    return base
 
 
 cdef size_t lzf_compress(const void* data, size_t n, void* out, size_t room) noexcept nogil:
@@ -53,28 +78,21 @@ cdef size_t lzf_compress(const void* data, size_t n, void* out, size_t room) noe
     cdef unsigned char* op = <unsigned char*>out
     cdef unsigned char* out_end = op + room
     cdef unsigned char* run = op                   # count byte of the literal run under way
-    cdef uint32_t seen[1 << MOST_BITS]             # position + 1 of the last three bytes with this hash, modulo 2**32
-    cdef int bits = _bits_for(n)
-    cdef uint32_t h
-    cdef uint32_t distance
-    cdef size_t length, longest
-    if n == 0 or room == 0:
+    cdef uint32_t base, place, last
+    cdef uint32_t* slot
+    cdef size_t length, distance
+    if n == 0 or room == 0 or n >= <size_t>0xFFFFFFFF:
         return 0
-    memset(seen, 0, sizeof(uint32_t) << bits)
+    base = _count_from(n)
     op += 1
-    while ip < end:
-        length = 0
-        distance = 0
-        if end - ip > 2:
-            h = _hash(ip, bits)
-            distance = <uint32_t>(ip - start) + 1 - seen[h]
-            if seen[h] and 0 < distance <= MAX_DISTANCE and <size_t>(ip - start) >= distance:
-                ref = ip - distance
-                if ref[0] == ip[0] and ref[1] == ip[1] and ref[2] == ip[2]:
-                    longest = end - ip if end - ip < MAX_COPY else MAX_COPY
-                    length = _match(ref, ip, 3, longest)
-            seen[h] = <uint32_t>(ip - start) + 1
-        if length == 0:
+    while end - ip > 2:
+        slot = &lzf_seen[_hash(ip)]
+        last = slot[0]
+        place = base + <uint32_t>(ip - start) + 1
+        slot[0] = place
+        distance = place - last
+        ref = ip - distance
+        if last <= base + 1 or distance > MAX_DISTANCE or ref[0] != ip[0] or ref[1] != ip[1] or ref[2] != ip[2]:
             if op >= out_end:
                 return 0
             op[0] = ip[0]
@@ -86,11 +104,14 @@ cdef size_t lzf_compress(const void* data, size_t n, void* out, size_t room) noe
                 op += 1
             continue
         if op - run == 1:                          # an empty run: its count byte is not needed
+            if run + 4 >= out_end:
+                return 0
             op = run
         else:
+            if op + 4 >= out_end:
+                return 0
             run[0] = <unsigned char>(op - run - 2)
-        if op + (2 if length < 9 else 3) > out_end:
-            return 0
+        length = _match(ref, ip, 3, _longest_copy(end - ip))
         distance -= 1
         if length < 9:
             op[0] = <unsigned char>(((length - 2) << 5) | (distance >> 8))
@@ -105,8 +126,19 @@ cdef size_t lzf_compress(const void* data, size_t n, void* out, size_t room) noe
         op += 1
         ip += length
         if end - ip > 2:                           # the end of what was copied can be found again
-            seen[_hash(ip - 2, bits)] = <uint32_t>(ip - start) - 1
-            seen[_hash(ip - 1, bits)] = <uint32_t>(ip - start)
+            place = base + <uint32_t>(ip - start)
+            lzf_seen[_hash(ip - 2)] = place - 1
+            lzf_seen[_hash(ip - 1)] = place
+    if op + 3 > out_end:
+        return 0
+    while ip < end:
+        op[0] = ip[0]
+        op += 1
+        ip += 1
+        if op - run - 1 == MAX_LITERAL:
+            run[0] = MAX_LITERAL - 1
+            run = op
+            op += 1
     if op - run == 1:
         op = run
     else:

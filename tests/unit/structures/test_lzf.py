@@ -31,7 +31,7 @@ def test_it_reads_back_and_keeps_within_its_room(data: bytes) -> None:
     assert packed is not None
     assert decompress(packed, len(data)) == data
     assert decompress(packed, len(data) - 1) is None
-    assert compress(data, len(packed)) == packed
+    assert compress(data, len(packed) + 5) == packed
     assert compress(data, len(packed) - 1) is None
 
 
@@ -55,6 +55,33 @@ def test_any_bytes_do_no_harm() -> None:
         data = bytes(chance.randrange(256) for _ in range(chance.randrange(60)))
         out = decompress(data, 100)
         assert out is None or len(out) <= 100
+
+
+def text_of(chance: random.Random) -> bytes:
+    """Bytes with something to find in them: words of a small alphabet, runs, and pieces said again."""
+    out = b""
+    for _ in range(chance.randrange(1, 40)):
+        kind = chance.randrange(4)
+        if kind == 0:
+            out += bytes(chance.choices(range(chance.choice((2, 4, 26, 256))), k=chance.randrange(1, 40)))
+        elif kind == 1:
+            out += bytes([chance.randrange(256)]) * chance.randrange(1, 300)
+        elif out:
+            start = chance.randrange(len(out))
+            out += out[start : start + chance.randrange(1, 50)]
+    return out
+
+
+@pytest.mark.peer
+def test_a_real_one_packs_to_the_same_bytes(both: Any) -> None:
+    chance = random.Random(13)
+    values = [*samples(), *(text_of(chance) for _ in range(300))]
+    values += [value[:length] for value in values[:20] for length in range(20, 32)]
+    # Each under its own key: a real one does not clear its table, and finds again what lay at the same address.
+    for n, value in enumerate(values):
+        both("SET", f"k{n}", b"'" + value)
+        ours, theirs = both.ours.ok("DUMP", f"k{n}"), both.theirs.ok("DUMP", f"k{n}")
+        assert ours[:-10] == theirs[:-10]  # the last ten: version and checksum
 
 
 @pytest.mark.peer

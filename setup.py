@@ -24,7 +24,7 @@ from setuptools import Extension, setup
 from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
 
-PACKAGES = ("server", "iothreads", "scripting", "metrics")
+PACKAGES = ("server", "iothreads", "scripting", "metrics", "perf")
 # What `# distutils:` comments in a .pyx may have added, and cythonize therefore hands back.
 EXTENSION_FIELDS = (
     "sources", "depends", "language", "libraries", "library_dirs", "include_dirs", "define_macros",

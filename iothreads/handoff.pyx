@@ -39,6 +39,14 @@ cdef enum:
     BUSY_EVENTS = 4                    # a wait that brings so many is likely to be followed by one that need not sleep
     NO_SLOT = 0xFFFFFFFF
 
+cdef inline void found_waiting(Lane* lane, uint32_t count) noexcept nogil:
+    lane.waiting.last = count
+    if count > lane.waiting.most:
+        lane.waiting.most = count
+    lane.waiting.looks += 1
+    lane.waiting.found += count
+
+
 POLLERS = {"": POLLER_EPOLL, "epoll": POLLER_EPOLL, "poll": POLLER_POLL}
 MAX_THREADS = 128
 
@@ -296,7 +304,7 @@ cdef class IOThreads:
         return self.retired_writes + sum(lane["writes"] for lane in self.stats()[1:])
 
     def stats(self) -> list[dict[str, int]]:
-        """One dict per lane, lane 0 (the main thread's) first: the fields of LaneStats."""
+        """One dict per lane, lane 0 (the main thread's) first: the fields of LaneStats and LaneQueue."""
         cdef LaneStats* s
         cdef int i
         result = []
@@ -308,8 +316,16 @@ cdef class IOThreads:
                 "busy_ns": load_relaxed64(&s.busy_ns), "idle_ns": load_relaxed64(&s.idle_ns),
                 "batches": load_relaxed64(&s.batches), "commands": load_relaxed64(&s.commands),
                 "connections": load_relaxed(&s.connections),
+                "queue_depth": self.lanes[i].waiting.last, "queue_most": self.lanes[i].waiting.most,
+                "queue_looks": self.lanes[i].waiting.looks, "queue_found": self.lanes[i].waiting.found,
             })
         return result
+
+    def reset_peaks(self) -> None:
+        """Forget how many messages have waited at most (CONFIG RESETSTAT)."""
+        cdef int i
+        for i in range(self.lane_count):
+            self.lanes[i].waiting.most = 0
 
     # ---- names
 
@@ -565,6 +581,7 @@ cdef class IOThreads:
                 self.take(&m)
                 n += 1
             if n > 0:
+                found_waiting(lane, n)
                 fence()
                 if load_relaxed(&lane.to_main.waits) and exchange(&lane.to_main.waits, 0):
                     lane.posted = True         # it has more for us than the ring could take: flush_wakes tells it
@@ -644,6 +661,8 @@ cdef class IOThreads:
         self.turns += 1
         if self.lane_count == 1 or timeout_ms != 0 or self.due == 0 or self.turns % LOOK_AT_SOCKETS == 0:
             self.ready = self.wait(timeout_ms)
+            if self.ready > 0:
+                found_waiting(lane, self.ready)
             self.take_messages()
             self.flush_wakes()
         return self.ready > 0 or not queue_empty(&self.events)

@@ -25,6 +25,12 @@ cdef struct LaneStats:                 # published by the lane with relaxed atom
     uint32_t connections
     uint64_t query_memory              # of all half-read requests, bytes
 
+cdef struct LaneQueue:                 # what the main thread finds when it turns to a lane: messages of a thread, ready sockets of its own
+    uint32_t last                      # found last
+    uint32_t most                      # since the last reset_peaks()
+    uint64_t looks                     # how often it found some ...
+    uint64_t found                     # ... and how many in all
+
 cdef struct Ids:                       # a growing list of connection ids
     uint64_t* items
     uint32_t size
@@ -52,6 +58,7 @@ cdef struct Lane:
     Queue backlog                      # owner: main thread; what to_lane had no room for
     bint posted                        # owner: main thread; it pushed since the last wake
     uint32_t load                      # owner: main thread; connections that it has given to this lane
+    LaneQueue waiting                  # owner: main thread
     Sleeper sleeper
     bint stop
     unsigned long thread               # pthread_t

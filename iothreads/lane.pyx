@@ -368,7 +368,7 @@ cdef inline void hand_over(Lane* lane, Connection* c) noexcept nogil:
     b.client = c.client
     b.authenticated = c.authenticated
     b.memory = b.capacity
-    b.ready_at = lane.now_us
+    b.ready_at = lane.now_us if lane.to_main == NULL else <int64_t>(clock_ns() // 1000)    # in a thread, now_us may be old
     b.link = NULL
     c.batch_out = True
     if c.metered:

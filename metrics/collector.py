@@ -7,6 +7,7 @@ counter that redis_exporter calls something else than ..._total is shown as unty
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import accumulate
 from typing import Any
 
 import psutil
@@ -115,6 +116,8 @@ def families(s: Snapshot) -> Iterator[Metric]:
     yield from config_families(s, values)
     yield from lane_families(s.lanes)
     yield turn_histogram(s.turns, values)
+    yield wait_histogram(s.waits)
+    yield from payload_histograms(s.payloads)
 
 
 def field_families(s: Snapshot) -> Iterator[Metric]:
@@ -282,6 +285,31 @@ def turn_histogram(turns: list[int], values: Mapping[str, Any]) -> Metric:
     worked = number(values.get("eventloop_duration_sum", 0)) or 0
     metric.add_metric([], [*buckets, ("+Inf", total + turns[-1])], worked / 1e6)
     return metric
+
+
+def powers_of_two(counts: list[int], first: int, last: int, unit: float = 1) -> list[tuple[str, int]]:
+    """Prometheus' cumulated buckets of a histogram of server.observe.histogram: bounds 2**first to 2**last, then all."""
+    totals = list(accumulate(counts))
+    shown = [(f"{unit * (1 << bits):g}" if unit != 1 else str(1 << bits), totals[bits]) for bits in range(first, last + 1)]
+    return [*shown, ("+Inf", totals[-1])]
+
+
+def wait_histogram(waits: tuple[list[int], int]) -> Metric:
+    """From the moment that a batch of commands was read and parsed to its first command, in the main thread."""
+    text = "Time that batches of commands waited for the main thread."
+    metric = HistogramMetricFamily("remus_main_thread_wait_seconds", text)
+    metric.add_metric([], powers_of_two(waits[0], 0, 23, 1e-6), waits[1] / 1e6)
+    return metric
+
+
+def payload_histograms(payloads: dict[tuple[str, str], tuple[list[int], int]]) -> Iterator[Metric]:
+    """How large requests and replies are, by what their commands do: read, write, other."""
+    for way, text in (("request", "Requests by their size."), ("reply", "Replies by their size.")):
+        metric = HistogramMetricFamily(f"remus_{way}_size_bytes", text, labels=["class"])
+        for (of, kind), (counts, total) in payloads.items():
+            if of == way:
+                metric.add_metric([kind], powers_of_two(counts, 4, 26), total)
+        yield metric
 
 
 def process_families(process: psutil.Process) -> Iterator[Metric]:

@@ -13,7 +13,7 @@ from server.dispatch.record import all_records
 from server.registry.info import SECTIONS, InfoField
 
 # Their families are copied as numbers below, which is cheaper than as INFO's lines.
-AS_NUMBERS = {"commandstats", "latencystats", "keyspace", "iothreads"}
+AS_NUMBERS = {"commandstats", "latencystats", "keyspace", "iothreads", "load"}
 SLOW_SHOWN = 12
 WANTED = {*INSTANCE, *MASTER_LINK, *OURS, "master_host", "master_port", "slave_read_only", "uptime_in_seconds",
           "remus_version", "python_version", "hz", "configured_hz"}  # fmt: skip
@@ -49,6 +49,8 @@ class Snapshot(NamedTuple):
     databases: list[DatabaseCounts]
     lanes: list[dict[str, int]]  # per I/O thread, the main thread first
     turns: list[int]  # turns of the event loop; item n: those that worked for less than 2**n us, but not less than half
+    waits: tuple[list[int], int]  # batches by the us until the main thread took them up, and the sum of those
+    payloads: dict[tuple[str, str], tuple[list[int], int]]  # (request or reply, class) -> commands by bytes, and their sum
     slow_log: tuple[int, int, int]  # entries, id of the newest, its microseconds
     latency_spikes: list[tuple[str, int, int]]  # event, unix seconds, milliseconds of the latest
     percentiles: tuple[float, ...]  # latency-tracking-info-percentiles
@@ -78,6 +80,8 @@ def take(server: Any) -> Snapshot:
         databases=[DatabaseCounts(db.index, len(db), db.expires, db.average_ttl) for db in server.keyspace.databases],
         lanes=server.loop.lane_stats(),
         turns=server.loop.turn_histogram(),
+        waits=server.loop.wait_histogram(),
+        payloads=server.loop.payload_histograms(),
         slow_log=(len(entries), newest.id if newest else 0, newest.microseconds if newest else 0),
         latency_spikes=[(name, *event.samples[-1]) for name, event in server.latency.events.items() if event.samples],
         percentiles=tuple(float(each) for each in config.latency_tracking_info_percentiles),

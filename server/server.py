@@ -29,7 +29,7 @@ from server.keyspace import expire
 from server.keyspace.database import Keyspace
 from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
-from server.observe import info_data, info_server
+from server.observe import info_data, info_load, info_server
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
 from server.observe.memory_account import MemoryAccount
@@ -463,4 +463,4 @@ LOGO = r"""
 
 """
 
-_ = client_state, info_data, info_server  # imported for what they declare
+_ = client_state, info_data, info_load, info_server  # imported for what they declare

@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
@@ -17,6 +18,7 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CL
 from server.dispatch.conditions cimport Conditions, conditions
 from server.dispatch.executor cimport Executor
 from server.dispatch.record cimport Record, record_pointer
+from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
 from server.structures.memory cimport mem_used
 from server.structures.table cimport table_hash, table_prefetch_bucket, table_prefetch_entry
@@ -35,6 +37,11 @@ cdef extern from *:
     int __builtin_clzll(unsigned long long) nogil
 
 cdef uint64_t _turns[TURN_CLASSES]     # turns by the bits of their microseconds
+cdef Histogram _waits                  # microseconds from the hand-over of a batch to its first command
+cdef Histogram _requests[3]            # bytes by Record.kind
+cdef Histogram _replies[3]             # bytes that commands wrote to their client
+cdef int64_t _turn_us = 0              # when this turn's work began ...
+cdef uint64_t _turn_ticks = 0          # ... and what ticks() said then: batches need no clock of their own
 cdef Conditions* _conditions = conditions()
 cdef Clock* _clock = clock_state()
 
@@ -44,6 +51,29 @@ PROTOCOL_ERRORS = {
     7: "too big bulk count string", 8: "too big inline request", 9: "unbalanced quotes in request",
 }
 cdef uint64_t _HELD = CLIENT_BLOCKED | CLIENT_PAUSED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
+
+
+cdef inline void note_turn() noexcept:
+    global _turn_us, _turn_ticks
+    _turn_us = _clock.monotonic_us
+    _turn_ticks = ticks()
+
+
+cdef inline void note_wait(Batch* b, uint64_t now) noexcept:
+    """The first command of a batch is about to run. now: ticks()."""
+    cdef int64_t waited = _turn_us + <int64_t>(<double>(now - _turn_ticks) / _clock.ticks_per_us) - b.ready_at
+    b.ready_at = 0
+    histogram_add(&_waits, <uint64_t>waited if waited > 0 else 0)
+
+
+cdef size_t note_payload(Client client, Request* r, size_t written) noexcept:
+    """After a command that took the way through Python; returns what is written now. Less than before: it served others
+    meanwhile, and replies have left."""
+    cdef int kind = (<Record>r.record).kind if r.record != NULL else 2
+    cdef size_t now = client.out.bytes
+    histogram_add(&_requests[kind], r.bytes_length)
+    histogram_add(&_replies[kind], now - written if now >= written else now)
+    return now
 
 
 cdef class Loop:
@@ -113,6 +143,7 @@ cdef class Loop:
         self.io.poll(wait_ms)
         clock_refresh()
         started = _clock.monotonic_us
+        note_turn()
         PyErr_CheckSignals()
         self.handle_events()
         if self.to_resume:
@@ -281,8 +312,12 @@ cdef class Loop:
         cdef Record record
         cdef uint64_t before, after, ns
         cdef double per_tick = 1000.0 / _clock.ticks_per_us
+        cdef size_t written
         client.active_us = _clock.monotonic_us
         before = ticks()
+        if b.ready_at:
+            note_wait(b, before)
+        written = client.out.bytes
         while b.next < b.command_count:
             if client.state & _HELD:
                 return self.hold(client)
@@ -302,9 +337,13 @@ cdef class Loop:
                     if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
                         self.note_slow(client, b, r, ns)
                     client.command = record.command
+                    histogram_add(&_requests[record.kind], r.bytes_length)
+                    histogram_add(&_replies[record.kind], client.out.bytes - written)
+                    written = client.out.bytes
                     continue
             self.run_slow(client, b, r)
             before = ticks()
+            written = note_payload(client, r, written)
         if not client.queued and client.out.bytes:
             client.queued = True
             self.to_flush.append(client)
@@ -445,8 +484,22 @@ cdef class Loop:
         """Turns by how long they worked: item n counts those of 2**(n-1) to 2**n - 1 us, the last one also longer ones."""
         return [_turns[n] for n in range(TURN_CLASSES)]
 
+    def wait_histogram(self) -> tuple[list[int], int]:
+        """Batches by the microseconds from their hand-over to their first command (classes of server.observe.histogram),
+        and the sum of those."""
+        return histogram_shown(&_waits)
+
+    def payload_histograms(self) -> dict[tuple[str, str], tuple[list[int], int]]:
+        """(request or reply, reads or writes or others) -> commands by bytes, and the sum of the bytes."""
+        return {(way, kind): histogram_shown(&_requests[n] if way == "request" else &_replies[n])
+                for way in ("request", "reply") for n, kind in enumerate(("read", "write", "other"))}
+
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
+        memset(&_waits, 0, sizeof(_waits))
+        memset(_requests, 0, sizeof(_requests))
+        memset(_replies, 0, sizeof(_replies))
+        self.io.reset_peaks()
         for n in range(TURN_CLASSES):
             _turns[n] = 0
         self.cycles = self.duration_us = self.command_us = self.longest_us = self.commands_per_cycle_max = 0

@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 
 from cpython.ref cimport PyObject
 
-from server.registry.command import COMMANDS, DENYOOM, WRITE, every_command
+from server.registry.command import COMMANDS, DENYOOM, READONLY, WRITE, every_command
 
 cdef enum:
     TABLE_SIZE = 2048
@@ -29,6 +29,7 @@ cdef class Record:
         self.command = command
         self.arity = command.arity
         self.write = command.has(WRITE)
+        self.kind = 1 if self.write else 0 if command.has(READONLY) else 2
         self.deny_oom = command.has(DENYOOM)
 
     def __dealloc__(self):

@@ -1,0 +1,49 @@
+"""INFO load: what batches wait for the main thread, and how large requests and replies are. Kept by dispatch.loop.
+
+Percentiles are upper bounds of classes that are powers of two; `INFO load` shows them since the start or RESETSTAT.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from server.observe.info_data import percentiles
+from server.registry.info import section
+
+SHOWN = (50.0, 99.0, 99.9)
+
+load = section("load", "Load", default=False)
+
+
+def classes(counts: list[int]) -> list[tuple[int, int]]:
+    """(upper bound, count) of each class of a histogram that has some, ascending; see server.observe.histogram."""
+    return [((1 << n) - 1, count) for n, count in enumerate(counts) if count]
+
+
+def summary(histogram: tuple[list[int], int]) -> str:
+    """count=3,sum=120,p50=31,p99=63,p99.9=63; without percentiles when nothing was counted."""
+    counts, total = histogram
+    shown = [f"count={sum(counts)}", f"sum={total}"]
+    if buckets := classes(counts):
+        shown += [f"p{percent:g}={value}" for percent, value in percentiles(buckets, SHOWN)]
+    return ",".join(shown)
+
+
+@load.family
+def wait_lines(s: Any) -> Iterator[tuple[str, str]]:
+    """main_thread_wait_usec: from the hand-over of a batch to its first command."""
+    yield "main_thread_wait_usec", summary(s.loop.wait_histogram())
+
+
+@load.family
+def queue_lines(s: Any) -> Iterator[tuple[str, str]]:
+    """io_thread_1_queue: messages that the main thread found when it turned to a thread (0: sockets that were ready)."""
+    for number, lane in enumerate(s.loop.lane_stats()):
+        mean = lane["queue_found"] / lane["queue_looks"] if lane["queue_looks"] else 0.0
+        yield f"io_thread_{number}_queue", f"depth={lane['queue_depth']},max={lane['queue_most']},mean={mean:.2f}"
+
+
+@load.family
+def payload_lines(s: Any) -> Iterator[tuple[str, str]]:
+    """request_bytes_read, reply_bytes_write, ...: by what commands do with keys."""
+    for (way, kind), histogram in s.loop.payload_histograms().items():
+        yield f"{way}_bytes_{kind}", summary(histogram)

@@ -78,7 +78,7 @@ class Process:
                 config.store("daemonize", False)       # a supervisor watches this very process
             else:
                 leave_terminal()
-        set_cpus(config.server_cpulist)
+        self.use_cpus(config.server_cpulist)
         config.on_change("proc-title-template", self.follow_title)
         config.on_change("oom-score-adj", self.follow_oom_score)
         config.on_change("oom-score-adj-values", self.follow_oom_score)
@@ -194,6 +194,11 @@ class Process:
             return "failed to set process title"
         return None
 
+    # ---- processors
+    def use_cpus(self, text: str | None) -> None:
+        """Keep this thread on the CPUs of a list: server_cpulist for us, bgsave_cpulist for a child..."""
+        set_cpus(text)
+
     # ---- out of memory
     def set_oom_score(self, kind: int | None = None) -> bool:
         """oom-score-adj: which process the kernel ends first. kind: MASTER or REPLICA (None: what we are), or CHILD."""
@@ -304,7 +309,7 @@ def parse_cpulist(text: str) -> set[int] | None:
 
 
 def set_cpus(text: str | None) -> None:
-    """server_cpulist: the CPUs of this thread and of those that it will start. A malformed list is passed over."""
+    """*_cpulist: the CPUs of this thread and of those that it will start. A malformed list is passed over."""
     cpus = parse_cpulist(text) if text else None
     if cpus and hasattr(os, "sched_setaffinity"):
         try:

@@ -26,7 +26,6 @@ NOT_BUILT = frozenset(
         "acl",
         "client tracking",
         "cluster",
-        "cpu affinity",
         "defragmentation",
         "jemalloc",
         "replication",

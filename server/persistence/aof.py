@@ -37,9 +37,10 @@ class BackgroundSync:
     """The thread that syncs, closes and deletes files, in the order given. `error` is the errno of the last sync, 0 if
     it succeeded."""
 
-    def __init__(self, disk: AnyDisk, log: Any) -> None:
+    def __init__(self, disk: AnyDisk, log: Any, enter: Callable[[], None] = lambda: None) -> None:
         self._disk = disk
         self._log = log
+        self._enter = enter             # what the thread does first
         self._jobs: queue.SimpleQueue[tuple[Callable[..., None], Any] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self.pending = 0                # syncs not done yet (aof_pending_bio_fsync)
@@ -74,6 +75,7 @@ class BackgroundSync:
         self._jobs.put((work, argument))
 
     def _run(self) -> None:
+        self._enter()
         while (job := self._jobs.get()) is not None:
             job[0](job[1])
 
@@ -119,7 +121,8 @@ class AppendOnlyFile:
         self.config = server.config
         self.log = server.log
         self.disk: AnyDisk = disk or Disk()
-        self.background = background or BackgroundSync(self.disk, server.log)
+        self.background = background or BackgroundSync(
+            self.disk, server.log, lambda: server.process.use_cpus(server.config.bio_cpulist))
         self.state = OFF
         self.manifest = Manifest()
         self.file = -1                      # what is appended to

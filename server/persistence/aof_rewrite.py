@@ -19,13 +19,13 @@ from typing import Any
 
 from server.persistence import rdb_file
 from server.persistence.aof import OFF, ON, WAIT_REWRITE, AppendOnlyFile
-from server.persistence.aof_commands import commands_of
 from server.persistence.child import AOF, Report
+from server.persistence.command_writer import CommandWriter
 from server.persistence.disk import write_all
 
 FAILURES_BEFORE_LIMIT = 3
 LONGEST_DELAY_MINUTES = 60
-BUFFER_BYTES = 1 << 18
+KEYS_PER_STEP = 1024
 SYNC_BYTES = 4 << 20        # aof-rewrite-incremental-fsync
 KILLED_BY_US = 10           # SIGUSR1: no failure
 
@@ -70,28 +70,25 @@ def write_base(server: Any, path: str, report: Report = lambda keys: None) -> bo
 def write_commands(server: Any, file: int, report: Report) -> None:
     """The data as commands. OSError."""
     config, disk = server.config, server.aof.disk
-    buffer = bytearray()
+    unsynced = 0
+
+    def write(wire: bytes) -> None:
+        nonlocal unsynced
+        if write_all(disk, file, wire) < len(wire):
+            raise OSError(28, os.strerror(28))
+        unsynced += len(wire)
+        if config.aof_rewrite_incremental_fsync and unsynced >= SYNC_BYTES:
+            disk.sync(file)
+            unsynced = 0
+
     if config.aof_timestamp_enabled:
-        buffer += b"#TS:%d\r\n" % time.time()
-    keys = unsynced = 0
-    for wire, keys in commands_of(server.keyspace, server.snapshots.libraries(), config.rdb_key_save_delay):
-        buffer += wire
-        if len(buffer) >= BUFFER_BYTES:
-            unsynced += _write(disk, file, buffer)
-            if config.aof_rewrite_incremental_fsync and unsynced >= SYNC_BYTES:
-                disk.sync(file)
-                unsynced = 0
-            report(keys)
-    _write(disk, file, buffer)
-    report(keys)
-
-
-def _write(disk: Any, file: int, buffer: bytearray) -> int:
-    wire = bytes(buffer)
-    buffer.clear()
-    if write_all(disk, file, wire) < len(wire):
-        raise OSError(28, os.strerror(28))
-    return len(wire)
+        write(b"#TS:%d\r\n" % time.time())
+    writer = CommandWriter(server.keyspace, write, config.rdb_key_save_delay)
+    writer.begin(server.snapshots.libraries())
+    while writer.step(KEYS_PER_STEP):
+        report(writer.keys)
+    writer.finish()
+    report(writer.keys)
 
 
 class Rewriter:

@@ -22,6 +22,7 @@ from server.structures import table
 
 RDB, AOF = "rdb", "aof"
 TITLES = {RDB: "redis-rdb-bgsave", AOF: "redis-aof-rewrite"}
+CPU_LISTS = {RDB: "bgsave_cpulist", AOF: "aof_rewrite_cpulist"}
 NAMES = {RDB: "RDB", AOF: "AOF rewrite"}
 OOM_CHILD = 2               # the place in oom-score-adj-values
 REPORT = struct.Struct("<QQQ")      # keys written, bytes copied since the fork, the same at the end (0 before)
@@ -141,6 +142,7 @@ class Child:
             gc.disable()
             server.log.role = "C"
             server.process.set_oom_score(OOM_CHILD)
+            server.process.use_cpus(getattr(server.config, CPU_LISTS[kind]))
             server.loop.io.after_fork_child()
             for listener in server.listeners:
                 os.close(listener.socket.fileno())

@@ -29,10 +29,10 @@ from server.observe.latency import LatencyMonitor
 from server.observe.stats import Stats
 from server.persistence import aof_load
 from server.persistence.aof import ON, WAIT_REWRITE, AppendOnlyFile, BackgroundSync
-from server.persistence.aof_commands import commands_of
 from server.persistence.aof_load import AofLoader
 from server.persistence.aof_reader import AofReader
 from server.persistence.aof_rewrite import Rewriter, write_base
+from server.persistence.command_writer import CommandWriter
 from server.persistence.loading import Loading
 from server.registry import clock
 from server.registry.command import COMMANDS
@@ -420,9 +420,15 @@ def test_a_base_of_commands_rebuilds_every_type() -> None:
     server.execute(b"SET", b"volatile", b"x", b"PXAT", b"33177117420000")
     other = MiniServer(SimulatedDisk())
     other.start()
-    for wire, _ in commands_of(server.keyspace):
-        reader = AofReader(io.BytesIO(wire))
-        other.replay.run(reader.next())
+    wire: list[bytes] = []
+    writer = CommandWriter(server.keyspace, wire.append)
+    writer.begin()
+    while writer.step(3):
+        pass
+    writer.finish()
+    reader = AofReader(io.BytesIO(b"".join(wire)))
+    while (argv := reader.next()) is not None:
+        other.replay.run(argv)
     assert keyspace_digest(other.keyspace) == keyspace_digest(server.keyspace)
     group = other.keyspace.databases[0].view(b"stream").group(b"g")
     assert group.pending_count == 3 and group.last_id == (3, 1)

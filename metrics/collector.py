@@ -288,10 +288,10 @@ def turn_histogram(turns: list[int], values: Mapping[str, Any]) -> Metric:
 
 
 def powers_of_two(counts: list[int], first: int, last: int, unit: float = 1) -> list[tuple[str, int]]:
-    """Prometheus' cumulated buckets of a histogram of server.observe.histogram: bounds 2**first to 2**last, then all."""
+    """Cumulated buckets of a histogram of server.observe.histogram: bounds 2**first to 2**last, then all."""
     totals = list(accumulate(counts))
-    shown = [(f"{unit * (1 << bits):g}" if unit != 1 else str(1 << bits), totals[bits]) for bits in range(first, last + 1)]
-    return [*shown, ("+Inf", totals[-1])]
+    bounds = [str(1 << bits) if unit == 1 else f"{unit * (1 << bits):g}" for bits in range(first, last + 1)]
+    return [*zip(bounds, totals[first : last + 1], strict=True), ("+Inf", totals[-1])]
 
 
 def wait_histogram(waits: tuple[list[int], int]) -> Metric:

@@ -76,7 +76,7 @@ LANES = {
     "bytes_out": ("output_bytes_total", 1, "Bytes written."),
     "batches": ("batches_total", 1, "Batches of parsed commands handed to the main thread."),
     "commands": ("commands_total", 1, "Commands parsed."),
-    "queue_depth": ("queue_depth", 1, "Messages (thread 0: ready sockets) that the main thread found when it last looked."),
+    "queue_depth": ("queue_depth", 1, "Messages (thread 0: ready sockets) that the main thread last found."),
     "queue_most": ("queue_depth_max", 1, "The most that it found since the start or CONFIG RESETSTAT."),
     "queue_looks": ("queue_looks_total", 1, "How often it found some."),
     "queue_found": ("queue_messages_total", 1, "How many it found in all."),

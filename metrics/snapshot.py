@@ -50,7 +50,7 @@ class Snapshot(NamedTuple):
     lanes: list[dict[str, int]]  # per I/O thread, the main thread first
     turns: list[int]  # turns of the event loop; item n: those that worked for less than 2**n us, but not less than half
     waits: tuple[list[int], int]  # batches by the us until the main thread took them up, and the sum of those
-    payloads: dict[tuple[str, str], tuple[list[int], int]]  # (request or reply, class) -> commands by bytes, and their sum
+    payloads: dict[tuple[str, str], tuple[list[int], int]]  # (request or reply, class) -> by bytes, sum
     slow_log: tuple[int, int, int]  # entries, id of the newest, its microseconds
     latency_spikes: list[tuple[str, int, int]]  # event, unix seconds, milliseconds of the latest
     percentiles: tuple[float, ...]  # latency-tracking-info-percentiles

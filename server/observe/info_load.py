@@ -36,7 +36,7 @@ def wait_lines(s: Any) -> Iterator[tuple[str, str]]:
 
 @load.family
 def queue_lines(s: Any) -> Iterator[tuple[str, str]]:
-    """io_thread_1_queue: messages that the main thread found when it turned to a thread (0: sockets that were ready)."""
+    """io_thread_1_queue: messages that the main thread finds when it turns to a thread (0: ready sockets)."""
     for number, lane in enumerate(s.loop.lane_stats()):
         mean = lane["queue_found"] / lane["queue_looks"] if lane["queue_looks"] else 0.0
         yield f"io_thread_{number}_queue", f"depth={lane['queue_depth']},max={lane['queue_most']},mean={mean:.2f}"

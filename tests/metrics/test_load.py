@@ -1,4 +1,4 @@
-"""What batches wait for the main thread, queues of the I/O threads, sizes of requests and replies: INFO load and metrics."""
+"""Waits for the main thread, queues of the I/O threads, sizes of requests and replies: INFO load and its metrics."""
 
 import socket
 from collections.abc import Callable

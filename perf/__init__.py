@@ -1,6 +1,7 @@
-"""Load tests and comparison with a peer: `./dev bench`, or `python -m perf`.
+"""Load tests, comparison with a peer, tuning of io-threads: `./dev bench`, `./dev tune`, `remus-benchmark`.
 
-Owns: how a server is measured from outside (`server_under_test`), the four things measured (`load`, `memory`,
-`startup`, `idle`), what becomes of the figures (`results`, `tables`), and the program that ties them (`compare`).
-Rules: imports nothing of the server, standard library only; a server is a command line, ours and the peer's alike.
+Owns: how a server is measured from outside (`server_under_test`), what is measured (`load`, `memory`, `startup`, `disk`,
+`idle`), what becomes of the figures (`results`, `goals`, `tables`, `readme`), the programs that tie them (`compare`,
+`persistence`, `tune`), our own load generator (`benchmark`) and loops over parts of the server (`micro`).
+Rules: a server is a command line or an address, ours and the peer's alike; only `micro` imports anything of the server.
 """

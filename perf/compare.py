@@ -2,12 +2,15 @@
 
     ./dev bench                                              everything, against the redis-server on PATH
     ./dev bench --parts load --tests get,set --pipeline 1,16 --reps 5
-    ./dev bench --server-args '--io-threads 2' --peer 'valkey-server'
+    ./dev bench --io-threads 1,2 --peer 'valkey-server'      ours with 1 and with 2, the peer as it is
     ./dev bench --scale 0.02 --json ''                       a quick look that is not kept
+    ./dev bench --readme                                     the table in README.md, made anew in about ten minutes
+    ./dev bench micro                                        parts of the server by themselves: see perf/micro
 
 Parts: load (processor time per request, rate, latencies under redis-benchmark), memory (bytes per item), start (time to
-the first PONG, empty memory), idle (what idle clients cost). Needs redis-benchmark and a peer (Debian: redis-tools,
-redis-server). Ratios are ours / peer: below 1 is better, but for requests/s.
+the first PONG, empty memory), disk (SAVE, and loading an RDB file and an append only file), idle (what idle clients
+cost). Needs redis-benchmark and a peer (Debian: redis-tools, redis-server). Ratios are ours / peer: below 1 is better,
+but for requests/s.
 
 The exit status is 1 when a figure is worse than at the last run of this machine by more than the tolerance.
 """
@@ -16,20 +19,27 @@ import argparse
 import shlex
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from perf import idle, load, memory, results, startup, tables
+from perf import goals, idle, load, memory, readme, results, startup, tables
 from perf.results import Figure
 from perf.server_under_test import ServerFailed, ServerUnderTest
 
-PARTS = ("load", "memory", "start", "idle")
+PARTS = ("load", "memory", "start", "disk", "idle")
+README_PARTS = ("start", "memory", "load")
+README_MINUTES = 10.0
 OURS = shlex.join([sys.executable, str(results.ROOT / "remus_server.py")])
 
 
 def words(text: str) -> list[str]:
     return [word for word in text.split(",") if word]
+
+
+def numbers(text: str) -> list[int]:
+    return [int(word) for word in words(text)]
 
 
 def options(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -42,22 +52,31 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--peer", default="redis-server", help="the command of the peer")
     add("--server-args", default="", help="more arguments of ours: '--io-threads 2'")
     add("--peer-args", default="", help="more arguments of the peer")
-    add("--parts", type=words, default=list(PARTS), help=f"default: {','.join(PARTS)}")
+    add("--parts", type=words, default=None, help=f"default: {','.join(PARTS)}")
     add("--tests", type=words, default=list(load.TESTS), help="load: of redis-benchmark's, default: all")
-    add("--pipeline", type=lambda text: [int(word) for word in words(text)], default=[1, 16, 50], help="load: 1,16,50")
-    add("--reps", type=int, default=3, help="load and start: pairs of runs, of which the median counts (3)")
+    add("--pipeline", type=numbers, default=[1, 16, 50], help="load: 1,16,50")
+    add("--io-threads", type=numbers, default=[0], help="load: of ours, one after the other (as --server-args say)")
+    add("--reps", type=int, default=3, help="load, latency, start, disk: runs, of which the median counts (3)")
+    add("--minutes", type=float, default=0.0, help="load begins no repetition that would not end by then (no limit)")
     add("--clients", type=int, default=50, help="load: connections (50)")
     add("--keys", type=int, default=100_000, help="load: range of random keys (100,000)")
     add("--size", type=int, default=16, help="load: bytes of a value (16)")
     add("--kinds", type=words, default=list(memory.KINDS), help="memory: default: all")
+    add("--disk-keys", type=int, default=500_000, help="disk: keys (500,000)")
     add("--idle-clients", type=int, default=5000, help="idle: connections (5,000)")
     add("--idle-seconds", type=float, default=5.0, help="idle: how long to look (5)")
     add("--scale", type=float, default=1.0, help="multiplies requests, items, idle clients and seconds")
     add("--json", default=str(results.ROOT / "perf" / "results.jsonl"), help="where runs are kept; '': nowhere")
     add("--tolerance", type=float, default=0.15, help="ratios to the peer may be worse by this share (0.15)")
     add("--memory-tolerance", type=float, default=0.03, help="bytes may be more by this share (0.03)")
-    add("--markdown", action="store_true", help="print tables for the README, too")
+    add("--markdown", action="store_true", help="print tables in markdown, too")
+    add("--readme", action="store_true", help="the parts, threads and time for the table in README.md, and write it")
     given = parser.parse_args(arguments)
+    if given.readme:
+        given.parts = given.parts or list(README_PARTS)
+        given.minutes = given.minutes or README_MINUTES
+        given.io_threads = [1, 2] if given.io_threads == [0] else given.io_threads
+    given.parts = given.parts or list(PARTS)
     for chosen, known in ((given.parts, PARTS), (given.tests, load.TESTS), (given.kinds, memory.KINDS)):
         for word in chosen:
             if word not in known:
@@ -67,28 +86,41 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     return given
 
 
-def starter(given: argparse.Namespace) -> Callable[[str], ServerUnderTest]:
-    """A function that starts `ours` or `peer`."""
+def starter(given: argparse.Namespace) -> Callable[..., ServerUnderTest]:
+    """A function that starts `ours` or `peer`, with further arguments for this one."""
     commands = {"ours": (given.server, given.server_args), "peer": (given.peer, given.peer_args)}
-    return lambda name: ServerUnderTest(name, *commands[name])
+
+    def start(name: str, more: str = "") -> ServerUnderTest:
+        command, arguments = commands[name]
+        return ServerUnderTest(name, command, f"{arguments} {more}")
+
+    return start
 
 
-def measured(given: argparse.Namespace, start: Callable[[str], ServerUnderTest]) -> Iterator[list[Figure]]:
-    """Every part that was asked for, in the order of PARTS."""
-    if "load" in given.parts:
-        how = load.Options(given.clients, given.keys, given.size, given.reps, given.scale)
-        for pipeline in given.pipeline:
-            with start("ours") as ours, start("peer") as peer:
-                for test in given.tests:
-                    yield load.measure(ours, peer, test, pipeline, how)
+def measured(given: argparse.Namespace, start: Callable[..., ServerUnderTest]) -> Iterator[list[Figure]]:
+    """Every part that was asked for; load comes last, because it may fill the time that is left."""
+    ends = time.monotonic() + 60 * given.minutes
+    if "start" in given.parts:
+        yield startup.measure(start, given.reps)
     if "memory" in given.parts:
         for kind in given.kinds:
             yield [memory.measure(start, kind, given.scale)]
-    if "start" in given.parts:
-        yield startup.measure(start, given.reps)
+    if "disk" in given.parts:
+        from perf import disk
+
+        yield disk.measure(given, max(1000, int(given.disk_keys * given.scale)))
     if "idle" in given.parts:
         clients = max(10, int(given.idle_clients * min(1.0, given.scale)))
         yield idle.measure(start, clients, max(1.0, given.idle_seconds * min(1.0, given.scale)))
+    if "load" in given.parts:
+        left = max(0.01, (ends - time.monotonic()) / 60) if given.minutes else 0.0
+        sweep = load.Sweep(given.tests, given.pipeline, given.io_threads, load_options(given), start, say, left)
+        sweep.run()
+        yield sweep.figures()
+
+
+def load_options(given: argparse.Namespace) -> load.Options:
+    return load.Options(given.clients, given.keys, given.size, given.reps, given.scale)
 
 
 def settings(given: argparse.Namespace, peer_version: str) -> dict[str, Any]:
@@ -108,11 +140,17 @@ def show(figures: list[Figure], as_markdown: bool) -> None:
                 print("\n" + tables.markdown(rows))
 
 
-def progress(figures: list[Figure]) -> None:
-    """One line on stderr for what was just measured: a whole run takes a while."""
-    first = figures[0]
-    line = f"{first.part} {first.name}: {first.what} {tables.number(first.ours)}, ratio {first.ratio:.2f}"
+def say(line: str) -> None:
+    """Progress, on stderr: a whole run takes a while."""
     print(line, file=sys.stderr, flush=True)
+
+
+def progress(figures: list[Figure]) -> None:
+    """A line for each thing that was just measured."""
+    for figure in figures:
+        if figure.part != "load":  # a sweep tells of itself
+            numbers = f"{tables.number(figure.ours)}, peer {tables.number(figure.peer)}, ratio {figure.ratio:.2f}"
+            say(f"{figure.part} {figure.name}, {figure.what}: {numbers}")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -136,6 +174,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     show(figures, given.markdown)
+    for line in goals.missed(figures):
+        print(line)
+    if given.readme:
+        readme.write(results.ROOT / "README.md", readme.section(figures, comparable))
     if not given.json:
         return 0
     return keep_and_judge(figures, comparable, given)

@@ -11,8 +11,10 @@ in FILLED_BY runs first), and LRANGE is given as a command, because `-t lrange_1
 import csv
 import shutil
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from statistics import median
 
 from perf.results import Figure
@@ -92,29 +94,104 @@ def fill(server: ServerUnderTest, test: str, pipeline: int, requests: int, optio
     if test.startswith("lrange_"):
         server.send([encode("RPUSH", LIST, *["x" * options.size] * 600)])
     elif test in FILLED_BY:
-        benchmark(server, FILLED_BY[test], max(pipeline, 16), requests, options)
+        enough = min(requests, 5 * options.keys) if test == "get" else requests  # who pops needs as many as it pops
+        benchmark(server, FILLED_BY[test], max(pipeline, 16), enough, options)
+
+
+def alternate(servers: Sequence[ServerUnderTest], test: str, pipeline: int, options: Options) -> list[Run]:
+    """One measured run of each server, in turn."""
+    requests = requests_of(test, pipeline, options.scale)
+    found = []
+    for server in servers:
+        fill(server, test, pipeline, requests, options)
+        found.append(benchmark(server, test, pipeline, requests, options))
+    return found
 
 
 def measure(ours: ServerUnderTest, peer: ServerUnderTest, test: str, pipeline: int, options: Options) -> list[Figure]:
-    """Both servers in turn, `reps` times."""
-    requests = requests_of(test, pipeline, options.scale)
+    """One test on two running servers: `options.reps` pairs of runs, of which the medians count."""
     pairs = []
     for _ in range(options.reps):
-        pair = []
-        for server in (ours, peer):
-            fill(server, test, pipeline, requests, options)
-            pair.append(benchmark(server, test, pipeline, requests, options))
-        pairs.append((pair[0], pair[1]))
+        a, b = alternate((ours, peer), test, pipeline, options)
+        pairs.append((a, b))
     return figures(f"{test} P={pipeline}", pairs)
 
 
 def figures(name: str, pairs: Sequence[tuple[Run, Run]]) -> list[Figure]:
     """Medians of the runs, and of the ratios of each pair."""
 
-    def one(what: str, field: str) -> Figure:
-        a = [getattr(x, field) for x, _ in pairs]
-        b = [getattr(y, field) for _, y in pairs]
+    def one(what: str, attribute: str) -> Figure:
+        a = [getattr(x, attribute) for x, _ in pairs]
+        b = [getattr(y, attribute) for _, y in pairs]
         ratios = [x / y for x, y in zip(a, b) if y]
         return Figure("load", name, what, median(a), median(b), median(ratios) if ratios else 0.0)
 
     return [one("cpu us/request", "cpu"), one("requests/s", "rate"), one("p50 ms", "p50"), one("p99 ms", "p99")]
+
+
+# ---- all tests, at every depth, with several io-threads
+@dataclass(frozen=True)
+class Case:
+    """`threads` is io-threads of ours; 0: as its command line says. The peer is always as its command line says."""
+
+    test: str
+    pipeline: int
+    threads: int = 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.test} P={self.pipeline}" + (f" io-threads={self.threads}" if self.threads > 1 else "")
+
+
+@dataclass
+class Sweep:
+    """Every test at every depth. A repetition goes through all of them, so those of one case are minutes apart.
+
+    A run of the peer is the partner of one run of ours with each number of I/O threads.
+    """
+
+    tests: Sequence[str]
+    pipelines: Sequence[int]
+    threads: Sequence[int]
+    options: Options
+    start: Callable[..., ServerUnderTest]  # start("ours", "--io-threads 2")
+    tell: Callable[[str], None]
+    minutes: float = 0.0  # 0: as many repetitions as the options say; else as many of these as fit, but one
+    pairs: dict[Case, list[tuple[Run, Run]]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """All repetitions."""
+        began = time.monotonic()
+        for number in range(self.options.reps):
+            self.repetition(number)
+            spent = time.monotonic() - began
+            if self.minutes and spent * (number + 2) / (number + 1) > self.minutes * 60:
+                break
+
+    def repetition(self, number: int) -> None:
+        """Each test once, on fresh servers for each depth."""
+        cases, done, began = len(self.tests) * len(self.pipelines), 0, time.monotonic()
+        for pipeline in self.pipelines:
+            with ExitStack() as servers:
+                loaded = [servers.enter_context(self.start("ours", thread_arguments(n))) for n in self.threads]
+                loaded.append(servers.enter_context(self.start("peer")))
+                for test in self.tests:
+                    *ours, peer = alternate(loaded, test, pipeline, self.options)
+                    done += 1
+                    ratios = []
+                    for threads, run in zip(self.threads, ours):
+                        self.pairs.setdefault(Case(test, pipeline, threads), []).append((run, peer))
+                        ratios.append(f"cpu {run.cpu / peer.cpu:.2f} rate {run.rate / peer.rate:.2f}")
+                    left = (time.monotonic() - began) / done * (cases - done)
+                    self.tell(
+                        f"repetition {number + 1}, {done} of {cases}: {test} P={pipeline}: {' | '.join(ratios)}"
+                        f" ({left:.0f} s left of it)"
+                    )
+
+    def figures(self) -> list[Figure]:
+        """What was measured so far."""
+        return [figure for case, pairs in self.pairs.items() for figure in figures(case.name, pairs)]
+
+
+def thread_arguments(threads: int) -> str:
+    return f"--io-threads {threads}" if threads else ""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-JUDGED_BY_RATIO = {"cpu us/request", "ms"}
+JUDGED_BY_RATIO = {"cpu us/request", "cpu s", "ms"}
 JUDGED_BY_VALUE = {"bytes/item"}
 
 

@@ -20,7 +20,7 @@ def number(value: float) -> str:
 
 
 def load_rows(figures: Iterable[Figure]) -> Rows:
-    """One row for each test and pipeline depth; the first row is the head. Empty when nothing was loaded."""
+    """One row for each test, depth and number of I/O threads, under a head; empty when nothing was loaded."""
     by_name: dict[str, dict[str, Figure]] = {}
     for figure in figures:
         if figure.part == "load":
@@ -45,19 +45,19 @@ def other_rows(figures: Iterable[Figure]) -> Rows:
 
 
 def ratio_rows(figures: Iterable[Figure]) -> Rows:
-    """The README's form: tests down, pipeline depths across, each cell `cpu ratio / rate ratio`."""
+    """The README's form: tests down, depths and I/O threads across, each cell `cpu ratio / rate ratio`."""
     cells: dict[str, dict[str, list[str]]] = {}
     depths: list[str] = []
     for figure in figures:
         if figure.part == "load" and figure.what in ("cpu us/request", "requests/s"):
-            test, _, depth = figure.name.rpartition(" ")
+            test, _, depth = figure.name.partition(" ")
             if depth not in depths:
                 depths.append(depth)
             cells.setdefault(test, {}).setdefault(depth, []).append(f"{figure.ratio:.2f}")
     if not cells:
         return []
     body = [[test.upper(), *(" / ".join(row.get(depth, [])) for depth in depths)] for test, row in cells.items()]
-    return [["test", *depths], *body]
+    return [["test", *(depth.replace(" io-threads=", ", io-threads ") for depth in depths)], *body]
 
 
 def text(rows: Sequence[Sequence[str]]) -> str:

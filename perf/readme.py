@@ -1,0 +1,44 @@
+"""The comparison in README.md: a section between two markers, written by `./dev bench --readme` and by nobody else."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from perf import results, tables
+from perf.results import Figure
+
+BEGIN = "<!-- perf: made by ./dev bench --readme -->"
+END = "<!-- perf: end -->"
+MEASURED_ONCE = ("memory", "start", "latency")
+
+
+def section(figures: Iterable[Figure], settings: dict[str, Any]) -> str:
+    """The words and tables for these figures, without the markers."""
+    found = list(figures)
+    parts = [about(settings)]
+    for rows in (tables.ratio_rows(found), tables.other_rows(f for f in found if f.part in MEASURED_ONCE)):
+        if rows:
+            parts.append(tables.markdown(rows))
+    return "\n\n".join(parts)
+
+
+def about(settings: dict[str, Any]) -> str:
+    """What was measured, on what, and how to read it."""
+    return (
+        f"Commit {results.commit()} beside {settings['peer']} {settings['peer_version']} on {results.machine()}, "
+        f"{settings['clients']} clients, {settings['keys']:,} keys, values of {settings['size']} bytes; server, peer "
+        "and load generator share the processors. Each cell is *processor time per request / requests per second*, "
+        "ours divided by the peer's: the first is better below 1, the second above. The peer has one I/O thread in "
+        "every column. Rates at depth 16 and 50 are held down by redis-benchmark, which then needs more processor "
+        "than the server."
+    )
+
+
+def write(path: Path, text: str) -> None:
+    """Put the text between the markers; ValueError when the file has none."""
+    page = path.read_text()
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{path} has no place for the comparison: a line {BEGIN} and a line {END}")
+    path.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")

@@ -308,14 +308,15 @@ iothreads = section("iothreads", "IOThreads", default=False)
 
 @iothreads.family
 def lane_lines(s: Any) -> Iterator[tuple[str, str]]:
-    """io_thread_0 is the main thread's lane; busy is the share of time not spent waiting, in percent."""
+    """io_thread_0 is the main thread's lane; busy is time not spent waiting: its share since the start, and in us."""
     for number, lane in enumerate(s.loop.lane_stats()):
         spent = lane["busy_ns"] + lane["idle_ns"]
         busy = 100 * lane["busy_ns"] / spent if spent else 0.0
         yield (
             f"io_thread_{number}",
             f"clients={lane['connections']},busy_percent={busy:.2f},reads={lane['reads']},"
-            f"writes={lane['writes']},bytes_in={lane['bytes_in']},bytes_out={lane['bytes_out']}",
+            f"writes={lane['writes']},bytes_in={lane['bytes_in']},bytes_out={lane['bytes_out']},"
+            f"busy_us={lane['busy_ns'] // 1000},idle_us={lane['idle_ns'] // 1000}",
         )
 
 

@@ -95,7 +95,8 @@ def memory_stats(call: Call) -> Pairs:
 
 
 def _database(db: Any) -> Pairs:
-    return Pairs([(b"overhead.hashtable.main", db.memory()), (b"overhead.hashtable.expires", 0),
+    main, expires = db.overhead()
+    return Pairs([(b"overhead.hashtable.main", main), (b"overhead.hashtable.expires", expires),
                   (b"overhead.hashtable.slot-to-keys", 0)])
 
 

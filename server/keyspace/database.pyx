@@ -7,7 +7,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 
 from iothreads.resp_writer cimport format_signed
 from server.registry.clock cimport clock_state
-from server.structures.memory cimport mem_used
+from server.structures.memory cimport mem_good_size, mem_used
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
     Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_expire_ref, entry_inline, entry_key,
@@ -830,13 +830,14 @@ cdef class Database:
         e.meta = (e.meta & 0xFF000000U) | bits
 
     def memory_usage(self, bytes key) -> int | None:
-        """Bytes a key costs: entry, its share of the buckets, and the value behind it."""
+        """Bytes that the allocator gave for a key: its entry and the value behind it (not its share of the buckets).
+        O(1) for strings and compact values, O(N) for large ones."""
         cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
         cdef TypeTraits* traits
         cdef size_t size
         if e == NULL:
             return None
-        size = entry_size(e) + 8
+        size = mem_good_size(entry_size(e))
         traits = traits_of(entry_type(e))
         if e.klen & ENTRY_WORD and traits.memory != NULL:
             size += traits.memory(entry_encoding(e), entry_word_ref(e)[0])
@@ -845,6 +846,17 @@ cdef class Database:
     def memory(self) -> int:
         """Bytes of the table itself: buckets and entries, without what values point to. O(1)."""
         return table_memory(self.table)
+
+    def overhead(self) -> tuple[int, int]:
+        """Bytes that are neither key nor value: those of the table (buckets, a header per key), and those that expires
+        add (bits, a time per key). O(1)."""
+        cdef Table* t = self.table
+        cdef size_t header = sizeof(Entry), time = sizeof(int64_t), bits = 0
+        cdef int which
+        for which in range(2):
+            if t.expire_bits[which] != NULL:
+                bits += (t.mask[which] + 64) // 64 * sizeof(uint64_t)
+        return table_memory(t) - t.entry_bytes - bits + table_size(t) * header, bits + t.expires * time
 
     def rehash(self, int64_t microseconds) -> bool:
         """Give a resize in progress so much time (activerehashing); True when buckets were moved."""

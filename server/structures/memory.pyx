@@ -97,7 +97,8 @@ cdef struct Page:                      # 64 bytes: one cache line
     Page* next                         # of the class's list, or of the kept pages
     Page* previous
     char* start                        # the page's first byte (page 0: of the chunk)
-    char unused[16]
+    uint32_t touched                   # offset up to which the page holds memory: where `fresh` has ever been
+    char unused[12]
 
 cdef struct Chunk:                     # 64 bytes, at the chunk's start; the Page headers follow
     uint64_t free                      # a bit per page: belongs to no class and holds no memory
@@ -112,6 +113,9 @@ cdef uint8_t class_of_64[33]           # class of a size above 256, by the size 
 cdef size_t allocated                  # good sizes of everything handed out
 cdef size_t big_bytes                  # of them, in malloc and mappings
 cdef size_t used_pages                 # pages that belong to a class
+cdef size_t active_bytes               # of them, blocks that have ever been used since: sum of `fresh`
+cdef size_t touched_bytes              # of all pages, kept ones too: sum of `touched`
+cdef size_t peak                       # most that was ever allocated, as seen where pages and big blocks are taken
 cdef size_t chunk_count
 cdef size_t idle_chunks                # all of whose pages are free
 cdef Chunk* chunks_with_room
@@ -222,13 +226,15 @@ cdef Page* _page_take() noexcept nogil:
 
 cdef void _page_give_back(Page* page) noexcept nogil:
     """Drop an idle page's memory; unmap its chunk if that is idle too and another idle one exists."""
-    global idle_chunks, chunk_count
+    global idle_chunks, chunk_count, touched_bytes
     cdef Chunk* chunk = _chunk_of(page)
     cdef uint32_t number = _number_of(page)
     if number == 0:
         madvise(page.start + FIRST_FORGET, PAGE_BYTES - FIRST_FORGET, MADV_DONTNEED)
     else:
         madvise(page.start, PAGE_BYTES, MADV_DONTNEED)
+    touched_bytes -= page.touched
+    page.touched = 0
     if chunk.free == 0:
         _chunk_link(chunk)
     chunk.free |= <uint64_t>1 << number
@@ -268,15 +274,30 @@ cdef void _page_unlink(Page* page, uint32_t number) noexcept nogil:
 
 cdef void _page_retire(Page* page) noexcept nogil:
     """A page without used blocks leaves its class."""
-    global kept, kept_count, used_pages
+    global kept, kept_count, used_pages, active_bytes
     _page_unlink(page, page.size_class)
     used_pages -= 1
+    active_bytes -= page.fresh
     if kept_count < KEPT_MAX:
         page.next = kept
         kept = page
         kept_count += 1
     else:
         _page_give_back(page)
+
+
+cdef inline void _note_touched(Page* page) noexcept nogil:
+    global touched_bytes
+    if page.fresh > page.touched:
+        touched_bytes += page.fresh - page.touched
+        page.touched = page.fresh
+
+
+cdef inline void _note_peak() noexcept nogil:
+    """Called where memory is taken from pages or from malloc, not for each block: the peak is right to some 4 KiB a class."""
+    global peak
+    if allocated > peak:
+        peak = allocated
 
 
 cdef void _page_extend(Page* page) noexcept nogil:
@@ -286,9 +307,13 @@ cdef void _page_extend(Page* page) noexcept nogil:
     cdef uint32_t count = EXTEND_BYTES / size
     cdef char* block = page.start + page.fresh
     cdef uint32_t i
+    global active_bytes
     if count > room:
         count = room
+    active_bytes += count * size
     page.fresh += count * size
+    _note_touched(page)
+    _note_peak()
     page.free = block
     for i in range(count - 1):
         (<void**>block)[0] = block + size
@@ -298,7 +323,7 @@ cdef void _page_extend(Page* page) noexcept nogil:
 
 cdef bint _make_room(uint32_t number) noexcept nogil:
     """Let the first page of the class have a free block. 0 when there is no memory."""
-    global used_pages
+    global used_pages, active_bytes
     cdef Page* page
     while True:
         page = current[number]
@@ -312,6 +337,8 @@ cdef bint _make_room(uint32_t number) noexcept nogil:
             page.size_class = number
             page.block_size = class_size[number]
             page.fresh = FIRST_BYTE if _number_of(page) == 0 else 0
+            active_bytes += page.fresh
+            _note_touched(page)
             _page_link(page, number)
         if page.free != NULL:
             return 1
@@ -341,6 +368,7 @@ cdef void* _big_alloc(size_t size) noexcept nogil:
     if block != NULL:
         allocated += good
         big_bytes += good
+        _note_peak()
     return block
 
 
@@ -433,6 +461,7 @@ cdef void* mem_realloc(void* block, size_t old_size, size_t new_size) noexcept n
             remus_out_of_memory(new_size)
         allocated += new_good - old_good
         big_bytes += new_good - old_good
+        _note_peak()
         return moved
     moved = mem_alloc(new_size)
     memcpy(moved, block, old_size if old_size < new_size else new_size)
@@ -495,6 +524,7 @@ cdef void* mem_map(size_t size) noexcept nogil:
         remus_out_of_memory(size)
     allocated += size
     big_bytes += size
+    _note_peak()
     return block
 
 
@@ -559,21 +589,44 @@ def purge() -> int:
 
 
 def info() -> dict:
-    """Figures for INFO, in bytes: allocated (good sizes), active (pages of a class, and what lies outside of pages),
-    resident (active, and idle pages still kept), mapped (address space), retired (arrays waiting to be unmapped)."""
+    """Figures for INFO, in bytes: allocated (good sizes), active (what pages of a class have ever handed out, and what
+    lies outside of pages), resident (all that holds memory: idle pages still kept, too), mapped (address space), retired
+    (arrays waiting to be unmapped), peak (of allocated). Complexity: O(1), but for arrays that wait."""
     cdef size_t retired = 0
     cdef Retired* waiting = mem_retired
     while waiting != NULL:
         retired += waiting.size
         waiting = waiting.next
-    active = used_pages * PAGE_BYTES + big_bytes if REMUS_SLABS else allocated
+    active = active_bytes + big_bytes if REMUS_SLABS else allocated
+    _note_peak()
     return {
         "allocated": allocated,
         "active": active,
-        "resident": active + kept_count * PAGE_BYTES + chunk_count * FIRST_BYTE + retired,
+        "resident": touched_bytes + big_bytes + retired if REMUS_SLABS else active,
         "mapped": chunk_count * CHUNK_BYTES + big_bytes + retired,
         "retired": retired,
+        "peak": peak,
     }
+
+
+def classes() -> list[tuple[int, int, int, int]]:
+    """Per size class with pages that have room: block size, such pages, blocks handed out and blocks of room in them.
+    For MEMORY MALLOC-STATS. Complexity: O(pages)."""
+    cdef uint32_t number
+    cdef size_t pages, blocks, room
+    cdef Page* page
+    found = []
+    for number in range(1, CLASSES):
+        pages = blocks = room = 0
+        page = current[number]
+        while page != NULL and page != &empty_page:
+            pages += 1
+            blocks += page.used
+            room += (PAGE_BYTES - (FIRST_BYTE if _number_of(page) == 0 else 0)) // page.block_size - page.used
+            page = page.next
+        if pages:
+            found.append((class_size[number], pages, blocks, room))
+    return found
 
 
 def check() -> None:
@@ -588,7 +641,7 @@ def check() -> None:
         while page != NULL and page != &empty_page:
             pages += 1
             assert page.listed == 1 and page.size_class == number and page.block_size == class_size[number]
-            assert page.fresh <= PAGE_BYTES
+            assert page.fresh <= page.touched <= PAGE_BYTES
             steps = 0
             block = page.free
             while block != NULL:

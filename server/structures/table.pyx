@@ -75,6 +75,11 @@ cdef inline size_t _bucket_bytes(const Table* t, int which) noexcept nogil:
     return (t.mask[which] + 1) * sizeof(Entry*)
 
 
+cdef inline size_t _mapped_bytes(size_t size) noexcept nogil:
+    """What an array of mem_map counts for."""
+    return mem_good_size(size) if size < MAP_MIN else size
+
+
 cdef inline size_t _bits_bytes(uint64_t buckets) noexcept nogil:
     return ((buckets + 63) >> 6) * sizeof(uint64_t)
 
@@ -239,12 +244,13 @@ cdef size_t table_buckets(const Table* t) noexcept nogil:
 
 
 cdef size_t table_memory(const Table* t) noexcept nogil:
-    """Bytes of the table, its buckets, bits and entries; not what words point to. O(1)."""
-    cdef size_t bytes = sizeof(Table) + table_buckets(t) * sizeof(Entry*) + t.entry_bytes
-    if t.expire_bits[0] != NULL:
-        bytes += _bits_bytes(t.mask[0] + 1)
-    if t.expire_bits[1] != NULL:
-        bytes += _bits_bytes(t.mask[1] + 1)
+    """Bytes of the table, its buckets, bits and entries, as the allocator counts them; not what words point to. O(1)."""
+    cdef size_t bytes = mem_good_size(sizeof(Table)) + t.entry_bytes
+    cdef int which
+    for which in range(2 if t.rehash_index >= 0 else 1):
+        bytes += _mapped_bytes((t.mask[which] + 1) * sizeof(Entry*))
+        if t.expire_bits[which] != NULL:
+            bytes += _mapped_bytes(_bits_bytes(t.mask[which] + 1))
     return bytes
 
 

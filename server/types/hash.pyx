@@ -13,7 +13,7 @@ from server.structures.listpack cimport (
     lp_random_pairs_unique, lp_replace, lp_repr, lp_skip)
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
 from server.structures.table cimport (
-    ENTRY_WORD, INLINE_MAX, TYPE_HASH, Blob, Entry, Table, blob_new, blob_release, entry_encoding, entry_inline,
+    ENTRY_WORD, INLINE_MAX, STR_BLOB, TYPE_HASH, TYPE_STRING, Blob, Entry, Table, blob_new, blob_release, entry_encoding, entry_inline,
     entry_key, entry_key_length, entry_set_type, entry_word_ref, table_delete, table_fair_random, table_find,
     table_free, table_free_step, table_hash, table_insert_inline, table_insert_word, table_memory, table_new,
     table_resize_hint, table_scan, table_seed, table_set_inline, table_set_word, table_shrink_if_sparse, table_size)
@@ -505,7 +505,7 @@ cdef size_t _memory(int encoding, uint64_t word) noexcept:
         if field == NULL:
             return bytes
         if field.klen & ENTRY_WORD:
-            bytes += mem_good_size((<Blob*>entry_word_ref(field)[0]).capacity + sizeof(Blob))
+            bytes += traits_of(TYPE_STRING).memory(STR_BLOB, entry_word_ref(field)[0])
 
 
 cdef uint64_t _copy(int encoding, uint64_t word) noexcept:

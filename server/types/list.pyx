@@ -15,7 +15,8 @@ from server.structures.quicklist cimport (
     quicklist_delete_entry, quicklist_delete_range, quicklist_drop, quicklist_dup, quicklist_free, quicklist_free_step,
     quicklist_from_listpack, quicklist_index, quicklist_insert_after, quicklist_insert_before, quicklist_iter,
     quicklist_iter_at, quicklist_iter_done, quicklist_new, quicklist_next, quicklist_node_exceeds_limit,
-    quicklist_node_is_plain, quicklist_node_size, quicklist_peek, quicklist_push, quicklist_replace_at, quicklist_repr,
+    quicklist_node_is_compressed, quicklist_node_is_plain, quicklist_node_size, quicklist_peek, quicklist_push,
+    quicklist_replace_at, quicklist_repr,
     quicklist_set_packed_threshold, quicklist_size_limit, quicklist_take_listpack)
 from server.structures.table cimport TYPE_LIST, Entry, entry_encoding, entry_set_type, entry_word_ref
 from server.types.bulk cimport element_bytes, write_element
@@ -451,9 +452,19 @@ cdef size_t _effort(int encoding, uint64_t word) noexcept:
 
 
 cdef size_t _memory(int encoding, uint64_t word) noexcept:
+    cdef QuicklistNode* node
+    cdef size_t size
+    cdef bint plain
     if encoding == LIST_LISTPACK:
         return mem_good_size(lp_bytes(<unsigned char*>word))
-    return (<Quicklist*>word).memory
+    size = mem_good_size(sizeof(Quicklist))
+    node = (<Quicklist*>word).head
+    while node != NULL:
+        plain = quicklist_node_is_plain(node) and not quicklist_node_is_compressed(node)
+        size += mem_good_size(sizeof(QuicklistNode))
+        size += mem_good_size(quicklist_node_size(node) if plain else node.capacity)
+        node = node.next
+    return size
 
 
 cdef uint64_t _copy(int encoding, uint64_t word) noexcept:

@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stdint cimport uint64_t
 
+from server.structures.memory cimport mem_good_size
 from server.structures.table cimport (ENTRY_WORD, STR_BLOB, TYPE_STRING, Blob, Entry, blob_new, blob_release,
                                       entry_encoding, entry_set_type, entry_type, entry_word_ref)
 
@@ -53,7 +54,8 @@ cdef void _release_string(int encoding, uint64_t word) noexcept:
 
 
 cdef size_t _string_memory(int encoding, uint64_t word) noexcept:
-    return (<Blob*>word).capacity + sizeof(Blob) if encoding == STR_BLOB else 0
+    cdef Blob* blob = <Blob*>word
+    return mem_good_size(blob.data - <char*>blob + blob.capacity) if encoding == STR_BLOB else 0
 
 
 cdef uint64_t _copy_string(int encoding, uint64_t word) noexcept:

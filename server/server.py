@@ -20,7 +20,7 @@ from scripting import run as scripting
 from server.clients import authentication, blocking, client as client_state, limits, multi, pubsub
 from server.clients.client import Client
 from server.clients.table import ClientTable
-from server.dispatch import appending, conditions, fastpath, gates, record, saving, shutdown, signals
+from server.dispatch import appending, conditions, fastpath, gates, hot_keys, record, saving, shutdown, signals
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
 from server.dispatch.loop import Loop
@@ -29,7 +29,7 @@ from server.keyspace import expire
 from server.keyspace.database import Keyspace
 from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
-from server.observe import info_data, info_load, info_server
+from server.observe import info_data, info_keys, info_load, info_server
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
 from server.observe.memory_account import MemoryAccount
@@ -97,9 +97,10 @@ class Server:
         shutdown.wire(self)
         saving.wire(self)
         appending.wire(self)
+        hot_keys.wire(self)
         scripting.wire(self)
         self.expiry = expire.ActiveExpire(self)
-        self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: -self.memory.clients)
+        self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: -self.memory.besides_keys)
         self.config.on_reset_statistics(self.reset_statistics)
         self.cron.every(0, self.shutdown.tick)
         self.cron.every(0, self.rehash)
@@ -175,9 +176,9 @@ class Server:
         return bool(done and self.evictor.over() > 0)
 
     def note_client_memory(self) -> None:
-        """Client buffers count against maxmemory; fast paths compare with the keyspace alone."""
+        """Client buffers and scripts count against maxmemory; fast paths compare with the keyspace alone."""
         if self.config.maxmemory:
-            conditions.set_max_memory(max(1, self.config.maxmemory - self.memory.clients))
+            conditions.set_max_memory(max(1, self.config.maxmemory - self.memory.besides_keys))
         else:
             conditions.set_max_memory(0)
 
@@ -356,6 +357,10 @@ class Server:
         self.propagation.also(db, [b"UNLINK" if self.config.lazyfree_lazy_eviction else b"DEL", key])
         self.effects.changed(db, key, "evicted")
 
+    def hottest_keys(self, count: int) -> list[Any]:
+        """The keys with most accesses lately, each with its accesses per second."""
+        return list(hot_keys.hottest(self, count))
+
     def reset_statistics(self) -> None:
         """CONFIG RESETSTAT: what the rooms without a hook of their own count."""
         self.stats.reset()
@@ -463,4 +468,4 @@ LOGO = r"""
 
 """
 
-_ = client_state, info_data, info_load, info_server  # imported for what they declare
+_ = client_state, info_data, info_keys, info_load, info_server  # imported for what they declare

@@ -1,4 +1,4 @@
-"""Directives about the metrics port. Redis has none of them."""
+"""Directives about the metrics port and about what is told of keys. Redis has none of them."""
 
 from server.registry.directive import Flag, Number, Secret, Text
 
@@ -15,5 +15,6 @@ DIRECTIVES = (
     Text("metrics-check-single-keys", "", "Keys whose size and value are shown: db0=counter,db3=queue.", optional=True),
     Text("metrics-check-keys", "", "Patterns of such keys, found by a walk over the database at each scrape.",
          optional=True),
+    Number("hot-keys-sample", 64, 0, 1 << 31, "One in so many commands is looked at for hot keys; 0 for none."),
     Text("metrics-count-keys", "", "Patterns whose keys are counted by such a walk: db0=user:*.", optional=True),
 )

@@ -11,6 +11,7 @@ from server.clients.client cimport Client
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record
+from server.dispatch.sampling cimport Sampling
 from server.keyspace.lazyfree cimport LazyFree
 
 cdef class Loop:
@@ -22,6 +23,7 @@ cdef class Loop:
     cdef public list to_close          # clients to be closed
     cdef public list to_resume         # clients that may go on with their batch
     cdef readonly list before_sleep    # change it by attend()
+    cdef readonly Sampling sampling    # hot keys
     cdef Propagation propagation
     cdef LazyFree lazyfree
     cdef public object on_accept       # (fd, listener index, error) -> Client or None (refused; the hook closed the fd)

@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from server.dispatch.sampling import Sampling
+
 class Loop:
     io: Any
     to_flush: list[Any]
@@ -12,6 +14,7 @@ class Loop:
     on_output: Any
     output_watermark: int
     timers: Any
+    sampling: Sampling
     stopping: bool
     cycles: int
     duration_us: int

@@ -18,6 +18,7 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CL
 from server.dispatch.conditions cimport Conditions, conditions
 from server.dispatch.executor cimport Executor
 from server.dispatch.record cimport Record, record_pointer
+from server.dispatch.sampling cimport Countdown, Sampling, sampling_countdown
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
 from server.structures.memory cimport mem_used
@@ -43,6 +44,7 @@ cdef Histogram _replies[3]             # bytes that commands wrote to their clie
 cdef int64_t _turn_us = 0              # when this turn's work began ...
 cdef uint64_t _turn_ticks = 0          # ... and what ticks() said then: batches need no clock of their own
 cdef Conditions* _conditions = conditions()
+cdef Countdown* _sampling = sampling_countdown()
 cdef Clock* _clock = clock_state()
 
 PROTOCOL_ERRORS = {
@@ -66,14 +68,17 @@ cdef inline void note_wait(Batch* b, uint64_t now) noexcept:
     histogram_add(&_waits, <uint64_t>waited if waited > 0 else 0)
 
 
+cdef inline size_t grown(Client client, size_t written) noexcept:
+    """Bytes of reply since there were `written`. Fewer than those: a command served others meanwhile, and replies left."""
+    return client.out.bytes - written if client.out.bytes >= written else client.out.bytes
+
+
 cdef size_t note_payload(Client client, Request* r, size_t written) noexcept:
-    """After a command that took the way through Python; returns what is written now. Less than before: it served others
-    meanwhile, and replies have left."""
+    """After a command that took the way through Python; returns how many bytes are written now."""
     cdef int kind = (<Record>r.record).kind if r.record != NULL else 2
-    cdef size_t now = client.out.bytes
     histogram_add(&_requests[kind], r.bytes_length)
-    histogram_add(&_replies[kind], now - written if now >= written else now)
-    return now
+    histogram_add(&_replies[kind], grown(client, written))
+    return client.out.bytes
 
 
 cdef class Loop:
@@ -92,6 +97,7 @@ cdef class Loop:
         self.before_sleep = []
         self.gone = []
         self.timers = Timers()
+        self.sampling = Sampling()
         self.output_watermark = <uint64_t>-1
 
     def run(self) -> None:
@@ -339,10 +345,18 @@ cdef class Loop:
                     client.command = record.command
                     histogram_add(&_requests[record.kind], r.bytes_length)
                     histogram_add(&_replies[record.kind], client.out.bytes - written)
+                    _sampling.left -= 1
+                    if _sampling.left == 0:
+                        self.sampling.note(client, b, r, ns, r.bytes_length + client.out.bytes - written)
                     written = client.out.bytes
                     continue
             self.run_slow(client, b, r)
-            before = ticks()
+            after = ticks()
+            ns = <uint64_t>(<double>(after - before) * per_tick)
+            before = after
+            _sampling.left -= 1
+            if _sampling.left == 0:
+                self.sampling.note(client, b, r, ns, r.bytes_length + grown(client, written))
             written = note_payload(client, r, written)
         if not client.queued and client.out.bytes:
             client.queued = True

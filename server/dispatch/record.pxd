@@ -20,6 +20,7 @@ cdef class Record:
     cdef bint deny_oom
     cdef int arity
     cdef bint prefetch                 # the first argument is a key
+    cdef readonly int first_key, last_key, key_step     # arguments that are keys, as COMMAND INFO says it; first 0: ask the registry, -1: none
     cdef public uint64_t calls, rejected, failed
     cdef uint64_t nanoseconds
     cdef uint64_t* latency             # LATENCY_BUCKETS counters, allocated at first use; NULL with latency-tracking no

@@ -2,6 +2,7 @@ from typing import Any
 
 class Record:
     command: Any
+    first_key: int
     calls: int
     rejected: int
     failed: int

@@ -22,6 +22,14 @@ cdef dict _long_names = {}
 cdef list _records = []
 
 
+def _key_range(command):
+    keys = command.keys
+    if keys.movable or keys.reader is not None or any(sub.keys.specs or sub.keys.reader for sub in command.subcommands.values()):
+        return 0, 0, 0
+    first, last, step = keys.legacy_range
+    return (first, last, step) if first else (-1, 0, 0)
+
+
 cdef class Record:
     """Made once per command and subcommand by `build_records`."""
 
@@ -31,6 +39,7 @@ cdef class Record:
         self.write = command.has(WRITE)
         self.kind = 1 if self.write else 0 if command.has(READONLY) else 2
         self.deny_oom = command.has(DENYOOM)
+        self.first_key, self.last_key, self.key_step = _key_range(command)
 
     def __dealloc__(self):
         free(self.latency)

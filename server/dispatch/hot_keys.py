@@ -1,0 +1,115 @@
+"""Hot keys: the session of HOTKEYS, and what cron and configuration do about sampling (server.dispatch.sampling).
+
+A session counts as Redis 8.6 does, with two differences that help: figures of keys are scaled by SAMPLE, so that they
+compare with the totals beside them, and processor time is counted in nanoseconds and rounded when it is shown.
+"""
+
+import resource
+from dataclasses import dataclass
+from typing import Any
+
+from server.dispatch.record import all_records
+from server.observe.hot_keys import HotKey
+from server.registry import clock
+
+COUNTERS_PER_KEY = 10  # of a session: with ten times as many counters as keys asked for, errors hardly matter
+COUNTERS_MIN = 256
+FADE_MS = 1000
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The server's work at one moment; differences of two are a session's."""
+
+    command_us: int  # of commands that have keys
+    payload: int  # bytes of their requests and replies
+    user_ms: float
+    system_ms: float
+
+
+def totals(server: Any) -> Totals:
+    """Now."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    payload = sum(bytes_ for (_, kind), (_, bytes_) in server.loop.payload_histograms().items() if kind != "other")
+    spent = sum(record.microseconds for record in all_records() if record.first_key >= 0)
+    return Totals(spent, payload, usage.ru_utime * 1000, usage.ru_stime * 1000)
+
+
+@dataclass
+class Session:
+    """One HOTKEYS START."""
+
+    server: Any
+    cpu: bool
+    net: bool
+    count: int  # keys to show of each
+    seconds: int  # 0: until it is stopped
+    sample: int  # commands per sampled one
+    slots: frozenset[int] | None
+    started_ms: int = 0  # Unix time
+    ended_ms: int = 0  # 0: it is active
+    end: Totals | None = None
+
+    def __post_init__(self) -> None:
+        self.started_ms = clock.unix_ms()
+        self.begin = totals(self.server)
+        capacity = max(COUNTERS_MIN, self.count * COUNTERS_PER_KEY)
+        self.server.loop.sampling.begin(self.sample, self.cpu, self.net, capacity, self.slots)
+
+    @property
+    def active(self) -> bool:
+        """Whether it still counts; one whose time is over ends here."""
+        if not self.ended_ms and self.seconds and clock.unix_ms() >= self.started_ms + self.seconds * 1000:
+            self.stop()
+            self.ended_ms = self.started_ms + self.seconds * 1000
+        return not self.ended_ms
+
+    def stop(self) -> None:
+        """HOTKEYS STOP."""
+        self.ended_ms = clock.unix_ms()
+        self.end = totals(self.server)
+        self.server.loop.sampling.end()
+
+    @property
+    def duration_ms(self) -> int:
+        """So far, or in all."""
+        return (self.ended_ms or clock.unix_ms()) - self.started_ms
+
+    def spent(self) -> Totals:
+        """What the server did meanwhile. CONFIG RESETSTAT makes the rest of it all there is."""
+        now, then = self.end or totals(self.server), self.begin
+        return Totals(
+            now.command_us - then.command_us if now.command_us >= then.command_us else now.command_us,
+            now.payload - then.payload if now.payload >= then.payload else now.payload,
+            now.user_ms - then.user_ms,
+            now.system_ms - then.system_ms,
+        )
+
+
+def hottest(server: Any, count: int) -> list[tuple[HotKey, float]]:
+    """The keys with most accesses lately, and how many a second (an estimate that is not too high). What was sampled
+    only once says nothing: such keys are left out, unless each command is."""
+    sampling, every = server.loop.sampling, server.config.hot_keys_sample
+    least = every if every > 1 else 0
+    return [(each, sampling.rate(each.count)) for each in sampling.accesses.top(count) if each.count > least]
+
+
+def wire(server: Any) -> None:
+    """Follow hot-keys-sample; let counts fade; end a session whose time is over."""
+    server.hot_keys = None  # the Session, or None
+    last_us = clock.monotonic_now_us()
+
+    def follow(config: Any) -> None:
+        server.loop.sampling.sample(config.hot_keys_sample)
+
+    def fade() -> None:
+        nonlocal last_us
+        now = clock.monotonic_now_us()
+        server.loop.sampling.fade((now - last_us) / 1e6)
+        last_us = now
+        if server.hot_keys is not None:
+            _ = server.hot_keys.active
+
+    server.config.on_change("hot-keys-sample", follow)
+    follow(server.config)
+    server.cron.every(FADE_MS, fade)

@@ -1,0 +1,266 @@
+"""One run: connections are made and greeted, the engine's threads take them, and what they saw becomes a Result."""
+
+import errno
+import os
+import resource
+import select
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import NamedTuple
+
+from perf.benchmark.engine import Engine
+from perf.benchmark.histogram import Histogram
+from perf.benchmark.options import Options
+from perf.benchmark.replies import ReplyCounter
+from perf.benchmark.result import Result
+from perf.benchmark.templates import compile_template, pool
+
+CONNECT_SECONDS = 10.0
+LOOK_SECONDS = 0.25  # between two reports of progress
+SPARE_FILES = 64
+FAILURES = {
+    "closed": "the server closed a connection",
+    "not RESP": "a reply is no RESP",
+    "too many replies": "more replies than requests (a command that pushes, such as SUBSCRIBE or MONITOR?)",
+    "no answer": "requests were not answered within 10 seconds after the end",
+    "error reply": "error reply",
+}
+
+
+class BenchmarkFailed(Exception):
+    """No connection, a refused greeting, or a run that broke off; then `result` holds what was measured until then."""
+
+    def __init__(self, message: str, result: Result | None = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C; `result` holds what was measured until then."""
+
+    def __init__(self, result: Result) -> None:
+        super().__init__()
+        self.result = result
+
+
+class Progress(NamedTuple):
+    """A moment of a run, the warm-up included."""
+
+    seconds: float  # since the start
+    replies: int
+    errors: int
+    waited: float  # sum of latencies so far, us
+
+
+def encode(*words: bytes | str | int) -> bytes:
+    """A command as a RESP array of bulks."""
+    encoded = [word if isinstance(word, bytes) else str(word).encode() for word in words]
+    return b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%b\r\n" % (len(word), word) for word in encoded)
+
+
+def greeting(options: Options) -> list[bytes]:
+    """The commands that a connection begins with."""
+    commands = []
+    if options.password:
+        commands.append(encode("AUTH", *[options.user] * bool(options.user), options.password))
+    if options.protocol == 3:
+        commands.append(encode("HELLO", 3))
+    if options.database:
+        commands.append(encode("SELECT", options.database))
+    if options.tracking:
+        commands.append(encode("CLIENT", "TRACKING", "on"))
+    return commands
+
+
+def address(options: Options) -> str:
+    """How messages call the server."""
+    return options.unix_socket or f"{options.host}:{options.port}"
+
+
+def connect(options: Options) -> socket.socket:
+    try:
+        if options.unix_socket:
+            made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            made.settimeout(CONNECT_SECONDS)
+            made.connect(options.unix_socket)
+        else:
+            made = socket.create_connection((options.host, options.port), CONNECT_SECONDS)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise BenchmarkFailed(f"Could not connect to Redis at {address(options)}: {reason}") from None
+    return made
+
+
+def await_greeting(connection: socket.socket, commands: int) -> None:
+    """Wait for the replies to the greeting; BenchmarkFailed on an error among them."""
+    counter = ReplyCounter()
+    try:
+        while counter.replies < commands:
+            data = connection.recv(1 << 16)
+            if not data:
+                raise BenchmarkFailed("the server closed a connection before it had answered the greeting")
+            counter.feed(data)
+    except OSError as error:
+        raise BenchmarkFailed(f"the greeting failed: {error}") from None
+    if counter.errors:
+        raise BenchmarkFailed(f"Error from server: {counter.first_error.decode(errors='replace')}")
+
+
+def open_connections(options: Options, count: int) -> list[socket.socket]:
+    """Connected and greeted."""
+    allow_files(count)
+    commands = greeting(options)
+    opened: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            opened.append(connect(options))
+            if commands:
+                opened[-1].sendall(b"".join(commands))
+                if len(opened) == 1:
+                    await_greeting(opened[0], len(commands))  # a refusal is told before there are thousands
+        for connection in opened[1:] if commands else []:
+            await_greeting(connection, len(commands))
+    except BaseException:
+        for connection in opened:
+            connection.close()
+        raise
+    return opened
+
+
+def allow_files(connections: int) -> None:
+    """Raise this process's limit of open files if that many connections need it and it may."""
+    wanted = connections + SPARE_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
+
+
+# ---- the run
+
+
+def make_engine(options: Options) -> Engine:
+    sizes = options.sizes()
+    letters = pool(sizes)
+    key_format = options.key_format.encode()
+    kind, space, theta = options.keys()
+    commands = greeting(options)
+    return Engine(
+        templates=[
+            (compile_template(command, key_format, sizes, letters, options.space), weight)
+            for command, weight in options.commands()
+        ],
+        keys=(kind, space, theta),
+        sizes=sizes.native(),
+        pool=letters,
+        greeting=(b"", 0) if options.keep_alive else (b"".join(commands), len(commands)),
+        pipeline=options.pipeline,
+        threads=min(options.threads, options.clients),
+        keep_alive=options.keep_alive,
+        requests=options.total_requests(),
+        warmup=int(options.warmup * 1e9),
+        duration=int(options.duration * 1e9),
+        rate=options.rate,
+        poisson=options.arrivals == "poisson",
+        stop_at_error=options.stop_at_error,
+        seed=options.seed,
+    )
+
+
+def hand_over(engine: Engine, options: Options) -> None:
+    """Give each worker its share of the connections."""
+    threads = min(options.threads, options.clients)
+    shares = [options.clients // threads + (i < options.clients % threads) for i in range(threads)]
+    if not options.keep_alive:
+        allow_files(options.clients)
+        with open_connections(options, 1)[0] as first:  # tells the address, and whether the greeting is accepted
+            for share in shares:
+                engine.add_worker([first.fileno()] * share, options.poll)
+        return
+    opened = open_connections(options, options.clients)
+    for connection in opened:
+        connection.setblocking(False)
+    fds = [connection.detach() for connection in opened]
+    for share in shares:
+        engine.add_worker(fds[:share], options.poll)
+        del fds[:share]
+
+
+def watch(engine: Engine, progress: Callable[[Progress], None] | None) -> None:
+    """Start the threads and wait for their end; call `progress` four times a second."""
+    done_fd, write_fd = os.pipe()
+    began = time.monotonic()
+    try:
+        engine.start(write_fd)
+        running = engine.threads
+        while running:
+            if select.select([done_fd], [], [], LOOK_SECONDS if progress else None)[0]:
+                running -= len(os.read(done_fd, 4096))
+            elif progress:
+                replies, errors, waited = engine.progress()
+                progress(Progress(time.monotonic() - began, replies, errors, waited / 1e3))
+    finally:
+        engine.stop()
+        engine.join()
+        os.close(done_fd)
+        os.close(write_fd)
+
+
+def collect(engine: Engine, options: Options, python_seconds: float) -> Result:
+    titles = [command.title for command, _ in options.commands()]
+    latencies = engine.latencies()
+    whole = Histogram()
+    for each in latencies:
+        whole.merge(each)
+    totals = engine.totals()
+    settings = {name: value for name, value in asdict(options).items() if name != "password"}
+    return Result(
+        title=titles[0] if len(titles) == 1 else "mix " + ",".join(titles),
+        requests=whole.total,
+        seconds=totals["elapsed_ns"] / 1e9,
+        errors=totals["errors"],
+        first_error=engine.first_error().decode(errors="replace"),
+        cpu_seconds=totals["cpu_ns"] / 1e9 + python_seconds,
+        answered=engine.progress()[0],
+        latency=whole,
+        commands=dict(zip(titles, latencies, strict=True)),
+        sent_bytes=totals["sent_bytes"],
+        received_bytes=totals["received_bytes"],
+        offered_rate=options.rate,
+        unsent=totals["unsent"],
+        lag=engine.lag(),
+        settings=settings,
+    )
+
+
+def run(options: Options, progress: Callable[[Progress], None] | None = None) -> Result:
+    """Load the server as `options` say and return what was measured.
+
+    Blocks; the threads hold no GIL. Raises ValueError (options), BenchmarkFailed, Interrupted (on Ctrl-C). Error
+    replies are no failure: see Result.errors. Threads of the caller do not disturb the figures, but for the processors' sake.
+    """
+    options.check()
+    engine = make_engine(options)
+    hand_over(engine, options)
+    began = time.thread_time()
+    try:
+        watch(engine, progress)
+    except KeyboardInterrupt:
+        raise Interrupted(collect(engine, options, time.thread_time() - began)) from None
+    result = collect(engine, options, time.thread_time() - began)
+    failure, number = engine.failure()
+    if failure:
+        raise BenchmarkFailed(explain(failure, number, options, result), result)
+    return result
+
+
+def explain(failure: str, number: int, options: Options, result: Result) -> str:
+    text = FAILURES.get(failure) or f"the connection to {address(options)} failed: {os.strerror(number)}"
+    if failure == "system" and number == errno.ECONNRESET:
+        text = "the server closed a connection"
+    if failure == "error reply":
+        text = f"Error from server: {result.first_error}"
+    return text

@@ -64,10 +64,11 @@ def take(server: Any) -> Snapshot:
     fields: list[tuple[InfoField, str, Any]] = []
     lines: dict[str, str] = {}
     for section in SECTIONS.values():
+        subject = section.subject(server)
         for part in section.parts:
             if isinstance(part, InfoField):
-                if (part.metric or part.name in WANTED) and (part.shown is None or part.shown(server)):
-                    fields.append((part, section.name, part.read(server)))
+                if (part.metric or part.name in WANTED) and (part.shown is None or part.shown(subject)):
+                    fields.append((part, section.name, part.read(subject)))
             elif section.name not in AS_NUMBERS:
                 lines.update(part(server))
     config, entries = server.config, server.slowlog.entries

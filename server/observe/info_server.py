@@ -3,10 +3,11 @@
 import os
 import platform
 import sys
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 from server.observe import process
+from server.observe.memory_account import ALLOCATOR, Figures, ratio
 from server.registry import clock
 from server.registry.info import human, section
 from server.version import REDIS_VERSION, VERSION
@@ -88,84 +89,78 @@ clients.field(
 )
 
 # ---- memory
-memory = section("memory", "Memory")
+class Memory(NamedTuple):
+    """What the fields of the section read: the account, taken once, and the server for the rest."""
+
+    server: Any
+    figures: Figures
 
 
-def ratio(top: float, bottom: float) -> str:
-    """Two digits, 0.00 without a divisor."""
-    return f"{top / bottom:.2f}" if bottom else "0.00"
+memory = section("memory", "Memory", source=lambda server: Memory(server, server.memory.figures()))
 
 
-memory.field("used_memory", lambda s: s.memory.used, metric="memory_used_bytes")
-memory.field("used_memory_human", lambda s: human(s.memory.used))
-memory.field("used_memory_rss", lambda s: s.memory.resident, metric="memory_used_rss_bytes")
-memory.field("used_memory_rss_human", lambda s: human(s.memory.resident))
-memory.field("used_memory_peak", lambda s: max(s.memory.peak, s.memory.used), metric="memory_used_peak_bytes")
-memory.field("used_memory_peak_human", lambda s: human(max(s.memory.peak, s.memory.used)))
-memory.field("used_memory_peak_perc", lambda s: f"{s.memory.used * 100 / max(s.memory.peak, 1):.2f}%")
-memory.field("used_memory_overhead", lambda s: s.memory.overhead, metric="memory_used_overhead_bytes")
-memory.field("used_memory_startup", lambda s: s.memory.startup, metric="memory_used_startup_bytes")
-memory.field("used_memory_dataset", lambda s: s.memory.dataset, metric="memory_used_dataset_bytes")
+def account(name: str, read: Callable[[Figures], Any], metric: str = "") -> None:
+    """A field that shows a figure of the account; a ratio has two digits."""
+
+    def shown(m: Memory) -> Any:
+        value = read(m.figures)
+        return f"{value:.2f}" if isinstance(value, float) else value
+
+    memory.field(name, shown, metric=metric)
+
+
+def sized(name: str, read: Callable[[Memory], int], metric: str = "") -> None:
+    """A size, and the same for people to read as `<name>_human`."""
+    memory.field(name, read, metric=metric)
+    memory.field(f"{name}_human", lambda m: human(read(m)))
+
+
+sized("used_memory", lambda m: m.figures.used, "memory_used_bytes")
+sized("used_memory_rss", lambda m: m.figures.resident, "memory_used_rss_bytes")
+sized("used_memory_peak", lambda m: m.figures.peak, "memory_used_peak_bytes")
+memory.field("used_memory_peak_perc", lambda m: f"{m.figures.peak_percent:.2f}%")
+account("used_memory_overhead", lambda f: f.overhead, "memory_used_overhead_bytes")
+account("used_memory_startup", lambda f: f.startup, "memory_used_startup_bytes")
+account("used_memory_dataset", lambda f: f.dataset, "memory_used_dataset_bytes")
+memory.field("used_memory_dataset_perc", lambda m: f"{m.figures.dataset_percent:.2f}%")
+account("allocator_allocated", lambda f: f.allocated, "allocator_allocated_bytes")
+account("allocator_active", lambda f: f.active, "allocator_active_bytes")
+account("allocator_resident", lambda f: f.allocator_resident, "allocator_resident_bytes")
+sized("total_system_memory", lambda m: process.machine_memory(), "total_system_memory_bytes")
+memory.field("used_memory_lua", lambda m: m.server.scripting.scripts.vm_memory, metric="memory_used_lua_bytes")
+memory.field("used_memory_vm_eval", lambda m: m.server.scripting.scripts.vm_memory, metric="memory_used_vm_eval_bytes")
+memory.field("used_memory_lua_human", lambda m: human(m.server.scripting.scripts.vm_memory))
+account("used_memory_scripts_eval", lambda f: f.eval_scripts, "memory_used_scripts_eval_bytes")
+memory.field("number_of_cached_scripts", lambda m: len(m.server.scripting.scripts), metric="number_of_cached_scripts")
+memory.field("number_of_functions", lambda m: len(m.server.scripting.functions.functions), metric="number_of_functions")
+memory.field("number_of_libraries", lambda m: len(m.server.scripting.functions.libraries), metric="number_of_libraries")
 memory.field(
-    "used_memory_dataset_perc", lambda s: f"{s.memory.dataset * 100 / max(1, s.memory.used - s.memory.startup):.2f}%"
-)
-memory.field("allocator_allocated", lambda s: s.keyspace.allocator()["allocated"], metric="allocator_allocated_bytes")
-memory.field("allocator_active", lambda s: s.keyspace.allocator()["active"], metric="allocator_active_bytes")
-memory.field("allocator_resident", lambda s: s.keyspace.allocator()["resident"], metric="allocator_resident_bytes")
-memory.field("total_system_memory", lambda s: process.machine_memory(), metric="total_system_memory_bytes")
-memory.field("total_system_memory_human", lambda s: human(process.machine_memory()))
-memory.field("used_memory_lua", lambda s: s.scripting.scripts.vm_memory, metric="memory_used_lua_bytes")
-memory.field("used_memory_vm_eval", lambda s: s.scripting.scripts.vm_memory, metric="memory_used_vm_eval_bytes")
-memory.field("used_memory_lua_human", lambda s: human(s.scripting.scripts.vm_memory))
-memory.field("used_memory_scripts_eval", lambda s: s.scripting.scripts.memory, metric="memory_used_scripts_eval_bytes")
-memory.field("number_of_cached_scripts", lambda s: len(s.scripting.scripts), metric="number_of_cached_scripts")
-memory.field("number_of_functions", lambda s: len(s.scripting.functions.functions), metric="number_of_functions")
-memory.field("number_of_libraries", lambda s: len(s.scripting.functions.libraries), metric="number_of_libraries")
-memory.field(
-    "used_memory_vm_functions", lambda s: s.scripting.functions.vm_memory, metric="memory_used_vm_functions_bytes"
-)
-memory.field("used_memory_vm_total", lambda s: s.scripting.vm_memory, metric="memory_used_vm_total")
-memory.field("used_memory_vm_total_human", lambda s: human(s.scripting.vm_memory))
-memory.field("used_memory_functions", lambda s: s.scripting.functions.memory, metric="memory_used_functions_bytes")
-memory.field("used_memory_scripts", lambda s: s.scripting.memory, metric="memory_used_scripts_bytes")
-memory.field("used_memory_scripts_human", lambda s: human(s.scripting.memory))
-memory.field("maxmemory", lambda s: s.config.maxmemory, metric="memory_max_bytes")
-memory.field("maxmemory_human", lambda s: human(s.config.maxmemory))
-memory.field("maxmemory_policy", lambda s: s.config.maxmemory_policy)
-memory.field(
-    "allocator_frag_ratio",
-    lambda s: ratio(s.keyspace.allocator()["active"], s.keyspace.allocator()["allocated"]),
-    metric="allocator_frag_ratio",
-)
-memory.field(
-    "allocator_frag_bytes",
-    lambda s: s.keyspace.allocator()["active"] - s.keyspace.allocator()["allocated"],
-    metric="allocator_frag_bytes",
-)
-memory.field(
-    "allocator_rss_ratio",
-    lambda s: ratio(s.keyspace.allocator()["resident"], s.keyspace.allocator()["active"]),
-    metric="allocator_rss_ratio",
-)
-memory.field(
-    "allocator_rss_bytes",
-    lambda s: s.keyspace.allocator()["resident"] - s.keyspace.allocator()["active"],
-    metric="allocator_rss_bytes",
-)
-memory.field("rss_overhead_ratio", lambda s: ratio(s.memory.resident, s.keyspace.allocator()["resident"]))
-memory.field("rss_overhead_bytes", lambda s: s.memory.resident - s.keyspace.allocator()["resident"])
-memory.field(
-    "mem_fragmentation_ratio", lambda s: ratio(s.memory.resident, s.memory.used), metric="mem_fragmentation_ratio"
-)
-memory.field("mem_fragmentation_bytes", lambda s: s.memory.resident - s.memory.used, metric="mem_fragmentation_bytes")
-memory.field("mem_not_counted_for_evict", 0, metric="mem_not_counted_for_eviction_bytes")
-memory.field("mem_replication_backlog", 0, metric="mem_replication_backlog_bytes")
-memory.field("mem_total_replication_buffers", 0, metric="mem_total_replication_buffers_bytes")
-memory.field("mem_clients_slaves", 0, metric="mem_clients_slaves")
-memory.field("mem_clients_normal", lambda s: s.memory.clients, metric="mem_clients_normal")
-memory.field("mem_cluster_links", 0, metric="mem_cluster_links_bytes")
-memory.field("mem_aof_buffer", lambda s: len(s.aof.buffer), metric="mem_aof_buffer_bytes")
-memory.field("mem_allocator", "remus-slab")
+    "used_memory_vm_functions", lambda m: m.server.scripting.functions.vm_memory,
+    metric="memory_used_vm_functions_bytes",
+)  # fmt: skip
+sized("used_memory_vm_total", lambda m: m.server.scripting.vm_memory, "memory_used_vm_total")
+account("used_memory_functions", lambda f: f.functions, "memory_used_functions_bytes")
+sized("used_memory_scripts", lambda m: m.figures.eval_scripts + m.figures.functions, "memory_used_scripts_bytes")
+sized("maxmemory", lambda m: m.server.config.maxmemory, "memory_max_bytes")
+memory.field("maxmemory_policy", lambda m: m.server.config.maxmemory_policy)
+account("allocator_frag_ratio", lambda f: ratio(f.active, f.allocated), "allocator_frag_ratio")
+account("allocator_frag_bytes", lambda f: f.active - f.allocated, "allocator_frag_bytes")
+account("allocator_rss_ratio", lambda f: ratio(f.allocator_resident, f.active), "allocator_rss_ratio")
+account("allocator_rss_bytes", lambda f: f.allocator_resident - f.active, "allocator_rss_bytes")
+account("rss_overhead_ratio", lambda f: ratio(f.resident, f.allocator_resident))
+account("rss_overhead_bytes", lambda f: f.resident - f.allocator_resident)
+account("mem_fragmentation_ratio", lambda f: ratio(f.resident, f.used), "mem_fragmentation_ratio")
+account("mem_fragmentation_bytes", lambda f: f.resident - f.used, "mem_fragmentation_bytes")
+account("mem_not_counted_for_evict", lambda f: f.not_counted_for_evict, "mem_not_counted_for_eviction_bytes")
+account("mem_replication_backlog", lambda f: f.backlog, "mem_replication_backlog_bytes")
+account("mem_total_replication_buffers", lambda f: f.replication_buffers, "mem_total_replication_buffers_bytes")
+account("mem_clients_slaves", lambda f: f.clients_replicas, "mem_clients_slaves")
+account("mem_clients_normal", lambda f: f.clients_normal, "mem_clients_normal")
+account("mem_cluster_links", lambda f: f.cluster_links, "mem_cluster_links_bytes")
+account("mem_aof_buffer", lambda f: f.aof_buffer, "mem_aof_buffer_bytes")
+memory.field("mem_allocator", ALLOCATOR)
 memory.field("active_defrag_running", 0, metric="active_defrag_running")
-memory.field("lazyfree_pending_objects", lambda s: s.keyspace.lazyfree.pending, metric="lazyfree_pending_objects")
-memory.field("lazyfreed_objects", lambda s: s.keyspace.lazyfree.freed, metric="lazyfreed_objects")
+memory.field(
+    "lazyfree_pending_objects", lambda m: m.server.keyspace.lazyfree.pending, metric="lazyfree_pending_objects"
+)
+memory.field("lazyfreed_objects", lambda m: m.server.keyspace.lazyfree.freed, metric="lazyfreed_objects")

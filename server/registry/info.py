@@ -3,8 +3,9 @@
     memory = section("memory", "Memory")
     memory.field("used_memory", lambda s: s.memory.used, metric="memory_used_bytes")
 
-`read` gets the server. INFO prints the value with str(), floats must come formatted as Redis formats them. A family
-yields lines of its own (db0:..., cmdstat_...). A field whose part is not built shows the value an idle part would show.
+`read` gets the server, or what the section's `source` makes of it once for all its fields. INFO prints the value with
+str(), floats must come formatted as Redis formats them. A family yields lines of its own (db0:..., cmdstat_...). A
+field whose part is not built shows the value an idle part would show.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -36,6 +37,7 @@ class Section:
     default: bool = True
     in_all: bool = True
     parts: list[InfoField | Callable[[Any], Iterable[tuple[str, str]]]] = field(default_factory=list)
+    source: Read | None = None  # server -> what fields read, if not the server itself
 
     def field(
         self,
@@ -56,13 +58,18 @@ class Section:
         self.parts.append(lines)
         return lines
 
+    def subject(self, server: Any) -> Any:
+        """What the fields' readers get."""
+        return self.source(server) if self.source is not None else server
+
     def lines(self, server: Any) -> Iterator[tuple[str, str]]:
         """What INFO prints, in order."""
+        subject = self.subject(server)
         for part in self.parts:
             if not isinstance(part, InfoField):
                 yield from part(server)
-            elif part.shown is None or part.shown(server):
-                yield part.name, str(part.read(server))
+            elif part.shown is None or part.shown(subject):
+                yield part.name, str(part.read(subject))
 
 
 SECTIONS: dict[str, Section] = {}
@@ -71,9 +78,11 @@ ORDER = ("server", "clients", "memory", "persistence", "stats", "replication", "
          "errorstats", "latencystats", "cluster", "keyspace")
 
 
-def section(name: str, title: str, *, default: bool = True, in_all: bool = True) -> Section:
+def section(
+    name: str, title: str, *, default: bool = True, in_all: bool = True, source: Read | None = None
+) -> Section:
     """Declare a section."""
-    return SECTIONS.setdefault(name, Section(name, title, default, in_all))
+    return SECTIONS.setdefault(name, Section(name, title, default, in_all, source=source))
 
 
 def chosen(names: Iterable[str]) -> list[Section]:

@@ -52,13 +52,13 @@ def collections(count: int) -> Iterator[tuple[str, Commands]]:
     yield "a hash that shrank", [("HSET", "k", *flat(names, values)), *(("HDEL", "k", name) for name in names[1:])]
     yield "a sorted set", [("ZADD", "k", *flat(list(range(count)), names))]
     yield "a sorted set of long members", [("ZADD", "k", n % 7, name) for n, name in enumerate(long)]
-    yield "a geo index", [("GEOADD", "k", *flat([n % 180 for n in range(count)], [n % 80 for n in range(count)], names))]
+    yield "a geo index", [("GEOADD", "k", n % 180, n % 80, name) for n, name in enumerate(names)]
     yield "a stream", [("XADD", "k", "*", "f", name, "g", "x" * 30) for name in names]
-    yield "a trimmed stream", [("XADD", "k", "*", "f", name) for name in long] + [("XTRIM", "k", "MAXLEN", count // 2 + 1)]
+    yield "a trimmed stream", [*(("XADD", "k", "*", "f", name) for name in long), ("XTRIM", "k", "MAXLEN", count // 2)]
     yield "a stream with groups", [
         *(("XADD", "k", "*", "f", name) for name in names),
         *(("XGROUP", "CREATE", "k", f"g{n}", 0) for n in range(3)),
-        *(("XREADGROUP", "GROUP", "g1", f"consumer{n}", "COUNT", count // 4 + 1, "STREAMS", "k", ">") for n in range(5)),
+        *(("XREADGROUP", "GROUP", "g1", f"c{n}", "COUNT", count // 4 + 1, "STREAMS", "k", ">") for n in range(5)),
     ]
     yield "a copy", [("ZADD", "t", *flat(list(range(count)), names)), ("COPY", "t", "k"), ("DEL", "t")]
     yield "a result", [("SADD", "t", *names), ("SUNIONSTORE", "k", "t"), ("DEL", "t")]
@@ -78,7 +78,7 @@ def allocated(raw):
 
     raw.pipeline([("SET", f"filler{n}", n) for n in range(100)])     # so that the table neither grows nor shrinks
     raw.pipeline([("SETEX", "filler", 1000, 1)])
-    raw.pipeline([("XADD", "t", "*", "field", "x" * 100)] * 100 + [("DEL", "t")])        # what compression keeps for good
+    raw.pipeline([("XADD", "t", "*", "field", "x" * 100)] * 100 + [("DEL", "t")])      # what compression keeps
     return figure
 
 

@@ -1,0 +1,74 @@
+"""MEMORY DOCTOR: what is unusual about a server's memory, and what can be done about it.
+
+When a remark is made, its heading, and the lines around the remarks are Redis's, so that scripts which look for them
+find them. RSS is judged without what the interpreter took before there were any data.
+"""
+
+from collections.abc import Iterator
+
+from server.observe.memory_account import ALLOCATOR, Figures, ratio
+
+LITTLE = 5 << 20                       # bytes: below, ratios say nothing
+MUCH = 10 << 20                        # bytes that are worth a remark
+CLIENT_MUCH = 200 << 10                # bytes per client, on average
+SCRIPTS_MANY = 1000
+
+NOTHING = ("Hi Sam, I can't find any memory issue in your instance. "
+           "I can only account for what occurs on this base.\n")
+EMPTY = ("Hi Sam, this instance is empty or is using very little memory, my issues detector can't be used in these "
+         "conditions. Ask again when there is something in it: until then ratios mean nothing.\n")
+BEGIN = "Sam, I detected a few issues in this Redis instance memory implants:\n\n"
+END = "I'm here to keep you safe, Sam. I want to help you.\n"
+
+PEAK = ("Peak memory: In the past this instance used more than 150% the memory that is currently using. What was freed "
+        "is used again before the system is asked for more, so this is harmless, but the resident size may stay high. "
+        "MEMORY PURGE gives back what can be given back; only a restart gives back everything.")
+HIGH_RSS = ("High total RSS: This instance has a memory fragmentation and RSS overhead greater than 1.4: the process "
+            "holds much more than its data need. Mostly that is left from a peak (see whether there is a remark about "
+            "one above), or from deleting values of very different sizes. The allocator is \"%s\".")
+FRAGMENTATION = ("High allocator fragmentation: This instance has an allocator external fragmentation greater than "
+                 "1.1: pages are only partly in use, mostly after many keys were deleted. They fill again with values "
+                 "of the same sizes; a restart from an RDB file packs everything anew. MALLOC-STATS shows the size "
+                 "classes.")
+ALLOCATOR_RSS = ("High allocator RSS overhead: This instance has an RSS memory overhead is greater than 1.1: the "
+                 "allocator holds pages that nothing is in, mostly after a peak. MEMORY PURGE gives them back.")
+PROCESS_RSS = ("High process RSS overhead: This instance has non-allocator RSS memory overhead is greater than 1.1: "
+               "memory outside of the keyspace has grown. Look at clients (CLIENT LIST: tot-mem), scripts and "
+               "functions (INFO memory: used_memory_vm_total).")
+REPLICAS = ("Big replica buffers: The replica output buffers in this instance are greater than 10MB for each replica "
+            "(on average). Some replica does not take in what it is sent, because it is slow or its network is: INFO "
+            "replication shows lags, CLIENT LIST TYPE replica the buffers.")
+CLIENTS = ("Big client buffers: The clients output buffers in this instance are greater than 200K per client (on "
+           "average). Clients do not read what they asked for or subscribed to, or send very large commands and "
+           "pipelines. CLIENT LIST shows which (omem, qbuf).")
+SCRIPTS = ("Many scripts: There seem to be many cached scripts in this instance (more than 1000). Scripts should get "
+           "what varies as KEYS and ARGV, and be called with EVALSHA; SCRIPT FLUSH empties the cache.")
+
+
+def remarks(f: Figures, clients: int, scripts: int) -> Iterator[str]:
+    """What is to be said. clients: connected ones; scripts: how many are cached."""
+    resident = f.resident - f.resident_at_start
+    if f.peak > 1.5 * f.used:
+        yield PEAK
+    if ratio(resident, f.used) > 1.4 and resident - f.used > MUCH:
+        yield HIGH_RSS % ALLOCATOR
+    if ratio(f.active, f.allocated) > 1.1 and f.active - f.allocated > MUCH:
+        yield FRAGMENTATION
+    if ratio(f.allocator_resident, f.active) > 1.1 and f.allocator_resident - f.active > MUCH:
+        yield ALLOCATOR_RSS
+    if ratio(resident, f.allocator_resident) > 1.1 and resident - f.allocator_resident > MUCH:
+        yield PROCESS_RSS
+    if f.replicas and f.clients_replicas > MUCH:
+        yield REPLICAS
+    if f.clients_normal > CLIENT_MUCH * max(1, clients - f.replicas):
+        yield CLIENTS
+    if scripts > SCRIPTS_MANY:
+        yield SCRIPTS
+
+
+def report(f: Figures, clients: int, scripts: int) -> str:
+    """The whole text."""
+    if f.used < LITTLE:
+        return EMPTY
+    found = list(remarks(f, clients, scripts))
+    return BEGIN + "".join(f" * {text}\n\n" for text in found) + END if found else NOTHING

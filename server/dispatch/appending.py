@@ -8,6 +8,7 @@ from typing import Any
 
 from server.dispatch import conditions, saving
 from server.dispatch.gates import gate
+from server.dispatch.group_commit import GroupCommit
 from server.dispatch.replay import Replay
 from server.dispatch.shutdown import CannotStop
 from server.persistence import aof_load
@@ -39,6 +40,7 @@ class Appending:
     def __init__(self, server: Any) -> None:
         self._server = server
         self.aof: AppendOnlyFile = server.aof
+        self.group_commit = GroupCommit(server.loop)
         self._subscribed = False
         self._refuses = False
 
@@ -49,11 +51,13 @@ class Appending:
             propagation = self._server.propagation
             (propagation.subscribe if wanted else propagation.unsubscribe)(self.append)
             self._subscribed = wanted
+        self._server.loop.attend(self.group_commit, wanted and self._server.config.appendfsync == "always")
         self.check_health()
 
     def append(self, wire: bytes) -> None:
         """A turn's commands."""
         self.aof.append(wire)
+        self.group_commit.sync_us = self.aof.sync_us
         if self.aof.write_error or self._refuses:
             self.check_health()
 
@@ -84,6 +88,7 @@ class Appending:
         """appendfsync."""
         if config.appendfsync == "always":
             self.aof.background.drain()
+        self.follow()
 
     # ---- shutting down
     def may_stop(self, words: frozenset[str]) -> None:
@@ -135,7 +140,7 @@ def wire(server: Any) -> None:
 
 def reset_statistics(server: Any) -> None:
     """CONFIG RESETSTAT."""
-    server.aof.delayed_syncs = 0
+    server.aof.delayed_syncs = server.aof.spent_us = 0
     server.aof_rewrite.count = server.aof_rewrite.failures = 0
 
 

@@ -321,7 +321,7 @@ def lane_lines(s: Any) -> Iterator[tuple[str, str]]:
 
 
 debug = section("debug", "Debug", default=False, in_all=False)
-debug.field("eventloop_duration_aof_sum", 0)
+debug.field("eventloop_duration_aof_sum", lambda s: s.aof.spent_us)
 debug.field("eventloop_duration_cron_sum", lambda s: s.cron.spent_us)
 debug.field("eventloop_duration_max", lambda s: s.loop.longest_us)
 debug.field("fast_path_commands", lambda s: s.loop.fast_commands)

@@ -31,6 +31,7 @@ OFF, ON, WAIT_REWRITE = "off", "on", "wait-rewrite"
 POSTPONE_SECONDS = 2        # everysec: how long a write waits for a slow sync
 LOG_ERROR_SECONDS = 30      # between two lines about failing writes
 NO_SPACE = 28
+AVERAGE_OF = 8              # syncs
 
 
 class BackgroundSync:
@@ -136,6 +137,8 @@ class AppendOnlyFile:
         self.delayed_syncs = 0              # aof_delayed_fsync
         self.write_error = 0                # errno of the last write, 0 when it succeeded
         self.timestamp = 0                  # the last #TS: written
+        self.spent_us = 0                   # in append(), altogether (eventloop_duration_aof_sum)
+        self.sync_us = 0                    # what a sync under `always` takes, on the average of the last ones
         self._logged_error = 0
         self.now: Callable[[], int] = lambda: clock.unix_ms() // 1000
         self.has_child: Callable[[], bool] = lambda: False          # any forked child: it loads the disk
@@ -183,11 +186,13 @@ class AppendOnlyFile:
         """The commands of a turn, from propagation: write them, and sync as configured. Complexity: O(bytes)."""
         if self.state == OFF or (self.state == WAIT_REWRITE and not self.collects()):
             return
+        started = time.monotonic_ns()
         if self.config.aof_timestamp_enabled and self.timestamp < self.now():
             self.timestamp = self.now()
             self.buffer += b"#TS:%d\r\n" % self.timestamp
         self.buffer += wire
         self.flush()
+        self.spent_us += (time.monotonic_ns() - started) // 1000
 
     def flush(self, force: bool = False) -> None:
         """Write the buffer, unless a slow sync is to be waited for and `force` is not given."""
@@ -291,8 +296,10 @@ class AppendOnlyFile:
                     error.strerror)
                 self.exit(1)
                 return
+            took = time.monotonic_ns() - started
+            self.sync_us += (took // 1000 - self.sync_us) // AVERAGE_OF
             if self.server.latency.threshold_ms:
-                self.server.latency.add("aof-fsync-always", (time.monotonic_ns() - started) // 1_000_000)
+                self.server.latency.add("aof-fsync-always", took // 1_000_000)
             self.synced_size = self.incr_size
             self.last_sync = now
         elif policy == "everysec" and now > self.last_sync:

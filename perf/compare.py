@@ -7,10 +7,10 @@
     ./dev bench --readme                                     the table in README.md, made anew in about ten minutes
     ./dev bench micro                                        parts of the server by themselves: see perf/micro
 
-Parts: load (processor time per request, rate, latencies under redis-benchmark), memory (bytes per item), start (time to
-the first PONG, empty memory), disk (SAVE, and loading an RDB file and an append only file), idle (what idle clients
-cost). Needs redis-benchmark and a peer (Debian: redis-tools, redis-server). Ratios are ours / peer: below 1 is better,
-but for requests/s.
+Parts: load (processor time per request, rate, latencies under redis-benchmark), latency (p99 and p99.9 at half the
+peak rate, open loop, under remus-benchmark), memory (bytes per item), start (time to the first PONG, empty memory),
+disk (SAVE, and loading an RDB file and an append only file), idle (what idle clients cost). Needs redis-benchmark and a
+peer (Debian: redis-tools, redis-server). Ratios are ours / peer: below 1 is better, but for requests/s.
 
 The exit status is 1 when a figure is worse than at the last run of this machine by more than the tolerance.
 """
@@ -24,12 +24,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from perf import goals, idle, load, memory, readme, results, startup, tables
+from perf import goals, idle, latency, load, memory, readme, results, startup, tables
+from perf.benchmark.session import BenchmarkFailed
 from perf.results import Figure
 from perf.server_under_test import ServerFailed, ServerUnderTest
 
-PARTS = ("load", "memory", "start", "disk", "idle")
-README_PARTS = ("start", "memory", "load")
+PARTS = ("load", "latency", "memory", "start", "disk", "idle")
+README_PARTS = ("start", "memory", "latency", "load")
 README_MINUTES = 10.0
 OURS = shlex.join([sys.executable, str(results.ROOT / "remus_server.py")])
 
@@ -112,6 +113,8 @@ def measured(given: argparse.Namespace, start: Callable[..., ServerUnderTest]) -
     if "idle" in given.parts:
         clients = max(10, int(given.idle_clients * min(1.0, given.scale)))
         yield idle.measure(start, clients, max(1.0, given.idle_seconds * min(1.0, given.scale)))
+    if "latency" in given.parts:
+        yield from latency.measure(start, given.io_threads, load_options(given))
     if "load" in given.parts:
         left = max(0.01, (ends - time.monotonic()) / 60) if given.minutes else 0.0
         sweep = load.Sweep(given.tests, given.pipeline, given.io_threads, load_options(given), start, say, left)
@@ -131,11 +134,11 @@ def settings(given: argparse.Namespace, peer_version: str) -> dict[str, Any]:
 
 def show(figures: list[Figure], as_markdown: bool) -> None:
     """The tables, in text, and in markdown when wanted."""
-    for rows in (tables.load_rows(figures), tables.other_rows(figures)):
+    for rows in (tables.load_rows(figures), tables.latency_rows(figures), tables.other_rows(figures)):
         if rows:
             print("\n" + tables.text(rows))
     if as_markdown:
-        for rows in (tables.ratio_rows(figures), tables.other_rows(figures)):
+        for rows in (tables.ratio_rows(figures), tables.latency_rows(figures), tables.other_rows(figures)):
             if rows:
                 print("\n" + tables.markdown(rows))
 
@@ -169,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
         for found in measured(given, start):
             progress(found)
             figures += found
-    except ServerFailed as error:
+    except (ServerFailed, BenchmarkFailed) as error:
         show(figures, given.markdown)  # what there is; a run that broke off is not kept
         print(error, file=sys.stderr)
         return 2

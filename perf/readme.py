@@ -9,14 +9,13 @@ from perf.results import Figure
 
 BEGIN = "<!-- perf: made by ./dev bench --readme -->"
 END = "<!-- perf: end -->"
-MEASURED_ONCE = ("memory", "start", "latency")
 
 
 def section(figures: Iterable[Figure], settings: dict[str, Any]) -> str:
     """The words and tables for these figures, without the markers."""
     found = list(figures)
     parts = [about(settings)]
-    for rows in (tables.ratio_rows(found), tables.other_rows(f for f in found if f.part in MEASURED_ONCE)):
+    for rows in (tables.ratio_rows(found), tables.latency_rows(found), tables.other_rows(found)):
         if rows:
             parts.append(tables.markdown(rows))
     return "\n\n".join(parts)
@@ -30,7 +29,8 @@ def about(settings: dict[str, Any]) -> str:
         "and load generator share the processors. Each cell is *processor time per request / requests per second*, "
         "ours divided by the peer's: the first is better below 1, the second above. The peer has one I/O thread in "
         "every column. Rates at depth 16 and 50 are held down by redis-benchmark, which then needs more processor "
-        "than the server."
+        "than the server. Latencies are those of an open loop: all servers are offered the same rate, half of what the "
+        "slowest can do."
     )
 
 

@@ -35,11 +35,26 @@ def load_rows(figures: Iterable[Figure]) -> Rows:
     return rows if len(rows) > 1 else []
 
 
+def latency_rows(figures: Iterable[Figure]) -> Rows:
+    """One row for each test under an open loop; empty when nothing was."""
+    by_name: dict[str, dict[str, Figure]] = {}
+    for figure in figures:
+        if figure.part == "latency":
+            by_name.setdefault(figure.name, {})[figure.what] = figure
+    rows = [["half the peak rate", "p50 ms", "peer", "ratio", "p99 ms", "peer", "ratio", "p99.9 ms", "peer", "ratio"]]
+    for name, found in by_name.items():
+        row = [name.replace(" io-threads=", ", io-threads ")]
+        for what in ("p50 ms", "p99 ms", "p99.9 ms"):
+            row += [number(found[what].ours), number(found[what].peer), f"{found[what].ratio:.2f}"]
+        rows.append(row)
+    return rows if len(rows) > 1 else []
+
+
 def other_rows(figures: Iterable[Figure]) -> Rows:
-    """Memory, start-up and idle cost, one figure a row."""
+    """Memory, start-up, files and idle cost, one figure a row."""
     rows = [["what", "unit", "ours", "peer", "ratio"]]
     for figure in figures:
-        if figure.part != "load":
+        if figure.part not in ("load", "latency"):
             rows.append([figure.name, figure.what, number(figure.ours), number(figure.peer), f"{figure.ratio:.2f}"])
     return rows if len(rows) > 1 else []
 

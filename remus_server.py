@@ -53,6 +53,14 @@ def check_aof() -> int:
     return check_main()
 
 
+def benchmark() -> int:
+    """`remus-benchmark` on the command line; the exit code."""
+    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
+    from perf.benchmark.command_line import main as benchmark_main
+
+    return benchmark_main()
+
+
 class RemusServer:
     """A running server process. `stop()` it, or use it in a `with`; the interpreter's end stops it, too."""
 

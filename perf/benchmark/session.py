@@ -240,7 +240,7 @@ def run(options: Options, progress: Callable[[Progress], None] | None = None) ->
     """Load the server as `options` say and return what was measured.
 
     Blocks; the threads hold no GIL. Raises ValueError (options), BenchmarkFailed, Interrupted (on Ctrl-C). Error
-    replies are no failure: see Result.errors. Threads of the caller do not disturb the figures, but for the processors' sake.
+    replies are no failure: see Result.errors. What other threads of the caller do is not counted as ours.
     """
     options.check()
     engine = make_engine(options)

@@ -40,10 +40,10 @@ def parse_sizes(given: int | str) -> Sizes:
 
 def _sizes(text: str) -> Sizes:
     if text.startswith("lognormal:"):
-        median, sigma, *most = map(float, text.split(":")[1:])
-        if median < 1 or not 0 <= sigma <= 10 or len(most) > 1:
+        median, sigma, *limits = map(float, text.split(":")[1:])
+        if median < 1 or not 0 <= sigma <= 10 or len(limits) > 1:
             raise ValueError
-        limit = most[0] if most else min(median * math.exp(5 * sigma), LARGEST)
+        limit = limits[0] if limits else min(median * math.exp(5 * sigma), LARGEST)
         return Sizes("lognormal", 1, math.ceil(limit), math.log(median), sigma)
     if ":" in text:
         choices = [(float(weight), int(size)) for size, _, weight in (part.partition(":") for part in text.split(","))]

@@ -19,7 +19,7 @@ class RdbReader:
     def __init__(
         self, keyspace: Keyspace, data: Any, start: int = 0, *, on_field: Callable[[bytes, bytes], None],
         on_library: Callable[[bytes], None], checksum: bool = True, drop_expired: bool = True, replace: bool = False,
-        delay_us: int = 0, on_database: Callable[[int], None] | None = None,
+        delay_us: int = 0, on_database: Callable[[int], None] | None = None, trusted: bool = True,
     ) -> None: ...
     @property
     def position(self) -> int: ...

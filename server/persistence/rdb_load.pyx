@@ -39,17 +39,18 @@ cdef class RdbReader:
     (an append only file may go on there).
 
     data is a buffer, start where in it the file begins. on_field(name, value) hears of AUX fields, on_library(source)
-    of function libraries. BadFile when something is wrong: what was loaded stays. Complexity: O(N) in all.
+    of function libraries. trusted: compact encodings are not searched for duplicates; all else is checked. BadFile when
+    something is wrong: what was loaded stays. Complexity: O(N) in all.
     """
 
     def __cinit__(self, Keyspace keyspace, data, size_t start=0, *, on_field, on_library, bint checksum=True,
-                  bint drop_expired=True, bint replace=False, int64_t delay_us=0, on_database=None):
+                  bint drop_expired=True, bint replace=False, int64_t delay_us=0, on_database=None, bint trusted=True):
         PyObject_GetBuffer(data, &self.view, PyBUF_SIMPLE)
         self.viewed = True
         if start > <size_t>self.view.len:
             start = self.view.len
         input_init(&self.input, <char*>self.view.buf + start, self.view.len - start)
-        self.input.trusted = True
+        self.input.trusted = trusted
         self.summed = self.input.p
         self.crc = 0
         self.checksum = checksum

@@ -1,0 +1,133 @@
+"""Damaged RDB files: one is refused with a reason, or gives keys that can be read, changed, written and freed.
+
+Files hold a few keys of every type, historic encodings too, and what stands between keys: times, accesses, databases,
+AUX fields, functions. The checksum is not looked at, or no mutation would come far. With REMUS_FUZZ_FILES, a folder,
+the files in it are mutated as well. REMUS_FUZZ_ROUNDS says how many mutations (2000); the seed is printed.
+"""
+
+import os
+import random
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.keyspace.database import Keyspace
+from server.keyspace.digest import keyspace_digest
+from server.persistence.command_writer import CommandWriter
+from server.persistence.object_reader import BadPayload
+from server.persistence.rdb_load import BadFile, RdbReader
+from server.persistence.rdb_save import RdbWriter
+from tests.fuzz.test_restore import KEY, ROUNDS, change, length, mutated, some_payload, string, use
+
+DATABASES = 16
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    seed = random.randrange(2**32)
+    print("seed", seed)
+    return random.Random(seed)
+
+
+def between(chance: random.Random) -> bytes:
+    """What may stand before a key."""
+    return chance.choice((
+        b"", b"", b"\xfc" + struct.pack("<q", chance.choice((1, 33177117420000))),
+        b"\xfd" + struct.pack("<i", chance.choice((1, 2**31 - 1))),
+        b"\xf9" + bytes([chance.randrange(256)]), b"\xf8" + length(chance.randrange(100000)),
+        b"\xfe" + length(chance.randrange(3)), b"\xfb" + length(chance.randrange(70)) + length(1),
+        b"\xfa" + string(b"name") + string(b"value"), b"\xf5" + string(b"#!lua name=lib\n"),
+    ))
+
+
+def some_file(chance: random.Random, db: Any) -> bytes:
+    """A good file of a few keys."""
+    data = b"REDIS%04d" % chance.choice((9, 10, 11))
+    for number in range(chance.choice((1, 1, 2, 4))):
+        kind_and_value = some_payload(chance, db)
+        data += between(chance) + kind_and_value[:1] + string(b"key:%d" % number) + kind_and_value[1:]
+    return data + b"\xff" + bytes(8)
+
+
+def folder_files() -> list[bytes]:
+    """Files that somebody else has."""
+    folder = os.environ.get("REMUS_FUZZ_FILES")
+    return [path.read_bytes() for path in sorted(Path(folder).glob("*.rdb"))] if folder else []
+
+
+def load(data: bytes, trusted: bool) -> tuple[Keyspace, str]:
+    """What a file gives, and why it ended early, "" when it did not."""
+    keyspace = Keyspace(DATABASES)
+    reader = RdbReader(keyspace, data, on_field=lambda name, value: None, on_library=lambda source: None,
+                       checksum=False, drop_expired=True, replace=False, trusted=trusted)
+    try:
+        reader.begin()
+        while reader.step(64):
+            pass
+    except BadFile as error:
+        assert str(error)
+        return keyspace, str(error)
+    finally:
+        reader.close()
+    return keyspace, ""
+
+
+def write_all(keyspace: Keyspace, chance: random.Random) -> None:
+    """As both kinds of file."""
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        rdb = RdbWriter(keyspace, sink, chance.choice((9, 10, 11)), compress=bool(chance.randrange(2)), checksum=True,
+                        sync=False, access=chance.choice(("", "lru", "lfu")))
+        rdb.begin([(b"a", b"b")])
+        while rdb.step(1):
+            pass
+        rdb.finish()
+    finally:
+        os.close(sink)
+    commands = CommandWriter(keyspace, lambda wire: None)
+    commands.begin()
+    while commands.step(1):
+        pass
+    commands.finish()
+
+
+def use_all(keyspace: Keyspace, chance: random.Random, trusted: bool) -> None:
+    """Read, write and change every value. A trusted file may have brought the same member twice: then values need not
+    be what they should be, but nothing may be read or written that is not theirs."""
+    keyspace_digest(keyspace)
+    write_all(keyspace, chance)
+    for db in keyspace.databases:
+        for key in list(db.all_keys()):
+            if db.type_of(key) == "string":
+                db.peek(key)
+                continue
+            db.put(KEY, db.duplicate(key))
+            try:
+                if trusted:
+                    change(db, db.lookup_write(KEY, type(db.view(KEY))), chance)
+                else:
+                    use(db, chance)
+            except (AssertionError, BadPayload):
+                if not trusted:
+                    raise
+            db.delete(KEY)
+            db.delete(key)
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_mutated_files(chance: random.Random, trusted: bool) -> None:
+    """Most are refused; the others are as good as any."""
+    scratch = Keyspace(1).databases[0]
+    files = folder_files()
+    good = b""
+    accepted = 0
+    for round_ in range(ROUNDS):
+        if round_ % 10 == 0:
+            good = chance.choice(files) if files and chance.randrange(2) else some_file(chance, scratch)
+            assert load(good, trusted)[1] == ""
+        keyspace, why = load(good[:9] + mutated(chance, good[9:]), trusted)
+        accepted += not why
+        use_all(keyspace, chance, trusted)
+    assert accepted > ROUNDS // 50

@@ -20,7 +20,7 @@ from scripting import run as scripting
 from server.clients import authentication, blocking, client as client_state, limits, multi, pubsub
 from server.clients.client import Client
 from server.clients.table import ClientTable
-from server.dispatch import appending, conditions, fastpath, gates, hot_keys, record, saving, shutdown, signals
+from server.dispatch import appending, big_keys, conditions, fastpath, gates, hot_keys, record, saving, shutdown, signals
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
 from server.dispatch.loop import Loop
@@ -98,6 +98,7 @@ class Server:
         saving.wire(self)
         appending.wire(self)
         hot_keys.wire(self)
+        big_keys.wire(self)
         scripting.wire(self)
         self.expiry = expire.ActiveExpire(self)
         self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: -self.memory.besides_keys)

@@ -16,5 +16,7 @@ DIRECTIVES = (
     Text("metrics-check-keys", "", "Patterns of such keys, found by a walk over the database at each scrape.",
          optional=True),
     Number("hot-keys-sample", 64, 0, 1 << 31, "One in so many commands is looked at for hot keys; 0 for none."),
+    Number("big-keys-walk", 200, 0, 100000,
+           "Microseconds in each tenth of a second for the search for the biggest keys; 0 for none."),
     Text("metrics-count-keys", "", "Patterns whose keys are counted by such a walk: db0=user:*.", optional=True),
 )

@@ -1,4 +1,4 @@
-"""INFO hotkeys: the keys with most accesses lately. By name only, for it names keys."""
+"""INFO hotkeys and bigkeys: keys with most accesses lately, the biggest of each type. By name only: they name keys."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,3 +24,21 @@ def hot_key_lines(s: Any) -> Iterator[tuple[str, str]]:
     """hot_key_0:db=0,accesses_per_sec=120.5,key="user:1": estimates that are not too high; the key comes last."""
     for number, (each, rate) in enumerate(s.hottest_keys(SHOWN)):
         yield f"hot_key_{number}", f"db={each.db},accesses_per_sec={rate:.2f},key={quoted(each.key)}"
+
+
+bigkeys = section("bigkeys", "Bigkeys", default=False, in_all=False)
+bigkeys.field("big_keys_walks", lambda s: s.big_keys.passes)
+bigkeys.field("big_keys_walked_keys", lambda s: s.big_keys.keys)
+bigkeys.field("big_keys_walk_usec", lambda s: s.big_keys.spent_us)
+
+
+@bigkeys.family
+def big_key_lines(s: Any) -> Iterator[tuple[str, str]]:
+    """big_hash_0:db=0,bytes=123456,elements=1000,key="user:1": the biggest of each type; the key comes last."""
+    number: dict[str, int] = {}
+    for each in s.big_keys.biggest(SHOWN):
+        at = number[each.type] = number.get(each.type, -1) + 1
+        yield (
+            f"big_{each.type}_{at}",
+            f"db={each.db},bytes={each.weight},elements={each.elements},key={quoted(each.key)}",
+        )

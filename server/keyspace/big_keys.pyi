@@ -1,0 +1,21 @@
+from typing import Any, NamedTuple
+
+class BigKey(NamedTuple):
+    type: str
+    db: int
+    key: bytes
+    weight: int
+    elements: int
+
+class BigKeys:
+    passes: int
+    keys: int
+    spent_us: int
+    def __init__(self, keyspace: Any) -> None: ...
+    def run(self, limit_us: int) -> bool: ...
+    def clear(self) -> None: ...
+    def biggest(self, count: int) -> list[BigKey]: ...
+
+def prefixes(
+    db: Any, cursor: int, separator: bytes, depth: int, count: int, limit_us: int
+) -> tuple[int, dict[bytes, list[int]]]: ...

@@ -1,0 +1,205 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The biggest keys of each type, found by a walk over all databases that takes a little time now and then.
+
+A walk goes from bucket to bucket, whatever clients do meanwhile. The biggest it has met so far wait in a short list for
+each type; when it is through, they are the answer until the next one is. Writes pay nothing for it. Whoever asks gets
+keys that exist, with their size of now; a key that grew since the walk was there is missed until it comes again.
+"""
+from bisect import insort
+from typing import NamedTuple
+
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcmp
+
+from server.keyspace.database cimport Database, Keyspace, entry_key_bytes, entry_string_view
+from server.keyspace.estimate cimport entry_weight
+from server.registry.clock cimport monotonic_us
+from server.structures.table cimport (ENTRY_EXPIRE, KEY_LENGTH_MASK, Entry, entry_expire, entry_key, entry_type, table_find,
+                                      table_hash, table_scan, table_size)
+
+cdef enum:
+    KEPT = 16                          # keys of each type
+    TYPES = 7                          # numbers of types are below this
+    BUCKETS_PER_LOOK = 16              # between two looks at the clock
+
+NAMES = {0: "string", 1: "list", 2: "set", 3: "zset", 4: "hash", 6: "stream"}
+
+
+class BigKey(NamedTuple):
+    """A key that is big for its type."""
+
+    type: str
+    db: int
+    key: bytes
+    weight: int                        # bytes of key and value; of large values an estimate
+    elements: int                      # bytes of a string
+
+
+cdef class BigKeys:
+    """One per server. `passes`: walks that are complete; `keys`: that the last of them met; `spent_us`: by all walks."""
+    cdef Keyspace keyspace
+    cdef int db                        # where the walk is ...
+    cdef uint64_t cursor               # ... in that database's table
+    cdef size_t least[TYPES]           # what a key must weigh to be kept
+    cdef list found                    # for each type, ascending: (bytes, db, key) met in this walk
+    cdef list kept                     # the same, of the last complete one
+    cdef size_t met
+    cdef readonly size_t passes
+    cdef readonly size_t keys
+    cdef readonly uint64_t spent_us
+
+    def __cinit__(self, Keyspace keyspace):
+        self.keyspace = keyspace
+        self.kept = [[] for _ in range(TYPES)]
+        self._begin()
+
+    def _begin(self) -> None:
+        cdef int i
+        self.db = 0
+        self.cursor = 0
+        self.met = 0
+        self.found = [[] for _ in range(TYPES)]
+        for i in range(TYPES):
+            self.least[i] = 0
+
+    def run(self, int64_t limit_us) -> bool:
+        """Go on for so many microseconds at most; True when the walk is through."""
+        cdef int64_t started = monotonic_us()
+        cdef Database db
+        cdef list databases = self.keyspace.databases
+        cdef int looks = 0
+        try:
+            while self.db < len(databases):
+                db = databases[self.db]
+                self.cursor = table_scan(db.table, self.cursor, _meet, <void*>self) if table_size(db.table) else 0
+                if self.cursor == 0:
+                    self.db += 1
+                looks += 1
+                if looks % BUCKETS_PER_LOOK == 0 and monotonic_us() - started >= limit_us:
+                    return False
+        finally:
+            self.spent_us += monotonic_us() - started
+        self.kept = self.found
+        self.keys = self.met
+        self.passes += 1
+        self._begin()
+        return True
+
+    def clear(self) -> None:
+        """Forget all, and begin anew."""
+        self.kept = [[] for _ in range(TYPES)]
+        self.keys = 0
+        self._begin()
+
+    def biggest(self, int count) -> list[BigKey]:
+        """Up to `count` (16 at most) keys of each type, the biggest first. Complexity: O(1)."""
+        cdef int type
+        shown = []
+        for type in range(TYPES):
+            if type in NAMES:
+                names = {(db, key) for _, db, key in self.found[type]} | {(db, key) for _, db, key in self.kept[type]}
+                sized = [self._now(type, db, key) for db, key in names]
+                shown += sorted((each for each in sized if each is not None), key=_order)[:min(count, <int>KEPT)]
+        return shown
+
+    def _now(self, int type, int db_index, bytes key):
+        """The key as it is now; None when it is gone or has become something else."""
+        cdef Database db = self.keyspace.databases[db_index]
+        cdef const char* name = key
+        cdef char scratch[24]
+        cdef char* start
+        cdef Entry* e = table_find(db.table, name, len(key), table_hash(name, len(key)))
+        if e == NULL or entry_type(e) != type or (e.klen & ENTRY_EXPIRE and entry_expire(e) < self.keyspace.clock.unix_ms):
+            return None
+        weight = entry_weight(e)
+        elements = len(db.view(key)) if type else entry_string_view(e, scratch, &start)
+        return BigKey(NAMES[type], db_index, key, weight, elements)
+
+    cdef int enter(self, int type, size_t weight, Entry* e) except -1:
+        cdef list row = self.found[type]
+        cdef int index = self.db
+        key = entry_key_bytes(e)
+        for at, (_, db, name) in enumerate(row):
+            if name == key and db == index:          # a table that changes its size shows some keys twice
+                del row[at]
+                break
+        insort(row, (weight, index, key))
+        if len(row) > KEPT:
+            del row[0]
+        if len(row) == KEPT:
+            self.least[type] = row[0][0]
+        return 0
+
+
+def _order(each):
+    return -each.weight, -each.elements, each.db, each.key
+
+
+cdef int _meet(void* context, Entry* e) noexcept:
+    cdef BigKeys walk = <BigKeys>context
+    cdef int type = entry_type(e)
+    cdef size_t weight
+    walk.met += 1
+    if type >= TYPES:
+        return 0
+    weight = entry_weight(e)
+    if weight > walk.least[type]:
+        walk.enter(type, weight, e)
+    return 0
+
+
+# ---- prefixes
+cdef class _Prefixes:
+    cdef dict groups                   # prefix -> [keys, bytes]
+    cdef bytes separator
+    cdef int depth
+    cdef int64_t now_ms
+    cdef size_t met
+
+
+cdef int _group(void* context, Entry* e) noexcept:
+    cdef _Prefixes p = <_Prefixes>context
+    cdef const char* key = entry_key(e)
+    cdef size_t length = e.klen & KEY_LENGTH_MASK, end = 0, at = 0, width = len(p.separator)
+    cdef const char* separator = p.separator
+    cdef int left = p.depth
+    p.met += 1
+    if e.klen & ENTRY_EXPIRE and entry_expire(e) < p.now_ms:
+        return 0
+    while left and at + width <= length:
+        if memcmp(key + at, separator, width) == 0:
+            at += width
+            end = at
+            left -= 1
+        else:
+            at += 1
+    prefix = key[:end]
+    group = p.groups.get(prefix)
+    if group is None:
+        p.groups[prefix] = [1, entry_weight(e)]
+    else:
+        group[0] += 1
+        group[1] += entry_weight(e)
+    return 0
+
+
+def prefixes(Database db, uint64_t cursor, bytes separator, int depth, Py_ssize_t count,
+             int64_t limit_us) -> tuple[int, dict[bytes, list[int]]]:
+    """A step of a walk over a database: (next cursor, prefix -> [keys, bytes]). The prefix of a key ends behind its
+    `depth`-th separator, or its last if it has fewer; b"" without any. Ends after about `count` keys or `limit_us`."""
+    cdef _Prefixes found = _Prefixes.__new__(_Prefixes)
+    cdef int64_t started = monotonic_us()
+    cdef Py_ssize_t looks = 0
+    found.groups = {}
+    found.separator = separator
+    found.depth = depth
+    found.now_ms = db.keyspace.clock.unix_ms
+    while True:
+        cursor = table_scan(db.table, cursor, _group, <void*>found)
+        looks += 1
+        if cursor == 0 or <Py_ssize_t>found.met >= count or looks >= count * 10:
+            break
+        if looks % BUCKETS_PER_LOOK == 0 and monotonic_us() - started >= limit_us:
+            break
+    return cursor, found.groups

@@ -1,0 +1,15 @@
+# cython: language_level=3
+"""What a value weighs, in bounded time: exactly while it is small, from a sample of it and its length beyond that.
+
+MEMORY USAGE is exact and O(N). Walks over many keys must not stop at a hash of ten million fields, so they ask here.
+"""
+from libc.stddef cimport size_t
+from libc.stdint cimport uint64_t
+
+from server.structures.table cimport Entry
+
+cdef enum:
+    EXACT_MAX = 512                    # elements (nodes of a stream) up to which a value is measured, not estimated
+    SAMPLE = 128                       # elements that are looked at beyond that
+
+cdef size_t entry_weight(Entry* e) noexcept        # bytes of an entry of a database and of its value

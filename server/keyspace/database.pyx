@@ -155,6 +155,7 @@ cdef class Keyspace:
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
         self.hits = self.misses = self.expired_keys = 0
+        self.lazyfree.freed = 0
 
     def memory_used(self) -> int:
         """Bytes that the keyspace's allocator has handed out. O(1)."""

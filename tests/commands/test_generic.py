@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.support.resp import Connection, RespError, Status
+from tests.support.server import Server, wait_until
 
 NO_SUCH_KEY = RespError("ERR no such key")
 SAME = RespError("ERR source and destination objects are the same")
@@ -18,6 +19,15 @@ def test_del_exists_touch(raw: Connection) -> None:
     assert raw("DEL", "a", "a", "none") == 1
     assert raw("UNLINK", "b", "none", "c") == 2
     assert raw("EXISTS", "a", "b", "c") == 0
+
+
+def test_resetstat_forgets_what_was_freed_later(raw: Connection, server: Server) -> None:
+    raw("SADD", "large", *(b"m%d" % n for n in range(1000)))
+    raw("UNLINK", "large")
+    wait_until(lambda: server.info()["lazyfree_pending_objects"] == "0", "the value to be freed")
+    assert server.info()["lazyfreed_objects"] == "1"
+    raw("CONFIG", "RESETSTAT")
+    assert server.info()["lazyfreed_objects"] == "0"
 
 
 def test_type(raw: Connection) -> None:

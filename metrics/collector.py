@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 from prometheus_client.core import HistogramMetricFamily, Metric, SummaryMetricFamily
 
-from metrics.keys import key_families
+from metrics.keys import group_families, key_families, notable_families
 from metrics.mailbox import Mailbox, NoAnswer
 from metrics.names import ALIASES, INSTANCE, LANES, MASTER_LINK, OURS, number
 from metrics.snapshot import CommandCounts, Snapshot, take
@@ -56,6 +56,7 @@ class Collector:
         self.scrapes = self.failures = 0
         self.seconds = 0.0
         self.last_seconds = 0.0
+        self.groups_ms = 0.0
 
     def describe(self) -> list[Metric]:
         """Nothing in advance: names follow the server's state."""
@@ -75,11 +76,26 @@ class Collector:
         if snapshot is not None:
             yield from families(snapshot)
             if any(snapshot.watched_keys):
-                yield from key_families(lambda ask: self.mailbox.ask(ask, ANSWER_SECONDS), *snapshot.watched_keys)
+                yield from self.key_families(snapshot)
+            yield from notable_families(snapshot.hot_keys, snapshot.big_keys)
         yield from self.scrape_families("" if snapshot is not None else failure, waited)
         yield from process_families(self.process)
         self.last_seconds = time.perf_counter() - started
         self.seconds += self.last_seconds
+
+    def key_families(self, snapshot: Snapshot) -> Iterator[Metric]:
+        """Keys, patterns and prefixes that directives name."""
+        *keys, separators = snapshot.watched_keys
+        if any(keys):
+            yield from key_families(self.ask, *keys)
+        if separators:
+            started = time.perf_counter()
+            yield from group_families(self.ask, separators)
+            self.groups_ms = (time.perf_counter() - started) * 1000
+
+    def ask(self, question: Callable[[Any], Any]) -> Any:
+        """What the main thread says."""
+        return self.mailbox.ask(question, ANSWER_SECONDS)
 
     def scrape_families(self, failure: str, waited: float) -> Iterator[Metric]:
         """What redis_exporter tells of itself; here the endpoint in the server stands for it."""
@@ -96,7 +112,7 @@ class Collector:
         yield single(
             "redis_exporter_last_scrape_duration_seconds", "Duration of the scrape before this.", self.last_seconds
         )
-        yield single("redis_last_key_groups_scrape_duration_milliseconds", "Key groups are not gathered.", 0)
+        yield single("redis_last_key_groups_scrape_duration_milliseconds", "Time for key groups.", self.groups_ms)
         yield single("redis_exporter_scrapes_total", "Scrapes answered.", self.scrapes)
         yield single("redis_target_scrape_request_errors_total", "Scrapes without an answer.", self.failures)
         duration = SummaryMetricFamily("redis_exporter_scrape_duration_seconds", "Durations of finished scrapes.")

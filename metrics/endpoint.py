@@ -28,6 +28,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import ThreadingWSGIServer, make_wsgi_app
 
 from metrics.collector import ANSWER_SECONDS, Collector
+from metrics.keys import notable
 from metrics.mailbox import Mailbox, NoAnswer
 from metrics.snapshot import newest_slow
 
@@ -40,6 +41,7 @@ SYNCHRONOUS = {signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, sign
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
+PAGE_DATA: dict[str, Callable[[Any], Any]] = {"/slowlog.json": newest_slow, "/keys.json": notable}
 PAGE = Path(__file__).with_name("live.html")
 PAGE_HEADERS = [
     ("Content-Type", "text/html; charset=utf-8"),
@@ -158,7 +160,7 @@ class Endpoint:
             listener.end()
 
     def application(self, metrics: Application) -> Application:
-        """/metrics, the live page and its slow log, and the password before all of them."""
+        """/metrics, the live page and what it asks for, and the password before all of them."""
 
         def serve(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
             if not self.admits(environ.get("HTTP_AUTHORIZATION", "")):
@@ -170,22 +172,22 @@ class Endpoint:
             if path == "/":
                 start_response("200 OK", PAGE_HEADERS)
                 return [PAGE.read_bytes()]
-            if path == "/slowlog.json":
-                return self.slow_log(start_response)
+            if path in PAGE_DATA:
+                return self.answer(PAGE_DATA[path], start_response)
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b""]
 
         return serve
 
-    def slow_log(self, start_response: StartResponse) -> Iterable[bytes]:
-        """The newest entries for the live page."""
+    def answer(self, question: Callable[[Any], Any], start_response: StartResponse) -> Iterable[bytes]:
+        """What the live page shows beside metrics."""
         try:
-            entries = self.mailbox.ask(newest_slow, ANSWER_SECONDS)
+            found = self.mailbox.ask(question, ANSWER_SECONDS)
         except NoAnswer:
             start_response("503 Service Unavailable", [("Content-Type", "application/json")])
-            return [b"[]"]
-        start_response("200 OK", [("Content-Type", "application/json")])
-        return [json.dumps(entries).encode()]
+            return [b"null"]
+        start_response("200 OK", [("Content-Type", "application/json"), ("Cache-Control", "no-store")])
+        return [json.dumps(found).encode()]
 
     def admits(self, authorization: str) -> bool:
         """Whether a request shows metrics-user and metrics-password; anyone is welcome without a password."""

@@ -1,4 +1,4 @@
-"""Keys that an operator wants to see: metrics-check-keys, metrics-check-single-keys and metrics-count-keys.
+"""Keys that an operator wants to see: those that directives name, hot ones, big ones, groups of them by prefix.
 
 The walk over a database is cut into steps of STEP_KEYS; each is one question to the main thread, so that clients are
 served in between. `step` and `look` run there, the rest in the asking thread. Looking is no reading: no hit is
@@ -14,12 +14,18 @@ from urllib.parse import unquote_to_bytes
 
 from prometheus_client.core import Metric
 
+from server.keyspace.big_keys import BigKey, prefixes
+from server.observe.hot_keys import HotKey
 from server.structures import glob
 
 STEP_KEYS = 500
 SHOWN_MAX = 2000  # keys of one pattern that become series; more would hurt Prometheus more than they tell
 SECONDS_MAX = 5.0  # for all walks of a scrape
 VALUE_MAX = 128  # bytes of a string that is shown
+STEP_US = 1000  # ... and in which a step that measures keys ends at the latest
+GROUPS_MAX = 100  # series of one separator; what is beyond is summed up
+PAGE_HOT, PAGE_BIG = 12, 3  # keys that the live page shows: in all, and of each type
+KEY_SHOWN = 128  # bytes of the name of a hot or big key
 MEASURED_MAX = 1024  # elements up to which a value's memory is counted, which takes O(N)
 
 
@@ -93,6 +99,30 @@ def step(server: Any, cursor: int, pattern: Wanted) -> tuple[int, list[bytes]]:
     return cursor, glob.matching(pattern.key, found)
 
 
+def group_step(server: Any, cursor: int, group: Wanted) -> tuple[int, dict[bytes, list[int]]]:
+    """A step of such a walk that sums up groups: prefix -> [keys, bytes]. The pattern is a separator."""
+    databases = server.keyspace.databases
+    if group.db >= len(databases) or not group.key:
+        return 0, {}
+    return prefixes(databases[group.db], cursor, group.key, 1, STEP_KEYS, STEP_US)
+
+
+def notable(server: Any) -> dict[str, list[dict[str, Any]]] | None:
+    """Hot and big keys for the live page; None when metrics-page-keys says no."""
+    if not server.config.metrics_page_keys:
+        return None
+    return {
+        "hot": [
+            {"db": each.db, "key": short(each.key), "per_second": rate}
+            for each, rate in server.hottest_keys(PAGE_HOT)
+        ],
+        "big": [
+            {"db": each.db, "key": short(each.key), "type": each.type, "bytes": each.weight, "elements": each.elements}
+            for each in server.big_keys.biggest(PAGE_BIG)
+        ],
+    }
+
+
 # ---- in the asking thread
 Ask = Callable[[Callable[[Any], Any]], Any]
 
@@ -131,6 +161,56 @@ def key_families(ask: Ask, single: str, patterns: str, counted: str) -> Iterator
         yield family
 
 
+def group_families(ask: Ask, separators: str) -> Iterator[Metric]:
+    """Keys and memory by the prefix of the key, as redis_exporter shows its key groups."""
+    deadline = time.monotonic() + SECONDS_MAX
+    keys = Metric("redis_key_group_count", "Keys of a group.", "gauge")
+    memory = Metric("redis_key_group_memory_usage_bytes", "Memory of its keys and their values.", "gauge")
+    distinct = Metric("redis_number_of_distinct_key_groups", "Groups, those not shown included.", "gauge")
+    for group in wanted(separators):
+        total = groups(ask, group, deadline)
+        db = {"db": f"db{group.db}"}
+        distinct.add_sample("redis_number_of_distinct_key_groups", db, len(total))
+        order = sorted(total, key=lambda prefix: total[prefix][1], reverse=True)
+        shown = {shown_as(prefix): total[prefix] for prefix in order[:GROUPS_MAX]}
+        if rest := order[GROUPS_MAX:]:
+            shown["overflow"] = [sum(total[prefix][n] for prefix in rest) for n in range(2)]
+        for name, (count, weight) in shown.items():
+            keys.add_sample("redis_key_group_count", {**db, "key_group": name}, count)
+            memory.add_sample("redis_key_group_memory_usage_bytes", {**db, "key_group": name}, weight)
+    yield from (keys, memory, distinct)
+
+
+def groups(ask: Ask, group: Wanted, deadline: float) -> dict[bytes, list[int]]:
+    """prefix -> [keys, bytes] of a whole database, or of what was met before `deadline`."""
+    total: dict[bytes, list[int]] = {}
+    cursor = 0
+    while True:
+        cursor, found = ask(partial(group_step, cursor=cursor, group=group))
+        for prefix, (count, weight) in found.items():
+            one = total.setdefault(prefix, [0, 0])
+            one[0] += count
+            one[1] += weight
+        if not cursor or time.monotonic() > deadline:
+            return total
+
+
+def notable_families(hot: list[tuple[HotKey, float]], big: list[BigKey]) -> Iterator[Metric]:
+    """metrics-hot-keys and metrics-big-keys."""
+    text = "Accesses of hot keys lately, an estimate that is not too high."
+    rate = Metric("remus_hot_key_accesses_per_second", text, "gauge")
+    rates = {(each.db, short(each.key)): per_second for each, per_second in reversed(hot)}  # long ones may look alike
+    for (db, key), per_second in rates.items():
+        rate.add_sample("remus_hot_key_accesses_per_second", {"db": f"db{db}", "key": key}, per_second)
+    size = Metric("remus_big_key_size_bytes", "Memory of the biggest keys of each type.", "gauge")
+    elements = Metric("remus_big_key_elements", "Their elements; bytes of a string.", "gauge")
+    for (db, key, kind), found in {(each.db, short(each.key), each.type): each for each in reversed(big)}.items():
+        labels = {"db": f"db{db}", "key": key, "type": kind}
+        size.add_sample("remus_big_key_size_bytes", labels, found.weight)
+        elements.add_sample("remus_big_key_elements", labels, found.elements)
+    yield from (family for family in (rate, size, elements) if family.samples)
+
+
 def figure_families(shown: list[Figures]) -> Iterator[Metric]:
     """Sizes, values and memory of keys."""
     size = Metric("redis_key_size", "Length of a string, elements of anything else.", "gauge")
@@ -148,6 +228,11 @@ def figure_families(shown: list[Figures]) -> Iterator[Metric]:
         if each.memory is not None:
             memory.add_sample("redis_key_memory_usage_bytes", labels, each.memory)
     yield from (family for family in (size, value, text, memory) if family.samples)
+
+
+def short(key: bytes) -> str:
+    """A label's value for a key that nobody chose: only the beginning of a long one."""
+    return shown_as(key[:KEY_SHOWN]) + ("..." if len(key) > KEY_SHOWN else "")
 
 
 def shown_as(key: bytes) -> str:

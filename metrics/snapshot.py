@@ -10,10 +10,12 @@ from typing import Any, NamedTuple
 
 from metrics.names import CONFIG, INSTANCE, MASTER_LINK, OURS
 from server.dispatch.record import all_records
+from server.keyspace.big_keys import BigKey
+from server.observe.hot_keys import HotKey
 from server.registry.info import SECTIONS, InfoField
 
 # Their families are copied as numbers below, which is cheaper than as INFO's lines.
-AS_NUMBERS = {"commandstats", "latencystats", "keyspace", "iothreads", "load"}
+AS_NUMBERS = {"commandstats", "latencystats", "keyspace", "iothreads", "load", "hotkeys", "bigkeys"}
 SLOW_SHOWN = 12
 WANTED = {*INSTANCE, *MASTER_LINK, *OURS, "master_host", "master_port", "slave_read_only", "uptime_in_seconds",
           "remus_version", "python_version", "hz", "configured_hz"}  # fmt: skip
@@ -55,7 +57,9 @@ class Snapshot(NamedTuple):
     latency_spikes: list[tuple[str, int, int]]  # event, unix seconds, milliseconds of the latest
     percentiles: tuple[float, ...]  # latency-tracking-info-percentiles
     config: dict[str, int]  # the directives of names.CONFIG
-    watched_keys: tuple[str, str, str]  # metrics-check-single-keys, metrics-check-keys, metrics-count-keys
+    watched_keys: tuple[str, str, str, str]  # metrics-check-single-keys, -check-keys, -count-keys, -check-prefixes
+    hot_keys: list[tuple[HotKey, float]]  # each with its accesses per second; as many as metrics-hot-keys asks for
+    big_keys: list[BigKey]  # of each type as many as metrics-big-keys asks for
     output_limits: dict[str, Any]  # class of client -> its client-output-buffer-limit
 
 
@@ -87,7 +91,14 @@ def take(server: Any) -> Snapshot:
         latency_spikes=[(name, *event.samples[-1]) for name, event in server.latency.events.items() if event.samples],
         percentiles=tuple(float(each) for each in config.latency_tracking_info_percentiles),
         config={name: getattr(config, name.replace("-", "_")) for name in CONFIG},
-        watched_keys=(config.metrics_check_single_keys, config.metrics_check_keys, config.metrics_count_keys),
+        watched_keys=(
+            config.metrics_check_single_keys,
+            config.metrics_check_keys,
+            config.metrics_count_keys,
+            config.metrics_check_prefixes,
+        ),
+        hot_keys=server.hottest_keys(config.metrics_hot_keys) if config.metrics_hot_keys else [],
+        big_keys=server.big_keys.biggest(config.metrics_big_keys) if config.metrics_big_keys else [],
         output_limits=dict(config.client_output_buffer_limit),
     )
 

@@ -6,13 +6,14 @@ from typing import Any
 from server.registry.info import section
 
 SHOWN = 10
+KEY_SHOWN = 128  # bytes
 SHOWN_AS = [chr(c) if 32 <= c < 127 else f"\\x{c:02x}" for c in range(256)]
 SHOWN_AS[ord('"')], SHOWN_AS[ord("\\")] = '\\"', "\\\\"
 
 
 def quoted(key: bytes) -> str:
-    """A key as one word of printable ASCII in double quotes, as redis-cli shows it."""
-    return '"' + "".join(SHOWN_AS[c] for c in key) + '"'
+    """A key as one word of printable ASCII in double quotes, as redis-cli shows it; of a long one the beginning."""
+    return '"' + "".join(SHOWN_AS[c] for c in key[:KEY_SHOWN]) + ("..." if len(key) > KEY_SHOWN else "") + '"'
 
 
 hotkeys = section("hotkeys", "Hotkeys", default=False, in_all=False)

@@ -13,4 +13,6 @@ cdef class LazyFree:
     cdef public int64_t pending        # lazyfree_pending_objects
     cdef void release(self, int type, int encoding, uint64_t word) noexcept     # now if small, queued if large
     cdef void release_table(self, Table* table) noexcept
-    cdef bint _step_first(self) except -1
+    cdef bint _work_on_first(self, int64_t end) except -1
+    cdef bint _table_step(self, Table* table) noexcept
+    cdef bint _value_step(self, int type, int encoding, uint64_t* word) noexcept

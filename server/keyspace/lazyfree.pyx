@@ -9,7 +9,7 @@ from server.structures.table cimport (ENTRY_WORD, Entry, Table, entry_encoding, 
 from server.types.value cimport LAZY_EFFORT, TypeTraits, release_word, traits_of
 
 cdef enum:
-    STEP = 256                         # elements freed between two looks at the clock
+    STEP = 32                          # elements freed between two looks at the clock; each may give a page back, 10 us
 
 
 cdef LazyFree _freeing = None          # whose queue a table that is taken apart puts its large values in
@@ -45,33 +45,39 @@ cdef class LazyFree:
         """Free for about so many microseconds; True when more waits."""
         cdef int64_t end = monotonic_us() + budget_us
         while self.queue:
-            if not self._step_first():
+            if not self._work_on_first(end):
                 self.queue.popleft()
             if monotonic_us() >= end:
                 break
         return bool(self.queue)
 
-    cdef bint _step_first(self) except -1:
-        """One step on the value at the front; True when it needs more."""
+    cdef bint _work_on_first(self, int64_t end) except -1:
+        """Steps on the value at the front until the time is up, one at least; True when it needs more."""
         cdef int type
         cdef int encoding
         cdef uint64_t word
-        cdef size_t before
-        global _freeing
         type, encoding, word = self.queue[0]
-        if type < 0:
-            _freeing = self
-            before = table_size(<Table*>word)
-            if table_free_step(<Table*>word, _release_or_queue, STEP):
-                self.pending -= before
-                self.freed += before
-                return False
-            self.pending -= before - table_size(<Table*>word)
-            self.freed += before - table_size(<Table*>word)
-            return True
-        if traits_of(type).release_step(encoding, &word, STEP):
-            self.pending -= 1
-            self.freed += 1
+        while not (self._table_step(<Table*>word) if type < 0 else self._value_step(type, encoding, &word)):
+            if monotonic_us() >= end:
+                self.queue[0] = (type, encoding, word)
+                return True
+        return False
+
+    cdef bint _table_step(self, Table* table) noexcept:
+        global _freeing
+        cdef size_t before = table_size(table)
+        cdef bint gone
+        _freeing = self
+        gone = table_free_step(table, _release_or_queue, STEP)
+        if not gone:
+            before -= table_size(table)
+        self.pending -= before
+        self.freed += before
+        return gone
+
+    cdef bint _value_step(self, int type, int encoding, uint64_t* word) noexcept:
+        if not traits_of(type).release_step(encoding, word, STEP):
             return False
-        self.queue[0] = (type, encoding, word)
+        self.pending -= 1
+        self.freed += 1
         return True

@@ -17,7 +17,8 @@ from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_bytes, lp_f
 from server.structures.lzf cimport lzf_compress
 from server.structures.quicklist cimport (
     QL_HEAD, Quicklist, QuicklistEntry, QuicklistIter, QuicklistNode, quicklist_iter, quicklist_iter_done,
-    quicklist_next, quicklist_node_data, quicklist_node_is_compressed, quicklist_node_is_plain, quicklist_node_size)
+    quicklist_next, quicklist_node_data, quicklist_node_is_compressed, quicklist_node_is_plain, quicklist_node_open,
+    quicklist_node_size)
 from server.structures.rax cimport Rax, RaxCursor, StreamId, rax_first, rax_item, rax_next, rax_size
 from server.structures.table cimport (
     ENTRY_WORD, STR_INT, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Blob, Entry,
@@ -288,10 +289,10 @@ cdef void _put_nodes(RdbSink* sink, Quicklist* q) noexcept nogil:
     put_length(sink, q.length)
     while node != NULL:
         put_length(sink, RDB_NODE_PLAIN if quicklist_node_is_plain(node) else RDB_NODE_PACKED)
-        if quicklist_node_is_compressed(node):
+        if quicklist_node_is_compressed(node) and (q.compress or sink.compress):
             _put_lzf(sink, quicklist_node_data(node), node.capacity, quicklist_node_size(node))
         else:
-            put_string(sink, <char*>quicklist_node_data(node), quicklist_node_size(node))
+            put_string(sink, <char*>quicklist_node_open(node), quicklist_node_size(node))
         node = node.next
 
 

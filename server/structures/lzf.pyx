@@ -152,6 +152,7 @@ cdef size_t lzf_decompress(const void* data, size_t n, void* out, size_t room) n
     cdef unsigned char* start = <unsigned char*>out
     cdef unsigned char* op = start
     cdef unsigned char* out_end = op + room
+    cdef unsigned char* ref
     cdef size_t control, length, distance
     while ip < end:
         control = ip[0]
@@ -176,14 +177,14 @@ cdef size_t lzf_decompress(const void* data, size_t n, void* out, size_t room) n
         ip += 1
         if distance > <size_t>(op - start) or length > <size_t>(out_end - op):
             return 0
-        if distance >= length:
-            memcpy(op, op - distance, length)
-            op += length
-        else:                                      # it reads what it writes: byte by byte
-            while length:
-                op[0] = (op - distance)[0]
-                op += 1
-                length -= 1
+        ref = op - distance
+        while distance < length:                   # it reads what it writes: a pattern that doubles
+            memcpy(op, ref, distance)
+            op += distance
+            length -= distance
+            distance <<= 1
+        memcpy(op, ref, length)
+        op += length
     return op - start
 
 

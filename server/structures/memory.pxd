@@ -1,14 +1,14 @@
 # cython: language_level=3
-"""Memory of the keyspace: a slab allocator with 8-byte size classes.
+"""Memory of the keyspace: a slab allocator with fine size classes.
 
 Every block is freed with the size it was asked for, so blocks carry no header: a 37-byte request costs 40 bytes.
-Small blocks (up to SMALL_MAX) live in 64 KiB pages of one size class each; larger ones go to malloc.
+Blocks up to SMALL_MAX live in 64 KiB pages of one size class each; larger ones go to malloc.
 Owner: the main thread alone. Nothing here may be called from an I/O thread or from a background thread.
 """
 from libc.stddef cimport size_t
 
 cdef enum:
-    SMALL_MAX = 2048                   # longest block that lives in a page, bytes
+    SMALL_MAX = 65536                  # longest block that lives in a page, bytes
     MAP_MIN = 131072                   # shortest mem_map block that is a mapping of its own, bytes
     RETIRE_SLICE = 262144              # what one mem_retire_step gives back, bytes
 

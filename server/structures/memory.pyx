@@ -2,21 +2,25 @@
 """Memory of the keyspace: how the slab allocator works.
 
     chunk (4 MiB, aligned to 4 MiB, mmap)
-    +--------------------------------+---------+---------+-- --+----------+
-    | Chunk | 64 Page headers | page 0 | page 1  | page 2  | ... | page 63  |     a page: 64 KiB of blocks of one class
-    +--------------------------------+---------+---------+-- --+----------+
+    +-------------------------------------+---------+---------+-- --+----------+
+    | Chunk, 63 Page headers; then unused | page 1  | page 2  | ... | page 63  |     a page: 64 KiB of blocks of one class
+    +-------------------------------------+---------+---------+-- --+----------+
 
 * A block's chunk and page number are bits of its address, so `mem_free` finds the page header with a mask and a shift.
   The headers lie side by side at the chunk's start, not in the pages: headers at equal offsets of aligned pages would
-  all fall into the same few cache sets.
-* Classes go every 8 bytes up to 256, then four to a doubling (320, 384, 448, 512, 640 ...) up to SMALL_MAX.
+  all fall into the same few cache sets. They fill one page of the kernel; what is left of the first 64 KiB is never
+  touched and so costs address space alone.
+* Classes go every 8 bytes up to 256, then four to a doubling (320, 384, 448, 512, 640 ...) up to FINE_MAX, then 32 to a
+  doubling up to SMALL_MAX: listpacks of some kilobytes are most of the memory of lists, and lose 1.5 % by the rounding.
+  What a page has left when no further block fits (up to a half with the longest ones) is address space too.
 * Each class has a list of pages that may have room; the first is allocated from. Blocks that were freed form a
   linked list through their own first word. Blocks never used yet are added to that list 4 KiB at a time, so a page
   costs resident memory only as far as it is used.
-* A page whose last block is freed leaves its class. Some such pages are kept at hand, the others are given back with
-  madvise; a chunk without used pages is unmapped, except one.
+* A page whose last block is freed leaves its class (up to FINE_MAX the one that is allocated from stays). Some such pages
+  are kept at hand, the others are given back with madvise; a chunk without used pages is unmapped, except one.
 * Blocks above SMALL_MAX are malloc's. Their good size is what glibc's malloc would round to, so a block that is
-  reallocated within it need not move.
+  reallocated within it need not move. malloc serves few of them on purpose: it gives the top of its heap back in one
+  system call, which takes 70 ms for a gigabyte, where pages go back one by one while a large value is freed in steps.
 
 Costs: mem_alloc and mem_free O(1), a few nanoseconds; at most one madvise of 64 KiB or munmap of an idle chunk.
 No locks: the main thread is the only user. After fork() the child has its own copy and may go on.
@@ -72,19 +76,20 @@ cdef extern from *:
     void* realloc(void* block, size_t size) nogil
     void free(void* block) nogil
     int __builtin_ctzll(uint64_t bits) nogil
+    int __builtin_clzll(uint64_t bits) nogil
     int __builtin_popcountll(uint64_t bits) nogil
     bint unlikely(bint condition) nogil
 
 cdef enum:
     PAGE_SHIFT = 16
     PAGE_BYTES = 65536
-    PAGES = 64                         # per chunk; the bits of Chunk.free
+    PAGES = 63                         # per chunk, numbered from 1; the mask of a number, too
     CHUNK_BYTES = 4194304
-    FIRST_BYTE = 4160                  # of page 0 that blocks may use: behind Chunk and headers
-    FIRST_FORGET = 8192                # of page 0 that may be given back: whole pages of the kernel behind the headers
+    HEADER_BYTES = 4096                # Chunk and the Page headers
+    FINE_MAX = 2048                    # up to here the classes are 1-44
     KEPT_MAX = 32                      # idle pages kept at hand
-    EXTEND_BYTES = 4096                # of never used blocks that are put on the free list at once
-    CLASSES = 45                       # 1-32 are multiples of 8, 33-44 the coarser ones; 0 is not used
+    EXTEND_BYTES = 4096                # of never used blocks that are put on the free list at once, one at least
+    CLASSES = 205                      # 1-32 are multiples of 8, 33-44 four to a doubling, 45-204 32 to one; 0 is not used
     LONGEST = 0x3FFFFFFFFFFFFFFF       # no block is longer: sums with it cannot overflow
 
 cdef struct Page:                      # 64 bytes: one cache line
@@ -96,12 +101,12 @@ cdef struct Page:                      # 64 bytes: one cache line
     uint16_t listed                    # 1: in the list of its class
     Page* next                         # of the class's list, or of the kept pages
     Page* previous
-    char* start                        # the page's first byte (page 0: of the chunk)
+    char* start                        # the page's first byte
     uint32_t touched                   # offset up to which the page holds memory: where `fresh` has ever been
     char unused[12]
 
 cdef struct Chunk:                     # 64 bytes, at the chunk's start; the Page headers follow
-    uint64_t free                      # a bit per page: belongs to no class and holds no memory
+    uint64_t free                      # bit n: page n belongs to no class and holds no memory; bit 0 is never set
     Chunk* next                        # chunks with free pages
     Chunk* previous
     char unused[40]
@@ -116,6 +121,7 @@ cdef size_t used_pages                 # pages that belong to a class
 cdef size_t active_bytes               # of them, blocks that have ever been used since: sum of `fresh`
 cdef size_t touched_bytes              # of all pages, kept ones too: sum of `touched`
 cdef size_t peak                       # most that was ever allocated, as seen where pages and big blocks are taken
+cdef uint64_t all_free = ~<uint64_t>1  # Chunk.free of a chunk without used pages
 cdef size_t chunk_count
 cdef size_t idle_chunks                # all of whose pages are free
 cdef Chunk* chunks_with_room
@@ -130,8 +136,11 @@ cdef void _prepare() noexcept nogil:
         current[i] = &empty_page
     for i in range(33):
         class_size[i] = 8 * i
-    for i in range(33, CLASSES):
+    for i in range(33, 45):
         size += 64 << ((i - 33) >> 2)
+        class_size[i] = size
+    for i in range(45, CLASSES):
+        size += 64 << ((i - 45) >> 5)
         class_size[i] = size
     for unit in range(5, 33):
         if unit * 64 > class_size[number]:
@@ -140,9 +149,13 @@ cdef void _prepare() noexcept nogil:
 
 
 cdef inline uint32_t _class_of(size_t size) noexcept nogil:
+    cdef uint32_t doubling
     if size <= 256:
         return (size + 7) >> 3 if size else 1
-    return class_of_64[(size + 63) >> 6]
+    if size <= FINE_MAX:
+        return class_of_64[(size + 63) >> 6]
+    doubling = 52 - __builtin_clzll(size - 1)          # 0 above 2048, 4 above 32768
+    return 13 + (doubling << 5) + <uint32_t>((size - 1) >> (doubling + 6))
 
 
 cdef inline Chunk* _chunk_of(void* address) noexcept nogil:
@@ -150,11 +163,11 @@ cdef inline Chunk* _chunk_of(void* address) noexcept nogil:
 
 
 cdef inline Page* _page_of(void* block) noexcept nogil:
-    return <Page*>_chunk_of(block) + 1 + ((<uintptr_t>block >> PAGE_SHIFT) & (PAGES - 1))
+    return <Page*>_chunk_of(block) + ((<uintptr_t>block >> PAGE_SHIFT) & PAGES)
 
 
 cdef inline uint32_t _number_of(Page* page) noexcept nogil:
-    return <uint32_t>(page - (<Page*>_chunk_of(page) + 1))
+    return <uint32_t>(page - <Page*>_chunk_of(page))
 
 
 # --- chunks and pages
@@ -191,7 +204,7 @@ cdef Chunk* _chunk_new() noexcept nogil:
         munmap(mapped, start - mapped)
     munmap(start + CHUNK_BYTES, mapped + CHUNK_BYTES - start)
     chunk = <Chunk*>start
-    chunk.free = ~<uint64_t>0
+    chunk.free = all_free
     chunk_count += 1
     idle_chunks += 1
     _chunk_link(chunk)
@@ -213,13 +226,13 @@ cdef Page* _page_take() noexcept nogil:
         chunk = _chunk_new()
         if chunk == NULL:
             return NULL
-    if ~chunk.free == 0:
+    if chunk.free == all_free:
         idle_chunks -= 1
     number = __builtin_ctzll(chunk.free)
     chunk.free &= chunk.free - 1
     if chunk.free == 0:
         _chunk_unlink(chunk)
-    page = <Page*>chunk + 1 + number
+    page = <Page*>chunk + number
     page.start = <char*>chunk + (<size_t>number << PAGE_SHIFT)
     return page
 
@@ -229,16 +242,13 @@ cdef void _page_give_back(Page* page) noexcept nogil:
     global idle_chunks, chunk_count, touched_bytes
     cdef Chunk* chunk = _chunk_of(page)
     cdef uint32_t number = _number_of(page)
-    if number == 0:
-        madvise(page.start + FIRST_FORGET, PAGE_BYTES - FIRST_FORGET, MADV_DONTNEED)
-    else:
-        madvise(page.start, PAGE_BYTES, MADV_DONTNEED)
+    madvise(page.start, PAGE_BYTES, MADV_DONTNEED)
     touched_bytes -= page.touched
     page.touched = 0
     if chunk.free == 0:
         _chunk_link(chunk)
     chunk.free |= <uint64_t>1 << number
-    if ~chunk.free == 0:
+    if chunk.free == all_free:
         if idle_chunks >= 1:
             _chunk_unlink(chunk)
             munmap(chunk, CHUNK_BYTES)
@@ -310,6 +320,8 @@ cdef void _page_extend(Page* page) noexcept nogil:
     global active_bytes
     if count > room:
         count = room
+    if count == 0:
+        count = 1
     active_bytes += count * size
     page.fresh += count * size
     _note_touched(page)
@@ -323,7 +335,7 @@ cdef void _page_extend(Page* page) noexcept nogil:
 
 cdef bint _make_room(uint32_t number) noexcept nogil:
     """Let the first page of the class have a free block. 0 when there is no memory."""
-    global used_pages, active_bytes
+    global used_pages
     cdef Page* page
     while True:
         page = current[number]
@@ -336,9 +348,7 @@ cdef bint _make_room(uint32_t number) noexcept nogil:
             page.used = 0
             page.size_class = number
             page.block_size = class_size[number]
-            page.fresh = FIRST_BYTE if _number_of(page) == 0 else 0
-            active_bytes += page.fresh
-            _note_touched(page)
+            page.fresh = 0
             _page_link(page, number)
         if page.free != NULL:
             return 1
@@ -437,7 +447,7 @@ cdef void mem_free(void* block, size_t size) noexcept nogil:
     allocated -= page.block_size
     if unlikely(not page.listed):
         _page_link(page, page.size_class)
-    if unlikely(page.used == 0) and current[page.size_class] != page:
+    if unlikely(page.used == 0) and (current[page.size_class] != page or page.block_size > FINE_MAX):
         _page_retire(page)
 
 
@@ -602,7 +612,7 @@ def info() -> dict:
     return {
         "allocated": allocated,
         "active": active,
-        "resident": touched_bytes + big_bytes + retired if REMUS_SLABS else active,
+        "resident": touched_bytes + chunk_count * HEADER_BYTES + big_bytes + retired if REMUS_SLABS else active,
         "mapped": chunk_count * CHUNK_BYTES + big_bytes + retired,
         "retired": retired,
         "peak": peak,
@@ -622,7 +632,7 @@ def classes() -> list[tuple[int, int, int, int]]:
         while page != NULL and page != &empty_page:
             pages += 1
             blocks += page.used
-            room += (PAGE_BYTES - (FIRST_BYTE if _number_of(page) == 0 else 0)) // page.block_size - page.used
+            room += PAGE_BYTES // page.block_size - page.used
             page = page.next
         if pages:
             found.append((class_size[number], pages, blocks, room))
@@ -648,8 +658,7 @@ def check() -> None:
                 assert _page_of(block) == page
                 steps += 1
                 block = (<void**>block)[0]
-            first = FIRST_BYTE if _number_of(page) == 0 else 0
-            assert steps + page.used == (page.fresh - first) / page.block_size
+            assert steps + page.used == page.fresh / page.block_size
             assert page.next == NULL or page.next.previous == page
             page = page.next
     assert pages <= used_pages
@@ -663,9 +672,9 @@ def check() -> None:
     idle = 0
     chunk = chunks_with_room
     while chunk != NULL:
-        assert chunk.free != 0
+        assert chunk.free != 0 and chunk.free & 1 == 0
         steps += __builtin_popcountll(chunk.free)
-        idle += ~chunk.free == 0
+        idle += chunk.free == all_free
         chunk = chunk.next
     assert idle == idle_chunks <= 1
     assert steps + used_pages + kept_count == chunk_count * PAGES

@@ -13,6 +13,9 @@ nodes in a DUMP payload are the same.
   elements to N (and its bytes to 8 KB unless it is a single element).
 * A plain node is one element of quicklist_packed_threshold bytes or more, as it is.
 * With compress = N > 0 all nodes but N at each end are kept as LZF; reading one unpacks it until the reader is done.
+* With compress = 0, where Redis compresses nothing, a node that pushes have filled and left is kept as LZF if that saves
+  an eighth: it is "packed away", which DEBUG, DUMP and RDB files do not show. The rule when it comes back is in
+  quicklist.pyx.
 
 Owner: the main thread. A list is a bare `Quicklist*`; values read (LpValue) point into nodes and die with any change.
 """
@@ -25,7 +28,9 @@ from server.structures.listpack cimport (
 )
 
 cdef enum:                             # QuicklistNode.info
-    QL_COUNT = 0x0FFFFFFF              # elements
+    QL_COUNT = 0x03FFFFFF              # elements
+    QL_READ = 0x04000000               # read once since it was packed away
+    QL_STAYS = 0x08000000              # not to be packed away: it was once, or would not gain
     QL_PLAIN = 0x10000000              # the block is one element
     QL_LZF = 0x20000000                # the block is compressed, `capacity` bytes of it
     QL_RECOMPRESS = 0x40000000         # unpacked for a reader, to be compressed again
@@ -82,7 +87,11 @@ cdef inline bint quicklist_node_is_plain(const QuicklistNode* node) noexcept nog
     return node.info & QL_PLAIN != 0
 
 cdef inline bint quicklist_node_is_compressed(const QuicklistNode* node) noexcept nogil:
+    """By list-compress-depth or, in a list without it, packed away."""
     return node.info & QL_LZF != 0
+
+cdef const unsigned char* quicklist_node_open(const QuicklistNode* node) noexcept nogil     # the bytes of a node (not of one compressed by depth), unpacked; the node stays as it is. Good until another is opened
+cdef void quicklist_node_unpack(Quicklist* q, QuicklistNode* node) noexcept nogil           # a node that is packed away comes back for good
 
 cdef inline uint64_t quicklist_node_size(const QuicklistNode* node) noexcept nogil:
     """Bytes of the listpack or of the plain element, unpacked: ql_uncompressed_size is their sum."""
@@ -131,7 +140,7 @@ cdef inline void quicklist_push_tail(Quicklist* q, const char* s, size_t n) noex
     cdef QuicklistNode* node = q.tail
     cdef unsigned char* lp
     cdef LpEncoded e
-    if not _fits(q, node, n) or node.capacity - node.head - node.size < n + 10:    # no element needs more beside its bytes
+    if not _fits(q, node, n) or <int64_t>node.capacity - node.head - node.size < <int64_t>n + 10:    # no element needs more beside its bytes; packed away, it is negative
         quicklist_push_tail_slow(q, s, n)
         return
     lp = node.block + node.head
@@ -171,10 +180,14 @@ cdef inline void quicklist_push(Quicklist* q, const char* s, size_t n, int end) 
         quicklist_push_tail(q, s, n)
 
 cdef inline bint quicklist_peek(const Quicklist* q, int end, LpValue* value) noexcept nogil:
-    """The first or last element, in place; 0 in an empty list. Reply with it, then quicklist_drop."""
+    """The first or last element, in place; 0 in an empty list. Reply with it, then quicklist_drop.
+
+    A node that is packed away comes back: const holds for what can be seen of the list."""
     cdef QuicklistNode* node = q.head if end == QL_HEAD else q.tail
     if node == NULL:
         return False
+    if node.info & QL_LZF:
+        quicklist_node_unpack(<Quicklist*>q, node)
     if node.info & QL_PLAIN:
         value.s = <const char*>node.block
         value.length = quicklist_node_size(node)
@@ -194,7 +207,7 @@ cdef inline void quicklist_drop(Quicklist* q, int end) noexcept nogil:
     cdef QuicklistNode* node = q.head if end == QL_HEAD else q.tail
     cdef uint32_t count, gone
     cdef unsigned char* lp = node.block + node.head
-    if node.info & QL_PLAIN or node.info & QL_COUNT == 1 or _sparse(q, node):
+    if node.info & (QL_PLAIN | QL_LZF) or node.info & QL_COUNT == 1 or _sparse(q, node):
         quicklist_drop_slow(q, end)
         return
     if end == QL_HEAD:

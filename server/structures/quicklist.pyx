@@ -4,9 +4,23 @@
 In this order: a node's block (its spare room, its compression), the chain of nodes, both ends, walking, and the
 changes in the middle. The rules when a node is split, merged or compressed again are those of Redis 7.2: the result
 shows in DUMP payloads and in DEBUG OBJECT. Where the spare room lies is ours and shows nowhere.
+
+Packing away is ours too, in lists without list-compress-depth. Most memory of a long list is in nodes that nobody has
+touched for long, and a node holds enough alike elements for LZF to save a third or two. So:
+
+* A node is packed away when a push at its end did not fit and began the next one. It is squeezed once in its life, 10-40
+  us for 8 KB; of elements that look random a kilobyte is tried, no more. Saving less than an eighth it stays as it is.
+* The first reading walk opens it into a buffer of the process: a scan of the whole list (a digest, SORT, one LRANGE 0 -1)
+  costs time, not memory. The second one brings it back for good, as does any pop, push or change in it.
+* What came back stays: neither a queue nor a stack that flaps over a border pays for a node twice.
+* A forked child opens, and never changes, nodes: it shares their memory.
+
+`info` has QL_LZF in both kinds of lists; q.compress tells which it is.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from posix.types cimport pid_t
+from posix.unistd cimport getpid
 from libc.string cimport memcmp, memcpy, memmove
 
 from server.structures.listpack cimport (
@@ -18,10 +32,13 @@ from server.structures.lzf cimport lzf_compress, lzf_decompress
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size, mem_realloc
 
 cdef enum:
+    SCRATCH = 65536                    # bytes
     COMPRESS_MIN = 48                  # bytes: smaller nodes are not worth compressing
     COMPRESS_GAIN = 8                  # bytes that compression must save
+    PACK_MIN = 512                     # bytes of the smallest node that is packed away
+    PACK_MAX = SCRATCH                 # and of the largest: opening one never takes long
+    SAMPLE = 1024                      # bytes of a large node that are tried first
     ELEMENT_EXTRA = 10                 # most bytes that an element needs beside its own
-    SCRATCH = 65536                    # bytes
     SHED_MIN = 64                      # bytes: smaller blocks are not cut down
     DEFAULT_THRESHOLD = 1073741824     # 1 GB
     FILL_MAX = 32767
@@ -29,6 +46,8 @@ cdef enum:
 
 cdef size_t quicklist_packed_threshold = DEFAULT_THRESHOLD
 cdef unsigned char scratch[SCRATCH]    # where a node is compressed before its size is known; main thread only
+cdef unsigned char opened[PACK_MAX]    # the bytes of the node that was opened last
+cdef pid_t packer = 0                  # the process that packs away; its children only open
 
 
 cdef bint quicklist_set_packed_threshold(size_t bytes) noexcept nogil:
@@ -69,11 +88,11 @@ cdef void _refit(Quicklist* q, QuicklistNode* node, size_t capacity, size_t head
 
 
 cdef size_t _roomy(const Quicklist* q, size_t needed, size_t capacity) noexcept nogil:
-    """A capacity for `needed` bytes that leaves room to grow: a quarter more than the last, and up to a whole node
+    """A capacity for `needed` bytes that leaves room to grow: an eighth more than the last, and up to a whole node
     where the list is so long that this is little; never more than a full node can use."""
     cdef size_t full = quicklist_size_limit(q.fill) + ELEMENT_EXTRA
-    cdef size_t share = q.memory >> 4
-    cdef size_t roomy = needed + (capacity >> 2 if capacity >> 2 > 32 else 32)
+    cdef size_t share = q.memory >> 5
+    cdef size_t roomy = needed + (capacity >> 3 if capacity >> 3 > 32 else 32)
     if needed >= full:
         return needed
     if roomy < share:
@@ -95,16 +114,6 @@ cdef void _make_room(Quicklist* q, QuicklistNode* node, size_t need, int end) no
         return
     capacity = _roomy(q, node.size + need, capacity)
     _refit(q, node, capacity, capacity - node.size if end == QL_HEAD else 0)
-
-
-cdef void _trim(Quicklist* q, QuicklistNode* node) noexcept nogil:
-    """A node that has become an inner one gives back spare room that is more than a trifle."""
-    cdef size_t slack
-    if node == NULL or node.info & (QL_PLAIN | QL_LZF):
-        return
-    slack = node.capacity - node.size
-    if slack > 64 and slack > node.size >> 4:
-        _refit(q, node, node.size, 0)
 
 
 cdef inline void _shed(Quicklist* q, QuicklistNode* node) noexcept nogil:
@@ -203,13 +212,13 @@ cdef void _decompress_node(Quicklist* q, QuicklistNode* node) noexcept nogil:
     q.memory -= node.capacity
     node.block = block
     node.capacity = 0 if node.info & QL_PLAIN else node.size
-    node.info &= ~<uint32_t>(QL_LZF | QL_RECOMPRESS)
+    node.info &= ~<uint32_t>(QL_LZF | QL_RECOMPRESS | QL_READ)
 
 
 cdef inline void _decompress_for_use(Quicklist* q, QuicklistNode* node) noexcept nogil:
     if node.info & QL_LZF:
         _decompress_node(q, node)
-        node.info |= QL_RECOMPRESS
+        node.info |= QL_RECOMPRESS if q.compress else QL_STAYS
 
 
 cdef inline void _recompress_only(Quicklist* q, QuicklistNode* node) noexcept nogil:
@@ -247,6 +256,76 @@ cdef inline void _compress(Quicklist* q, QuicklistNode* node) noexcept nogil:
         _compress_node(q, node)
     else:
         _enforce_depth(q, node)
+
+
+# --- packing away
+
+cdef bint _gains(const unsigned char* lp, size_t size) noexcept nogil:
+    """Whether a sample of a large node promises anything."""
+    return size < 4 * SAMPLE or lzf_compress(lp, SAMPLE, &scratch[0], SAMPLE - (SAMPLE >> 4)) != 0
+
+
+cdef bint _pack_away(Quicklist* q, QuicklistNode* node) noexcept nogil:
+    """Keep a packed node that was filled as LZF, if that saves an eighth; 0: it stays as it is."""
+    global packer
+    cdef size_t size = node.size
+    cdef size_t n = 0
+    if q.compress or node.info & (QL_PLAIN | QL_LZF | QL_STAYS | QL_PINNED) or not PACK_MIN <= size <= PACK_MAX:
+        return False
+    if _gains(_lp(node), size):
+        n = lzf_compress(_lp(node), size, &scratch[0], size - (size >> 3))
+    if n == 0:
+        node.info |= QL_STAYS
+        return False
+    if packer == 0:
+        packer = getpid()
+    q.memory += n
+    q.memory -= node.capacity
+    mem_free(node.block, node.capacity)
+    node.block = <unsigned char*>mem_alloc(n)
+    memcpy(node.block, scratch, n)
+    node.head = 0
+    node.capacity = <uint32_t>n
+    node.info |= QL_LZF
+    return True
+
+
+cdef const unsigned char* quicklist_node_open(const QuicklistNode* node) noexcept nogil:
+    if not node.info & QL_LZF or node.size > PACK_MAX:
+        return quicklist_node_data(node)
+    lzf_decompress(node.block, node.capacity, &opened[0], node.size)       # of our own making: it cannot fail
+    return opened
+
+
+cdef void quicklist_node_unpack(Quicklist* q, QuicklistNode* node) noexcept nogil:
+    _decompress_for_use(q, node)
+
+
+cdef inline unsigned char* _read(Quicklist* q, QuicklistNode* node) noexcept nogil:
+    """The bytes of a node for a walk: opened the first time, and always in a child; unpacked otherwise."""
+    if node.info & QL_LZF and q.compress == 0 and (not node.info & QL_READ or getpid() != packer):
+        if getpid() == packer:
+            node.info |= QL_READ
+        return <unsigned char*>quicklist_node_open(node)
+    _decompress_for_use(q, node)
+    return <unsigned char*>quicklist_node_data(node)
+
+
+cdef inline void _unpack_entry(QuicklistIter* it, QuicklistEntry* entry) noexcept nogil:
+    """An entry is about to change: have it in its node, not in the buffer that the walk may have opened."""
+    if entry.node.info & QL_LZF:
+        quicklist_node_unpack(it.list, entry.node)
+        entry.p = _lp(entry.node) + (entry.p - &opened[0])
+
+
+cdef void _leave(Quicklist* q, QuicklistNode* node) noexcept nogil:
+    """Pushes go on beyond this node: it is packed away, or gives back spare room that is more than a trifle."""
+    cdef size_t slack
+    if node == NULL or node.info & (QL_PLAIN | QL_LZF) or _pack_away(q, node):
+        return
+    slack = node.capacity - node.size
+    if slack > 64 and slack > node.size >> 4:
+        _refit(q, node, node.size, 0)
 
 
 # --- the chain
@@ -381,6 +460,7 @@ cdef void quicklist_append_listpack(Quicklist* q, unsigned char* lp) noexcept no
     node.size = node.capacity = lp_bytes(lp)
     node.info = <uint32_t>count
     q.memory += sizeof(QuicklistNode) + node.capacity
+    _leave(q, q.tail)
     _link(q, q.tail, node, True)
     q.count += count
 
@@ -408,6 +488,7 @@ cdef void quicklist_append_plain(Quicklist* q, unsigned char* data, size_t n) no
     node.capacity = 0
     node.info = QL_PLAIN | 1
     q.memory += sizeof(QuicklistNode) + n
+    _leave(q, q.tail)
     _link(q, q.tail, node, True)
     q.count += 1
 
@@ -426,9 +507,10 @@ cdef unsigned char* quicklist_take_listpack(Quicklist* q) noexcept nogil:
     cdef unsigned char* lp
     if node == NULL:
         lp = lp_new()
-    elif q.length > 1 or node.info & (QL_PLAIN | QL_LZF):
+    elif q.length > 1 or node.info & QL_PLAIN:
         return NULL
     else:
+        _decompress_node(q, node)
         memmove(node.block, _lp(node), node.size)
         lp = <unsigned char*>mem_realloc(node.block, node.capacity, node.size)
         mem_free(node, sizeof(QuicklistNode))
@@ -440,20 +522,22 @@ cdef unsigned char* quicklist_take_listpack(Quicklist* q) noexcept nogil:
 
 cdef void quicklist_push_tail_slow(Quicklist* q, const char* s, size_t n) noexcept nogil:
     if _fits(q, q.tail, n):
+        _decompress_for_use(q, q.tail)
         _make_room(q, q.tail, n + ELEMENT_EXTRA, QL_TAIL)
         quicklist_push_tail(q, s, n)
         return
-    _trim(q, q.tail)
+    _leave(q, q.tail)
     _link(q, q.tail, _element_node(q, s, n, QL_TAIL), True)
     q.count += 1
 
 
 cdef void quicklist_push_head_slow(Quicklist* q, const char* s, size_t n) noexcept nogil:
     if _fits(q, q.head, n):
+        _decompress_for_use(q, q.head)
         _make_room(q, q.head, n + ELEMENT_EXTRA, QL_HEAD)
         quicklist_push_head(q, s, n)
         return
-    _trim(q, q.head)
+    _leave(q, q.head)
     _link(q, q.head, _element_node(q, s, n, QL_HEAD), False)
     q.count += 1
 
@@ -463,7 +547,10 @@ cdef void quicklist_drop_slow(Quicklist* q, int end) noexcept nogil:
     if node.info & QL_PLAIN or quicklist_node_count(node) == 1:
         _delete_node(q, node)
         return
-    _refit(q, node, node.size + (node.size >> 1), 0 if end == QL_HEAD else node.size >> 1)
+    if node.info & QL_LZF:
+        _decompress_for_use(q, node)
+    else:
+        _refit(q, node, node.size + (node.size >> 1), 0 if end == QL_HEAD else node.size >> 1)
     quicklist_drop(q, end)
 
 
@@ -508,20 +595,26 @@ cdef bint quicklist_iter_at(Quicklist* q, QuicklistIter* it, int64_t index, int 
     return True
 
 
+cdef inline unsigned char* _walked(QuicklistNode* node) noexcept nogil:
+    """The listpack that a walk in this node is in."""
+    return &opened[0] if node.info & QL_LZF else _lp(node)
+
+
 cdef bint quicklist_next_slow(QuicklistIter* it, QuicklistEntry* entry) noexcept nogil:
     cdef QuicklistNode* node
     while it.node != NULL:
         node = it.node
         if it.p == NULL:
-            _decompress_for_use(it.list, node)
-            it.p = node.block if node.info & QL_PLAIN else lp_seek(_lp(node), it.offset)
+            it.p = _read(it.list, node)
+            if not node.info & QL_PLAIN:
+                it.p = lp_seek(it.p, it.offset)
         elif node.info & QL_PLAIN:
             it.p = NULL
         elif it.direction == QL_HEAD:
-            it.p = lp_next(_lp(node), it.p)
+            it.p = lp_next(_walked(node), it.p)
             it.offset += 1
         else:
-            it.p = lp_prev(_lp(node), it.p)
+            it.p = lp_prev(_walked(node), it.p)
             it.offset -= 1
         if it.p != NULL:
             entry.node = node
@@ -718,6 +811,7 @@ cdef void _insert_beside(Quicklist* q, QuicklistEntry* entry, const char* s, siz
 cdef void _insert(QuicklistIter* it, QuicklistEntry* entry, const char* s, size_t n, bint after) noexcept nogil:
     cdef Quicklist* q = it.list
     cdef QuicklistNode* node = entry.node
+    _unpack_entry(it, entry)
     it.node = NULL
     it.p = NULL
     if n >= quicklist_packed_threshold:
@@ -774,6 +868,7 @@ cdef void quicklist_replace_entry(QuicklistIter* it, QuicklistEntry* entry, cons
     cdef Quicklist* q = it.list
     cdef QuicklistNode* node = entry.node
     cdef bint giant = n >= quicklist_packed_threshold
+    _unpack_entry(it, entry)
     if node.info & QL_PLAIN:
         if giant:
             q.memory += n
@@ -808,6 +903,7 @@ cdef void quicklist_delete_entry(QuicklistIter* it, QuicklistEntry* entry) noexc
     """The place stays and its next element moves up (walking to the tail), or the one before is next (to the head)."""
     cdef Quicklist* q = it.list
     cdef QuicklistNode* node = entry.node
+    _unpack_entry(it, entry)
     it.p = NULL
     if node.info & QL_PLAIN or quicklist_node_count(node) == 1:
         it.node = node.next if it.direction == QL_HEAD else node.prev
@@ -874,6 +970,7 @@ cdef void _delete_within(Quicklist* q, QuicklistNode* node, int64_t offset, uint
 cdef bytes quicklist_repr(Quicklist* q, bint full):
     """The list's figures and each node's; with `full` also what is in the nodes."""
     cdef QuicklistNode* node = q.head
+    cdef unsigned char* data
     cdef int number = 0
     out = [b"{count : %d}\n{len : %d}\n{fill : %d}\n{compress : %d}\n{bookmark_count : 0}\n"
            % (q.count, q.length, q.fill, q.compress)]
@@ -881,14 +978,14 @@ cdef bytes quicklist_repr(Quicklist* q, bint full):
         out.append(
             b"{quicklist node(%d)\n{container : %s, encoding: %s, size: %d, count: %d, recompress: %d, "
             b"attempted_compress: 0}\n"
-            % (number, b"PLAIN" if node.info & QL_PLAIN else b"PACKED", b"LZF" if node.info & QL_LZF else b"RAW",
+            % (number, b"PLAIN" if node.info & QL_PLAIN else b"PACKED", b"LZF" if node.info & QL_LZF and q.compress else b"RAW",
                quicklist_node_size(node), quicklist_node_count(node), 1 if node.info & QL_RECOMPRESS else 0))
         if full:
-            _decompress_for_use(q, node)
+            data = _read(q, node)
             if node.info & QL_PLAIN:
-                out.append(b"{ entry : %s }\n" % (<char*>node.block)[:quicklist_node_size(node)])
+                out.append(b"{ entry : %s }\n" % (<char*>data)[:quicklist_node_size(node)])
             else:
-                out.append(b"{ listpack:\n" + lp_repr(_lp(node)) + b"}\n")
+                out.append(b"{ listpack:\n" + lp_repr(data) + b"}\n")
             out.append(b"}\n")
             _recompress_only(q, node)
         node = node.next

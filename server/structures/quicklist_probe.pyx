@@ -203,6 +203,7 @@ cdef class QuicklistProbe:
             container, compressed, data = nodes[length]
             assert node.prev == before
             assert quicklist_node_count(node) > 0
+            assert compressed or not node.info & QL_READ
             assert not node.info & (QL_PINNED | QL_RECOMPRESS)
             if container == "plain":
                 assert quicklist_node_count(node) == 1
@@ -212,8 +213,10 @@ cdef class QuicklistProbe:
                 assert lp_length(<unsigned char*><char*>data) == quicklist_node_count(node)
                 assert compressed or node.head + node.size <= node.capacity
                 memory += node.capacity
-            if compressed:
-                assert self.q.compress
+            if compressed and self.q.compress == 0:        # packed away
+                assert container == "packed" and not node.info & QL_STAYS
+                assert 512 <= len(data) <= 65536 and node.capacity <= len(data) - len(data) // 8
+            elif compressed:
                 assert length >= self.q.compress and length < self.q.length - self.q.compress
             memory += sizeof(QuicklistNode)
             count += quicklist_node_count(node)

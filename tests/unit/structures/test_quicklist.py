@@ -165,7 +165,7 @@ def test_deleting_while_walking(direction: int, compress: int) -> None:
 
 def test_holes_are_given_back() -> None:
     probe = of([b"stays" if n % 10 == 0 else b"goes" for n in range(20000)])
-    full = probe.memory()
+    full = sum(sizes(probe))
     assert probe.delete_equal(b"goes") == 18000
     assert probe.memory() < full // 5
     for place in range(0, 2000, 100):
@@ -198,6 +198,97 @@ def test_interior_nodes_are_compressed(depth: int) -> None:
         for _ in range(2500):
             probe.pop(end)
         probe.check()
+
+
+# --- nodes that are packed away: lists without list-compress-depth
+
+
+def packed_away(probe: QuicklistProbe) -> list[bool]:
+    return [compressed for _, compressed, _ in probe.nodes()]
+
+
+def unlike(count: int) -> list[bytes]:
+    chance = random.Random(3)
+    return [chance.randbytes(20) for _ in range(count)]
+
+
+@pytest.mark.parametrize("end", [HEAD, TAIL])
+def test_nodes_that_pushes_left_are_packed_away(end: int) -> None:
+    probe = QuicklistProbe()
+    probe.push_many(numbered(2000), end)
+    last = packed_away(probe)[:: 1 if end == TAIL else -1]
+    assert last == [True] * (len(last) - 1) + [False]
+    assert probe.memory() < sum(sizes(probe)) * 0.6
+    assert b"LZF" not in probe.repr(True)
+    probe.check()
+
+
+def test_what_does_not_gain_stays_as_it_is() -> None:
+    assert not any(packed_away(of(unlike(2000))))
+    assert not any(packed_away(of(numbered(2000), fill=10))), "nodes of some hundred bytes are not worth it"
+
+
+def test_the_first_walk_opens_and_the_second_unpacks() -> None:
+    values = numbered(2000)
+    probe = of(values)
+    before = packed_away(probe)
+    assert probe.items() == values
+    assert packed_away(probe) == before
+    assert probe.get(-2000) == values[0]
+    assert packed_away(probe) == [False, *before[1:]]
+    assert probe.items(TAIL) == values[::-1]
+    assert not any(packed_away(probe))
+    probe.check()
+    probe.push_many(values, TAIL)
+    assert packed_away(probe)[: len(before) - 1] == [False] * (len(before) - 1), "what came back stays"
+
+
+def test_pops_and_pushes_at_a_packed_end() -> None:
+    values = numbered(3000)
+    probe = of(values)
+    assert packed_away(probe)[0]
+    assert [probe.pop(HEAD) for _ in range(1500)] == values[:1500]
+    probe.check()
+    probe.push(b"new", HEAD)
+    assert probe.items() == [b"new", *values[1500:]]
+    assert [probe.pop(TAIL) for _ in range(1501)] == [*values[:1499:-1], b"new"]
+    assert probe.nodes() == []
+
+
+def test_a_short_push_at_a_packed_end_goes_into_the_node_as_it_would() -> None:
+    values = [b"v" * 40] * 194 + [b"v" * 90] * 2  # the last but one leaves a little room in the first node
+    packed, plain = of(values), of(values, compress=1)
+    for probe in (packed, plain):
+        for end in (HEAD, TAIL):
+            probe.push(b"1", end)
+    assert packed_away(packed)[0] is False
+    assert [data for _, _, data in packed.nodes()] == [data for _, _, data in plain.nodes()]
+
+
+def test_changes_while_a_walk_reads_a_packed_node() -> None:
+    values = numbered(3000)
+    probe = of(values)
+    assert probe.delete_equal(values[700]) == 1
+    assert probe.insert_beside(values[10], b"new", True)
+    assert probe.replace(1500, b"newer")
+    assert probe.delete_range(2000, 500)
+    values[11:11] = [b"new"]
+    del values[701]
+    values[1500] = b"newer"
+    del values[2000:2500]
+    probe.check()
+    assert probe.items() == values
+
+
+def test_listpacks_that_come_in_are_packed_away_and_taken_whole() -> None:
+    values = numbered(400)
+    data = of(values).nodes()[0][2]
+    probe = QuicklistProbe.from_listpack(data)
+    probe.append_listpack(data)
+    assert packed_away(probe) == [True, False]
+    assert packed_away(probe.copy()) == [True, False]
+    assert probe.delete_range(400, 400)
+    assert probe.take_listpack() == data
 
 
 def test_giants_have_nodes_of_their_own(small_giants: int) -> None:

@@ -20,7 +20,18 @@ from scripting import run as scripting
 from server.clients import authentication, blocking, client as client_state, limits, multi, pubsub
 from server.clients.client import Client
 from server.clients.table import ClientTable
-from server.dispatch import appending, big_keys, conditions, fastpath, gates, hot_keys, record, saving, shutdown, signals
+from server.dispatch import (
+    appending,
+    big_keys,
+    conditions,
+    fastpath,
+    gates,
+    hot_keys,
+    record,
+    saving,
+    shutdown,
+    signals,
+)
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
 from server.dispatch.loop import Loop
@@ -38,6 +49,7 @@ from server.observe.stats import Stats
 from server.process import Process, program_name
 from server.registry import clock
 from server.registry.command import COMMANDS, rename
+from server.structures import table
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 from server.version import REDIS_VERSION, VERSION
 
@@ -178,10 +190,9 @@ class Server:
 
     def note_client_memory(self) -> None:
         """Client buffers and scripts count against maxmemory; fast paths compare with the keyspace alone."""
-        if self.config.maxmemory:
-            conditions.set_max_memory(max(1, self.config.maxmemory - self.memory.besides_keys))
-        else:
-            conditions.set_max_memory(0)
+        for_keys = max(1, self.config.maxmemory - self.memory.besides_keys) if self.config.maxmemory else 0
+        conditions.set_max_memory(for_keys)
+        table.resize_limit(for_keys)
 
     def set_slowlog_length(self, config: Any) -> None:
         """slowlog-max-len."""

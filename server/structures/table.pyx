@@ -27,7 +27,8 @@ from libc.string cimport memcpy, memmove, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from server.structures.memory cimport (MAP_MIN, RETIRE_SLICE, mem_alloc, mem_forget, mem_free, mem_good_size, mem_map,
-                                       mem_realloc, mem_retire, mem_retire_step, mem_retired, mem_try_alloc, mem_unmap)
+                                       mem_realloc, mem_retire, mem_retire_step, mem_retired, mem_try_alloc, mem_unmap,
+                                       mem_used)
 
 cdef extern from *:
     """
@@ -48,18 +49,27 @@ cdef enum:
     EMPTY_VISITS = 10                  # empty buckets that one rehash step may skip
     FORGET_BUCKETS = 32768             # RETIRE_SLICE in buckets
     FORCE_RATIO = 5                    # entries per bucket at which a table grows even if resizing is to be avoided
+    FULL_RATIO = 1618                  # entries per 1,000 buckets at which it grows even beyond the memory limit
     FAIR_SAMPLE = 15                   # entries that table_fair_random chooses from
     RANDOM_TRIES = 256                 # random buckets tried before walking on to the next entry
     DYING = 0x7FFFFFFF                 # pause_rehash of a table that table_free_step takes apart
 
 cdef uint64_t random_state
 cdef bint _avoid_resize = False        # a forked child shares our pages: moving entries would copy them
+cdef size_t _resize_limit = 0          # bytes in use up to which a table may grow, 0 for all there are
 
 
 def avoid_resize(bint yes) -> None:
     """Begin no resize and move no entry, in all tables, until taken back. A table that is far too small grows all the same."""
     global _avoid_resize
     _avoid_resize = yes
+
+
+def resize_limit(size_t used_bytes) -> None:
+    """Begin no resize with which the allocator would have handed out more than so many bytes, in all tables; 0 is no
+    limit. Growing for one more key must not cost others theirs. A table that is well overfull grows all the same."""
+    global _resize_limit
+    _resize_limit = used_bytes
 
 
 cdef inline uint64_t _random() noexcept nogil:
@@ -116,6 +126,16 @@ cdef uint64_t _power_of_two(size_t entries) noexcept nogil:
     while buckets < entries:
         buckets <<= 1
     return buckets
+
+
+cdef bint _may_grow(Table* t) noexcept nogil:
+    """Whether a full table may double now."""
+    cdef uint64_t buckets = t.mask[0] + 1
+    if _avoid_resize and t.used[0] // FORCE_RATIO <= t.mask[0]:
+        return False
+    if _resize_limit and mem_used() + 2 * buckets * sizeof(Entry*) > _resize_limit:
+        return t.used[0] * 1000 > buckets * FULL_RATIO
+    return True
 
 
 cdef void _start_resize(Table* t, uint64_t buckets) noexcept nogil:
@@ -375,8 +395,7 @@ cdef Entry* _insert(Table* t, const char* key, size_t length, uint64_t hash, uin
         mem_retire_step()
     if t.rehash_index >= 0:
         table_rehash_steps(t, 1)
-    elif unlikely(t.used[0] > t.mask[0]) and t.pause_rehash <= 0 and (
-            not _avoid_resize or t.used[0] // FORCE_RATIO > t.mask[0]):
+    elif unlikely(t.used[0] > t.mask[0]) and t.pause_rehash <= 0 and _may_grow(t):
         _start_resize(t, _power_of_two(t.used[0] + 1))
     which = 1 if t.rehash_index >= 0 else 0
     slot = &t.buckets[which][hash & t.mask[which]]

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from server.structures import memory
-from server.structures.table import BlobProbe, TableProbe
+from server.structures.table import BlobProbe, TableProbe, resize_limit
 
 REPEATABLE = "from server.structures.table import TableProbe; print(TableProbe.hash(b'key'))"
 
@@ -162,6 +162,21 @@ def test_pause_stops_rehashing_and_the_start_of_a_resize():
     assert table.state["rehash_index"] == index
     table.pause(-1)
     assert table.rehash_us(10_000_000) > 0
+    table.check()
+
+
+def test_a_resize_that_would_pass_the_memory_limit_waits_until_the_table_is_well_overfull():
+    table = filled(1024)
+    finish(table)
+    try:
+        resize_limit(memory.used() + 1000)
+        for key in keys(1024 + 600, b"more:%d"):
+            table.set(key, b"")
+            if table.state["buckets"] != (1024, 0):
+                break
+        assert 1024 * 1618 // 1000 <= len(table) - 1 <= 1024 * 1619 // 1000 + 1
+    finally:
+        resize_limit(0)
     table.check()
 
 

@@ -1,6 +1,5 @@
 """RDB files: everything comes back, real servers read ours and we theirs, and no crash leaves a torn file."""
 
-import os
 import signal
 import struct
 import subprocess
@@ -14,8 +13,6 @@ from server.persistence import check_rdb
 from tests.persistence.dataset import ENCODINGS, contents, fill
 from tests.support.resp import RespError
 from tests.support.server import Server, wait_until
-
-SEVEN_TWO = os.environ.get("REMUS_PEER_7_2", "")
 
 
 def children(server: Server) -> list[psutil.Process]:

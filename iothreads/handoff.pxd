@@ -122,6 +122,7 @@ cdef class IOThreads:
     cdef int wait(self, int timeout_ms) noexcept
     cdef bint give_out(self, Message* message) noexcept
     cdef bint accept_next(self) noexcept
+    cdef void expect(self, uint64_t id) noexcept
     cdef void watch_listeners(self, bint on) noexcept
     cdef Lane* open_lane(self, int index) except NULL
     cdef int close_lane(self, int index) except -1

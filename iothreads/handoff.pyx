@@ -32,6 +32,9 @@ cdef extern from "<poll.h>" nogil:
     int c_poll "poll"(c_pollfd*, unsigned long, int)
     short POLLIN
 
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void* at) nogil
+
 cdef enum:
     ACCEPTS_PER_TURN = 1000            # from one listener
     ACCEPT_PAUSE_MS = 100              # after the process ran out of descriptors
@@ -442,9 +445,9 @@ cdef class IOThreads:
         if slot == NULL or slot.state != SLOT_LIVE:
             chunks_home(head)
             return bytes
-        m.connection = connection
-        m.bytes = bytes
         if slot.lane != 0:
+            m.connection = connection
+            m.bytes = bytes
             m.kind = TO_LANE_OUTPUT
             m.fd = -1
             m.error = 0
@@ -694,6 +697,22 @@ cdef class IOThreads:
         event.error = m.error
         return True
 
+    cdef void expect(self, uint64_t id) noexcept:
+        """Fetches from memory what the next ready socket needs, while this one is read."""
+        cdef uint32_t slot = <uint32_t>id
+        cdef Connection* c
+        cdef char* client
+        if slot >= self.slot_count or slot >= self.lanes[0].slot_capacity:
+            return
+        c = self.lanes[0].connections[slot]
+        client = <char*>self.slots[slot].client
+        prefetch(c)
+        prefetch(<char*>c + 64)
+        prefetch(<char*>c + 128)
+        prefetch(client)
+        prefetch(client + 64)
+        prefetch(client + 128)
+
     cdef Event* next_event(self) noexcept:
         """What happened, one thing at a time; NULL when that was all of this turn. Valid until the next call."""
         cdef Message* m
@@ -714,11 +733,21 @@ cdef class IOThreads:
                 return NULL
             id = lane.poller.ids[self.taken]
             self.taken += 1
+            if self.taken < self.ready:
+                self.expect(lane.poller.ids[self.taken])
             if <uint32_t>id >= <uint32_t>LISTENER_SLOT:
                 self.accepting = <int>(<uint32_t>id - <uint32_t>LISTENER_SLOT)
                 self.accepted = 0
             elif id != 0:
                 lane_ready(lane, id, lane.poller.masks[self.taken - 1])
+                m = queue_pop(&lane.queue)
+                if m == NULL:
+                    continue
+                if m.kind == TO_MAIN_BATCH and queue_empty(&lane.queue):
+                    if self.give_out(m):           # as nearly always
+                        return &self.event
+                    continue
+                self.take(m)
                 while True:            # a socket makes a message or two: they come out in this turn
                     m = queue_pop(&lane.queue)
                     if m == NULL:

@@ -18,6 +18,7 @@ cdef enum:                             # what header() found
     HEADER_PARTIAL = 1
     HEADER_TOO_LONG = 2
     HEADER_WRONG = 3                   # a whole line, but no number
+    PLAIN_BULK = 99999                 # the longest argument that parse_plain takes
 
 
 cdef void reader_reset(Reader* reader) noexcept nogil:
@@ -291,10 +292,70 @@ cdef bint parse_bulks(Reader* reader, Batch* b, int64_t max_bulk, bint authentic
     return True
 
 
+cdef inline bint plain_length(const char** at, size_t* length) noexcept nogil:
+    """A header of one to five digits, with at least 17 readable bytes from its type byte on, or 6 and one digit. False:
+    something else. `at` goes past the line."""
+    cdef const char* p = at[0] + 1
+    cdef uint32_t digit = <uint32_t><unsigned char>p[0] - 48
+    cdef size_t value = digit
+    if digit > 9:
+        return False
+    if p[1] != c'\r':
+        if value == 0:
+            return False
+        p += 1
+        while True:
+            digit = <uint32_t><unsigned char>p[0] - 48
+            if digit > 9 or value > PLAIN_BULK // 10:
+                return False
+            value = value * 10 + digit
+            p += 1
+            if p[0] == c'\r':
+                break
+        at[0] = p + 2
+    else:
+        at[0] = p + 3
+    length[0] = value
+    return True
+
+
+cdef bint parse_plain(Reader* reader, Batch* b) noexcept nogil:
+    """One whole command between commands, if it is as nearly all are: one to nine arguments, none longer than PLAIN_BULK.
+    False leaves everything as it was: the rest of this file looks at it byte by byte."""
+    cdef const char* end = b.buffer + b.used
+    cdef const char* start = b.buffer + reader.position
+    cdef const char* p = start + 4
+    cdef Arg* arg = &b.args[b.arg_count]
+    cdef uint32_t count, i
+    cdef size_t length = 0
+    if end - start < 10 or start[2] != c'\r':
+        return False
+    count = <uint32_t><unsigned char>start[1] - 48
+    if count - 1 > 8 or b.arg_count + count > b.arg_capacity:
+        return False
+    for i in range(count):
+        if end - p < 6 or p[0] != c'$' or (p[2] != c'\r' and end - p < 17) or not plain_length(&p, &length):
+            return False
+        if <size_t>(end - p) < length + 2:
+            return False
+        arg.offset = p - b.buffer
+        arg.length = length
+        arg += 1
+        p += length + 2
+    reader.command_start = reader.position
+    reader.position = p - b.buffer
+    b.arg_count += count
+    push_command(reader, b, p - start)
+    return True
+
+
 cdef void parse(Reader* reader, Batch* b, int64_t max_bulk, bint authenticated) noexcept nogil:
     """Parses all that is there: O(bytes). For a stranger it stops after one command, as that may change the limits."""
+    cdef bint plain = authenticated and max_bulk >= PLAIN_BULK
     while reader.position < b.used:
         if reader.remaining == 0:
+            if plain and b.buffer[reader.position] == c'*' and parse_plain(reader, b):
+                continue
             if b.buffer[reader.position] != c'*':
                 if not parse_inline(reader, b):
                     return

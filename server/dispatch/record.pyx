@@ -19,6 +19,9 @@ cdef struct Slot:
 
 cdef Slot _table[TABLE_SIZE]
 cdef dict _long_names = {}
+cdef uint64_t _last_name = 0           # the short name that was found last, as it was spelt
+cdef size_t _last_length = 0
+cdef PyObject* _last_record = NULL
 cdef list _records = []
 
 
@@ -124,19 +127,48 @@ cdef inline void _fold(const char* name, size_t length, uint64_t* head, uint64_t
     tail[0] = _folded(tail[0])
 
 
+cdef inline uint64_t _short(const char* name, size_t length) noexcept:
+    """All of a name of 1 to 8 bytes; together with the length no other name has it."""
+    cdef uint32_t a = 0, b = 0
+    cdef uint64_t whole = 0
+    if length == 8:
+        memcpy(&whole, name, 8)
+        return whole
+    if length >= 4:
+        memcpy(&a, name, 4)
+        memcpy(&b, name + length - 4, 4)
+        return a | (<uint64_t>b << 32)
+    return (<uint8_t>name[0] | (<uint64_t><uint8_t>name[length >> 1] << 8) | (<uint64_t><uint8_t>name[length - 1] << 16))
+
+
+cdef void _remember(uint64_t name, size_t length, PyObject* record) noexcept:
+    global _last_name, _last_length, _last_record
+    _last_name = name
+    _last_length = length
+    _last_record = record
+
+
 cdef inline uint32_t _slot_of(uint64_t head, uint64_t tail, size_t length) noexcept:
     return <uint32_t>(((head ^ (tail * 0x9FB21C651E98DF25ULL) ^ length) * 0x9E3779B97F4A7C15ULL) >> 53)
 
 
 cdef void* record_pointer(const char* name, size_t length) noexcept:
+    """A pipeline mostly says the same command again, in the same letters: a short name is compared with the last one first."""
     cdef uint64_t head, tail
+    cdef uint64_t raw = 0
     cdef uint32_t at
     if length > NAME_MAX or length == 0:
         return _long_name(name, length)
+    if length <= 8:
+        raw = _short(name, length)
+        if raw == _last_name and length == _last_length:
+            return <void*>_last_record
     _fold(name, length, &head, &tail)
     at = _slot_of(head, tail, length)
     while _table[at].record != NULL:
         if _table[at].head == head and _table[at].tail == tail and _table[at].length == length:
+            if length <= 8:
+                _remember(raw, length, _table[at].record)
             return <void*>_table[at].record
         at = (at + 1) & (TABLE_SIZE - 1)
     return NULL
@@ -157,6 +189,7 @@ def build_records() -> None:
     cdef uint32_t at
     cdef bytes name
     memset(_table, 0, sizeof(_table))
+    _remember(0, 0, NULL)
     _long_names.clear()
     _records.clear()
     for command in every_command():

@@ -131,6 +131,8 @@ def svg_of(drawing: Any) -> str:
 
 def rates(points: Sequence[Point], what: str) -> str:
     """Lines over the number of clients, one for each number of threads."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
     drawing, axes = panels(points, 3.6)
     numbers = sorted({point.threads for point in points})
     for depth, ax in axes.items():
@@ -148,8 +150,9 @@ def rates(points: Sequence[Point], what: str) -> str:
             ax.yaxis.set_major_formatter(lambda value, _: thousands(value))
         else:
             ax.set_yscale("log")
+            ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            ax.yaxis.set_minor_locator(NullLocator())
             ax.yaxis.set_major_formatter(lambda value, _: number(value))
-            ax.yaxis.set_minor_formatter(lambda value, _: number(value))
     legend(drawing, axes)
     return svg_of(drawing)
 

@@ -16,6 +16,7 @@ from tests.support.server import Server, free_port, wait_until
 
 PAGE = Path(__file__).resolve().parents[2] / "metrics" / "live.html"
 PATIENCE = 120.0  # seconds: headless Chromium on a busy machine is slow, which is no failure
+P99 = re.compile(r"p99 [\d.]+ (µs|ms|s|B|KiB)")
 CELLS = "[...document.querySelectorAll('td')].map((cell) => cell.textContent)"
 SECTIONS = "[...document.querySelectorAll('section')]"
 LEGEND = SECTIONS + ".find((s) => s.querySelector('h2')?.textContent === '%s')?.textContent ?? ''"
@@ -87,8 +88,7 @@ def test_it_lives_in_a_browser(new_server: Callable[..., Server], tmp_path: Path
             for cell in ("get", "incr", "none", "hash"):
                 wait_until(lambda cell=cell: cell in page.ask(CELLS), f"a row with {cell}", PATIENCE)
             for chart in ("Latency in the main thread", "Wait for the main thread", "Size of requests"):
-                legend = re.compile(r"p99 [\d.]+ (µs|ms|s|B|KiB)")
-                wait_until(lambda chart=chart: legend.search(page.ask(LEGEND % chart)), chart, PATIENCE)
+                wait_until(lambda chart=chart: P99.search(page.ask(LEGEND % chart)), chart, PATIENCE)
             assert f"master, port {server.port}" in page.ask("document.getElementById('who').textContent")
             lines = page.ask("[...document.querySelectorAll('polyline')].map((l) => l.getAttribute('points'))")
             if picture := os.environ.get("REMUS_PICTURE"):

@@ -32,7 +32,7 @@ cdef int _bnot(lua_State* L) noexcept nogil:
 cdef int _band(lua_State* L) noexcept nogil:
     cdef uint32_t bits = _argument(L, 1)
     cdef int i
-    for i in range(2, lua.gettop(L) + 1):
+    for i in range(lua.gettop(L), 1, -1):
         bits &= _argument(L, i)
     return _result(L, bits)
 
@@ -40,7 +40,7 @@ cdef int _band(lua_State* L) noexcept nogil:
 cdef int _bor(lua_State* L) noexcept nogil:
     cdef uint32_t bits = _argument(L, 1)
     cdef int i
-    for i in range(2, lua.gettop(L) + 1):
+    for i in range(lua.gettop(L), 1, -1):
         bits |= _argument(L, i)
     return _result(L, bits)
 
@@ -48,21 +48,27 @@ cdef int _bor(lua_State* L) noexcept nogil:
 cdef int _bxor(lua_State* L) noexcept nogil:
     cdef uint32_t bits = _argument(L, 1)
     cdef int i
-    for i in range(2, lua.gettop(L) + 1):
+    for i in range(lua.gettop(L), 1, -1):
         bits ^= _argument(L, i)
     return _result(L, bits)
 
 
 cdef int _lshift(lua_State* L) noexcept nogil:
-    return _result(L, _argument(L, 1) << (_argument(L, 2) & 31))
+    cdef uint32_t bits = _argument(L, 1)
+    cdef uint32_t by = _argument(L, 2) & 31
+    return _result(L, bits << by)
 
 
 cdef int _rshift(lua_State* L) noexcept nogil:
-    return _result(L, _argument(L, 1) >> (_argument(L, 2) & 31))
+    cdef uint32_t bits = _argument(L, 1)
+    cdef uint32_t by = _argument(L, 2) & 31
+    return _result(L, bits >> by)
 
 
 cdef int _arshift(lua_State* L) noexcept nogil:
-    return _result(L, <uint32_t>(<int32_t>_argument(L, 1) >> (_argument(L, 2) & 31)))
+    cdef uint32_t bits = _argument(L, 1)
+    cdef uint32_t by = _argument(L, 2) & 31
+    return _result(L, <uint32_t>(<int32_t>bits >> by))
 
 
 cdef uint32_t _rotated(uint32_t bits, uint32_t by) noexcept nogil:
@@ -71,11 +77,13 @@ cdef uint32_t _rotated(uint32_t bits, uint32_t by) noexcept nogil:
 
 
 cdef int _rol(lua_State* L) noexcept nogil:
-    return _result(L, _rotated(_argument(L, 1), _argument(L, 2)))
+    cdef uint32_t bits = _argument(L, 1)
+    return _result(L, _rotated(bits, _argument(L, 2)))
 
 
 cdef int _ror(lua_State* L) noexcept nogil:
-    return _result(L, _rotated(_argument(L, 1), 32 - (_argument(L, 2) & 31)))
+    cdef uint32_t bits = _argument(L, 1)
+    return _result(L, _rotated(bits, 32 - (_argument(L, 2) & 31)))
 
 
 cdef int _bswap(lua_State* L) noexcept nogil:

@@ -250,7 +250,7 @@ cdef void _push_value(lua_State* L, Input* input, int level) noexcept nogil:
     elif tag == 0xCE:
         lua.pushnumber(L, <double>_taken(L, input, 4))
     elif tag == 0xCF:
-        lua.pushnumber(L, <double>_taken(L, input, 8))
+        lua.pushnumber(L, <double><int64_t>_taken(L, input, 8))
     elif tag == 0xD0:
         lua.pushnumber(L, <double><int8_t>_taken(L, input, 1))
     elif tag == 0xD1:

@@ -215,9 +215,7 @@ cdef int _unpack(lua_State* L) noexcept nogil:
     cdef double real8
     if start == 0:
         return lua.L_argerror(L, 3, "offset must be 1 or greater")
-    if start < 0:
-        return lua.L_argerror(L, 2, "data string too short")
-    at = start - 1
+    at = <size_t>(start - 1)           # one that is negative is too large for all but an empty format
     layout.little = _native_little()
     layout.align = 1
     while format[0] != 0:
@@ -248,7 +246,7 @@ cdef int _unpack(lua_State* L) noexcept nogil:
                 real8 = lua.tonumber(L, -1)
                 lua_pop(L, 1)
                 results -= 1
-                if not 0 <= real8 <= <double>(length - at):
+                if not -1 < real8 < <double>(length - at) + 1:      # it loses its fraction
                     return lua.L_argerror(L, 2, "data string too short")
                 size = <size_t>real8
             lua.pushlstring(L, data + at, size)

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What a lane does with its connections. Everything here runs without the GIL and knows no Python object."""
 from libc.stdlib cimport abort, calloc, free, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from iothreads.connection cimport (IO_AGAIN, IO_BATCH, IO_BLOCKED, IO_CLOSED, QueryMeter, Traffic, connection_free,
                                    connection_new, connection_read, connection_write)
@@ -266,6 +266,25 @@ cdef void lane_close(Lane* lane, uint64_t id, bint after_flush) noexcept nogil:
 
 # ---- writing
 
+cdef bint swallowed(Chunk* tail, Chunk* more) noexcept nogil:
+    """Fills up the last chunk that waits from the next one, so that many small replies do not cost a chunk each. Whether
+    that took all of it."""
+    cdef size_t n
+    if tail == NULL or tail.capacity == 0 or more.capacity == 0:
+        return False
+    n = tail.capacity - tail.used
+    if n > more.used:
+        n = more.used
+    memcpy(tail.bytes + tail.used, more.bytes, n)
+    tail.used += n
+    more.used -= n
+    if more.used == 0:
+        return True
+    more.bytes += n
+    more.capacity -= n
+    return False
+
+
 cdef void lane_output(Lane* lane, uint64_t id, Chunk* head, Chunk* tail, size_t bytes) noexcept nogil:
     """Appends to the output of a connection; the chunks of a dead one go straight home."""
     cdef Connection* c = lane_find(lane, id)
@@ -279,6 +298,10 @@ cdef void lane_output(Lane* lane, uint64_t id, Chunk* head, Chunk* tail, size_t 
         m.pointer = head
         m.bytes = bytes
         lane_post(lane, &m)
+        return
+    if c.blocked and head == tail and swallowed(c.tail, head):
+        lane_home(lane, c)             # what was written before it, if any
+        post(lane, TO_MAIN_HOME, c, head, 0, 0)
         return
     if c.tail == NULL:
         c.head = head

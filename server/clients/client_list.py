@@ -14,7 +14,7 @@ from server.registry.errors import CommandError
 STATIC_REPLY_BYTES = 16384     # waiting replies up to this are the client's own buffer (obl), beyond a list (oll, omem)
 IDLE_REPLY_BYTES = 1024        # what Redis leaves of that buffer when little is written
 CLIENT_BYTES = 1536            # a Client, its strings and its place in the tables, about
-WATCH_BYTES = 72               # one watched key
+WATCH_BYTES = 180              # one watched key: less if many watch the same, more if it is this client's own
 BAD_NAME = "Client names cannot contain spaces, newlines or special characters."
 
 _FLAGS = ((c.MASTER, "M"), (c.MULTI, "x"), (c.BLOCKED | c.PAUSED, "b"), (c.TRACKING, "t"), (c.DIRTY_CAS, "d"),
@@ -53,8 +53,11 @@ def list_bytes(client: Client) -> int:
 
 
 def memory_of(client: Client, argv_bytes: int = 0) -> int:
-    """tot-mem: everything a client costs, bytes. Complexity: O(1)."""
-    total = CLIENT_BYTES + query_of(client)[0] + argv_bytes + multi_bytes(client)
+    """tot-mem: everything a client costs, bytes. The buffer that qbuf-free shows between requests is not in it: other
+    clients use it meanwhile. Complexity: O(1)."""
+    total = CLIENT_BYTES + len(client.name) + argv_bytes + multi_bytes(client)
+    if client.loop is not None:
+        total += client.loop.query_memory_of(client)
     total += list_bytes(client) or client.output_bytes
     if client.subscriptions is not None:
         total += client.subscriptions.overhead

@@ -18,9 +18,9 @@ from typing import Any
 from server.clients.client import DIRTY_CAS, DIRTY_EXEC, IN_MULTI, MULTI, Client
 from server.registry.command import Command, CommandFlag
 
-QUEUED_OVERHEAD = 40           # bytes per queued command besides its words
+TRANSACTION_BYTES = 300        # of a transaction without commands: measured, like the next
+QUEUED_OVERHEAD = 190          # bytes per queued command besides its words
 WORD_OVERHEAD = 8              # bytes per word
-WATCH_OVERHEAD = 72            # bytes per watched key, for tot-mem
 
 when_watched: Callable[[bool], object] = bool      # told when the first key is watched, and when none is any more
 
@@ -57,7 +57,7 @@ class Transaction:
     @property
     def overhead(self) -> int:
         """Bytes all of it costs."""
-        return self.memory + QUEUED_OVERHEAD * len(self.commands)
+        return TRANSACTION_BYTES + self.memory + QUEUED_OVERHEAD * len(self.commands)
 
 
 def begin(client: Client) -> None:

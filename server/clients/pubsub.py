@@ -16,7 +16,8 @@ from server.registry.reply import Push
 from server.registry.reply_writer import encode_reply
 from server.structures.glob import match
 
-SUBSCRIPTION_OVERHEAD = 56     # bytes per channel or pattern, for tot-mem
+SUBSCRIPTIONS_BYTES = 500      # of the first subscription, for tot-mem: measured, like the next
+SUBSCRIPTION_OVERHEAD = 180    # bytes per channel or pattern, its name and its place among the listeners
 Listeners = dict[bytes, dict[Client, None]]
 
 
@@ -41,7 +42,7 @@ class Subscriptions:
     @property
     def overhead(self) -> int:
         """Bytes it costs."""
-        return SUBSCRIPTION_OVERHEAD * len(self)
+        return SUBSCRIPTIONS_BYTES + SUBSCRIPTION_OVERHEAD * len(self)
 
 
 class Message:

@@ -8,8 +8,9 @@ A template is compiled into segments for the engine: bytes that never change, th
 cuts where a value of a drawn size goes.
 """
 
+import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 NUMBER = b"__rand_int__"
 KEY = b"__key__"
 DATA = b"__data__"
-ZEROS = b"0" * len(NUMBER)
 POOL_SPARE = 1021  # places in the pool of letters where a value may begin
 LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -112,61 +112,72 @@ def pool(sizes: Sizes) -> bytes:
 
 # ---- compiling
 
-
-def pieces(command: Command, key_format: bytes, sizes: Sizes, letters: bytes) -> Iterator[bytes | tuple[int, int]]:
-    """RESP as bytes, with b"" for a value, and (fixed, times) for the length of an argument of unknown size."""
-    if command.inline:
-        yield b" ".join(command.words) + b"\r\n"
-        return
-    yield b"*%d\r\n" % len(command.words)
-    for word in command.words:
-        word = word.replace(KEY, key_format)
-        if sizes.kind == "fixed":
-            word = word.replace(DATA, letters[: sizes.most])
-        around = word.split(DATA)
-        if len(around) == 1:
-            yield b"$%d\r\n%b\r\n" % (len(word), word)
-            continue
-        yield b"$"
-        yield sum(map(len, around)), len(around) - 1
-        yield b"\r\n" + around[0]
-        for part in around[1:]:
-            yield b""
-            if part:
-                yield part
-        yield b"\r\n"
+TOKEN = re.compile(b"(%b|%b|%b)" % (NUMBER, KEY, DATA))
 
 
-def holes_in(text: bytes) -> list[int]:
-    """The offsets of numbers."""
-    found = []
-    at = text.find(NUMBER)
-    while at >= 0:
-        found.append(at)
-        at = text.find(NUMBER, at + len(NUMBER))
-    return found
+class Compiler:
+    """Puts a template together, segment by segment: (bytes, offsets of numbers, what follows, fixed, times)."""
+
+    def __init__(self, key_format: bytes, sizes: Sizes, letters: bytes, key_space: int) -> None:
+        self.key_format = key_format
+        self.key_space = key_space
+        self.value = letters[: sizes.most] if sizes.kind == "fixed" else None
+        self.segments: list[Segment] = []
+        self.text = b""
+        self.holes: list[int] = []
+
+    def cut(self, value: str, fixed: int = 0, times: int = 0) -> None:
+        """End a segment; a value, or the length of an argument that holds one, follows."""
+        self.segments.append((self.text, self.holes, value, fixed, times))
+        self.text, self.holes = b"", []
+
+    def tokens(self, word: bytes) -> list[bytes]:
+        """The word's parts: numbers and values of drawn sizes each by itself, all else as it will be sent."""
+        found = []
+        for token in TOKEN.split(word):
+            if token == KEY:
+                found += [part for part in TOKEN.split(self.key_format) if part != KEY]
+            elif token == DATA and self.value is not None:
+                found.append(self.value)
+            else:
+                found.append(token)
+        return found
+
+    def write(self, tokens: list[bytes]) -> None:
+        for token in tokens:
+            if token == DATA:
+                self.cut("bytes")
+            elif token == NUMBER and self.key_space:
+                self.holes.append(len(self.text))
+                self.text += b"0" * len(NUMBER)
+            else:
+                self.text += token
+
+    def argument(self, word: bytes) -> None:
+        """A bulk string."""
+        tokens = self.tokens(word)
+        times = tokens.count(DATA)
+        fixed = sum(len(token) for token in tokens if token != DATA)
+        if times:
+            self.text += b"$"
+            self.cut("length", fixed, times)
+            self.text += b"\r\n"
+        else:
+            self.text += b"$%d\r\n" % fixed
+        self.write(tokens)
+        self.text += b"\r\n"
 
 
 def compile_template(
     command: Command, key_format: bytes, sizes: Sizes, letters: bytes, key_space: int
 ) -> "list[Segment]":
-    """The engine's form: (bytes, offsets of numbers, what follows, fixed, times) for each segment."""
-    segments: list[Segment] = []
-    text = b""
-
-    def cut(value: str, fixed: int = 0, times: int = 0) -> None:
-        nonlocal text
-        holes = holes_in(text) if key_space else []
-        segments.append((text.replace(NUMBER, ZEROS) if key_space else text, holes, value, fixed, times))
-        text = b""
-
-    for piece in pieces(command, key_format, sizes, letters):
-        if isinstance(piece, tuple):
-            cut("length", *piece)
-        elif piece:
-            text += piece
-        else:
-            cut("bytes")
-    if text:
-        cut("")
-    return segments
+    """What the engine sends for a command."""
+    compiler = Compiler(key_format, sizes, letters, key_space)
+    if command.inline:
+        compiler.write(compiler.tokens(b" ".join(command.words) + b"\r\n"))
+    else:
+        compiler.text = b"*%d\r\n" % len(command.words)
+        for word in command.words:
+            compiler.argument(word)
+    compiler.cut("")
+    return compiler.segments

@@ -219,11 +219,11 @@ replication.field("repl_backlog_first_byte_offset", 0, metric="repl_backlog_firs
 replication.field("repl_backlog_histlen", 0, metric="repl_backlog_history_bytes")
 
 # ---- cpu
-cpu = section("cpu", "CPU")
+cpu = section("cpu", "CPU", source=lambda s: process.cpu_seconds())
 for _name in ("sys", "user", "sys_children", "user_children", "sys_main_thread", "user_main_thread"):
     cpu.field(
         f"used_cpu_{_name}",
-        lambda s, _name=_name: f"{process.cpu_seconds()[_name]:.6f}",
+        lambda seconds, _name=_name: f"{seconds[_name]:.6f}",
         metric=f"cpu_{_name}_seconds_total",
         counter=True,
     )

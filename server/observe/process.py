@@ -1,7 +1,6 @@
 """What the operating system says of this process: memory, CPU time, the machine."""
 
 import os
-import platform
 import resource
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -26,8 +25,8 @@ def machine_memory() -> int:
 
 def system() -> str:
     """ "Linux 6.1.0 x86_64"."""
-    name = platform.uname()
-    return f"{name.system} {name.release} {name.machine}"
+    name = os.uname()
+    return f"{name.sysname} {name.release} {name.machine}"
 
 
 def cpu_seconds() -> dict[str, float]:

@@ -9,6 +9,7 @@ exit status (0 fine, 1 not) are those of redis-check-rdb.
 import mmap
 import os
 import sys
+from collections.abc import Callable
 
 from server.keyspace.database import Keyspace
 from server.persistence.rdb_load import BadFile, RdbReader
@@ -35,7 +36,8 @@ ERRORS = {
 class Check:
     """The check of one file."""
 
-    def __init__(self, data: mmap.mmap | bytes) -> None:
+    def __init__(self, data: mmap.mmap | bytes, show: Callable[[str], None] = print) -> None:
+        self.show = show
         self.keyspace = Keyspace(MOST_DATABASES)
         self.reader = RdbReader(
             self.keyspace, data, on_field=self.field, on_library=lambda source: None, on_database=self.database,
@@ -44,7 +46,7 @@ class Check:
 
     def say(self, text: str) -> None:
         """A line with the position."""
-        print(f"[offset {self.reader.position}] {text}")
+        self.show(f"[offset {self.reader.position}] {text}")
 
     def field(self, name: bytes, value: bytes) -> None:
         """An AUX field, or (without a name) a remark of the reader."""
@@ -79,30 +81,30 @@ class Check:
             why = f"Can't handle RDB format version {reader.version}"
         elif why.startswith("checksum "):
             why = "RDB CRC error"
-        print("--- RDB ERROR DETECTED ---")
-        print(f"[offset {reader.item_position}] {ERRORS.get(why, why)}")
-        print(f"[additional info] While doing: {reader.doing}")
+        self.show("--- RDB ERROR DETECTED ---")
+        self.show(f"[offset {reader.item_position}] {ERRORS.get(why, why)}")
+        self.show(f"[additional info] While doing: {reader.doing}")
         if reader.last_key:
-            print(f"[additional info] Reading key '{reader.last_key.decode('utf-8', 'backslashreplace')}'")
+            self.show(f"[additional info] Reading key '{reader.last_key.decode('utf-8', 'backslashreplace')}'")
         if 0 <= reader.item_type < FIRST_OPCODE:
-            print(f"[additional info] Reading type {reader.item_type} ({TYPE_NAMES[reader.item_type]})")
+            self.show(f"[additional info] Reading type {reader.item_type} ({TYPE_NAMES[reader.item_type]})")
 
     def counts(self) -> None:
         """How many keys there were."""
         reader = self.reader
-        print(f"[info] {reader.keys_loaded + reader.keys_expired} keys read")
-        print(f"[info] {reader.keys_with_expire} expires")
-        print(f"[info] {reader.keys_expired} already expired")
+        self.show(f"[info] {reader.keys_loaded + reader.keys_expired} keys read")
+        self.show(f"[info] {reader.keys_with_expire} expires")
+        self.show(f"[info] {reader.keys_expired} already expired")
 
 
-def check(path: str) -> bool:
-    """Check a file by its name. OSError."""
-    print(f"[offset 0] Checking RDB file {path}")
+def check(path: str, show: Callable[[str], None] = print) -> bool:
+    """Check a file by its name; `show` gets the lines. OSError."""
+    show(f"[offset 0] Checking RDB file {path}")
     with open(path, "rb") as file:
         if not os.fstat(file.fileno()).st_size:
-            return Check(b"").run()
+            return Check(b"", show).run()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            done = Check(data)
+            done = Check(data, show)
             try:
                 return done.run()
             finally:

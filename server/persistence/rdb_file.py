@@ -161,8 +161,12 @@ class _Fields:
             log.debug("Unrecognized RDB AUX field: '%s'", name.decode("latin-1"))
 
 
-def _complain(server: Any, reader: RdbReader, why: str) -> None:
-    """Log what is wrong with a file, in Redis's words where it has some."""
+class DamagedFile(BadFile):
+    """What is in the file is broken, rather than of another kind or version."""
+
+
+def _complain(server: Any, reader: RdbReader, why: str) -> bool:
+    """Log what is wrong with a file, in Redis's words where it has some. True: it is damaged."""
     log = server.log
     if why == "signature":
         log.warning("Wrong signature trying to load DB from file")
@@ -177,6 +181,7 @@ def _complain(server: Any, reader: RdbReader, why: str) -> None:
         _, expected, got = why.split()
         log.warning("Wrong RDB checksum expected: (%s) but got (%s). Aborting now.", expected, got)
         log.warning("Internal error in RDB reading offset %d, function at rdb_load -> RDB CRC error", reader.position)
+        return True
     elif why == "the same key twice":
         log.warning("RDB has duplicated key '%s' in DB", reader.last_key[:128].decode("utf-8", "backslashreplace"))
     elif why.startswith("Failed loading library"):
@@ -185,6 +190,8 @@ def _complain(server: Any, reader: RdbReader, why: str) -> None:
         log.warning("Internal error in RDB reading offset %d, function at rdb_load -> %s (key '%s')",
                     reader.item_position, why, reader.last_key[:128].decode("utf-8", "backslashreplace"))
         log.warning("Short read or OOM loading DB. Unrecoverable error, aborting now.")
+        return True
+    return False
 
 
 def read_from(server: Any, data: Any, start: int = 0, *, aof_base: bool = False, replace: bool = False,
@@ -208,7 +215,8 @@ def read_from(server: Any, data: Any, start: int = 0, *, aof_base: bool = False,
             server.progress.reached(reader.position)
             forget(reader.position)
     except BadFile as error:
-        _complain(server, reader, str(error))
+        if _complain(server, reader, str(error)):
+            raise DamagedFile(str(error)) from None
         raise
     finally:
         server.progress.keys_loaded += reader.keys_loaded

@@ -28,6 +28,7 @@ cdef enum:
     FIRST_WITH_CHECKSUM = 5
     FIRST_LITTLE_ENDIAN = 9            # times before were in the byte order of the machine, which hardly ever differed
     LONGEST_IDLE = 0x7FFFFF
+    EMPTY_TOLD = 10                    # of keys without elements, so many are named
 
 
 class BadFile(ValueError):
@@ -252,6 +253,8 @@ cdef class RdbReader:
             if self.input.fault != NULL:
                 return False
             self.keys_empty += 1
+            if self.keys_empty <= EMPTY_TOLD:
+                self.on_field(b"", b"rdbLoadObject skipping empty key: " + PyBytes_FromStringAndSize(name, n))
             return True
         if drop:
             self.keys_expired += 1

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from server.persistence import rdb_file
+from server.persistence import check_rdb, rdb_file
 from server.persistence.child import RDB, Report
 
 RETRY_SECONDS = 5           # between a failed BGSAVE and the next by a save point
@@ -162,8 +162,13 @@ class Snapshots:
         """Load the snapshot if there is one. Errors: those of rdb_file.load."""
         started = time.monotonic()
         name = self._server.config.dbfilename
-        if not rdb_file.load(self._server, name):
-            return False
+        try:
+            if not rdb_file.load(self._server, name):
+                return False
+        except rdb_file.DamagedFile:                       # where, and what could be read before
+            check_rdb.check(name, lambda line: self._server.log.warning("%s", line))
+            self._server.log.warning("Terminating server after rdb file reading failure.")
+            raise
         self._server.log.notice("DB loaded from disk: %.3f seconds", time.monotonic() - started)
         return True
 

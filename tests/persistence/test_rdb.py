@@ -172,6 +172,9 @@ def test_a_damaged_file_is_refused(new_server: Callable[..., Server]) -> None:
         server.start(wait=False)
         assert server.wait_exit() == 1
         assert text in server.log() and "Fatal error loading the DB, check server logs. Exiting." in server.log()
+        damaged = "checksum" in text or "Short read" in text
+        assert ("--- RDB ERROR DETECTED ---" in server.log()) is damaged
+        assert server.log().count("Terminating server after rdb file reading failure.") == damaged
         assert path.read_bytes() == data
 
 
@@ -185,6 +188,18 @@ def test_seconds_as_the_first_versions_wrote_them(new_server: Callable[..., Serv
     server.start()
     c = server.connect()
     assert (c.ok("GET", "k"), c.ok("EXPIRETIME", "k"), c.ok("HGETALL", "h")) == (b"v", 2_000_000_000, [b"f", b"v"])
+
+
+def test_keys_without_elements_are_skipped(new_server: Callable[..., Server]) -> None:
+    """Nobody writes them today; old servers did, by mistake."""
+    server = new_server(start=False)
+    (server.folder / "dump.rdb").write_bytes(
+        b"REDIS0004\xfe\x00\x02\x05empty\x00\x04\x04void\x00\x00\x01k\x01v\xff"
+    )
+    server.start()
+    assert server.connect().ok("KEYS", "*") == [b"k"]
+    server.wait_for_log("rdbLoadObject skipping empty key: empty")
+    server.wait_for_log("keys loaded: 1, keys expired: 0, empty keys skipped: 2")
 
 
 # ---- remus-check-rdb

@@ -17,8 +17,8 @@ from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_bytes, lp_f
 from server.structures.lzf cimport lzf_compress
 from server.structures.quicklist cimport (
     QL_HEAD, Quicklist, QuicklistEntry, QuicklistIter, QuicklistNode, quicklist_iter, quicklist_iter_done,
-    quicklist_next, quicklist_node_data, quicklist_node_is_compressed, quicklist_node_is_plain, quicklist_node_open,
-    quicklist_node_size)
+    quicklist_next, quicklist_node_data, quicklist_node_is_compressed, quicklist_node_is_lzf, quicklist_node_is_plain,
+    quicklist_node_open, quicklist_node_size)
 from server.structures.rax cimport Rax, RaxCursor, StreamId, rax_first, rax_item, rax_next, rax_size
 from server.structures.table cimport (
     ENTRY_WORD, STR_INT, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Blob, Entry,
@@ -33,7 +33,32 @@ from server.types.stream_groups cimport Pending, StreamConsumer, StreamGroup
 from server.types.stream_log cimport StreamLog
 from server.types.stream_node cimport PackedNode, node_is_packed, node_open, packed_node
 
+cdef extern from *:
+    """
+    #ifndef _DEFAULT_SOURCE
+    #define _DEFAULT_SOURCE
+    #endif
+    #include <stdint.h>
+    #include <sys/mman.h>
+    #include <unistd.h>
+    /* The whole pages of a block: what shares the first and the last page with others stays. */
+    static void remus_dismiss(const void *block, size_t n) {
+    #if defined(__linux__) && defined(MADV_DONTNEED)
+        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+        uintptr_t first = ((uintptr_t)block + page - 1) & ~(page - 1);
+        uintptr_t end = ((uintptr_t)block + n) & ~(page - 1);
+        if (end > first)
+            madvise((void *)first, end - first, MADV_DONTNEED);
+    #else
+        (void)block; (void)n;
+    #endif
+    }
+    """
+    void remus_dismiss(const void* block, size_t n) nogil
+
 cdef enum:
+    DISMISS_MIN = 16384                # bytes of a block that are worth a system call
+    DIRECT_MIN = 65536                 # bytes that are handed on without a copy
     LZF_GAIN = 4                       # bytes that compression must save at least
     HEAD_MAX = 19                      # bytes before LZF data: encoding and two lengths
 
@@ -66,8 +91,32 @@ cdef unsigned char* sink_reserve(RdbSink* sink, size_t n) noexcept nogil:
     return sink.data + sink.length
 
 
+# In a forked child: what was written is not read again, and the parent need not copy a page that only it has.
+cdef bint _dismisses = False
+
+
+def dismiss_written(bint yes) -> None:
+    """Give large values back to the kernel as soon as they are written. For a forked child alone: they read as zeros
+    afterwards."""
+    global _dismisses
+    _dismisses = yes
+
+
+cdef void dismiss(const void* block, size_t n) noexcept nogil:
+    if _dismisses and n >= DISMISS_MIN:
+        remus_dismiss(block, n)
+
+
 cdef void put_raw(RdbSink* sink, const void* s, size_t n) noexcept nogil:
-    if n:
+    cdef unsigned char* kept
+    if n >= DIRECT_MIN and sink.flush != NULL:
+        sink.flush(sink)
+        kept = sink.data
+        sink.data = <unsigned char*>s
+        sink.length = n
+        sink.flush(sink)
+        sink.data = kept
+    elif n:
         memcpy(sink_reserve(sink, n), s, n)
         sink.length += n
 
@@ -189,7 +238,9 @@ cdef void _put_element(RdbSink* sink, const LpValue* value) noexcept nogil:
 
 cdef inline void _put_listpack(RdbSink* sink, Entry* e) noexcept nogil:
     cdef unsigned char* lp = <unsigned char*>entry_word_ref(e)[0]
-    put_string(sink, <char*>lp, lp_bytes(lp))
+    cdef size_t n = lp_bytes(lp)
+    put_string(sink, <char*>lp, n)
+    dismiss(lp, n)
 
 
 cdef void _put_listpack_elements(RdbSink* sink, const unsigned char* lp) noexcept nogil:
@@ -247,6 +298,7 @@ cdef void _put_text_of(RdbSink* sink, Entry* e) noexcept nogil:
     if e.klen & ENTRY_WORD:
         blob = <Blob*>entry_word_ref(e)[0]
         put_string(sink, blob.data, blob.length)
+        dismiss(blob.data, blob.length)
     else:
         place = entry_inline(e)
         put_string(sink, <char*>place + 1, place[0])
@@ -289,10 +341,12 @@ cdef void _put_nodes(RdbSink* sink, Quicklist* q) noexcept nogil:
     put_length(sink, q.length)
     while node != NULL:
         put_length(sink, RDB_NODE_PLAIN if quicklist_node_is_plain(node) else RDB_NODE_PACKED)
-        if quicklist_node_is_compressed(node) and (q.compress or sink.compress):
+        if quicklist_node_is_lzf(node) and (q.compress or sink.compress):
             _put_lzf(sink, quicklist_node_data(node), node.capacity, quicklist_node_size(node))
         else:
             put_string(sink, <char*>quicklist_node_open(node), quicklist_node_size(node))
+        if not quicklist_node_is_compressed(node):
+            dismiss(quicklist_node_data(node), quicklist_node_size(node))
         node = node.next
 
 

@@ -13,9 +13,9 @@ nodes in a DUMP payload are the same.
   elements to N (and its bytes to 8 KB unless it is a single element).
 * A plain node is one element of quicklist_packed_threshold bytes or more, as it is.
 * With compress = N > 0 all nodes but N at each end are kept as LZF; reading one unpacks it until the reader is done.
-* With compress = 0, where Redis compresses nothing, a node that pushes have filled and left is kept as LZF if that saves
-  an eighth: it is "packed away", which DEBUG, DUMP and RDB files do not show. The rule when it comes back is in
-  quicklist.pyx.
+* With compress = 0, where Redis compresses nothing, a node that pushes have filled and left is kept as LZF, or with fewer
+  bits for each byte, if that saves an eighth: it is "packed away", which DEBUG, DUMP and RDB files do not show. The rule
+  when it comes back is in quicklist.pyx.
 
 Owner: the main thread. A list is a bare `Quicklist*`; values read (LpValue) point into nodes and die with any change.
 """
@@ -28,7 +28,8 @@ from server.structures.listpack cimport (
 )
 
 cdef enum:                             # QuicklistNode.info
-    QL_COUNT = 0x03FFFFFF              # elements
+    QL_COUNT = 0x01FFFFFF              # elements
+    QL_NARROW = 0x02000000             # beside QL_LZF: packed away not as LZF, but narrow
     QL_READ = 0x04000000               # read once since it was packed away
     QL_STAYS = 0x08000000              # not to be packed away: it was once, or would not gain
     QL_PLAIN = 0x10000000              # the block is one element
@@ -90,6 +91,10 @@ cdef inline bint quicklist_node_is_compressed(const QuicklistNode* node) noexcep
     """By list-compress-depth or, in a list without it, packed away."""
     return node.info & QL_LZF != 0
 
+cdef inline bint quicklist_node_is_lzf(const QuicklistNode* node) noexcept nogil:
+    """Whether `capacity` bytes at quicklist_node_data are LZF."""
+    return node.info & (QL_LZF | QL_NARROW) == QL_LZF
+
 cdef const unsigned char* quicklist_node_open(const QuicklistNode* node) noexcept nogil     # the bytes of a node (not of one compressed by depth), unpacked; the node stays as it is. Good until another is opened
 cdef void quicklist_node_unpack(Quicklist* q, QuicklistNode* node) noexcept nogil           # a node that is packed away comes back for good
 
@@ -98,7 +103,7 @@ cdef inline uint64_t quicklist_node_size(const QuicklistNode* node) noexcept nog
     return <uint64_t>node.size | (<uint64_t>node.head << 32 if node.info & QL_PLAIN else 0)
 
 cdef inline unsigned char* quicklist_node_data(const QuicklistNode* node) noexcept nogil:
-    """The listpack or plain element (quicklist_node_size bytes), or the LZF data (`capacity` bytes)."""
+    """The listpack or plain element (quicklist_node_size bytes), or what it is compressed to (`capacity` bytes)."""
     return node.block + (0 if node.info & QL_PLAIN else node.head)
 
 cdef inline size_t quicklist_size_limit(int fill) noexcept nogil:

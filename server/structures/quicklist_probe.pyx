@@ -178,7 +178,9 @@ cdef class QuicklistProbe:
         cdef unsigned char* buffer
         out = []
         while node != NULL:
-            if quicklist_node_is_compressed(node):
+            if quicklist_node_is_compressed(node) and not quicklist_node_is_lzf(node):
+                data = (<char*>quicklist_node_open(node))[:node.size]
+            elif quicklist_node_is_compressed(node):
                 buffer = <unsigned char*>mem_alloc(quicklist_node_size(node))
                 assert lzf_decompress(quicklist_node_data(node), node.capacity, buffer, node.size) == node.size
                 data = (<char*>buffer)[:node.size]

@@ -46,12 +46,14 @@ cdef enum:
     FAST_WORDS = 64                    # of a call that a fast path may take ...
     FAST_BYTES = 16384                 # ... and all of them together
     ERROR = -1                         # raise what is on top
+    REPL_AOF = 1                       # redis.set_repl: who hears of what a script changes
+    REPL_REPLICA = 2
 
 
 cdef class Checked:
     """A command and what scripts must be checked for."""
     cdef readonly object command
-    cdef bint refused, writes, spreads, needs_memory
+    cdef bint refused, scripting, writes, spreads, needs_memory
     cdef tuple before                  # gates ahead of the checks of the script's own
     cdef tuple writing                 # gates of commands that write, while the script has not written
     cdef tuple after
@@ -59,6 +61,7 @@ cdef class Checked:
     def __cinit__(self, command):
         self.command = command
         self.refused = command.has(NOSCRIPT)
+        self.scripting = command.group == "scripting"
         self.writes = command.has(WRITE)
         self.spreads = command.has(WRITE | MAY_REPLICATE)
         self.needs_memory = command.has(DENYOOM)
@@ -98,7 +101,7 @@ cdef class Run:
         self.read_only = read_only
         self.allow_oom = allow_oom
         self.out_of_memory = out_of_memory
-        self.spread = 3
+        self.spread = REPL_AOF | REPL_REPLICA
         self.executor = server.executor
         self.propagation = server.propagation
         client.slow = caller.slow & (SLOW_RESTRICTED | SLOW_TRACKING)
@@ -127,7 +130,7 @@ cdef class Run:
         command = checked.command
         if not command.arity_fits(len(argv)):
             return self.refuse(command, "Wrong number of args calling Redis command from script")
-        if checked.refused and not debug_settings.disable_deny_scripts:
+        if checked.refused and (checked.scripting or not debug_settings.disable_deny_scripts):
             return self.refuse(command, "This Redis command is not allowed from script")
         if checked.before or checked.writing or checked.after or self.read_only or checked.needs_memory:
             refusal = self.refusal(checked, argv)
@@ -136,7 +139,7 @@ cdef class Run:
         if checked.writes:
             self.wrote = True
         executor = self.executor
-        if self.spread:
+        if self.spread & REPL_AOF:         # who listens today is the AOF: replicas alone are nobody
             reply = executor.run(self.client, command, argv)
         else:
             propagation = self.propagation
@@ -316,7 +319,7 @@ cdef bytes _joined(Output* out):
 
 cdef int _command(lua_State* L, bint raises) noexcept:
     try:
-        if _run is not None and _run.spread == 3 and _fast(L):
+        if _run is not None and _run.spread == REPL_AOF | REPL_REPLICA and _fast(L):
             return 1
         argv = _arguments(L)
         if argv is None:
@@ -428,7 +431,7 @@ cdef int _set_repl(lua_State* L) noexcept:
         sandbox_push_error(L, "redis.set_repl() requires one argument.")
         return ERROR
     flags = <int>lua.tonumber(L, 1)
-    if flags & ~3:
+    if flags & ~(REPL_AOF | REPL_REPLICA):
         sandbox_push_error(L, "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.")
         return ERROR
     if _run is not None:
@@ -604,10 +607,10 @@ cdef void redis_open(lua_State* L, bint eval) noexcept:
     sandbox_offer(L, "set_repl", <void*>_set_repl)
     sandbox_offer(L, "acl_check_cmd", <void*>_acl_check_cmd)
     _number(L, "REPL_NONE", 0)
-    _number(L, "REPL_AOF", 1)
-    _number(L, "REPL_SLAVE", 2)
-    _number(L, "REPL_REPLICA", 2)
-    _number(L, "REPL_ALL", 3)
+    _number(L, "REPL_AOF", REPL_AOF)
+    _number(L, "REPL_SLAVE", REPL_REPLICA)
+    _number(L, "REPL_REPLICA", REPL_REPLICA)
+    _number(L, "REPL_ALL", REPL_AOF | REPL_REPLICA)
     if eval:
         sandbox_offer(L, "breakpoint", <void*>_false)
         sandbox_offer(L, "debug", <void*>_nothing)

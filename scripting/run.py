@@ -8,7 +8,12 @@ hear -BUSY, except for the few commands that are allowed then (SCRIPT KILL, FUNC
 from typing import Any
 
 from iothreads.listen import close_listeners
-from scripting import fast_eval, interpreter, redis_api
+from scripting import (
+    declared as declared,  # its gate
+    fast_eval,
+    interpreter,
+    redis_api,
+)
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES
 from scripting.functions import Functions
 from scripting.interpreter import Interpreter
@@ -105,7 +110,7 @@ class Scripting:
                 self.end_busy(run)
 
     def _prepare(self, call: Any, flags: int, read_only: bool, oom: bool) -> None:
-        """What stops a script that declares flags before it begins."""
+        """What stops a script that declares flags inside EXEC, where no gate has looked at it (`declared`)."""
         if flags & NO_CLUSTER and call.config.cluster_enabled:
             raise CommandError("ERR Can not run script on cluster, 'no-cluster' flag is set.")
         if not flags & ALLOW_STALE and is_stale(call.server):

@@ -17,6 +17,7 @@ BY_CLIENT, BY_SHUTDOWN, BY_FAILOVER = "client", "shutdown", "failover"
 NONE, WRITES, ALL = 0, 1, 2
 
 when_paused: Callable[[bool], object] = bool       # told when a pause begins, and when the last one ends
+only_read: list[Callable[[Any], bool]] = []       # says whether a call only reads though its command might write
 
 
 class Pause:
@@ -68,7 +69,7 @@ class Pause:
             return True
         spreads = WRITE | MAY_REPLICATE
         if call.command.has(spreads):
-            return True
+            return not any(ask(call) for ask in only_read)
         transaction = call.client.transaction
         return call.command.name == "exec" and transaction is not None and bool(transaction.flags & spreads)
 

@@ -45,6 +45,7 @@ ORDER = {
     "no-multi": 25,
     "permitted": 30,
     "cluster": 40,
+    "script": 45,
     "memory": 50,
     "disk": 60,
     "min-replicas": 70,

@@ -4,6 +4,7 @@
 import pytest
 
 from tests.support.resp import RespError
+from tests.support.server import wait_until
 
 SAME = [  # scripts that reply the same here and at a real server
     "return 1", "return 3.99", "return -3.99", "return 'x\\0y'", "return {1,2,{3,'a'}}", "return {1,nil,3}", "return nil",
@@ -169,3 +170,72 @@ def test_evalsha_under_aof_propagates_its_effects(new_server):
     server.kill()
     server.start()
     assert server.connect().ok("GET", "k") == b"2"
+
+
+def test_set_repl_chooses_who_hears_of_changes(raw):
+    script = """
+      redis.call('SET', 'all', 1)
+      for name, whom in pairs{none=redis.REPL_NONE, aof=redis.REPL_AOF, replica=redis.REPL_REPLICA, slave=redis.REPL_SLAVE} do
+        redis.set_repl(whom)
+        redis.call('SET', name, 1)
+        redis.pcall('SADD', 'all', 1)
+      end
+      redis.set_repl(redis.REPL_ALL)
+      redis.call('INCR', 'all')"""
+    raw.ok("DEBUG", "PROPAGATED", "START")
+    try:
+        raw("EVAL", script, 0)
+        stream = raw.ok("DEBUG", "PROPAGATED", "GET")
+    finally:
+        raw.ok("DEBUG", "PROPAGATED", "STOP")
+    told = [word for word in (b"all", b"none", b"aof", b"replica", b"slave", b"INCR") if word in stream]
+    assert told == [b"all", b"aof", b"INCR"] and b"SADD" not in stream
+    assert raw.ok("EXISTS", "none", "aof", "replica", "slave") == 4
+
+
+@pytest.mark.parametrize("value", ["4", "-1", "'x'", "", "1, 2", "1.5", "nil"])
+def test_set_repl_with_wrong_arguments(both, value):
+    both("EVAL", f"return redis.set_repl({value})", 0, code_only=True)       # 7.0 says "two" where 7.2 says "one"
+
+
+@pytest.mark.parametrize("flags", ["", "allow-oom", "no-writes", "allow-stale", None])
+def test_a_script_is_judged_by_its_flags_when_memory_is_short(both, configure, flags):
+    """Before it begins, as commands are; inside MULTI it spoils the transaction."""
+    script = "return redis.pcall(unpack(ARGV))" if flags is None else f"#!lua flags={flags}\nreturn redis.pcall(unpack(ARGV))"
+    sha = both("SCRIPT", "LOAD", script)
+    if flags is not None:
+        named = f"{{'{flags}'}}" if flags else "{}"
+        both("FUNCTION", "LOAD", "REPLACE", "#!lua name=l\nredis.register_function{function_name='f', "
+             f"callback=function(k, a) return redis.pcall(unpack(a)) end, flags={named}}}")  # fmt: skip
+    both("SET", "k", "v")
+    configure("maxmemory", 1)
+    both.theirs.ok("CONFIG", "SET", "maxmemory", 1)
+    try:
+        for call in (("EVAL", script), ("EVAL_RO", script), ("EVALSHA", sha), ("EVALSHA_RO", sha), ("FCALL", "f"), ("FCALL_RO", "f")):
+            for words in (("GET", "k"), ("SET", "k", "v"), ("DEL", "none"), ("PUBLISH", "c", "m"), ("PFCOUNT", "none")):
+                both(*call, 0, *words)
+        for call in (("EVAL", script), ("FCALL", "f")):
+            both("MULTI")
+            both(*call, 0, "GET", "k")
+            both("EXEC")
+    finally:
+        both.theirs.ok("CONFIG", "SET", "maxmemory", 0)
+        both("FUNCTION", "FLUSH")
+
+
+def test_a_script_that_declares_no_writes_does_not_wait_for_writers(raw, another):
+    sha = raw.ok("SCRIPT", "LOAD", "#!lua flags=no-writes\nreturn redis.call('GET', 'k')")
+    raw.ok("FUNCTION", "LOAD", "#!lua name=l\nredis.register_function{function_name='f', "
+           "callback=function() return 7 end, flags={'no-writes'}}")  # fmt: skip
+    raw.ok("CLIENT", "PAUSE", 60000, "WRITE")
+    waiting = [another() for _ in range(3)]
+    try:
+        assert raw.ok("EVALSHA", sha, 0) is None
+        assert raw.ok("EVAL", "#!lua flags=no-writes\nreturn 1", 0) == raw.ok("EVAL_RO", "return 1", 0) == 1
+        assert raw.ok("FCALL", "f", 0) == 7
+        for c, words in zip(waiting, (("EVAL", "return 1", 0), ("EVAL", "#!lua\nreturn 1", 0), ("SET", "k", "v")), strict=True):
+            c.send(*words)
+        wait_until(lambda: b"blocked_clients:3" in raw.ok("INFO", "clients"), "they wait")
+    finally:
+        raw.ok("CLIENT", "UNPAUSE")
+    assert [c.read() for c in waiting] == [1, 1, "OK"]

@@ -157,3 +157,11 @@ def test_shutdown_ends_a_busy_script(new_server):
     wait_until(lambda: getattr(other("PING"), "code", "") == "BUSY", "BUSY")
     other.send("SHUTDOWN", "NOSAVE")
     assert server.wait_exit() == 0
+
+
+def test_a_script_runs_no_other_whatever_debug_allows(raw):
+    raw.ok("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 1)
+    for words in ("'EVAL', 'return 1', 0", "'SCRIPT', 'FLUSH'", "'FUNCTION', 'FLUSH'", "'SCRIPT', 'LOAD', 'return 2'", "'FCALL', 'f', 0"):
+        reply = raw("EVAL", f"return redis.call({words})", 0)
+        assert "This Redis command is not allowed from script" in reply.text
+    raw.ok("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 0)

@@ -37,7 +37,7 @@ from server.dispatch.executor import Executor
 from server.dispatch.loop import Loop
 from server.dispatch.propagate import Propagation
 from server.keyspace import expire
-from server.keyspace.database import Keyspace
+from server.keyspace.database import Keyspace, when_expire_takes_long
 from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
 from server.observe import info_data, info_keys, info_load, info_server
@@ -48,7 +48,7 @@ from server.observe.slowlog import SlowLog
 from server.observe.stats import Stats
 from server.process import Process, program_name
 from server.registry import clock
-from server.registry.command import COMMANDS, rename
+from server.registry.command import COMMANDS, SKIP_SLOWLOG, rename
 from server.structures import table
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 from server.version import REDIS_VERSION, VERSION
@@ -114,6 +114,8 @@ class Server:
         scripting.wire(self)
         self.expiry = expire.ActiveExpire(self)
         self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: -self.memory.besides_keys)
+        self.evictor.took = self.latency.add
+        when_expire_takes_long(self.latency.add)
         self.config.on_reset_statistics(self.reset_statistics)
         self.cron.every(0, self.shutdown.tick)
         self.cron.every(0, self.rehash)
@@ -145,12 +147,9 @@ class Server:
             ("loglevel",): lambda c: setattr(self.log, "level", LEVELS.index(c.loglevel)),
             ("maxmemory",): self.set_max_memory,
             ("min-replicas-to-write",): lambda c: conditions.slow_because("few-replicas", c.min_replicas_to_write > 0),
-            ("slowlog-log-slower-than",): lambda c: conditions.set_slow_log(c.slowlog_log_slower_than),
+            ("slowlog-log-slower-than", "latency-monitor-threshold"): self.set_slow,
             ("slowlog-max-len",): self.set_slowlog_length,
             ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
-            ("latency-monitor-threshold",): lambda c: setattr(
-                self.latency, "threshold_ms", c.latency_monitor_threshold
-            ),
             ("notify-keyspace-events",): self.set_notifications,
             ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): self.set_keyspace_rules,
             ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
@@ -193,6 +192,19 @@ class Server:
         for_keys = max(1, self.config.maxmemory - self.memory.besides_keys) if self.config.maxmemory else 0
         conditions.set_max_memory(for_keys)
         table.resize_limit(for_keys)
+
+    def set_slow(self, config: Any) -> None:
+        """slowlog-log-slower-than, latency-monitor-threshold: from where on a command is looked at by `note_slow`."""
+        self.latency.threshold_ms = config.latency_monitor_threshold
+        limits = [config.slowlog_log_slower_than] if config.slowlog_log_slower_than >= 0 else []
+        limits += [config.latency_monitor_threshold * 1000] if config.latency_monitor_threshold else []
+        conditions.set_slow_log(min(limits, default=-1))
+
+    def note_slow(self, client: Client, command: Any, argv: list[bytes], microseconds: int) -> None:
+        """A command took as long as one of them asks about."""
+        if 0 <= self.config.slowlog_log_slower_than <= microseconds and not command.has(SKIP_SLOWLOG):
+            self.slowlog.add(client, argv, microseconds)
+        self.latency.command(command, microseconds // 1000)
 
     def set_slowlog_length(self, config: Any) -> None:
         """slowlog-max-len."""
@@ -342,6 +354,7 @@ class Server:
         self.stats.input_rate.sample(now, self.stats.net_input_bytes)
         self.stats.output_rate.sample(now, self.stats.net_output_bytes)
         self.stats.cycle_rate.sample(now, self.loop.cycles)
+        self.stats.turn_us.sample(self.loop.cycles * 1000000, self.loop.duration_us)
 
     @property
     def commands_processed(self) -> int:

@@ -102,7 +102,9 @@ class Blocked:
         self.command.record.calls += 1              # a call counts once: now, not when it began to wait
         self.room.server.executor.commands += 1
         self.room.leave(self)
+        started = monotonic_now_us()
         self.client.reply(reply)
+        self.room.server.latency.add("command-unblocking", (monotonic_now_us() - started) // 1000)
         self.room.server.loop.resume(self.client)
 
 

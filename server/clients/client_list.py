@@ -64,15 +64,18 @@ def memory_of(client: Client, argv_bytes: int = 0) -> int:
     return total
 
 
-def note_replies(client: Client, now_us: int) -> None:
+def note_replies(client: Client, now_us: int) -> int:
     """Look at what a client was sent since the last look: rbs= is the buffer that Redis would have sized after it.
-    It grows with the first reply that needs it, and shrinks when none did for a while (DEBUG REPLYBUFFER)."""
+    It grows with the first reply that needs it, and shrinks when none did for a while (DEBUG REPLYBUFFER). The result
+    is by how much it changed."""
     size, sent, needed_us = client.extra.get("reply_buffer", (STATIC_REPLY_BYTES, client.bytes_out, now_us))
+    before = size
     if client.bytes_out - sent > IDLE_REPLY_BYTES:
         size, needed_us = STATIC_REPLY_BYTES, now_us
     elif 0 <= settings.reply_buffer_peak_reset_ms <= (now_us - needed_us) // 1000 and settings.reply_buffer_resizing:
         size = IDLE_REPLY_BYTES
     client.extra["reply_buffer"] = (size, client.bytes_out, needed_us)
+    return size - before
 
 
 # ---- lines

@@ -178,7 +178,9 @@ class Limits:
         held, filled = client_list.query_of(client)
         self._note_peak(now_us // 1000000, held, client.output_memory)
         self._follow_query(client, held, filled, now_us)
-        client_list.note_replies(client, now_us)
+        grown = client_list.note_replies(client, now_us)
+        if grown:
+            self._server.stats.add("reply_buffer_expands" if grown > 0 else "reply_buffer_shrinks")
         self.account(client)
         if client.output_bytes:
             self.check_output(client)

@@ -16,7 +16,7 @@ from server.registry.clock cimport clock_refresh, clock_state, ticks
 
 from server.clients.cross_protocol import CrossProtocol, is_http
 from server.dispatch.gates import Postponed
-from server.registry.command import COMMANDS, MAY_REPLICATE, SKIP_MONITOR, SKIP_SLOWLOG, TOUCHES_ARBITRARY_KEYS, WRITE
+from server.registry.command import COMMANDS, MAY_REPLICATE, SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE
 from server.registry.command import find as find_command
 from server.registry.errors import CommandError, wrong_arity
 from server.registry.reply import NO_REPLY, QUEUED
@@ -27,7 +27,6 @@ cdef object _Postponed = Postponed
 cdef dict _COMMANDS = COMMANDS
 cdef object _WRITE = WRITE
 cdef object _REPLICATED = WRITE | MAY_REPLICATE
-cdef object _SKIP_SLOWLOG = SKIP_SLOWLOG
 cdef object _SKIP_MONITOR = SKIP_MONITOR
 cdef object _LOOSE = TOUCHES_ARBITRARY_KEYS
 cdef object _QUEUED = QUEUED
@@ -210,10 +209,8 @@ cdef class Executor:
         if blocked:
             return reply
         self.commands += 1
-        if conditions().slow_log_ns >= 0 and <int64_t>ns >= conditions().slow_log_ns and not command.has(_SKIP_SLOWLOG):
-            server.slowlog.add(call.client, argv, ns // 1000)
-        if server.latency.threshold_ms and ns >= <uint64_t>server.latency.threshold_ms * 1000000:
-            server.latency.command(command, ns // 1000000)
+        if <int64_t>ns >= conditions().slow_log_ns and conditions().slow_log_ns >= 0:
+            server.note_slow(call.client, command, argv, ns // 1000)
         if ns > 1000000:
             clock_refresh()
         return reply

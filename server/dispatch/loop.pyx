@@ -213,7 +213,7 @@ cdef class Loop:
         if started:
             self.command_us += monotonic_us() - started
             before = self.fast_commands + <uint64_t>self.executor.commands - before
-            if before > self.commands_per_cycle_max:
+            if before > self.commands_per_cycle_max and <int64_t>before > 0:       # CONFIG RESETSTAT was not among them
                 self.commands_per_cycle_max = before
         return 0
 
@@ -389,7 +389,7 @@ cdef class Loop:
     cdef int note_slow(self, Client client, Batch* b, Request* r, uint64_t ns) except -1:
         cdef uint32_t i
         argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
-        self.server.slowlog.add(client, argv, ns // 1000)
+        self.server.note_slow(client, (<Record>r.record).command, argv, ns // 1000)
         return 0
 
     cdef int hold(self, Client client) except -1:

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcmp
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memset
 
 from server.keyspace.database cimport Database, Keyspace, entry_key_bytes, entry_string_view
-from server.keyspace.estimate cimport entry_weight
+from server.keyspace.estimate cimport entry_length, entry_weight
 from server.registry.clock cimport monotonic_us
 from server.structures.table cimport (ENTRY_EXPIRE, KEY_LENGTH_MASK, Entry, entry_expire, entry_key, entry_type, table_find,
                                       table_hash, table_scan, table_size)
@@ -22,6 +23,10 @@ cdef enum:
     KEPT = 16                          # keys of each type
     TYPES = 7                          # numbers of types are below this
     BUCKETS_PER_LOOK = 16              # between two looks at the clock
+    LENGTHS = 64                       # classes of lengths: 0, 1, 2-3, 4-7 ...
+
+cdef extern from *:
+    int __builtin_clzll(unsigned long long) nogil
 
 NAMES = {0: "string", 1: "list", 2: "set", 3: "zset", 4: "hash", 6: "stream"}
 
@@ -45,6 +50,9 @@ cdef class BigKeys:
     cdef list found                    # for each type, ascending: (bytes, db, key) met in this walk
     cdef list kept                     # the same, of the last complete one
     cdef size_t met
+    cdef uint64_t* counting            # by database, type and class of length: keys met in this walk
+    cdef uint64_t* counted             # the same, of the last complete one
+    cdef size_t counters
     cdef readonly size_t passes
     cdef readonly size_t keys
     cdef readonly uint64_t spent_us
@@ -52,13 +60,23 @@ cdef class BigKeys:
     def __cinit__(self, Keyspace keyspace):
         self.keyspace = keyspace
         self.kept = [[] for _ in range(TYPES)]
+        self.counters = len(keyspace.databases) * TYPES * LENGTHS
+        self.counting = <uint64_t*>calloc(self.counters, sizeof(uint64_t))
+        self.counted = <uint64_t*>calloc(self.counters, sizeof(uint64_t))
+        if self.counting == NULL or self.counted == NULL:
+            raise MemoryError
         self._begin()
+
+    def __dealloc__(self):
+        free(self.counting)
+        free(self.counted)
 
     def _begin(self) -> None:
         cdef int i
         self.db = 0
         self.cursor = 0
         self.met = 0
+        memset(self.counting, 0, self.counters * sizeof(uint64_t))
         self.found = [[] for _ in range(TYPES)]
         for i in range(TYPES):
             self.least[i] = 0
@@ -81,6 +99,7 @@ cdef class BigKeys:
         finally:
             self.spent_us += monotonic_us() - started
         self.kept = self.found
+        self.counting, self.counted = self.counted, self.counting
         self.keys = self.met
         self.passes += 1
         self._begin()
@@ -89,6 +108,7 @@ cdef class BigKeys:
     def clear(self) -> None:
         """Forget all, and begin anew."""
         self.kept = [[] for _ in range(TYPES)]
+        memset(self.counted, 0, self.counters * sizeof(uint64_t))
         self.keys = 0
         self._begin()
 
@@ -102,6 +122,20 @@ cdef class BigKeys:
                 sized = [self._now(type, db, key) for db, key in names]
                 shown += sorted((each for each in sized if each is not None), key=_order)[:min(count, <int>KEPT)]
         return shown
+
+    def lengths(self) -> dict[tuple[int, str], list[tuple[int, int]]]:
+        """(database, type) -> (least length, keys) of each class of lengths that has keys, ascending: keys of length 0,
+        1, 2 to 3, 4 to 7 and so on, bytes of strings and elements of the rest, as the last complete walk met them."""
+        cdef int db, type, n
+        cdef uint64_t* row
+        found = {}
+        for db in range(len(self.keyspace.databases)):
+            for type, name in NAMES.items():
+                row = self.counted + (db * TYPES + type) * LENGTHS
+                classes = [((1 << n) >> 1, row[n]) for n in range(LENGTHS) if row[n]]
+                if classes:
+                    found[db, name] = classes
+        return found
 
     def _now(self, int type, int db_index, bytes key):
         """The key as it is now; None when it is gone or has become something else."""
@@ -139,10 +173,13 @@ def _order(each):
 cdef int _meet(void* context, Entry* e) noexcept:
     cdef BigKeys walk = <BigKeys>context
     cdef int type = entry_type(e)
+    cdef uint64_t length
     cdef size_t weight
     walk.met += 1
     if type >= TYPES:
         return 0
+    length = entry_length(e)
+    walk.counting[(walk.db * TYPES + type) * LENGTHS + (64 - __builtin_clzll(length) if length else 0)] += 1
     weight = entry_weight(e)
     if weight > walk.least[type]:
         walk.enter(type, weight, e)

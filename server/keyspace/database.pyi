@@ -1,6 +1,9 @@
+from collections.abc import Callable
 from typing import Any
 
 TYPE_NAMES: dict[int, str]
+
+def when_expire_takes_long(hook: Callable[[str, int], object] | None) -> None: ...
 
 class Keyspace:
     hits: int

@@ -6,7 +6,7 @@ from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from iothreads.resp_writer cimport format_signed
-from server.registry.clock cimport clock_state
+from server.registry.clock cimport clock_state, monotonic_us
 from server.structures.memory cimport mem_good_size, mem_used
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
@@ -27,6 +27,13 @@ from server.registry.errors import wrong_type
 TYPE_NAMES = {0: "string", 1: "list", 2: "set", 3: "zset", 4: "hash", 6: "stream"}
 cdef object _wrong_type = wrong_type
 cdef object _random = random.random
+cdef object _expire_took = None        # (latency event, milliseconds): told when deleting an expired key took long
+
+
+def when_expire_takes_long(hook) -> None:
+    """Have `hook("expire-del", milliseconds)` called when deleting an expired key took a millisecond or more."""
+    global _expire_took
+    _expire_took = hook
 
 
 cdef bint parse_int64(const char* text, size_t length, int64_t* value) noexcept nogil:
@@ -256,7 +263,11 @@ cdef class Database:
 
     cpdef drop_expired(self, bytes key):
         """Remove a key whose time has come, count it, and tell the hook (which propagates and notifies)."""
+        cdef int64_t started = monotonic_us()
         self._remove(key, self.keyspace.lazy_expire)
+        started = (monotonic_us() - started) // 1000
+        if started and _expire_took is not None:
+            _expire_took("expire-del", started)
         self.keyspace.expired_keys += 1
         if self.keyspace.on_expired is not None:
             self.keyspace.on_expired(self, key)

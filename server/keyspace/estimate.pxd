@@ -13,3 +13,4 @@ cdef enum:
     SAMPLE = 128                       # elements that are looked at beyond that
 
 cdef size_t entry_weight(Entry* e) noexcept        # bytes of an entry of a database and of its value
+cdef uint64_t entry_length(Entry* e) noexcept      # bytes of a string, elements of anything else

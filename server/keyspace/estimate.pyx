@@ -2,16 +2,45 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
 
+from server.keyspace.database cimport entry_string_view
+from server.structures.intset cimport intset_length
+from server.structures.listpack cimport lp_length
 from server.structures.memory cimport mem_good_size
 from server.structures.quicklist cimport Quicklist
 from server.structures.rax cimport RaxCursor, rax_first, rax_item, rax_memory, rax_next, rax_size
-from server.structures.table cimport (ENTRY_WORD, STR_BLOB, TYPE_HASH, TYPE_LIST, TYPE_STREAM, TYPE_STRING, Entry, Table,
+from server.structures.table cimport (ENTRY_WORD, STR_BLOB, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING,
+                                      TYPE_ZSET, Entry, Table,
                                       entry_encoding, entry_size, entry_type, entry_word_ref, table_memory, table_size)
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
+from server.types.hash cimport HASH_LISTPACK
+from server.types.list cimport LIST_LISTPACK
+from server.types.set cimport SET_INTSET, SET_LISTPACK
+from server.types.sorted_set cimport ZSET_LISTPACK, ZSet
 from server.types.stream cimport StreamValue
 from server.types.stream_groups cimport groups_memory
 from server.types.stream_node cimport node_memory
 from server.types.value cimport TypeTraits, traits_of
+
+
+cdef uint64_t entry_length(Entry* e) noexcept:
+    cdef char scratch[24]
+    cdef char* start
+    cdef int type = entry_type(e), encoding = entry_encoding(e)
+    cdef uint64_t word
+    if type == TYPE_STRING:
+        return entry_string_view(e, scratch, &start)
+    word = entry_word_ref(e)[0]
+    if type == TYPE_LIST:
+        return lp_length(<unsigned char*>word) if encoding == LIST_LISTPACK else (<Quicklist*>word).count
+    if type == TYPE_SET:
+        if encoding == SET_INTSET:
+            return intset_length(<unsigned char*>word)
+        return lp_length(<unsigned char*>word) if encoding == SET_LISTPACK else table_size(<Table*>word)
+    if type == TYPE_ZSET:
+        return lp_length(<unsigned char*>word) // 2 if encoding == ZSET_LISTPACK else table_size((<ZSet*>word).members)
+    if type == TYPE_HASH:
+        return lp_length(<unsigned char*>word) // 2 if encoding == HASH_LISTPACK else table_size(<Table*>word)
+    return (<StreamValue*>word).log.length if type == TYPE_STREAM else 0
 
 
 cdef size_t entry_weight(Entry* e) noexcept:

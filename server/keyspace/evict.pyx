@@ -47,6 +47,7 @@ cdef class Evictor:
     cdef list pool                     # ascending (score, db index, key)
     cdef int next_db
     cdef readonly int64_t exceeded_since_us    # monotonic; 0 = not above the limit
+    cdef public object took            # (latency event, milliseconds): told of what took long; None = nobody
 
     def __cinit__(self, Keyspace keyspace, config, evicted, not_counted):
         self.keyspace = keyspace
@@ -73,16 +74,32 @@ cdef class Evictor:
             return False
         limit_us = self._time_limit_us(self.config.maxmemory_eviction_tenacity)
         started = monotonic_us()
-        while self.over() > 0:
-            if not self.evict_one(policy):
-                while self.keyspace.lazyfree.pending and self.over() > 0:
-                    self.keyspace.lazyfree.run(1000)
-                return self.over() <= 0
-            if monotonic_us() - started > limit_us:
-                break
+        done = self._evict_for(policy, started + limit_us)
+        self._tell("eviction-cycle", started)
         if self.over() <= 0:
             self.exceeded_since_us = 0
+        return done
+
+    def _evict_for(self, str policy, int64_t end_us) -> bool:
+        """Evict until there is room or time is over; False when neither came before the last key went."""
+        cdef int64_t started
+        while self.over() > 0:
+            if not self.evict_one(policy):
+                started = monotonic_us()
+                while self.keyspace.lazyfree.pending and self.over() > 0:
+                    self.keyspace.lazyfree.run(1000)
+                self._tell("eviction-lazyfree", started)
+                return self.over() <= 0
+            if monotonic_us() > end_us:
+                break
         return True
+
+    cdef int _tell(self, str event, int64_t started) except -1:
+        """Name what took a millisecond or more: the latency monitor counts no less."""
+        cdef int64_t took_ms = (monotonic_us() - started) // 1000
+        if took_ms and self.took is not None:
+            self.took(event, took_ms)
+        return 0
 
     cdef int64_t _time_limit_us(self, int tenacity):
         if tenacity <= 10:
@@ -95,14 +112,17 @@ cdef class Evictor:
         """Choose one key and delete it; False when there is none to choose."""
         cdef bint volatile = policy.startswith("volatile")
         cdef Database db
+        cdef int64_t started
         chosen = self._by_chance(volatile) if policy.endswith("random") else self._by_pool(policy, volatile)
         if chosen is None:
             return False
         db, key = chosen
+        started = monotonic_us()
         if self.config.lazyfree_lazy_eviction:
             db.unlink(key)
         else:
             db.delete(key)
+        self._tell("eviction-del", started)
         self.evicted(db, key)
         return True
 

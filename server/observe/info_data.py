@@ -199,9 +199,11 @@ stats.field(
 )
 stats.field(
     "instantaneous_eventloop_duration_usec",
-    lambda s: int(s.loop.duration_us / max(1, s.loop.cycles)),
+    lambda s: int(s.stats.turn_us.per_second),
     metric="instantaneous_eventloop_duration_usec",
 )
+for _name in ("auth", "cmd", "key", "channel"):
+    counted(f"acl_access_denied_{_name}", f"acl_access_denied_{_name}_total", counter=True)
 
 
 # ---- replication: a master without replicas until the part is built

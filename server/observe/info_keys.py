@@ -1,4 +1,5 @@
-"""INFO hotkeys and bigkeys: keys with most accesses lately, the biggest of each type. By name only: they name keys."""
+"""INFO hotkeys and bigkeys: keys with most accesses lately, the biggest of each type; only by name, for they name keys.
+INFO keysizes: how many keys are how long, as Redis 8.0 tells it."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -43,3 +44,26 @@ def big_key_lines(s: Any) -> Iterator[tuple[str, str]]:
             f"big_{each.type}_{at}",
             f"db={each.db},bytes={each.weight},elements={each.elements},key={quoted(each.key)}",
         )
+
+
+KEYSIZES = {"string": "strings_sizes", "list": "lists_items", "set": "sets_items", "zset": "zsets_items",
+            "hash": "hashes_items"}  # fmt: skip
+keysizes = section("keysizes", "Keysizes", default=False)
+
+
+def scaled(size: int) -> str:
+    """A power of two in short: 512, 1K, 2M."""
+    for unit in ("", "K", "M", "G", "T", "P"):
+        if size < 1024:
+            return f"{size}{unit}"
+        size //= 1024
+    return f"{size}E"
+
+
+@keysizes.family
+def key_size_lines(s: Any) -> Iterator[tuple[str, str]]:
+    """db0_distrib_lists_items:1=2,4=1K: the number before the sign is the least of its class, and the next class begins
+    at twice as many. What the last complete walk over the keys met (big-keys-walk); no lines without one."""
+    for (db, name), classes in s.big_keys.lengths().items():
+        if name in KEYSIZES:
+            yield f"db{db}_distrib_{KEYSIZES[name]}", ",".join(f"{scaled(least)}={keys}" for least, keys in classes)

@@ -35,6 +35,7 @@ class Stats:
 
     def __init__(self) -> None:
         self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate = Rate(), Rate(), Rate(), Rate()
+        self.turn_us = Rate()  # microseconds per turn of the loop: its time goes by a million a turn
         self.reset()
 
     def reset(self) -> None:
@@ -50,7 +51,7 @@ class Stats:
         self.net_input_bytes = 0
         self.net_output_bytes = 0
         self.counters: dict[str, int] = {}
-        for rate in (self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate):
+        for rate in (self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate, self.turn_us):
             rate.reset()
 
     def count_error(self, error: object) -> None:

@@ -70,3 +70,37 @@ def test_sparkline():
     assert sparkline.render([(0, "1s"), (11, "22m"), (5, "")]) == " # \n | \n |#\n_||\n   \n12 \ns2 \n m \n"
     assert sparkline.render([]) == ""
     assert sparkline.render([(3, "")] * 81).count("\n") == 2 * 5 + 1
+
+
+def test_fast_paths_are_watched(raw, configure):
+    """A plain MSET takes no way through Python, and is named all the same; the slow log has a limit of its own."""
+    configure("slowlog-log-slower-than", 10_000_000)
+    configure("latency-monitor-threshold", 1)
+    raw("LATENCY", "RESET")
+    raw("SLOWLOG", "RESET")
+    raw("MSET", *(word for n in range(50_000) for word in (f"key{n}", "v")))
+    assert b"command" in [event[0] for event in raw("LATENCY", "LATEST")]
+    assert raw("SLOWLOG", "LEN") == 0
+    configure("slowlog-log-slower-than", 100)
+    configure("latency-monitor-threshold", 0)
+    raw("LATENCY", "RESET")
+    raw("MSET", *(word for n in range(50_000) for word in (f"key{n}", "v")))
+    assert raw("LATENCY", "LATEST") == []
+    assert raw("SLOWLOG", "GET", -1)[-1][3][0] == b"MSET"
+
+
+def test_eviction_is_watched(raw, configure):
+    configure("latency-monitor-threshold", 1)
+    raw("DEBUG", "POPULATE", 50_000)
+    raw("LATENCY", "RESET")
+    configure("maxmemory-eviction-tenacity", 100)     # all of it at once
+    configure("maxmemory-policy", "allkeys-random")
+    configure("maxmemory", "1mb")
+    raw("SET", "k", "v")
+    assert b"eviction-cycle" in [event[0] for event in raw("LATENCY", "LATEST")]
+
+
+def test_resetting_statistics_in_the_middle_of_a_turn(raw):
+    raw.pipeline([("PING",)] * 50 + [("CONFIG", "RESETSTAT")])
+    most = int(raw("INFO", "debug").decode().split("eventloop_cmd_per_cycle_max:")[1].split()[0])
+    assert most < 1000

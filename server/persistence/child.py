@@ -17,6 +17,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from server.persistence.object_writer import dismiss_written
 from server.registry import clock
 from server.structures import table
 
@@ -140,6 +141,7 @@ class Child:
                 signal.signal(number, signal.SIG_DFL)
             os.close(reading)
             gc.disable()
+            dismiss_written(True)
             server.log.role = "C"
             server.process.set_oom_score(OOM_CHILD)
             server.process.use_cpus(getattr(server.config, CPU_LISTS[kind]))

@@ -16,7 +16,7 @@ from libc.string cimport memcpy, strlen
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from server.keyspace.database cimport Database, Keyspace
-from server.persistence.object_writer cimport RdbSink, put_raw, sink_free, sink_init, sink_reserve
+from server.persistence.object_writer cimport RdbSink, dismiss, put_raw, sink_free, sink_init, sink_reserve
 from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_first, lp_get, lp_integer_text, lp_length, lp_skip
 from server.structures.quicklist cimport (
     QL_HEAD, Quicklist, QuicklistEntry, QuicklistIter, quicklist_iter, quicklist_iter_done, quicklist_next)
@@ -118,6 +118,7 @@ cdef void _text_of(RdbSink* sink, Entry* e) noexcept nogil:
     if e.klen & ENTRY_WORD:
         blob = <Blob*>entry_word_ref(e)[0]
         _word(sink, blob.data, blob.length)
+        dismiss(blob.data, blob.length)
     else:
         place = entry_inline(e)
         _word(sink, <char*>place + 1, place[0])

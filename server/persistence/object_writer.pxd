@@ -23,6 +23,8 @@ cdef void sink_init(RdbSink* sink, int version, bint compress) noexcept nogil
 cdef void sink_free(RdbSink* sink) noexcept nogil
 cdef unsigned char* sink_reserve(RdbSink* sink, size_t n) noexcept nogil       # room for so many bytes; add to length what was used
 
+cdef void dismiss(const void* block, size_t n) noexcept nogil        # was written; in a forked child: its pages are given back
+
 cdef void put_raw(RdbSink* sink, const void* s, size_t n) noexcept nogil
 cdef void put_byte(RdbSink* sink, int byte) noexcept nogil
 cdef void put_length(RdbSink* sink, uint64_t length) noexcept nogil

@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.resp import Connection
 from tests.support.server import Server, wait_until
 
 
@@ -36,3 +37,39 @@ def test_children_and_background_threads_have_cpus_of_their_own(new_server: Call
     tasks = [int(path.name) for path in Path(f"/proc/{server.pid}/task").iterdir()]
     wait_until(lambda: {second} in [affinity(task) for task in tasks if task != server.pid], "the background thread's")
     assert affinity(server.pid) == {first}
+
+
+# ---- large values, whose memory the child gives back once they are written
+def fill_large(c: Connection) -> None:
+    c.ok("CONFIG", "SET", "list-max-listpack-size", -5)
+    for number in range(20):
+        c.ok("SET", f"string:{number}", os.urandom(50_000) * 3)
+        c.ok("RPUSH", f"list:{number}", *(os.urandom(1000) for _ in range(100)))
+        c.ok("HSET", f"hash:{number}", *(word for i in range(50) for word in (f"f{i}", os.urandom(20_000))))
+        c.ok("SADD", f"set:{number}", *range(10**6, 10**6 + 400))
+
+
+@pytest.mark.parametrize("how", ["BGSAVE", "BGREWRITEAOF"])
+def test_large_values_are_written_whole_and_stay(new_server: Callable[..., Server], how: str) -> None:
+    server = new_server(appendonly=how == "BGREWRITEAOF", aof_use_rdb_preamble=False, rdbcompression=False)
+    c = server.connect()
+    fill_large(c)
+    digest = c.ok("DEBUG", "DIGEST")
+    for _ in range(2):
+        c.ok(how)
+        wait_until(lambda: not psutil.Process(server.pid).children(), "its end")
+        assert c.ok("DEBUG", "DIGEST") == digest
+    info = server.info("persistence")
+    assert info["rdb_last_bgsave_status"] == info["aof_last_bgrewrite_status"] == "ok"
+    server.kill()
+    server.start()
+    assert server.connect().ok("DEBUG", "DIGEST") == digest
+
+
+def test_saving_without_a_child_leaves_large_values_alone(new_server: Callable[..., Server]) -> None:
+    server = new_server()
+    c = server.connect()
+    fill_large(c)
+    digest = c.ok("DEBUG", "DIGEST")
+    c.ok("SAVE")
+    assert c.ok("DEBUG", "DIGEST") == digest

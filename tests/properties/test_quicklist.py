@@ -3,7 +3,7 @@
 from typing import Any
 
 from hypothesis import settings, strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from server.structures.quicklist_probe import QuicklistProbe, set_packed_threshold
 
@@ -12,7 +12,8 @@ VALUES = st.one_of(
     st.binary(max_size=12),
     st.sampled_from([b"a", b"b", b"word" * 20, b"z" * 99, b"g" * 100, b"g" * 5000]),
 )
-INDEXES = st.integers(-70, 70)
+INDEXES = st.one_of(st.integers(-70, 70), st.integers(-900, 900))
+RUN_MAX = 1500
 
 
 class QuicklistMachine(RuleBasedStateMachine):
@@ -32,8 +33,22 @@ class QuicklistMachine(RuleBasedStateMachine):
 
     @rule(values=st.lists(VALUES, max_size=20), end=st.integers(0, 1))
     def push(self, values: list[bytes], end: int) -> None:
+        self.push_all(values, end)
+
+    def push_all(self, values: list[bytes], end: int) -> None:
         self.list.push_many(values, end)
         self.oracle = self.oracle + values if end else values[::-1] + self.oracle
+
+    @precondition(lambda self: len(self.oracle) < RUN_MAX)
+    @rule(kind=st.sampled_from(["run:%06d", "%x", "%d"]), count=st.integers(100, 600), end=st.integers(0, 1))
+    def push_run(self, kind: str, count: int, end: int) -> None:
+        """Nodes that are worth packing away."""
+        scattered = (n * 2654435761 % 2**40 for n in range(len(self.oracle), len(self.oracle) + count))
+        self.push_all([(kind % n).encode() for n in scattered], end)
+
+    @rule(direction=st.integers(0, 1))
+    def walk(self, direction: int) -> None:
+        assert self.list.items(direction) == self.oracle[:: -1 if direction else 1]
 
     @rule(end=st.integers(0, 1), times=st.integers(1, 15))
     def pop(self, end: int, times: int) -> None:
@@ -75,7 +90,7 @@ class QuicklistMachine(RuleBasedStateMachine):
         assert self.list.delete_equal(value, limit, direction) == gone
         self.oracle = left if direction == 0 else left[::-1]
 
-    @rule(start=INDEXES, count=st.integers(0, 40))
+    @rule(start=INDEXES, count=st.one_of(st.integers(0, 40), st.integers(0, 900)))
     def delete_range(self, start: int, count: int) -> None:
         place = start if start >= 0 else start + len(self.oracle)
         inside = 0 <= place < len(self.oracle)
@@ -108,10 +123,13 @@ class QuicklistMachine(RuleBasedStateMachine):
     def same(self) -> None:
         if hasattr(self, "list"):
             self.list.check()
-            assert self.list.items() == self.oracle
-            assert self.list.items(1) == self.oracle[::-1]
+            copy = self.list.copy()  # reading brings back what is packed away: not in the list itself
+            assert copy.items() == self.oracle
+            assert copy.items(1) == self.oracle[::-1]
             assert len(self.list) == len(self.oracle)
-            self.list.check()
+            copy.check()
+            if self.list.nodes() and not self.compress:
+                assert b"LZF" not in self.list.repr()
 
 
 TestQuicklist = QuicklistMachine.TestCase

@@ -8,12 +8,17 @@ much processor time per request each, and a thread can use one processor at most
 
 can be served, and the best n is the smallest one that comes close to the highest of these, with no more threads than
 processors.
+
+On a machine that others use meanwhile, measured rates tell how the scheduler shared it out, not what io-threads did: a
+server with more threads gets a larger share. Then rates are reckoned from processor times alone, for a quiet machine:
+the least of what each thread could do and of what all processors together could do.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, log
+from statistics import median
 
 from perf.tune_point import ALL_FULL, CROWDED, LIMITS, Point, limit
 
@@ -49,13 +54,35 @@ def mean(values: Sequence[float]) -> float:
 
 def advise(points: Sequence[Point], processors: int, local: bool) -> Advice:
     """`processors` of the server's machine; `local`: the load generator runs on it, too."""
+    crowded = is_crowded(points)
+    measured, points = points, quiet(points, processors) if crowded else points
     compared = compare(points)
     best = choose({one.threads: one.rate for one in compared})
     ceilings = ceiling_by_threads(points, processors)
     alone = choose(ceilings) if ceilings else None
-    reasons = [*measured_reasons(compared, best), *depth_reasons(points), *limit_reasons(points, best)]
+    reasons = [*measured_reasons(compared, best), *depth_reasons(points), *limit_reasons(measured, best)]
     reasons += ceiling_reasons(ceilings, alone)
-    return Advice(best, alone, compared, reasons, warnings(points, processors, local))
+    if crowded:
+        reasons.insert(0, "Rates are reckoned from processor times: what others did meanwhile distorts measured ones.")
+    return Advice(best, alone, compared, reasons, warnings(measured, processors, local))
+
+
+def is_crowded(points: Sequence[Point]) -> bool:
+    """Whether others used so much of the machine that rates say little, and processor times are known instead."""
+    return median(point.others for point in points) > CROWDED and all(point.main_cpu for point in points)
+
+
+def quiet(points: Sequence[Point], processors: int) -> list[Point]:
+    """The points with the rates that a quiet machine would allow."""
+    return [replace(point, rate=quiet_rate(point, processors)) for point in points]
+
+
+def quiet_rate(point: Point, processors: int) -> float:
+    """Requests/s when the fullest thread, or all processors together, are full and nobody else is there."""
+    limits = [ceiling(point), processors * 1e6 / (point.server_cpu + point.generator_cpu)]
+    if point.generator_cpu:
+        limits.append(point.generator_threads * 1e6 / point.generator_cpu)
+    return min(limits)
 
 
 def choose(rates: dict[int, float]) -> int:
@@ -122,8 +149,8 @@ def measured_reasons(compared: Sequence[Against], best: int) -> list[str]:
     for one in compared[1:]:
         cost = f", processor time per request {change(one.cpu)}" if one.cpu else ""
         lines.append(
-            f"Beside {threads_text(first)}, {threads_text(one.threads)} changed the rate by {change(one.rate)}, "
-            f"p99 by {change(one.p99)}{cost} (means over all workloads)."
+            f"Beside {threads_text(first)}, {threads_text(one.threads)}: rate {change(one.rate)}, p99 "
+            f"{change(one.p99)}{cost} (means over all workloads)."
         )
     if best == first and len(compared) > 1:
         lines.append(f"No larger number served noticeably more (at least {100 * NOTICEABLE:.0f} %).")
@@ -167,10 +194,10 @@ def ceiling_reasons(ceilings: dict[int, float], alone: int | None) -> list[str]:
 def warnings(points: Sequence[Point], processors: int, local: bool) -> list[str]:
     """Why the figures may say less than they seem to."""
     lines = []
-    others = max((point.others for point in points), default=0.0)
+    others = median(point.others for point in points)
     if others > CROWDED:
         lines.append(
-            f"Other programs used up to {100 * others:.0f} % of this machine meanwhile: measure again when it is quiet."
+            f"Other programs used {100 * others:.0f} % of this machine meanwhile: measure again when it is quiet."
         )
     generator = sum(limit(point) == "load generator" for point in points)
     if 2 * generator > len(points):

@@ -77,6 +77,18 @@ def test_what_is_unknown_is_not_guessed():
     assert "processor time" not in advice.reasons[0]
 
 
+def test_on_a_crowded_machine_processor_times_decide():
+    crowded = replace(CALM, others=0.6, used=1.0)
+    one = replace(crowded, rate=1e5, main_cpu=0.5)
+    two = replace(crowded, rate=9e5, threads=2, main_cpu=0.3, lane_cpu=0.4)  # the scheduler gave it more
+    assert tune_advice.quiet_rate(one, 2) == pytest.approx(2e6)
+    assert tune_advice.quiet_rate(two, 2) == pytest.approx(2e6)
+    advice = tune_advice.advise([one, two], 2, local=True)
+    assert advice.threads == 1
+    assert "reckoned" in advice.reasons[0]
+    assert tune_advice.advise([replace(one, others=0.0), replace(two, others=0.0)], 2, local=True).threads == 2
+
+
 def test_a_busy_machine_and_a_busy_generator_are_told():
     crowded = sweep({1: 1e6, 2: 1e6}, used=1.0, others=0.5)
     assert any("Other programs" in line for line in tune_advice.advise(crowded, 2, local=True).warnings)

@@ -104,6 +104,7 @@ def how(parser: argparse.ArgumentParser) -> None:
         "latency counts from when a request was due",
     )  # fmt: skip
     add("--arrivals", choices=("fixed", "poisson"), help="open loop: how they are spread (fixed)")
+    add("--spin", action="store_true", default=None, help="open loop: keep a processor busy, to send nothing late")
     add("-e", dest="stop_at_error", action="store_true", default=None, help="end at the first error reply")
     add("-I", dest="idle", action="store_true", help="open -c connections and wait")
     add("-l", dest="loop", action="store_true", help="again and again")
@@ -166,8 +167,8 @@ def from_uri(uri: str) -> dict[str, object]:
 def to_options(given: argparse.Namespace) -> Options:
     """The common part of all runs; ValueError."""
     names = ("host", "port", "unix_socket", "user", "password", "database", "protocol", "tracking", "clients",
-             "requests", "duration", "warmup", "pipeline", "threads", "rate", "arrivals", "stop_at_error", "poll",
-             "seed", "mix", "key_space", "key_distribution", "key_format", "value_size")  # fmt: skip
+             "requests", "duration", "warmup", "pipeline", "threads", "rate", "arrivals", "spin", "stop_at_error",
+             "poll", "seed", "mix", "key_space", "key_distribution", "key_format", "value_size")  # fmt: skip
     fields: dict[str, object] = from_uri(given.uri) if given.uri else {}
     fields |= {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     if given.keep_alive is not None:

@@ -22,6 +22,7 @@ class Engine:
         duration: int = 0,
         rate: float = 0,
         poisson: bool = False,
+        spin: bool = False,
         stop_at_error: bool = False,
         seed: int = 1,
     ) -> None: ...

@@ -66,13 +66,15 @@ cdef class Engine:
 
     def __init__(self, *, list templates, tuple keys, tuple sizes, bytes pool, tuple greeting, uint32_t pipeline,
                  uint32_t threads, bint keep_alive=True, uint64_t requests=0, int64_t warmup=0, int64_t duration=0,
-                 double rate=0, bint poisson=False, bint stop_at_error=False, uint64_t seed=1):
+                 double rate=0, bint poisson=False, bint spin=False, bint stop_at_error=False,
+                 uint64_t seed=1):
         cdef size_t i
         cdef Plan* plan = &self.plan
         plan.pipeline = pipeline
         plan.keep_alive = keep_alive
         plan.requests = requests
         plan.poisson = poisson
+        plan.spin = spin
         plan.stop_at_error = stop_at_error
         self.warmup = warmup
         self.duration = duration
@@ -256,7 +258,7 @@ cdef class Engine:
         return found
 
     def lag(self) -> Histogram:
-        """Open loop: how late batches were sent, whatever the reason."""
+        """Open loop: how late batches were sent by our own fault: due, and a connection was idle."""
         cdef Histogram made = Histogram()
         cdef uint32_t i
         for i in range(self.threads):

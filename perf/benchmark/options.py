@@ -35,6 +35,7 @@ class Options:
     warmup: float = 0.0  # before the measured part
     rate: float = 0.0  # requests per second in total that arrive whatever happens; 0: closed loop
     arrivals: str = "fixed"  # or "poisson"
+    spin: bool = False  # with a rate: each thread keeps a processor busy, and sends nothing late by its own fault
 
     test: str = "get"  # name of one of templates.TESTS
     command: Template = ()  # a template: "HSET __key__ f __data__", or its words

@@ -89,7 +89,8 @@ def notes(result: Result, precision: int) -> Iterable[str]:
     )
     if result.offered_rate:
         late = f"{result.lag.percentile(99) / 1e3:.{precision}f}"
-        yield f"sent late: p50 {result.lag.percentile(50) / 1e3:.{precision}f} ms, p99 {late} ms (part of the latency)"
+        p50 = f"{result.lag.percentile(50) / 1e3:.{precision}f}"
+        yield f"sent late by its own fault: p50 {p50} ms, p99 {late} ms (part of the latency)"
     if result.unsent:
         yield f"too slow: {result.unsent:,} requests were due and never sent, because all clients were waiting"
     if result.errors:

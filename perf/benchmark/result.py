@@ -26,7 +26,7 @@ class Result:
     received_bytes: int
     offered_rate: float = 0.0  # open loop: requests per second that were to be sent
     unsent: int = 0  # open loop: due before the end, and never sent: the server was too slow
-    lag: Histogram = field(default_factory=Histogram)  # open loop: sent later than due
+    lag: Histogram = field(default_factory=Histogram)  # open loop: sent later than due, though a client was idle
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -51,6 +51,7 @@ cdef struct Plan:
     bint stop_at_error
     double interval                    # open loop: ns between two batches of one worker; 0: closed loop
     bint poisson                       # open loop: the interval is a mean
+    bint spin                          # open loop: never sleep, so that nothing is sent late
     uint64_t requests                  # in total, 0: until the deadline
     int64_t begin                      # ns of CLOCK_MONOTONIC
     int64_t measure_from               # batches that begin earlier warm up
@@ -68,6 +69,7 @@ cdef struct Connection:
     uint32_t requests                  # of the batch
     uint32_t outstanding               # of those, not answered
     int64_t start                      # ns, what latency counts from
+    int64_t idle_since                 # ns, when the batch before it was answered
     char* buffer                       # greeting, then the batch
     size_t capacity
     size_t written                     # the next byte to send
@@ -90,7 +92,7 @@ cdef struct Worker:
     Random random
     char* inbox
     Cells* latency                     # by template
-    Cells lag                          # open loop: sent - due
+    Cells lag                          # open loop: sent - due, without waiting for an idle connection
     FirstError first_error
     uint64_t answered                  # with the warm-up; read by others
     uint64_t errors                    # read by others

@@ -237,6 +237,7 @@ cdef void ended(Worker* w, Connection* c, int64_t now) noexcept nogil:
     """All of the batch is answered."""
     w.active -= 1
     if w.plan.interval > 0:
+        c.idle_since = now
         w.idle[(w.idle_first + w.idle_count) % w.count] = c.index
         w.idle_count += 1
     elif not w.over and not begin(w, c, now):
@@ -336,7 +337,7 @@ cdef void arrivals(Worker* w, int64_t now) noexcept nogil:
         w.idle_count -= 1
         now = clock_ns()
         if c.measured:
-            cells_record(&w.lag, <uint64_t>max(now - c.start, 0), 1)
+            cells_record(&w.lag, <uint64_t>max(now - max(c.start, c.idle_since), 0), 1)
         next_arrival(w)
 
 
@@ -352,7 +353,7 @@ cdef int wait(Worker* w, int64_t now) noexcept nogil:
     cdef int64_t left = GLANCE_MS * 1000000
     if w.plan.interval > 0 and not w.over and w.idle_count:
         left = min(left, <int64_t>w.next_arrival - now)
-        if left <= 0:
+        if left <= 0 or w.plan.spin:
             return poller_wait(&w.poller, 0)
         if w.poller.kind == POLLER_EPOLL:
             sleep_for(w.poller.fd, left)

@@ -54,6 +54,7 @@ def calls(server: Process, command: str) -> int:
         {"requests": 203, "keep_alive": False, "pipeline": 4, "protocol": 3, "poll": True},
         {"requests": 1003, "value_size": "0-9000", "pipeline": 5},
         {"requests": 301, "rate": 50_000},
+        {"requests": 301, "rate": 5_000, "spin": True},
         {"requests": 301, "rate": 50_000, "pipeline": 7, "threads": 2, "arrivals": "poisson", "poll": True},
     ],
     ids=str,
@@ -285,3 +286,9 @@ def test_client_tracking(peer: Process):
     result = run(Options(port=peer.port, mix="set:1,get:9", key_space=5, requests=2000, protocol=3, tracking=True))
     assert (result.requests, result.errors) == (2000, 0)
     assert result.received_bytes > 2000 * len(b"$3\r\nabc\r\n")  # invalidations came, and were no replies
+
+
+def test_it_loads_nothing_of_our_server():
+    code = "import sys, perf.benchmark.command_line; print([m for m in sys.modules if m.split('.')[0] == 'server'])"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

@@ -121,7 +121,7 @@ class MiniServer:
         self.propagation = Propagation()
         self.loading = False
         self.monitors: list[Any] = []
-        self.slowlog = SimpleNamespace(add=lambda *a: None)
+        self.note_slow = lambda *command: None
         self.child = Child()
         self.snapshots = SimpleNamespace(libraries=list, refuses_writes=lambda: False, load_library=lambda source: None,
                                          more_fields=list)

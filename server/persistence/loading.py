@@ -3,13 +3,16 @@
     with server.progress.of(total_bytes):
         ... server.progress.reached(position)          # answers clients, -LOADING to most of them
 
-`reached` raises Interrupted when the server was told to end.
+`reached` raises Interrupted when the server was told to end. While it takes long, the log says every few seconds how far
+it is.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+
+TELL_SECONDS = 5.0          # between two lines in the log
 
 
 class Interrupted(Exception):
@@ -23,6 +26,7 @@ class Loading:
         self._server = server
         self.switch: Callable[[bool], None] = lambda on: None      # the loop's: fast paths decline while loading
         self.started = 0.0
+        self.tell_at = 0.0                  # when the log hears of it next
         self.total = self.loaded = 0
         self.used_memory = 0                # what the server that wrote the file used
         self.keys_loaded = self.keys_expired = 0       # rdb_last_load_*
@@ -33,6 +37,7 @@ class Loading:
         server = self._server
         keep = server.keyspace.keep_expired
         self.started = time.time()
+        self.tell_at = self.started + TELL_SECONDS
         self.total, self.loaded, self.used_memory = total, 0, 0
         self.keys_loaded = self.keys_expired = 0
         server.loading = server.keyspace.keep_expired = True
@@ -48,6 +53,10 @@ class Loading:
         """So many bytes are loaded: look at the clients."""
         server = self._server
         self.loaded = position
+        if time.time() >= self.tell_at:
+            self.tell_at = time.time() + TELL_SECONDS
+            server.log.notice("Loading: %d%% (%d of %d MB), about %d seconds left", self.percent(), position >> 20,
+                              self.total >> 20, self.remaining_seconds())
         server.loop.turn_once(0)
         server.shutdown.tick()
         if server.loop.stopping:

@@ -28,7 +28,7 @@ from server.keyspace.digest import keyspace_digest
 from server.keyspace.effects import Effects
 from server.observe.latency import LatencyMonitor
 from server.observe.stats import Stats
-from server.persistence import aof_load
+from server.persistence import aof_load, loading
 from server.persistence.aof import ON, WAIT_REWRITE, AppendOnlyFile, BackgroundSync
 from server.persistence.aof_load import AofLoader
 from server.persistence.aof_reader import AofReader
@@ -319,6 +319,20 @@ def test_a_switch_to_aof_while_running_may_be_cut_anywhere() -> None:
     whole = {b"before": b"1", b"during": b"2"}
     assert check(disk.points[:manifest_at], [{}, whole]) > 20
     assert check([(fate, 1, found, what) for fate, _, found, what in disk.points[manifest_at + 4:]], [{}, whole]) > 0
+
+
+def test_the_log_says_how_far_a_long_loading_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = SimulatedDisk()
+    server = MiniServer(disk)
+    server.start()
+    for i in range(3000):
+        server.execute(b"SET", b"key:%d" % i, b"x" * 1000)
+    server.end_turn()
+    monkeypatch.setattr(loading, "TELL_SECONDS", 0.0)
+    again = MiniServer(disk.crashed(KEPT))
+    assert again.start() == aof_load.OK
+    told = [line for line in again.log.lines if line.startswith("Loading: ")]
+    assert told and told[-1].startswith("Loading: 100% (2 of 2 MB), about ")
 
 
 # ---- disks that are full

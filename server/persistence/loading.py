@@ -3,8 +3,8 @@
     with server.progress.of(total_bytes):
         ... server.progress.reached(position)          # answers clients, -LOADING to most of them
 
-`reached` raises Interrupted when the server was told to end. While it takes long, the log says every few seconds how far
-it is.
+`reached` raises Interrupted when the server was told to end. While it takes long, the log says every few seconds how
+far it is.
 """
 
 import time

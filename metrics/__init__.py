@@ -6,6 +6,7 @@ snapshot    what the main thread answers: numbers, copied in well under a millis
 names       which metric mirrors which INFO field where INFO's declaration does not say so itself
 keys        the keys and patterns that metrics-check-keys and its kin name
 collector   from a snapshot to prometheus-client's families; runs in the HTTP thread
+exposition  from families to the text of a reply
 live.html   the page at /, which plots what /metrics says while you look
 dashboards/, alerts.yml, prometheus.yml     data for Grafana and Prometheus
 

@@ -37,10 +37,13 @@ cdef enum:
 cdef extern from *:
     int __builtin_clzll(unsigned long long) nogil
 
+cdef struct Payload:
+    Histogram requests                 # bytes in the protocol
+    Histogram replies                  # bytes that the command wrote to its client
+
 cdef uint64_t _turns[TURN_CLASSES]     # turns by the bits of their microseconds
 cdef Histogram _waits                  # microseconds from the hand-over of a batch to its first command
-cdef Histogram _requests[3]            # bytes by Record.kind
-cdef Histogram _replies[3]             # bytes that commands wrote to their client
+cdef Payload _payloads[3]              # by Record.kind
 cdef int64_t _turn_us = 0              # when this turn's work began ...
 cdef uint64_t _turn_ticks = 0          # ... and what ticks() said then: batches need no clock of their own
 cdef Conditions* _conditions = conditions()
@@ -80,8 +83,8 @@ cdef inline size_t grown(Client client, size_t written) noexcept:
 cdef size_t note_payload(Client client, Request* r, size_t written) noexcept:
     """After a command that took the way through Python; returns how many bytes are written now."""
     cdef int kind = (<Record>r.record).kind if r.record != NULL else 2
-    histogram_add(&_requests[kind], r.bytes_length)
-    histogram_add(&_replies[kind], grown(client, written))
+    histogram_add(&_payloads[kind].requests, r.bytes_length)
+    histogram_add(&_payloads[kind].replies, grown(client, written))
     return client.out.bytes
 
 
@@ -326,6 +329,7 @@ cdef class Loop:
         cdef uint64_t before, after, ns
         cdef double per_tick = 1000.0 / _clock.ticks_per_us
         cdef size_t written
+        cdef Payload* payload
         client.active_us = _clock.monotonic_us
         before = ticks()
         if b.ready_at:
@@ -351,8 +355,9 @@ cdef class Loop:
                     self.note_slow(client, b, r, ns)
                 if <PyObject*>client.command != <PyObject*>(<Record>said).command:
                     client.command = (<Record>said).command
-                histogram_add(&_requests[(<Record>said).kind], r.bytes_length)
-                histogram_add(&_replies[(<Record>said).kind], client.out.bytes - written)
+                payload = &_payloads[(<Record>said).kind]
+                histogram_add(&payload.requests, r.bytes_length)
+                histogram_add(&payload.replies, client.out.bytes - written)
                 _sampling.left -= 1
                 if _sampling.left == 0:
                     self.sampling.note(client, b, r, ns, r.bytes_length + client.out.bytes - written)
@@ -518,14 +523,13 @@ cdef class Loop:
 
     def payload_histograms(self) -> dict[tuple[str, str], tuple[list[int], int]]:
         """(request or reply, reads or writes or others) -> commands by bytes, and the sum of the bytes."""
-        return {(way, kind): histogram_shown(&_requests[n] if way == "request" else &_replies[n])
+        return {(way, kind): histogram_shown(&_payloads[n].requests if way == "request" else &_payloads[n].replies)
                 for way in ("request", "reply") for n, kind in enumerate(("read", "write", "other"))}
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
         memset(&_waits, 0, sizeof(_waits))
-        memset(_requests, 0, sizeof(_requests))
-        memset(_replies, 0, sizeof(_replies))
+        memset(_payloads, 0, sizeof(_payloads))
         self.io.reset_peaks()
         for n in range(TURN_CLASSES):
             _turns[n] = 0

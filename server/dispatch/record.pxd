@@ -16,7 +16,7 @@ cdef class Record:
     cdef readonly object command       # registry Command
     cdef fast_t fast                   # NULL: none
     cdef bint write
-    cdef int kind                      # 0 reads, 1 writes, 2 neither: the class of its payload histograms
+    cdef uint32_t kind                  # 0 reads, 1 writes, 2 neither: the class of its payload histograms
     cdef bint deny_oom
     cdef int arity
     cdef bint prefetch                 # the first argument is a key

@@ -34,6 +34,7 @@ cdef uint64_t _hash(int32_t db, const char* key, size_t length) noexcept nogil:
     cdef uint64_t h = _mixed(<uint64_t>db * 0x9E3779B97F4A7C15ULL ^ length, key, min(length, <size_t>KEY_KEPT))
     if length > KEY_KEPT:
         h = _mixed(h, key + length - KEY_KEPT, KEY_KEPT)
+    h = (h ^ (h >> 32)) * 0xD6E8FEB86659FD93ULL      # digits at the end of a key are high bits of a word: bring them down
     return h ^ (h >> 32)
 
 

@@ -18,7 +18,7 @@ from perf.benchmark.result import Result
 from perf.benchmark.templates import compile_template, pool
 
 CONNECT_SECONDS = 10.0
-LOOK_SECONDS = 0.25  # between two reports of progress
+LOOK_MS = 250  # between two reports of progress
 SPARE_FILES = 64
 FAILURES = {
     "closed": "the server closed a connection",
@@ -195,12 +195,14 @@ def hand_over(engine: Engine, options: Options) -> None:
 def watch(engine: Engine, progress: Callable[[Progress], None] | None) -> None:
     """Start the threads and wait for their end; call `progress` four times a second."""
     done_fd, write_fd = os.pipe()
+    waiter = select.poll()  # select() knows no descriptor above 1023
+    waiter.register(done_fd, select.POLLIN)
     began = time.monotonic()
     try:
         engine.start(write_fd)
         running = engine.threads
         while running:
-            if select.select([done_fd], [], [], LOOK_SECONDS if progress else None)[0]:
+            if waiter.poll(LOOK_MS if progress else None):
                 running -= len(os.read(done_fd, 4096))
             elif progress:
                 replies, errors, waited = engine.progress()
@@ -264,6 +266,8 @@ def explain(failure: str, number: int, options: Options, result: Result) -> str:
     text = FAILURES.get(failure) or f"the connection to {address(options)} failed: {os.strerror(number)}"
     if failure == "system" and number == errno.ECONNRESET:
         text = "the server closed a connection"
+    if failure in ("closed", "system") and result.first_error:
+        text += f"; it had said: {result.first_error}"
     if failure == "error reply":
         text = f"Error from server: {result.first_error}"
     return text

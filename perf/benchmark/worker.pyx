@@ -7,7 +7,7 @@ At depth 1 a request costs one recv, one send, a share of one wait and one readi
 batch and the beginning of the next. No connection is ever added to or taken from the poller meanwhile, and epoll tells
 edges, so there is nothing else for the kernel to do.
 """
-from libc.errno cimport EAGAIN, EINPROGRESS, EINTR, errno
+from libc.errno cimport EAGAIN, ECONNRESET, EINPROGRESS, EINTR, EPIPE, errno
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport abort, calloc, free, malloc, realloc
@@ -176,7 +176,9 @@ cdef void flush(Worker* w, Connection* c) noexcept nogil:
         if n < 0:
             if errno == EINTR:
                 continue
-            if errno != EAGAIN:
+            if errno == EPIPE or errno == ECONNRESET:
+                receive(w, c, True)    # it may have said why
+            elif errno != EAGAIN:
                 fail(w, SYSTEM_ERROR)
             elif not c.writing:
                 c.writing = True

@@ -1,6 +1,7 @@
 """Runs against a live server: what it counted is what was reported; open loop, mixes, errors, strange servers."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -104,6 +105,21 @@ def test_resp3_and_databases(load: Callable[..., Result], raw: Connection):
     assert b"db9:keys=1" in raw("INFO", "keyspace")
 
 
+@pytest.mark.parametrize("poll", [False, True])
+def test_descriptors_above_1023(load: Callable[..., Result], poll: bool):
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limits[1] != resource.RLIM_INFINITY and limits[1] < 2000:
+        pytest.skip("this process may not open so many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(limits[0], 2000), limits[1]))
+    others = [os.open("/dev/null", os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert load(test="get", requests=500, clients=20, poll=poll).requests == 500
+    finally:
+        for fd in others:
+            os.close(fd)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
 # ---- time
 
 
@@ -198,6 +214,12 @@ def test_a_server_that_is_killed_ends_the_run(new_server: Callable[..., Server],
         run(Options(port=own.port, duration=60.0, **options))
     assert failed.value.result is not None
     assert failed.value.result.requests > 0
+
+
+def test_what_a_server_says_before_it_closes_is_told(new_server: Callable[..., Server]):
+    own = new_server(maxclients=10)
+    with pytest.raises(BenchmarkFailed, match=r"closed a connection.*max number of clients reached"):
+        run(Options(port=own.port, clients=30, duration=60.0))
 
 
 # ---- servers that are none of ours

@@ -14,7 +14,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from perf.results import Figure
@@ -29,6 +29,7 @@ REQUESTS = {1: 100_000, 16: 800_000, 50: 1_600_000}
 DEARER = {"lrange_100": 5, "lrange_300": 10, "lrange_500": 20, "lrange_600": 20, "mset": 5}  # fewer of these
 LIST = "mylist"
 SECONDS = 600.0
+SHORTEST = 0.1  # share of its requests that a test sends at least, however short the time
 
 
 @dataclass(frozen=True)
@@ -156,12 +157,14 @@ class Sweep:
     options: Options
     start: Callable[..., ServerUnderTest]  # start("ours", "--io-threads 2")
     tell: Callable[[str], None]
-    minutes: float = 0.0  # 0: as many repetitions as the options say; else as many of these as fit, but one
+    minutes: float = 0.0  # 0: as many repetitions as the options say; else as many of these as fit, and a short one
     pairs: dict[Case, list[tuple[Run, Run]]] = field(default_factory=dict)
+    ends: float = 0.0  # on the monotonic clock, when there is a limit
 
     def run(self) -> None:
         """All repetitions."""
         began = time.monotonic()
+        self.ends = began + self.minutes * 60
         for number in range(self.options.reps):
             self.repetition(number)
             spent = time.monotonic() - began
@@ -171,12 +174,17 @@ class Sweep:
     def repetition(self, number: int) -> None:
         """Each test once, on fresh servers for each depth."""
         cases, done, began = len(self.tests) * len(self.pipelines), 0, time.monotonic()
+        full_seconds = 0.0  # what the cases done so far would have taken with all their requests
         for pipeline in self.pipelines:
             with ExitStack() as servers:
                 loaded = [servers.enter_context(self.start("ours", thread_arguments(n))) for n in self.threads]
                 loaded.append(servers.enter_context(self.start("peer")))
                 for test in self.tests:
-                    *ours, peer = alternate(loaded, test, pipeline, self.options)
+                    share = self.pace(full_seconds / done * (cases - done)) if done else 1.0
+                    start = time.monotonic()
+                    options = replace(self.options, scale=self.options.scale * share)
+                    *ours, peer = alternate(loaded, test, pipeline, options)
+                    full_seconds += (time.monotonic() - start) / share
                     done += 1
                     ratios = []
                     for threads, run in zip(self.threads, ours):
@@ -187,6 +195,12 @@ class Sweep:
                         f"repetition {number + 1}, {done} of {cases}: {test} P={pipeline}: {' | '.join(ratios)}"
                         f" ({left:.0f} s left of it)"
                     )
+
+    def pace(self, needed_seconds: float) -> float:
+        """The share of its requests that a test may send for the others to have their turn before the time is over."""
+        if not self.minutes or needed_seconds <= 0:
+            return 1.0
+        return min(1.0, max(SHORTEST, (self.ends - time.monotonic()) / needed_seconds))
 
     def figures(self) -> list[Figure]:
         """What was measured so far."""

@@ -28,7 +28,7 @@ from perf import load, tables
 from perf.benchmark.options import Options
 from perf.benchmark.session import run
 from perf.results import ROOT, commit
-from perf.server_under_test import ServerFailed, ServerUnderTest, encode
+from perf.server_under_test import ServerFailed, ServerUnderTest, encode, exit_on_sigterm
 
 OURS = shlex.join([sys.executable, str(ROOT / "remus_server.py")])
 WARMUP_SECONDS = 0.5
@@ -197,4 +197,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    exit_on_sigterm()
     sys.exit(main())

@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,11 @@ MARK = b"perf-end-of-chunk"
 
 class ServerFailed(Exception):
     """The server did not start, ended, or answered with an error."""
+
+
+def exit_on_sigterm() -> None:
+    """For programs: SIGTERM ends them as an exception does, so that their servers end, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 def free_port() -> int:

@@ -27,7 +27,7 @@ from perf.benchmark.options import Options
 from perf.benchmark.result import Result
 from perf.benchmark.session import BenchmarkFailed, run
 from perf.results import ROOT, commit, machine
-from perf.server_under_test import ServerFailed, ServerUnderTest
+from perf.server_under_test import ServerFailed, ServerUnderTest, exit_on_sigterm
 from perf.server_watch import Connection, Look, Watched, busy_shares
 from perf.tune_advice import Advice, advise
 from perf.tune_point import Point, limit
@@ -196,4 +196,5 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    exit_on_sigterm()
     sys.exit(main())

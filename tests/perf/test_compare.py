@@ -137,6 +137,16 @@ def test_a_sweep_ends_when_another_repetition_would_not_fit(monkeypatch):
     assert done == [0, 1]
 
 
+@pytest.mark.parametrize(("needed", "share"), [(30.0, 1.0), (60.0, 1.0), (120.0, 0.5), (6000.0, load.SHORTEST)])
+def test_a_sweep_in_a_hurry_sends_fewer_requests(monkeypatch, needed, share):
+    sweep = load.Sweep(["get"], [1], [1], load.Options(), start=lambda *_: None, tell=print, minutes=1.0)
+    monkeypatch.setattr(load.time, "monotonic", lambda: 1000.0)
+    sweep.ends = 1060.0
+    assert sweep.pace(needed) == pytest.approx(share)
+    sweep.minutes = 0.0
+    assert sweep.pace(needed) == 1.0
+
+
 @pytest.mark.peer
 @needs_redis
 def test_a_small_run_is_kept_and_judged(tmp_path, capsys):

@@ -15,6 +15,15 @@ from server.dispatch.record cimport fast_t
 from server.keyspace.database cimport Keyspace
 from server.structures.table cimport ENTRY_EXPIRE, Entry, Table, entry_expire, table_hash
 
+cdef enum:
+    FAST_KEYS = 64                     # keys of one command that a fast path takes
+
+cdef extern from *:
+    """
+    #define REMUS_FAST_FAR ((int64_t)100000000000)
+    """
+    const int64_t FAST_FAR "REMUS_FAST_FAR"    # seconds or milliseconds: longer times to live are left to the definition's checks
+
 cdef void bind_propagation(Propagation propagation)
 cdef int attach_fast_path(dict records, str name, fast_t fast, bint keyed=*) except -1     # records by command name; keyed: argument 1 is a key
 cdef void fast_written(Client c, Batch* b, Request* r, int64_t changes) noexcept    # a write took place as it was called: count it, pass its bytes on
@@ -24,6 +33,30 @@ cdef void fast_warm_members(Batch* b, Request* r, Table* members) noexcept
     # r works on a large hash or set. When it begins a run of commands like it in a pipeline, fetch what the run will touch
 cdef void fast_written_with(Client c, Batch* b, Request* r, int64_t changes, uint32_t at, uint32_t count, const char** words, const size_t* lengths) noexcept
     # the same, but what is passed on has these words from index `at` on
+
+cdef struct FastWord:
+    const char* s
+    size_t n
+
+cdef void fast_written_otherwise(Client c, int64_t changes, uint32_t count, const FastWord* words) noexcept
+    # the same, but what is passed on are these words
+cdef int fast_hash_keys(Client c, Batch* b, Request* r, int first, int step, uint64_t* hashes) noexcept
+    # hash every step-th argument from `first` on and fetch what they are looked up in; how many, or 0: more than FAST_KEYS
+cdef bint fast_expired_key(Client c, Batch* b, Request* r, uint32_t at, uint64_t hash) noexcept
+    # argument `at` is a key that is there but expired: the definition then deletes it first, and says so
+cdef bint fast_number(const char* s, size_t n, long double* value) noexcept     # decimal text of ordinary length; 0 for any other
+cdef void fast_reply_string(Client c, Entry* e) noexcept            # a string value; many bytes leave without a copy
+
+cdef inline bint fast_is_word(Batch* b, Request* r, uint32_t at, const char* lower, size_t length) noexcept:
+    """Whether an argument is this word, given in small letters, in any case."""
+    cdef const char* word = arg_at(b, r, at)
+    cdef size_t i
+    if arg_length(b, r, at) != length:
+        return False
+    for i in range(length):
+        if word[i] | 32 != lower[i]:
+            return False
+    return True
 
 cdef inline bint fast_expired(Entry* e, Keyspace shared) noexcept:
     return e.klen & ENTRY_EXPIRE and entry_expire(e) < shared.clock.unix_ms

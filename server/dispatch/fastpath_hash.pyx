@@ -1,18 +1,20 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of hashes: HSET HMSET HINCRBY HDEL, HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN.
+"""Fast paths of hashes: HSET HMSET HSETNX HINCRBY HINCRBYFLOAT HDEL, HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN.
 
 In a pipeline that works on one large hash, what the next commands will touch is fetched from memory ahead.
 """
+from libc.math cimport isinf, isnan
 from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MIN, int64_t, uint32_t
 
 from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
-from iothreads.resp_writer cimport format_signed, write_header, write_integer, write_null, write_raw
+from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport (attach_fast_path, fast_expired, fast_hash_of, fast_touch, fast_warm_members,
-                                       fast_written)
+from server.dispatch.fastpath cimport (FastWord, attach_fast_path, fast_expired, fast_hash_of, fast_number, fast_touch,
+                                       fast_warm_members, fast_written, fast_written_otherwise)
 from server.keyspace.database cimport Keyspace, parse_int64
+from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport (TYPE_HASH, Entry, entry_encoding, entry_set_type, entry_type, table_delete,
                                       table_find, table_insert_word)
 from server.types.hash cimport (HASH_FIELDS, HASH_LISTPACK, HASH_TABLE, HASH_VALUES, HashValue, hash_delete, hash_get,
@@ -111,6 +113,66 @@ cdef int _hincrby(Client c, Batch* b, Request* r) except -1:
     hash_set(e, arg_at(b, r, 2), arg_length(b, r, 2), digits, format_signed(digits, value) - digits)
     fast_written(c, b, r, 1)
     write_integer(&c.out, value)
+    return 1
+
+
+cdef int _hsetnx(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e = _find(c, b, r)
+    cdef HashValue old
+    if e == NULL:
+        e = _create(c, b, r)
+    elif not _plain(e, c.db.keyspace):
+        return 0
+    else:
+        fast_touch(e, c.db.keyspace)
+        _warm(b, r, e)
+        if hash_get(e, arg_at(b, r, 2), arg_length(b, r, 2), &old):
+            write_integer(&c.out, 0)
+            return 1
+    if entry_encoding(e) == HASH_LISTPACK:
+        hash_grow(e, 1, arg_length(b, r, 2) + arg_length(b, r, 3))
+    hash_set(e, arg_at(b, r, 2), arg_length(b, r, 2), arg_at(b, r, 3), arg_length(b, r, 3))
+    fast_written(c, b, r, 1)
+    write_integer(&c.out, 1)
+    return 1
+
+
+cdef int _hincrbyfloat(Client c, Batch* b, Request* r) except -1:
+    """Propagated as HSET of the sum."""
+    cdef long double by
+    cdef long double value = 0
+    cdef Entry* e
+    cdef HashValue old
+    cdef FastWord words[4]
+    cdef char text[LONG_DOUBLE_TEXT]
+    cdef size_t length
+    if not fast_number(arg_at(b, r, 3), arg_length(b, r, 3), &by) or isinf(by):
+        return 0
+    e = _find(c, b, r)
+    if e != NULL:
+        if not _plain(e, c.db.keyspace):
+            return 0
+        _warm(b, r, e)
+        if hash_get(e, arg_at(b, r, 2), arg_length(b, r, 2), &old):
+            if old.text.s == NULL:
+                value = old.text.number
+            elif not fast_number(old.text.s, old.text.length, &value):
+                return 0
+    value += by
+    if isnan(value) or isinf(value):
+        return 0
+    if e == NULL:
+        e = _create(c, b, r)
+    else:
+        fast_touch(e, c.db.keyspace)
+    length = format_long_double(text, value)
+    hash_set(e, arg_at(b, r, 2), arg_length(b, r, 2), text, length)
+    words[0] = FastWord("HSET", 4)
+    words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
+    words[2] = FastWord(arg_at(b, r, 2), arg_length(b, r, 2))
+    words[3] = FastWord(&text[0], length)
+    fast_written_otherwise(c, 1, 4, words)
+    write_bulk(&c.out, text, length)
     return 1
 
 
@@ -245,3 +307,5 @@ def attach(dict records) -> None:
     attach_fast_path(records, "hlen", _hlen)
     attach_fast_path(records, "hexists", _hexists)
     attach_fast_path(records, "hstrlen", _hstrlen)
+    attach_fast_path(records, "hsetnx", _hsetnx)
+    attach_fast_path(records, "hincrbyfloat", _hincrbyfloat)

@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of sets: SADD SREM SPOP (without a count), SISMEMBER SMISMEMBER SCARD SMEMBERS.
+"""Fast paths of sets: SADD SREM SPOP (without a count), SRANDMEMBER (likewise), SISMEMBER SMISMEMBER SCARD
+SMEMBERS.
 
 In a pipeline that works on one large set, what the next commands will touch is fetched from memory ahead.
 """
@@ -152,6 +153,19 @@ cdef int _scard(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
+cdef int _srandmember(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef LpValue member
+    if r.arg_count != 2 or not _look(c, b, r, &e):
+        return 0
+    if e == NULL:
+        write_null(&c.out, c.resp)
+        return 1
+    set_random(e, &member)
+    write_element(&c.out, &member)
+    return 1
+
+
 cdef int _smembers(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     if not _look(c, b, r, &e):
@@ -172,3 +186,4 @@ def attach(dict records) -> None:
     attach_fast_path(records, "smismember", _smismember)
     attach_fast_path(records, "scard", _scard)
     attach_fast_path(records, "smembers", _smembers)
+    attach_fast_path(records, "srandmember", _srandmember)

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of sorted sets: ZADD without INCR, ZINCRBY, ZREM, ZSCORE, ZCARD, ZRANK, ZPOPMIN and ZPOPMAX without a
-count, ranges by rank and by score.
+"""Fast paths of sorted sets: ZADD without INCR, ZINCRBY, ZREM, ZSCORE, ZMSCORE, ZCARD, ZRANK, ZREVRANK, ZPOPMIN and
+ZPOPMAX (few at once), ranges by rank and by score: reading, counting, removing.
 
 Who waits for a sorted set switches the fast paths off, so ZADD need not look.
 """
@@ -11,13 +11,14 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_bulk, write_double, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport attach_fast_path, fast_expired, fast_hash_of, fast_touch, fast_written
+from server.dispatch.fastpath cimport (attach_fast_path, fast_expired, fast_hash_of, fast_is_word, fast_touch,
+                                       fast_written)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.table cimport (TYPE_ZSET, Entry, entry_encoding, entry_type, table_delete, table_find,
                                       table_insert_word)
 from server.types.sorted_set cimport (
     ZADD_GT, ZADD_INCR, ZADD_LT, ZADD_NX, ZADD_XX, ZADDED, ZNAN, ZSET_LISTPACK, ZUPDATED, ZCursor, ZElement, zset_add, zset_convert, zset_create,
-    zset_delete_first, zset_limits, zset_next, zset_parse_bound, zset_parse_score, zset_rank, zset_rank_range,
+    zset_delete_first, zset_delete_range, zset_limits, zset_next, zset_parse_bound, zset_parse_score, zset_rank, zset_rank_range,
     zset_remove, zset_score, zset_score_range, zset_size, zset_walk, zset_write_range)
 from server.types.value cimport release_value
 
@@ -60,18 +61,6 @@ cdef inline void _delete_if_empty(Client c, Batch* b, Request* r, Entry* e) noex
         table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
 
 
-cdef bint _is_word(Batch* b, Request* r, uint32_t at, const char* lower, size_t length) noexcept:
-    """Whether an argument is this word in any case."""
-    cdef char* word = arg_at(b, r, at)
-    cdef size_t i
-    if arg_length(b, r, at) != length:
-        return False
-    for i in range(length):
-        if word[i] | 32 != lower[i]:
-            return False
-    return True
-
-
 # ---- writes
 cdef uint32_t _zadd_options(Batch* b, Request* r, int* flags, bint* change) noexcept:
     """Read NX XX GT LT CH; where the first score is, 0 for what the definition must look at."""
@@ -85,15 +74,15 @@ cdef uint32_t _zadd_options(Batch* b, Request* r, int* flags, bint* change) noex
         word = arg_at(b, r, at)
         if length != 2 or word[0] < c'A':
             break
-        if _is_word(b, r, at, "nx", 2):
+        if fast_is_word(b, r, at, "nx", 2):
             flags[0] |= ZADD_NX
-        elif _is_word(b, r, at, "xx", 2):
+        elif fast_is_word(b, r, at, "xx", 2):
             flags[0] |= ZADD_XX
-        elif _is_word(b, r, at, "gt", 2):
+        elif fast_is_word(b, r, at, "gt", 2):
             flags[0] |= ZADD_GT
-        elif _is_word(b, r, at, "lt", 2):
+        elif fast_is_word(b, r, at, "lt", 2):
             flags[0] |= ZADD_LT
-        elif _is_word(b, r, at, "ch", 2):
+        elif fast_is_word(b, r, at, "ch", 2):
             change[0] = True
         else:
             break
@@ -183,13 +172,41 @@ cdef int _zrem(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
+cdef int _zpop_some(Client c, Batch* b, Request* r, bint highest) except -1:
+    """With a count. A RESP3 reply nests the pairs, as that of a range does."""
+    cdef Entry* e
+    cdef int64_t count
+    cdef size_t size
+    if r.arg_count != 3 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &count) or not 0 < count <= MANY:
+        return 0
+    e = _find(c, b, r)
+    if e == NULL:
+        write_raw(&c.out, "*0\r\n", 4)
+        return 1
+    if not _plain(e, c.db.keyspace):
+        return 0
+    fast_touch(e, c.db.keyspace)
+    size = zset_size(e)
+    if <size_t>count > size:
+        count = <int64_t>size
+    if highest:
+        zset_write_range(e, size - count, size, True, True, &c.out, c.resp)
+        zset_delete_range(e, size - count, size)
+    else:
+        zset_write_range(e, 0, count, False, True, &c.out, c.resp)
+        zset_delete_range(e, 0, count)
+    _delete_if_empty(c, b, r, e)
+    fast_written(c, b, r, count)
+    return 1
+
+
 cdef int _zpop(Client c, Batch* b, Request* r, bint highest) except -1:
     cdef Entry* e
     cdef ZCursor cursor
     cdef ZElement element
     cdef size_t size
     if r.arg_count != 2:
-        return 0
+        return _zpop_some(c, b, r, highest)
     e = _find(c, b, r)
     if e == NULL:
         write_raw(&c.out, "*0\r\n", 4)
@@ -242,26 +259,94 @@ cdef int _zcard(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-cdef int _zrank(Client c, Batch* b, Request* r) except -1:
+cdef int _zmscore(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef double score
+    cdef uint32_t i
+    if not _read(c, b, r, &e):
+        return 0
+    write_header(&c.out, c'*', r.arg_count - 2)
+    for i in range(2, r.arg_count):
+        if e != NULL and zset_score(e, arg_at(b, r, i), arg_length(b, r, i), &score):
+            write_double(&c.out, score, c.resp)
+        else:
+            write_null(&c.out, c.resp)
+    return 1
+
+
+cdef int _rank(Client c, Batch* b, Request* r, bint reverse) except -1:
     cdef Entry* e
     cdef double score
     cdef size_t rank
     if r.arg_count != 3 or not _read(c, b, r, &e):
         return 0
     if e != NULL and zset_rank(e, arg_at(b, r, 2), arg_length(b, r, 2), &rank, &score):
-        write_integer(&c.out, rank)
+        write_integer(&c.out, zset_size(e) - 1 - rank if reverse else rank)
     else:
         write_null(&c.out, c.resp)
     return 1
 
 
-cdef int _by_rank(Client c, Batch* b, Request* r, bint reverse) except -1:
-    """start stop [WITHSCORES]"""
+cdef int _zrank(Client c, Batch* b, Request* r) except -1:
+    return _rank(c, b, r, False)
+
+
+cdef int _zrevrank(Client c, Batch* b, Request* r) except -1:
+    return _rank(c, b, r, True)
+
+
+# ---- ranges
+cdef struct Range:                     # what ZRANGE and its elder forms ask for
+    bint by_score
+    bint reverse
+    bint scores
+    int64_t offset
+    int64_t count                      # -1: all
+
+
+cdef bint _range_options(Batch* b, Request* r, Range* wanted) noexcept:
+    """The words behind the limits, each once; 0 for what the definition must look at. What an elder form has no word
+    for it does not get here with: only ZRANGE knows BYSCORE and REV."""
+    cdef uint32_t at = 4
+    cdef bint limit = False
+    while at < r.arg_count:
+        if not wanted.scores and fast_is_word(b, r, at, "withscores", 10):
+            wanted.scores = True
+        elif not wanted.by_score and fast_is_word(b, r, at, "byscore", 7):
+            wanted.by_score = True
+        elif not wanted.reverse and fast_is_word(b, r, at, "rev", 3):
+            wanted.reverse = True
+        elif not limit and fast_is_word(b, r, at, "limit", 5) and at + 2 < r.arg_count:
+            limit = True
+            if not (parse_int64(arg_at(b, r, at + 1), arg_length(b, r, at + 1), &wanted.offset)
+                    and parse_int64(arg_at(b, r, at + 2), arg_length(b, r, at + 2), &wanted.count)) or wanted.offset < 0:
+                return False
+            at += 2
+        else:
+            return False
+        at += 1
+    return wanted.by_score or not limit
+
+
+cdef bint _elder(Batch* b, Request* r) noexcept:
+    """Whether the words of an elder form are nothing, WITHSCORES, or LIMIT offset count."""
+    return (r.arg_count == 4 or (r.arg_count == 5 and fast_is_word(b, r, 4, "withscores", 10))
+            or (r.arg_count == 7 and fast_is_word(b, r, 4, "limit", 5)))
+
+
+cdef bint _read_scores(Batch* b, Request* r, bint reverse, double* low, bint* low_exclusive, double* high,
+                       bint* high_exclusive) noexcept:
+    """The limits: min max, reversed max min."""
+    cdef uint32_t low_at = 3 if reverse else 2
+    cdef uint32_t high_at = 2 if reverse else 3
+    return (zset_parse_bound(arg_at(b, r, low_at), arg_length(b, r, low_at), low, low_exclusive)
+            and zset_parse_bound(arg_at(b, r, high_at), arg_length(b, r, high_at), high, high_exclusive))
+
+
+cdef int _by_rank(Client c, Batch* b, Request* r, const Range* wanted) except -1:
     cdef int64_t start, stop
     cdef Entry* e
     cdef size_t first, end, size
-    if r.arg_count > 5 or (r.arg_count == 5 and not _is_word(b, r, 4, "withscores", 10)):
-        return 0
     if not (parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &start)
             and parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &stop)):
         return 0
@@ -271,63 +356,98 @@ cdef int _by_rank(Client c, Batch* b, Request* r, bint reverse) except -1:
     if e == NULL or not zset_rank_range(start, stop, size, &first, &end):
         write_header(&c.out, c'*', 0)
         return 1
-    if reverse:
+    if wanted.reverse:
         first, end = size - end, size - first
-    zset_write_range(e, first, end, reverse, r.arg_count == 5, &c.out, c.resp)
+    zset_write_range(e, first, end, wanted.reverse, wanted.scores, &c.out, c.resp)
     return 1
 
 
-cdef int _zrange(Client c, Batch* b, Request* r) except -1:
-    return _by_rank(c, b, r, False)
-
-
-cdef int _zrevrange(Client c, Batch* b, Request* r) except -1:
-    return _by_rank(c, b, r, True)
-
-
-cdef int _by_score(Client c, Batch* b, Request* r, bint reverse) except -1:
-    """min max (max min when reversed) and then nothing, WITHSCORES, or LIMIT offset count"""
+cdef int _by_score(Client c, Batch* b, Request* r, const Range* wanted) except -1:
     cdef double low, high
     cdef bint low_exclusive, high_exclusive
-    cdef int64_t offset = 0, count = -1
     cdef Entry* e
     cdef size_t first, end
-    if r.arg_count == 7:
-        if not (_is_word(b, r, 4, "limit", 5) and parse_int64(arg_at(b, r, 5), arg_length(b, r, 5), &offset)
-                and parse_int64(arg_at(b, r, 6), arg_length(b, r, 6), &count)) or offset < 0:
-            return 0
-    elif r.arg_count > 5 or (r.arg_count == 5 and not _is_word(b, r, 4, "withscores", 10)):
-        return 0
-    if not (zset_parse_bound(arg_at(b, r, 3 if reverse else 2), arg_length(b, r, 3 if reverse else 2), &low, &low_exclusive)
-            and zset_parse_bound(arg_at(b, r, 2 if reverse else 3), arg_length(b, r, 2 if reverse else 3), &high,
-                                 &high_exclusive)):
-        return 0
-    if not _read(c, b, r, &e):
+    if not _read_scores(b, r, wanted.reverse, &low, &low_exclusive, &high, &high_exclusive) or not _read(c, b, r, &e):
         return 0
     if e == NULL:
         write_header(&c.out, c'*', 0)
         return 1
     zset_score_range(e, low, low_exclusive, high, high_exclusive, &first, &end)
-    if <uint64_t>offset >= end - first:
+    if <uint64_t>wanted.offset >= end - first:
         end = first
-    elif reverse:
-        end -= offset
-        if count >= 0 and <size_t>count < end - first:
-            first = end - count
+    elif wanted.reverse:
+        end -= wanted.offset
+        if wanted.count >= 0 and <size_t>wanted.count < end - first:
+            first = end - wanted.count
     else:
-        first += offset
-        if count >= 0 and <size_t>count < end - first:
-            end = first + count
-    zset_write_range(e, first, end, reverse, r.arg_count == 5, &c.out, c.resp)
+        first += wanted.offset
+        if wanted.count >= 0 and <size_t>wanted.count < end - first:
+            end = first + wanted.count
+    zset_write_range(e, first, end, wanted.reverse, wanted.scores, &c.out, c.resp)
     return 1
 
 
+cdef int _range(Client c, Batch* b, Request* r, bint by_score, bint reverse, bint elder) except -1:
+    cdef Range wanted = Range(by_score, reverse, False, 0, -1)
+    if (elder and not _elder(b, r)) or not _range_options(b, r, &wanted):
+        return 0
+    return _by_score(c, b, r, &wanted) if wanted.by_score else _by_rank(c, b, r, &wanted)
+
+
+cdef int _zrange(Client c, Batch* b, Request* r) except -1:
+    return _range(c, b, r, False, False, False)
+
+
+cdef int _zrevrange(Client c, Batch* b, Request* r) except -1:
+    return _range(c, b, r, False, True, True)
+
+
 cdef int _zrangebyscore(Client c, Batch* b, Request* r) except -1:
-    return _by_score(c, b, r, False)
+    return _range(c, b, r, True, False, True)
 
 
 cdef int _zrevrangebyscore(Client c, Batch* b, Request* r) except -1:
-    return _by_score(c, b, r, True)
+    return _range(c, b, r, True, True, True)
+
+
+cdef int _remove_range(Client c, Batch* b, Request* r, bint by_score) except -1:
+    cdef double low, high
+    cdef bint low_exclusive, high_exclusive
+    cdef int64_t start = 0
+    cdef int64_t stop = 0
+    cdef size_t first = 0, end = 0, removed
+    cdef Entry* e
+    if by_score:
+        if not _read_scores(b, r, False, &low, &low_exclusive, &high, &high_exclusive):
+            return 0
+    elif not (parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &start)
+              and parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &stop)):
+        return 0
+    e = _find(c, b, r)
+    if e == NULL:
+        write_integer(&c.out, 0)
+        return 1
+    if not _plain(e, c.db.keyspace):
+        return 0
+    fast_touch(e, c.db.keyspace)
+    if by_score:
+        zset_score_range(e, low, low_exclusive, high, high_exclusive, &first, &end)
+    elif not zset_rank_range(start, stop, zset_size(e), &first, &end):
+        end = first
+    removed = zset_delete_range(e, first, end) if first < end else 0
+    if removed:
+        _delete_if_empty(c, b, r, e)
+        fast_written(c, b, r, removed)
+    write_integer(&c.out, removed)
+    return 1
+
+
+cdef int _zremrangebyscore(Client c, Batch* b, Request* r) except -1:
+    return _remove_range(c, b, r, True)
+
+
+cdef int _zremrangebyrank(Client c, Batch* b, Request* r) except -1:
+    return _remove_range(c, b, r, False)
 
 
 cdef int _zcount(Client c, Batch* b, Request* r) except -1:
@@ -361,3 +481,7 @@ def attach(dict records) -> None:
     attach_fast_path(records, "zrangebyscore", _zrangebyscore)
     attach_fast_path(records, "zrevrangebyscore", _zrevrangebyscore)
     attach_fast_path(records, "zcount", _zcount)
+    attach_fast_path(records, "zmscore", _zmscore)
+    attach_fast_path(records, "zrevrank", _zrevrank)
+    attach_fast_path(records, "zremrangebyscore", _zremrangebyscore)
+    attach_fast_path(records, "zremrangebyrank", _zremrangebyrank)

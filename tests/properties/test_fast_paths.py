@@ -31,7 +31,7 @@ VALUES = [
     b"w" * 20000,
 ]
 NUMBERS = [b"0", b"1", b"-1", b"2", b"10", b"-100", b"9223372036854775807", b"x", b"1.5", b""]
-SECONDS = [b"100", b"0", b"-5", b"99999999999999999", b"x", b"1000"]
+SECONDS = [b"100000", b"0", b"-5", b"99999999999999999", b"x", b"1000000"]  # as milliseconds longer than a run
 SCORES = [b"0", b"1", b"-1.5", b"1e3", b"inf", b"-inf", b"nan", b"x", b"(1", b"3"]
 
 key, field, value = st.sampled_from(KEYS), st.sampled_from(FIELDS), st.sampled_from(VALUES)
@@ -62,8 +62,41 @@ COMMANDS = st.one_of(
     words(b"INCRBY", key, number),
     words(b"DEL", [key]),
     words(b"EXISTS", [key]),
-    words(b"EXPIRE", key, seconds),
-    words(b"TTL", key),
+    words(st.sampled_from([b"EXPIRE", b"PEXPIRE", b"EXPIREAT", b"PEXPIREAT"]), key, seconds),
+    words(st.sampled_from([b"EXPIREAT", b"PEXPIREAT"]), key, st.sampled_from([b"4000000000", b"4000000000000"])),
+    words(b"EXPIRE", key, seconds, st.sampled_from([b"NX", b"gt", b"zz"])),
+    words(st.sampled_from([b"TTL", b"PTTL", b"EXPIRETIME", b"PEXPIRETIME", b"TYPE"]), key),
+    words(st.sampled_from([b"UNLINK", b"TOUCH"]), [key]),
+    words(b"SETNX", key, value),
+    words(st.sampled_from([b"SETEX", b"PSETEX"]), key, seconds, value),
+    words(b"SET", key, value, st.sampled_from([b"NX", b"xx"]), st.sampled_from([b"KEEPTTL", b"NX", b"GET"])),
+    words(
+        b"SET",
+        key,
+        value,
+        st.sampled_from([b"EX", b"PX"]),
+        seconds,
+        st.sampled_from([b"XX", b"nx", b"KEEPTTL", b"px"]),
+    ),
+    words(b"GETSET", key, value),
+    words(b"GETDEL", key),
+    words(b"GETEX", key),
+    words(b"GETEX", key, st.sampled_from([b"PERSIST", b"EX"])),
+    words(b"GETEX", key, st.sampled_from([b"EX", b"px", b"PXAT"]), seconds),
+    words(b"STRLEN", key),
+    words(st.sampled_from([b"GETRANGE", b"SUBSTR"]), key, number, number),
+    words(b"SETRANGE", key, number, value),
+    words(
+        b"SETBIT",
+        key,
+        st.sampled_from([b"0", b"7", b"8", b"1000", b"-1", b"x"]),
+        st.sampled_from([b"0", b"1", b"2"]),
+    ),
+    words(b"GETBIT", key, st.sampled_from([b"0", b"7", b"8", b"1000", b"-1", b"x"])),
+    words(b"DECRBY", key, number),
+    words(b"INCRBYFLOAT", key, st.sampled_from([b"1.5", b"-3", b"1e10", b"inf", b"nan", b"x", b"0.1"])),
+    words(b"PING", value),
+    words(b"ECHO", value),
     words(b"MGET", [key]),
     words(b"MSET", [key, value]),
     words(b"APPEND", key, value),
@@ -112,9 +145,40 @@ COMMANDS = st.one_of(
     words(b"ZREVRANGEBYSCORE", key, score, score, b"WithScores"),
     words(b"ZRANGEBYSCORE", key, score, score, b"LIMIT", number, number),
     words(b"ZCARD", key),
+    words(st.sampled_from([b"LPUSHX", b"RPUSHX"]), key, [value]),
+    words(b"RPOP", key, number),
+    words(b"LINDEX", key, number),
+    words(b"LSET", key, number, value),
+    words(b"LREM", key, number, value),
+    words(b"LTRIM", key, number, number),
+    words(b"RPOPLPUSH", key, key),
+    words(b"LMOVE", key, key, st.sampled_from([b"LEFT", b"right", b"up"]), st.sampled_from([b"left", b"RIGHT"])),
+    words(b"SRANDMEMBER", st.sampled_from([b"missing", b"list", b"one"])),
+    words(b"SADD", b"one", b"member"),
+    words(b"HSETNX", key, field, value),
+    words(b"HINCRBYFLOAT", key, field, st.sampled_from([b"1.5", b"-3", b"1e10", b"inf", b"nan", b"x", b"0.1"])),
+    words(b"ZREVRANK", key, value),
+    words(b"ZMSCORE", key, [value]),
+    words(st.sampled_from([b"ZPOPMIN", b"ZPOPMAX"]), key, number),
+    words(b"ZREMRANGEBYSCORE", key, score, score),
+    words(b"ZREMRANGEBYRANK", key, number, number),
+    words(b"ZRANGE", key, number, number, st.sampled_from([b"REV", b"bylex", b"BYSCORE"])),
+    words(b"ZRANGE", key, score, score, b"BYSCORE", st.sampled_from([b"REV", b"withscores", b"BYSCORE"])),
+    words(b"ZRANGE", key, score, score, b"byscore", b"LIMIT", number, number, b"REV", b"WITHSCORES"),
+    words(b"ZRANGE", key, number, number, b"LIMIT", number, number),
+    words(
+        st.sampled_from([b"ZREVRANGE", b"ZRANGEBYSCORE"]),
+        key,
+        number,
+        number,
+        st.sampled_from([b"REV", b"BYSCORE"]),
+    ),
     words(b"XADD", key, b"*", [field, value]),
     words(b"XLEN", key),
 )
+
+
+CLOCKED = (b"PTTL", b"EXPIRETIME", b"PEXPIRETIME")  # the two servers run a moment apart
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +221,10 @@ def outcome(c: Connection, commands: list[tuple[bytes, ...]], pipelined: bool) -
     c("CONFIG", "RESETSTAT")
     c("DEBUG", "PROPAGATED", "START")
     replies = c.pipeline(commands) if pipelined else [c(*command) for command in commands]
+    replies = [
+        1 if command[0] in CLOCKED and isinstance(reply, int) and reply > 0 else reply
+        for command, reply in zip(commands, replies, strict=True)
+    ]
     replies = [
         b"ID" if command[0] == b"XADD" and isinstance(reply, bytes) else reply
         for command, reply in zip(commands, replies, strict=True)

@@ -1,0 +1,248 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Fast paths of keys whatever they hold: DEL UNLINK EXISTS TOUCH TYPE, EXPIRE PEXPIRE EXPIREAT PEXPIREAT without a
+condition and with a time to come, TTL PTTL EXPIRETIME PEXPIRETIME, PERSIST.
+"""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Command as Request
+from iothreads.resp_writer cimport format_signed, write_integer, write_status
+from server.clients.client cimport Client
+from server.dispatch.fastpath cimport (
+    FAST_FAR, FAST_KEYS, FastWord, attach_fast_path, fast_expired, fast_hash_keys, fast_hash_of, fast_touch, fast_written,
+    fast_written_otherwise)
+from server.keyspace.database cimport Keyspace, parse_int64
+from server.structures.table cimport (
+    ENTRY_EXPIRE, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_encoding,
+    entry_expire, entry_type, table_delete, table_find, table_persist, table_release_entry, table_set_expire,
+    table_unlink)
+from server.types.hash cimport HASH_LISTPACK
+from server.types.list cimport LIST_LISTPACK
+from server.types.set cimport SET_TABLE
+from server.types.sorted_set cimport ZSET_LISTPACK
+from server.types.value cimport release_value
+
+
+# ---- whether they are there
+cdef int _exists(Client c, Batch* b, Request* r) except -1:
+    cdef uint64_t hashes[FAST_KEYS]
+    cdef Keyspace shared = c.db.keyspace
+    cdef Entry* e
+    cdef int i, found = 0, count = fast_hash_keys(c, b, r, 1, 1, hashes)
+    if count == 0:
+        return 0
+    for i in range(count):
+        e = table_find(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i])
+        if e != NULL:
+            if fast_expired(e, shared):
+                return 0
+            found += 1
+    shared.hits += found
+    shared.misses += count - found
+    write_integer(&c.out, found)
+    return 1
+
+
+cdef int _touch(Client c, Batch* b, Request* r) except -1:
+    cdef uint64_t hashes[FAST_KEYS]
+    cdef Entry* e
+    cdef int i, count
+    if not _exists(c, b, r):
+        return 0
+    count = fast_hash_keys(c, b, r, 1, 1, hashes)
+    for i in range(count):
+        e = table_find(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i])
+        if e != NULL:
+            fast_touch(e, c.db.keyspace)
+    return 1
+
+
+cdef bint _look(Client c, Batch* b, Request* r, Entry** e) noexcept:
+    """Find a key and count the read, which is no access: 1, with NULL for no key; 0: not for the fast path."""
+    cdef Keyspace shared = c.db.keyspace
+    e[0] = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
+    if e[0] == NULL:
+        shared.misses += 1
+        return True
+    if fast_expired(e[0], shared):
+        return False
+    shared.hits += 1
+    return True
+
+
+cdef int _type(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef int type
+    if not _look(c, b, r, &e):
+        return 0
+    type = entry_type(e) if e != NULL else -1
+    if type == TYPE_STRING:
+        write_status(&c.out, "string", 6)
+    elif type == TYPE_LIST:
+        write_status(&c.out, "list", 4)
+    elif type == TYPE_SET:
+        write_status(&c.out, "set", 3)
+    elif type == TYPE_ZSET:
+        write_status(&c.out, "zset", 4)
+    elif type == TYPE_HASH:
+        write_status(&c.out, "hash", 4)
+    elif type == TYPE_STREAM:
+        write_status(&c.out, "stream", 6)
+    else:
+        write_status(&c.out, "none", 4)
+    return 1
+
+
+# ---- removing
+cdef inline bint _small(Entry* e) noexcept:
+    """Whether a value is freed in no time; for others it matters whether lazyfree-lazy-user-del is set."""
+    cdef int type = entry_type(e)
+    cdef int encoding = entry_encoding(e)
+    return (type == TYPE_STRING or (type == TYPE_LIST and encoding == LIST_LISTPACK)
+            or (type == TYPE_HASH and encoding == HASH_LISTPACK) or (type == TYPE_SET and encoding != SET_TABLE)
+            or (type == TYPE_ZSET and encoding == ZSET_LISTPACK))
+
+
+cdef int _remove(Client c, Batch* b, Request* r, bint lazy) except -1:
+    cdef uint64_t hashes[FAST_KEYS]
+    cdef Entry* e
+    cdef int i, removed = 0, count = fast_hash_keys(c, b, r, 1, 1, hashes)
+    if count == 0:
+        return 0
+    for i in range(count):
+        e = table_find(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i])
+        if e != NULL and (fast_expired(e, c.db.keyspace) or not (lazy or _small(e))):
+            return 0
+    for i in range(count):
+        if not lazy:
+            removed += table_delete(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i], release_value)
+            continue
+        e = table_unlink(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i])
+        if e != NULL:
+            c.db.discard_value(e)
+            table_release_entry(c.db.table, e)
+            removed += 1
+    if removed:
+        fast_written(c, b, r, removed)
+    write_integer(&c.out, removed)
+    return 1
+
+
+cdef int _del(Client c, Batch* b, Request* r) except -1:
+    return _remove(c, b, r, False)
+
+
+cdef int _unlink(Client c, Batch* b, Request* r) except -1:
+    return _remove(c, b, r, True)
+
+
+# ---- expires
+cdef int _expire_at(Client c, Batch* b, Request* r, int64_t unit_ms, bint relative, bint as_called) except -1:
+    """Propagated as PEXPIREAT, which passes on its own words."""
+    cdef Keyspace shared = c.db.keyspace
+    cdef int64_t when
+    cdef Entry* e
+    cdef char text[32]
+    cdef FastWord words[3]
+    if (r.arg_count != 3 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &when)
+            or not 0 < when <= FAST_FAR * (1000 // unit_ms)):
+        return 0
+    when = when * unit_ms + (shared.clock.unix_ms if relative else 0)
+    if when <= shared.clock.unix_ms:
+        return 0
+    e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
+    if e == NULL:
+        write_integer(&c.out, 0)
+        return 1
+    if fast_expired(e, shared):
+        return 0
+    table_set_expire(c.db.table, e, r.hash, when)
+    if as_called:
+        fast_written(c, b, r, 1)
+    else:
+        words[0] = FastWord("PEXPIREAT", 9)
+        words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
+        words[2] = FastWord(&text[0], format_signed(text, when) - text)
+        fast_written_otherwise(c, 1, 3, words)
+    write_integer(&c.out, 1)
+    return 1
+
+
+cdef int _expire(Client c, Batch* b, Request* r) except -1:
+    return _expire_at(c, b, r, 1000, True, False)
+
+
+cdef int _pexpire(Client c, Batch* b, Request* r) except -1:
+    return _expire_at(c, b, r, 1, True, False)
+
+
+cdef int _expireat(Client c, Batch* b, Request* r) except -1:
+    return _expire_at(c, b, r, 1000, False, False)
+
+
+cdef int _pexpireat(Client c, Batch* b, Request* r) except -1:
+    return _expire_at(c, b, r, 1, False, True)
+
+
+cdef int _persist(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
+    if e != NULL and fast_expired(e, c.db.keyspace):
+        return 0
+    if e == NULL or not e.klen & ENTRY_EXPIRE:
+        write_integer(&c.out, 0)
+        return 1
+    table_persist(c.db.table, e, r.hash)
+    fast_written(c, b, r, 1)
+    write_integer(&c.out, 1)
+    return 1
+
+
+cdef int _reply_expire(Client c, Batch* b, Request* r, bint left, bint in_seconds) except -1:
+    """-2 without a key, -1 without an expire, else what is left or the Unix time."""
+    cdef Entry* e
+    cdef int64_t ms
+    if not _look(c, b, r, &e):
+        return 0
+    if e == NULL:
+        write_integer(&c.out, -2)
+    elif not e.klen & ENTRY_EXPIRE:
+        write_integer(&c.out, -1)
+    else:
+        ms = entry_expire(e) - (c.db.keyspace.clock.unix_ms if left else 0)
+        write_integer(&c.out, (ms + 500) // 1000 if in_seconds else ms)
+    return 1
+
+
+cdef int _ttl(Client c, Batch* b, Request* r) except -1:
+    return _reply_expire(c, b, r, True, True)
+
+
+cdef int _pttl(Client c, Batch* b, Request* r) except -1:
+    return _reply_expire(c, b, r, True, False)
+
+
+cdef int _expiretime(Client c, Batch* b, Request* r) except -1:
+    return _reply_expire(c, b, r, False, True)
+
+
+cdef int _pexpiretime(Client c, Batch* b, Request* r) except -1:
+    return _reply_expire(c, b, r, False, False)
+
+
+def attach(dict records) -> None:
+    """Give the commands their fast paths."""
+    attach_fast_path(records, "exists", _exists)
+    attach_fast_path(records, "touch", _touch)
+    attach_fast_path(records, "type", _type)
+    attach_fast_path(records, "del", _del)
+    attach_fast_path(records, "unlink", _unlink)
+    attach_fast_path(records, "expire", _expire)
+    attach_fast_path(records, "pexpire", _pexpire)
+    attach_fast_path(records, "expireat", _expireat)
+    attach_fast_path(records, "pexpireat", _pexpireat)
+    attach_fast_path(records, "persist", _persist)
+    attach_fast_path(records, "ttl", _ttl)
+    attach_fast_path(records, "pttl", _pttl)
+    attach_fast_path(records, "expiretime", _expiretime)
+    attach_fast_path(records, "pexpiretime", _pexpiretime)

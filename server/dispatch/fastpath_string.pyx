@@ -1,0 +1,547 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Fast paths of strings: GET MGET STRLEN GETRANGE SUBSTR GETBIT, SET with all its options but GET and Unix times, SETNX
+SETEX PSETEX MSET, GETSET GETDEL GETEX, INCR DECR INCRBY DECRBY INCRBYFLOAT, APPEND SETRANGE SETBIT.
+
+What would make a string longer than PLAIN_LENGTH is left to the definition, which knows proto-max-bulk-len.
+"""
+from libc.math cimport isinf, isnan
+from libc.stddef cimport size_t
+from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
+from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Command as Request
+from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
+from server.clients.client cimport Client
+from server.dispatch.fastpath cimport (
+    FAST_FAR, FAST_KEYS, FastWord, attach_fast_path, fast_expired, fast_expired_key, fast_hash_keys, fast_hash_of, fast_is_word, fast_number,
+    fast_reply_string, fast_touch, fast_written, fast_written_otherwise)
+from server.keyspace.database cimport Keyspace, entry_string_view, parse_int64
+from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
+from server.structures.table cimport (
+    ENTRY_EXPIRE, ENTRY_WORD, STR_INT, TYPE_STRING, Entry, Table, entry_encoding, entry_inline, entry_set_type,
+    entry_type, entry_word_ref, table_delete, table_find, table_insert_word, table_persist, table_set_expire,
+    table_set_word)
+from server.types.value cimport release_value
+
+cdef enum:
+    PLAIN_LENGTH = 1048576             # bytes: proto-max-bulk-len is never less
+
+
+cdef inline bint _plain(Entry* e, Keyspace shared) noexcept:
+    return entry_type(e) == TYPE_STRING and not fast_expired(e, shared)
+
+
+cdef inline Entry* _find(Client c, Batch* b, Request* r) noexcept:
+    return table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
+
+
+cdef inline Entry* _store(Client c, Batch* b, Request* r, uint32_t at, bint keep_ttl) except NULL:
+    """Argument `at` becomes the value of the key."""
+    return c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r), arg_at(b, r, at),
+                             arg_length(b, r, at), keep_ttl)
+
+
+cdef bint _look(Client c, Batch* b, Request* r, Entry** e) noexcept:
+    """Find the string and count the read: 1, with NULL for no key; 0: not for the fast path."""
+    cdef Keyspace shared = c.db.keyspace
+    e[0] = _find(c, b, r)
+    if e[0] == NULL:
+        shared.misses += 1
+        return True
+    if not _plain(e[0], shared):
+        return False
+    fast_touch(e[0], shared)
+    shared.hits += 1
+    return True
+
+
+cdef int64_t _when(Client c, Batch* b, Request* r, uint32_t at, int64_t unit_ms) noexcept:
+    """Unix ms of a time to live in argument `at`; 0 for what the definition must look at."""
+    cdef int64_t amount
+    if not parse_int64(arg_at(b, r, at), arg_length(b, r, at), &amount) or not 0 < amount <= FAST_FAR:
+        return 0
+    return c.db.keyspace.clock.unix_ms + amount * unit_ms
+
+
+cdef inline int64_t _unit_ms(Batch* b, Request* r, uint32_t at) noexcept:
+    """Of the word EX or PX; 0 for any other."""
+    if fast_is_word(b, r, at, "ex", 2):
+        return 1000
+    return 1 if fast_is_word(b, r, at, "px", 2) else 0
+
+
+# ---- reads
+cdef int _get(Client c, Batch* b, Request* r) except -1:
+    cdef Keyspace shared = c.db.keyspace
+    cdef Entry* e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
+    if e == NULL:
+        shared.misses += 1
+        write_null(&c.out, c.resp)
+        return 1
+    if entry_type(e) != TYPE_STRING or fast_expired(e, shared):
+        return 0
+    fast_touch(e, shared)
+    shared.hits += 1
+    fast_reply_string(c, e)
+    return 1
+
+
+cdef int _mget(Client c, Batch* b, Request* r) except -1:
+    cdef uint64_t hashes[FAST_KEYS]
+    cdef Entry* e
+    cdef Keyspace shared = c.db.keyspace
+    cdef int i, count = fast_hash_keys(c, b, r, 1, 1, hashes)
+    if count == 0:
+        return 0
+    for i in range(count):
+        e = table_find(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i])
+        if e != NULL and fast_expired(e, shared):
+            return 0
+    write_header(&c.out, c'*', count)
+    for i in range(count):
+        e = table_find(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i])
+        if e == NULL:
+            shared.misses += 1
+            write_null(&c.out, c.resp)
+            continue
+        fast_touch(e, shared)
+        shared.hits += 1
+        if entry_type(e) == TYPE_STRING:
+            fast_reply_string(c, e)
+        else:
+            write_null(&c.out, c.resp)
+    return 1
+
+
+cdef int _strlen(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef char scratch[24]
+    cdef char* start
+    if not _look(c, b, r, &e):
+        return 0
+    write_integer(&c.out, entry_string_view(e, scratch, &start) if e != NULL else 0)
+    return 1
+
+
+cdef int _getrange(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef int64_t start, end, length
+    cdef char scratch[24]
+    cdef char* at = NULL
+    if (not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &start)
+            or not parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &end) or not _look(c, b, r, &e)):
+        return 0
+    length = entry_string_view(e, scratch, &at) if e != NULL else 0
+    if start < 0 and end < 0 and start > end:
+        length = 0
+    if start < 0:
+        start = max(start + length, 0)
+    if end < 0:
+        end = max(end + length, 0)
+    if end >= length:
+        end = length - 1
+    if length == 0 or start > end:
+        write_raw(&c.out, "$0\r\n\r\n", 6)
+    else:
+        write_bulk(&c.out, at + start, end - start + 1)
+    return 1
+
+
+cdef inline bint _bit_offset(Batch* b, Request* r, int64_t* at) noexcept:
+    return parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), at) and 0 <= at[0] and at[0] >> 3 < PLAIN_LENGTH
+
+
+cdef int _getbit(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef int64_t at
+    cdef char scratch[24]
+    cdef char* start
+    cdef int bit = 0
+    if not _bit_offset(b, r, &at) or not _look(c, b, r, &e):
+        return 0
+    if e != NULL and <size_t>(at >> 3) < entry_string_view(e, scratch, &start):
+        bit = <uint8_t>start[at >> 3] >> (7 - (at & 7)) & 1
+    write_integer(&c.out, bit)
+    return 1
+
+
+# ---- SET and its elder forms
+cdef int _set_until(Client c, Batch* b, Request* r, uint32_t at, int64_t when) except -1:
+    """Argument `at` becomes the value, which expires at Unix ms `when`; propagated as SET with PXAT."""
+    cdef FastWord words[5]
+    cdef char text[32]
+    table_set_expire(c.db.table, _store(c, b, r, at, True), r.hash, when)
+    words[0] = FastWord("SET", 3)
+    words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
+    words[2] = FastWord(arg_at(b, r, at), arg_length(b, r, at))
+    words[3] = FastWord("PXAT", 4)
+    words[4] = FastWord(&text[0], format_signed(text, when) - text)
+    fast_written_otherwise(c, 1, 5, words)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int _set_with(Client c, Batch* b, Request* r) except -1:
+    """SET key value and one each of [NX | XX] and [EX seconds | PX milliseconds | KEEPTTL]."""
+    cdef int64_t when = 0
+    cdef int64_t unit_ms
+    cdef bint keep = False
+    cdef int only = 0                  # 1: NX, 2: XX
+    cdef uint32_t at = 3
+    while at < r.arg_count:
+        unit_ms = _unit_ms(b, r, at)
+        if unit_ms:
+            at += 1
+            if when or keep or at == r.arg_count:
+                return 0
+            when = _when(c, b, r, at, unit_ms)
+            if when == 0:
+                return 0
+        elif fast_is_word(b, r, at, "nx", 2) and only == 0:
+            only = 1
+        elif fast_is_word(b, r, at, "xx", 2) and only == 0:
+            only = 2
+        elif fast_is_word(b, r, at, "keepttl", 7) and not when and not keep:
+            keep = True
+        else:
+            return 0
+        at += 1
+    if fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
+        return 0
+    if only and (_find(c, b, r) == NULL) != (only == 1):
+        write_null(&c.out, c.resp)
+        return 1
+    if when:
+        return _set_until(c, b, r, 2, when)
+    _store(c, b, r, 2, keep)
+    fast_written(c, b, r, 1)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int _set(Client c, Batch* b, Request* r) except -1:
+    if r.arg_count != 3:
+        return _set_with(c, b, r)
+    if fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
+        return 0
+    _store(c, b, r, 2, False)
+    fast_written(c, b, r, 1)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int _setnx(Client c, Batch* b, Request* r) except -1:
+    if fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
+        return 0
+    if _find(c, b, r) != NULL:
+        write_integer(&c.out, 0)
+        return 1
+    _store(c, b, r, 2, False)
+    fast_written(c, b, r, 1)
+    write_integer(&c.out, 1)
+    return 1
+
+
+cdef int _set_for(Client c, Batch* b, Request* r, int64_t unit_ms) except -1:
+    cdef int64_t when = _when(c, b, r, 2, unit_ms)
+    if when == 0 or fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
+        return 0
+    return _set_until(c, b, r, 3, when)
+
+
+cdef int _setex(Client c, Batch* b, Request* r) except -1:
+    return _set_for(c, b, r, 1000)
+
+
+cdef int _psetex(Client c, Batch* b, Request* r) except -1:
+    return _set_for(c, b, r, 1)
+
+
+# ---- reading and writing at once
+cdef int _getset(Client c, Batch* b, Request* r) except -1:
+    """Propagated as SET. The reply is written, or refers to the old value, before that goes."""
+    cdef Entry* e
+    cdef FastWord words[3]
+    if not _look(c, b, r, &e):
+        return 0
+    if e != NULL:
+        fast_reply_string(c, e)
+    else:
+        write_null(&c.out, c.resp)
+    _store(c, b, r, 2, False)
+    words[0] = FastWord("SET", 3)
+    words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
+    words[2] = FastWord(arg_at(b, r, 2), arg_length(b, r, 2))
+    fast_written_otherwise(c, 1, 3, words)
+    return 1
+
+
+cdef int _getdel(Client c, Batch* b, Request* r) except -1:
+    """Propagated as DEL."""
+    cdef Entry* e
+    cdef FastWord words[2]
+    if not _look(c, b, r, &e):
+        return 0
+    if e == NULL:
+        write_null(&c.out, c.resp)
+        return 1
+    fast_reply_string(c, e)
+    table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
+    words[0] = FastWord("DEL", 3)
+    words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
+    fast_written_otherwise(c, 1, 2, words)
+    return 1
+
+
+cdef int _getex(Client c, Batch* b, Request* r) except -1:
+    """Without an option, with EX, PX or PERSIST; propagated as PEXPIREAT or PERSIST."""
+    cdef Entry* e
+    cdef FastWord words[3]
+    cdef char text[32]
+    cdef int64_t when = 0
+    cdef int64_t unit_ms
+    if r.arg_count == 4:
+        unit_ms = _unit_ms(b, r, 2)
+        when = _when(c, b, r, 3, unit_ms) if unit_ms else 0
+        if when == 0:
+            return 0
+    elif r.arg_count != 2 and (r.arg_count != 3 or not fast_is_word(b, r, 2, "persist", 7)):
+        return 0
+    if not _look(c, b, r, &e):
+        return 0
+    if e == NULL:
+        write_null(&c.out, c.resp)
+        return 1
+    fast_reply_string(c, e)
+    if when:
+        table_set_expire(c.db.table, e, r.hash, when)
+        words[0] = FastWord("PEXPIREAT", 9)
+        words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
+        words[2] = FastWord(&text[0], format_signed(text, when) - text)
+        fast_written_otherwise(c, 1, 3, words)
+    elif r.arg_count == 3 and e.klen & ENTRY_EXPIRE:
+        table_persist(c.db.table, e, r.hash)
+        words[0] = FastWord("PERSIST", 7)
+        words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
+        fast_written_otherwise(c, 1, 2, words)
+    return 1
+
+
+# ---- changing in place
+cdef int _overwrite(Client c, Batch* b, Request* r, Entry* e, size_t offset, bytes data) except -1:
+    """Write over, or behind, what a string holds; with no key a string of zero bytes is written over."""
+    if e != NULL:
+        c.db._overwrite(e, r.hash, offset, data)
+    else:
+        c.db.set_range(PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)), offset, data)
+    return 0
+
+
+cdef int _append(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e = _find(c, b, r)
+    cdef char scratch[24]
+    cdef char* start
+    cdef size_t length = 0
+    cdef size_t more = arg_length(b, r, 2)
+    if e != NULL:
+        if not _plain(e, c.db.keyspace):
+            return 0
+        length = entry_string_view(e, scratch, &start)
+        if length + more > PLAIN_LENGTH:
+            return 0
+        _overwrite(c, b, r, e, length, PyBytes_FromStringAndSize(arg_at(b, r, 2), more))
+    else:
+        _store(c, b, r, 2, False)
+    fast_written(c, b, r, 1)
+    write_integer(&c.out, length + more)
+    return 1
+
+
+cdef int _setrange(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef char scratch[24]
+    cdef char* at
+    cdef int64_t offset
+    cdef size_t length = 0
+    cdef size_t more = arg_length(b, r, 3)
+    if (more == 0 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &offset) or offset < 0
+            or offset > PLAIN_LENGTH or offset + more > PLAIN_LENGTH):
+        return 0
+    e = _find(c, b, r)
+    if e != NULL:
+        if not _plain(e, c.db.keyspace):
+            return 0
+        length = entry_string_view(e, scratch, &at)
+    _overwrite(c, b, r, e, offset, PyBytes_FromStringAndSize(arg_at(b, r, 3), more))
+    fast_written(c, b, r, 1)
+    write_integer(&c.out, max(length, <size_t>offset + more))
+    return 1
+
+
+cdef int _setbit(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef char scratch[24]
+    cdef char* start
+    cdef char byte = 0
+    cdef char mask
+    cdef int64_t at
+    cdef size_t length = 0
+    cdef char* bit = arg_at(b, r, 3)
+    if not _bit_offset(b, r, &at) or arg_length(b, r, 3) != 1 or not c'0' <= bit[0] <= c'1':
+        return 0
+    e = _find(c, b, r)
+    if e != NULL:
+        if not _plain(e, c.db.keyspace):
+            return 0
+        fast_touch(e, c.db.keyspace)
+        length = entry_string_view(e, scratch, &start)
+        if <size_t>(at >> 3) < length:
+            byte = start[at >> 3]
+    mask = <char>(0x80 >> (at & 7))
+    if <size_t>(at >> 3) >= length or (byte & mask != 0) != (bit[0] == c'1'):
+        scratch[0] = byte | mask if bit[0] == c'1' else byte & ~mask
+        _overwrite(c, b, r, e, at >> 3, PyBytes_FromStringAndSize(scratch, 1))
+        fast_written(c, b, r, 1)
+    write_integer(&c.out, byte & mask != 0)
+    return 1
+
+
+cdef int _mset(Client c, Batch* b, Request* r) except -1:
+    cdef uint64_t hashes[FAST_KEYS]
+    cdef int i, count
+    if r.arg_count < 3 or not r.arg_count & 1:
+        return 0
+    count = fast_hash_keys(c, b, r, 1, 2, hashes)
+    if count == 0:
+        return 0
+    for i in range(count):
+        if fast_expired_key(c, b, r, 1 + 2 * i, hashes[i]):
+            return 0
+    for i in range(count):
+        c.db.store_string(arg_at(b, r, 1 + 2 * i), arg_length(b, r, 1 + 2 * i), hashes[i],
+                          arg_at(b, r, 2 + 2 * i), arg_length(b, r, 2 + 2 * i), False)
+    fast_written(c, b, r, count)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
+    cdef Keyspace shared = c.db.keyspace
+    cdef Table* t = c.db.table
+    cdef uint64_t hash = fast_hash_of(b, r)
+    cdef Entry* e = table_find(t, arg_at(b, r, 1), arg_length(b, r, 1), hash)
+    cdef int64_t value = 0
+    cdef uint8_t* text
+    if e == NULL:
+        e = table_insert_word(t, arg_at(b, r, 1), arg_length(b, r, 1), hash, <uint64_t>by)
+        e.meta = shared.first_access()
+        entry_set_type(e, TYPE_STRING, STR_INT)
+        fast_written(c, b, r, 1)
+        write_integer(&c.out, by)
+        return 1
+    if entry_type(e) != TYPE_STRING or fast_expired(e, shared):
+        return 0
+    if e.klen & ENTRY_WORD:
+        if entry_encoding(e) != STR_INT:
+            return 0
+        value = <int64_t>entry_word_ref(e)[0]
+    else:
+        text = entry_inline(e)
+        if not parse_int64(<char*>text + 1, text[0], &value):
+            return 0
+    if (by > 0 and value > 9223372036854775807LL - by) or (by < 0 and value < INT64_MIN - by):
+        return 0
+    value += by
+    if e.klen & ENTRY_WORD:
+        entry_word_ref(e)[0] = <uint64_t>value
+    else:
+        e = table_set_word(t, e, hash, <uint64_t>value)
+        entry_set_type(e, TYPE_STRING, STR_INT)
+    fast_touch(e, shared)
+    fast_written(c, b, r, 1)
+    write_integer(&c.out, value)
+    return 1
+
+
+cdef int _incr(Client c, Batch* b, Request* r) except -1:
+    return _add(c, b, r, 1)
+
+
+cdef int _decr(Client c, Batch* b, Request* r) except -1:
+    return _add(c, b, r, -1)
+
+
+cdef int _decrby(Client c, Batch* b, Request* r) except -1:
+    cdef int64_t by
+    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &by) or by == INT64_MIN:
+        return 0
+    return _add(c, b, r, -by)
+
+
+cdef int _incrby(Client c, Batch* b, Request* r) except -1:
+    cdef int64_t by
+    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &by):
+        return 0
+    return _add(c, b, r, by)
+
+
+cdef int _incrbyfloat(Client c, Batch* b, Request* r) except -1:
+    """Propagated as SET of the sum with KEEPTTL."""
+    cdef Entry* e
+    cdef long double value = 0
+    cdef long double by
+    cdef char scratch[24]
+    cdef char text[LONG_DOUBLE_TEXT]
+    cdef char* start
+    cdef size_t length
+    cdef FastWord words[4]
+    if not fast_number(arg_at(b, r, 2), arg_length(b, r, 2), &by):
+        return 0
+    e = _find(c, b, r)
+    if e != NULL:
+        if not _plain(e, c.db.keyspace):
+            return 0
+        length = entry_string_view(e, scratch, &start)
+        if not fast_number(start, length, &value):
+            return 0
+        fast_touch(e, c.db.keyspace)
+    value += by
+    if isnan(value) or isinf(value):
+        return 0
+    length = format_long_double(text, value)
+    c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), r.hash, text, length, True)
+    words[0] = FastWord("SET", 3)
+    words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
+    words[2] = FastWord(&text[0], length)
+    words[3] = FastWord("KEEPTTL", 7)
+    fast_written_otherwise(c, 1, 4, words)
+    write_bulk(&c.out, text, length)
+    return 1
+
+
+def attach(dict records) -> None:
+    """Give the string commands their fast paths."""
+    attach_fast_path(records, "get", _get)
+    attach_fast_path(records, "mget", _mget)
+    attach_fast_path(records, "strlen", _strlen)
+    attach_fast_path(records, "getrange", _getrange)
+    attach_fast_path(records, "getbit", _getbit)
+    attach_fast_path(records, "set", _set)
+    attach_fast_path(records, "setnx", _setnx)
+    attach_fast_path(records, "setex", _setex)
+    attach_fast_path(records, "psetex", _psetex)
+    attach_fast_path(records, "mset", _mset)
+    attach_fast_path(records, "getset", _getset)
+    attach_fast_path(records, "getdel", _getdel)
+    attach_fast_path(records, "getex", _getex)
+    attach_fast_path(records, "append", _append)
+    attach_fast_path(records, "setrange", _setrange)
+    attach_fast_path(records, "setbit", _setbit)
+    attach_fast_path(records, "incr", _incr)
+    attach_fast_path(records, "decr", _decr)
+    attach_fast_path(records, "incrby", _incrby)
+    attach_fast_path(records, "decrby", _decrby)
+    attach_fast_path(records, "incrbyfloat", _incrbyfloat)
+    attach_fast_path(records, "substr", _getrange)

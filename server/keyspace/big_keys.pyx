@@ -1,7 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The biggest keys of each type, found by a walk over all databases that takes a little time now and then.
 
-A walk goes from bucket to bucket, whatever clients do meanwhile. The biggest it has met so far wait in a short list for
+A walk goes from bucket to bucket, whatever clients do meanwhile: in their order, which costs less than SCAN's. Of a table
+that changes its size on the way it may miss keys, or meet some twice: the next walk does not. The biggest it has met so far wait in a short list for
 each type; when it is through, they are the answer until the next one is. Writes pay nothing for it. Whoever asks gets
 keys that exist, with their size of now; a key that grew since the walk was there is missed until it comes again.
 """
@@ -17,12 +18,13 @@ from server.keyspace.database cimport Database, Keyspace, entry_key_bytes, entry
 from server.keyspace.estimate cimport entry_length, entry_weight
 from server.registry.clock cimport monotonic_us
 from server.structures.table cimport (ENTRY_EXPIRE, KEY_LENGTH_MASK, Entry, entry_expire, entry_key, entry_type, table_find,
-                                      table_hash, table_scan, table_size)
+                                      table_hash, table_scan)
+from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 
 cdef enum:
     KEPT = 16                          # keys of each type
     TYPES = 7                          # numbers of types are below this
-    BUCKETS_PER_LOOK = 16              # between two looks at the clock
+    PER_LOOK = 16                      # keys (of a walk by prefix: buckets) between two looks at the clock
     LENGTHS = 64                       # classes of lengths: 0, 1, 2-3, 4-7 ...
 
 cdef extern from *:
@@ -45,7 +47,8 @@ cdef class BigKeys:
     """One per server. `passes`: walks that are complete; `keys`: that the last of them met; `spent_us`: by all walks."""
     cdef Keyspace keyspace
     cdef int db                        # where the walk is ...
-    cdef uint64_t cursor               # ... in that database's table
+    cdef uint64_t bucket               # ... in that database's table: the next bucket ...
+    cdef int which                     # ... of this array
     cdef size_t least[TYPES]           # what a key must weigh to be kept
     cdef list found                    # for each type, ascending: (bytes, db, key) met in this walk
     cdef list kept                     # the same, of the last complete one
@@ -74,7 +77,8 @@ cdef class BigKeys:
     def _begin(self) -> None:
         cdef int i
         self.db = 0
-        self.cursor = 0
+        self.bucket = 0
+        self.which = 0
         self.met = 0
         memset(self.counting, 0, self.counters * sizeof(uint64_t))
         self.found = [[] for _ in range(TYPES)]
@@ -84,26 +88,61 @@ cdef class BigKeys:
     def run(self, int64_t limit_us) -> bool:
         """Go on for so many microseconds at most; True when the walk is through."""
         cdef int64_t started = monotonic_us()
-        cdef Database db
         cdef list databases = self.keyspace.databases
-        cdef int looks = 0
-        try:
-            while self.db < len(databases):
-                db = databases[self.db]
-                self.cursor = table_scan(db.table, self.cursor, _meet, <void*>self) if table_size(db.table) else 0
-                if self.cursor == 0:
-                    self.db += 1
-                looks += 1
-                if looks % BUCKETS_PER_LOOK == 0 and monotonic_us() - started >= limit_us:
-                    return False
-        finally:
-            self.spent_us += monotonic_us() - started
+        cdef bint through = True
+        while through and self.db < len(databases):
+            through = self._go_on(databases[self.db], started + limit_us)
+            if through:
+                self.db += 1
+                self.bucket = 0
+                self.which = 0
+        self.spent_us += monotonic_us() - started
+        if not through:
+            return False
         self.kept = self.found
         self.counting, self.counted = self.counted, self.counting
         self.keys = self.met
         self.passes += 1
         self._begin()
         return True
+
+    cdef bint _go_on(self, Database db, int64_t until_us) except -1:
+        """Walk over the rest of a database; False when time is over."""
+        cdef TableWalk walk
+        cdef Entry* e
+        cdef int met = 0
+        table_walk(&walk, db.table)
+        if self.which == 1 and db.table.rehash_index < 0:
+            self.which = 0             # what was the second array is the only one now
+        if self.which > walk.which or self.bucket > walk.bucket:
+            walk.which = self.which
+            walk.bucket = self.bucket
+        while True:
+            e = table_walk_next(&walk)
+            if e == NULL:
+                return True
+            self._meet(e)
+            met += 1
+            if met >= PER_LOOK and walk.next == NULL:
+                met = 0
+                if monotonic_us() >= until_us:
+                    self.which = walk.which
+                    self.bucket = walk.bucket
+                    return False
+
+    cdef int _meet(self, Entry* e) except -1:
+        cdef int type = entry_type(e)
+        cdef uint64_t length
+        cdef size_t weight
+        self.met += 1
+        if type >= TYPES:
+            return 0
+        length = entry_length(e)
+        self.counting[(self.db * TYPES + type) * LENGTHS + (64 - __builtin_clzll(length) if length else 0)] += 1
+        weight = entry_weight(e)
+        if weight > self.least[type]:
+            self.enter(type, weight, e)
+        return 0
 
     def clear(self) -> None:
         """Forget all, and begin anew."""
@@ -170,22 +209,6 @@ def _order(each):
     return -each.weight, -each.elements, each.db, each.key
 
 
-cdef int _meet(void* context, Entry* e) noexcept:
-    cdef BigKeys walk = <BigKeys>context
-    cdef int type = entry_type(e)
-    cdef uint64_t length
-    cdef size_t weight
-    walk.met += 1
-    if type >= TYPES:
-        return 0
-    length = entry_length(e)
-    walk.counting[(walk.db * TYPES + type) * LENGTHS + (64 - __builtin_clzll(length) if length else 0)] += 1
-    weight = entry_weight(e)
-    if weight > walk.least[type]:
-        walk.enter(type, weight, e)
-    return 0
-
-
 # ---- prefixes
 cdef class _Prefixes:
     cdef dict groups                   # prefix -> [keys, bytes]
@@ -237,6 +260,6 @@ def prefixes(Database db, uint64_t cursor, bytes separator, int depth, Py_ssize_
         looks += 1
         if cursor == 0 or <Py_ssize_t>found.met >= count or looks >= count * 10:
             break
-        if looks % BUCKETS_PER_LOOK == 0 and monotonic_us() - started >= limit_us:
+        if looks % PER_LOOK == 0 and monotonic_us() - started >= limit_us:
             break
     return cursor, found.groups

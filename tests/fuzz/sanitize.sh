@@ -87,7 +87,8 @@ outside() { # plain pytest, with this clone's plain modules, against an instrume
 }
 
 if [ $kind = address ]; then
-    step "structures and units" inside tests/properties tests/unit "$@"
+    step "structures and units" inside tests/properties tests/unit tests/perf/test_benchmark_replies.py \
+        tests/perf/test_benchmark_histogram.py tests/perf/test_benchmark_templates.py "$@"
     step "fuzzing" outside tests/fuzz/test_mixed_load.py "$@"
     step "fuzzing in one process" inside tests/fuzz --ignore=tests/fuzz/test_mixed_load.py "$@"
     # shellcheck disable=SC2046

@@ -2,7 +2,8 @@
 """A Lua state with its memory limit, its sandbox and the hook that looks at the clock.
 
 Every 10,000 instructions the hook asks whether the script has run for too long; from then on it lets `on_slow` serve other
-clients, and ends the script when that says so. An end cannot be swallowed: pcall and its like raise it again.
+clients, and ends the script when that says so. Large allocations ask too, because a few instructions that make long strings
+can take as long as millions of others. An end cannot be swallowed: pcall and its like raise it again.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t
@@ -28,7 +29,8 @@ from scripting.conversion import CountedError
 from server.registry.errors import CommandError
 
 cdef enum:
-    HOOK_EVERY = 10000                # instructions
+    HOOK_EVERY = 10000                 # instructions
+    TURNS = 3                          # of the loop, to others: the next may come late (accept, read, serve)
     COLLECT_EVERY = 50                 # calls
 
 cdef extern from *:
@@ -52,9 +54,25 @@ cdef int _ask() noexcept:
         return 1
 
 
+cdef bint _is_slow() noexcept nogil:
+    return _limit_us >= 0 and monotonic_us() - _started_us >= _limit_us
+
+
+cdef void _watch(Limits* limits) noexcept nogil:
+    cdef int turn
+    if limits.killed or not _is_slow():
+        return
+    limits.strict = False
+    limits.killed = _loading
+    for turn in range(TURNS):
+        if not limits.killed and (<ask_t>_ask)():
+            limits.killed = True
+    limits.strict = True
+
+
 cdef void _hook(lua_State* L, lua_Debug* where) noexcept nogil:
     cdef Limits* limits
-    if _limit_us < 0 or monotonic_us() - _started_us < _limit_us:
+    if not _is_slow():
         return
     limits = sandbox_limits(L)
     if _loading:
@@ -83,6 +101,7 @@ cdef class Interpreter:
     def __cinit__(self, bint library=False):
         cdef lua_State* L
         self.limits.most = SCRIPT_MEMORY
+        self.limits.watch = _watch
         self.L = L = lua.newstate(limited_alloc, &self.limits)
         if L == NULL:
             raise MemoryError("no memory for Lua")
@@ -238,6 +257,8 @@ cdef class Interpreter:
         """The error on top as a reply: `ERR text script: name, on @user_script:1.`"""
         cdef lua_State* L = self.L
         cdef bytes text
+        if self.limits.killed and lua.type(L, -1) != LUA_TABLE:
+            return CommandError(b"ERR Script killed by user with SCRIPT KILL... script: %s" % name)
         if lua.type(L, -1) != LUA_TABLE:
             text = lua.tolstring(L, -1, NULL) if lua.isstring(L, -1) else b"execution failure"
             return CommandError(b"ERR Error running script %s, %s" % (name, text[:100]))
@@ -277,7 +298,9 @@ cdef class Interpreter:
             lua.L_unref(L, LUA_REGISTRY, function)
             _loading, _limit_us = True, timeout_ms * 1000 if timeout_ms else -1
             if self.run(0, 0):
-                if lua.type(L, -1) == LUA_TABLE:
+                if self.limits.killed:
+                    text = b"ERR FUNCTION LOAD timeout"
+                elif lua.type(L, -1) == LUA_TABLE:
                     text = self.field("err") or b"ERR unknown error"
                 else:
                     text = b"ERR " + (lua.tolstring(L, -1, NULL) if lua.isstring(L, -1) else b"execution failure")

@@ -40,8 +40,13 @@ cdef void* limited_alloc(void* owner, void* block, size_t old, size_t size) noex
         limits.used -= old
         free(block)
         return NULL
-    if size > old and limits.strict and limits.used + (size - old) > limits.most:
-        return NULL
+    if size > old and limits.strict:
+        if size >= LARGE:
+            limits.watch(limits)
+            if limits.killed:
+                return NULL            # an error of memory, and that is the end: see _raise_if_killed
+        if limits.used + (size - old) > limits.most:
+            return NULL
     new = realloc(block, size)
     if new != NULL:
         limits.used += size - old
@@ -69,6 +74,13 @@ cdef void sandbox_push_error(lua_State* L, const char* text) noexcept nogil:
 cdef int sandbox_raise_kill(lua_State* L) noexcept nogil:
     sandbox_push_error(L, "Script killed by user with SCRIPT KILL...")
     return lua.error(L)
+
+
+cdef int sandbox_watch(lua_State* L) noexcept nogil:
+    cdef Limits* limits = sandbox_limits(L)
+    if limits.strict:
+        limits.watch(limits)
+    return _raise_if_killed(L)
 
 
 cdef int _raise_if_killed(lua_State* L) noexcept nogil:

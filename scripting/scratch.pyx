@@ -4,7 +4,7 @@ from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
 from scripting.lua cimport lua, lua_fail, lua_State
-from scripting.sandbox cimport sandbox_limits
+from scripting.sandbox cimport LARGE, sandbox_limits, sandbox_watch
 
 cdef enum:
     KEPT_BYTES = 1048576               # a buffer beyond that does not stay
@@ -28,6 +28,8 @@ cdef void scratch_room(lua_State* L, Scratch* s, size_t room) noexcept nogil:
         return
     if room > sandbox_limits(L).most - s.used:
         lua_fail(L, "not enough memory")
+    if room >= LARGE:
+        sandbox_watch(L)               # the same text again and again is no allocation of Lua's
     while capacity - s.used < room:
         capacity = capacity * 2 if capacity else 1024
     bytes = <char*>realloc(s.bytes, capacity)

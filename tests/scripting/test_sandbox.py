@@ -115,6 +115,11 @@ def test_a_table_within_itself_ends_in_an_error(raw):
         "local function f() while true do xpcall(function() while true do end end, f) end end while true do pcall(f) end",
         "while true do redis.pcall('GET', 'k') end",
         "local t = {} while true do t[#t % 10 + 1] = ('x'):rep(1000) .. #t end",
+        "local s while true do pcall(function() s = 'x' while true do s = s .. s end end) end",
+        "while true do local s = ('x'):rep(3e7) end",
+        "while true do pcall(string.rep, 'x', 3e7) end",
+        "while true do coroutine.resume(coroutine.create(function() return ('x'):rep(3e6):upper() end)) end",
+        "local n = 0 while true do n = n + 1 xpcall(function() return table.concat({('x'):rep(1e6), n}) end, function() end) end",
     ],
 )
 def test_a_script_that_does_not_end_can_be_killed(raw, another, configure, script):

@@ -197,7 +197,8 @@ def warnings(points: Sequence[Point], processors: int, local: bool) -> list[str]
     others = median(point.others for point in points)
     if others > CROWDED:
         lines.append(
-            f"Other programs used {100 * others:.0f} % of this machine meanwhile: measure again when it is quiet."
+            f"Other programs used {100 * others:.0f} % of this machine meanwhile: measure again when it is quiet, "
+            "or with more --reps."
         )
     generator = sum(limit(point) == "load generator" for point in points)
     if 2 * generator > len(points):

@@ -171,7 +171,7 @@ def _shown(session: Session) -> list[tuple[bytes, Any]]:
 
 def _keys(counted: HotKeys, count: int, unit: int) -> list[bytes | int]:
     """key, figure, key, figure, ...; the figures in so many of what was counted, rounded up."""
-    return [word for each in counted.top(count) if each.count > 0 for word in (each.key, -(-int(each.count) // unit))]
+    return [word for each in counted.top(count) if each.least > 0 for word in (each.key, -(-int(each.least) // unit))]
 
 
 def _ranges(slots: frozenset[int] | None) -> list[list[int]]:

@@ -90,8 +90,8 @@ def hottest(server: Any, count: int) -> list[tuple[HotKey, float]]:
     """The keys with most accesses lately, and how many a second (an estimate that is not too high). What was sampled
     only once says nothing: such keys are left out, unless each command is."""
     sampling, every = server.loop.sampling, server.config.hot_keys_sample
-    least = every if every > 1 else 0
-    return [(each, sampling.rate(each.count)) for each in sampling.accesses.top(count) if each.count > least]
+    once = every if every > 1 else 0
+    return [(each, sampling.rate(each.least)) for each in sampling.accesses.top(count) if each.least > once]
 
 
 def wire(server: Any) -> None:

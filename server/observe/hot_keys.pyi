@@ -4,7 +4,7 @@ class HotKey(NamedTuple):
     db: int
     key: bytes
     length: int
-    count: float
+    least: float
     most: float
 
 class HotKeys:

@@ -14,7 +14,7 @@ class HotKey(NamedTuple):
     db: int
     key: bytes
     length: int                        # of the whole key, bytes
-    count: float                       # at least so much ...
+    least: float                       # it has at least so much ...
     most: float                        # ... and at most so much
 
 

@@ -25,8 +25,13 @@ def biggest(c: Connection) -> dict[str, dict[str, Big]]:
     return found
 
 
+def number(c: Connection, section: str, name: str) -> int:
+    [found] = re.findall(rf"\b{name}:(\d+)", c.ok("INFO", section).decode())
+    return int(found)
+
+
 def walks(c: Connection) -> int:
-    return int(re.search(rb"big_keys_walks:(\d+)", c.ok("INFO", "bigkeys"))[1])
+    return number(c, "bigkeys", "big_keys_walks")
 
 
 @pytest.fixture
@@ -77,8 +82,7 @@ def test_no_walk_without_changes(c: Connection) -> None:
     c.ok("SET", "k", "v")
     wait_until(lambda: walks(c) > 0 and biggest(c), "a walk")
     ended = wait_until(lambda: walks(c), "a number")
-    uptime = re.compile(rb"uptime_in_seconds:(\d+)")
-    wait_until(lambda: int(uptime.search(c.ok("INFO", "server"))[1]) >= 2, "two seconds")
+    wait_until(lambda: number(c, "server", "uptime_in_seconds") >= 2, "two seconds")
     assert walks(c) <= ended + 1
     c.ok("SET", "k2", "v")
     wait_until(lambda: walks(c) > ended, "the next walk")
@@ -99,7 +103,8 @@ def test_off(c: Connection) -> None:
 
 def summed(c: Connection, *options: Any) -> tuple[dict[bytes, list[int]], int]:
     """(prefix -> [keys, bytes], steps)."""
-    cursor, steps, total = b"0", 0, {}
+    cursor, steps = b"0", 0
+    total: dict[bytes, list[int]] = {}
     while True:
         cursor, found = c.ok("MEMORY", "PREFIX", cursor, *options)
         steps += 1

@@ -6,6 +6,7 @@ import re
 import threading
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,14 @@ def test_keys_are_told_of_as_json(new_server: Callable[..., Server]) -> None:
         assert json.loads(reply.read()) == {"hot": [], "big": []}
 
 
+def has_cell(page: browser.Browser, text: str) -> bool:
+    return text in page.ask(CELLS)
+
+
+def has_p99(page: browser.Browser, chart: str) -> bool:
+    return P99.search(page.ask(LEGEND % chart)) is not None
+
+
 @pytest.mark.slow
 def test_it_lives_in_a_browser(new_server: Callable[..., Server], tmp_path: Path) -> None:
     """After some readings, charts have lines, tables have rows, nothing is in trouble. It waits for conditions only."""
@@ -86,9 +95,9 @@ def test_it_lives_in_a_browser(new_server: Callable[..., Server], tmp_path: Path
             wait_until(lambda: int(page.ask("document.body?.dataset.readings ?? 0")) >= 6, "readings", PATIENCE)
             wait_until(lambda: not page.ask("document.getElementById('trouble').textContent"), "no trouble", PATIENCE)
             for cell in ("get", "incr", "none", "hash"):
-                wait_until(lambda cell=cell: cell in page.ask(CELLS), f"a row with {cell}", PATIENCE)
+                wait_until(partial(has_cell, page, cell), f"a row with {cell}", PATIENCE)
             for chart in ("Latency in the main thread", "Wait for the main thread", "Size of requests"):
-                wait_until(lambda chart=chart: P99.search(page.ask(LEGEND % chart)), chart, PATIENCE)
+                wait_until(partial(has_p99, page, chart), chart, PATIENCE)
             assert f"master, port {server.port}" in page.ask("document.getElementById('who').textContent")
             lines = page.ask("[...document.querySelectorAll('polyline')].map((l) => l.getAttribute('points'))")
             if picture := os.environ.get("REMUS_PICTURE"):

@@ -15,7 +15,7 @@ def test_exact_with_room_for_all() -> None:
     hot = HotKeys(4)
     for db, key, weight in ((0, b"a", 3), (0, b"b", 5), (1, b"a", 1), (0, b"a", 4)):
         hot.add(db, key, weight)
-    assert [(each.db, each.key, each.count, each.most) for each in hot.top(10)] == [
+    assert [(each.db, each.key, each.least, each.most) for each in hot.top(10)] == [
         (0, b"a", 7, 7), (0, b"b", 5, 5), (1, b"a", 1, 1)
     ]  # fmt: skip
     assert hot.total == 13
@@ -26,14 +26,15 @@ def test_exact_with_room_for_all() -> None:
 @given(st.lists(st.tuples(KEYS, st.integers(1, 5)), max_size=200), st.integers(1, 12))
 def test_bounds(stream: list[tuple[tuple[int, bytes], int]], capacity: int) -> None:
     """Each count lies between its bounds, and no key that has more than its share is missing."""
-    hot, true = HotKeys(capacity), Counter()
+    hot = HotKeys(capacity)
+    true: Counter[tuple[int, bytes]] = Counter()
     for (db, key), weight in stream:
         hot.add(db, key, weight)
         true[db, key] += weight
         hot.check()
     found = {(each.db, each.key): each for each in hot.top(capacity)}
     for who, each in found.items():
-        assert each.count <= true[who] <= each.most <= each.count + sum(true.values()) / capacity
+        assert each.least <= true[who] <= each.most <= each.least + sum(true.values()) / capacity
     assert {who for who, count in true.items() if count > sum(true.values()) / capacity} <= set(found)
 
 
@@ -44,7 +45,7 @@ def test_a_hot_key_is_found_among_many() -> None:
         if n % 10 == 0:
             hot.add(0, b"hot")
     first, second = hot.top(2)
-    assert first.key == b"hot" and 1500 <= first.count <= 2000 and second.count < 400
+    assert first.key == b"hot" and 1500 <= first.least <= 2000 and second.least < 400
     hot.check()
 
 
@@ -55,7 +56,7 @@ def test_age_keeps_the_order() -> None:
     before = hot.top(3)
     hot.age(0.5)
     hot.check()
-    assert [(each.key, each.count * 2) for each in hot.top(3)] == [(each.key, each.count) for each in before]
+    assert [(each.key, each.least * 2) for each in hot.top(3)] == [(each.key, each.least) for each in before]
     hot.add(0, b"new", 100)
     assert hot.top(1)[0].key == b"new"
 
@@ -65,13 +66,13 @@ def test_long_keys_are_kept_in_part_and_told_apart() -> None:
     for end in (b"x", b"y", b"x"):
         hot.add(0, b"k" * 5000 + end)
     hot.add(0, b"k" * 4999)
-    told = [(each.length, len(each.key), each.count) for each in hot.top(8)]
+    told = [(each.length, len(each.key), each.least) for each in hot.top(8)]
     assert told == [(5001, 512, 2), (5001, 512, 1), (4999, 512, 1)]
     assert hot.memory < 10_000
     hot.clear()
     assert hot.top(8) == [] and hot.total == 0
     hot.add(0, b"again")
-    assert hot.top(8)[0].count == 1
+    assert hot.top(8)[0].least == 1
     hot.check()
 
 

@@ -107,8 +107,11 @@ class MemoryAccount:
     # ---- single numbers that are asked for often
     @property
     def clients(self) -> int:
-        """Bytes that clients cost, replicas' shared buffers aside."""
-        return sum(self._server.limits.memory_by_class.values())
+        """Bytes that clients cost, replicas' shared buffers aside: each as it was seen last, half-read requests as they
+        are now. Complexity: O(1)."""
+        limits = self._server.limits
+        grown = self._server.loop.partial_memory - limits.partial_accounted
+        return max(0, sum(limits.memory_by_class.values()) + grown)
 
     @property
     def aof_buffer(self) -> int:
@@ -119,8 +122,10 @@ class MemoryAccount:
     @property
     def besides_keys(self) -> int:
         """What maxmemory limits besides keys and values. Complexity: O(1)."""
-        scripting, buffers = self._server.scripting, self.replication()
-        return self.clients + scripting.memory + min(buffers.buffers, buffers.backlog) + buffers.index
+        scripting = getattr(self._server, "scripting", None)   # maxmemory is followed before there are scripts
+        buffers = self.replication()
+        texts = scripting.memory if scripting is not None else 0
+        return self.clients + texts + min(buffers.buffers, buffers.backlog) + buffers.index
 
     @property
     def used(self) -> int:
@@ -155,7 +160,7 @@ class MemoryAccount:
             allocated=slab["allocated"],
             active=slab["active"],
             allocator_resident=slab["resident"],
-            clients_normal=sum(by_class.values()) - replicas,
+            clients_normal=max(0, self.clients - replicas),
             clients_replicas=replicas + max(0, buffers.buffers - buffers.backlog),
             backlog=min(buffers.buffers, buffers.backlog) + buffers.index,
             replication_buffers=buffers.buffers,

@@ -37,7 +37,8 @@ class Limits:
         self._config = server.config
         self.memory_by_class = dict.fromkeys(CLASSES, 0)     # mem_clients_normal ..., as last seen
         self.evicted_clients = 0
-        self._accounted: dict[Client, tuple[str, int]] = {}
+        self.partial_accounted = 0                           # of that, what half-read requests held when it was seen
+        self._accounted: dict[Client, tuple[str, int, int]] = {}     # class, all, half-read requests
         self._partial_memory = 0                             # loop.partial_memory when everybody was accounted last
         self._turn: deque[Client] = deque()                  # whom the cron still has to look at in this round
         self._peaks = [(0, 0, 0)] * PEAK_SECONDS             # (second, query memory, output memory)
@@ -92,14 +93,17 @@ class Limits:
         """Take a client's memory into the sums again. Complexity: O(1)."""
         self.forget(client)
         kind, size = class_of(client), client_list.memory_of(client)
+        partial = client.loop.partial_memory_of(client) if client.loop is not None else 0
         self.memory_by_class[kind] += size
-        self._accounted[client] = (kind, size)
+        self.partial_accounted += partial
+        self._accounted[client] = (kind, size, partial)
 
     def forget(self, client: Client) -> None:
         """Take it out of the sums."""
         known = self._accounted.pop(client, None)
         if known is not None:
             self.memory_by_class[known[0]] -= known[1]
+            self.partial_accounted -= known[2]
 
     def evict_clients(self) -> None:
         """Close the largest clients until all together are below maxmemory-clients."""

@@ -482,10 +482,11 @@ cdef class Loop:
 
     def query_memory_of(self, Client client) -> int:
         """What the requests of a client really hold, bytes: between requests its buffer serves others."""
-        cdef QueryMeter* meter
-        if client.batch != NULL:
-            return client.batch.memory
-        meter = self.io.meter(client.connection)
+        return client.batch.memory if client.batch != NULL else self.partial_memory_of(client)
+
+    def partial_memory_of(self, Client client) -> int:
+        """Its share of `partial_memory`, bytes."""
+        cdef QueryMeter* meter = self.io.meter(client.connection) if client.batch == NULL else NULL
         return 0 if meter == NULL else load_relaxed64(&meter.memory)
 
     def shrink_query(self, Client client) -> None:

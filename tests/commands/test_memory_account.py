@@ -173,3 +173,21 @@ def test_the_doctor_sees_peaks_clients_and_fragmentation(new_server):
         assert "Big client buffers" in doctor(c)
         for one in large:
             one.close()
+
+
+def test_half_read_requests_count_at_once(new_server):
+    """They grow without a command, so nobody may wait for the look once a second: maxmemory counts them."""
+    server = new_server(maxmemory="11mb", maxmemory_policy="allkeys-random")
+    with server.connect() as c:
+        c.pipeline([("SETRANGE", f"k{n}", 100_000, "x") for n in range(50)])
+        settled(c)
+        c.ok("DEBUG", "PAUSE-CRON", 1)                    # which looks at each client
+        writers = [server.connect() for _ in range(30)]
+        for writer in writers:
+            writer.socket.sendall(b"*250\r\n" + (b"$1000\r\n" + b"x" * 1000 + b"\r\n") * 249)
+        wait_until(lambda: figures(c)["mem_clients_normal"] > 30 * 249_000)
+        assert int(c("INFO", "stats").decode().split("evicted_keys:")[1].split()[0]) > 0
+        c.ok("DEBUG", "PAUSE-CRON", 0)
+        for writer in writers:
+            writer.close()
+        wait_until(lambda: figures(c)["mem_clients_normal"] < 1_000_000)

@@ -142,6 +142,26 @@ def test_one_session_at_a_time(hot: Connection) -> None:
     assert hot.ok("HOTKEYS", "HELP")[0].startswith("HOTKEYS")
 
 
+LEFT_OUT = set("""
+    shutdown debug monitor quit replicaof slaveof sync psync failover client config acl auth hello reset multi exec hotkeys
+    subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe
+""".split())
+
+
+def test_arguments_of_any_kind(new_server: Callable[..., Server]) -> None:
+    """Keys are looked for whatever the arguments are, before anybody says that they are wrong; that upsets nothing."""
+    server = new_server(hot_keys_sample=1)
+    c = server.connect()
+    c.ok("HOTKEYS", "START", "METRICS", 2, "CPU", "NET")
+    names = [entry[0].decode() for entry in c.ok("COMMAND")]
+    for words in ((), ("0",), ("k", "-1"), ("1", "2", "3"), ("k", "9" * 30, "x", "STREAMS"), ("x", "2", "a", "b")):
+        for name in names:
+            if name not in LEFT_OUT and not name.startswith(("bl", "br", "bz", "xread", "wait")):
+                c(name, *words)
+    assert got(c)["by-net-bytes"]
+    assert "failed" not in server.log()
+
+
 # ---- the ones that are always told
 
 

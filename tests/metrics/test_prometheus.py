@@ -104,7 +104,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     text = text.replace("127.0.0.1:9121", f"127.0.0.1:{port}").replace("interval: 5s", "interval: 250ms")
     (folder / "prometheus.yml").write_text(text.replace("evaluation_interval: 15s", "evaluation_interval: 1s"))
     shutil.copy(ROOM / "alerts.yml", folder)
-    named: dict[str, Any] = {"metrics_hot_keys": 5, "metrics_big_keys": 3, "metrics_check_prefixes": "db0=:", "hot_keys_sample": 1}
+    named: dict[str, Any] = {"metrics_hot_keys": 5, "metrics_big_keys": 3, "metrics_check_prefixes": "db0=:"}
+    named["hot_keys_sample"] = 1
     with Server(folder / "server", metrics_port=port, io_threads=2, **named) as server, Load(server.port):
         child = subprocess.Popen(
             ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",

@@ -9,8 +9,8 @@ Packing away is ours too, in lists without list-compress-depth. Most memory of a
 touched for long, and a node holds enough elements for LZF to save a third or two where they are alike. Random digits and
 letters have no repetitions, but few kinds of bytes (`narrow`). So:
 
-* A node is packed away when a push at its end did not fit and began the next one. It is squeezed once in its life, 5-40
-  us for 8 KB; if a kilobyte of it shows no gain, no more is tried. Saving less than an eighth it stays as it is.
+* A node is packed away when a push at its end did not fit and began the next one. It is squeezed once in its life, 2-20
+  us for 8 KB; a kilobyte of it tells what to try. Saving less than an eighth it stays as it is.
 * The first reading walk opens it into a buffer of the process: a scan of the whole list (a digest, SORT, one LRANGE 0 -1)
   costs time, not memory. The second one brings it back for good, as does any pop, push or change in it.
 * What came back stays: neither a queue nor a stack that flaps over a border pays for a node twice.
@@ -39,7 +39,7 @@ cdef enum:
     COMPRESS_GAIN = 8                  # bytes that compression must save
     PACK_MIN = 512                     # bytes of the smallest node that is packed away
     PACK_MAX = SCRATCH                 # and of the largest: opening one never takes long
-    SAMPLE = 1024                      # bytes of a large node that are tried first
+    SAMPLE = 1024                      # bytes of a node that are tried first
     ELEMENT_EXTRA = 10                 # most bytes that an element needs beside its own
     SHED_MIN = 64                      # bytes: smaller blocks are not cut down
     DEFAULT_THRESHOLD = 1073741824     # 1 GB
@@ -270,24 +270,40 @@ cdef inline void _compress(Quicklist* q, QuicklistNode* node) noexcept nogil:
 
 # --- packing away
 
-cdef bint _gains(const unsigned char* lp, size_t size) noexcept nogil:
-    """Whether a sample of a large node promises anything."""
-    return size < 4 * SAMPLE or lzf_compress(lp, SAMPLE, &scratch[0], SAMPLE - (SAMPLE >> 4)) != 0
+cdef inline size_t _eleven_sixteenths(size_t n) noexcept nogil:
+    return (n * 11) >> 4
+
+
+cdef size_t _squeeze(const unsigned char* lp, size_t size, uint32_t* form) noexcept nogil:
+    """Write a listpack's shorter form to `scratch`; returns its bytes, 0 if it does not save an eighth. A sample in LZF
+    tells which form to try first; the other is tried where the first disappoints."""
+    cdef size_t room = size - (size >> 3)
+    cdef size_t sampled = SAMPLE if size > SAMPLE else size
+    cdef size_t sample = lzf_compress(lp, sampled, &scratch[0], sampled - (sampled >> 4))
+    cdef size_t narrow, n
+    form[0] = QL_LZF
+    if sample and sample <= _eleven_sixteenths(sampled):
+        return lzf_compress(lp, size, &scratch[0], room)
+    narrow = narrow_pack(lp, size, &scratch[0], room)
+    if sample and not 0 < narrow <= _eleven_sixteenths(size):
+        n = lzf_compress(lp, size, &scratch[0], narrow - 1 if narrow else room)
+        if n:
+            return n
+        if narrow:
+            narrow_pack(lp, size, &scratch[0], room)
+    form[0] |= QL_NARROW
+    return narrow
 
 
 cdef bint _pack_away(Quicklist* q, QuicklistNode* node) noexcept nogil:
     """Keep a packed node that was filled in a shorter form, if that saves an eighth; 0: it stays as it is."""
     global packer
     cdef size_t size = node.size
-    cdef size_t n = 0
-    cdef uint32_t form = QL_LZF
+    cdef size_t n
+    cdef uint32_t form
     if q.compress or node.info & (QL_PLAIN | QL_LZF | QL_STAYS | QL_PINNED) or not PACK_MIN <= size <= PACK_MAX:
         return False
-    if _gains(_lp(node), size):
-        n = lzf_compress(_lp(node), size, &scratch[0], size - (size >> 3))
-    if n == 0:
-        n = narrow_pack(_lp(node), size, &scratch[0], size - (size >> 3))
-        form |= QL_NARROW
+    n = _squeeze(_lp(node), size, &form)
     if n == 0:
         node.info |= QL_STAYS
         return False

@@ -25,7 +25,7 @@ class Replication(NamedTuple):
 
     buffers: int                       # all that waits for replicas, the backlog among it
     backlog: int                       # repl-backlog-size, 0 as long as there is no backlog
-    index: int                         # what finds a place in it
+    places: int                        # what finds a place in it
     replicas: int                      # replicas that are connected
 
 
@@ -125,7 +125,7 @@ class MemoryAccount:
         scripting = getattr(self._server, "scripting", None)   # maxmemory is followed before there are scripts
         buffers = self.replication()
         texts = scripting.memory if scripting is not None else 0
-        return self.clients + texts + min(buffers.buffers, buffers.backlog) + buffers.index
+        return self.clients + texts + min(buffers.buffers, buffers.backlog) + buffers.places
 
     @property
     def used(self) -> int:
@@ -162,7 +162,7 @@ class MemoryAccount:
             allocator_resident=slab["resident"],
             clients_normal=max(0, self.clients - replicas),
             clients_replicas=replicas + max(0, buffers.buffers - buffers.backlog),
-            backlog=min(buffers.buffers, buffers.backlog) + buffers.index,
+            backlog=min(buffers.buffers, buffers.backlog) + buffers.places,
             replication_buffers=buffers.buffers,
             replicas=buffers.replicas,
             cluster_links=0,

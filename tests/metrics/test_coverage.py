@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,7 +70,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Samples]:
         yield work(server, port)
 
 
-def work(server: Server, port: int) -> Samples:
+def work(server: Any, port: int) -> Samples:
     """Make as many numbers as possible more than zero, and look while they are."""
     with server.connect() as c, server.connect() as other, server.connect() as blocked, server.connect() as waiting:
         c.ok("MSET", "number", 5, "text", "hello", "user:1", "x")

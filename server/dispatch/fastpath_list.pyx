@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of lists: LPUSH RPUSH LPUSHX RPUSHX (any number of elements), LPOP RPOP (few at once), LLEN, LRANGE, LINDEX,
-LSET, LREM, LTRIM, LMOVE, RPOPLPUSH.
+LSET, LREM, LTRIM, LMOVE, RPOPLPUSH, BLPOP and BRPOP that need not wait.
 
 Pushes look for blocked clients of their key by themselves: a server where somebody always waits for some queue pushes to
 all other lists as fast as ever.
@@ -14,8 +14,8 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_null_array, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport (attach_fast_path, fast_expired, fast_hash_of, fast_is_word, fast_touch,
-                                       fast_written)
+from server.dispatch.fastpath cimport (FAST_KEYS, FastWord, attach_fast_path, fast_expired, fast_hash_keys, fast_hash_of,
+                                       fast_is_word, fast_touch, fast_written, fast_written_otherwise)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.listpack cimport LpValue
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
@@ -27,6 +27,7 @@ from server.types.list cimport (LIST_LISTPACK, List, list_bounds, list_drop, lis
 from server.types.value cimport release_value
 
 cdef enum:
+    LONGEST_WAIT = 1000000             # seconds
     MOST_POPPED = 64                   # elements that one command takes
 
 
@@ -170,6 +171,49 @@ cdef int _lpop(Client c, Batch* b, Request* r) except -1:
 
 cdef int _rpop(Client c, Batch* b, Request* r) except -1:
     return _pop(c, b, r, QL_TAIL)
+
+
+cdef int _pop_first(Client c, Batch* b, Request* r, int end) except -1:
+    """BLPOP and BRPOP where one of the keys is there. Propagated as LPOP or RPOP."""
+    cdef uint64_t hashes[FAST_KEYS]
+    cdef FastWord words[2]
+    cdef int64_t seconds
+    cdef LpValue value
+    cdef Entry* e
+    cdef uint32_t i
+    cdef uint32_t last = r.arg_count - 1
+    if (last > FAST_KEYS or not parse_int64(arg_at(b, r, last), arg_length(b, r, last), &seconds)
+            or not 0 <= seconds <= LONGEST_WAIT or fast_hash_keys(c, b, r, 1, 1, hashes) == 0):
+        return 0
+    for i in range(1, last):
+        e = table_find(c.db.table, arg_at(b, r, i), arg_length(b, r, i), hashes[i - 1])
+        if e == NULL:
+            continue
+        if not _plain(e, c.db.keyspace):
+            return 0
+        fast_touch(e, c.db.keyspace)
+        list_peek(e, end, &value)
+        write_raw(&c.out, "*2\r\n", 4)
+        write_bulk(&c.out, arg_at(b, r, i), arg_length(b, r, i))
+        write_element(&c.out, &value)
+        if list_length(e) == 1:
+            table_delete(c.db.table, arg_at(b, r, i), arg_length(b, r, i), hashes[i - 1], release_value)
+        else:
+            list_drop(e, end)
+            list_shrink(e)
+        words[0] = FastWord("LPOP" if end == QL_HEAD else "RPOP", 4)
+        words[1] = FastWord(arg_at(b, r, i), arg_length(b, r, i))
+        fast_written_otherwise(c, 1, 2, words)
+        return 1
+    return 0
+
+
+cdef int _blpop(Client c, Batch* b, Request* r) except -1:
+    return _pop_first(c, b, r, QL_HEAD)
+
+
+cdef int _brpop(Client c, Batch* b, Request* r) except -1:
+    return _pop_first(c, b, r, QL_TAIL)
 
 
 cdef int _transfer(Client c, Batch* b, Request* r, int origin, int end) except -1:
@@ -354,3 +398,5 @@ def attach(dict records) -> None:
     attach_fast_path(records, "lrem", _lrem)
     attach_fast_path(records, "ltrim", _ltrim)
     attach_fast_path(records, "lindex", _lindex)
+    attach_fast_path(records, "blpop", _blpop)
+    attach_fast_path(records, "brpop", _brpop)

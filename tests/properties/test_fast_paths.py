@@ -175,6 +175,12 @@ COMMANDS = st.one_of(
     ),
     words(b"XADD", key, b"*", [field, value]),
     words(b"XLEN", key),
+    words(st.sampled_from([b"BLPOP", b"BRPOP"]), [key], st.sampled_from([b"-1", b"x"])),
+    words(st.sampled_from([b"BLPOP", b"BRPOP"]), key, b"filled", st.sampled_from([b"0", b"1", b"0.5"])),
+    words(b"PUBLISH", key, value),
+    words(b"PFADD", st.sampled_from([b"hll", b"a"]), [value]),
+    words(b"PFADD", b"hll", *[b"%d" % n for n in range(2500)]),
+    words(b"PFCOUNT", st.sampled_from([b"hll", b"a", b"missing"])),
 )
 
 
@@ -218,6 +224,7 @@ def state(c: Connection) -> dict[bytes, object]:
 def outcome(c: Connection, commands: list[tuple[bytes, ...]], pipelined: bool) -> tuple[object, ...]:
     """Run them from nothing; what can be seen of it."""
     c("FLUSHALL")
+    c("RPUSH", "filled", *range(30))  # more than all commands together can pop, so none of them waits
     c("CONFIG", "RESETSTAT")
     c("DEBUG", "PROPAGATED", "START")
     replies = c.pipeline(commands) if pipelined else [c(*command) for command in commands]

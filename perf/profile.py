@@ -32,6 +32,7 @@ from perf.server_under_test import ServerFailed, ServerUnderTest, encode, exit_o
 
 OURS = shlex.join([sys.executable, str(ROOT / "remus_server.py")])
 WARMUP_SECONDS = 0.5
+FEW_SAMPLES = 500  # fewer than these leave rows of a few percent to chance
 Frame = tuple[str, str]  # symbol, file it is in
 
 # Rows in the order in which a request meets them. A sample in the kernel goes by the system call in its call chain.
@@ -188,6 +189,8 @@ def main(arguments: list[str] | None = None) -> int:
     for chain in samples(script.splitlines()):
         rows[row_of(chain)] += 1
         leaves[chain[0]] += 1
+    if rows.total() < FEW_SAMPLES:
+        print(f"only {rows.total()} samples: take more --seconds, or a quieter machine", file=sys.stderr)
     what = f"{given.test} at depth {given.pipeline}, {given.clients} clients, {given.keys:,} keys, commit {commit()}"
     shown = tables.markdown if given.markdown else tables.text
     print(f"{what}: {rows.total():,} samples\n\n{shown(share_rows(shares(rows), cpu_us))}\n")

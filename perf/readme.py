@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from perf import results, tables
@@ -9,12 +10,17 @@ from perf.results import Figure
 
 BEGIN = "<!-- perf: made by ./dev bench --readme -->"
 END = "<!-- perf: end -->"
+OPEN_LOOP = (
+    "Latencies are those of an open loop: every server is offered the same rate, half of what the slowest of them can do."
+)
 
 
 def section(figures: Iterable[Figure], settings: dict[str, Any]) -> str:
     """The words and tables for these figures, without the markers."""
     found = list(figures)
-    parts = [about(settings)]
+    parts = ["\n".join(wrap(about(settings), 120, break_on_hyphens=False))]
+    if any(figure.part == "latency" for figure in found):
+        parts[0] += "\n" + "\n".join(wrap(OPEN_LOOP, 120))
     for rows in (tables.ratio_rows(found), tables.latency_rows(found), tables.other_rows(found)):
         if rows:
             parts.append(tables.markdown(rows))
@@ -29,8 +35,7 @@ def about(settings: dict[str, Any]) -> str:
         "and load generator share the processors. Each cell is *processor time per request / requests per second*, "
         "ours divided by the peer's: the first is better below 1, the second above. The peer has one I/O thread in "
         "every column. Rates at depth 16 and 50 are held down by redis-benchmark, which then needs more processor "
-        "than the server. Latencies are those of an open loop: all servers are offered the same rate, half of what the "
-        "slowest can do."
+        "than the server."
     )
 
 

@@ -92,6 +92,16 @@ def test_a_ratio_is_the_median_of_the_pairs_not_the_ratio_of_medians():
     assert (found.ours, found.peer, found.ratio) == (3.0, 3.0, 1.0)
 
 
+def test_the_section_says_what_was_measured_and_fits_the_page():
+    figures = [cpu("get P=1", 0.8), Figure("load", "get P=1", "requests/s", 2, 1, 2.0)]
+    settings = {"peer": "redis-server", "peer_version": "7", "clients": 50, "keys": 100_000, "size": 16}
+    text = readme.section(figures, settings)
+    assert "redis-server 7" in text
+    assert "| GET | 0.80 / 2.00 |" in text
+    assert "open loop" not in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
 def test_the_page_keeps_all_but_what_stands_between_the_markers(tmp_path):
     path = tmp_path / "README.md"
     path.write_text(PAGE)

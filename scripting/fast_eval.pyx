@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""EVALSHA without the way through Python: the script is looked up, given its words as they came, and run.
+"""EVALSHA and FCALL without the way through Python: the script is looked up, given its words as they came, and run.
 
-It declines (and the definition in commands_eval runs) for a script that declares flags, with maxmemory, and while somebody
-hears of changes (AOF, replicas), where scripts are units of propagation.
+They decline (and the definitions in commands_eval run) for a script with a shebang line or a function with rarer flags, with
+maxmemory, and while somebody hears of changes (AOF, replicas), where scripts are units of propagation.
 """
 from libc.stdint cimport int64_t, uint32_t
 
@@ -20,6 +20,10 @@ from server.dispatch.propagate cimport Propagation
 from server.keyspace.database cimport parse_int64
 from server.registry.clock cimport clock_refresh
 
+from scripting.flags import ALLOW_OOM, NO_WRITES
+
+cdef int _NO_WRITES = NO_WRITES
+cdef int _ALLOW_OOM = ALLOW_OOM
 cdef object _scripting = None          # run.Scripting
 cdef object _server = None
 cdef Executor _executor = None
@@ -29,26 +33,55 @@ cdef object _count_error = None
 cdef Conditions* _conditions = conditions()
 
 
+cdef bint _plain(Request* r, Batch* b, int64_t* keys) noexcept:
+    """Whether the call has its form, and nothing is in force that only the definition knows about; the number of keys."""
+    return (r.arg_count >= 3 and not _propagation.wanted and not _conditions.max_memory
+            and parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), keys)
+            and 0 <= keys[0] <= <int64_t>r.arg_count - 3 and _scripting.run is None)
+
+
 cdef int _evalsha(Client c, Batch* b, Request* r) except -1:
     cdef int64_t keys
-    cdef Interpreter where
-    cdef Run run
-    if r.arg_count < 3 or arg_length(b, r, 1) != 40 or _propagation.wanted or _conditions.max_memory:
-        return 0
-    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &keys) or keys < 0 or keys > <int64_t>r.arg_count - 3:
+    if not _plain(r, b, &keys) or arg_length(b, r, 1) != 40:
         return 0
     script = _scripting.scripts.cached.get(PyBytes_FromStringAndSize(arg_at(b, r, 1), 40))
-    if script is None or script.flags is not None or _scripting.run is not None:
+    if script is None or script.flags is not None:
         return 0
-    where = _scripting.scripts.interpreter
-    clock_refresh()
-    c.command = _scripting.evalsha
+    clock_refresh()                    # what the script sees all along
     run = Run.__new__(Run, _server, _client, c, script.sha, None, True, False, False, False)
+    _run(c, b, r, _scripting.evalsha, _scripting.scripts.interpreter, script.function, run, <uint32_t>keys)
+    return 1
+
+
+cdef int _fcall(Client c, Batch* b, Request* r) except -1:
+    cdef int64_t keys
+    cdef int flags
+    cdef uint32_t i
+    if not _plain(r, b, &keys):
+        return 0
+    function = _scripting.functions.functions.get(
+        PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)).lower())
+    if function is None:
+        return 0
+    flags = function.flags
+    if flags & ~(_NO_WRITES | _ALLOW_OOM) or (_conditions.writes and not flags & _NO_WRITES):
+        return 0
+    argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
+    clock_refresh()                    # what the script sees all along
+    run = Run.__new__(Run, _server, _client, c, function.name, argv, False, flags & _NO_WRITES != 0, flags & _ALLOW_OOM != 0,
+                      False)
+    _run(c, b, r, _scripting.fcall, _scripting.functions.interpreter, function.number, run, <uint32_t>keys)
+    return 1
+
+
+cdef int _run(Client c, Batch* b, Request* r, command, Interpreter where, int function, Run run, uint32_t keys) except -1:
+    """Run it, and write its reply."""
+    c.command = command
     _scripting.run = run
     begin_run(run)
     _propagation.depth += 1
     try:
-        reply = where.call_request(script.function, script.sha, b, r, <uint32_t>keys, _count_error)
+        reply = where.call_request(function, run.name, b, r, keys, run.eval, _count_error)
     finally:
         begin_run(None)
         _scripting.run = None
@@ -56,18 +89,21 @@ cdef int _evalsha(Client c, Batch* b, Request* r) except -1:
         if run.timed_out:
             _scripting.end_busy(run)
     if isinstance(reply, Exception):
-        _scripting.evalsha.record.failed += 1
+        command.record.failed += 1
         _count_error(reply)
     c.write(reply)
     if _executor.ready_keys:
         _executor.serve_ready_keys()
-    return 1
+    return 0
 
 
 def attach(server, scripting, client, records) -> None:
-    """Give EVALSHA this fast path."""
+    """Give EVALSHA and FCALL these fast paths."""
     global _scripting, _server, _executor, _propagation, _client, _count_error
     _server, _scripting, _client = server, scripting, client
     _executor, _propagation = server.executor, server.propagation
     _count_error = server.stats.count_error
-    attach_fast_path(records, "evalsha", _evalsha, False)
+    if "evalsha" in records:           # else rename-command took it away
+        attach_fast_path(records, "evalsha", _evalsha, False)
+    if "fcall" in records:
+        attach_fast_path(records, "fcall", _fcall, False)

@@ -19,10 +19,12 @@ cdef class Interpreter:
     cdef push_strings(self, list strings)
     cdef void reset_globals(self) noexcept
     cdef int run(self, int arguments, int handler) noexcept
+    cdef void clean_up(self) noexcept
     cdef object failure(self, bytes name)
     cdef bytes field(self, const char* name)
     cdef void show(self, int table) noexcept
     cdef void prepare(self, int function, bint eval) noexcept
     cdef void push_words(self, Batch* b, Request* r, uint32_t first, uint32_t last) noexcept
-    cdef object call_request(self, int function, bytes name, Batch* b, Request* r, uint32_t keys, object count_error)
+    cdef object call_request(self, int function, bytes name, Batch* b, Request* r, uint32_t keys, bint eval,
+                             object count_error)
     cdef object conclude(self, int status, bytes name, object count_error)

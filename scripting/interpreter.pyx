@@ -226,16 +226,19 @@ cdef class Interpreter:
             lua.pushlstring(self.L, arg_at(b, r, i), arg_length(b, r, i))
             lua.rawseti(self.L, -2, <int>(i - first) + 1)
 
-    cdef object call_request(self, int function, bytes name, Batch* b, Request* r, uint32_t keys, object count_error):
-        """EVALSHA as it came: words 3 ... are `keys` keys and the arguments."""
+    cdef object call_request(self, int function, bytes name, Batch* b, Request* r, uint32_t keys, bint eval,
+                             object count_error):
+        """`call` for EVALSHA or FCALL as it came: words 3 ... are `keys` keys and the arguments."""
         cdef lua_State* L = self.L
-        self.prepare(function, True)
+        self.prepare(function, eval)
         self.push_words(b, r, 3, 3 + keys)
-        lua.setfield(L, -2, "KEYS")
+        if eval:
+            lua.setfield(L, -2, "KEYS")
         self.push_words(b, r, 3 + keys, r.arg_count)
-        lua.setfield(L, -2, "ARGV")
-        lua_pop(L, 1)
-        return self.conclude(self.run(0, 1), name, count_error)
+        if eval:
+            lua.setfield(L, -2, "ARGV")
+            lua_pop(L, 1)
+        return self.conclude(self.run(0 if eval else 2, 1), name, count_error)
 
     cdef object conclude(self, int status, bytes name, object count_error):
         """The reply that is on top, or the error."""
@@ -247,11 +250,18 @@ cdef class Interpreter:
         lua.settop(L, 0)
         self.calls += 1
         if self.limits.used > self.limits.most // 2:
-            lua.gc(L, GC_COLLECT, 0)   # so that what this script left is not the next one's trouble
+            self.clean_up()            # so that what this script left is not the next one's trouble
         elif self.calls >= COLLECT_EVERY:
             self.calls = 0
             lua.gc(L, GC_STEP, COLLECT_EVERY)
         return reply
+
+    cdef void clean_up(self) noexcept:
+        """Full collections: each halves the buffer in which Lua joins strings."""
+        cdef int i
+        for i in range(8):
+            if self.limits.used > self.limits.most // 64:
+                lua.gc(self.L, GC_COLLECT, 0)
 
     cdef object failure(self, bytes name):
         """The error on top as a reply: `ERR text script: name, on @user_script:1.`"""

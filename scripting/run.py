@@ -62,9 +62,8 @@ class Scripting:
     def attach_fast_path(self) -> None:
         """Once the commands have their records."""
         records = {command.name: command.record for command in COMMANDS.values()}
-        if "evalsha" not in records:  # rename-command took it away
-            return
-        self.evalsha = records["evalsha"].command
+        self.evalsha = records["evalsha"].command if "evalsha" in records else None
+        self.fcall = records["fcall"].command if "fcall" in records else None
         fast_eval.attach(self._server, self, self._client, records)
 
     # ---- one call

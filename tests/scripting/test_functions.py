@@ -3,6 +3,8 @@
 
 import pytest
 
+from tests.support.server import wait_until
+
 LIBRARY = (
     "#!lua name=lib\nredis.register_function('f', function(keys, args) return {keys, args} end)\n"
     "redis.register_function{function_name='g', callback=function() return redis.call('GET','k') end, "
@@ -93,3 +95,45 @@ def test_libraries_survive_a_restart(new_server):
 
 def test_a_library_has_half_a_second(raw):
     assert raw("FUNCTION", "LOAD", "#!lua name=l\nwhile true do end").text == "ERR Error registering functions: ERR FUNCTION LOAD timeout"
+
+
+def test_functions_have_a_fast_path_that_answers_alike(both):
+    """Through Python inside MULTI, natively outside, here and at a real server."""
+    bodies = [
+        "return {keys, args}", "return redis.call('INCR', keys[1])", "return redis.call('INCR', 'text')", "error('x')", "return nosuch",
+        "return redis.error_reply('MY own')", "return redis.call('TIME')[1] + 0 > 1", "redis.setresp(3) return redis.call('HGETALL', 'h')",
+        "redis.call('RPUSH', 'list', unpack(args)) return redis.call('LRANGE', 'list', 0, -1)", "return KEYS", "return redis.pcall('nosuch')",
+    ]
+    both("MSET", "text", "abc", "num", 1)
+    both("HSET", "h", "a", 1)
+    for flags in ("", "'no-writes'", "'allow-oom'", "'allow-stale'", "'no-writes', 'allow-oom'"):
+        functions = "\n".join(
+            f"redis.register_function{{function_name='Fun{i}', flags={{{flags}}}, callback=function(keys, args) {body} end}}"
+            for i, body in enumerate(bodies)
+        )
+        both("FUNCTION", "LOAD", "REPLACE", f"#!lua name=lib\n{functions}")
+        for i in range(len(bodies)):
+            both("FCALL", f"Fun{i}", 1, "num", "a", "b")
+            both("FCALL", f"fUN{i}", 2, "num", "more", "")
+            both("FCALL", f"Fun{i}", 3, "num", "b")
+            both("FCALL", f"Fun{i}", -1, "num", "b")
+            both("FCALL", f"Fun{i}", "x", "num", "b")
+            both("FCALL_RO", f"Fun{i}", 1, "num", "b")
+            both("MULTI")
+            both("FCALL", f"Fun{i}", 1, "num", "a", "b")
+            both("EXEC")
+    both("FCALL", "fun", 0)
+    both.same_keyspace()
+
+
+def test_a_function_that_takes_long_is_shown_and_killed(raw, another, configure):
+    configure("busy-reply-threshold", 20)
+    raw.ok("FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() while true do end end)")
+    running, other = another(), another()
+    running.send("FCALL", "f", 1, "key", "argument")
+    wait_until(lambda: getattr(other("PING"), "code", "") == "BUSY", "BUSY")
+    shown = other.ok("FUNCTION", "STATS")[1]
+    assert shown[:4] == [b"name", b"f", b"command", [b"FCALL", b"f", b"1", b"key", b"argument"]]
+    assert other("SCRIPT", "KILL").code == "BUSY"
+    assert other.ok("FUNCTION", "KILL") == "OK"
+    assert "Script killed by user" in running.read().text

@@ -11,7 +11,7 @@ from perf.results import Figure
 BEGIN = "<!-- perf: made by ./dev bench --readme -->"
 END = "<!-- perf: end -->"
 OPEN_LOOP = (
-    "Latencies are those of an open loop: every server is offered the same rate, half of what the slowest of them can do."
+    "Latencies are those of an open loop: every server is offered the same rate, half of what the slowest one can do."
 )
 
 

@@ -140,8 +140,10 @@ cdef class Sampling:
         if last < <uint32_t>record.first_key:
             return 0
         count = (last - record.first_key) // record.key_step + 1
-        for i in range(record.first_key, last + 1, record.key_step):
+        i = record.first_key
+        while i <= last:                   # range() with a step that is not constant would be Python's
             self.note_key(client, arg_at(b, r, i), arg_length(b, r, i), count, ns, bytes, due)
+            i += record.key_step
         return 0
 
     cdef int note_key(self, Client client, const char* key, size_t length, double share, uint64_t ns, uint64_t bytes,

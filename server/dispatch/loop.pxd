@@ -12,6 +12,7 @@ from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record
 from server.dispatch.sampling cimport Sampling
+from server.dispatch.timers cimport Timers
 from server.keyspace.lazyfree cimport LazyFree
 
 cdef class Loop:
@@ -32,7 +33,7 @@ cdef class Loop:
     cdef public uint64_t output_watermark      # bytes
     cdef public object on_flushed      # (clients): what their sockets would take has left; may close some. None = not asked for
     cdef public object on_group        # (clients): their batches are about to be executed; may close some. None = not asked for
-    cdef public object timers
+    cdef readonly Timers timers
     cdef public bint stopping
     cdef Client protected              # its command serves other clients meanwhile: not forgotten before that is over
     cdef PyObject** group              # clients whose batches are being executed

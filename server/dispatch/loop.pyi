@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 from server.dispatch.sampling import Sampling
+from server.dispatch.timers import Timers
 
 class Loop:
     io: Any
@@ -13,7 +14,7 @@ class Loop:
     on_closed: Any
     on_output: Any
     output_watermark: int
-    timers: Any
+    timers: Timers
     sampling: Sampling
     stopping: bool
     cycles: int

@@ -19,6 +19,7 @@ from server.dispatch.conditions cimport Conditions, conditions
 from server.dispatch.executor cimport Executor
 from server.dispatch.record cimport Record, record_pointer
 from server.dispatch.sampling cimport Countdown, Sampling, sampling_countdown
+from server.dispatch.timers cimport Timers
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
 from server.structures.memory cimport mem_used
@@ -26,7 +27,6 @@ from server.structures.table cimport Table, table_hash, table_prefetch_bucket, t
 
 import traceback
 
-from server.dispatch.timers import Timers
 
 cdef enum:
     GROUP = 32                         # batches that are prefetched and executed together, at most ...
@@ -149,7 +149,7 @@ cdef class Loop:
         due = self.timers.next_due_us
         if busy or self.to_flush or self.to_resume or self.to_close or self.stopping or due <= now:
             wait_ms = 0
-        else:                          # Timers.wait_ms, without a call into Python each turn
+        else:
             wait_ms = <int>min(<int64_t>1000000, (due - now + 999) // 1000)
         if timeout_ms >= 0 and wait_ms > timeout_ms:
             wait_ms = timeout_ms

@@ -274,9 +274,14 @@ cdef int _watched(lua_State* L) noexcept nogil:
 # ---- loading
 cdef int sandbox_load(lua_State* L, const char* code, size_t length, const char* name) noexcept nogil:
     cdef int failed
-    if length and code[0] == 27:
-        lua.pushstring(L, "bytecode is not loaded")
-        return 3
+    if length and code[0] == 27:       # bytecode: behind a space the parser gets to read it, and complains
+        lua.pushstring(L, " ")
+        lua.pushlstring(L, code, length)
+        lua.concat(L, 2)
+        code = lua.tolstring(L, -1, &length)
+        failed = sandbox_load(L, code, length, name)
+        lua.remove(L, -2)
+        return failed
     if length > MAX_CODE:
         lua.pushstring(L, "chunk is too long")
         return 3

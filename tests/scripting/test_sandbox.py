@@ -170,3 +170,30 @@ def test_a_script_runs_no_other_whatever_debug_allows(raw):
         reply = raw("EVAL", f"return redis.call({words})", 0)
         assert "This Redis command is not allowed from script" in reply.text
     raw.ok("DEBUG", "SET-DISABLE-DENY-SCRIPTS", 0)
+
+
+def test_there_is_no_debugger(raw):  # CVE-2021-32672: its protocol was read past the buffer
+    raw.ok("SCRIPT", "DEBUG", "NO")
+    for mode in ("YES", "SYNC"):
+        assert "not offered" in raw("SCRIPT", "DEBUG", mode).text
+    for words in (("cont",), ("break", "0"), ("print", "x"), ("eval", "1"), ("",)):
+        assert isinstance(raw(*words), RespError)
+    assert raw.ok("PING") == "PONG"
+
+
+@pytest.mark.parametrize("value", ["1", "true", "nil", "function() end", "coroutine.create(function() end)"])
+def test_basic_types_share_no_metatable(both, value):  # CVE-2025-46818
+    both("EVAL", f"local m = getmetatable({value}) m.__index = 1", 0)
+    both("EVAL", f"return setmetatable({value}, {{}})", 0)
+    assert both("EVAL", f"return type(getmetatable({value}))", 0) == b"nil"
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["", " ", "\n", "\0", "return", "--", "--[[", "--[==[", "[", "[=", "[==", "[=[", "return [=[", "return [[x", "return [=x", "'", '"\\',
+     "return '\\", "#", "#!", "#!lua", "#!lua\n", "\x1b", "\xef\xbb\xbfreturn 1", "return 0x", "return 1e", "return ...", "=", "::a::", "goto a",
+     "return [" + "=" * 70000, "return [" + "=" * 70000 + "[x]" + "=" * 69999 + "]", "--[" + "=" * 70000],
+)  # fmt: skip
+def test_odd_scripts(both, script):  # CVE-2022-24736, 2025-46819
+    both("EVAL", script, 0)
+    both("SCRIPT", "LOAD", script)

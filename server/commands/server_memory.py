@@ -93,7 +93,7 @@ def memory_malloc_stats(call: Call) -> Verbatim:
 
     Complexity: Depends on how much memory is allocated
     """
-    lines = [f"{name}:{value}\n" for name, value in allocator.info().items()]
+    lines = [f"{name}:{value}\n" for name, value in (allocator.info() | allocator.libc()).items()]
     lines.append("\nSize classes with room: bytes of a block, pages, blocks in use, blocks free\n")
     lines += [" ".join(f"{number:8}" for number in each) + "\n" for each in allocator.classes()]
     return Verbatim("".join(lines))
@@ -124,6 +124,8 @@ def memory_help(call: Call) -> list[str]:
         "    Report what is unusual about memory.",
         "MALLOC-STATS",
         "    Show the allocator's figures.",
+        "PREFIX <cursor> [SEPARATOR <separator>] [DEPTH <depth>] [COUNT <count>]",
+        "    Sum up keys and bytes by prefix, in steps like SCAN's.",
         "PURGE",
         "    Give free memory back to the system.",
         "STATS",

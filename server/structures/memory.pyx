@@ -54,6 +54,20 @@ cdef extern from *:
     #define REMUS_SLABS 1
     #endif
     #endif
+    #ifdef __GLIBC__
+    #if __GLIBC_PREREQ(2, 33)
+    #define REMUS_MALLINFO2
+    #endif
+    #endif
+    #ifdef REMUS_MALLINFO2
+    static void remus_libc_memory(size_t *used, size_t *idle) {
+        struct mallinfo2 info = mallinfo2();
+        *used = info.uordblks + info.hblkhd;
+        *idle = info.fordblks;
+    }
+    #else
+    static void remus_libc_memory(size_t *used, size_t *idle) { *used = *idle = 0; }
+    #endif
     static void remus_out_of_memory(size_t size) {
         fprintf(stderr, "Out Of Memory allocating %zu bytes!\\n", size);
         fflush(stderr);
@@ -66,6 +80,7 @@ cdef extern from *:
     """
     const int REMUS_SLABS
     int remus_malloc_trim() nogil
+    void remus_libc_memory(size_t* used, size_t* idle) nogil
     void remus_out_of_memory(size_t size) nogil
     void* remus_mmap(size_t size) nogil
     int munmap(void* address, size_t length) nogil
@@ -617,6 +632,14 @@ def info() -> dict:
         "retired": retired,
         "peak": peak,
     }
+
+
+def libc() -> dict[str, int]:
+    """What the C library's malloc has handed out to everybody (large values, clients' buffers, Lua, the interpreter), and
+    what it keeps for later, bytes; zeros where it does not tell. Complexity: O(its free blocks)."""
+    cdef size_t in_use = 0, idle = 0
+    remus_libc_memory(&in_use, &idle)
+    return {"libc_used": in_use, "libc_idle": idle}
 
 
 def classes() -> list[tuple[int, int, int, int]]:

@@ -117,6 +117,31 @@ def test_small_messages_to_a_client_that_does_not_read_cost_what_they_are_counte
             data += deaf.socket.recv(1 << 20)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_replies_that_wait_are_what_malloc_gave_for_them(new_server, threads):
+    """Short ones, that fill their chunks; of replies of some thousand bytes up to half a chunk stays empty."""
+
+    def handed_out() -> int:
+        lines = dict(line.split(":") for line in c("MEMORY", "MALLOC-STATS").decode().split("\n") if line.count(":") == 1)
+        return int(lines["libc_used"])
+
+    server = new_server(io_threads=threads, client_output_buffer_limit=["normal 0 0 0"])
+    with server.connect() as c:
+        c.ok("SET", "value", "v" * 300)
+        deaf = [server.connect() for _ in range(30)]
+        for one in deaf:
+            one.ok("PING")
+        before, given = settled(c), handed_out()
+        for one in deaf:
+            one.socket.sendall(encode("GET", "value") * 30000)
+        waiting = settled(c)
+        counted, given = waiting["mem_clients_normal"] - before["mem_clients_normal"], handed_out() - given
+        assert counted > 20_000_000
+        assert abs(counted - given) < 0.05 * given + (5 << 20), "pools keep a few megabytes at hand"
+        for one in deaf:
+            one.close()
+
+
 def test_scripts_and_functions_are_counted(new_server):
     with (server := new_server()).connect() as c:
         before, rss = figures(c), resident(server.pid)

@@ -3,9 +3,7 @@
 import pytest
 
 from perf.micro import resp
-
-pytest.importorskip("pyperf")
-from perf.micro.__main__ import ALL, LARGE, chosen
+from perf.micro.benchmarks import ALL, LARGE, chosen
 
 QUICK = [micro for micro in ALL if f"{LARGE:,}" not in micro.name]
 

@@ -353,6 +353,7 @@ cdef class Loop:
                 self.fast_commands += 1
                 if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
                     self.note_slow(client, b, r, ns)
+                    before = ticks()           # the next command did not spend that
                 if <PyObject*>client.command != <PyObject*>(<Record>said).command:
                     client.command = (<Record>said).command
                 payload = &_payloads[(<Record>said).kind]
@@ -361,6 +362,7 @@ cdef class Loop:
                 _sampling.left -= 1
                 if _sampling.left == 0:
                     self.sampling.note(client, b, r, ns, r.bytes_length + client.out.bytes - written)
+                    before = ticks()
                 written = client.out.bytes
                 continue
             self.run_slow(client, b, r)
@@ -370,6 +372,7 @@ cdef class Loop:
             _sampling.left -= 1
             if _sampling.left == 0:
                 self.sampling.note(client, b, r, ns, r.bytes_length + grown(client, written))
+                before = ticks()
             written = note_payload(client, r, written)
         if not client.queued and client.out.bytes:
             client.queued = True

@@ -206,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     advice = advise(points, PROCESSORS, given.host in LOCAL)
     print("\n" + tables.text(rows(points)) + "\n\n" + answer(advice))
     if given.page:
-        Path(given.page).write_text(tune_page.page(title(given), points, rows(points), advice))
+        Path(given.page).write_text(tune_page.page(title(given), points, rows(points), advice, PROCESSORS))
         print(f"\nthe same as pictures: {given.page}")
     return 0
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from math import exp, log
 from statistics import median
 
-from perf.tune_point import ALL_FULL, CROWDED, LIMITS, Point, limit
+from perf.tune_point import CROWDED, LIMITS, Point, limit
 
 NOTICEABLE = 0.05  # a gain below this share is not worth a thread
 
@@ -203,7 +203,7 @@ def warnings(points: Sequence[Point], processors: int, local: bool) -> list[str]
     generator = sum(limit(point) == "load generator" for point in points)
     if 2 * generator > len(points):
         lines.append("The load generator was the limit in most workloads: give it more threads, or another machine.")
-    if local and any(point.used >= ALL_FULL for point in points):
+    if local and any(limit(point) == "processors" for point in points):
         lines.append(
             f"Server and load generator shared {processors} processors, and used them up: threads that would help a "
             "server with processors of its own took them from the generator here."

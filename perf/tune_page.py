@@ -9,7 +9,7 @@ from html import escape
 from typing import Any
 
 from perf.tables import Rows, number
-from perf.tune_advice import Advice
+from perf.tune_advice import Advice, is_crowded, quiet
 from perf.tune_point import LIMITS, Point, limit
 
 COLORS = ("#334155", "#0284c7", "#ea580c", "#7c3aed", "#16a34a", "#be123c", "#a16207", "#0f766e")
@@ -37,9 +37,9 @@ td:last-child, th:last-child { text-align: left; }
 """
 
 
-def page(title: str, points: Sequence[Point], rows: Rows, advice: Advice) -> str:
-    """The whole page."""
-    parts = [answer(advice), *pictures(points), "<h2>All figures</h2>", table(points, rows, advice)]
+def page(title: str, points: Sequence[Point], rows: Rows, advice: Advice, processors: int) -> str:
+    """The whole page; `processors` of the server's machine."""
+    parts = [answer(advice), *pictures(points, processors), "<h2>All figures</h2>", table(points, rows, advice)]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>io-threads</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -73,7 +73,7 @@ def table(points: Sequence[Point], rows: Rows, advice: Advice) -> str:
 
 
 # ---- pictures
-def pictures(points: Sequence[Point]) -> list[str]:
+def pictures(points: Sequence[Point], processors: int) -> list[str]:
     """Headings, a sentence of how to read each, and the drawings."""
     try:
         import matplotlib
@@ -82,7 +82,7 @@ def pictures(points: Sequence[Point]) -> list[str]:
     matplotlib.use("svg")
     with matplotlib.rc_context({"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 11}):
         drawn = [
-            ("Requests per second", "Higher is better. One panel for each pipeline depth.", rates(points, "rate")),
+            rate_picture(points, processors),
             ("p99 latency, ms", "Lower is better; the axis is logarithmic.", rates(points, "p99")),
         ]
         if any(point.main_cpu for point in points):
@@ -96,6 +96,14 @@ def pictures(points: Sequence[Point]) -> list[str]:
                  "back: " + "; ".join(f"{who} {why}" for who, why in LIMITS.items()) + ".", shares(points))
             )  # fmt: skip
     return [f'<h2>{name}</h2><p class="note">{escape(note)}</p><figure>{svg}</figure>' for name, note, svg in drawn]
+
+
+def rate_picture(points: Sequence[Point], processors: int) -> tuple[str, str, str]:
+    """Heading, note and drawing of the rates that the answer is based on."""
+    if is_crowded(points):
+        note = "Reckoned from processor times, as others kept the machine busy; the table has the measured rates, too."
+        return "Requests per second that a quiet machine would allow", note, rates(quiet(points, processors), "rate")
+    return "Requests per second", "Higher is better. One panel for each pipeline depth.", rates(points, "rate")
 
 
 def panels(points: Sequence[Point], height: float) -> tuple[Any, dict[int, Any]]:

@@ -106,7 +106,7 @@ def swept():
 
 
 def page_of(points):
-    return tune_page.page("a <title>", points, tune.rows(points), tune_advice.advise(points, 2, local=True))
+    return tune_page.page("a <title>", points, tune.rows(points), tune_advice.advise(points, 2, local=True), 2)
 
 
 def test_the_page_has_pictures_and_loads_nothing(swept):
@@ -116,6 +116,13 @@ def test_the_page_has_pictures_and_loads_nothing(swept):
     assert "a &lt;title&gt;" in text
     assert not re.search(r'(src|href)="(https?:)?//', text)
     assert "<script" not in text
+
+
+def test_on_a_crowded_machine_the_page_shows_reckoned_rates(swept):
+    pytest.importorskip("matplotlib")
+    crowded = [replace(point, others=0.5) for point in swept]
+    assert "quiet machine would allow" in page_of(crowded)
+    assert "quiet machine would allow" not in page_of(swept)
 
 
 def test_without_matplotlib_the_page_has_the_table(swept, monkeypatch):

@@ -205,7 +205,9 @@ def _require(call: Call, key: bytes) -> None:
 
 @subcommand("OBJECT", 1, 1, "<key>", "Show how a value is kept.")
 def object_(call: Call, key: bytes) -> str:
-    """Encoding, size when saved, and age, in Redis's words."""
+    """Encoding, size when saved, and age, in Redis's words; of a key past its time only that it is there yet."""
+    if call.db.is_expired(key):
+        return "Value at:0 refcount:1 encoding:expired serializedlength:0 lru:0 lru_seconds_idle:0"
     _require(call, key)
     encoding = call.db.encoding(key) or call.db.view(key).encoding_name()
     idle = call.db.idle_seconds(key) or 0

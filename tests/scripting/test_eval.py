@@ -239,3 +239,14 @@ def test_a_script_that_declares_no_writes_does_not_wait_for_writers(raw, another
     finally:
         raw.ok("CLIENT", "UNPAUSE")
     assert [c.read() for c in waiting] == [1, 1, "OK"]
+
+
+def test_a_script_deletes_an_expired_key(raw):
+    raw.ok("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    try:
+        raw.ok("SET", "key", "value", "PX", 1)
+        wait_until(lambda: b"encoding:expired" in raw.ok("DEBUG", "OBJECT", "key").encode(), "its time is over")
+        assert raw.ok("EVAL", "return redis.call('EXISTS', 'key')", 1, "key") == 0
+        assert isinstance(raw("DEBUG", "OBJECT", "key"), RespError)
+    finally:
+        raw.ok("DEBUG", "SET-ACTIVE-EXPIRE", 1)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.resp import Connection
-from tests.support.server import Server, wait_until
+from tests.support.server import Process, Server, wait_until
 
 ALIKE = [b"element:%06d" % n for n in range(3000)]
 SCATTERED = [b"%x" % (n * 0x9E3779B97F4A7C15 % 2**60) for n in range(3000)]
@@ -13,13 +13,13 @@ LISTS = {"alike": ALIKE, "scattered": SCATTERED}
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
     with Server(tmp_path_factory.mktemp("lists"), enable_debug_command=True, aof_use_rdb_preamble=False) as process:
         yield process
 
 
 @pytest.fixture
-def conn(process: Server) -> Iterator[Connection]:
+def conn(process: Process) -> Iterator[Connection]:
     with Connection(process.port) as connection:
         connection.ok("FLUSHALL")
         connection.ok("CONFIG", "SET", "appendonly", "no", "rdbcompression", "yes")
@@ -71,7 +71,7 @@ def test_a_payload_is_the_one_of_a_list_that_is_not_packed(conn: Connection, com
         assert (values[0] in packed) or compression == "yes"
 
 
-def test_files_and_children(process: Server, conn: Connection) -> None:
+def test_files_and_children(process: Process, conn: Connection) -> None:
     small = usage(conn)
     conn.ok("BGSAVE")
     wait_until(lambda: process.info("persistence")["rdb_bgsave_in_progress"] == "0", "the snapshot")

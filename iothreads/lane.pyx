@@ -1,11 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What a lane does with its connections. Everything here runs without the GIL and knows no Python object."""
 from libc.stdlib cimport abort, calloc, free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memmove, memset
 
 from iothreads.connection cimport (IO_AGAIN, IO_BATCH, IO_BLOCKED, IO_CLOSED, QueryMeter, Traffic, connection_free,
                                    connection_new, connection_read, connection_write)
-from iothreads.message cimport BUFFER_BYTES, PARSE_OK, Arg, batch_free, batch_pool, batch_pool_clear
+from iothreads.message cimport BUFFER_BYTES, CHUNK_BYTES, PARSE_OK, Arg, batch_free, batch_pool, batch_pool_clear
 from iothreads.poller cimport (HANGUP, READABLE, WATCH_CONNECTION, WATCH_WAKER, WRITABLE, poller_add, poller_close, poller_mute,
                                poller_open, poller_reading, poller_remove, poller_writing)
 from iothreads.resp_reader cimport compact, reader_reset
@@ -267,10 +267,10 @@ cdef void lane_close(Lane* lane, uint64_t id, bint after_flush) noexcept nogil:
 # ---- writing
 
 cdef bint swallowed(Chunk* tail, Chunk* more) noexcept nogil:
-    """Fills up the last chunk that waits from the next one, so that many small replies do not cost a chunk each. Whether
-    that took all of it."""
+    """Fills up the last chunk that waits from the next one, so that what waits takes the memory of its bytes. Whether that
+    took all of it."""
     cdef size_t n
-    if tail == NULL or tail.capacity == 0 or more.capacity == 0:
+    if tail.capacity == 0 or more.capacity == 0 or more.capacity > CHUNK_BYTES:
         return False
     n = tail.capacity - tail.used
     if n > more.used:
@@ -278,11 +278,25 @@ cdef bint swallowed(Chunk* tail, Chunk* more) noexcept nogil:
     memcpy(tail.bytes + tail.used, more.bytes, n)
     tail.used += n
     more.used -= n
-    if more.used == 0:
-        return True
-    more.bytes += n
-    more.capacity -= n
-    return False
+    memmove(more.bytes, more.bytes + n, more.used)
+    return more.used == 0
+
+
+cdef void append_packed(Connection* c, Chunk* chunk) noexcept nogil:
+    """Appends chunks to those that wait already, without gaps; empty ones are ready to go home."""
+    cdef Chunk* following
+    while chunk != NULL:
+        following = chunk.next
+        chunk.next = NULL
+        if not swallowed(c.tail, chunk):
+            c.tail.next = chunk
+            c.tail = chunk
+        elif c.done_tail == NULL:
+            c.done_head = c.done_tail = chunk
+        else:
+            c.done_tail.next = chunk
+            c.done_tail = chunk
+        chunk = following
 
 
 cdef void lane_output(Lane* lane, uint64_t id, Chunk* head, Chunk* tail, size_t bytes) noexcept nogil:
@@ -299,9 +313,9 @@ cdef void lane_output(Lane* lane, uint64_t id, Chunk* head, Chunk* tail, size_t 
         m.bytes = bytes
         lane_post(lane, &m)
         return
-    if c.blocked and head == tail and swallowed(c.tail, head):
-        lane_home(lane, c)             # what was written before it, if any
-        post(lane, TO_MAIN_HOME, c, head, 0, 0)
+    if c.blocked and c.tail != NULL:
+        append_packed(c, head)
+        lane_home(lane, c)
         return
     if c.tail == NULL:
         c.head = head
@@ -315,6 +329,7 @@ cdef void lane_output(Lane* lane, uint64_t id, Chunk* head, Chunk* tail, size_t 
 
 cdef void lane_write(Lane* lane, Connection* c) noexcept nogil:
     """Writes what the socket takes. May end the connection."""
+    cdef Chunk* more
     cdef Traffic traffic
     cdef int result
     traffic.calls = traffic.bytes = 0
@@ -325,6 +340,10 @@ cdef void lane_write(Lane* lane, Connection* c) noexcept nogil:
     if result == IO_BLOCKED:
         if not c.blocked:
             c.blocked = True
+            more = c.head.next         # it may wait for long now
+            c.tail = c.head
+            c.head.next = NULL
+            append_packed(c, more)
             poller_writing(&lane.poller, c.fd, c.id, True)
         return
     if c.blocked:

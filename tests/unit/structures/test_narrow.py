@@ -18,9 +18,7 @@ def test_it_reads_back(data: bytes) -> None:
         assert pack(data, len(packed) - 1) is None
 
 
-@pytest.mark.parametrize(
-    ("kinds", "bits"), [(2, 4), (10, 4), (15, 4), (16, 4.6), (31, 5), (40, 6), (63, 6), (70, 6.9)]
-)
+@pytest.mark.parametrize(("kinds", "bits"), [(2, 4), (10, 4), (15, 4), (16, 4.6), (31, 5), (40, 6), (63, 6), (70, 6.9)])
 def test_few_kinds_need_few_bits(kinds: int, bits: float) -> None:
     chance = random.Random(kinds)
     for size in (8000, 8001, 8007):

@@ -57,6 +57,7 @@ cdef class Loop:
     cdef int rest_of_group(self) except -1
     cdef void warm_buckets(self, Client client) noexcept
     cdef void warm_entries(self, Client client) noexcept
+    cdef void warm_chains(self, Client client) noexcept
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1
     cdef int note_slow(self, Client client, Batch* b, Request* r, uint64_t ns) except -1
     cdef int hold(self, Client client) except -1

@@ -23,7 +23,8 @@ from server.dispatch.timers cimport Timers
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
 from server.structures.memory cimport mem_used
-from server.structures.table cimport Table, table_hash, table_prefetch_bucket, table_prefetch_entry
+from server.structures.table cimport (Table, table_hash, table_prefetch_bucket, table_prefetch_chain,
+                                      table_prefetch_entry)
 
 import traceback
 
@@ -278,6 +279,8 @@ cdef class Loop:
             self.warm_buckets(<Client>group[i])
         for i in range(count):
             self.warm_entries(<Client>group[i])
+        for i in range(count):
+            self.warm_chains(<Client>group[i])
         if self.on_group is not None:
             self.on_group([<Client>group[i] for i in range(count)])
         self.group, self.group_count, self.group_at = group, count, 0
@@ -319,6 +322,16 @@ cdef class Loop:
         while r < end:
             if r.hash:
                 table_prefetch_entry(table, r.hash)
+            r += 1
+
+    cdef void warm_chains(self, Client client) noexcept:
+        """Prefetch what follows the first entries, which are there by now: every third key stands behind another."""
+        cdef Request* r = client.batch.commands
+        cdef Request* end = r + client.batch.command_count
+        cdef const Table* table = client.db.table
+        while r < end:
+            if r.hash:
+                table_prefetch_chain(table, r.hash)
             r += 1
 
     cdef int run_batch(self, Client client) except -1:

@@ -176,6 +176,12 @@ cdef inline void table_prefetch_entry(const Table* t, uint64_t hash) noexcept no
         if e != NULL:
             remus_prefetch(e)
 
+cdef inline void table_prefetch_chain(const Table* t, uint64_t hash) noexcept nogil:   # second entry, the first being there
+    cdef const Entry* e = t.buckets[0][hash & t.mask[0]]
+    if e != NULL and e.next != NULL:
+        remus_prefetch(e.next)
+        remus_prefetch(<const char*>e.next + 40)
+
 # --- life
 cdef Table* table_new() noexcept nogil
 cdef void table_free(Table* t, value_free_t free_value) noexcept         # everything at once

@@ -12,7 +12,7 @@ from tests.support.resp import encode as reference_encode
 
 def test_defaults_are_everything():
     given = compare.options([])
-    assert given.parts == ["load", "memory", "start", "idle"]
+    assert given.parts == ["load", "latency", "memory", "start", "disk", "idle"]
     assert given.pipeline == [1, 16, 50]
     assert "mset" in given.tests and "string" in given.kinds
 

@@ -91,7 +91,7 @@ def test_blocks_keep_their_bytes_and_never_overlap(steps):
 def test_memory_goes_back_when_everything_is_freed(probe):
     memory.purge()
     before = memory.info()
-    handles = [probe.alloc(size) for size in (24, 40, 640) for _ in range(12_000)]
+    handles = [probe.alloc(size) for size in (24, 40, 640) for _ in range(20_000)]
     assert memory.info()["resident"] - before["resident"] >= 8 * MiB
     for handle in handles:
         probe.free(handle)

@@ -28,7 +28,7 @@ when_watched: Callable[[bool], object] = bool      # told when the first key is 
 class Transaction:
     """What one client has queued since MULTI. Complexity: O(1) per command."""
 
-    __slots__ = ("_client", "commands", "every_flag", "flags", "memory")
+    __slots__ = ("_client", "commands", "every_flag", "flags", "memory", "spreads")
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -36,14 +36,16 @@ class Transaction:
         self.flags = CommandFlag(0)                 # flags that any of them has
         self.every_flag = ~CommandFlag(0)           # flags that all of them have
         self.memory = 0                             # bytes: multi-mem of CLIENT LIST
+        self.spreads = False                        # whether EXEC waits while writes are paused
 
-    def queue(self, command: Command, argv: list[bytes]) -> None:
-        """One more command; not kept when EXEC is going to refuse anyway."""
+    def queue(self, command: Command, argv: list[bytes], spreads: bool = True) -> None:
+        """One more command, and whether it may change something; not kept when EXEC is going to refuse anyway."""
         if self._client.has(DIRTY_CAS | DIRTY_EXEC):
             return
         self.commands.append((command, argv))
         self.flags |= command.flags
         self.every_flag &= command.flags
+        self.spreads |= spreads
         self.memory += sum(map(len, argv)) + WORD_OVERHEAD * len(argv)
 
     def spoil(self) -> None:

@@ -20,6 +20,11 @@ when_paused: Callable[[bool], object] = bool       # told when a pause begins, a
 only_read: list[Callable[[Any], bool]] = []       # says whether a call only reads though its command might write
 
 
+def spreads(call: Any) -> bool:
+    """Whether a call may change something, here or elsewhere."""
+    return bool(call.command.has(WRITE | MAY_REPLICATE)) and not any(ask(call) for ask in only_read)
+
+
 class Pause:
     """The pauses in force. `server.paused` is this object while there is one, else None."""
 
@@ -67,11 +72,8 @@ class Pause:
     def _concerns(self, call: Any) -> bool:
         if self.strength == ALL:
             return True
-        spreads = WRITE | MAY_REPLICATE
-        if call.command.has(spreads):
-            return not any(ask(call) for ask in only_read)
         transaction = call.client.transaction
-        return call.command.name == "exec" and transaction is not None and bool(transaction.flags & spreads)
+        return spreads(call) or (call.command.name == "exec" and transaction is not None and transaction.spreads)
 
     def _resume(self) -> None:
         for client in list(self._postponed):

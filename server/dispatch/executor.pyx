@@ -15,6 +15,7 @@ from server.observe.crash_handler cimport CrashContext, crash_context
 from server.registry.clock cimport clock_refresh, clock_state, ticks
 
 from server.clients.cross_protocol import CrossProtocol, is_http
+from server.clients.pause import spreads
 from server.dispatch.gates import Postponed
 from server.registry.command import COMMANDS, MAY_REPLICATE, SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE
 from server.registry.command import find as find_command
@@ -83,7 +84,7 @@ cdef class Executor:
             for check in command.gates:
                 check(call)
             if client.state & CLIENT_MULTI and command.name not in _IN_MULTI:
-                client.transaction.queue(command, argv)
+                client.transaction.queue(command, argv, spreads(call))
                 self._write_or_skip(client, _QUEUED)
                 return 0
         except _Postponed:

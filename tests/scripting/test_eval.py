@@ -241,6 +241,20 @@ def test_a_script_that_declares_no_writes_does_not_wait_for_writers(raw, another
     assert [c.read() for c in waiting] == [1, 1, "OK"]
 
 
+def test_a_transaction_of_scripts_that_declare_no_writes_does_not_wait_for_writers(raw, another):
+    waiting = another()
+    waiting.pipeline([("MULTI",), ("EVAL", "#!lua\nreturn 3", 0)])
+    raw.ok("CLIENT", "PAUSE", 60000, "WRITE")
+    try:
+        raw.pipeline([("MULTI",), ("EVAL", "#!lua flags=no-writes\nreturn 1", 0), ("GET", "k")])
+        assert raw.ok("EXEC") == [1, None]
+        waiting.send("EXEC")
+        wait_until(lambda: b"blocked_clients:1" in raw.ok("INFO", "clients"), "it waits")
+    finally:
+        raw.ok("CLIENT", "UNPAUSE")
+    assert waiting.read() == [3]
+
+
 def test_a_script_deletes_an_expired_key(raw):
     raw.ok("DEBUG", "SET-ACTIVE-EXPIRE", 0)
     try:

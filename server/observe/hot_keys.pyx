@@ -116,7 +116,7 @@ cdef class HotKeys:
         while self.table[slot] >= 0:
             c = &self.counters[self.table[slot]]
             if (c.hash == hash and c.length == length and c.db == db
-                    and memcmp(c.key, key, min(length, <size_t>KEY_KEPT)) == 0):
+                    and (length == 0 or memcmp(c.key, key, min(length, <size_t>KEY_KEPT)) == 0)):
                 return self.table[slot]
             slot = (slot + 1) & self.mask
         return NONE

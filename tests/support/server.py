@@ -33,11 +33,13 @@ START_SECONDS = 20.0  # generous: a loaded machine is no failure
 TERM_SECONDS = 20.0
 
 
-def free_port() -> int:
+def free_port(below: int = 1 << 16) -> int:
     """A TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            if (port := probe.getsockname()[1]) < below:
+                return port
 
 
 def wait_until(condition: Callable[[], Any], what: str = "the condition", seconds: float = 10.0) -> Any:
@@ -92,7 +94,9 @@ class Process:
         self.host = "127.0.0.1"
         self.config_text = config
         self.directives = {**self.defaults, **{name.replace("_", "-"): value for name, value in directives.items()}}
-        self.port = int(self.directives.pop("port", 0)) or free_port()
+        # The cluster bus listens 10,000 above the port.
+        below = 55_000 if self.directives.get("cluster-enabled") else 1 << 16
+        self.port = int(self.directives.pop("port", 0)) or free_port(below)
         self.arguments = list(arguments)
         self.env = env or {}
         self.child: subprocess.Popen[bytes] | None = None

@@ -13,7 +13,7 @@ from server.clients.client cimport Client
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport fast_t
 from server.keyspace.database cimport Keyspace
-from server.structures.table cimport ENTRY_EXPIRE, Entry, Table, entry_expire, table_hash
+from server.structures.table cimport ENTRY_EXPIRE, Entry, Table, entry_expire, entry_type, table_find, table_hash
 
 cdef enum:
     FAST_KEYS = 64                     # keys of one command that a fast path takes
@@ -72,3 +72,24 @@ cdef inline uint64_t fast_hash_of(Batch* b, Request* r) noexcept:
     if r.hash == 0:
         r.hash = table_hash(arg_at(b, r, 1), arg_length(b, r, 1))
     return r.hash
+
+cdef inline Entry* fast_find(Client c, Batch* b, Request* r) noexcept:
+    """The first key's entry, NULL without one."""
+    return table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
+
+cdef inline bint fast_plain(Entry* e, int type, Keyspace shared) noexcept:
+    """Whether the value is of this type and has not expired."""
+    return entry_type(e) == type and not fast_expired(e, shared)
+
+cdef inline bint fast_look(Client c, Batch* b, Request* r, int type, Entry** e) noexcept:
+    """Find the first key to read it: counted and touched; *e is NULL without one. 0: not for the fast path."""
+    cdef Keyspace shared = c.db.keyspace
+    e[0] = fast_find(c, b, r)
+    if e[0] == NULL:
+        shared.misses += 1
+        return True
+    if not fast_plain(e[0], type, shared):
+        return False
+    fast_touch(e[0], shared)
+    shared.hits += 1
+    return True

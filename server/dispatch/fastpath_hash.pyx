@@ -11,24 +11,16 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport (FastWord, attach_fast_path, fast_expired, fast_hash_of, fast_number, fast_touch,
-                                       fast_warm_members, fast_written, fast_written_otherwise)
+from server.dispatch.fastpath cimport (
+    FastWord, attach_fast_path, fast_find, fast_look, fast_number, fast_plain, fast_touch, fast_warm_members,
+    fast_written, fast_written_otherwise)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
-from server.structures.table cimport (TYPE_HASH, Entry, entry_encoding, entry_set_type, entry_type, table_delete,
-                                      table_find, table_insert_word)
+from server.structures.table cimport TYPE_HASH, Entry, entry_encoding, entry_set_type, table_delete, table_insert_word
 from server.types.hash cimport (HASH_FIELDS, HASH_LISTPACK, HASH_TABLE, HASH_VALUES, HashValue, hash_delete, hash_get,
                                 hash_grow, hash_length, hash_new_word, hash_set, hash_table, hash_value_length,
                                 hash_write, hash_write_value)
 from server.types.value cimport release_value
-
-
-cdef inline Entry* _find(Client c, Batch* b, Request* r) noexcept:
-    return table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
-
-
-cdef inline bint _plain(Entry* e, Keyspace shared) noexcept:
-    return entry_type(e) == TYPE_HASH and not fast_expired(e, shared)
 
 
 cdef inline Entry* _create(Client c, Batch* b, Request* r) noexcept:
@@ -52,10 +44,10 @@ cdef int _set(Client c, Batch* b, Request* r) except -1:
     cdef size_t bytes = 0
     if r.arg_count & 1:
         return -2
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         e = _create(c, b, r)
-    elif _plain(e, c.db.keyspace):
+    elif fast_plain(e, TYPE_HASH, c.db.keyspace):
         fast_touch(e, c.db.keyspace)
         _warm(b, r, e)
     else:
@@ -93,9 +85,9 @@ cdef int _hincrby(Client c, Batch* b, Request* r) except -1:
     cdef char digits[24]
     if not parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &by):
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e != NULL:
-        if not _plain(e, c.db.keyspace):
+        if not fast_plain(e, TYPE_HASH, c.db.keyspace):
             return 0
         _warm(b, r, e)
         if hash_get(e, arg_at(b, r, 2), arg_length(b, r, 2), &old):
@@ -117,11 +109,11 @@ cdef int _hincrby(Client c, Batch* b, Request* r) except -1:
 
 
 cdef int _hsetnx(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = _find(c, b, r)
+    cdef Entry* e = fast_find(c, b, r)
     cdef HashValue old
     if e == NULL:
         e = _create(c, b, r)
-    elif not _plain(e, c.db.keyspace):
+    elif not fast_plain(e, TYPE_HASH, c.db.keyspace):
         return 0
     else:
         fast_touch(e, c.db.keyspace)
@@ -148,9 +140,9 @@ cdef int _hincrbyfloat(Client c, Batch* b, Request* r) except -1:
     cdef size_t length
     if not fast_number(arg_at(b, r, 3), arg_length(b, r, 3), &by) or isinf(by):
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e != NULL:
-        if not _plain(e, c.db.keyspace):
+        if not fast_plain(e, TYPE_HASH, c.db.keyspace):
             return 0
         _warm(b, r, e)
         if hash_get(e, arg_at(b, r, 2), arg_length(b, r, 2), &old):
@@ -177,13 +169,13 @@ cdef int _hincrbyfloat(Client c, Batch* b, Request* r) except -1:
 
 
 cdef int _hdel(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = _find(c, b, r)
+    cdef Entry* e = fast_find(c, b, r)
     cdef uint32_t i
     cdef int deleted = 0
     if e == NULL:
         write_integer(&c.out, 0)
         return 1
-    if not _plain(e, c.db.keyspace):
+    if not fast_plain(e, TYPE_HASH, c.db.keyspace):
         return 0
     fast_touch(e, c.db.keyspace)
     _warm(b, r, e)
@@ -198,20 +190,6 @@ cdef int _hdel(Client c, Batch* b, Request* r) except -1:
 
 
 # ---- reads
-cdef int _look(Client c, Batch* b, Request* r, Entry** e) noexcept:
-    """Find the hash and count the read: 1, with NULL for no key; 0: not for the fast path."""
-    cdef Keyspace shared = c.db.keyspace
-    e[0] = _find(c, b, r)
-    if e[0] == NULL:
-        shared.misses += 1
-        return 1
-    if not _plain(e[0], shared):
-        return 0
-    fast_touch(e[0], shared)
-    shared.hits += 1
-    return 1
-
-
 cdef inline void _reply_value(Client c, Batch* b, Request* r, Entry* e, uint32_t i) noexcept:
     cdef HashValue value
     if e != NULL and hash_get(e, arg_at(b, r, i), arg_length(b, r, i), &value):
@@ -222,7 +200,7 @@ cdef inline void _reply_value(Client c, Batch* b, Request* r, Entry* e, uint32_t
 
 cdef int _hget(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_HASH, &e):
         return 0
     if e != NULL:
         _warm(b, r, e)
@@ -233,7 +211,7 @@ cdef int _hget(Client c, Batch* b, Request* r) except -1:
 cdef int _hmget(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     cdef uint32_t i
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_HASH, &e):
         return 0
     write_header(&c.out, c'*', r.arg_count - 2)
     for i in range(2, r.arg_count):
@@ -243,7 +221,7 @@ cdef int _hmget(Client c, Batch* b, Request* r) except -1:
 
 cdef int _reply_all(Client c, Batch* b, Request* r, int what) except -1:
     cdef Entry* e
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_HASH, &e):
         return 0
     if e != NULL:
         hash_write(e, &c.out, c.resp, what)
@@ -266,7 +244,7 @@ cdef int _hvals(Client c, Batch* b, Request* r) except -1:
 
 cdef int _hlen(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_HASH, &e):
         return 0
     write_integer(&c.out, hash_length(e) if e != NULL else 0)
     return 1
@@ -275,7 +253,7 @@ cdef int _hlen(Client c, Batch* b, Request* r) except -1:
 cdef int _hexists(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     cdef HashValue value
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_HASH, &e):
         return 0
     write_integer(&c.out, e != NULL and hash_get(e, arg_at(b, r, 2), arg_length(b, r, 2), &value))
     return 1
@@ -284,7 +262,7 @@ cdef int _hexists(Client c, Batch* b, Request* r) except -1:
 cdef int _hstrlen(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     cdef HashValue value
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_HASH, &e):
         return 0
     if e != NULL and hash_get(e, arg_at(b, r, 2), arg_length(b, r, 2), &value):
         write_integer(&c.out, hash_value_length(&value))

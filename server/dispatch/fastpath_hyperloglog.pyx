@@ -10,18 +10,14 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_integer
 from server.clients.client cimport CLIENT_SCRIPT, Client
-from server.dispatch.fastpath cimport attach_fast_path, fast_expired, fast_hash_of, fast_touch, fast_written
+from server.dispatch.fastpath cimport attach_fast_path, fast_expired, fast_find, fast_touch, fast_written
 from server.keyspace.database cimport Keyspace, entry_string_view
 from server.structures.hyperloglog cimport HLL_CHANGED, HLL_DENSE_SIZE, hll_add, hll_cached, hll_is_valid
-from server.structures.table cimport (ENTRY_WORD, STR_BLOB, TYPE_STRING, Blob, Entry, entry_encoding, entry_type,
-                                      entry_word_ref, table_find)
+from server.structures.table cimport (
+    ENTRY_WORD, STR_BLOB, TYPE_STRING, Blob, Entry, entry_encoding, entry_type, entry_word_ref)
 
 cdef enum:
     DENSE_AT = 4                       # the encoding byte, 0 in a dense value
-
-
-cdef inline Entry* _find(Client c, Batch* b, Request* r) noexcept:
-    return table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
 
 
 cdef Blob* _dense(Client c, Entry* e) noexcept:
@@ -38,7 +34,7 @@ cdef Blob* _dense(Client c, Entry* e) noexcept:
 
 
 cdef int _pfadd(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = _find(c, b, r)
+    cdef Entry* e = fast_find(c, b, r)
     cdef Blob* blob = _dense(c, e)
     cdef size_t length = HLL_DENSE_SIZE
     cdef int64_t changes = 0
@@ -63,7 +59,7 @@ cdef int _pfcount(Client c, Batch* b, Request* r) except -1:
     cdef uint64_t cardinality
     if r.arg_count != 2 or c.state & CLIENT_SCRIPT:
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         shared.misses += 1
         write_integer(&c.out, 0)

@@ -14,13 +14,14 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_null_array, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport (FAST_KEYS, FastWord, attach_fast_path, fast_expired, fast_hash_keys, fast_hash_of,
-                                       fast_is_word, fast_touch, fast_written, fast_written_otherwise)
+from server.dispatch.fastpath cimport (
+    FAST_KEYS, FastWord, attach_fast_path, fast_find, fast_hash_keys, fast_is_word, fast_plain, fast_touch,
+    fast_written, fast_written_otherwise)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.listpack cimport LpValue
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
-from server.structures.table cimport (TYPE_LIST, Entry, entry_set_type, entry_type, table_delete, table_find,
-                                      table_hash, table_insert_word)
+from server.structures.table cimport (
+    TYPE_LIST, Entry, entry_set_type, table_delete, table_find, table_hash, table_insert_word)
 from server.types.bulk cimport write_element
 from server.types.list cimport (LIST_LISTPACK, List, list_bounds, list_drop, list_grow, list_length, list_new_word, list_peek,
                                 list_push, list_shrink, list_write_range)
@@ -29,14 +30,6 @@ from server.types.value cimport release_value
 cdef enum:
     LONGEST_WAIT = 1000000             # seconds
     MOST_POPPED = 64                   # elements that one command takes
-
-
-cdef inline Entry* _find(Client c, Batch* b, Request* r) noexcept:
-    return table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
-
-
-cdef inline bint _plain(Entry* e, Keyspace shared) noexcept:
-    return entry_type(e) == TYPE_LIST and not fast_expired(e, shared)
 
 
 cdef inline List _view(Client c, Entry* e):
@@ -68,10 +61,10 @@ cdef inline void _removed(Client c, Batch* b, Request* r, Entry* e) noexcept:
 # ---- pushing
 cdef int _push(Client c, Batch* b, Request* r, int end) except -1:
     cdef Keyspace shared = c.db.keyspace
-    cdef Entry* e = _find(c, b, r)
+    cdef Entry* e = fast_find(c, b, r)
     cdef uint32_t i
     cdef size_t bytes = 0
-    if e != NULL and not _plain(e, shared):
+    if e != NULL and not fast_plain(e, TYPE_LIST, shared):
         return 0
     if _awaited(c, b, r, 1):
         return 0
@@ -100,7 +93,7 @@ cdef int _rpush(Client c, Batch* b, Request* r) except -1:
 
 
 cdef int _push_if(Client c, Batch* b, Request* r, int end) except -1:
-    if _find(c, b, r) != NULL:
+    if fast_find(c, b, r) != NULL:
         return _push(c, b, r, end)
     write_integer(&c.out, 0)
     return 1
@@ -122,11 +115,11 @@ cdef int _pop_some(Client c, Batch* b, Request* r, int end) except -1:
     cdef int64_t count, i
     if r.arg_count != 3 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &count) or not 0 < count <= MOST_POPPED:
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         write_null_array(&c.out, c.resp)
         return 1
-    if not _plain(e, c.db.keyspace):
+    if not fast_plain(e, TYPE_LIST, c.db.keyspace):
         return 0
     fast_touch(e, c.db.keyspace)
     if <uint64_t>count > list_length(e):
@@ -147,11 +140,11 @@ cdef int _pop(Client c, Batch* b, Request* r, int end) except -1:
     cdef LpValue value
     if r.arg_count != 2:
         return _pop_some(c, b, r, end)
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         write_null(&c.out, c.resp)
         return 1
-    if not _plain(e, shared):
+    if not fast_plain(e, TYPE_LIST, shared):
         return 0
     list_peek(e, end, &value)
     write_element(&c.out, &value)
@@ -189,7 +182,7 @@ cdef int _pop_first(Client c, Batch* b, Request* r, int end) except -1:
         e = table_find(c.db.table, arg_at(b, r, i), arg_length(b, r, i), hashes[i - 1])
         if e == NULL:
             continue
-        if not _plain(e, c.db.keyspace):
+        if not fast_plain(e, TYPE_LIST, c.db.keyspace):
             return 0
         fast_touch(e, c.db.keyspace)
         list_peek(e, end, &value)
@@ -220,14 +213,14 @@ cdef int _transfer(Client c, Batch* b, Request* r, int origin, int end) except -
     """From argument 1, the source, to argument 2."""
     cdef Keyspace shared = c.db.keyspace
     cdef uint64_t hash = table_hash(arg_at(b, r, 2), arg_length(b, r, 2))
-    cdef Entry* e = _find(c, b, r)
+    cdef Entry* e = fast_find(c, b, r)
     cdef Entry* target
     cdef bytes value
     if e == NULL:
         write_null(&c.out, c.resp)
         return 1
     target = table_find(c.db.table, arg_at(b, r, 2), arg_length(b, r, 2), hash)
-    if not _plain(e, shared) or (target != NULL and not _plain(target, shared)) or _awaited(c, b, r, 2):
+    if not fast_plain(e, TYPE_LIST, shared) or (target != NULL and not fast_plain(target, TYPE_LIST, shared)) or _awaited(c, b, r, 2):
         return 0
     fast_touch(e, shared)
     if target == NULL:
@@ -261,8 +254,8 @@ cdef int _lset(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &at):
         return 0
-    e = _find(c, b, r)
-    if (e == NULL or not _plain(e, c.db.keyspace)
+    e = fast_find(c, b, r)
+    if (e == NULL or not fast_plain(e, TYPE_LIST, c.db.keyspace)
             or not _view(c, e).replace(at, PyBytes_FromStringAndSize(arg_at(b, r, 3), arg_length(b, r, 3)))):
         return 0
     fast_touch(e, c.db.keyspace)
@@ -278,9 +271,9 @@ cdef int _lrem(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &count):
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e != NULL:
-        if not _plain(e, c.db.keyspace):
+        if not fast_plain(e, TYPE_LIST, c.db.keyspace):
             return 0
         fast_touch(e, c.db.keyspace)
         gone = _view(c, e).remove(PyBytes_FromStringAndSize(arg_at(b, r, 3), arg_length(b, r, 3)), count)
@@ -298,9 +291,9 @@ cdef int _ltrim(Client c, Batch* b, Request* r) except -1:
     if (not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &start)
             or not parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &stop)):
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e != NULL:
-        if not _plain(e, c.db.keyspace):
+        if not fast_plain(e, TYPE_LIST, c.db.keyspace):
             return 0
         fast_touch(e, c.db.keyspace)
         length = <int64_t>list_length(e)
@@ -328,10 +321,10 @@ cdef int _lindex(Client c, Batch* b, Request* r) except -1:
     cdef bytes value = None
     if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &at):
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         shared.misses += 1
-    elif not _plain(e, shared):
+    elif not fast_plain(e, TYPE_LIST, shared):
         return 0
     else:
         fast_touch(e, shared)
@@ -346,12 +339,12 @@ cdef int _lindex(Client c, Batch* b, Request* r) except -1:
 
 cdef int _llen(Client c, Batch* b, Request* r) except -1:
     cdef Keyspace shared = c.db.keyspace
-    cdef Entry* e = _find(c, b, r)
+    cdef Entry* e = fast_find(c, b, r)
     if e == NULL:
         shared.misses += 1
         write_integer(&c.out, 0)
         return 1
-    if not _plain(e, shared):
+    if not fast_plain(e, TYPE_LIST, shared):
         return 0
     fast_touch(e, shared)
     shared.hits += 1
@@ -366,12 +359,12 @@ cdef int _lrange(Client c, Batch* b, Request* r) except -1:
     if (not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &start)
             or not parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &stop)):
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         shared.misses += 1
         write_raw(&c.out, "*0\r\n", 4)
         return 1
-    if not _plain(e, shared):
+    if not fast_plain(e, TYPE_LIST, shared):
         return 0
     fast_touch(e, shared)
     shared.hits += 1

@@ -10,24 +10,15 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_header, write_integer, write_null
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport (attach_fast_path, fast_expired, fast_hash_of, fast_touch, fast_warm_members,
-                                       fast_written, fast_written_as)
+from server.dispatch.fastpath cimport (
+    attach_fast_path, fast_find, fast_look, fast_plain, fast_touch, fast_warm_members, fast_written, fast_written_as)
 from server.keyspace.database cimport Keyspace
 from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_integer_text
-from server.structures.table cimport (TYPE_SET, Entry, entry_encoding, entry_set_type, entry_type, table_delete,
-                                      table_find, table_insert_word)
+from server.structures.table cimport TYPE_SET, Entry, entry_encoding, entry_set_type, table_delete, table_insert_word
 from server.types.bulk cimport write_element
 from server.types.set cimport (SET_INTSET, SET_TABLE, set_add, set_begin, set_contains, set_drop, set_grow, set_length,
                                set_random, set_remove, set_table, set_write)
 from server.types.value cimport release_value
-
-
-cdef inline Entry* _find(Client c, Batch* b, Request* r) noexcept:
-    return table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
-
-
-cdef inline bint _plain(Entry* e, Keyspace shared) noexcept:
-    return entry_type(e) == TYPE_SET and not fast_expired(e, shared)
 
 
 cdef inline void _warm(Batch* b, Request* r, Entry* e) noexcept:
@@ -42,7 +33,7 @@ cdef inline void _delete_if_empty(Client c, Batch* b, Request* r, Entry* e) noex
 
 # ---- writes
 cdef int _sadd(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = _find(c, b, r)
+    cdef Entry* e = fast_find(c, b, r)
     cdef uint32_t i
     cdef int added = 0
     if e == NULL:
@@ -50,7 +41,7 @@ cdef int _sadd(Client c, Batch* b, Request* r) except -1:
         e.meta = c.db.keyspace.first_access()
         entry_set_type(e, TYPE_SET, SET_INTSET)
         set_begin(e, arg_at(b, r, 2), arg_length(b, r, 2), r.arg_count - 2)
-    elif _plain(e, c.db.keyspace):
+    elif fast_plain(e, TYPE_SET, c.db.keyspace):
         fast_touch(e, c.db.keyspace)
         _warm(b, r, e)
         set_grow(e, r.arg_count - 2)
@@ -65,13 +56,13 @@ cdef int _sadd(Client c, Batch* b, Request* r) except -1:
 
 
 cdef int _srem(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = _find(c, b, r)
+    cdef Entry* e = fast_find(c, b, r)
     cdef uint32_t i
     cdef int removed = 0
     if e == NULL:
         write_integer(&c.out, 0)
         return 1
-    if not _plain(e, c.db.keyspace):
+    if not fast_plain(e, TYPE_SET, c.db.keyspace):
         return 0
     fast_touch(e, c.db.keyspace)
     _warm(b, r, e)
@@ -91,11 +82,11 @@ cdef int _spop(Client c, Batch* b, Request* r) except -1:
     cdef char digits[LP_INTEGER_TEXT]
     if r.arg_count != 2:
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         write_null(&c.out, c.resp)
         return 1
-    if not _plain(e, c.db.keyspace):
+    if not fast_plain(e, TYPE_SET, c.db.keyspace):
         return 0
     fast_touch(e, c.db.keyspace)
     set_random(e, &member)
@@ -110,23 +101,9 @@ cdef int _spop(Client c, Batch* b, Request* r) except -1:
 
 
 # ---- reads
-cdef int _look(Client c, Batch* b, Request* r, Entry** e) noexcept:
-    """Find the set and count the read: 1, with NULL for no key; 0: not for the fast path."""
-    cdef Keyspace shared = c.db.keyspace
-    e[0] = _find(c, b, r)
-    if e[0] == NULL:
-        shared.misses += 1
-        return 1
-    if not _plain(e[0], shared):
-        return 0
-    fast_touch(e[0], shared)
-    shared.hits += 1
-    return 1
-
-
 cdef int _sismember(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_SET, &e):
         return 0
     if e != NULL:
         _warm(b, r, e)
@@ -137,7 +114,7 @@ cdef int _sismember(Client c, Batch* b, Request* r) except -1:
 cdef int _smismember(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     cdef uint32_t i
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_SET, &e):
         return 0
     write_header(&c.out, c'*', r.arg_count - 2)
     for i in range(2, r.arg_count):
@@ -147,7 +124,7 @@ cdef int _smismember(Client c, Batch* b, Request* r) except -1:
 
 cdef int _scard(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_SET, &e):
         return 0
     write_integer(&c.out, set_length(e) if e != NULL else 0)
     return 1
@@ -156,7 +133,7 @@ cdef int _scard(Client c, Batch* b, Request* r) except -1:
 cdef int _srandmember(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     cdef LpValue member
-    if r.arg_count != 2 or not _look(c, b, r, &e):
+    if r.arg_count != 2 or not fast_look(c, b, r, TYPE_SET, &e):
         return 0
     if e == NULL:
         write_null(&c.out, c.resp)
@@ -168,7 +145,7 @@ cdef int _srandmember(Client c, Batch* b, Request* r) except -1:
 
 cdef int _smembers(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_SET, &e):
         return 0
     if e != NULL:
         set_write(e, &c.out, c.resp)

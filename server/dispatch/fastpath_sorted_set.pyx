@@ -11,11 +11,10 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_bulk, write_double, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport (attach_fast_path, fast_expired, fast_hash_of, fast_is_word, fast_touch,
-                                       fast_written)
+from server.dispatch.fastpath cimport (
+    attach_fast_path, fast_find, fast_is_word, fast_look, fast_plain, fast_touch, fast_written)
 from server.keyspace.database cimport Keyspace, parse_int64
-from server.structures.table cimport (TYPE_ZSET, Entry, entry_encoding, entry_type, table_delete, table_find,
-                                      table_insert_word)
+from server.structures.table cimport TYPE_ZSET, Entry, entry_encoding, table_delete, table_insert_word
 from server.types.sorted_set cimport (
     ZADD_GT, ZADD_INCR, ZADD_LT, ZADD_NX, ZADD_XX, ZADDED, ZNAN, ZSET_LISTPACK, ZUPDATED, ZCursor, ZElement, zset_add, zset_convert, zset_create,
     zset_delete_first, zset_delete_range, zset_limits, zset_next, zset_parse_bound, zset_parse_score, zset_rank, zset_rank_range,
@@ -27,28 +26,6 @@ cdef enum:
 
 
 # ---- finding
-cdef inline Entry* _find(Client c, Batch* b, Request* r) noexcept:
-    return table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
-
-
-cdef inline bint _plain(Entry* e, Keyspace shared) noexcept:
-    return entry_type(e) == TYPE_ZSET and not fast_expired(e, shared)
-
-
-cdef inline bint _read(Client c, Batch* b, Request* r, Entry** e) noexcept:
-    """Find the key for a read, counted and touched; *e is NULL without one. 0: decline."""
-    cdef Keyspace shared = c.db.keyspace
-    e[0] = _find(c, b, r)
-    if e[0] == NULL:
-        shared.misses += 1
-        return True
-    if not _plain(e[0], shared):
-        return False
-    fast_touch(e[0], shared)
-    shared.hits += 1
-    return True
-
-
 cdef inline Entry* _new(Client c, Batch* b, Request* r, size_t elements, size_t member_length) noexcept:
     cdef Entry* e = table_insert_word(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, 0)
     e.meta = c.db.keyspace.first_access()
@@ -108,13 +85,13 @@ cdef int _zadd(Client c, Batch* b, Request* r) except -1:
     for i in range(pairs):
         if not zset_parse_score(arg_at(b, r, at + 2 * i), arg_length(b, r, at + 2 * i), &scores[i]):
             return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         if flags & ZADD_XX:
             write_integer(&c.out, 0)
             return 1
         e = _new(c, b, r, pairs, arg_length(b, r, at + 1))
-    elif not _plain(e, shared):
+    elif not fast_plain(e, TYPE_ZSET, shared):
         return 0
     else:
         fast_touch(e, shared)
@@ -138,10 +115,10 @@ cdef int _zincrby(Client c, Batch* b, Request* r) except -1:
     cdef int outcome
     if not zset_parse_score(arg_at(b, r, 2), arg_length(b, r, 2), &increment):
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         e = _new(c, b, r, 1, arg_length(b, r, 3))
-    elif not _plain(e, c.db.keyspace):
+    elif not fast_plain(e, TYPE_ZSET, c.db.keyspace):
         return 0
     elif zset_limits.entries == 0 and entry_encoding(e) == ZSET_LISTPACK:
         return 0
@@ -156,11 +133,11 @@ cdef int _zincrby(Client c, Batch* b, Request* r) except -1:
 
 
 cdef int _zrem(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = _find(c, b, r)
+    cdef Entry* e = fast_find(c, b, r)
     cdef uint32_t i
     cdef int64_t removed = 0
     if e != NULL:
-        if not _plain(e, c.db.keyspace):
+        if not fast_plain(e, TYPE_ZSET, c.db.keyspace):
             return 0
         fast_touch(e, c.db.keyspace)
         for i in range(2, r.arg_count):
@@ -179,11 +156,11 @@ cdef int _zpop_some(Client c, Batch* b, Request* r, bint highest) except -1:
     cdef size_t size
     if r.arg_count != 3 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &count) or not 0 < count <= MANY:
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         write_raw(&c.out, "*0\r\n", 4)
         return 1
-    if not _plain(e, c.db.keyspace):
+    if not fast_plain(e, TYPE_ZSET, c.db.keyspace):
         return 0
     fast_touch(e, c.db.keyspace)
     size = zset_size(e)
@@ -207,11 +184,11 @@ cdef int _zpop(Client c, Batch* b, Request* r, bint highest) except -1:
     cdef size_t size
     if r.arg_count != 2:
         return _zpop_some(c, b, r, highest)
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         write_raw(&c.out, "*0\r\n", 4)
         return 1
-    if not _plain(e, c.db.keyspace):
+    if not fast_plain(e, TYPE_ZSET, c.db.keyspace):
         return 0
     fast_touch(e, c.db.keyspace)
     size = zset_size(e)
@@ -242,7 +219,7 @@ cdef int _zpopmax(Client c, Batch* b, Request* r) except -1:
 cdef int _zscore(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     cdef double score
-    if not _read(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_ZSET, &e):
         return 0
     if e != NULL and zset_score(e, arg_at(b, r, 2), arg_length(b, r, 2), &score):
         write_double(&c.out, score, c.resp)
@@ -253,7 +230,7 @@ cdef int _zscore(Client c, Batch* b, Request* r) except -1:
 
 cdef int _zcard(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
-    if not _read(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_ZSET, &e):
         return 0
     write_integer(&c.out, zset_size(e) if e != NULL else 0)
     return 1
@@ -263,7 +240,7 @@ cdef int _zmscore(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     cdef double score
     cdef uint32_t i
-    if not _read(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_ZSET, &e):
         return 0
     write_header(&c.out, c'*', r.arg_count - 2)
     for i in range(2, r.arg_count):
@@ -278,7 +255,7 @@ cdef int _rank(Client c, Batch* b, Request* r, bint reverse) except -1:
     cdef Entry* e
     cdef double score
     cdef size_t rank
-    if r.arg_count != 3 or not _read(c, b, r, &e):
+    if r.arg_count != 3 or not fast_look(c, b, r, TYPE_ZSET, &e):
         return 0
     if e != NULL and zset_rank(e, arg_at(b, r, 2), arg_length(b, r, 2), &rank, &score):
         write_integer(&c.out, zset_size(e) - 1 - rank if reverse else rank)
@@ -350,7 +327,7 @@ cdef int _by_rank(Client c, Batch* b, Request* r, const Range* wanted) except -1
     if not (parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &start)
             and parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &stop)):
         return 0
-    if not _read(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_ZSET, &e):
         return 0
     size = zset_size(e) if e != NULL else 0
     if e == NULL or not zset_rank_range(start, stop, size, &first, &end):
@@ -367,7 +344,7 @@ cdef int _by_score(Client c, Batch* b, Request* r, const Range* wanted) except -
     cdef bint low_exclusive, high_exclusive
     cdef Entry* e
     cdef size_t first, end
-    if not _read_scores(b, r, wanted.reverse, &low, &low_exclusive, &high, &high_exclusive) or not _read(c, b, r, &e):
+    if not _read_scores(b, r, wanted.reverse, &low, &low_exclusive, &high, &high_exclusive) or not fast_look(c, b, r, TYPE_ZSET, &e):
         return 0
     if e == NULL:
         write_header(&c.out, c'*', 0)
@@ -423,11 +400,11 @@ cdef int _remove_range(Client c, Batch* b, Request* r, bint by_score) except -1:
     elif not (parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &start)
               and parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &stop)):
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         write_integer(&c.out, 0)
         return 1
-    if not _plain(e, c.db.keyspace):
+    if not fast_plain(e, TYPE_ZSET, c.db.keyspace):
         return 0
     fast_touch(e, c.db.keyspace)
     if by_score:
@@ -458,7 +435,7 @@ cdef int _zcount(Client c, Batch* b, Request* r) except -1:
     if not (zset_parse_bound(arg_at(b, r, 2), arg_length(b, r, 2), &low, &low_exclusive)
             and zset_parse_bound(arg_at(b, r, 3), arg_length(b, r, 3), &high, &high_exclusive)):
         return 0
-    if not _read(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_ZSET, &e):
         return 0
     if e != NULL:
         zset_score_range(e, low, low_exclusive, high, high_exclusive, &first, &end)

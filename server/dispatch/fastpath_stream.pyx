@@ -11,11 +11,11 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_unsigned, write_header, write_integer, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport (attach_fast_path, fast_expired, fast_hash_of, fast_touch, fast_written,
-                                       fast_written_with)
+from server.dispatch.fastpath cimport (
+    attach_fast_path, fast_expired, fast_find, fast_is_word, fast_touch, fast_written, fast_written_with)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.rax cimport StreamId
-from server.structures.table cimport TYPE_STREAM, Entry, entry_set_type, entry_type, table_find, table_insert_word
+from server.structures.table cimport TYPE_STREAM, Entry, entry_set_type, entry_type, table_insert_word
 from server.types.bulk cimport write_short
 from server.types.stream cimport STREAM_LISTPACKS, stream_new_word, stream_value
 from server.types.stream_groups cimport StreamGroup, group_find, pending_remove
@@ -27,22 +27,6 @@ cdef enum:
     MOST_TEXTS = 128                   # fields and values that a fast path takes
     MOST_IDS = 64                      # IDs that XACK's takes
     MOST_ENTRIES = 200                 # what COUNT may say for the ranges'
-
-
-cdef inline Entry* _find(Client c, Batch* b, Request* r) noexcept:
-    return table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
-
-
-cdef inline bint _is_word(Batch* b, Request* r, uint32_t at, const char* word, size_t n) noexcept:
-    """Whether the argument is this word, which is given in small letters."""
-    cdef const char* s = arg_at(b, r, at)
-    cdef size_t i
-    if arg_length(b, r, at) != n:
-        return False
-    for i in range(n):
-        if s[i] | 32 != word[i]:
-            return False
-    return True
 
 
 cdef inline bint _is_char(Batch* b, Request* r, uint32_t at, char what) noexcept:
@@ -63,7 +47,7 @@ cdef bint _read_maxlen(Batch* b, Request* r, Trimming* trim) noexcept:
     trim.approx = False
     if _is_char(b, r, 2, c'*'):
         return True
-    if r.arg_count < 7 or not _is_word(b, r, 2, b"maxlen", 6):
+    if r.arg_count < 7 or not fast_is_word(b, r, 2, b"maxlen", 6):
         return False
     trim.approx = _is_char(b, r, 3, c'~')
     trim.at = 4 if trim.approx or _is_char(b, r, 3, c'=') else 3
@@ -119,7 +103,7 @@ cdef int _xadd(Client c, Batch* b, Request* r) except -1:
         bytes += texts[i].n
     if bytes > NODE_MAX_BYTES:
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         e = table_insert_word(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, stream_new_word())
         e.meta = shared.first_access()
@@ -182,7 +166,7 @@ cdef int _xack(Client c, Batch* b, Request* r) except -1:
     for i in range(count):
         if not _read_id(b, r, 3 + i, 0, &ids[i]):
             return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         return 0
     if entry_type(e) != TYPE_STREAM or fast_expired(e, shared):
@@ -209,12 +193,12 @@ cdef int _range(Client c, Batch* b, Request* r, uint32_t start_at, uint32_t end_
     cdef Entry* e
     cdef int64_t count
     cdef int64_t found = 0
-    if (r.arg_count != 6 or not _is_word(b, r, 4, b"count", 5)
+    if (r.arg_count != 6 or not fast_is_word(b, r, 4, b"count", 5)
             or not parse_int64(arg_at(b, r, 5), arg_length(b, r, 5), &count) or not 0 < count <= MOST_ENTRIES
             or not (_is_char(b, r, start_at, c'-') or _read_id(b, r, start_at, 0, &start))
             or not (_is_char(b, r, end_at, c'+') or _read_id(b, r, end_at, <uint64_t>-1, &end))):
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         shared.misses += 1
         write_raw(&c.out, "*0\r\n", 4)
@@ -245,7 +229,7 @@ cdef int _xrevrange(Client c, Batch* b, Request* r) except -1:
 cdef int _xlen(Client c, Batch* b, Request* r) except -1:
     cdef Keyspace shared = c.db.keyspace
     cdef Entry* e
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e == NULL:
         shared.misses += 1
         write_integer(&c.out, 0)

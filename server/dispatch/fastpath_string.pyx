@@ -15,8 +15,9 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_FAR, FAST_KEYS, FastWord, attach_fast_path, fast_expired, fast_expired_key, fast_hash_keys, fast_hash_of, fast_is_word, fast_number,
-    fast_reply_string, fast_touch, fast_written, fast_written_otherwise)
+    FAST_FAR, FAST_KEYS, FastWord, attach_fast_path, fast_expired, fast_expired_key, fast_find, fast_hash_keys,
+    fast_hash_of, fast_is_word, fast_look, fast_number, fast_plain, fast_reply_string, fast_touch, fast_written,
+    fast_written_otherwise)
 from server.keyspace.database cimport Keyspace, entry_string_view, parse_int64
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport (
@@ -29,32 +30,10 @@ cdef enum:
     PLAIN_LENGTH = 1048576             # bytes: proto-max-bulk-len is never less
 
 
-cdef inline bint _plain(Entry* e, Keyspace shared) noexcept:
-    return entry_type(e) == TYPE_STRING and not fast_expired(e, shared)
-
-
-cdef inline Entry* _find(Client c, Batch* b, Request* r) noexcept:
-    return table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
-
-
 cdef inline Entry* _store(Client c, Batch* b, Request* r, uint32_t at, bint keep_ttl) except NULL:
     """Argument `at` becomes the value of the key."""
     return c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r), arg_at(b, r, at),
                              arg_length(b, r, at), keep_ttl)
-
-
-cdef bint _look(Client c, Batch* b, Request* r, Entry** e) noexcept:
-    """Find the string and count the read: 1, with NULL for no key; 0: not for the fast path."""
-    cdef Keyspace shared = c.db.keyspace
-    e[0] = _find(c, b, r)
-    if e[0] == NULL:
-        shared.misses += 1
-        return True
-    if not _plain(e[0], shared):
-        return False
-    fast_touch(e[0], shared)
-    shared.hits += 1
-    return True
 
 
 cdef int64_t _when(Client c, Batch* b, Request* r, uint32_t at, int64_t unit_ms) noexcept:
@@ -119,7 +98,7 @@ cdef int _strlen(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     cdef char scratch[24]
     cdef char* start
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_STRING, &e):
         return 0
     write_integer(&c.out, entry_string_view(e, scratch, &start) if e != NULL else 0)
     return 1
@@ -131,7 +110,7 @@ cdef int _getrange(Client c, Batch* b, Request* r) except -1:
     cdef char scratch[24]
     cdef char* at = NULL
     if (not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &start)
-            or not parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &end) or not _look(c, b, r, &e)):
+            or not parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &end) or not fast_look(c, b, r, TYPE_STRING, &e)):
         return 0
     length = entry_string_view(e, scratch, &at) if e != NULL else 0
     if start < 0 and end < 0 and start > end:
@@ -159,7 +138,7 @@ cdef int _getbit(Client c, Batch* b, Request* r) except -1:
     cdef char scratch[24]
     cdef char* start
     cdef int bit = 0
-    if not _bit_offset(b, r, &at) or not _look(c, b, r, &e):
+    if not _bit_offset(b, r, &at) or not fast_look(c, b, r, TYPE_STRING, &e):
         return 0
     if e != NULL and <size_t>(at >> 3) < entry_string_view(e, scratch, &start):
         bit = <uint8_t>start[at >> 3] >> (7 - (at & 7)) & 1
@@ -210,7 +189,7 @@ cdef int _set_with(Client c, Batch* b, Request* r) except -1:
         at += 1
     if fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
         return 0
-    if only and (_find(c, b, r) == NULL) != (only == 1):
+    if only and (fast_find(c, b, r) == NULL) != (only == 1):
         write_null(&c.out, c.resp)
         return 1
     if when:
@@ -235,7 +214,7 @@ cdef int _set(Client c, Batch* b, Request* r) except -1:
 cdef int _setnx(Client c, Batch* b, Request* r) except -1:
     if fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
         return 0
-    if _find(c, b, r) != NULL:
+    if fast_find(c, b, r) != NULL:
         write_integer(&c.out, 0)
         return 1
     _store(c, b, r, 2, False)
@@ -264,7 +243,7 @@ cdef int _getset(Client c, Batch* b, Request* r) except -1:
     """Propagated as SET. The reply is written, or refers to the old value, before that goes."""
     cdef Entry* e
     cdef FastWord words[3]
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_STRING, &e):
         return 0
     if e != NULL:
         fast_reply_string(c, e)
@@ -282,7 +261,7 @@ cdef int _getdel(Client c, Batch* b, Request* r) except -1:
     """Propagated as DEL."""
     cdef Entry* e
     cdef FastWord words[2]
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_STRING, &e):
         return 0
     if e == NULL:
         write_null(&c.out, c.resp)
@@ -309,7 +288,7 @@ cdef int _getex(Client c, Batch* b, Request* r) except -1:
             return 0
     elif r.arg_count != 2 and (r.arg_count != 3 or not fast_is_word(b, r, 2, "persist", 7)):
         return 0
-    if not _look(c, b, r, &e):
+    if not fast_look(c, b, r, TYPE_STRING, &e):
         return 0
     if e == NULL:
         write_null(&c.out, c.resp)
@@ -340,13 +319,13 @@ cdef int _overwrite(Client c, Batch* b, Request* r, Entry* e, size_t offset, byt
 
 
 cdef int _append(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = _find(c, b, r)
+    cdef Entry* e = fast_find(c, b, r)
     cdef char scratch[24]
     cdef char* start
     cdef size_t length = 0
     cdef size_t more = arg_length(b, r, 2)
     if e != NULL:
-        if not _plain(e, c.db.keyspace):
+        if not fast_plain(e, TYPE_STRING, c.db.keyspace):
             return 0
         length = entry_string_view(e, scratch, &start)
         if length + more > PLAIN_LENGTH:
@@ -369,9 +348,9 @@ cdef int _setrange(Client c, Batch* b, Request* r) except -1:
     if (more == 0 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &offset) or offset < 0
             or offset > PLAIN_LENGTH or offset + more > PLAIN_LENGTH):
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e != NULL:
-        if not _plain(e, c.db.keyspace):
+        if not fast_plain(e, TYPE_STRING, c.db.keyspace):
             return 0
         length = entry_string_view(e, scratch, &at)
     _overwrite(c, b, r, e, offset, PyBytes_FromStringAndSize(arg_at(b, r, 3), more))
@@ -391,9 +370,9 @@ cdef int _setbit(Client c, Batch* b, Request* r) except -1:
     cdef char* bit = arg_at(b, r, 3)
     if not _bit_offset(b, r, &at) or arg_length(b, r, 3) != 1 or not c'0' <= bit[0] <= c'1':
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e != NULL:
-        if not _plain(e, c.db.keyspace):
+        if not fast_plain(e, TYPE_STRING, c.db.keyspace):
             return 0
         fast_touch(e, c.db.keyspace)
         length = entry_string_view(e, scratch, &start)
@@ -499,9 +478,9 @@ cdef int _incrbyfloat(Client c, Batch* b, Request* r) except -1:
     cdef FastWord words[4]
     if not fast_number(arg_at(b, r, 2), arg_length(b, r, 2), &by):
         return 0
-    e = _find(c, b, r)
+    e = fast_find(c, b, r)
     if e != NULL:
-        if not _plain(e, c.db.keyspace):
+        if not fast_plain(e, TYPE_STRING, c.db.keyspace):
             return 0
         length = entry_string_view(e, scratch, &start)
         if not fast_number(start, length, &value):

@@ -6,13 +6,14 @@
        socket  --->   recv, parse   --- BATCH, CLOSED, HOME -->      next_event(): execute, write into Output
        socket  <---   write         <-- OUTPUT, BATCH, CLOSE ---     send(), give_back(), close()
 
-        io-threads 1: one lane, run by the main thread inside poll() and next_event(); "-->" is a plain queue
-        io-threads N: N - 1 lanes, each a native thread with its own poller; "-->" is a ring and, for who sleeps, an eventfd
+        lane 0: run by the main thread inside poll() and next_event(); "-->" is a plain queue
+        io-threads N: N - 1 lanes more, each a native thread with its own poller; "-->" is a ring and, for who sleeps, an eventfd
 
 Rules
 1.  Only messages cross. Whoever holds a batch or a chunk owns its memory; no flag of a client is shared.
-2.  A connection lives on one lane from adopt() to EVENT_CLOSED (resize() moves it as a whole). Nobody spins.
-3.  io-threads 1 calls the same lane functions. There is one code path, and no queue in between where none is needed.
+2.  A connection lives on one lane at a time and moves as a whole: move_away(), take_home(), resize(). Nobody spins.
+3.  Lane 0 calls the same functions. There is one code path, and no queue in between where none is needed. A hand-off costs
+    more than it brings while the main thread has time: who calls move_away() knows that it has none.
     Beside the messages a lane shows relaxed statistics: LaneStats, and per connection what a half-read request holds
     (QueryMeter). Nothing but a figure that a user reads, or a limit, may depend on them.
 4.  A connection is named by its id: slot and generation. A message for a dead id is dropped, its chunks come home.
@@ -67,6 +68,7 @@ cdef struct Slot:                      # what the main thread knows of a connect
 
 cdef class IOThreads:
     # life: __init__(threads, poller=""), start(), stop(), after_fork_child(), resize(threads), listen(sockets), stop_accepting()
+    # move_away(count), take_home(count), keep_away(yes); away, at_home
     # set_limits(max_bulk=, query_buffer=, keepalive=); stats(), threads, multiplexing_api, io_threaded_reads / _writes
     cdef readonly int wake_fd          # 8 bytes written here end a poll(); for signal handlers and other threads
     cdef int thread_count              # as io-threads: 1 = no threads
@@ -98,6 +100,9 @@ cdef class IOThreads:
     cdef uint64_t retired_reads, retired_writes
     cdef uint32_t turns
     cdef int echoes                    # lanes that have answered settle()
+    cdef bint always_away              # keep_away()
+    cdef bint full                     # the main thread has no time for more connections
+    cdef uint32_t next_to_move         # slot behind which move_some() goes on
 
     cdef int poll(self, int timeout_ms) except -1
     cdef Event* next_event(self) noexcept
@@ -126,6 +131,9 @@ cdef class IOThreads:
     cdef void watch_listeners(self, bint on) noexcept
     cdef Lane* open_lane(self, int index) except NULL
     cdef int close_lane(self, int index) except -1
+    cdef int lightest_lane(self) noexcept
+    cdef void move_some(self, int count, bint from_home) noexcept
+    cdef void spread(self, int threads) noexcept
     cdef void move(self, uint64_t connection, int to) noexcept
     cdef void arrive(self, Message* message) noexcept
     cdef int settle(self, int lanes) except -1

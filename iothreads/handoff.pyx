@@ -59,6 +59,9 @@ cdef class IOThreads:
 
     threads: as io-threads: 1 serves every connection on the calling thread, N starts N - 1 native I/O threads.
     poller: "epoll", "poll", or "" for the best there is.
+
+    Connections start on lane 0, the calling thread's own, and go to the I/O threads by move_away(); keep_away(True) puts
+    every one of them on an I/O thread for good.
     """
 
     def __cinit__(self):
@@ -339,9 +342,9 @@ cdef class IOThreads:
         return &self.slots[slot]
 
     cdef uint64_t adopt(self, int fd, void* client, bint is_tcp, bint authenticated) noexcept:
-        """Makes a socket a connection of the lane with the fewest; returns its id. A failure comes as EVENT_CLOSED."""
+        """Makes a socket a connection; returns its id. A failure comes as EVENT_CLOSED."""
         cdef uint32_t i, grown
-        cdef int lane = 0, other
+        cdef int lane = 0
         cdef Slot* slot
         cdef QueryMeter* meters
         cdef Message m
@@ -366,11 +369,8 @@ cdef class IOThreads:
         i = self.first_free
         slot = &self.slots[i]
         self.first_free = slot.next_free
-        if self.lane_count > 1:
-            lane = 1
-            for other in range(2, self.lane_count):
-                if self.lanes[other].load < self.lanes[lane].load:
-                    lane = other
+        if self.lane_count > 1 and (self.always_away or self.full):
+            lane = self.lightest_lane()
         slot.id += <uint64_t>1 << 32
         slot.client = client
         slot.lane = lane
@@ -621,7 +621,7 @@ cdef class IOThreads:
         the GIL, but costs a system call when it finds nothing: it is left out while the last one found nothing."""
         cdef Lane* lane = self.lanes[0]
         cdef int n = 0
-        if timeout_ms == 0 or (self.lane_count == 1 and not self.slept):
+        if timeout_ms == 0 or (lane.load and not self.slept):
             n = poller_wait(&lane.poller, 0)
         self.slept = False
         if n == 0 and timeout_ms != 0:
@@ -662,7 +662,7 @@ cdef class IOThreads:
             timeout_ms = 0
         self.ready = self.taken = 0
         self.turns += 1
-        if self.lane_count == 1 or timeout_ms != 0 or self.due == 0 or self.turns % LOOK_AT_SOCKETS == 0:
+        if lane.load or timeout_ms != 0 or self.due == 0 or self.turns % LOOK_AT_SOCKETS == 0:
             self.ready = self.wait(timeout_ms)
             if self.ready > 0:
                 found_waiting(lane, self.ready)
@@ -754,7 +754,15 @@ cdef class IOThreads:
                         break
                     self.take(m)
 
-    # ---- more or fewer threads
+    # ---- who serves which connection
+
+    cdef int lightest_lane(self) noexcept:
+        """The I/O thread with the fewest connections."""
+        cdef int lane = 1, other
+        for other in range(2, self.lane_count):
+            if self.lanes[other].load < self.lanes[lane].load:
+                lane = other
+        return lane
 
     cdef void move(self, uint64_t connection, int to) noexcept:
         """Starts the move of a connection to another lane; it is over when arrive() was called for it."""
@@ -787,14 +795,64 @@ cdef class IOThreads:
         attach.kind = TO_LANE_ATTACH
         self.tell(slot.lane, &attach)
 
+    @property
+    def away(self) -> int:
+        """Connections that I/O threads serve. O(threads)."""
+        cdef int i
+        cdef int total = 0
+        for i in range(1, self.lane_count):
+            total += self.lanes[i].load
+        return total
+
+    @property
+    def at_home(self) -> int:
+        """Connections that the calling thread serves itself."""
+        return self.lanes[0].load if self.lanes != NULL else 0
+
+    def move_away(self, int count) -> None:
+        """Up to `count` connections of the calling thread, and those that come from now on, go to the I/O threads."""
+        if self.lane_count == 1:
+            return
+        self.full = True
+        self.move_some(count, True)
+        self.flush_wakes()
+
+    def take_home(self, int count) -> None:
+        """Up to `count` connections come back from the I/O threads; new ones stay here. Returns when they are here: it
+        takes the I/O threads a turn."""
+        self.full = False
+        if self.away > 0:
+            self.push_homes()
+            self.move_some(count, False)
+            self.settle(self.lane_count)
+            self.flush_wakes()
+
+    cdef void move_some(self, int count, bint from_home) noexcept:
+        """Goes on where the last call ended, so that each connection has its turn. O(connections)."""
+        cdef uint32_t i
+        cdef Slot* slot
+        for i in range(self.slot_count):
+            if count <= 0:
+                return
+            self.next_to_move = self.next_to_move + 1 if self.next_to_move + 1 < self.slot_count else 0
+            slot = &self.slots[self.next_to_move]
+            if slot.state == SLOT_LIVE and (slot.lane == 0) == from_home:
+                self.move(slot.id, self.lightest_lane() if from_home else 0)
+                count -= 1
+
+    def keep_away(self, bint yes) -> None:
+        """io-threads-always-active: whether every connection is on an I/O thread, be there ever so little to do."""
+        if yes and not self.always_away and self.running:
+            self.move_away(self.slot_count)
+        self.always_away = yes
+
     def resize(self, int threads) -> None:
         """io-threads changes while running. Connections move as they are: with half-read requests and unsent replies.
 
         Returns when all have moved: a thread needs only as long for it as for one turn. O(connections).
         """
-        cdef int first, i, to
+        cdef int i
         cdef int before = self.lane_count
-        cdef uint32_t slot
         if not 1 <= threads <= MAX_THREADS:
             raise ValueError("threads must be between 1 and 128")
         if threads == self.thread_count or not self.running:
@@ -804,18 +862,27 @@ cdef class IOThreads:
         for i in range(before, threads):
             self.open_lane(i)
         self.thread_count = threads
-        first = 1 if threads > 1 else 0
-        to = first
-        for slot in range(self.slot_count):
-            if self.slots[slot].state != SLOT_LIVE:
-                continue
-            if self.slots[slot].lane != to:
-                self.move(self.slots[slot].id, to)
-            to = to + 1 if to + 1 < threads else first
+        self.spread(threads)
         self.settle(before)
         for i in range(before - 1, max(threads, 1) - 1, -1):
             self.close_lane(i)
         self.flush_wakes()
+
+    cdef void spread(self, int threads) noexcept:
+        """Starts the moves that another number of threads makes necessary: nobody stays on one that ends, and what is away
+        is shared out evenly."""
+        cdef int to = 1
+        cdef uint32_t i
+        cdef Slot* slot
+        for i in range(self.slot_count):
+            slot = &self.slots[i]
+            if slot.state != SLOT_LIVE or (slot.lane == 0 and not self.always_away):
+                continue
+            if threads == 1:
+                to = 0
+            if slot.lane != to:
+                self.move(slot.id, to)
+            to = to + 1 if to + 1 < threads else 1
 
     cdef int settle(self, int lanes) except -1:
         """Waits until the lanes 1 .. lanes - 1 have done all that they were told so far."""

@@ -53,7 +53,8 @@ def format(double value) -> bytes:
 cdef class Echo:
     """An echo server on a thread of its own.
 
-    sockets: listening sockets; threads, poller: as for IOThreads; authenticated: whether clients start so.
+    sockets: listening sockets; threads, poller: as for IOThreads; authenticated: whether clients start so. Connections
+    stay on I/O threads, if there are any, until a client says KEEP no.
     """
 
     cdef IOThreads io
@@ -72,6 +73,7 @@ cdef class Echo:
 
     def __init__(self, list sockets, int threads=1, str poller="", bint authenticated=True, **limits):
         self.io = IOThreads(threads, poller)
+        self.io.keep_away(True)
         self.io.set_limits(**limits)
         self.authenticated = authenticated
         self.tcp = [s.family != 1 for s in sockets]
@@ -240,6 +242,15 @@ cdef class Echo:
         elif name == b"RESIZE":
             self.io.resize(int(word))
             write_status(&peer.out, "OK", 2)
+        elif name == b"AWAY":
+            self.io.move_away(int(word))
+            write_status(&peer.out, "OK", 2)
+        elif name == b"HOME":
+            self.io.take_home(int(word))
+            write_status(&peer.out, "OK", 2)
+        elif name == b"KEEP":
+            self.io.keep_away(word == b"yes")
+            write_status(&peer.out, "OK", 2)
         elif name == b"DOUBLE":
             write_double(&peer.out, float(word), 3 if c.arg_count > 2 else 2)
         elif name == b"SEEN":
@@ -248,6 +259,7 @@ cdef class Echo:
         elif name == b"STATS":
             word = repr({"connections": self.connections, "commands": self.commands, "home": self.home, "sent": self.sent,
                          "wakes": self.wakes, "references": references, "threads": self.io.threads,
+                         "away": self.io.away, "at_home": self.io.at_home,
                          "api": self.io.multiplexing_api, "lanes": self.io.stats(), "refused": self.refused}).encode()
             write_bulk(&peer.out, word, len(word))
         else:

@@ -27,6 +27,7 @@ from server.dispatch import (
     fastpath,
     gates,
     hot_keys,
+    io_sharing,
     record,
     saving,
     shutdown,
@@ -110,6 +111,7 @@ class Server:
         saving.wire(self)
         appending.wire(self)
         hot_keys.wire(self)
+        io_sharing.wire(self)
         big_keys.wire(self)
         scripting.wire(self)
         self.expiry = expire.ActiveExpire(self)

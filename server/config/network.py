@@ -52,6 +52,8 @@ DIRECTIVES = (
            flags=Flag.DEBUG),
     Number("io-threads", 1, 1, 128, "Threads that read, parse and write for the clients; 1 is the main thread alone.",
            flags=Flag.DEBUG),
+    Bool("io-threads-always-active", False,
+         "Whether I/O threads serve every connection, or only what the main thread has no time for.", flags=Flag.DEBUG),
     Bool("io-threads-do-reads", False, "Accepted for compatibility: I/O threads always read and parse here.",
          flags=Flag.DEBUG | Flag.IMMUTABLE),
 )

@@ -40,7 +40,7 @@ server.field("configured_hz", lambda s: s.config.hz)
 server.field("lru_clock", lambda s: clock.lru_clock())
 server.field("executable", lambda s: s.config.executable)
 server.field("config_file", lambda s: s.config.configfile or "")
-server.field("io_threads_active", lambda s: int(s.config.io_threads > 1), metric="io_threads_active")
+server.field("io_threads_active", lambda s: int(s.loop.io.away > 0), metric="io_threads_active")
 server.field("shutdown_in_milliseconds", lambda s: s.shutdown_in_ms(), shown=lambda s: s.shutdown_in_ms() is not None)
 
 

@@ -269,6 +269,24 @@ def test_io_threads_change_under_load_and_no_reply_is_lost(new_server):
         assert idle[0]("GET", client.key) == str(client.count).encode()
 
 
+def test_the_main_thread_serves_clients_itself_while_it_has_time(new_server):
+    server = new_server(io_threads=3, io_threads_always_active="no")
+    idle = [server.connect() for _ in range(10)]
+    load = Load(server, "load")
+    with server.connect(timeout=20) as c:
+        assert b"io_threads_active:0\r\n" in c("INFO", "server")
+        c.ok("CONFIG", "SET", "io-threads-always-active", "yes")
+        assert b"io_threads_active:1\r\n" in c("INFO", "server")
+        load.start()
+        wait_until(lambda: load.count > 100 or load.wrong)
+        load.stop = True
+        load.join(20)
+        c.ok("CONFIG", "SET", "io-threads-always-active", "no")
+        wait_until(lambda: b"io_threads_active:0\r\n" in c("INFO", "server"))      # now that there is nothing to do
+        assert all(connection("PING") == "PONG" for connection in idle)
+    assert load.wrong is None
+
+
 def test_io_threads_change_while_a_client_waits_and_another_listens(new_server):
     server = new_server(io_threads=2)
     with server.connect() as c, server.connect() as blocked, server.connect() as listener:

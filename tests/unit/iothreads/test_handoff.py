@@ -146,6 +146,70 @@ def test_resize_under_load_loses_nothing(server):
     assert half.read(20) == encode("a", "bcd")
 
 
+@pytest.mark.parametrize("poller", ["epoll", "poll"])
+def test_moves_between_main_thread_and_others_under_load_lose_nothing(serve, poller):
+    server = serve(3, poller)
+    control = server.peer()
+    assert control.ask("KEEP", "no") == b"+OK"
+    request = b"".join(encode("n", str(i), "z" * 500) for i in range(3000))
+    answers = []
+
+    def load(peer: Peer) -> None:
+        sender = threading.Thread(target=peer.send, args=(request,))
+        sender.start()
+        answers.append(peer.read(len(request)))
+        sender.join()
+
+    peers = [server.peer() for _ in range(6)]
+    half, held = server.peer(), server.peer()
+    half.send(b"*2\r\n$1\r\na\r\n$3\r\nb")
+    held.send(b"HOLD\r\n")
+    until(lambda s: s["connections"] == 9, control)
+    threads = [threading.Thread(target=load, args=(peer,)) for peer in peers]
+    for thread in threads:
+        thread.start()
+    for word, count in [("HOME", 3), ("HOME", 99), ("AWAY", 2), ("AWAY", 4), ("HOME", 1), ("AWAY", 99), ("HOME", 5)] * 3:
+        assert control.ask(word, str(count)) == b"+OK"
+    for thread in threads:
+        thread.join()
+    assert all(answer == request for answer in answers)
+    half.send(b"cd\r\n")
+    assert half.read(20) == encode("a", "bcd")
+    held.close()
+    until(lambda s: s["connections"] == 8, control)
+
+
+def test_connections_stay_until_they_are_sent_away(serve):
+    server = serve(3)
+    control = server.peer()
+
+    def shares() -> tuple[int, int]:
+        stats = control.stats()
+        return stats["at_home"], stats["away"]
+
+    assert control.ask("KEEP", "no") == b"+OK"
+    assert shares() == (0, 1)
+    assert control.ask("HOME", "9") == b"+OK"
+    peers = [server.peer() for _ in range(4)]
+    assert [peer.ask("PING") for peer in peers] == [b"+PONG"] * 4
+    assert shares() == (5, 0)
+    assert control.ask("AWAY", "2") == b"+OK"
+    assert shares() == (3, 2)
+    assert server.peer().ask("PING") == b"+PONG"
+    assert shares() == (3, 3)          # who has no time for those it has takes no new one
+    assert control.ask("HOME", "1") == b"+OK"
+    assert server.peer().ask("PING") == b"+PONG"
+    assert shares() == (5, 2)
+    assert control.ask("RESIZE", "2") == b"+OK"
+    assert shares() == (5, 2)
+    assert control.ask("KEEP", "yes") == b"+OK"
+    assert shares() == (0, 7)
+    assert control.ask("RESIZE", "1") == b"+OK"
+    assert shares() == (7, 0)
+    for _ in range(4):
+        assert peers[3].ask("PING") == b"+PONG"
+
+
 def test_held_batch_moves_with_its_connection(server):
     held, control = server.peer(), server.peer()
     held.send(b"HOLD\r\n")

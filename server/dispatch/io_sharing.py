@@ -1,0 +1,73 @@
+"""Who serves the sockets: the main thread while it has time for them, the I/O threads when it has none left.
+
+A request that crosses to another thread and back costs two wake-ups, which at depth 1 is as much again as a third of the
+request. It buys nothing while the main thread could have read and answered it between two commands. So connections stay
+with the main thread until that fills its processor; then they move away, some at a time, until it has room again, and
+come back when it has been at ease for a while. With `io-threads 2` that makes two threads that both serve sockets.
+
+`io-threads-always-active yes` turns this off: every connection is on an I/O thread, always.
+
+Its full time is processor time, not the clock's: a main thread that waits for a processor would not gain from one more
+thread that wants one.
+"""
+
+import time
+from typing import Any
+
+LOOK_MS = 100
+FULL = 0.85  # of a processor: no time for more
+AT_EASE = 0.60  # below this, connections may come back ...
+EASE_LOOKS = 10  # ... once this many looks in a row have found it so
+SHARE = 8  # one of so many connections moves at a look
+AT_LEAST = 4
+AT_MOST = 500  # moves in a look: about 2 us each
+
+
+class IOSharing:
+    """Looks at the main thread every LOOK_MS and moves connections.
+
+    io: what moves them, iothreads.handoff.IOThreads or something with its `away`, `at_home`, `move_away`, `take_home`.
+    """
+
+    def __init__(self, io: Any) -> None:
+        self._io = io
+        self._easy_looks = 0
+        self._busy_ns = self._wall_ns = 0
+
+    def look(self, busy_ns: int, wall_ns: int) -> None:
+        """busy_ns: processor time of the main thread so far; wall_ns: the clock. Complexity: O(connections) when it moves."""
+        busy, wall = busy_ns - self._busy_ns, wall_ns - self._wall_ns
+        self._busy_ns, self._wall_ns = busy_ns, wall_ns
+        if wall <= 0:
+            return
+        if busy > FULL * wall:
+            self._easy_looks = 0
+            self._io.move_away(part_of(self._io.at_home))
+        elif busy > AT_EASE * wall:
+            self._easy_looks = 0
+        elif self._easy_looks < EASE_LOOKS:
+            self._easy_looks += 1
+        elif self._io.away:
+            self._io.take_home(part_of(self._io.away))
+
+
+def part_of(connections: int) -> int:
+    """How many of so many connections move at a look."""
+    return min(max(connections // SHARE, AT_LEAST), AT_MOST)
+
+
+def wire(server: Any) -> None:
+    """Join cron and CONFIG SET."""
+    io, config = server.loop.io, server.config
+    sharing = IOSharing(io)
+
+    def look() -> None:
+        if config.io_threads > 1 and not config.io_threads_always_active:
+            sharing.look(time.thread_time_ns(), time.monotonic_ns())
+
+    def apply(_: Any) -> None:
+        io.keep_away(config.io_threads_always_active)
+
+    server.cron.every(LOOK_MS, look)
+    config.on_change("io-threads-always-active", apply)
+    apply(config)

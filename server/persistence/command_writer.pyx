@@ -16,7 +16,8 @@ from libc.string cimport memcpy, strlen
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from server.keyspace.database cimport Database, Keyspace
-from server.persistence.object_writer cimport RdbSink, dismiss, put_raw, sink_free, sink_init, sink_reserve
+from server.persistence.keyspace_writer cimport KeyspaceWriter
+from server.persistence.object_writer cimport RdbSink, dismiss, put_raw, sink_init, sink_reserve
 from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_first, lp_get, lp_integer_text, lp_length, lp_skip
 from server.structures.quicklist cimport (
     QL_HEAD, Quicklist, QuicklistEntry, QuicklistIter, quicklist_iter, quicklist_iter_done, quicklist_next)
@@ -36,9 +37,6 @@ from server.types.stream_log cimport (
 
 cdef extern from "stdio.h" nogil:
     int snprintf(char* s, size_t n, const char* format, ...)
-
-cdef extern from "unistd.h" nogil:
-    int usleep(unsigned int us)
 
 cdef enum:
     ITEMS_PER_COMMAND = 64
@@ -343,22 +341,15 @@ cdef void _hand_on(RdbSink* sink) noexcept with gil:
             writer.failed = error
 
 
-cdef class CommandWriter:
+cdef class CommandWriter(KeyspaceWriter):
     """Writes a keyspace as commands, some keys a step: `begin`, `step` until it says False, `finish`.
 
     write(bytes) takes a piece of the file; what it raises, step and finish raise. delay_us: rdb-key-save-delay.
     Complexity: O(N) in all.
     """
 
-    cdef RdbSink sink
-    cdef TableWalk walk
     cdef object write
     cdef object failed                 # what `write` raised, None: nothing
-    cdef Keyspace keyspace
-    cdef Database database             # the one that is walked, None between two
-    cdef int next                      # number of the database after it
-    cdef int64_t delay_us
-    cdef readonly uint64_t keys        # written so far
 
     def __cinit__(self, Keyspace keyspace, write, int64_t delay_us=0):
         sink_init(&self.sink, 0, False)
@@ -367,13 +358,7 @@ cdef class CommandWriter:
         self.sink.context = <void*>self
         self.keyspace = keyspace
         self.write = write
-        self.database = None
-        self.next = 0
-        self.keys = 0
         self.delay_us = delay_us
-
-    def __dealloc__(self):
-        sink_free(&self.sink)
 
     def begin(self, libraries=()) -> None:
         """The head: the sources of function libraries."""
@@ -384,40 +369,13 @@ cdef class CommandWriter:
             _name(&self.sink, "LOAD")
             _word(&self.sink, PyBytes_AS_STRING(source), PyBytes_GET_SIZE(source))
 
-    def step(self, size_t keys) -> bool:
-        """Write up to so many keys; False when all are written. Nothing may change between two steps (or it runs in a
-        forked child, where nothing can)."""
-        cdef Entry* e
-        cdef uint64_t goal = self.keys + keys
-        while self.keys < goal:
-            if self.database is None and not self._next_database():
-                return False
-            e = table_walk_next(&self.walk)
-            if e == NULL:
-                self.database = None
-            else:
-                self._write_key(e)
-                if self.failed is not None:
-                    raise self.failed
-        return True
+    cdef int _begin_database(self, Database db) except -1:
+        _head(&self.sink, c'*', 2)
+        _name(&self.sink, "SELECT")
+        _number(&self.sink, db.index)
+        return 0
 
-    cdef bint _next_database(self) except -1:
-        """Go on with the next database that has keys."""
-        cdef list databases = self.keyspace.databases
-        cdef Database db
-        while self.next < len(databases):
-            db = databases[self.next]
-            self.next += 1
-            if table_size(db.table):
-                self.database = db
-                table_walk(&self.walk, db.table)
-                _head(&self.sink, c'*', 2)
-                _name(&self.sink, "SELECT")
-                _number(&self.sink, db.index)
-                return True
-        return False
-
-    cdef void _write_key(self, Entry* e) noexcept:
+    cdef int _write_key(self, Entry* e) except -1:
         cdef RdbSink* sink = &self.sink
         cdef int type = entry_type(e)
         if type == TYPE_STRING:
@@ -437,11 +395,9 @@ cdef class CommandWriter:
             _name(sink, "PEXPIREAT")
             _key(sink, e)
             _number(sink, entry_expire(e))
-        self.keys += 1
-        if self.delay_us > 0:
-            usleep(<unsigned int>self.delay_us)
-        elif self.delay_us < 0 and self.keys % <uint64_t>-self.delay_us == 0:
-            usleep(1)
+        if self.failed is not None:
+            raise self.failed
+        return 0
 
     def finish(self) -> None:
         """Hand on what is left."""

@@ -11,8 +11,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
 
-from server.persistence.object_writer cimport RdbSink
-from server.structures.table_walk cimport TableWalk
+from server.persistence.keyspace_writer cimport KeyspaceWriter
 
 cdef enum:                             # opcodes, where a key's type would stand
     OP_FUNCTION2 = 245
@@ -41,15 +40,6 @@ cdef struct RdbFile:                   # where a sink's bytes go
     uint64_t written                   # bytes
     uint64_t synced                    # bytes that the kernel was asked to write
 
-cdef class RdbWriter:
-    cdef RdbSink sink
+cdef class RdbWriter(KeyspaceWriter):
     cdef RdbFile file
-    cdef TableWalk walk
-    cdef object keyspace
-    cdef object database               # the one that is walked, None between two
-    cdef int next                      # number of the database after it
     cdef int access                    # ACCESS_
-    cdef int64_t delay_us              # rdb-key-save-delay
-    cdef readonly uint64_t keys        # written so far
-    cdef bint _next_database(self) except -1
-    cdef int _key(self, void* entry) except -1

@@ -2,9 +2,9 @@
 from collections.abc import Iterable
 
 from server.keyspace.database import Keyspace
+from server.persistence.keyspace_writer import KeyspaceWriter
 
-class RdbWriter:
-    keys: int
+class RdbWriter(KeyspaceWriter):
     def __init__(
         self, keyspace: Keyspace, fd: int, version: int, *, compress: bool, checksum: bool, sync: bool, access: str = "",
         delay_us: int = 0,
@@ -12,5 +12,4 @@ class RdbWriter:
     @property
     def written(self) -> int: ...
     def begin(self, fields: Iterable[tuple[bytes, bytes]], libraries: Iterable[bytes] = ()) -> None: ...
-    def step(self, keys: int) -> bool: ...
     def finish(self) -> None: ...

@@ -8,12 +8,11 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 import os
 
 from server.keyspace.database cimport Database, Keyspace
+from server.persistence.keyspace_writer cimport KeyspaceWriter
 from server.persistence.object_writer cimport (
-    put_byte, put_length, put_milliseconds, put_raw, put_string, put_value, sink_free, sink_init, value_type)
+    RdbSink, put_byte, put_length, put_milliseconds, put_raw, put_string, put_value, sink_init, value_type)
 from server.structures.crc64 cimport crc64
-from server.structures.table cimport (
-    ENTRY_EXPIRE, Entry, entry_expire, entry_key, entry_key_length, table_size)
-from server.structures.table_walk cimport table_walk, table_walk_next
+from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, entry_key, entry_key_length, table_size
 
 cdef extern from *:
     """
@@ -37,7 +36,6 @@ cdef extern from *:
     """
     void remus_write_behind(int fd, long long start, long long end, long long before) nogil
     ssize_t c_write "write"(int fd, const void* s, size_t n) nogil
-    int usleep(unsigned int us) nogil
 
 cdef enum:
     SYNC_EVERY = 4194304               # bytes between two requests to the kernel
@@ -65,7 +63,7 @@ cdef void _to_file(RdbSink* sink) noexcept nogil:
         file.synced = file.written
 
 
-cdef class RdbWriter:
+cdef class RdbWriter(KeyspaceWriter):
     """Writes a keyspace to a file descriptor, some keys a step: `begin`, `step` until it says False, `finish`.
 
     access: "lru" or "lfu" to keep what maxmemory-policy knows of past accesses. delay_us: rdb-key-save-delay. OSError
@@ -84,14 +82,8 @@ cdef class RdbWriter:
         self.file.sync = sync
         self.file.crc = self.file.written = self.file.synced = 0
         self.keyspace = keyspace
-        self.database = None
-        self.next = 0
-        self.keys = 0
         self.access = ACCESS_IDLE if access == "lru" else ACCESS_FREQUENCY if access == "lfu" else ACCESS_NONE
         self.delay_us = delay_us
-
-    def __dealloc__(self):
-        sink_free(&self.sink)
 
     @property
     def written(self) -> int:
@@ -112,62 +104,28 @@ cdef class RdbWriter:
                 put_byte(&self.sink, OP_FUNCTION2)
                 put_string(&self.sink, PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
 
-    def step(self, size_t keys) -> bool:
-        """Write up to so many keys; False when all are written. Nothing may change between two steps (or it runs in a
-        forked child, where nothing can)."""
-        cdef Entry* e
-        cdef uint64_t goal = self.keys + keys
-        while self.keys < goal:
-            if self.database is None and not self._next_database():
-                return False
-            e = table_walk_next(&self.walk)
-            if e == NULL:
-                self.database = None
-            else:
-                self._key(e)
-        return True
+    cdef int _begin_database(self, Database db) except -1:
+        put_byte(&self.sink, OP_SELECTDB)
+        put_length(&self.sink, db.index)
+        put_byte(&self.sink, OP_RESIZEDB)
+        put_length(&self.sink, table_size(db.table))
+        put_length(&self.sink, db.table.expires)
+        return 0
 
-    cdef bint _next_database(self) except -1:
-        """Go on with the next database that has keys."""
-        cdef list databases = self.keyspace.databases
-        cdef Database db
-        while self.next < len(databases):
-            db = databases[self.next]
-            self.next += 1
-            if table_size(db.table):
-                self.database = db
-                table_walk(&self.walk, db.table)
-                put_byte(&self.sink, OP_SELECTDB)
-                put_length(&self.sink, db.index)
-                put_byte(&self.sink, OP_RESIZEDB)
-                put_length(&self.sink, table_size(db.table))
-                put_length(&self.sink, db.table.expires)
-                return True
-        return False
-
-    cdef int _key(self, void* entry) except -1:
-        cdef Entry* e = <Entry*>entry
+    cdef int _write_key(self, Entry* e) except -1:
         cdef RdbSink* sink = &self.sink
-        cdef Keyspace shared
         if e.klen & ENTRY_EXPIRE:
             put_byte(sink, OP_EXPIRETIME_MS)
             put_milliseconds(sink, entry_expire(e))
         if self.access == ACCESS_IDLE:
-            shared = self.keyspace
             put_byte(sink, OP_IDLE)
-            put_length(sink, (shared.clock.lru - e.meta) & 0xFFFFFF)
+            put_length(sink, (self.keyspace.clock.lru - e.meta) & 0xFFFFFF)
         elif self.access == ACCESS_FREQUENCY:
-            shared = self.keyspace
             put_byte(sink, OP_FREQ)
-            put_byte(sink, shared.lfu_decayed(e.meta))
+            put_byte(sink, self.keyspace.lfu_decayed(e.meta))
         put_byte(sink, value_type(e, sink.version))
         put_string(sink, entry_key(e), entry_key_length(e))
         put_value(sink, e)
-        self.keys += 1
-        if self.delay_us > 0:
-            usleep(<unsigned int>self.delay_us)
-        elif self.delay_us < 0 and self.keys % <uint64_t>-self.delay_us == 0:
-            usleep(1)
         if self.file.error:
             self._failed()
         return 0

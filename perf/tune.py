@@ -2,12 +2,13 @@
 
     ./dev tune                                             a server of this clone, on a free port; about a minute
     ./dev tune --mix get:9,set:1 --size 512 --pipeline 1,8 --clients 20,200
-    ./dev tune --host 10.0.0.5 --port 6379                 a server that runs there; its io-threads are put back
+    ./dev tune --host 10.0.0.5 --port 6379                 a server that runs there; its settings are put back
     ./dev tune --reps 4                                    on a machine that others use meanwhile
     ./dev tune --seconds 0.3 --threads 1,2 --page ''       a quick look
 
 Every workload (pipeline x clients) is run with each number of threads, one right after the other; `io-threads` is
-changed on the one running server. Printed are a table and a recommendation with its reasons; the page shows the same
+changed on the one running server, with `io-threads-always-active yes`: else the main thread would serve the sockets
+itself for as long as it has time, and what a thread costs and allows would not show. Printed are a table and a recommendation with its reasons; the page shows the same
 as pictures. A server at --host is written to: keys `key:000000000000` and on, of --keys different numbers.
 
 Columns: rate in requests/s; latencies in ms; main, lanes and load: processor time per request of the main thread, of
@@ -37,6 +38,7 @@ from perf.tune_point import Point, limit
 OURS = shlex.join([sys.executable, str(ROOT / "remus_server.py")])
 LOCAL = ("127.0.0.1", "localhost", "::1")
 PROCESSORS = os.cpu_count() or 1
+ALWAYS = "io-threads-always-active"
 
 
 def numbers(text: str) -> list[int]:
@@ -182,6 +184,14 @@ def title(given: argparse.Namespace) -> str:
     return f"{where}, {machine()}; {given.mix}, {given.keys:,} keys, values of {given.size} bytes"
 
 
+def put_back_at_end(stack: ExitStack, connection: Connection, directive: str) -> bool:
+    """What the server has there now comes back when the stack ends; False when it has no such directive."""
+    found = connection.ask("CONFIG", "GET", directive).splitlines()
+    if found:
+        stack.callback(connection.ask, "CONFIG", "SET", directive, found[-1])
+    return bool(found)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, write the page; the exit status."""
     given = options(arguments)
@@ -194,8 +204,9 @@ def main(arguments: list[str] | None = None) -> int:
                 given.host, given.port = "127.0.0.1", own.port
             connection = Connection(given.host, given.port, given.password)
             stack.callback(connection.close)
-            before = connection.ask("CONFIG", "GET", "io-threads").splitlines()[-1]
-            stack.callback(connection.ask, "CONFIG", "SET", "io-threads", before)
+            put_back_at_end(stack, connection, "io-threads")
+            if put_back_at_end(stack, connection, ALWAYS):
+                connection.ask("CONFIG", "SET", ALWAYS, "yes")
             server = Watched(connection, given.host in LOCAL)
             for found in sweep(given, server):
                 tell(found)

@@ -156,8 +156,10 @@ def test_a_sweep_measures_answers_and_draws(tmp_path, capsys):
 
 def test_a_running_server_gets_its_threads_back(server, configure, client, capsys):
     configure("io-threads", "3")
+    configure("io-threads-always-active", "no")
     assert tune.main([*arguments(""), "--host", "127.0.0.1", "--port", str(server.port)]) == 0
     assert client.config_get("io-threads") == {"io-threads": "3"}
+    assert client.config_get("io-threads-always-active") == {"io-threads-always-active": "no"}
     assert "processor" in capsys.readouterr().out
 
 

@@ -3,7 +3,7 @@
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from scripting.lua cimport lua, lua_CFunction, lua_State
+from scripting.lua cimport lua, lua_set_function, lua_State
 
 cdef enum:
     SMALLEST = -2147483648
@@ -111,22 +111,17 @@ cdef int _tohex(lua_State* L) noexcept nogil:
     return 1
 
 
-cdef void _set(lua_State* L, const char* name, lua_CFunction function) noexcept nogil:
-    lua.pushcclosure(L, function, 0)
-    lua.setfield(L, -2, name)
-
-
 cdef void bits_open(lua_State* L) noexcept nogil:
     lua.createtable(L, 0, 12)
-    _set(L, "tobit", _tobit)
-    _set(L, "bnot", _bnot)
-    _set(L, "band", _band)
-    _set(L, "bor", _bor)
-    _set(L, "bxor", _bxor)
-    _set(L, "lshift", _lshift)
-    _set(L, "rshift", _rshift)
-    _set(L, "arshift", _arshift)
-    _set(L, "rol", _rol)
-    _set(L, "ror", _ror)
-    _set(L, "bswap", _bswap)
-    _set(L, "tohex", _tohex)
+    lua_set_function(L, "tobit", _tobit)
+    lua_set_function(L, "bnot", _bnot)
+    lua_set_function(L, "band", _band)
+    lua_set_function(L, "bor", _bor)
+    lua_set_function(L, "bxor", _bxor)
+    lua_set_function(L, "lshift", _lshift)
+    lua_set_function(L, "rshift", _rshift)
+    lua_set_function(L, "arshift", _arshift)
+    lua_set_function(L, "rol", _rol)
+    lua_set_function(L, "ror", _ror)
+    lua_set_function(L, "bswap", _bswap)
+    lua_set_function(L, "tohex", _tohex)

@@ -34,9 +34,9 @@ def _keys(*flags: str, notes: str = "") -> Keys:
     return Keys((spec(*flags, begin=2, find=_FIND, notes=notes),))
 
 
-def _checked(rest: tuple[bytes, ...]) -> None:
+def _checked(rest: tuple[bytes, ...], not_a_number: str = args.NOT_AN_INTEGER) -> None:
     """numkeys must fit what follows it."""
-    count = args.integer(rest[0])
+    count = args.integer(rest[0], not_a_number)
     if count > len(rest) - 1:
         raise CommandError("ERR Number of keys can't be greater than number of args")
     if count < 0:
@@ -49,7 +49,7 @@ def _show(call: Call) -> None:
         call.server.feed_monitors(call)
 
 
-def _eval(call: Call, script: Script, rest: tuple[bytes, ...], read_only: bool) -> Any:
+def _run(call: Call, script: Script, rest: tuple[bytes, ...], read_only: bool) -> Any:
     scripting = call.server.scripting
     return scripting.execute(
         call,
@@ -63,11 +63,21 @@ def _eval(call: Call, script: Script, rest: tuple[bytes, ...], read_only: bool) 
     )
 
 
-def _named(call: Call, sha1: bytes) -> Script:
+def _eval(call: Call, text: bytes, rest: tuple[bytes, ...], read_only: bool) -> Any:
+    _show(call)
+    _checked(rest)
+    return _run(call, call.server.scripting.scripts.load(text), rest, read_only)
+
+
+def _evalsha(call: Call, sha1: bytes, rest: tuple[bytes, ...], read_only: bool) -> Any:
+    _show(call)
+    if len(sha1) != 40:
+        raise CommandError(NO_SCRIPT)
+    _checked(rest)
     script = call.server.scripting.scripts.find(sha1)
     if script is None:
         raise CommandError(NO_SCRIPT)
-    return script
+    return _run(call, script, rest, read_only)
 
 
 @command("EVAL", arity=-3, flags=_FLAGS, keys=_keys(RW, ACCESS, UPDATE, notes=_WORST_RW), since="2.6.0",
@@ -77,9 +87,7 @@ def eval_(call: Call, script: bytes, *rest: bytes) -> Any:
 
     Complexity: Depends on the script that is executed.
     """
-    _show(call)
-    _checked(rest)
-    return _eval(call, call.server.scripting.scripts.load(script), rest, False)
+    return _eval(call, script, rest, False)
 
 
 @command("EVAL_RO", arity=-3, flags=_FLAGS_RO, keys=_keys(RO, ACCESS, notes=_WORST_RO), since="7.0.0",
@@ -89,9 +97,7 @@ def eval_ro(call: Call, script: bytes, *rest: bytes) -> Any:
 
     Complexity: Depends on the script that is executed.
     """
-    _show(call)
-    _checked(rest)
-    return _eval(call, call.server.scripting.scripts.load(script), rest, True)
+    return _eval(call, script, rest, True)
 
 
 @command("EVALSHA", arity=-3, flags=_FLAGS, keys=_keys(RW, ACCESS, UPDATE), since="2.6.0",
@@ -101,11 +107,7 @@ def evalsha(call: Call, sha1: bytes, *rest: bytes) -> Any:
 
     Complexity: Depends on the script that is executed.
     """
-    _show(call)
-    if len(sha1) != 40:
-        raise CommandError(NO_SCRIPT)
-    _checked(rest)
-    return _eval(call, _named(call, sha1), rest, False)
+    return _evalsha(call, sha1, rest, False)
 
 
 @command("EVALSHA_RO", arity=-3, flags=_FLAGS_RO, keys=_keys(RO, ACCESS), since="7.0.0",
@@ -115,11 +117,7 @@ def evalsha_ro(call: Call, sha1: bytes, *rest: bytes) -> Any:
 
     Complexity: Depends on the script that is executed.
     """
-    _show(call)
-    if len(sha1) != 40:
-        raise CommandError(NO_SCRIPT)
-    _checked(rest)
-    return _eval(call, _named(call, sha1), rest, True)
+    return _evalsha(call, sha1, rest, True)
 
 
 def _fcall(call: Call, name: bytes, rest: tuple[bytes, ...], read_only: bool) -> Any:
@@ -128,11 +126,7 @@ def _fcall(call: Call, name: bytes, rest: tuple[bytes, ...], read_only: bool) ->
     function = scripting.functions.find(name)
     if function is None:
         raise CommandError("ERR Function not found")
-    count = args.integer(rest[0], "ERR Bad number of keys provided")
-    if count > len(rest) - 1:
-        raise CommandError("ERR Number of keys can't be greater than number of args")
-    if count < 0:
-        raise CommandError("ERR Number of keys can't be negative")
+    _checked(rest, "ERR Bad number of keys provided")
     return scripting.execute(
         call,
         scripting.functions.interpreter,

@@ -15,10 +15,10 @@ from libc.stdint cimport INT64_MIN, int64_t
 from libc.stdlib cimport strtod, strtoll
 from libc.string cimport memchr, memcpy, strlen
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from iothreads.resp_writer cimport format_double, format_signed
-from scripting.lua cimport (LUA_BOOLEAN, LUA_NIL, LUA_NUMBER, LUA_STRING, LUA_TABLE, lua, lua_pop, lua_State)
+from scripting.lua cimport LUA_BOOLEAN, LUA_NIL, LUA_NUMBER, LUA_STRING, LUA_TABLE, lua, lua_pop, lua_State
 from server.registry.reply_writer cimport encode_reply
 
 from server.registry.errors import CommandError
@@ -60,10 +60,83 @@ cdef const char* _line_end(const char* at) noexcept nogil:
     return at
 
 
+cdef void _push_text_as(lua_State* L, const char* field, const char* text, size_t length) noexcept nogil:
+    """{field = text}"""
+    lua.createtable(L, 0, 1)
+    lua.pushlstring(L, text, length)
+    lua.setfield(L, -2, field)
+
+
+cdef void _set_pair(lua_State* L) noexcept nogil:
+    """table, key, value -> table; a key that no Lua table takes is left out."""
+    if lua.type(L, -2) == LUA_NIL:
+        lua_pop(L, 2)
+        return
+    lua.rawset(L, -3)
+
+
+cdef const char* _push_array(lua_State* L, const char* at, int64_t count) noexcept nogil:
+    cdef int64_t i
+    if count < 0:
+        lua.pushboolean(L, 0)
+        return at
+    lua.createtable(L, <int>count, 0)
+    for i in range(count):
+        at = push_wire(L, at)
+        lua.rawseti(L, -2, <int>i + 1)
+    return at
+
+
+cdef const char* _push_map(lua_State* L, const char* at, int64_t count) noexcept nogil:
+    """{map = {key = value, ...}}"""
+    cdef int64_t i
+    lua.createtable(L, 0, 1)
+    lua.createtable(L, 0, <int>count)
+    for i in range(count):
+        at = push_wire(L, push_wire(L, at))
+        _set_pair(L)
+    lua.setfield(L, -2, "map")
+    return at
+
+
+cdef const char* _push_set(lua_State* L, const char* at, int64_t count) noexcept nogil:
+    """{set = {member = true, ...}}"""
+    cdef int64_t i
+    lua.createtable(L, 0, 1)
+    lua.createtable(L, 0, <int>count)
+    for i in range(count):
+        at = push_wire(L, at)
+        lua.pushboolean(L, 1)
+        _set_pair(L)
+    lua.setfield(L, -2, "set")
+    return at
+
+
+cdef const char* _push_verbatim(lua_State* L, const char* at, int64_t length) noexcept nogil:
+    """{verbatim_string = {string = ..., format = ...}} of `txt:...`, so many bytes long."""
+    lua.createtable(L, 0, 1)
+    lua.createtable(L, 0, 2)
+    lua.pushlstring(L, at + 4, length - 4)
+    lua.setfield(L, -2, "string")
+    lua.pushlstring(L, at, 3)
+    lua.setfield(L, -2, "format")
+    lua.setfield(L, -2, "verbatim_string")
+    return at + length + 2
+
+
+cdef const char* _skip_attributes(lua_State* L, const char* at, int64_t count) noexcept nogil:
+    """Attributes are nothing to a script: the reply that follows them is."""
+    cdef int64_t i
+    for i in range(2 * count):
+        at = push_wire(L, at)
+        lua_pop(L, 1)
+    return push_wire(L, at)
+
+
 cdef const char* push_wire(lua_State* L, const char* at) noexcept nogil:
     cdef char kind = at[0]
     cdef const char* end
-    cdef int64_t count, i
+    cdef int64_t count
     lua.checkstack(L, 6)
     if kind == c'$':
         count = strtoll(at + 1, <char**>&end, 10)
@@ -76,43 +149,15 @@ cdef const char* push_wire(lua_State* L, const char* at) noexcept nogil:
     if kind == c':':
         lua.pushnumber(L, <double>strtoll(at + 1, NULL, 10))
     elif kind == c'+':
-        lua.createtable(L, 0, 1)
-        lua.pushlstring(L, at + 1, end - at - 1)
-        lua.setfield(L, -2, "ok")
+        _push_text_as(L, "ok", at + 1, end - at - 1)
     elif kind == c'-':
         push_error_reply(L, at + 1, end - at - 1, True)
     elif kind == c'*' or kind == c'>':
-        count = strtoll(at + 1, NULL, 10)
-        end += 2
-        if count < 0:
-            lua.pushboolean(L, 0)
-            return end
-        lua.createtable(L, <int>count, 0)
-        for i in range(count):
-            end = push_wire(L, end)
-            lua.rawseti(L, -2, <int>i + 1)
-        return end
+        return _push_array(L, end + 2, strtoll(at + 1, NULL, 10))
     elif kind == c'%':
-        count = strtoll(at + 1, NULL, 10)
-        end += 2
-        lua.createtable(L, 0, 1)
-        lua.createtable(L, 0, <int>count)
-        for i in range(count):
-            end = push_wire(L, push_wire(L, end))
-            _set_pair(L)
-        lua.setfield(L, -2, "map")
-        return end
+        return _push_map(L, end + 2, strtoll(at + 1, NULL, 10))
     elif kind == c'~':
-        count = strtoll(at + 1, NULL, 10)
-        end += 2
-        lua.createtable(L, 0, 1)
-        lua.createtable(L, 0, <int>count)
-        for i in range(count):
-            end = push_wire(L, end)
-            lua.pushboolean(L, 1)
-            _set_pair(L)
-        lua.setfield(L, -2, "set")
-        return end
+        return _push_set(L, end + 2, strtoll(at + 1, NULL, 10))
     elif kind == c'#':
         lua.pushboolean(L, at[1] == c't')
     elif kind == c',':
@@ -120,38 +165,14 @@ cdef const char* push_wire(lua_State* L, const char* at) noexcept nogil:
         lua.pushnumber(L, strtod(at + 1, NULL))
         lua.setfield(L, -2, "double")
     elif kind == c'(':
-        lua.createtable(L, 0, 1)
-        lua.pushlstring(L, at + 1, end - at - 1)
-        lua.setfield(L, -2, "big_number")
+        _push_text_as(L, "big_number", at + 1, end - at - 1)
     elif kind == c'=':
-        count = strtoll(at + 1, NULL, 10)
-        lua.createtable(L, 0, 1)
-        lua.createtable(L, 0, 2)
-        lua.pushlstring(L, end + 6, count - 4)
-        lua.setfield(L, -2, "string")
-        lua.pushlstring(L, end + 2, 3)
-        lua.setfield(L, -2, "format")
-        lua.setfield(L, -2, "verbatim_string")
-        return end + 4 + count
+        return _push_verbatim(L, end + 2, strtoll(at + 1, NULL, 10))
     elif kind == c'|':
-        count = strtoll(at + 1, NULL, 10)
-        end += 2
-        for i in range(2 * count):
-            end = push_wire(L, end)
-            lua_pop(L, 1)
-        return push_wire(L, end)
+        return _skip_attributes(L, end + 2, strtoll(at + 1, NULL, 10))
     else:                              # _
         lua.pushnil(L)
     return end + 2
-
-
-cdef void _set_pair(lua_State* L) noexcept nogil:
-    """table, key, value -> table; a key that no Lua table takes is left out."""
-    cdef double number
-    if lua.type(L, -2) == LUA_NIL:
-        lua_pop(L, 2)
-        return
-    lua.rawset(L, -3)
 
 
 cdef int push_reply(lua_State* L, object reply, int resp) except -1:
@@ -169,9 +190,7 @@ cdef int push_reply(lua_State* L, object reply, int resp) except -1:
             lua.pushboolean(L, 0)
     elif kind is str:
         text = (<str>reply).encode("utf-8", "surrogateescape")
-        lua.createtable(L, 0, 1)
-        lua.pushlstring(L, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
-        lua.setfield(L, -2, "ok")
+        _push_text_as(L, "ok", PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
     elif kind is list:
         lua.checkstack(L, 6)
         lua.createtable(L, <int>len(<list>reply), 0)
@@ -205,23 +224,20 @@ cdef int64_t _truncated(double number) noexcept:
     return <int64_t>number
 
 
-cdef bytes _bytes_at(lua_State* L, int index):
-    cdef size_t length
-    cdef const char* text = lua.tolstring(L, index, &length)
-    return PyBytes_FromStringAndSize(text, length)
-
-
 cdef bytes _line_at(lua_State* L, int index):
     """For one line of the protocol: a C string, line breaks become spaces."""
     cdef bytes text = lua.tolstring(L, index, NULL)
     return text.replace(b"\r", b" ").replace(b"\n", b" ")
 
 
-cdef int _field(lua_State* L, const char* name) noexcept:
-    """Push a field of the table on top; its type."""
+cdef bint _field(lua_State* L, const char* name, int kind) noexcept:
+    """Push a field of the table on top, if it is of that type."""
     lua.pushstring(L, name)
     lua.rawget(L, -2)
-    return lua.type(L, -1)
+    if lua.type(L, -1) == kind:
+        return True
+    lua_pop(L, 1)
+    return False
 
 
 cdef object pop_reply(lua_State* L, int resp, object count_error):
@@ -233,7 +249,7 @@ cdef object _pop(lua_State* L, int resp, object count_error, int depth):
     if kind == LUA_TABLE:
         reply = _table(L, resp, count_error, depth)
     elif kind == LUA_STRING:
-        reply = _bytes_at(L, -1)
+        reply = bytes_at(L, -1)
     elif kind == LUA_NUMBER:
         reply = _truncated(lua.tonumber(L, -1))
     elif kind == LUA_BOOLEAN:
@@ -248,71 +264,71 @@ cdef object _pop(lua_State* L, int resp, object count_error, int depth):
 
 
 cdef object _table(lua_State* L, int resp, object count_error, int depth):
+    """The table on top, which stays there: the first of these that it has a field for, else an array."""
     cdef int top = lua.gettop(L)
-    cdef int i = 0
-    cdef list items
     if depth >= DEEPEST or not lua.checkstack(L, 8):
         error = _CommandError("ERR reached lua stack limit")
         count_error(error)
         return error if depth else CountedError(error.text)
-    if _field(L, "err") == LUA_STRING:
-        text = _line_at(L, -1)
-        lua.settop(L, top)
-        counted = _field(L, "ignore_error_stats_update") == LUA_BOOLEAN and lua.toboolean(L, -1)
-        lua.settop(L, top)
-        if not counted:
-            count_error(_CommandError(text))
-        return CountedError(text)
+    if _field(L, "err", LUA_STRING):
+        reply = _error(L, count_error)
+    elif _field(L, "ok", LUA_STRING):
+        reply = _line_at(L, -1).decode("utf-8", "surrogateescape")
+    elif _field(L, "double", LUA_NUMBER):
+        reply = lua.tonumber(L, -1)
+    elif _field(L, "big_number", LUA_STRING):
+        reply = BigNumber(bytes_at(L, -1).replace(b"\r", b" ").replace(b"\n", b" "))
+    else:
+        reply = _verbatim(L)
+        if reply is None:
+            reply = _collection(L, resp, count_error, depth)
     lua.settop(L, top)
-    if _field(L, "ok") == LUA_STRING:
-        text = _line_at(L, -1)
-        lua.settop(L, top)
-        return (<bytes>text).decode("utf-8", "surrogateescape")
+    return reply
+
+
+cdef object _error(lua_State* L, object count_error):
+    """table, its field err -> table; counted now, unless it says that it has been."""
+    text = _line_at(L, -1)
+    lua_pop(L, 1)
+    if not (_field(L, "ignore_error_stats_update", LUA_BOOLEAN) and lua.toboolean(L, -1)):
+        count_error(_CommandError(text))
+    return CountedError(text)
+
+
+cdef object _verbatim(lua_State* L):
+    """The field verbatim_string, None when it has not got what such a string needs."""
+    cdef int top = lua.gettop(L)
+    reply = None
+    if _field(L, "verbatim_string", LUA_TABLE) and _field(L, "format", LUA_STRING):
+        format = _line_at(L, -1)[:3].ljust(3)
+        lua_pop(L, 1)
+        if _field(L, "string", LUA_STRING):
+            reply = Verbatim(bytes_at(L, -1), (<bytes>format).decode("latin-1"))
     lua.settop(L, top)
-    if _field(L, "double") == LUA_NUMBER:
-        number = lua.tonumber(L, -1)
-        lua.settop(L, top)
-        return number
-    lua.settop(L, top)
-    if _field(L, "big_number") == LUA_STRING:
-        text = _bytes_at(L, -1).replace(b"\r", b" ").replace(b"\n", b" ")
-        lua.settop(L, top)
-        return BigNumber(text)
-    lua.settop(L, top)
-    if _field(L, "verbatim_string") == LUA_TABLE:
-        if _field(L, "format") == LUA_STRING:
-            format = _line_at(L, -1)[:3].ljust(3)
-            lua_pop(L, 1)
-            if _field(L, "string") == LUA_STRING:
-                reply = Verbatim(_bytes_at(L, -1), (<bytes>format).decode("latin-1"))
-                lua.settop(L, top)
-                return reply
-    lua.settop(L, top)
-    if _field(L, "map") == LUA_TABLE:
-        items = []
+    return reply
+
+
+cdef object _collection(lua_State* L, int resp, object count_error, int depth):
+    """The field map or set, else the table as an array, up to its first nil."""
+    cdef int i = 0
+    cdef list items = []
+    if _field(L, "map", LUA_TABLE):
         lua.pushnil(L)
         while lua.next(L, -2):
             lua.pushvalue(L, -2)
             key = _pop(L, resp, count_error, depth + 1)
             items.append((key, _pop(L, resp, count_error, depth + 1)))
-        lua.settop(L, top)
         return Pairs(items)
-    lua.settop(L, top)
-    if _field(L, "set") == LUA_TABLE:
-        items = []
+    if _field(L, "set", LUA_TABLE):
         lua.pushnil(L)
         while lua.next(L, -2):
             lua_pop(L, 1)
             lua.pushvalue(L, -1)
             items.append(_pop(L, resp, count_error, depth + 1))
-        lua.settop(L, top)
         return SetOf(items)
-    lua.settop(L, top)
-    items = []
     while True:
         i += 1
         lua.rawgeti(L, -1, i)
         if lua.type(L, -1) == LUA_NIL:
-            lua_pop(L, 1)
             return items
         items.append(_pop(L, resp, count_error, depth + 1))

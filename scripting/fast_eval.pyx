@@ -11,7 +11,8 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from scripting.interpreter cimport Interpreter
-from scripting.redis_api cimport Run, begin_run
+from scripting.redis_api cimport begin_run
+from scripting.run_context cimport Run
 from server.clients.client cimport Client
 from server.dispatch.conditions cimport Conditions, conditions
 from server.dispatch.executor cimport Executor

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from scripting.flags import FLAGS
 from scripting.interpreter import Interpreter
-from scripting.redis_api import registering
+from scripting.library_api import registering
 from scripting.scripts import words_of
 from server.registry.errors import CommandError
 

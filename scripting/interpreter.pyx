@@ -15,9 +15,10 @@ from iothreads.message cimport Command as Request
 from scripting.bits cimport bits_open
 from scripting.conversion cimport pop_reply
 from scripting.json cimport json_open
+from scripting.library_api cimport library_open
 from scripting.msgpack cimport msgpack_open
 from scripting.pack cimport pack_open
-from scripting.redis_api cimport library_open, redis_open, script_resp
+from scripting.redis_api cimport redis_open, script_resp
 from scripting.lua cimport (GC_COLLECT, GC_STEP, LUA_BOOLEAN, LUA_GLOBALS, LUA_REGISTRY, LUA_TABLE, MASK_COUNT, MASK_LINE, lua,
                             lua_Debug, lua_pop, lua_State)
 from scripting.sandbox cimport (Limits, limited_alloc, sandbox_handler, sandbox_limits, sandbox_load, sandbox_lock_globals,
@@ -292,7 +293,7 @@ cdef class Interpreter:
         return text
 
     def load_library(self, bytes code, int64_t timeout_ms) -> None:
-        """Compile and run a library's code; it registers its functions (redis_api.registering). Raises CommandError with
+        """Compile and run a library's code; it registers its functions (library_api.registering). Raises CommandError with
         the message for people."""
         cdef lua_State* L = self.L
         global _limit_us, _loading

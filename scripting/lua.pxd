@@ -132,4 +132,9 @@ cdef inline void lua_pop(lua_State* L, int count) noexcept nogil:
 cdef inline const char* lua_text(lua_State* L, int index) noexcept nogil:
     return lua.tolstring(L, index, NULL)
 
+cdef inline void lua_set_function(lua_State* L, const char* name, lua_CFunction function) noexcept nogil:
+    """Into the table on top."""
+    lua.pushcclosure(L, function, 0)
+    lua.setfield(L, -2, name)
+
 cdef int lua_fail(lua_State* L, const char* text) noexcept nogil          # luaL_error with a plain text: does not return

@@ -8,8 +8,8 @@ from libc.stddef cimport ptrdiff_t, size_t
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from scripting.lua cimport (LUA_BOOLEAN, LUA_NIL, LUA_NUMBER, LUA_STRING, LUA_TABLE, lua, lua_CFunction, lua_fail, lua_pop,
-                            lua_State)
+from scripting.lua cimport (LUA_BOOLEAN, LUA_NIL, LUA_NUMBER, LUA_STRING, LUA_TABLE, lua, lua_fail, lua_pop,
+                            lua_set_function, lua_State)
 from scripting.scratch cimport Scratch, scratch_add, scratch_begin, scratch_byte, scratch_finish, scratch_room
 
 cdef extern from "<stdio.h>" nogil:
@@ -203,62 +203,68 @@ cdef void _push_map(lua_State* L, Input* input, size_t count, int level) noexcep
         lua.settable(L, -3)            # complains about nil and NaN
 
 
-cdef void _push_value(lua_State* L, Input* input, int level) noexcept nogil:
-    cdef int tag
+cdef void _push_number(lua_State* L, Input* input, int tag) noexcept nogil:
+    """Tags 0xCA to 0xD3: float, double, unsigned and signed integers of 1 to 8 bytes."""
     cdef uint32_t image4
     cdef uint64_t image8
     cdef float single
     cdef double number
+    if tag == 0xCA:
+        image4 = <uint32_t>_taken(L, input, 4)
+        memcpy(&single, &image4, 4)
+        number = single
+    elif tag == 0xCB:
+        image8 = _taken(L, input, 8)
+        memcpy(&number, &image8, 8)
+    elif tag == 0xCC:
+        number = <double>_taken(L, input, 1)
+    elif tag == 0xCD:
+        number = <double>_taken(L, input, 2)
+    elif tag == 0xCE:
+        number = <double>_taken(L, input, 4)
+    elif tag == 0xD0:
+        number = <double><int8_t>_taken(L, input, 1)
+    elif tag == 0xD1:
+        number = <double><int16_t>_taken(L, input, 2)
+    elif tag == 0xD2:
+        number = <double><int32_t>_taken(L, input, 4)
+    else:                              # 0xCF and 0xD3: an unsigned one, too, is read as signed
+        number = <double><int64_t>_taken(L, input, 8)
+    lua.pushnumber(L, number)
+
+
+cdef void _push_short(lua_State* L, Input* input, int tag, int level) noexcept nogil:
+    """Tags that say all about what they are: small integers, and the length of what is short."""
+    _taken(L, input, 0)
+    if tag < 0x80:
+        lua.pushnumber(L, <double>tag)
+    elif tag >= 0xE0:
+        lua.pushnumber(L, <double><int8_t>tag)
+    elif tag < 0x90:
+        _push_map(L, input, tag & 15, level)
+    elif tag < 0xA0:
+        _push_array(L, input, tag & 15, level)
+    else:
+        _push_bytes(L, input, tag & 31)
+
+
+cdef void _push_value(lua_State* L, Input* input, int level) noexcept nogil:
+    cdef int tag
     _need(L, input, 1)
     lua.L_checkstack(L, 4, "too many return values at once; use unpack_one or unpack_limit instead.")
     if level > DEEPEST_IN:
         lua_fail(L, "Bad data format in input.")
     tag = input.at[0]
-    if tag < 0x80:
-        lua.pushnumber(L, <double>tag)
-        _taken(L, input, 0)
-    elif tag >= 0xE0:
-        lua.pushnumber(L, <double><int8_t>tag)
-        _taken(L, input, 0)
-    elif tag < 0x90:
-        _taken(L, input, 0)
-        _push_map(L, input, tag & 15, level)
-    elif tag < 0xA0:
-        _taken(L, input, 0)
-        _push_array(L, input, tag & 15, level)
-    elif tag < 0xC0:
-        _taken(L, input, 0)
-        _push_bytes(L, input, tag & 31)
+    if tag < 0xC0 or tag >= 0xE0:
+        _push_short(L, input, tag, level)
     elif tag == 0xC0:
         lua.pushnil(L)
         _taken(L, input, 0)
     elif tag == 0xC2 or tag == 0xC3:
         lua.pushboolean(L, tag & 1)
         _taken(L, input, 0)
-    elif tag == 0xCA:
-        image4 = <uint32_t>_taken(L, input, 4)
-        memcpy(&single, &image4, 4)
-        lua.pushnumber(L, single)
-    elif tag == 0xCB:
-        image8 = _taken(L, input, 8)
-        memcpy(&number, &image8, 8)
-        lua.pushnumber(L, number)
-    elif tag == 0xCC:
-        lua.pushnumber(L, <double>_taken(L, input, 1))
-    elif tag == 0xCD:
-        lua.pushnumber(L, <double>_taken(L, input, 2))
-    elif tag == 0xCE:
-        lua.pushnumber(L, <double>_taken(L, input, 4))
-    elif tag == 0xCF:
-        lua.pushnumber(L, <double><int64_t>_taken(L, input, 8))
-    elif tag == 0xD0:
-        lua.pushnumber(L, <double><int8_t>_taken(L, input, 1))
-    elif tag == 0xD1:
-        lua.pushnumber(L, <double><int16_t>_taken(L, input, 2))
-    elif tag == 0xD2:
-        lua.pushnumber(L, <double><int32_t>_taken(L, input, 4))
-    elif tag == 0xD3:
-        lua.pushnumber(L, <double><int64_t>_taken(L, input, 8))
+    elif 0xCA <= tag <= 0xD3:
+        _push_number(L, input, tag)
     elif tag == 0xD9:
         _push_bytes(L, input, _taken(L, input, 1))
     elif tag == 0xDA:
@@ -323,17 +329,12 @@ cdef int _unpack_limit(lua_State* L) noexcept nogil:
     return _unpack_some(L, limit, offset)
 
 
-cdef void _set(lua_State* L, const char* name, lua_CFunction function) noexcept nogil:
-    lua.pushcclosure(L, function, 0)
-    lua.setfield(L, -2, name)
-
-
 cdef void msgpack_open(lua_State* L) noexcept nogil:
     lua.createtable(L, 0, 8)
-    _set(L, "pack", _pack)
-    _set(L, "unpack", _unpack)
-    _set(L, "unpack_one", _unpack_one)
-    _set(L, "unpack_limit", _unpack_limit)
+    lua_set_function(L, "pack", _pack)
+    lua_set_function(L, "unpack", _unpack)
+    lua_set_function(L, "unpack_one", _unpack_one)
+    lua_set_function(L, "unpack_limit", _unpack_limit)
     lua.pushstring(L, "cmsgpack")
     lua.setfield(L, -2, "_NAME")
     lua.pushstring(L, "lua-cmsgpack 0.4.0")

@@ -12,7 +12,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint64_t
 from libc.string cimport memchr, memcpy
 
-from scripting.lua cimport LUA_NUMBER, LUA_STRING, lua, lua_CFunction, lua_fail, lua_pop, lua_State
+from scripting.lua cimport LUA_NUMBER, LUA_STRING, lua, lua_fail, lua_pop, lua_set_function, lua_State
 from scripting.scratch cimport Scratch, scratch_add, scratch_begin, scratch_byte, scratch_finish, scratch_room
 
 cdef extern from "<stdio.h>" nogil:
@@ -292,13 +292,8 @@ cdef int _size(lua_State* L) noexcept nogil:
     return 1
 
 
-cdef void _set(lua_State* L, const char* name, lua_CFunction function) noexcept nogil:
-    lua.pushcclosure(L, function, 0)
-    lua.setfield(L, -2, name)
-
-
 cdef void pack_open(lua_State* L) noexcept nogil:
     lua.createtable(L, 0, 3)
-    _set(L, "pack", _pack)
-    _set(L, "unpack", _unpack)
-    _set(L, "size", _size)
+    lua_set_function(L, "pack", _pack)
+    lua_set_function(L, "unpack", _unpack)
+    lua_set_function(L, "size", _size)

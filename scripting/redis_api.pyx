@@ -1,13 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""What scripts call: redis.call and pcall, replies, logging, and what a library registers itself with.
+"""What scripts call: redis.call and pcall, replies, logging and the other functions of the table `redis`.
 
-A command of a script passes its own checks, in Redis's order: known, arity, allowed in scripts, stale replica, permission,
-read-only script, read-only replica and disk, memory, cluster. The checks that belong to other rooms are their gates.
+A call goes through the command's fast path where it has one that takes it; else the words become a list, and the run
+(`run_context`) checks and executes it.
 """
 import hashlib
 
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport malloc
 from libc.string cimport memcpy
 
@@ -15,175 +15,29 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 
 from iothreads.message cimport Arg, Batch, Chunk, Output, output_clear
 from iothreads.message cimport Command as Request
-from scripting.conversion cimport number_text, push_error_reply, push_reply, push_wire
-from scripting.lua cimport (LUA_FUNCTION, LUA_NIL, LUA_NUMBER, LUA_REGISTRY, LUA_STRING, LUA_TABLE, lua, lua_pop, lua_State)
+from scripting.conversion cimport bytes_at, number_text, push_error_reply, push_reply, push_wire
+from scripting.lua cimport LUA_NUMBER, LUA_STRING, lua, lua_State
+from scripting.run_context cimport REPL_AOF, REPL_REPLICA, Checked, Run, find_checked
 from scripting.sandbox cimport sandbox_offer, sandbox_push_error
-from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_FAKE, CLIENT_SCRIPT, SLOW_RESTRICTED, SLOW_TRACKING,
-                                    Client)
+from server.clients.client cimport Client
 from server.dispatch.conditions cimport Conditions, conditions
-from server.dispatch.executor cimport Executor
 from server.dispatch.record cimport Record, record_pointer
 from server.registry.clock cimport clock_state, ticks
 from server.structures.memory cimport mem_used
 
-from scripting.conversion import CountedError
 from server.dispatch.call import Call
 from server.dispatch.gates import checks
-from server.observe.debug_settings import settings as debug_settings
-from server.registry.command import COMMANDS, DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
-from server.registry.errors import OUT_OF_MEMORY, CommandError
+from server.registry.errors import CommandError
 from server.version import REDIS_VERSION
 
 cdef object _CommandError = CommandError
 cdef Run _run = None                   # the script under way
-cdef object _registering = None        # the library being loaded: register(name, function, description, flags)
-cdef dict _known = {}                  # command name as scripts write it -> Checked
 cdef object _log = None
 cdef Conditions* _conditions = conditions()
 
 cdef enum:
-    KNOWN_MAX = 4096
     FAST_WORDS = 64                    # of a call that a fast path may take ...
     FAST_BYTES = 16384                 # ... and all of them together
-    ERROR = -1                         # raise what is on top
-    REPL_AOF = 1                       # redis.set_repl: who hears of what a script changes
-    REPL_REPLICA = 2
-
-
-cdef class Checked:
-    """A command and what scripts must be checked for."""
-    cdef readonly object command
-    cdef bint refused, scripting, writes, spreads, needs_memory
-    cdef tuple before                  # gates ahead of the checks of the script's own
-    cdef tuple writing                 # gates of commands that write, while the script has not written
-    cdef tuple after
-
-    def __cinit__(self, command):
-        self.command = command
-        self.refused = command.has(NOSCRIPT)
-        self.scripting = command.group == "scripting"
-        self.writes = command.has(WRITE)
-        self.spreads = command.has(WRITE | MAY_REPLICATE)
-        self.needs_memory = command.has(DENYOOM)
-        self.before = checks(command, ("stale",)) + checks(command, ("permitted",))
-        self.writing = checks(command, ("readonly-replica", "disk", "min-replicas")) if self.writes else ()
-        self.after = checks(command, ("cluster",))
-
-
-cdef Checked _find(list argv):
-    """The command that argv names, None when there is none."""
-    cdef bytes name = argv[0]
-    cdef Checked found = _known.get(name)
-    if found is None:
-        command = COMMANDS.get(name.decode("latin-1").lower())
-        if command is None:
-            return None
-        if len(_known) > KNOWN_MAX:
-            _known.clear()
-        _known[name] = found = Checked(command)
-    if found.command.subcommands and len(argv) > 1:
-        sub = found.command.subcommands.get((<bytes>argv[1]).decode("latin-1").lower())
-        return Checked(sub) if sub is not None else found if found.command.function is not None else None
-    return found
-
-
-cdef class Run:
-    """One script under way: made at its start, gone at its end."""
-
-    def __cinit__(self, server, Client client, Client caller, bytes name, list argv, bint eval, bint read_only,
-                  bint allow_oom, bint out_of_memory):
-        self.server = server
-        self.client = client
-        self.caller = caller
-        self.name = name
-        self.argv = argv
-        self.eval = eval
-        self.read_only = read_only
-        self.allow_oom = allow_oom
-        self.out_of_memory = out_of_memory
-        self.spread = REPL_AOF | REPL_REPLICA
-        self.executor = server.executor
-        self.propagation = server.propagation
-        client.slow = caller.slow & (SLOW_RESTRICTED | SLOW_TRACKING)
-        self.unix_us = clock_state().unix_us
-        client.db = caller.db
-        client.resp = 2
-        client.user = caller.user
-        client.authenticated = True
-        client.address = caller.address
-        client.state = CLIENT_SCRIPT | CLIENT_FAKE | CLIENT_DENY_BLOCKING
-
-    cdef object refuse(self, object command, str text):
-        """An error before the command ran."""
-        error = _CommandError(f"ERR {text}")
-        self.server.stats.count_error(error)
-        if command is not None:
-            command.record.rejected += 1
-        return error
-
-    cdef object execute(self, list argv):
-        """A command of the script: its reply, a CommandError included."""
-        cdef Checked checked = _find(argv)
-        cdef bint wanted
-        if checked is None:
-            return self.refuse(None, "Unknown Redis command called from script")
-        command = checked.command
-        if not command.arity_fits(len(argv)):
-            return self.refuse(command, "Wrong number of args calling Redis command from script")
-        if checked.refused and (checked.scripting or not debug_settings.disable_deny_scripts):
-            return self.refuse(command, "This Redis command is not allowed from script")
-        if checked.before or checked.writing or checked.after or self.read_only or checked.needs_memory:
-            refusal = self.refusal(checked, argv)
-            if refusal is not None:
-                return refusal
-        if checked.writes:
-            self.wrote = True
-        executor = self.executor
-        if self.spread & REPL_AOF:         # who listens today is the AOF: replicas alone are nobody
-            reply = executor.run(self.client, command, argv)
-        else:
-            propagation = self.propagation
-            wanted, propagation.wanted = propagation.wanted, False
-            try:
-                reply = executor.run(self.client, command, argv)
-            finally:
-                propagation.wanted = wanted
-        self.freeze_time()
-        return reply
-
-    cdef object refusal(self, object of, list argv):
-        """Why the command may not run, None when it may."""
-        cdef Checked checked = of
-        command = checked.command
-        call = Call(self.client, self.server, command, argv)
-        try:
-            for check in checked.before:
-                check(call)
-            if self.read_only and checked.spreads:
-                return self.refuse(command, "Write commands are not allowed from read-only scripts.")
-            if not self.wrote:
-                for check in checked.writing:
-                    check(call)
-                if checked.needs_memory and self.out_of_memory and not self.allow_oom:
-                    raise _CommandError(OUT_OF_MEMORY)
-            for check in checked.after:
-                check(call)
-        except _CommandError as error:
-            if error.text.startswith(b"NOPERM "):
-                return self.refuse(command, "ACL failure in script: " + error.text[7:].decode("utf-8", "surrogateescape"))
-            self.server.stats.count_error(error)
-            command.record.rejected += 1
-            return error
-        return None
-
-    cdef void freeze_time(self) noexcept:
-        """Scripts see the time at which they began."""
-        clock_state().unix_us = self.unix_us
-        clock_state().unix_ms = self.unix_us // 1000
-
-    def see_own_time(self) -> None:
-        """After others were served: the script's time again."""
-        self.freeze_time()
 
 
 cdef void begin_run(Run run):
@@ -194,12 +48,6 @@ cdef void begin_run(Run run):
 def begin(Run run) -> None:
     """That script is under way; None: none is."""
     begin_run(run)
-
-
-def registering(library) -> None:
-    """redis.register_function speaks to that library; None: no library is being loaded."""
-    global _registering
-    _registering = library
 
 
 def log_to(log) -> None:
@@ -213,12 +61,6 @@ cdef int script_resp() noexcept:
 
 
 # ---- redis.call and redis.pcall
-cdef bytes _bytes_at(lua_State* L, int index):
-    cdef size_t length
-    cdef const char* text = lua.tolstring(L, index, &length)
-    return PyBytes_FromStringAndSize(text, length)
-
-
 cdef list _arguments(lua_State* L):
     """The words of a command; None when they are not strings and numbers, with the error on the (otherwise empty) stack."""
     cdef int count = lua.gettop(L)
@@ -228,7 +70,7 @@ cdef list _arguments(lua_State* L):
     for i in range(1, count + 1):
         kind = lua.type(L, i)
         if kind == LUA_STRING:
-            argv.append(_bytes_at(L, i))
+            argv.append(bytes_at(L, i))
         elif kind == LUA_NUMBER:
             argv.append(PyBytes_FromStringAndSize(text, number_text(lua.tonumber(L, i), text)))
         else:
@@ -331,10 +173,10 @@ cdef int _command(lua_State* L, bint raises) noexcept:
         push_reply(L, reply, _run.client.resp)
         return ERROR if raises and isinstance(reply, _CommandError) else 1
     except BaseException as error:
-        return _internal(L, error)
+        return internal_error(L, error)
 
 
-cdef int _internal(lua_State* L, error) noexcept:
+cdef int internal_error(lua_State* L, error) noexcept:
     if _log is not None:
         _log.warning("A script's call failed: %r", error)
     sandbox_push_error(L, "internal error: see the server's log")
@@ -380,12 +222,12 @@ cdef int _sha1hex(lua_State* L) noexcept:
         sandbox_push_error(L, "wrong number of arguments")
         return ERROR
     try:
-        text = _bytes_at(L, 1) if lua.isstring(L, 1) else b""
+        text = bytes_at(L, 1) if lua.isstring(L, 1) else b""
         digest = hashlib.sha1(text).hexdigest().encode()
         lua.pushlstring(L, PyBytes_AS_STRING(digest), 40)
         return 1
     except BaseException as error:
-        return _internal(L, error)
+        return internal_error(L, error)
 
 
 cdef int _log_line(lua_State* L) noexcept:
@@ -404,10 +246,10 @@ cdef int _log_line(lua_State* L) noexcept:
         return ERROR
     try:
         if _log is not None:
-            words = [_bytes_at(L, i) for i in range(2, count + 1) if lua.isstring(L, i)]
+            words = [bytes_at(L, i) for i in range(2, count + 1) if lua.isstring(L, i)]
             _log.write(int(level), b" ".join(words).decode("utf-8", "backslashreplace"))
     except BaseException as error:
-        return _internal(L, error)
+        return internal_error(L, error)
     return 0
 
 
@@ -445,14 +287,14 @@ cdef int _acl_check_cmd(lua_State* L) noexcept:
         argv = _arguments(L)
         if argv is None:
             return ERROR
-        checked = _find(argv)
+        checked = find_checked(argv)
         if checked is None:
             sandbox_push_error(L, "Invalid command passed to redis.acl_check_cmd()")
             return ERROR
         lua.pushboolean(L, _permitted(checked, argv))
         return 1
     except BaseException as error:
-        return _internal(L, error)
+        return internal_error(L, error)
 
 
 cdef bint _permitted(Checked checked, list argv) except -1:
@@ -479,110 +321,13 @@ cdef int _nothing(lua_State* L) noexcept:
     return 0
 
 
-# ---- libraries
-cdef bytes _string_at(lua_State* L, int index):
-    """A string or number as bytes, None for anything else."""
-    return _bytes_at(L, index) if lua.isstring(L, index) else None
-
-
-cdef list _flags_at(lua_State* L, int index):
-    """The array of strings at index (absolute); None when something in it is no string."""
-    cdef int i = 0
-    cdef list flags = []
-    while True:
-        i += 1
-        lua.rawgeti(L, index, i)
-        if lua.type(L, -1) == LUA_NIL:
-            lua_pop(L, 1)
-            return flags
-        flag = _string_at(L, -1)
-        lua_pop(L, 1)
-        if flag is None:
-            return None
-        flags.append(flag)
-
-
-cdef object _named_arguments(lua_State* L):
-    """register_function{function_name = ..., callback = ..., ...}: (name, function, description, flags), or a text that
-    says what is wrong."""
-    cdef int function = -1
-    cdef bytes key
-    cdef object name = None, description = None, flags = []
-    if lua.type(L, 1) != LUA_TABLE:
-        return ("calling redis.register_function with a single argument is only applicable to Lua table "
-                "(representing named arguments).")
-    lua.pushnil(L)
-    while lua.next(L, 1):
-        if lua.type(L, -2) == LUA_NUMBER:
-            return "unknown argument given to redis.register_function"
-        if lua.type(L, -2) != LUA_STRING:
-            return "named argument key given to redis.register_function is not a string"
-        key = (<bytes>lua.tolstring(L, -2, NULL)).lower()
-        if key == b"function_name":
-            name = _string_at(L, -1)
-            if name is None:
-                return "function_name argument given to redis.register_function must be a string"
-        elif key == b"description":
-            description = _string_at(L, -1)
-            if description is None:
-                return "description argument given to redis.register_function must be a string"
-        elif key == b"callback":
-            if lua.type(L, -1) != LUA_FUNCTION:
-                return "callback argument given to redis.register_function must be a function"
-            lua.pushvalue(L, -1)
-            function = lua.L_ref(L, LUA_REGISTRY)
-        elif key == b"flags":
-            if lua.type(L, -1) != LUA_TABLE:
-                return "flags argument to redis.register_function must be a table representing function flags"
-            flags = _flags_at(L, lua.gettop(L))
-            if flags is None or not _registering.knows(flags):
-                return "unknown flag given"
-        else:
-            return "unknown argument given to redis.register_function"
-        lua_pop(L, 1)
-    if name is None:
-        return "redis.register_function must get a function name argument"
-    if function < 0:
-        return "redis.register_function must get a callback argument"
-    return name, function, description, flags
-
-
-cdef object _placed_arguments(lua_State* L):
-    """register_function(name, function)."""
-    name = _string_at(L, 1)
-    if name is None:
-        return "first argument to redis.register_function must be a string"
-    if lua.type(L, 2) != LUA_FUNCTION:
-        return "second argument to redis.register_function must be a function"
-    return name, lua.L_ref(L, LUA_REGISTRY), None, []
-
-
-cdef int _register_function(lua_State* L) noexcept:
-    cdef int count = lua.gettop(L)
-    try:
-        if _registering is None:
-            text = "redis.register_function can only be called on FUNCTION LOAD command"
-        elif not 1 <= count <= 2:
-            text = "wrong number of arguments to redis.register_function"
-        else:
-            found = _named_arguments(L) if count == 1 else _placed_arguments(L)
-            text = found if type(found) is str else _registering.register(*found)
-        if text is None:
-            return 0
-        error = (<str>text).encode()
-        sandbox_push_error(L, error)
-        return ERROR
-    except BaseException as error:
-        return _internal(L, error)
-
-
 # ---- the tables
 cdef void _number(lua_State* L, const char* name, double value) noexcept:
     lua.pushnumber(L, value)
     lua.setfield(L, -2, name)
 
 
-cdef void _log_and_version(lua_State* L) noexcept:
+cdef void open_log_and_version(lua_State* L) noexcept:
     cdef bytes version = REDIS_VERSION.encode()
     major, minor, patch = (int(part) for part in REDIS_VERSION.split("."))
     sandbox_offer(L, "log", <void*>_log_line)
@@ -597,7 +342,7 @@ cdef void _log_and_version(lua_State* L) noexcept:
 
 cdef void redis_open(lua_State* L, bint eval) noexcept:
     lua.createtable(L, 0, 24)
-    _log_and_version(L)
+    open_log_and_version(L)
     sandbox_offer(L, "call", <void*>_call)
     sandbox_offer(L, "pcall", <void*>_pcall)
     sandbox_offer(L, "error_reply", <void*>_error_reply)
@@ -615,12 +360,6 @@ cdef void redis_open(lua_State* L, bint eval) noexcept:
         sandbox_offer(L, "breakpoint", <void*>_false)
         sandbox_offer(L, "debug", <void*>_nothing)
         sandbox_offer(L, "replicate_commands", <void*>_true)
-
-
-cdef void library_open(lua_State* L) noexcept:
-    lua.createtable(L, 0, 8)
-    _log_and_version(L)
-    sandbox_offer(L, "register_function", <void*>_register_function)
 
 
 _batch.buffer = <char*>malloc(FAST_BYTES)

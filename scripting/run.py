@@ -17,7 +17,7 @@ from scripting import (
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES
 from scripting.functions import Functions
 from scripting.interpreter import Interpreter
-from scripting.redis_api import Run
+from scripting.run_context import Run
 from scripting.scripts import Scripts
 from server.clients import client as c
 from server.clients.client import Client

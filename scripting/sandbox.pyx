@@ -15,7 +15,8 @@ from libc.string cimport memchr, memcpy, strlen
 
 from scripting.lua cimport (GC_COLLECT, GC_COUNT, GC_RESTART, GC_STEP, GC_STOP, LUA_BOOLEAN, LUA_FUNCTION, LUA_GLOBALS,
                             LUA_LIGHTUSERDATA, LUA_MULTRET, LUA_NIL, LUA_NUMBER, LUA_REGISTRY, LUA_STRING, LUA_TABLE,
-                            LUA_USERDATA, lua, lua_CFunction, lua_Debug, lua_fail, lua_pop, lua_State, lua_text)
+                            LUA_USERDATA, lua, lua_CFunction, lua_Debug, lua_fail, lua_pop,
+                            lua_set_function, lua_State, lua_text)
 
 from scripting.scratch cimport Scratch, scratch_add, scratch_begin, scratch_finish, scratch_room
 
@@ -488,11 +489,6 @@ cdef void _wrap(lua_State* L, const char* name, lua_CFunction wrapper) noexcept 
     lua.setfield(L, -2, name)
 
 
-cdef void _set(lua_State* L, const char* name, lua_CFunction function) noexcept nogil:
-    lua.pushcclosure(L, function, 0)
-    lua.setfield(L, -2, name)
-
-
 cdef void _remove(lua_State* L, const char* name) noexcept nogil:
     lua.pushnil(L)
     lua.setfield(L, -2, name)
@@ -514,11 +510,11 @@ cdef int sandbox_open(lua_State* L) noexcept nogil:
     _remove(L, "dofile")
     _remove(L, "loadfile")
     _remove(L, "print")
-    _set(L, "pcall", _pcall)
-    _set(L, "rawget", _rawget)
-    _set(L, "loadstring", _loadstring)
-    _set(L, "load", _load)
-    _set(L, "next", _next)
+    lua_set_function(L, "pcall", _pcall)
+    lua_set_function(L, "rawget", _rawget)
+    lua_set_function(L, "loadstring", _loadstring)
+    lua_set_function(L, "load", _load)
+    lua_set_function(L, "next", _next)
     lua.getfield(L, -1, "next")
     lua.pushcclosure(L, _pairs, 1)
     lua.setfield(L, -2, "pairs")
@@ -527,14 +523,14 @@ cdef int sandbox_open(lua_State* L) noexcept nogil:
     lua.setfield(L, -2, "newproxy")
     _wrap(L, "rawset", _writing)
     _wrap(L, "setmetatable", _writing)
-    _set(L, "xpcall", _xpcall)
+    lua_set_function(L, "xpcall", _xpcall)
     _wrap(L, "unpack", _unpack)
     _wrap(L, "collectgarbage", _collectgarbage)
     lua.getfield(L, -1, "coroutine")
     _wrap(L, "resume", _watched)
     lua_pop(L, 1)
     lua.getfield(L, -1, "string")
-    _set(L, "rep", _rep)
+    lua_set_function(L, "rep", _rep)
     lua_pop(L, 1)
     lua.getfield(L, -1, "table")
     _wrap(L, "insert", _writing)
@@ -542,8 +538,8 @@ cdef int sandbox_open(lua_State* L) noexcept nogil:
     _wrap(L, "sort", _writing)
     lua_pop(L, 1)
     lua.getfield(L, -1, "math")
-    _set(L, "random", _random)
-    _set(L, "randomseed", _randomseed)
+    lua_set_function(L, "random", _random)
+    lua_set_function(L, "randomseed", _randomseed)
     lua_pop(L, 1)
     return 1
 

@@ -1,0 +1,148 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_FAKE, CLIENT_SCRIPT, SLOW_RESTRICTED, SLOW_TRACKING,
+                                    Client)
+from server.dispatch.executor cimport Executor
+from server.dispatch.propagate cimport Propagation
+from server.registry.clock cimport clock_state
+
+from server.dispatch.call import Call
+from server.dispatch.gates import checks
+from server.observe.debug_settings import settings as debug_settings
+from server.registry.command import COMMANDS, DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
+from server.registry.errors import OUT_OF_MEMORY, CommandError
+
+cdef object _CommandError = CommandError
+cdef dict _known = {}                  # command name as scripts write it -> Checked
+
+cdef enum:
+    KNOWN_MAX = 4096
+
+
+cdef class Checked:
+    """A command and what scripts must be checked for."""
+
+    def __cinit__(self, command):
+        self.command = command
+        self.refused = command.has(NOSCRIPT)
+        self.scripting = command.group == "scripting"
+        self.writes = command.has(WRITE)
+        self.spreads = command.has(WRITE | MAY_REPLICATE)
+        self.needs_memory = command.has(DENYOOM)
+        self.before = checks(command, ("stale",)) + checks(command, ("permitted",))
+        self.writing = checks(command, ("readonly-replica", "disk", "min-replicas")) if self.writes else ()
+        self.after = checks(command, ("cluster",))
+
+
+cdef Checked find_checked(list argv):
+    """The command that argv names, None when there is none."""
+    cdef bytes name = argv[0]
+    cdef Checked found = _known.get(name)
+    if found is None:
+        command = COMMANDS.get(name.decode("latin-1").lower())
+        if command is None:
+            return None
+        if len(_known) > KNOWN_MAX:
+            _known.clear()
+        _known[name] = found = Checked(command)
+    if found.command.subcommands and len(argv) > 1:
+        sub = found.command.subcommands.get((<bytes>argv[1]).decode("latin-1").lower())
+        return Checked(sub) if sub is not None else found if found.command.function is not None else None
+    return found
+
+
+cdef class Run:
+    """One script under way: made at its start, gone at its end."""
+
+    def __cinit__(self, server, Client client, Client caller, bytes name, list argv, bint eval, bint read_only,
+                  bint allow_oom, bint out_of_memory):
+        self.server = server
+        self.client = client
+        self.caller = caller
+        self.name = name
+        self.argv = argv
+        self.eval = eval
+        self.read_only = read_only
+        self.allow_oom = allow_oom
+        self.out_of_memory = out_of_memory
+        self.spread = REPL_AOF | REPL_REPLICA
+        self.executor = server.executor
+        self.propagation = server.propagation
+        client.slow = caller.slow & (SLOW_RESTRICTED | SLOW_TRACKING)
+        self.unix_us = clock_state().unix_us
+        client.db = caller.db
+        client.resp = 2
+        client.user = caller.user
+        client.authenticated = True
+        client.address = caller.address
+        client.state = CLIENT_SCRIPT | CLIENT_FAKE | CLIENT_DENY_BLOCKING
+
+    cdef object refuse(self, object command, str text):
+        """An error before the command ran."""
+        error = _CommandError(f"ERR {text}")
+        self.server.stats.count_error(error)
+        if command is not None:
+            command.record.rejected += 1
+        return error
+
+    cdef object execute(self, list argv):
+        """A command of the script: its reply, a CommandError included."""
+        cdef Checked checked = find_checked(argv)
+        cdef bint wanted
+        if checked is None:
+            return self.refuse(None, "Unknown Redis command called from script")
+        command = checked.command
+        if not command.arity_fits(len(argv)):
+            return self.refuse(command, "Wrong number of args calling Redis command from script")
+        if checked.refused and (checked.scripting or not debug_settings.disable_deny_scripts):
+            return self.refuse(command, "This Redis command is not allowed from script")
+        if checked.before or checked.writing or checked.after or self.read_only or checked.needs_memory:
+            refusal = self.refusal(checked, argv)
+            if refusal is not None:
+                return refusal
+        if checked.writes:
+            self.wrote = True
+        executor = self.executor
+        if self.spread & REPL_AOF:         # who listens today is the AOF: replicas alone are nobody
+            reply = executor.run(self.client, command, argv)
+        else:
+            propagation = self.propagation
+            wanted, propagation.wanted = propagation.wanted, False
+            try:
+                reply = executor.run(self.client, command, argv)
+            finally:
+                propagation.wanted = wanted
+        self.freeze_time()
+        return reply
+
+    cdef object refusal(self, Checked checked, list argv):
+        """Why the command may not run, None when it may."""
+        command = checked.command
+        call = Call(self.client, self.server, command, argv)
+        try:
+            for check in checked.before:
+                check(call)
+            if self.read_only and checked.spreads:
+                return self.refuse(command, "Write commands are not allowed from read-only scripts.")
+            if not self.wrote:
+                for check in checked.writing:
+                    check(call)
+                if checked.needs_memory and self.out_of_memory and not self.allow_oom:
+                    raise _CommandError(OUT_OF_MEMORY)
+            for check in checked.after:
+                check(call)
+        except _CommandError as error:
+            if error.text.startswith(b"NOPERM "):
+                return self.refuse(command, "ACL failure in script: " + error.text[7:].decode("utf-8", "surrogateescape"))
+            self.server.stats.count_error(error)
+            command.record.rejected += 1
+            return error
+        return None
+
+    cdef void freeze_time(self) noexcept:
+        """Scripts see the time at which they began."""
+        clock_state().unix_us = self.unix_us
+        clock_state().unix_ms = self.unix_us // 1000
+
+    def see_own_time(self) -> None:
+        """After others were served: the script's time again."""
+        self.freeze_time()

@@ -2,9 +2,9 @@
 
     ./dev bench                                              everything, against the redis-server on PATH
     ./dev bench --parts load --tests get,set --pipeline 1,16 --reps 5
-    ./dev bench --io-threads 1,2 --peer 'valkey-server'      ours with 1 and with 2, the peer as it is
+    ./dev bench --io-threads 1,2 --peer 'valkey-server'      ours with 1 and 2, the peer as it is and with 2
     ./dev bench --scale 0.02 --json ''                       a quick look that is not kept
-    ./dev bench --readme                                     the table in README.md, made anew in about ten minutes
+    ./dev bench --readme                                     the table in README.md, made anew in about 11 minutes
     ./dev bench micro                                        parts of the server by themselves: see perf/micro
 
 Parts: load (processor time per request, rate, latencies under redis-benchmark), latency (p99 and p99.9 at half the
@@ -24,14 +24,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from perf import goals, idle, latency, load, memory, readme, results, startup, tables
+from perf import goals, idle, latency, load, memory, readme, results, startup, sweep, tables
 from perf.benchmark.session import BenchmarkFailed
 from perf.results import Figure
 from perf.server_under_test import ServerFailed, ServerUnderTest
 
 PARTS = ("load", "latency", "memory", "start", "disk", "idle")
 README_PARTS = ("start", "memory", "latency", "load")
-README_MINUTES = 10.0
+README_MINUTES = 11.0
 OURS = shlex.join([sys.executable, str(results.ROOT / "remus_server.py")])
 
 
@@ -56,9 +56,9 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--parts", type=words, default=None, help=f"default: {','.join(PARTS)}")
     add("--tests", type=words, default=list(load.TESTS), help="load: of redis-benchmark's, default: all")
     add("--pipeline", type=numbers, default=[1, 16, 50], help="load: 1,16,50")
-    add("--io-threads", type=numbers, default=[0], help="load: of ours, one after the other (as --server-args say)")
+    add("--io-threads", type=numbers, default=[0], help="load, latency: of ours, side by side (as --server-args say)")
     add("--reps", type=int, default=3, help="load, latency, start, disk: runs, of which the median counts (3)")
-    add("--minutes", type=float, default=0.0, help="load begins no repetition that would not end by then (no limit)")
+    add("--minutes", type=float, default=0.0, help="load sends fewer requests, to end by then (no limit)")
     add("--clients", type=int, default=50, help="load: connections (50)")
     add("--keys", type=int, default=100_000, help="load: range of random keys (100,000)")
     add("--size", type=int, default=16, help="load: bytes of a value (16)")
@@ -114,12 +114,12 @@ def measured(given: argparse.Namespace, start: Callable[..., ServerUnderTest]) -
         clients = max(10, int(given.idle_clients * min(1.0, given.scale)))
         yield idle.measure(start, clients, max(1.0, given.idle_seconds * min(1.0, given.scale)))
     if "latency" in given.parts:
-        yield from latency.measure(start, given.io_threads, load_options(given))
+        yield from latency.measure(start, given.io_threads, load_options(given), say)
     if "load" in given.parts:
         left = max(0.01, (ends - time.monotonic()) / 60) if given.minutes else 0.0
-        sweep = load.Sweep(given.tests, given.pipeline, given.io_threads, load_options(given), start, say, left)
-        sweep.run()
-        yield sweep.figures()
+        swept = sweep.Sweep(given.tests, given.pipeline, given.io_threads, load_options(given), start, say, left)
+        swept.run()
+        yield swept.figures()
 
 
 def load_options(given: argparse.Namespace) -> load.Options:

@@ -2,11 +2,11 @@
 stalls pays for every request that came meanwhile.
 
 First each server is asked for all it can give (closed loop); then all are offered the same rate, half of what the
-slowest of them gave, in turn. remus-benchmark generates the load.
+slowest of them gave, in turn and several times: one run's p99 tells as much of the machine as of the server, so the
+figures are medians, and the ratios medians of the pairs' ratios. remus-benchmark generates the load.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from statistics import median
 
 from perf import load
@@ -15,49 +15,50 @@ from perf.benchmark.result import Result
 from perf.benchmark.session import run
 from perf.results import Figure
 from perf.server_under_test import ServerFailed, ServerUnderTest
+from perf.sweep import Case, Contest, Starter, cases
 
 TESTS = ("get", "set")
 PIPELINES = (1, 16)
-PEAK_SECONDS = 1.0
-SECONDS = 2.0
-WARMUP_SECONDS = 0.3
+PEAK_SECONDS = 0.5
+SECONDS = 0.8
+WARMUP_SECONDS = 0.15
+ROUNDS = 3  # short runs of each server for each repetition asked for
 PERCENTILES = (50.0, 99.0, 99.9)
 
 
 def measure(
-    start: Callable[..., ServerUnderTest],
+    start: Starter,
     threads: Sequence[int],
     how: load.Options,
+    tell: Callable[[str], None],
     pipelines: Sequence[int] = PIPELINES,
 ) -> Iterator[list[Figure]]:
-    """`threads`: io-threads of ours, each a server of its own beside one peer; 0 as its command line says."""
-    with ExitStack() as servers:
-        loaded = [servers.enter_context(start("ours", load.thread_arguments(n))) for n in threads]
-        loaded.append(servers.enter_context(start("peer")))
-        for server in loaded:
+    """`threads`: io-threads of ours, each a server of its own; 0 as its command line says. Peers: see perf.sweep."""
+    with Contest(start, threads, tell) as contest:
+        for server in contest.servers:
             go(server, Options(test="set", requests=how.keys, key_distribution="sequential", pipeline=50), how)
         for pipeline in pipelines:
             for test in TESTS:
-                cases = [load.Case(test, pipeline, n) for n in threads]
-                yield at_half_of_the_peak(loaded, cases, how)
+                yield at_half_of_the_peak(contest, cases(test, pipeline, threads, contest.peers), how)
 
 
-def at_half_of_the_peak(
-    servers: Sequence[ServerUnderTest], cases: Sequence[load.Case], how: load.Options
-) -> list[Figure]:
-    """The figures of one test; the last server is the peer."""
-    test, pipeline = cases[0].test, cases[0].pipeline
-    peaks = [go(server, Options(test=test, pipeline=pipeline, duration=PEAK_SECONDS), how).rate for server in servers]
+def at_half_of_the_peak(contest: Contest, tried: Sequence[Case], how: load.Options) -> list[Figure]:
+    """The figures of one test at one depth."""
+    test, pipeline = tried[0].test, tried[0].pipeline
+    servers = list(enumerate(contest.servers))
+    flat_out = [go(server, Options(test=test, pipeline=pipeline, duration=PEAK_SECONDS), how) for _, server in servers]
+    peaks = [result.rate for result in flat_out]
     seen: list[list[Result]] = [[] for _ in servers]
-    for _ in range(how.reps):
-        for server, results in zip(servers, seen):
+    for number in range(how.reps * ROUNDS):
+        for place, server in reversed(servers) if number % 2 else servers:
             offered = Options(test=test, pipeline=pipeline, duration=SECONDS, rate=min(peaks) / 2)
-            results.append(go(server, offered, how))
-    *ours, peer = seen
+            seen[place].append(go(server, offered, how))
     found = []
-    for case, results, peak in zip(cases, ours, peaks):
-        found += figures(case.name, results, peer)
-        found.append(Figure("latency", case.name, "peak requests/s", peak, peaks[-1], peak / peaks[-1]))
+    for case in tried:
+        ours, peer = contest.sides(case)
+        found += figures(case.name, seen[ours], seen[peer])
+        a, b = peaks[ours], peaks[peer]
+        found.append(Figure("latency", case.name, "peak requests/s", a, b, a / b))
     return found
 
 

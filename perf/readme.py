@@ -10,17 +10,26 @@ from perf.results import Figure
 
 BEGIN = "<!-- perf: made by ./dev bench --readme -->"
 END = "<!-- perf: end -->"
+THREADS = (
+    "Columns name the pipeline depth and, where it is not one thread each, the `io-threads` of both sides, ours first: "
+    "2:1 is ours with two beside a peer with one, 2:2 is both with two (a thread of ours sleeps when it has nothing to "
+    "do, one of Redis spins)."
+)
 OPEN_LOOP = (
-    "Latencies are those of an open loop: every server is offered the same rate, half of what the slowest one can do."
+    "Latencies are those of an open loop: every server is offered the same rate, half of what the slowest one can do; "
+    "many short runs of all in turn, medians."
 )
 
 
 def section(figures: Iterable[Figure], settings: dict[str, Any]) -> str:
     """The words and tables for these figures, without the markers."""
     found = list(figures)
-    parts = ["\n".join(wrap(about(settings), 120, break_on_hyphens=False))]
+    paragraphs = [about(settings)]
+    if any(" io-threads=" in figure.name for figure in found):
+        paragraphs.append(THREADS)
     if any(figure.part == "latency" for figure in found):
-        parts[0] += "\n" + "\n".join(wrap(OPEN_LOOP, 120))
+        paragraphs.append(OPEN_LOOP)
+    parts = ["\n".join(line for text in paragraphs for line in wrap(text, 120, break_on_hyphens=False))]
     for rows in (tables.ratio_rows(found), tables.latency_rows(found), tables.other_rows(found)):
         if rows:
             parts.append(tables.markdown(rows))
@@ -33,9 +42,8 @@ def about(settings: dict[str, Any]) -> str:
         f"Commit {results.commit()} beside {settings['peer']} {settings['peer_version']} on {results.machine()}, "
         f"{settings['clients']} clients, {settings['keys']:,} keys, values of {settings['size']} bytes; server, peer "
         "and load generator share the processors. Each cell is *processor time per request / requests per second*, "
-        "ours divided by the peer's: the first is better below 1, the second above. The peer has one I/O thread in "
-        "every column. Rates at depth 16 and 50 are held down by redis-benchmark, which then needs more processor "
-        "than the server."
+        "ours divided by the peer's, the median of alternating runs: the first is better below 1, the second above. "
+        "Rates at depth 16 and 50 are held down by redis-benchmark, which then needs more processor than the server."
     )
 
 

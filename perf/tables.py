@@ -28,7 +28,7 @@ def load_rows(figures: Iterable[Figure]) -> Rows:
     rows = [["test", "cpu us/request", "peer", "ratio", "requests/s", "peer", "ratio", "p99 ms", "peer"]]
     for name, found in by_name.items():
         cpu, rate, p99 = found["cpu us/request"], found["requests/s"], found["p99 ms"]
-        row = [name]
+        row = [label(name)]
         for figure in (cpu, rate):
             row += [number(figure.ours), number(figure.peer), f"{figure.ratio:.2f}"]
         rows.append([*row, number(p99.ours), number(p99.peer)])
@@ -43,7 +43,7 @@ def latency_rows(figures: Iterable[Figure]) -> Rows:
             by_name.setdefault(figure.name, {})[figure.what] = figure
     rows = [["half the peak rate", "p50 ms", "peer", "ratio", "p99 ms", "peer", "ratio", "p99.9 ms", "peer", "ratio"]]
     for name, found in by_name.items():
-        row = [name.replace(" io-threads=", ", io-threads ")]
+        row = [label(name)]
         for what in ("p50 ms", "p99 ms", "p99.9 ms"):
             row += [number(found[what].ours), number(found[what].peer), f"{found[what].ratio:.2f}"]
         rows.append(row)
@@ -72,7 +72,14 @@ def ratio_rows(figures: Iterable[Figure]) -> Rows:
     if not cells:
         return []
     body = [[test.upper(), *(" / ".join(row.get(depth, [])) for depth in depths)] for test, row in cells.items()]
-    return [["test", *(depth.replace(" io-threads=", ", io-threads ") for depth in depths)], *body]
+    return [["test", *map(label, depths)], *body]
+
+
+def label(name: str) -> str:
+    """A case with the I/O threads of both sides: `get P=1 io-threads=2 peer=2` as `get P=1, 2:2`."""
+    case, threads, numbers = name.partition(" io-threads=")
+    ours, _, peer = numbers.partition(" peer=")
+    return f"{case}, {ours}:{peer or 1}" if threads else case
 
 
 def text(rows: Sequence[Sequence[str]]) -> str:

@@ -5,8 +5,9 @@ import shutil
 
 import pytest
 
-from perf import compare, goals, load, readme, results, tables
+from perf import compare, goals, load, readme, results, sweep, tables
 from perf.results import Figure, Tolerance
+from perf.server_under_test import ServerFailed
 
 PAGE = f"# Title\n\n{readme.BEGIN}\nold\n{readme.END}\n\nThe end.\n"
 needs_redis = pytest.mark.skipif(
@@ -76,13 +77,13 @@ def test_missed_goals_are_counted_and_named():
 
 # ---- tables
 def test_the_ratio_table_has_a_column_for_each_depth_and_thread_count():
-    cases = [load.Case("get", depth, threads) for depth in (1, 16) for threads in (1, 2)]
+    cases = [case for depth in (1, 16) for case in sweep.cases("get", depth, [1, 2], [0, 2])]
     run = load.Run(rate=200.0, p50=1.0, p99=2.0, cpu=0.5)
     peer = load.Run(rate=100.0, p50=1.0, p99=2.0, cpu=1.0)
     figures = [figure for case in cases for figure in load.figures(case.name, [(run, peer)])]
     assert tables.ratio_rows(figures) == [
-        ["test", "P=1", "P=1, io-threads 2", "P=16", "P=16, io-threads 2"],
-        ["GET", *["0.50 / 2.00"] * 4],
+        ["test", "P=1", "P=1, 2:1", "P=1, 2:2", "P=16", "P=16, 2:1", "P=16, 2:2"],
+        ["GET", *["0.50 / 2.00"] * 6],
     ]
 
 
@@ -99,6 +100,8 @@ def test_the_section_says_what_was_measured_and_fits_the_page():
     assert "redis-server 7" in text
     assert "| GET | 0.80 / 2.00 |" in text
     assert "open loop" not in text
+    assert "2:2" not in text
+    assert "2:2 is both with two" in readme.section([*figures, cpu("get P=1 io-threads=2 peer=2", 0.8)], settings)
     assert max(map(len, text.splitlines())) <= 120
 
 
@@ -126,7 +129,7 @@ def test_our_readme_has_the_place():
 # ---- the command line
 def test_readme_mode_means_both_thread_counts_and_a_time_limit():
     given = compare.options(["--readme"])
-    assert (given.io_threads, given.minutes, given.parts) == ([1, 2], 10.0, list(compare.README_PARTS))
+    assert (given.io_threads, given.minutes, given.parts) == ([1, 2], 11.0, list(compare.README_PARTS))
     assert set(given.tests) == set(load.TESTS)
     assert compare.options(["--readme", "--minutes", "3", "--parts", "load"]).minutes == 3
 
@@ -137,24 +140,89 @@ def test_an_unknown_part_is_refused(capsys):
     assert "lod" in capsys.readouterr().err
 
 
-def test_a_sweep_ends_when_another_repetition_would_not_fit(monkeypatch):
-    sweep = load.Sweep(["get"], [1], [1], load.Options(reps=50), start=lambda *_: None, tell=print, minutes=1.0)
-    clock = iter(range(0, 10_000, 25))
-    monkeypatch.setattr(load.time, "monotonic", lambda: next(clock))
-    done = []
-    monkeypatch.setattr(load.Sweep, "repetition", lambda self, number: done.append(number))
-    sweep.run()
-    assert done == [0, 1]
+# ---- sweeps
+def new_sweep(**options):
+    return sweep.Sweep(["get"], [1], [1], load.Options(**options), start=lambda *_: None, tell=print, minutes=1.0)
 
 
-@pytest.mark.parametrize(("needed", "share"), [(30.0, 1.0), (60.0, 1.0), (120.0, 0.5), (6000.0, load.SHORTEST)])
+def test_the_time_is_shared_out_among_the_repetitions(monkeypatch):
+    swept = new_sweep(reps=3)
+    monkeypatch.setattr(sweep.time, "monotonic", lambda: 1000.0)
+    ends = []
+    monkeypatch.setattr(sweep.Sweep, "repetition", lambda self, number: ends.append((number, self.ends)))
+    swept.run()
+    assert ends == [(0, 1020.0), (1, 1040.0), (2, 1060.0)]
+
+
+@pytest.mark.parametrize(("needed", "share"), [(30.0, 1.0), (60.0, 1.0), (120.0, 0.5), (6000.0, sweep.SHORTEST)])
 def test_a_sweep_in_a_hurry_sends_fewer_requests(monkeypatch, needed, share):
-    sweep = load.Sweep(["get"], [1], [1], load.Options(), start=lambda *_: None, tell=print, minutes=1.0)
-    monkeypatch.setattr(load.time, "monotonic", lambda: 1000.0)
-    sweep.ends = 1060.0
-    assert sweep.pace(needed) == pytest.approx(share)
-    sweep.minutes = 0.0
-    assert sweep.pace(needed) == 1.0
+    swept = new_sweep()
+    monkeypatch.setattr(sweep.time, "monotonic", lambda: 1000.0)
+    swept.ends = 1060.0
+    assert swept.pace(needed) == pytest.approx(share)
+    swept.minutes = 0.0
+    assert swept.pace(needed) == 1.0
+
+
+class Stub:
+    """Stands for a server; `arguments` that it does not know keep it from starting."""
+
+    def __init__(self, name, arguments=""):
+        if name == "peer" and "unknown" in arguments:
+            raise ServerFailed("peer did not start")
+        self.name, self.arguments, self.stopped = name, arguments, False
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stopped = True
+
+
+def test_two_threads_of_ours_meet_the_peer_as_it_is_and_like_for_like():
+    with sweep.Contest(Stub, [1, 2], print) as contest:
+        assert [(server.name, server.arguments) for server in contest.servers] == [
+            ("ours", "--io-threads 1"), ("ours", "--io-threads 2"), ("peer", ""), ("peer", "--io-threads 2"),
+        ]  # fmt: skip
+        tried = sweep.cases("get", 1, [1, 2], contest.peers)
+        assert [case.name for case in tried] == ["get P=1", "get P=1 io-threads=2", "get P=1 io-threads=2 peer=2"]
+        assert [contest.sides(case) for case in tried] == [(0, 2), (1, 2), (1, 3)]
+    assert all(server.stopped for server in contest.servers)
+
+
+def test_a_peer_without_io_threads_is_compared_as_it_is():
+    def start(name, arguments=""):
+        return Stub(name, arguments.replace("--io-threads", "--unknown"))
+
+    told = []
+    with sweep.Contest(start, [2], told.append) as contest:
+        assert [case.name for case in sweep.cases("get", 1, [2], contest.peers)] == ["get P=1 io-threads=2"]
+    assert "--io-threads 2" in told[0]
+
+
+def test_runs_alternate_and_stay_in_the_order_of_the_servers(monkeypatch):
+    order = []
+    monkeypatch.setattr(load, "fill", lambda *_: None)
+    monkeypatch.setattr(load, "benchmark", lambda server, *_: order.append(server) or server)
+    assert load.alternate(["a", "b"], "get", 1, load.Options()) == ["a", "b"]
+    assert load.alternate(["a", "b"], "get", 1, load.Options(), turned=True) == ["a", "b"]
+    assert order == ["a", "b", "b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("test", "sizes"), [("get", {"DBSIZE": 300}), ("spop", {"SCARD myset": 500}), ("zpopmin", {"ZCARD myzset": 500}),
+                        ("lpop", {"LLEN mylist": 500}), ("lrange_100", {"LLEN mylist": 600}), ("set", {"DBSIZE": 0})],
+)  # fmt: skip
+def test_what_is_read_or_popped_is_there(server, raw, test, sizes):
+    under = Stub("ours")
+    under.port = server.port
+    under.send = lambda commands: [raw(*words_of(command)) for command in commands]
+    load.fill(under, test, 500, load.Options(keys=300))
+    assert {command: raw(*command.split()) for command in sizes} == sizes
+
+
+def words_of(command):
+    return command.split(b"\r\n")[2::2]
 
 
 @pytest.mark.peer
@@ -166,6 +234,7 @@ def test_a_small_run_is_kept_and_judged(tmp_path, capsys):
     assert compare.main(arguments) == 0
     run = json.loads(path.read_text())
     names = {figure["name"] for figure in run["figures"]}
-    assert names == {"get P=16", "get P=16 io-threads=2", "lpop P=16", "lpop P=16 io-threads=2"}
+    sides = ("", " io-threads=2", " io-threads=2 peer=2")
+    assert names == {f"{test} P=16{side}" for test in ("get", "lpop") for side in sides}
     assert all(figure["ours"] > 0 and figure["peer"] > 0 for figure in run["figures"])
     assert "| GET |" in capsys.readouterr().out

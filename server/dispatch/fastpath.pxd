@@ -26,6 +26,7 @@ cdef extern from *:
 
 cdef void bind_propagation(Propagation propagation)
 cdef int attach_fast_path(dict records, str name, fast_t fast, bint keyed=*) except -1     # records by command name; keyed: argument 1 is a key
+cdef bint fast_is_propagated() noexcept                             # somebody is told what writes do: the AOF, replicas
 cdef void fast_written(Client c, Batch* b, Request* r, int64_t changes) noexcept    # a write took place as it was called: count it, pass its bytes on
 cdef void fast_written_as(Client c, Batch* b, Request* r, int64_t changes, const char* name, const char* value, size_t length) noexcept
     # the same, but what is passed on is "name key value"
@@ -57,6 +58,9 @@ cdef inline bint fast_is_word(Batch* b, Request* r, uint32_t at, const char* low
         if word[i] | 32 != lower[i]:
             return False
     return True
+
+cdef inline bint fast_is_char(Batch* b, Request* r, uint32_t at, char what) noexcept:
+    return arg_length(b, r, at) == 1 and arg_at(b, r, at)[0] == what
 
 cdef inline bint fast_expired(Entry* e, Keyspace shared) noexcept:
     return e.klen & ENTRY_EXPIRE and entry_expire(e) < shared.clock.unix_ms

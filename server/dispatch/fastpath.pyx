@@ -39,6 +39,10 @@ def use_propagation(Propagation propagation) -> None:
 
 
 # ---- what they share (see the .pxd)
+cdef bint fast_is_propagated() noexcept:
+    return _propagation.wanted
+
+
 cdef void fast_written(Client c, Batch* b, Request* r, int64_t changes) noexcept:
     _conditions.dirty += changes
     if _propagation.wanted:

@@ -26,7 +26,6 @@ cdef class Stream(Value):
 cdef class Group:                      # of a stream, as long as its view is good and the group is there
     cdef Stream stream
     cdef StreamGroup* group
-    cdef void _note_read(self, StreamLog* log, const StreamId* id) noexcept
 
 cdef class Consumer:                   # of a group, likewise
     cdef StreamConsumer* consumer
@@ -41,3 +40,5 @@ cdef inline StreamValue* stream_value(Entry* e) noexcept nogil:
 
 cdef uint64_t stream_new_word() noexcept nogil         # an empty stream
 cdef int64_t stream_entries_read(const StreamLog* log, const StreamId* id) noexcept nogil    # how many entries were added up to this ID, or READ_UNKNOWN
+cdef void stream_deliver(const StreamLog* log, StreamGroup* group, StreamConsumer* consumer, const StreamId* id, bint pending, int64_t now_ms) noexcept
+    # an entry of the log, in order, is given to a consumer; `pending`: until it is acknowledged

@@ -114,6 +114,31 @@ cdef int64_t stream_entries_read(const StreamLog* log, const StreamId* id) noexc
     return READ_UNKNOWN
 
 
+cdef inline void _note_read(const StreamLog* log, StreamGroup* group, const StreamId* id) noexcept nogil:
+    """An entry above what the group has read is delivered: count on where counting is possible."""
+    if group.entries_read != READ_UNKNOWN and not _has_deletions_from(log, id):
+        group.entries_read += 1
+    elif log.added:
+        group.entries_read = stream_entries_read(log, id)
+    group.last = id[0]
+
+
+cdef void stream_deliver(const StreamLog* log, StreamGroup* group, StreamConsumer* consumer, const StreamId* id,
+                         bint pending, int64_t now_ms) noexcept:
+    cdef Pending* entry
+    if id_less(&group.last, id):
+        _note_read(log, group, id)
+    if not pending:
+        return
+    entry = pending_add(group, id[0], consumer, now_ms, 1)
+    if entry == NULL:                                  # XGROUP SETID went back: it was somebody's already
+        entry = pending_find(group, id[0])
+        pending_give(entry, id[0], consumer)
+        entry.delivered_ms = now_ms
+        entry.deliveries = 1
+    consumer.active_ms = now_ms
+
+
 # ---- the view
 cdef class Stream(Value):
     """A stream. IDs are tuples (ms, seq); fields and values are bytes."""
@@ -367,21 +392,12 @@ cdef class Group:
         return None if consumer == NULL else consumer_remove(self.group, consumer)
 
     # ---- reading
-    cdef void _note_read(self, StreamLog* log, const StreamId* id) noexcept:
-        """An entry above last_id is delivered: count on where counting is possible."""
-        if self.group.entries_read != READ_UNKNOWN and not _has_deletions_from(log, id):
-            self.group.entries_read += 1
-        elif log.added:
-            self.group.entries_read = stream_entries_read(log, id)
-        self.group.last = id[0]
-
     def read_new(self, Consumer consumer, uint64_t count, bint pending, int64_t now_ms) -> tuple[WrittenReply, list]:
         """Deliver entries above last_id to a consumer: the reply, and their IDs as text. `pending`: they stay pending
         until they are acknowledged. Complexity: O(M log P)."""
         cdef WrittenReply written = WrittenReply()
         cdef StreamLog* log = &stream_value(self.stream.entry).log
         cdef StreamId start = self.group.last
-        cdef Pending* entry
         cdef StreamWalk walk
         cdef list ids = []
         cdef uint64_t found = 0
@@ -389,19 +405,9 @@ cdef class Group:
         stream_walk(log, &walk, start, id_max(), False)
         _begin_array(&written.output)
         while stream_walk_next(&walk):
-            if id_less(&self.group.last, &walk.id):
-                self._note_read(log, &walk.id)
             stream_write_entry(&walk, &written.output)
             ids.append(_text(&walk.id))
-            if pending:
-                entry = pending_find(self.group, walk.id)
-                if entry == NULL:
-                    pending_add(self.group, walk.id, consumer.consumer, now_ms, 1)
-                else:                                  # XGROUP SETID went back: it was somebody's already
-                    pending_give(entry, walk.id, consumer.consumer)
-                    entry.delivered_ms = now_ms
-                    entry.deliveries = 1
-                consumer.consumer.active_ms = now_ms
+            stream_deliver(log, self.group, consumer.consumer, &walk.id, pending, now_ms)
             found += 1
             if found == count:
                 break

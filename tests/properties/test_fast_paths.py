@@ -34,7 +34,10 @@ NUMBERS = [b"0", b"1", b"-1", b"2", b"10", b"-100", b"9223372036854775807", b"x"
 SECONDS = [b"100000", b"0", b"-5", b"99999999999999999", b"x", b"1000000"]  # as milliseconds longer than a run
 SCORES = [b"0", b"1", b"-1.5", b"1e3", b"inf", b"-inf", b"nan", b"x", b"(1", b"3"]
 
+IDS = [b"0-1", b"1-1", b"1-2", b"2", b"3-7", b"0", b"-", b"+", b"x", b"18446744073709551615-18446744073709551615"]
+
 key, field, value = st.sampled_from(KEYS), st.sampled_from(FIELDS), st.sampled_from(VALUES)
+stream_id, consumer = st.sampled_from(IDS), st.sampled_from([b"alice", b"bob"])
 number, seconds, score = st.sampled_from(NUMBERS), st.sampled_from(SECONDS), st.sampled_from(SCORES)
 
 
@@ -175,6 +178,23 @@ COMMANDS = st.one_of(
     ),
     words(b"XADD", key, b"*", [field, value]),
     words(b"XLEN", key),
+    words(b"XADD", b"es", stream_id, field, value),
+    words(b"XADD", b"es", b"MAXLEN", st.sampled_from([b"=", b"~"]), number, stream_id, field, value),
+    words(b"XADD", b"es", st.sampled_from([b"NOMKSTREAM", b"MAXLEN"]), stream_id, field, value),
+    words(b"XTRIM", st.sampled_from([b"es", b"a"]), b"MAXLEN", number),
+    words(b"XTRIM", b"es", b"MAXLEN", st.sampled_from([b"=", b"~", b"x"]), number),
+    words(b"XDEL", st.sampled_from([b"es", b"a", b"missing"]), [stream_id]),
+    words(st.sampled_from([b"XRANGE", b"XREVRANGE"]), b"es", stream_id, stream_id),
+    words(st.sampled_from([b"XRANGE", b"XREVRANGE"]), b"es", stream_id, stream_id, b"COUNT", number),
+    words(b"XREAD", b"STREAMS", st.sampled_from([b"es", b"a", b"missing"]), stream_id),
+    words(b"XREAD", b"COUNT", number, b"streams", b"es", stream_id),
+    words(b"XREAD", b"COUNT", b"2", b"STREAMS", b"es", b"es", stream_id, stream_id),
+    words(b"XGROUP", b"CREATE", b"es", b"g", stream_id, b"MKSTREAM"),
+    words(b"XGROUP", b"SETID", b"es", b"g", stream_id),
+    words(b"XREADGROUP", b"GROUP", b"g", consumer, b"STREAMS", b"es", st.sampled_from([b">", b"0", b"$"])),
+    words(b"XREADGROUP", b"GROUP", b"g", consumer, b"COUNT", number, b"STREAMS", b"es", b">"),
+    words(b"XREADGROUP", b"GROUP", b"g", consumer, b"NOACK", b"COUNT", number, b"STREAMS", b"es", b">"),
+    words(b"XACK", b"es", b"g", [stream_id]),
     words(st.sampled_from([b"BLPOP", b"BRPOP"]), [key], st.sampled_from([b"-1", b"x"])),
     words(st.sampled_from([b"BLPOP", b"BRPOP"]), key, b"filled", st.sampled_from([b"0", b"1", b"0.5"])),
     words(b"PUBLISH", key, value),
@@ -217,6 +237,9 @@ def state(c: Connection) -> dict[bytes, object]:
             c("OBJECT", "ENCODING", name),
             c("TTL", name) > 0,
             c("DEBUG", "DIGEST-VALUE", name) if kind != "stream" else c("XLEN", name),
+            [c("DEBUG", "DIGEST-VALUE", name), c("XINFO", "STREAM", name), c("XINFO", "GROUPS", name)]
+            if name == b"es"  # its IDs are given
+            else None,
         )
     return found
 

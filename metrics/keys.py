@@ -14,7 +14,8 @@ from urllib.parse import unquote_to_bytes
 
 from prometheus_client.core import Metric
 
-from server.keyspace.big_keys import BigKey, prefixes
+from server.keyspace.big_keys import BigKey
+from server.keyspace.prefixes import prefixes
 from server.observe.hot_keys import HotKey
 from server.structures import glob
 

@@ -1,6 +1,7 @@
 """What the main thread answers to a scrape: plain numbers, copied. All that costs time is left to the asking thread.
 
-`take` is the only function of this room that reads the server.
+Beside `keys`, which looks at keys that somebody named, this is all of the room that reads the server: `take`, and what
+the live page asks for.
 """
 
 import time

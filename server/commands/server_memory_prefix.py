@@ -3,7 +3,7 @@
 from typing import Any
 
 from server.dispatch.call import Call
-from server.keyspace.big_keys import prefixes
+from server.keyspace.prefixes import prefixes
 from server.registry import args
 from server.registry.command import READONLY, group
 from server.registry.errors import CommandError, syntax

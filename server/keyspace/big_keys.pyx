@@ -2,9 +2,10 @@
 """The biggest keys of each type, found by a walk over all databases that takes a little time now and then.
 
 A walk goes from bucket to bucket, whatever clients do meanwhile: in their order, which costs less than SCAN's. Of a table
-that changes its size on the way it may miss keys, or meet some twice: the next walk does not. The biggest it has met so far wait in a short list for
-each type; when it is through, they are the answer until the next one is. Writes pay nothing for it. Whoever asks gets
-keys that exist, with their size of now; a key that grew since the walk was there is missed until it comes again.
+that changes its size on the way it may miss keys, or meet some twice: the next walk does not. The biggest it has met so
+far wait in a short list for each type; when it is through, they are the answer until the next one is. Writes pay nothing
+for it. Whoever asks gets keys that exist, with their size of now; a key that grew since the walk was there is missed
+until it comes again.
 """
 from bisect import insort
 from typing import NamedTuple
@@ -12,25 +13,24 @@ from typing import NamedTuple
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memset
+from libc.string cimport memset
 
 from server.keyspace.database cimport Database, Keyspace, entry_key_bytes, entry_string_view
 from server.keyspace.estimate cimport entry_length, entry_weight
 from server.registry.clock cimport monotonic_us
-from server.structures.table cimport (ENTRY_EXPIRE, KEY_LENGTH_MASK, Entry, entry_expire, entry_key, entry_type, table_find,
-                                      table_hash, table_scan)
+from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, entry_type, table_find, table_hash
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
+
+from server.keyspace.database import TYPE_NAMES
 
 cdef enum:
     KEPT = 16                          # keys of each type
     TYPES = 7                          # numbers of types are below this
-    PER_LOOK = 16                      # keys (of a walk by prefix: buckets) between two looks at the clock
+    PER_LOOK = 16                      # keys between two looks at the clock
     LENGTHS = 64                       # classes of lengths: 0, 1, 2-3, 4-7 ...
 
 cdef extern from *:
     int __builtin_clzll(unsigned long long) nogil
-
-NAMES = {0: "string", 1: "list", 2: "set", 3: "zset", 4: "hash", 6: "stream"}
 
 
 class BigKey(NamedTuple):
@@ -156,7 +156,7 @@ cdef class BigKeys:
         cdef int type
         shown = []
         for type in range(TYPES):
-            if type in NAMES:
+            if type in TYPE_NAMES:
                 names = {(db, key) for _, db, key in self.found[type]} | {(db, key) for _, db, key in self.kept[type]}
                 sized = [self._now(type, db, key) for db, key in names]
                 shown += sorted((each for each in sized if each is not None), key=_order)[:min(count, <int>KEPT)]
@@ -169,7 +169,7 @@ cdef class BigKeys:
         cdef uint64_t* row
         found = {}
         for db in range(len(self.keyspace.databases)):
-            for type, name in NAMES.items():
+            for type, name in TYPE_NAMES.items():
                 row = self.counted + (db * TYPES + type) * LENGTHS
                 classes = [((1 << n) >> 1, row[n]) for n in range(LENGTHS) if row[n]]
                 if classes:
@@ -187,7 +187,7 @@ cdef class BigKeys:
             return None
         weight = entry_weight(e)
         elements = len(db.view(key)) if type else entry_string_view(e, scratch, &start)
-        return BigKey(NAMES[type], db_index, key, weight, elements)
+        return BigKey(TYPE_NAMES[type], db_index, key, weight, elements)
 
     cdef int enter(self, int type, size_t weight, Entry* e) except -1:
         cdef list row = self.found[type]
@@ -207,59 +207,3 @@ cdef class BigKeys:
 
 def _order(each):
     return -each.weight, -each.elements, each.db, each.key
-
-
-# ---- prefixes
-cdef class _Prefixes:
-    cdef dict groups                   # prefix -> [keys, bytes]
-    cdef bytes separator
-    cdef int depth
-    cdef int64_t now_ms
-    cdef size_t met
-
-
-cdef int _group(void* context, Entry* e) noexcept:
-    cdef _Prefixes p = <_Prefixes>context
-    cdef const char* key = entry_key(e)
-    cdef size_t length = e.klen & KEY_LENGTH_MASK, end = 0, at = 0, width = len(p.separator)
-    cdef const char* separator = p.separator
-    cdef int left = p.depth
-    p.met += 1
-    if e.klen & ENTRY_EXPIRE and entry_expire(e) < p.now_ms:
-        return 0
-    while left and at + width <= length:
-        if memcmp(key + at, separator, width) == 0:
-            at += width
-            end = at
-            left -= 1
-        else:
-            at += 1
-    prefix = key[:end]
-    group = p.groups.get(prefix)
-    if group is None:
-        p.groups[prefix] = [1, entry_weight(e)]
-    else:
-        group[0] += 1
-        group[1] += entry_weight(e)
-    return 0
-
-
-def prefixes(Database db, uint64_t cursor, bytes separator, int depth, Py_ssize_t count,
-             int64_t limit_us) -> tuple[int, dict[bytes, list[int]]]:
-    """A step of a walk over a database: (next cursor, prefix -> [keys, bytes]). The prefix of a key ends behind its
-    `depth`-th separator, or its last if it has fewer; b"" without any. Ends after about `count` keys or `limit_us`."""
-    cdef _Prefixes found = _Prefixes.__new__(_Prefixes)
-    cdef int64_t started = monotonic_us()
-    cdef Py_ssize_t looks = 0
-    found.groups = {}
-    found.separator = separator
-    found.depth = depth
-    found.now_ms = db.keyspace.clock.unix_ms
-    while True:
-        cursor = table_scan(db.table, cursor, _group, <void*>found)
-        looks += 1
-        if cursor == 0 or <Py_ssize_t>found.met >= count or looks >= count * 10:
-            break
-        if looks % PER_LOOK == 0 and monotonic_us() - started >= limit_us:
-            break
-    return cursor, found.groups

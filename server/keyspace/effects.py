@@ -7,10 +7,8 @@ of keys: that is `dispatch.propagate`. Redis does the same in signalModifiedKey 
 from collections.abc import Callable
 from typing import Any
 
-# The letters of notify-keyspace-events, and the class of every event by its name.
+# Two letters of notify-keyspace-events; the others are classes, and this is the class of every event by its name.
 KEYSPACE, KEYEVENT = "K", "E"
-CLASSES = "g$lshzxetdmn"
-ALL_CLASSES = "g$lshzxetd"  # what A stands for
 EVENT_CLASS = {
     event: letter
     for letter, events in {

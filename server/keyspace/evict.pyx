@@ -7,7 +7,7 @@ candidates seen so far, and the best one goes; that comes close to the true orde
 import random
 from bisect import insort
 
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t
 
 from server.keyspace.database cimport Database, Keyspace, entry_key_bytes
 from server.registry.clock cimport monotonic_us
@@ -140,8 +140,6 @@ cdef class Evictor:
 
     cdef object _by_pool(self, str policy, bint volatile):
         cdef Database db
-        cdef Entry* e
-        cdef int i
         cdef int rule = BY_TTL if policy.endswith("ttl") else BY_FREQUENCY if policy.endswith("lfu") else BY_IDLE
         for _ in range(100):
             candidates = 0

@@ -1,10 +1,11 @@
-"""INFO about work done: persistence, stats, replication, cpu, commandstats, errorstats, latencystats, keyspace."""
+"""INFO about work done and data kept: persistence, stats, replication, cpu, modules, commandstats, errorstats,
+latencystats, cluster, keyspace, iothreads, debug. (What the process is stands in info_server.)"""
 
 from collections.abc import Iterator
 from typing import Any
 
 from server.observe import process
-from server.registry.command import COMMANDS, every_command
+from server.registry.command import every_command
 from server.registry.info import section
 
 # ---- persistence
@@ -51,11 +52,8 @@ persistence.field("aof_rewrites", lambda s: s.aof_rewrite.count)
 persistence.field("aof_rewrites_consecutive_failures", lambda s: s.aof_rewrite.failures)
 persistence.field("aof_last_write_status", lambda s: s.aof.last_write_status, metric="aof_last_write_status")
 persistence.field("aof_last_cow_size", lambda s: s.aof_rewrite.last_cow_size, metric="aof_last_cow_size_bytes")
-for _name, _value, _metric in (
-    ("module_fork_in_progress", 0, "module_fork_in_progress"),
-    ("module_fork_last_cow_size", 0, "module_fork_last_cow_size"),
-):
-    persistence.field(_name, _value, metric=_metric)
+persistence.field("module_fork_in_progress", 0, metric="module_fork_in_progress")
+persistence.field("module_fork_last_cow_size", 0, metric="module_fork_last_cow_size")
 
 
 def _aof_on(s: Any) -> bool:
@@ -128,7 +126,7 @@ stats.field(
 )
 stats.field(
     "expire_cycle_cpu_milliseconds",
-    lambda s: s.expiry.used_us // 1000,
+    lambda s: s.expiry.cpu_milliseconds,
     metric="expire_cycle_cpu_time_ms_total",
     counter=True,
 )
@@ -328,5 +326,3 @@ debug.field("eventloop_duration_cron_sum", lambda s: s.cron.spent_us)
 debug.field("eventloop_duration_max", lambda s: s.loop.longest_us)
 debug.field("fast_path_commands", lambda s: s.loop.fast_commands)
 debug.field("eventloop_cmd_per_cycle_max", lambda s: s.loop.commands_per_cycle_max)
-
-_ = COMMANDS

@@ -1,5 +1,8 @@
-"""INFO hotkeys and bigkeys: keys with most accesses lately, the biggest of each type; only by name, for they name keys.
-INFO keysizes: how many keys are how long, as Redis 8.0 tells it."""
+"""INFO about keys: those with most accesses lately, the biggest of each type, and how many are how long.
+
+hotkeys and bigkeys are shown only when they are asked for by name, for they name keys; keysizes, as Redis 8.0 tells it, also
+by INFO all.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +16,7 @@ SHOWN_AS[ord('"')], SHOWN_AS[ord("\\")] = '\\"', "\\\\"
 
 
 def quoted(key: bytes) -> str:
-    """A key as one word of printable ASCII in double quotes, as redis-cli shows it; of a long one the beginning."""
+    """A key as printable ASCII in double quotes, all other bytes as \\xHH; of a long one the beginning."""
     return '"' + "".join(SHOWN_AS[c] for c in key[:KEY_SHOWN]) + ("..." if len(key) > KEY_SHOWN else "") + '"'
 
 

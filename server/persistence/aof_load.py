@@ -95,7 +95,7 @@ class AofLoader:
         return result
 
     def _upgrade_if_needed(self) -> None:
-        """A single file of an older server becomes the base in the folder. OSError when that fails."""
+        """A single file of an older server becomes the base in the folder. When that fails the process ends."""
         aof, disk, manifest = self.aof, self.disk, self.aof.manifest
         old = aof.filename
         if not disk.is_file(old):

@@ -17,7 +17,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from server.persistence.object_writer import dismiss_written
+from server.persistence.rdb_sink import dismiss_written
 from server.registry import clock
 from server.structures import table
 

@@ -17,14 +17,15 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 
 from server.keyspace.database cimport Database, Keyspace
 from server.persistence.keyspace_writer cimport KeyspaceWriter
-from server.persistence.object_writer cimport RdbSink, dismiss, put_raw, sink_init, sink_reserve
+from server.persistence.object_writer cimport entry_text
+from server.persistence.rdb_sink cimport RdbSink, dismiss, put_raw, sink_init, sink_reserve
 from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_first, lp_get, lp_integer_text, lp_length, lp_skip
 from server.structures.quicklist cimport (
     QL_HEAD, Quicklist, QuicklistEntry, QuicklistIter, quicklist_iter, quicklist_iter_done, quicklist_next)
 from server.structures.rax cimport RaxCursor, StreamId, rax_first, rax_item, rax_next
 from server.structures.table cimport (
-    ENTRY_EXPIRE, ENTRY_WORD, STR_INT, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Blob, Entry,
-    entry_encoding, entry_expire, entry_inline, entry_key, entry_key_length, entry_type, entry_word_ref, table_size)
+    ENTRY_EXPIRE, ENTRY_WORD, STR_INT, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry,
+    entry_encoding, entry_expire, entry_key, entry_key_length, entry_type, entry_word_ref, table_size)
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 from server.types.hash cimport HASH_LISTPACK, hash_table
 from server.types.list cimport LIST_LISTPACK, list_length
@@ -110,16 +111,10 @@ cdef inline void _key(RdbSink* sink, Entry* key) noexcept nogil:
 
 
 cdef void _text_of(RdbSink* sink, Entry* e) noexcept nogil:
-    """The string in an entry: inline or a blob."""
-    cdef unsigned char* place
-    cdef Blob* blob
-    if e.klen & ENTRY_WORD:
-        blob = <Blob*>entry_word_ref(e)[0]
-        _word(sink, blob.data, blob.length)
-        dismiss(blob.data, blob.length)
-    else:
-        place = entry_inline(e)
-        _word(sink, <char*>place + 1, place[0])
+    cdef size_t n
+    cdef const char* text = entry_text(e, &n)
+    _word(sink, text, n)
+    dismiss(text, n)
 
 
 # ---- values

@@ -3,12 +3,10 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
 
 from server.keyspace.database cimport Database
-from server.persistence.object_writer cimport sink_free
+from server.persistence.debug_delay cimport debug_delay
+from server.persistence.rdb_sink cimport sink_free
 from server.structures.table cimport Entry, table_size
 from server.structures.table_walk cimport table_walk, table_walk_next
-
-cdef extern from "unistd.h" nogil:
-    int usleep(unsigned int us)
 
 
 cdef class KeyspaceWriter:
@@ -33,7 +31,7 @@ cdef class KeyspaceWriter:
                 continue
             self._write_key(e)
             self.keys += 1
-            self._rest()
+            debug_delay(self.delay_us, self.keys)
         return True
 
     cdef bint _next_database(self) except -1:
@@ -49,13 +47,6 @@ cdef class KeyspaceWriter:
                 self._begin_database(db)
                 return True
         return False
-
-    cdef void _rest(self) noexcept:
-        """rdb-key-save-delay, for tests that want a slow child."""
-        if self.delay_us > 0:
-            usleep(<unsigned int>self.delay_us)
-        elif self.delay_us < 0 and self.keys % <uint64_t>-self.delay_us == 0:
-            usleep(1)
 
     cdef int _begin_database(self, Database db) except -1:
         raise NotImplementedError

@@ -1,37 +1,21 @@
 # cython: language_level=3
-"""Writing values as RDB bytes: a sink that grows or is flushed, and what goes into it.
-
-A sink collects bytes in one block from malloc. With `flush` it hands the block on (a file, a socket) whenever enough has
-come together; without, it keeps all of it. No function here touches a Python object, so a forked child may use them.
-"""
+"""Writing values as RDB bytes into a sink. No function here touches a Python object, so a forked child may use them."""
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint64_t
 
-from server.structures.table cimport Entry
+from server.persistence.rdb_sink cimport RdbSink
+from server.structures.table cimport ENTRY_WORD, Blob, Entry, entry_inline, entry_word_ref
 
-cdef struct RdbSink:
-    unsigned char* data                # malloc
-    size_t length                      # bytes in use
-    size_t capacity
-    size_t flush_at                    # bytes that are enough for a flush
-    void (*flush)(RdbSink* sink) noexcept nogil      # sets length to 0; NULL: everything stays here
-    void* context                      # flush's own
-    int version                        # RDB version to write: 9, 10 or 11
-    bint compress                      # LZF for long strings
-
-cdef void sink_init(RdbSink* sink, int version, bint compress) noexcept nogil
-cdef void sink_free(RdbSink* sink) noexcept nogil
-cdef unsigned char* sink_reserve(RdbSink* sink, size_t n) noexcept nogil       # room for so many bytes; add to length what was used
-
-cdef void dismiss(const void* block, size_t n) noexcept nogil        # was written; in a forked child: its pages are given back
-
-cdef void put_raw(RdbSink* sink, const void* s, size_t n) noexcept nogil
-cdef void put_byte(RdbSink* sink, int byte) noexcept nogil
-cdef void put_length(RdbSink* sink, uint64_t length) noexcept nogil
-cdef void put_string(RdbSink* sink, const char* s, size_t n) noexcept nogil     # as an integer, compressed, or plain
-cdef void put_integer(RdbSink* sink, int64_t number) noexcept nogil             # the string that is its decimal text
-cdef void put_double(RdbSink* sink, double value) noexcept nogil                # 8 bytes, little endian
-cdef void put_milliseconds(RdbSink* sink, int64_t when) noexcept nogil          # 8 bytes, little endian
+cdef inline const char* entry_text(Entry* e, size_t* n) noexcept nogil:
+    """The text in an entry that holds one, inline or in a blob: a string that is no integer, a field's value."""
+    cdef Blob* blob
+    cdef unsigned char* place
+    if e.klen & ENTRY_WORD:
+        blob = <Blob*>entry_word_ref(e)[0]
+        n[0] = blob.length
+        return blob.data
+    place = entry_inline(e)
+    n[0] = place[0]
+    return <char*>place + 1
 
 cdef int value_type(Entry* e, int version) noexcept                             # the RDB_ type that put_value writes
 cdef void put_value(RdbSink* sink, Entry* e) noexcept                           # the value behind a key, without its type

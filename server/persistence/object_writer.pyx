@@ -1,28 +1,27 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint64_t
-from libc.stdlib cimport abort, free, realloc
-from libc.string cimport memcpy, memmove
+from libc.stdint cimport int64_t, uint64_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from server.keyspace.database cimport LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, Database
 from server.persistence.rdb_format cimport (
-    RDB_HASH, RDB_HASH_LISTPACK, RDB_INT8, RDB_INT16, RDB_INT32, RDB_LIST, RDB_LIST_QUICKLIST_2, RDB_LZF,
-    RDB_LZF_MIN, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_SET, RDB_SET_INTSET, RDB_SET_LISTPACK, RDB_STREAM, RDB_STREAM_2,
-    RDB_STREAM_3, RDB_STRING, RDB_ZSET_2, RDB_ZSET_LISTPACK)
+    RDB_HASH, RDB_HASH_LISTPACK, RDB_LIST, RDB_LIST_QUICKLIST_2, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_SET,
+    RDB_SET_INTSET, RDB_SET_LISTPACK, RDB_STREAM, RDB_STREAM_2, RDB_STREAM_3, RDB_STRING, RDB_ZSET_2, RDB_ZSET_LISTPACK)
+from server.persistence.rdb_sink cimport (
+    RdbSink, dismiss, put_byte, put_double, put_integer, put_length, put_little, put_lzf, put_milliseconds, put_raw,
+    put_string, sink_free, sink_init)
 from server.structures.crc64 cimport crc64
 from server.structures.intset cimport intset_bytes
-from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_bytes, lp_first, lp_get, lp_next, lp_string_to_int64
-from server.structures.lzf cimport lzf_compress
+from server.structures.listpack cimport LpValue, lp_bytes, lp_first, lp_get, lp_next
 from server.structures.quicklist cimport (
     QL_HEAD, Quicklist, QuicklistEntry, QuicklistIter, QuicklistNode, quicklist_iter, quicklist_iter_done,
     quicklist_next, quicklist_node_data, quicklist_node_is_compressed, quicklist_node_is_lzf, quicklist_node_is_plain,
     quicklist_node_open, quicklist_node_size)
 from server.structures.rax cimport Rax, RaxCursor, StreamId, rax_first, rax_item, rax_next, rax_size
 from server.structures.table cimport (
-    ENTRY_WORD, STR_INT, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Blob, Entry,
-    entry_encoding, entry_inline, entry_key, entry_key_length, entry_type, entry_word_ref, table_size)
+    ENTRY_WORD, STR_INT, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, entry_encoding, entry_key,
+    entry_key_length, entry_type, entry_word_ref, table_size)
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 from server.types.hash cimport HASH_LISTPACK, hash_table
 from server.types.list cimport LIST_LISTPACK, list_length
@@ -33,202 +32,8 @@ from server.types.stream_groups cimport Pending, StreamConsumer, StreamGroup
 from server.types.stream_log cimport StreamLog
 from server.types.stream_node cimport PackedNode, node_is_packed, node_open, packed_node
 
-cdef extern from *:
-    """
-    #ifndef _DEFAULT_SOURCE
-    #define _DEFAULT_SOURCE
-    #endif
-    #include <stdint.h>
-    #include <sys/mman.h>
-    #include <unistd.h>
-    /* The whole pages of a block: what shares the first and the last page with others stays. */
-    static void remus_dismiss(const void *block, size_t n) {
-    #if defined(__linux__) && defined(MADV_DONTNEED)
-        uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-        uintptr_t first = ((uintptr_t)block + page - 1) & ~(page - 1);
-        uintptr_t end = ((uintptr_t)block + n) & ~(page - 1);
-        if (end > first)
-            madvise((void *)first, end - first, MADV_DONTNEED);
-    #else
-        (void)block; (void)n;
-    #endif
-    }
-    """
-    void remus_dismiss(const void* block, size_t n) nogil
 
-cdef enum:
-    DISMISS_MIN = 16384                # bytes of a block that are worth a system call
-    DIRECT_MIN = 65536                 # bytes that are handed on without a copy
-    LZF_GAIN = 4                       # bytes that compression must save at least
-    HEAD_MAX = 19                      # bytes before LZF data: encoding and two lengths
-
-
-# ---- the sink
-cdef void sink_init(RdbSink* sink, int version, bint compress) noexcept nogil:
-    sink.data = NULL
-    sink.length = sink.capacity = 0
-    sink.flush_at = 65536
-    sink.flush = NULL
-    sink.context = NULL
-    sink.version = version
-    sink.compress = compress
-
-
-cdef void sink_free(RdbSink* sink) noexcept nogil:
-    free(sink.data)
-    sink.data = NULL
-    sink.length = sink.capacity = 0
-
-
-cdef unsigned char* sink_reserve(RdbSink* sink, size_t n) noexcept nogil:
-    if sink.flush != NULL and sink.length >= sink.flush_at:
-        sink.flush(sink)
-    if sink.length + n > sink.capacity:
-        sink.capacity = sink.length + n + (sink.length >> 1) + 64
-        sink.data = <unsigned char*>realloc(sink.data, sink.capacity)
-        if sink.data == NULL:
-            abort()
-    return sink.data + sink.length
-
-
-# In a forked child: what was written is not read again, and the parent need not copy a page that only it has.
-cdef bint _dismisses = False
-
-
-def dismiss_written(bint yes) -> None:
-    """Give large values back to the kernel as soon as they are written. For a forked child alone: they read as zeros
-    afterwards."""
-    global _dismisses
-    _dismisses = yes
-
-
-cdef void dismiss(const void* block, size_t n) noexcept nogil:
-    if _dismisses and n >= DISMISS_MIN:
-        remus_dismiss(block, n)
-
-
-cdef void put_raw(RdbSink* sink, const void* s, size_t n) noexcept nogil:
-    cdef unsigned char* kept
-    if n >= DIRECT_MIN and sink.flush != NULL:
-        sink.flush(sink)
-        kept = sink.data
-        sink.data = <unsigned char*>s
-        sink.length = n
-        sink.flush(sink)
-        sink.data = kept
-    elif n:
-        memcpy(sink_reserve(sink, n), s, n)
-        sink.length += n
-
-
-cdef void put_byte(RdbSink* sink, int byte) noexcept nogil:
-    sink_reserve(sink, 1)[0] = byte
-    sink.length += 1
-
-
-# ---- lengths and numbers
-cdef size_t _length_bytes(unsigned char* at, uint64_t length) noexcept nogil:
-    """Lay a length down; how many bytes it took."""
-    cdef size_t n = 9 if length > 0xFFFFFFFFU else 5
-    cdef size_t i
-    if length < 64:
-        at[0] = <unsigned char>length
-        return 1
-    if length < 16384:
-        at[0] = 0x40 | <unsigned char>(length >> 8)
-        at[1] = length & 0xFF
-        return 2
-    at[0] = 0x81 if n == 9 else 0x80
-    for i in range(1, n):
-        at[i] = (length >> (8 * (n - 1 - i))) & 0xFF
-    return n
-
-
-cdef void put_length(RdbSink* sink, uint64_t length) noexcept nogil:
-    cdef unsigned char* at = sink_reserve(sink, 9)     # first: it may flush, which sets length to 0
-    sink.length += _length_bytes(at, length)
-
-
-cdef void _put_little(RdbSink* sink, uint64_t value, int n) noexcept nogil:
-    cdef unsigned char* at = sink_reserve(sink, n)
-    cdef int i
-    for i in range(n):
-        at[i] = (value >> (8 * i)) & 0xFF
-    sink.length += n
-
-
-cdef void put_double(RdbSink* sink, double value) noexcept nogil:
-    cdef uint64_t word
-    memcpy(&word, &value, 8)
-    _put_little(sink, word, 8)
-
-
-cdef void put_milliseconds(RdbSink* sink, int64_t when) noexcept nogil:
-    _put_little(sink, <uint64_t>when, 8)
-
-
-# ---- strings
-cdef bint _put_small_integer(RdbSink* sink, int64_t number) noexcept nogil:
-    """0: it does not fit 32 bits."""
-    if -128 <= number <= 127:
-        put_byte(sink, 0xC0 | RDB_INT8)
-        _put_little(sink, <uint64_t>number, 1)
-    elif -32768 <= number <= 32767:
-        put_byte(sink, 0xC0 | RDB_INT16)
-        _put_little(sink, <uint64_t>number, 2)
-    elif -2147483648LL <= number <= 2147483647LL:
-        put_byte(sink, 0xC0 | RDB_INT32)
-        _put_little(sink, <uint64_t>number, 4)
-    else:
-        return False
-    return True
-
-
-cdef extern from "stdio.h" nogil:
-    int snprintf(char* s, size_t n, const char* format, ...)
-
-
-cdef void put_integer(RdbSink* sink, int64_t number) noexcept nogil:
-    cdef char text[LP_INTEGER_TEXT + 3]
-    cdef size_t n
-    if not _put_small_integer(sink, number):
-        n = snprintf(text, sizeof(text), "%lld", <long long>number)
-        put_length(sink, n)
-        put_raw(sink, text, n)
-
-
-cdef void _put_lzf(RdbSink* sink, const void* packed, size_t packed_length, size_t length) noexcept nogil:
-    put_byte(sink, 0xC0 | RDB_LZF)
-    put_length(sink, packed_length)
-    put_length(sink, length)
-    put_raw(sink, packed, packed_length)
-
-
-cdef bint _put_compressed(RdbSink* sink, const char* s, size_t n) noexcept nogil:
-    """0: compression would not save enough."""
-    cdef unsigned char* at = sink_reserve(sink, n + HEAD_MAX)
-    cdef size_t packed = lzf_compress(s, n, at + HEAD_MAX, n - LZF_GAIN)
-    cdef size_t head = 1
-    if packed == 0:
-        return False
-    at[0] = 0xC0 | RDB_LZF
-    head += _length_bytes(at + head, packed)
-    head += _length_bytes(at + head, n)
-    memmove(at + head, at + HEAD_MAX, packed)
-    sink.length += head + packed
-    return True
-
-
-cdef void put_string(RdbSink* sink, const char* s, size_t n) noexcept nogil:
-    cdef int64_t number
-    if n <= 11 and lp_string_to_int64(s, n, &number) and _put_small_integer(sink, number):
-        return
-    if sink.compress and n > RDB_LZF_MIN and _put_compressed(sink, s, n):
-        return
-    put_length(sink, n)
-    put_raw(sink, s, n)
-
-
+# ---- elements
 cdef void _put_element(RdbSink* sink, const LpValue* value) noexcept nogil:
     if value.s == NULL:
         put_integer(sink, value.number)
@@ -292,16 +97,10 @@ cdef void put_value(RdbSink* sink, Entry* e) noexcept:
 
 
 cdef void _put_text_of(RdbSink* sink, Entry* e) noexcept nogil:
-    """The string in an entry: inline or a blob."""
-    cdef uint8_t* place
-    cdef Blob* blob
-    if e.klen & ENTRY_WORD:
-        blob = <Blob*>entry_word_ref(e)[0]
-        put_string(sink, blob.data, blob.length)
-        dismiss(blob.data, blob.length)
-    else:
-        place = entry_inline(e)
-        put_string(sink, <char*>place + 1, place[0])
+    cdef size_t n
+    cdef const char* text = entry_text(e, &n)
+    put_string(sink, text, n)
+    dismiss(text, n)
 
 
 cdef void _put_string_value(RdbSink* sink, Entry* e) noexcept nogil:
@@ -342,7 +141,7 @@ cdef void _put_nodes(RdbSink* sink, Quicklist* q) noexcept nogil:
     while node != NULL:
         put_length(sink, RDB_NODE_PLAIN if quicklist_node_is_plain(node) else RDB_NODE_PACKED)
         if quicklist_node_is_lzf(node) and (q.compress or sink.compress):
-            _put_lzf(sink, quicklist_node_data(node), node.capacity, quicklist_node_size(node))
+            put_lzf(sink, quicklist_node_data(node), node.capacity, quicklist_node_size(node))
         else:
             put_string(sink, <char*>quicklist_node_open(node), quicklist_node_size(node))
         if not quicklist_node_is_compressed(node):
@@ -416,7 +215,7 @@ cdef void _put_node(RdbSink* sink, void* node) noexcept:
     cdef PackedNode* packed
     if sink.compress and node_is_packed(node):
         packed = packed_node(node)
-        _put_lzf(sink, packed.data, packed.packed, packed.raw)
+        put_lzf(sink, packed.data, packed.packed, packed.raw)
         return
     lp = node_open(node)
     put_string(sink, <char*>lp, lp_bytes(lp))
@@ -491,8 +290,8 @@ def payload(Database db, bytes key, int version, bint compress) -> bytes | None:
     sink_init(&sink, version, compress)
     put_byte(&sink, value_type(e, version))
     put_value(&sink, e)
-    _put_little(&sink, version, 2)
-    _put_little(&sink, crc64(0, sink.data, sink.length), 8)
+    put_little(&sink, version, 2)
+    put_little(&sink, crc64(0, sink.data, sink.length), 8)
     result = PyBytes_FromStringAndSize(<char*>sink.data, sink.length)
     sink_free(&sink)
     return result

@@ -7,6 +7,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from server.keyspace.database cimport Database, Keyspace
+from server.persistence.debug_delay cimport debug_delay
 from server.persistence.object_reader cimport take_value
 from server.persistence.rdb_format cimport RDB_MODULE_1, RDB_MODULE_2, RDB_STRING, RDB_TYPE_END, RDB_VERSION
 from server.persistence.rdb_input cimport (
@@ -20,13 +21,9 @@ from server.structures.table cimport (
     table_find, table_hash, table_insert_inline, table_insert_word, table_resize_hint, table_set_expire)
 from server.types.value cimport LooseEntry, release_value
 
-cdef extern from "unistd.h" nogil:
-    int usleep(unsigned int us)
-
 cdef enum:
     HEAD = 9                           # bytes: REDIS and the version
     FIRST_WITH_CHECKSUM = 5
-    FIRST_LITTLE_ENDIAN = 9            # times before were in the byte order of the machine, which hardly ever differed
     LONGEST_IDLE = 0x7FFFFF
     EMPTY_TOLD = 10                    # of keys without elements, so many are named
 
@@ -233,10 +230,7 @@ cdef class RdbReader:
             self.last_key = PyBytes_FromStringAndSize(name.s, name.n)
         text_free(&name)
         self.expire = self.idle = self.frequency = -1
-        if self.delay_us > 0:
-            usleep(<unsigned int>self.delay_us)
-        elif self.delay_us < 0 and self.keys_loaded % <uint64_t>-self.delay_us == 0:
-            usleep(1)
+        debug_delay(self.delay_us, self.keys_loaded)
         return 0
 
     cdef bint _add(self, const char* name, size_t n, int type) except -1:

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.errno cimport EINTR, errno
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
@@ -9,8 +9,9 @@ import os
 
 from server.keyspace.database cimport Database, Keyspace
 from server.persistence.keyspace_writer cimport KeyspaceWriter
-from server.persistence.object_writer cimport (
-    RdbSink, put_byte, put_length, put_milliseconds, put_raw, put_string, put_value, sink_init, value_type)
+from server.persistence.object_writer cimport put_value, value_type
+from server.persistence.rdb_sink cimport (
+    RdbSink, put_byte, put_length, put_milliseconds, put_raw, put_string, sink_init)
 from server.structures.crc64 cimport crc64
 from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, entry_key, entry_key_length, table_size
 

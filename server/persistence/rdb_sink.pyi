@@ -1,0 +1,3 @@
+"""The Python-visible face of the sink: what a forked child switches on."""
+
+def dismiss_written(yes: bool) -> None: ...

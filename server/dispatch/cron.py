@@ -1,20 +1,24 @@
 """server_cron: what has to happen a few times a second, whatever clients do. `hz` times, more with many clients.
 
 Rooms register their jobs at start with `cron.every(milliseconds, job)`; it runs on the first tick after its interval.
+A tick does not keep clients waiting for all of its jobs: after SLICE_US it lets a turn of the loop come between.
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 MAX_HZ = 500
 CLIENTS_PER_TICK = 200  # dynamic-hz: more clients than this per tick double the frequency
+SLICE_US = 50
+AGAIN = object()  # what a job returns that wants to go on in this tick, after a turn of the loop
 
 
 @dataclass
 class Job:
-    """One job: `run()` every so many milliseconds; 0 is every tick."""
+    """One job: `run()` every so many milliseconds; 0 is every tick. It returns AGAIN, or anything else when it is done."""
 
     interval_ms: int
     run: Callable[[], Any]
@@ -29,6 +33,7 @@ class Cron:
         self._clients_count = clients_count
         self._now_ms = now_ms
         self.jobs: list[Job] = []
+        self._due: deque[Job] = deque()    # of this tick
         self.ticks = 0
         self.hz = config.hz
         self.paused = False
@@ -39,18 +44,33 @@ class Cron:
         self.jobs.append(Job(interval_ms, run))
 
     def tick(self) -> int:
-        """Run what is due; returns the milliseconds until the next tick (the time event's contract)."""
+        """Run some of what is due; returns the milliseconds until it goes on: 0 within a tick (the time event's contract)."""
+        started = time.monotonic_ns()
+        if self.paused or not self._due:
+            self._begin()
+        end = started + SLICE_US * 1000
+        while self._due:
+            job = self._due.popleft()       # before it runs: a job that fails must not run at every tick
+            if job.run() is AGAIN:
+                self._due.appendleft(job)
+                break
+            if time.monotonic_ns() > end:
+                break
+        self.spent_us += (time.monotonic_ns() - started) // 1000
+        return 0 if self._due else 1000 // self.hz
+
+    def _begin(self) -> None:
+        """A tick begins: how long it is, and what is due."""
+        self.ticks += 1
         self.hz = self._config.hz
         if self._config.dynamic_hz:
             while self._clients_count() // self.hz > CLIENTS_PER_TICK and self.hz < MAX_HZ:
                 self.hz = min(self.hz * 2, MAX_HZ)
-        if not self.paused:
-            started = time.monotonic_ns()
-            now = self._now_ms()
-            for job in self.jobs:
-                if now - job.last_ms >= job.interval_ms:
-                    job.last_ms = now       # before it runs: a job that fails must not run at every tick
-                    job.run()
-            self.spent_us += (time.monotonic_ns() - started) // 1000
-        self.ticks += 1
-        return 1000 // self.hz
+        self._due.clear()
+        if self.paused:
+            return
+        now = self._now_ms()
+        for job in self.jobs:
+            if now - job.last_ms >= job.interval_ms:
+                job.last_ms = now
+                self._due.append(job)

@@ -162,6 +162,7 @@ def test_a_thousand_connections(threaded, many_files):
 
 def test_one_too_many_is_told_so(threaded):
     with threaded.connect() as c:
+        wait_until(lambda: b"connected_clients:1\r\n" in c("INFO", "clients"))     # who asked whether it is up has gone
         c.ok("CONFIG", "SET", "maxclients", 10)
         others = [threaded.connect() for _ in range(9)]
         with Connection(threaded.port) as refused:

@@ -1,0 +1,104 @@
+"""Ticks with a clock of the test's own."""
+
+import time
+from types import SimpleNamespace
+
+from server.dispatch.cron import AGAIN, SLICE_US, Cron
+
+
+class Clock:
+    """Milliseconds that the test counts."""
+
+    def __init__(self) -> None:
+        self.ms = 1000
+
+    def __call__(self) -> int:
+        return self.ms
+
+
+def a_cron(clock: Clock, clients: int = 0) -> Cron:
+    return Cron(SimpleNamespace(hz=10, dynamic_hz=True), lambda: clients, clock)
+
+
+def whole_tick(cron: Cron) -> int:
+    """Run a tick to its end; how many turns of the loop came between."""
+    turns = 0
+    while cron.tick() == 0:
+        turns += 1
+    return turns
+
+
+def test_a_job_runs_when_its_interval_is_over() -> None:
+    clock = Clock()
+    cron = a_cron(clock)
+    ran: list[str] = []
+    cron.every(0, lambda: ran.append("tick"))
+    cron.every(1000, lambda: ran.append("second"))
+    for _ in range(11):
+        whole_tick(cron)
+        clock.ms += 100
+    assert (ran.count("tick"), ran.count("second"), cron.ticks) == (11, 2, 11)
+
+
+def test_long_jobs_let_a_turn_of_the_loop_come_between() -> None:
+    cron = a_cron(Clock())
+    ran: list[int] = []
+
+    def long(number: int) -> None:
+        end = time.monotonic_ns() + SLICE_US * 1000
+        while time.monotonic_ns() <= end:
+            pass
+        ran.append(number)
+
+    for number in range(4):
+        cron.every(0, lambda number=number: long(number))
+    assert cron.tick() == 0
+    assert ran == [0]
+    assert whole_tick(cron) == 2
+    assert ran == [0, 1, 2, 3]
+
+
+def test_a_job_may_go_on_in_the_same_tick() -> None:
+    cron = a_cron(Clock())
+    left = [3]
+
+    def job() -> object:
+        left[0] -= 1
+        return AGAIN if left[0] else None
+
+    cron.every(1000, job)
+    assert whole_tick(cron) == 2
+    assert left == [0]
+
+
+def test_a_job_that_fails_is_not_run_again_at_once_and_holds_up_nobody() -> None:
+    cron = a_cron(Clock())
+    ran = []
+    cron.every(0, lambda: 1 // 0)
+    cron.every(0, lambda: ran.append(1))
+    try:
+        cron.tick()
+    except ZeroDivisionError:
+        pass
+    assert cron.tick() == 100
+    assert ran == [1]
+
+
+def test_many_clients_make_it_tick_more_often() -> None:
+    assert a_cron(Clock(), clients=5000).tick() == 1000 // 40
+
+
+def test_a_pause_stops_the_jobs_and_not_the_ticks() -> None:
+    cron = a_cron(Clock())
+    cron.every(0, lambda: 1 // 0)
+    cron.paused = True
+    assert (cron.tick(), cron.ticks) == (100, 1)
+
+
+def test_a_pause_stops_a_tick_in_the_middle() -> None:
+    cron = a_cron(Clock())
+    cron.every(0, lambda: AGAIN)
+    cron.every(0, lambda: 1 // 0)
+    assert cron.tick() == 0
+    cron.paused = True
+    assert cron.tick() == 100

@@ -18,7 +18,7 @@ LOOK_MS = 100
 FULL = 0.85  # of a processor: no time for more
 AT_EASE = 0.60  # below this, connections may come back ...
 EASE_LOOKS = 10  # ... once this many looks in a row have found it so
-SHARE = 8  # one of so many connections moves at a look
+SHARE = 4  # one of so many connections moves at a look
 AT_LEAST = 4
 AT_MOST = 500  # moves in a look: about 2 us each
 

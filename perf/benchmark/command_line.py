@@ -11,10 +11,12 @@ after Ctrl-C.
 
 import argparse
 import itertools
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from select import POLLIN, poll
 from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
@@ -58,8 +60,15 @@ class Version(argparse.Action):
         parser.exit(0)
 
 
+class Parser(argparse.ArgumentParser):
+    """One that does not print all its options when one is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message} (--help lists the options)\n")
+
+
 def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="remus-benchmark",
         description="Load a server that speaks RESP, and tell how it bore it.",
         epilog=f"{NUMBER.decode()}, {KEY.decode()} and {DATA.decode()} in a command are replaced by a number of the "
@@ -134,11 +143,14 @@ def output(parser: argparse.ArgumentParser) -> None:
     add("-q", dest="quiet", action="store_true", help="one line per test")
     add("--csv", action="store_true", help="CSV with the columns of redis-benchmark")
     add("--json", metavar="FILE", help="append a line of JSON per test; -: print it instead of the report")
-    add("--hdr", metavar="FILE", help="write HdrHistogram's percentile file; with several tests FILE-name each")
+    add(
+        "--hdr", metavar="FILE",
+        help="write HdrHistogram's percentiles, or its log if FILE ends with .hlog; with several tests FILE-name each",
+    )  # fmt: skip
     add("--precision", type=int, default=3, metavar="N", help="decimals of milliseconds (3)")
     add("--no-progress", dest="progress", action="store_false", help="no live line on the terminal")
     add("--help", action="help", help="this")
-    add("--version", action=Version, nargs=0, help="its version")
+    add("-v", "--version", action=Version, nargs=0, help="its version")
 
 
 # ---- from words to options
@@ -183,6 +195,9 @@ def to_options(given: argparse.Namespace) -> Options:
         defined[name] = template
     command: list[str | bytes] = list(given.command)
     if given.stdin:
+        if not command:
+            raise ValueError("-x: want a command, whose last argument it reads")
+        fields["title"] = " ".join(given.command)
         command.append(sys.stdin.buffer.read())
     made = Options(define=defined, command=command, **fields)  # type: ignore[arg-type]
     if given.requests is not None and given.requests < 1:
@@ -200,11 +215,13 @@ def runs(given: argparse.Namespace, options: Options) -> list[tuple[str, Options
         names = given.tests.split(",") if given.tests else ["ping", *TESTS]
         own = [name for name in names if name in options.define]
         tests = select(name for name in names if name not in own)
-        if not given.tests:
-            tests.remove("xadd")  # not among those that redis-benchmark 7.0 runs unasked
         chosen = [(name, replace(options, test=name, command=())) for name in [*tests, *own]]
-    for _, each in chosen:
+    for name, each in chosen:
         each.check()
+        if given.hdr:
+            files.check_writable(files.numbered(Path(given.hdr), name, len(chosen) > 1))
+    if given.json and given.json != "-":
+        files.check_writable(Path(given.json))
     return chosen
 
 
@@ -225,6 +242,12 @@ class Screen:
         return report.ProgressLine(title) if self.live else None
 
     def progress(self, line: str) -> None:
+        try:
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns
+        except (OSError, ValueError):
+            columns = 0
+        if columns:
+            line = line[: columns - 1]  # a line that wraps cannot be written over
         print("\r" + line.ljust(self.width), end="", file=sys.stderr, flush=True)
         self.width = len(line)
 
@@ -254,7 +277,7 @@ def keep(given: argparse.Namespace, name: str, several: bool, result: Result) ->
     if given.json and given.json != "-":
         files.append_json(Path(given.json), result)
     if given.hdr:
-        files.write_hgrm(files.numbered(Path(given.hdr), name, several), result)
+        files.write_histogram(files.numbered(Path(given.hdr), name, several), result)
 
 
 def one_run(screen: Screen, options: Options) -> Result:
@@ -270,13 +293,16 @@ def one_run(screen: Screen, options: Options) -> Result:
 
 
 def idle(options: Options) -> int:
-    """Open the connections and hold them until Ctrl-C, or until the server closes the first."""
+    """Open the connections and hold them until Ctrl-C, or until the server closes one."""
     try:
         opened = open_connections(options, options.clients)
         print(f"{len(opened)} idle connections; Ctrl-C ends them", flush=True)
-        opened[0].settimeout(None)
-        while opened[0].recv(CHUNK):
-            pass
+        waiter = poll()
+        by_number = {connection.fileno(): connection for connection in opened}
+        for number in by_number:
+            waiter.register(number, POLLIN)
+        while all(by_number[number].recv(CHUNK) for number, _ in waiter.poll()):
+            pass  # invalidations, or what the server says before it closes
     except KeyboardInterrupt:
         return 130
     except (BenchmarkFailed, OSError) as error:
@@ -299,24 +325,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = runs(given, options)
     except (ValueError, UnknownTest) as error:
         parser.error(str(error))
-    if given.idle:
-        return idle(options)
+    try:
+        return idle(options) if given.idle else all_runs(given, chosen)
+    except BrokenPipeError:  # whoever read the report has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+
+
+def all_runs(given: argparse.Namespace, chosen: Sequence[tuple[str, Options]]) -> int:
+    """Each run and its report; with -l for ever. What a run that broke off had measured is reported, too."""
     screen = Screen(given)
     status = 0
     for _ in rounds(given.loop):
         for name, each in chosen:
+            result: Result | None = None
+            ended, message = 0, ""
             try:
                 result = one_run(screen, each)
             except Interrupted as stopped:
-                screen.show(stopped.result)
-                return 130
+                result, ended = stopped.result, 130
             except KeyboardInterrupt:
-                return 130
+                ended = 130
             except BenchmarkFailed as failed:
-                screen.wipe()
-                print(failed, file=sys.stderr)
-                return 1
-            screen.show(result)
-            keep(given, name, len(chosen) > 1, result)
-            status = status or int(result.errors > 0)
+                result, ended, message = failed.result, 1, str(failed)
+                if each.stop_at_error or (result and not result.requests):
+                    result = None
+            screen.wipe()
+            if result is not None:
+                screen.show(result)
+                keep(given, name, len(chosen) > 1, result)
+                status = status or int(result.errors > 0)
+            if message:
+                print(message, file=sys.stderr)
+            if ended:
+                return ended
     return status

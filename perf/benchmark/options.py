@@ -1,12 +1,17 @@
 """What one run is asked to do."""
 
+import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from perf.benchmark.sizes import KEY_SPACE, Sizes, parse_keys, parse_sizes, parse_weights
-from perf.benchmark.templates import Command, named, parse
+from perf.benchmark.templates import Command, longest, named, parse
 
 REQUESTS = 100_000
+MOST = {"duration": 1e8, "warmup": 1e8, "rate": 1e9}  # seconds, seconds, requests per second
+LARGEST_NUMBER = (1 << 63) - 1
+LARGEST_REQUEST = 1 << 31  # bytes
 Template = str | Sequence[str | bytes]
 
 
@@ -39,6 +44,7 @@ class Options:
 
     test: str = "get"  # name of one of templates.TESTS
     command: Template = ()  # a template: "HSET __key__ f __data__", or its words
+    title: str = ""  # what reports call it; its words when empty
     mix: Mapping[str, float] | str = ""  # weights by name: {"get": 9, "set": 1} or "get:9,set:1"
     define: Mapping[str, Template] = field(default_factory=dict)  # templates by name, for `mix` and `test`
     key_space: int = 0  # 0: __rand_int__ stays as it is, all requests name one key
@@ -56,7 +62,7 @@ class Options:
             weights = parse_weights(self.mix) if isinstance(self.mix, str) else dict(self.mix)
             return [(named(name, self.define, self.space), weight) for name, weight in weights.items() if weight > 0]
         if self.command:
-            return [(parse(self.command), 1.0)]
+            return [(parse(self.command, self.title), 1.0)]
         return [(named(self.test, self.define, self.space), 1.0)]
 
     @property
@@ -81,11 +87,13 @@ class Options:
         for name in ("clients", "threads", "pipeline"):
             if not 1 <= getattr(self, name) <= 1_000_000:
                 raise ValueError(f"{name}: want 1 to 1000000")
-        for name in ("duration", "warmup", "rate"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name}: want 0 or more")
-        if self.requests is not None and self.requests < (0 if self.duration else 1):
-            raise ValueError("requests: want 1 or more")
+        for name, most in MOST.items():
+            if not 0 <= getattr(self, name) <= most:
+                raise ValueError(f"{name}: want 0 to {most:,.0f}")
+        if self.requests is not None and not (0 if self.duration else 1) <= self.requests <= LARGEST_NUMBER:
+            raise ValueError(f"requests: want 1 to {LARGEST_NUMBER}")
+        if not 0 <= self.seed <= LARGEST_NUMBER:
+            raise ValueError(f"seed: want 0 to {LARGEST_NUMBER}")
         if self.arrivals not in ("fixed", "poisson"):
             raise ValueError("arrivals: want fixed or poisson")
         if self.protocol not in (2, 3):
@@ -96,3 +104,25 @@ class Options:
         self.sizes()
         if not 0 < len(self.commands()) <= 255:
             raise ValueError("mix: want 1 to 255 commands")
+        self.check_memory()
+
+    def check_memory(self) -> None:
+        """ValueError when the requests that are under way at once would fill this machine."""
+        sizes = self.sizes()
+        request = max(longest(command, self.key_format.encode(), sizes) for command, _ in self.commands())
+        if request > LARGEST_REQUEST:
+            raise ValueError(f"a request of {request:,} bytes: want at most {LARGEST_REQUEST:,}")
+        together = self.clients * self.pipeline * request
+        if together > memory_bytes() / 2:
+            raise ValueError(
+                f"{self.clients:,} clients with {self.pipeline:,} requests of {request:,} bytes each would need "
+                f"{together / 1e9:,.1f} GB of memory: want at most half of this machine's"
+            )
+
+
+def memory_bytes() -> float:
+    """Of this machine; infinite where it does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return math.inf

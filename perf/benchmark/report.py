@@ -93,6 +93,8 @@ def notes(result: Result, precision: int) -> Iterable[str]:
         yield f"sent late by its own fault: p50 {p50} ms, p99 {late} ms (part of the latency)"
     if result.unsent:
         yield f"too slow: {result.unsent:,} requests were due and never sent, because all clients were waiting"
+    if result.ended_early:
+        yield f"ended early: {result.ended_early}"
     if result.errors:
         yield f"{result.errors:,} error replies; the first: {result.first_error}"
 

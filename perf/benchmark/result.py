@@ -28,6 +28,7 @@ class Result:
     unsent: int = 0  # open loop: due before the end, and never sent: the server was too slow
     lag: Histogram = field(default_factory=Histogram)  # open loop: sent later than due, though a client was idle
     settings: dict[str, Any] = field(default_factory=dict)
+    ended_early: str = ""  # why the run ended before it was over: "interrupted", or what failed
 
     @property
     def rate(self) -> float:
@@ -62,6 +63,8 @@ class Result:
             },
             "settings": self.settings,
         }
+        if self.ended_early:
+            found["ended_early"] = self.ended_early
         if self.offered_rate:
             found["open_loop"] = {
                 "offered_rate": self.offered_rate,

@@ -15,7 +15,7 @@ from perf.benchmark.histogram import Histogram
 from perf.benchmark.options import Options
 from perf.benchmark.replies import ReplyCounter
 from perf.benchmark.result import Result
-from perf.benchmark.templates import compile_template, pool
+from perf.benchmark.templates import compile_template, pool, shown
 
 CONNECT_SECONDS = 10.0
 LOOK_MS = 250  # between two reports of progress
@@ -91,9 +91,15 @@ def connect(options: Options) -> socket.socket:
             made = socket.create_connection((host, options.port), CONNECT_SECONDS)  # type: ignore[arg-type]
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise BenchmarkFailed(f"Could not connect to Redis at {address(options)}: {reason}") from None
+        raise BenchmarkFailed(f"Could not connect to Redis at {address(options)}: {reason(error)}") from None
     return made
+
+
+def reason(error: OSError) -> str:
+    text = error.strerror or str(error)
+    if error.errno == errno.EMFILE:
+        text += f" ({resource.getrlimit(resource.RLIMIT_NOFILE)[0]} are allowed: ulimit -n)"
+    return text
 
 
 def await_greeting(connection: socket.socket, commands: int) -> None:
@@ -106,7 +112,7 @@ def await_greeting(connection: socket.socket, commands: int) -> None:
                 raise BenchmarkFailed("the server closed a connection before it had answered the greeting")
             counter.feed(data)
     except OSError as error:
-        raise BenchmarkFailed(f"the greeting failed: {error}") from None
+        raise BenchmarkFailed(f"the greeting failed: {reason(error)}") from None
     if counter.errors:
         raise BenchmarkFailed(f"Error from server: {counter.first_error.decode(errors='replace')}")
 
@@ -221,7 +227,10 @@ def collect(engine: Engine, options: Options, python_seconds: float) -> Result:
     for each in latencies:
         whole.merge(each)
     totals = engine.totals()
-    settings = {name: value for name, value in asdict(options).items() if name != "password"}
+    settings = {name: value for name, value in asdict(options).items() if name not in ("password", "title")}
+    if not isinstance(options.command, str):
+        settings["command"] = [shown(word) if isinstance(word, bytes) else word for word in options.command]
+    settings["key_space"] = options.space
     return Result(
         title=titles[0] if len(titles) == 1 else "mix " + ",".join(titles),
         requests=whole.total,
@@ -249,21 +258,29 @@ def run(options: Options, progress: Callable[[Progress], None] | None = None) ->
     """
     options.check()
     engine = make_engine(options)
-    hand_over(engine, options)
-    began = time.thread_time()
     try:
+        hand_over(engine, options)
+        began = time.thread_time()
         watch(engine, progress)
+    except OSError as error:  # no more descriptors or threads
+        raise BenchmarkFailed(f"The load could not start: {reason(error)}") from None
     except KeyboardInterrupt:
-        raise Interrupted(collect(engine, options, time.thread_time() - began)) from None
+        if not engine.progress()[0]:
+            raise
+        result = collect(engine, options, time.thread_time() - began)
+        result.ended_early = "interrupted"
+        raise Interrupted(result) from None
     result = collect(engine, options, time.thread_time() - began)
     failure, number = engine.failure()
     if failure:
-        raise BenchmarkFailed(explain(failure, number, options, result), result)
+        result.ended_early = explain(failure, number, options, result)
+        raise BenchmarkFailed(result.ended_early, result)
     return result
 
 
 def explain(failure: str, number: int, options: Options, result: Result) -> str:
-    text = FAILURES.get(failure) or f"the connection to {address(options)} failed: {os.strerror(number)}"
+    why = reason(OSError(number, os.strerror(number)))
+    text = FAILURES.get(failure) or f"the connection to {address(options)} failed: {why}"
     if failure == "system" and number == errno.ECONNRESET:
         text = "the server closed a connection"
     if failure in ("closed", "system") and result.first_error:

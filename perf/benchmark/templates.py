@@ -24,6 +24,8 @@ NUMBER = b"__rand_int__"
 KEY = b"__key__"
 DATA = b"__data__"
 POOL_SPARE = 1021  # places in the pool of letters where a value may begin
+POOL_DRAWN = 1 << 20  # letters of it that are drawn; a longer pool repeats them
+TITLE_WORD = 64  # characters of an argument that a title shows
 LETTERS = b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -93,7 +95,13 @@ def parse(line: str | Sequence[str | bytes], title: str = "") -> Command:
     if not words:
         raise ValueError("an empty command")
     encoded = tuple(word if isinstance(word, bytes) else word.encode(errors="surrogateescape") for word in words)
-    return Command(title or " ".join(word.decode(errors="replace") for word in encoded), encoded)
+    return Command(title or " ".join(map(shown, encoded)), encoded)
+
+
+def shown(word: bytes) -> str:
+    """An argument as a title shows it: on one line, and not a whole file."""
+    text = word.decode(errors="replace")
+    return text if text.isprintable() and len(text) <= TITLE_WORD else f"({len(word):,} bytes)"
 
 
 def named(name: str, defined: Mapping[str, str | Sequence[str | bytes]], key_space: int) -> Command:
@@ -107,7 +115,19 @@ def named(name: str, defined: Mapping[str, str | Sequence[str | bytes]], key_spa
 
 def pool(sizes: Sizes) -> bytes:
     """Letters that values are cut from; the same in each run."""
-    return bytes(Random(20).choices(LETTERS, k=sizes.most + POOL_SPARE))
+    length = sizes.most + POOL_SPARE
+    drawn = bytes(Random(20).choices(LETTERS, k=min(length, POOL_DRAWN)))
+    return (drawn * (length // len(drawn) + 1))[:length]
+
+
+def longest(command: Command, key_format: bytes, sizes: Sizes) -> int:
+    """Bytes of the longest request that a command can make, or a few more."""
+    total = 16
+    for word in command.words:
+        keys = word.count(KEY)
+        values = word.count(DATA) + keys * key_format.count(DATA)
+        total += 24 + len(word) + keys * len(key_format) + values * sizes.most
+    return total
 
 
 # ---- compiling

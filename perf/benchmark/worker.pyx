@@ -106,7 +106,7 @@ cdef void fail(Worker* w, int failure) noexcept nogil:
 cdef void reserve(Connection* c, size_t capacity) noexcept nogil:
     if capacity <= c.capacity:
         return
-    c.capacity = capacity + capacity // 2
+    c.capacity = max(capacity, c.capacity + c.capacity // 2)
     c.buffer = <char*>realloc(c.buffer, c.capacity)
     if c.buffer == NULL:
         abort()
@@ -147,10 +147,9 @@ cdef void make_ready(Plan* plan, Connection* c) noexcept nogil:
     """The bytes that no batch changes."""
     cdef Template* t = plan.templates
     cdef uint32_t i
-    reserve(c, plan.greeting_length + 64)
+    reserve(c, plan.greeting_length + (<size_t>plan.pipeline * t.length if plan.ready_made else 64))
     memcpy(c.buffer, plan.greeting, plan.greeting_length)
     if plan.ready_made:
-        reserve(c, plan.greeting_length + <size_t>plan.pipeline * t.length)
         for i in range(plan.pipeline):
             memcpy(c.buffer + plan.greeting_length + <size_t>i * t.length, t.bytes, t.length)
 

@@ -1,7 +1,7 @@
 """INFO about keys: those with most accesses lately, the biggest of each type, and how many are how long.
 
-hotkeys and bigkeys are shown only when they are asked for by name, for they name keys; keysizes, as Redis 8.0 tells it, also
-by INFO all.
+hotkeys and bigkeys are shown only when they are asked for by name, for they name keys. keysizes is as Redis 8.0 tells
+it, and also part of INFO all.
 """
 
 from collections.abc import Iterator

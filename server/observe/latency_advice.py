@@ -47,7 +47,7 @@ TEXTS = {
     "disk-contention": "Something else uses the disk at the same time; other servers on this machine included.",
     "no-appendfsync": "`CONFIG SET no-appendfsync-on-rewrite yes` keeps a rewrite and the fsyncs from getting in each "
                       "other's way, at the price of safety while the rewrite lasts.",
-    "appendfsync": "`appendfsync always` waits for the disk at every turn; `everysec` loses at most a second.",
+    "appendfsync": "`appendfsync always` waits for the disk at every turn; `everysec` loses about a second.",
     "write-load": "What is written during an AOF rewrite has to be added at its end: less writing makes that short.",
     "hz": "More and shorter expire cycles: `CONFIG SET hz 100`.",
     "mass-eviction": "Much had to be evicted at once: maxmemory was lowered, or something very large was written.",

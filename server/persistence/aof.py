@@ -4,7 +4,8 @@
                                             ^ once a turn, one write
 
 appendfsync says when the write is also on the medium. `always`: in the same turn, so what was acknowledged is there.
-`everysec`: a background thread syncs once a second; while a sync takes long the write waits for it, at most 2 seconds.
+`everysec`: a background thread (`background_sync`) syncs once a second; while a sync takes long the write waits for it,
+2 seconds at most, and so long kill -9 can lose what was acknowledged.
 `no`: when the kernel likes. A write that fails leaves its bytes in the buffer; until one succeeds, writing commands are
 refused (MISCONF). Under `always` a failure ends the process: replies that promise the write are on their way.
 
@@ -15,8 +16,6 @@ when the child is done. The files are those of `aof_manifest`; `aof_rewrite` mak
 """
 
 import os
-import queue
-import threading
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -24,6 +23,7 @@ from typing import Any, NoReturn
 from server.observe.debug_settings import settings
 from server.persistence import aof_manifest
 from server.persistence.aof_manifest import Manifest
+from server.persistence.background_sync import BackgroundSync
 from server.persistence.disk import AnyDisk, Disk, write_all
 from server.registry import clock
 
@@ -32,81 +32,6 @@ POSTPONE_SECONDS = 2        # everysec: how long a write waits for a slow sync
 LOG_ERROR_SECONDS = 30      # between two lines about failing writes
 NO_SPACE = 28
 AVERAGE_OF = 8              # syncs
-
-
-class BackgroundSync:
-    """The thread that syncs, closes and deletes files, in the order given. `error` is the errno of the last sync, 0 if
-    it succeeded."""
-
-    def __init__(self, disk: AnyDisk, log: Any, enter: Callable[[], None] = lambda: None) -> None:
-        self._disk = disk
-        self._log = log
-        self._enter = enter             # what the thread does first
-        self._jobs: queue.SimpleQueue[tuple[Callable[..., None], Any] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self.pending = 0                # syncs not done yet (aof_pending_bio_fsync)
-        self._lock = threading.Lock()
-        self.error = 0
-
-    def sync(self, file: int) -> None:
-        """Sync a file soon."""
-        with self._lock:
-            self.pending += 1
-        self._add(self._sync_counted, file)
-
-    def sync_and_close(self, file: int) -> None:
-        """Sync and close a file that is not written to any more."""
-        self._add(self._sync_and_close, file)
-
-    def remove(self, path: str) -> None:
-        """Delete a file; that it is not there does not matter."""
-        self._add(self._remove, path)
-
-    def drain(self) -> None:
-        """Return when everything given so far is done."""
-        if self._thread is not None:
-            done = threading.Event()
-            self._add(lambda event: event.set(), done)
-            done.wait()
-
-    def _add(self, work: Callable[..., None], argument: Any) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="bio_aof", daemon=True)
-            self._thread.start()
-        self._jobs.put((work, argument))
-
-    def _run(self) -> None:
-        self._enter()
-        while (job := self._jobs.get()) is not None:
-            job[0](job[1])
-
-    def _sync(self, file: int) -> None:
-        try:
-            self._disk.sync(file)
-            self.error = 0
-        except OSError as error:
-            if error.errno in (9, 22):          # EBADF, EINVAL: the file was closed meanwhile, nothing is lost
-                return
-            if not self.error:
-                self._log.warning("Fail to fsync the AOF file: %s", error.strerror)
-            self.error = error.errno or 5
-
-    def _sync_counted(self, file: int) -> None:
-        try:
-            self._sync(file)
-        finally:
-            with self._lock:
-                self.pending -= 1
-
-    def _sync_and_close(self, file: int) -> None:
-        self._sync(file)
-        self._disk.close(file)
-
-    def _remove(self, path: str) -> None:
-        try:
-            self._disk.remove(path)
-        except OSError:
-            pass
 
 
 def exit_now(status: int) -> NoReturn:
@@ -210,6 +135,7 @@ class AppendOnlyFile:
             self._sync(policy, syncing)
 
     def _postpone(self) -> bool:
+        """Whether a write shall go on waiting for the sync that is under way (for two whole seconds, so 1 to 2)."""
         now = self.now()
         if not self.postponed_since:
             self.postponed_since = now

@@ -29,15 +29,16 @@ from server.keyspace.effects import Effects
 from server.observe.latency import LatencyMonitor
 from server.observe.stats import Stats
 from server.persistence import aof_load, loading
-from server.persistence.aof import ON, WAIT_REWRITE, AppendOnlyFile, BackgroundSync
+from server.persistence.aof import ON, WAIT_REWRITE, AppendOnlyFile
 from server.persistence.aof_load import AofLoader
 from server.persistence.aof_reader import AofReader
 from server.persistence.aof_rewrite import Rewriter, write_base
+from server.persistence.background_sync import BackgroundSync
 from server.persistence.command_writer import CommandWriter
 from server.persistence.loading import Loading
 from server.registry import clock
 from server.registry.command import COMMANDS
-from tests.persistence.simulated_disk import FATES, KEPT, SimulatedDisk
+from tests.persistence.simulated_disk import FATES, KEPT, LOST, SimulatedDisk
 
 for module in pkgutil.iter_modules(server.commands.__path__):
     importlib.import_module(f"server.commands.{module.name}")
@@ -400,6 +401,60 @@ def test_a_write_waits_two_seconds_for_a_slow_sync_and_no_longer() -> None:
     server.seconds += 1
     server.aof.tick()
     assert server.aof.incr_size > written and server.aof.delayed_syncs == 1
+    assert "Asynchronous AOF fsync is taking too long" in server.log.lines[-1]
+    written = server.aof.incr_size                 # the sync still takes: the next write waits as long
+    server.execute(b"SET", b"k", b"3")
+    server.end_turn()
+    server.seconds += 1
+    server.aof.tick()
+    assert server.aof.incr_size == written and server.aof.delayed_syncs == 1
+    server.seconds += 1
+    server.aof.tick()
+    assert server.aof.incr_size > written and server.aof.delayed_syncs == 2
+
+
+def test_what_waits_for_a_sync_is_written_once_that_is_done() -> None:
+    disk = SimulatedDisk()
+    server = MiniServer(disk, appendfsync="everysec")
+    server.start()
+    server.seconds += 10
+    for number in (b"1", b"2", b"3"):              # the first is written and synced; the others wait for that
+        server.execute(b"SET", b"k", number)
+        server.end_turn()
+    written = server.aof.incr_size
+    assert server.aof.buffer
+    server.aof.background.finish()
+    server.aof.tick()
+    assert server.aof.incr_size > written and not server.aof.buffer and server.aof.delayed_syncs == 0
+    assert not server.aof.background.pending       # one sync a second is enough ...
+    server.seconds += 1
+    server.aof.tick()
+    assert server.aof.background.pending           # ... and the last writes get theirs without another one
+
+
+@pytest.mark.parametrize("policy", ["no", "always"])
+def test_only_everysec_waits_for_a_sync(policy: str) -> None:
+    disk = SimulatedDisk()
+    server = MiniServer(disk, appendfsync=policy)
+    server.start()
+    server.aof.background.pending = 1
+    server.execute(b"SET", b"k", b"1")
+    server.end_turn()
+    assert not server.aof.buffer
+
+
+def test_the_end_waits_for_no_sync() -> None:
+    disk = SimulatedDisk()
+    server = MiniServer(disk, appendfsync="everysec")
+    server.start()
+    server.seconds += 10
+    for number in (b"1", b"2"):
+        server.execute(b"SET", b"k", number)
+        server.end_turn()
+    server.aof.finish()
+    again = MiniServer(disk.crashed(LOST))
+    again.start()
+    assert again.contents() == {b"k": b"2"}
 
 
 # ---- rewrites that fail

@@ -115,7 +115,7 @@ class Server:
         big_keys.wire(self)
         scripting.wire(self)
         self.expiry = expire.ActiveExpire(self)
-        self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: -self.memory.besides_keys)
+        self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: self.memory.besides_keys)
         self.evictor.took = self.latency.add
         when_expire_takes_long(self.latency.add)
         self.config.on_reset_statistics(self.reset_statistics)

@@ -38,27 +38,28 @@ cdef int _take(void* context, Entry* e) noexcept:
 
 cdef class Evictor:
     """Makes room. Hooks and numbers come from the server: `evicted(db, key)` is told of every key that went (it
-    propagates, notifies and counts), `not_counted()` are bytes that do not count against maxmemory (AOF and replica
-    buffers)."""
+    propagates, notifies and counts), `besides_keys()` are the bytes that maxmemory limits besides keys and values
+    (clients, scripts, the backlog; not what waits for the AOF or replicas, which eviction itself makes grow)."""
     cdef Keyspace keyspace
     cdef object config
     cdef object evicted
-    cdef object not_counted
+    cdef object besides_keys
     cdef list pool                     # ascending (score, db index, key)
     cdef int next_db
     cdef readonly int64_t exceeded_since_us    # monotonic; 0 = not above the limit
     cdef public object took            # (latency event, milliseconds): told of what took long; None = nobody
 
-    def __cinit__(self, Keyspace keyspace, config, evicted, not_counted):
+    def __cinit__(self, Keyspace keyspace, config, evicted, besides_keys):
         self.keyspace = keyspace
         self.config = config
         self.evicted = evicted
-        self.not_counted = not_counted
+        self.besides_keys = besides_keys
         self.pool = []
 
     def over(self) -> int:
         """Bytes above maxmemory, 0 or less when there is room."""
-        return <int64_t>mem_used() - <int64_t>self.not_counted() - <int64_t>self.config.maxmemory if self.config.maxmemory else 0
+        cdef int64_t limit = self.config.maxmemory
+        return <int64_t>mem_used() + <int64_t>self.besides_keys() - limit if limit else 0
 
     def make_room(self) -> bool:
         """Evict until there is room; False when that failed (nothing to evict, or the policy is noeviction). Stops

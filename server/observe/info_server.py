@@ -1,4 +1,4 @@
-"""INFO's sections about the process: server, clients, memory, cpu, modules, keyspace, cluster."""
+"""INFO's sections about the process: server, clients, memory. (Work and data stand in info_data.)"""
 
 import os
 import platform

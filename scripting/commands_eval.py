@@ -18,7 +18,7 @@ from server.registry.command import (
     STALE,
     group,
 )
-from server.registry.errors import CommandError
+from server.registry.errors import NOT_AN_INTEGER, CommandError
 from server.registry.keys import ACCESS, RO, RW, UPDATE, Keys, spec
 
 command = group("scripting")
@@ -34,7 +34,7 @@ def _keys(*flags: str, notes: str = "") -> Keys:
     return Keys((spec(*flags, begin=2, find=_FIND, notes=notes),))
 
 
-def _checked(rest: tuple[bytes, ...], not_a_number: str = args.NOT_AN_INTEGER) -> None:
+def _checked(rest: tuple[bytes, ...], not_a_number: str = NOT_AN_INTEGER) -> None:
     """numkeys must fit what follows it."""
     count = args.integer(rest[0], not_a_number)
     if count > len(rest) - 1:

@@ -244,8 +244,8 @@ class Process:
 class Server(Process):
     """Our server: of this clone, or REMUS_SERVER_COMMAND (a build with a sanitizer, another interpreter).
 
-    REMUS_SERVER_ARGUMENTS are put last on the command line of each: `REMUS_SERVER_ARGUMENTS='--io-threads 4'`. Where there
-    are I/O threads they serve every connection, which they would not with as little to do as in a test.
+    REMUS_SERVER_ARGUMENTS are put last on the command line of each: `REMUS_SERVER_ARGUMENTS='--io-threads 4'`. Where
+    there are I/O threads they serve every connection, which they would not with as little to do as in a test.
     """
 
     defaults: dict[str, Any] = {**Process.defaults, "io-threads-always-active": "yes"}

@@ -15,6 +15,7 @@ While WAIT_REWRITE a child writes the base and we collect in temp-NAME.incr.aof,
 when the child is done. The files are those of `aof_manifest`; `aof_rewrite` makes new bases, `aof_load` reads all.
 """
 
+import errno
 import os
 import time
 from collections.abc import Callable
@@ -30,7 +31,6 @@ from server.registry import clock
 OFF, ON, WAIT_REWRITE = "off", "on", "wait-rewrite"
 POSTPONE_SECONDS = 2        # everysec: how long a write waits for a slow sync
 LOG_ERROR_SECONDS = 30      # between two lines about failing writes
-NO_SPACE = 28
 AVERAGE_OF = 8              # syncs
 
 
@@ -157,7 +157,7 @@ class AppendOnlyFile:
         try:
             written = write_all(self.disk, self.file, bytes(self.buffer))
         except OSError as error:
-            failed = error.errno or 5
+            failed = error.errno or errno.EIO
         self._write_latency(started, syncing)
         self.postponed_since = 0
         if failed or written < len(self.buffer):
@@ -199,7 +199,7 @@ class AppendOnlyFile:
                     self.log.warning(
                         "Could not remove short write from the append-only file.  Redis may refuse to load the AOF "
                         "the next time it starts.  ftruncate: %s", error.strerror)
-        self.write_error = failed or NO_SPACE
+        self.write_error = failed or errno.ENOSPC
         if policy == "always":
             self.log.warning("Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...")
             self.exit(1)

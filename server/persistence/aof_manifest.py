@@ -8,6 +8,7 @@ A manifest is replaced as a whole: written to temp-NAME, synced, renamed, and th
 is the old one or the new one, and every file that either names is still there: history is deleted only afterwards.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -204,7 +205,7 @@ def persist(disk: AnyDisk, folder: str, filename: str, manifest: Manifest) -> st
         wire = manifest.text().encode("utf-8", "surrogateescape")
         doing = f"Error trying to write the temporary AOF manifest file {temporary}: %s"
         if write_all(disk, file, wire) < len(wire):
-            return doing % os.strerror(28)
+            return doing % os.strerror(errno.ENOSPC)
         doing = f"Fail to fsync the temp AOF file {temporary}: %s."
         disk.sync(file)
         # First the names of the files that it speaks of: else it could survive a power cut without them.

@@ -13,6 +13,7 @@ and the last ones. By itself a rewrite starts when the file has grown by auto-ao
 one. When rewrites fail again and again, the next ones wait: 1 minute, 2, 4 ... 60.
 """
 
+import errno
 import os
 import time
 from typing import Any
@@ -75,7 +76,7 @@ def write_commands(server: Any, file: int, report: Report) -> None:
     def write(wire: bytes) -> None:
         nonlocal unsynced
         if write_all(disk, file, wire) < len(wire):
-            raise OSError(28, os.strerror(28))
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         unsynced += len(wire)
         if config.aof_rewrite_incremental_fsync and unsynced >= SYNC_BYTES:
             disk.sync(file)

@@ -8,6 +8,7 @@ more, the parent is gone and the child ends. No native value is changed in the c
 objects, so that few pages are copied on its side. While a child lives, no table is resized.
 """
 
+import errno
 import gc
 import os
 import signal
@@ -106,7 +107,7 @@ class Child:
         parent done(exit code, signal) is called when the child has ended. OSError when there can be no child."""
         server = self._server
         if self.alive:
-            raise FileExistsError(17, os.strerror(17))
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         started = clock.monotonic_now_us()

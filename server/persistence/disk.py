@@ -4,6 +4,7 @@ They stand behind one small class, so that a test can put a simulated disk in it
 fsync and rename, and shows what a power cut at any point would have left. All errors are OSError.
 """
 
+import errno
 import os
 from typing import IO, Protocol
 
@@ -84,7 +85,7 @@ class Disk:
             os.mkdir(path, 0o755)
         except FileExistsError:
             if not os.path.isdir(path):
-                raise NotADirectoryError(20, os.strerror(20), path) from None
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
 
     def is_folder(self, path: str) -> bool:
         """Whether there is such a folder."""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from server.observe.debug_settings import settings
+from server.persistence.disk import Disk
 from server.persistence.rdb_load import BadFile, RdbReader
 from server.persistence.rdb_save import RdbWriter
 from server.registry import clock
@@ -55,15 +56,6 @@ def write_to(server: Any, file: int, report: Callable[[int], None] = lambda keys
         report(writer.keys)
     writer.finish()
     report(writer.keys)
-
-
-def sync_folder_of(path: str) -> None:
-    """Return once new names beside `path` are on the medium. OSError."""
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def temporary_name(pid: int) -> str:
@@ -120,7 +112,7 @@ def save(
         remove_quietly(temporary)
         raise SaveFailed from None
     try:
-        sync_folder_of(name)
+        Disk().sync_folder(os.path.dirname(name) or ".")
     except OSError as error:
         log.warning("Failed to fsync directory while saving DB: %s", error.strerror)
         raise SaveFailed from None

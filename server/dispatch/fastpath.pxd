@@ -16,6 +16,8 @@ from server.keyspace.database cimport Keyspace
 from server.structures.table cimport ENTRY_EXPIRE, Entry, Table, entry_expire, entry_type, table_find, table_hash
 
 cdef enum:
+    FAST_STRING = 1048576              # bytes: what would make a string longer is the definition's, who knows proto-max-bulk-len, which is never less
+    FAST_DRAWN = 64                    # elements that one command draws at random
     FAST_KEYS = 64                     # keys of one command that a fast path takes
 
 cdef extern from *:
@@ -41,11 +43,32 @@ cdef struct FastWord:
 
 cdef void fast_written_otherwise(Client c, int64_t changes, uint32_t count, const FastWord* words) noexcept
     # the same, but what is passed on are these words
+cdef struct FastPlace:                 # a key among the arguments
+    Entry* e
+    uint64_t hash
+    uint32_t at                        # argument
+
+cdef int fast_first(Client c, Batch* b, Request* r, uint32_t first, uint32_t end, int type, FastPlace* place) noexcept
+    # the first of arguments first..end - 1 that is a key. 1: found, of this type; 0: none is there; -1: the definition's
+
+cdef struct FastPops:                  # what LMPOP, ZMPOP and the waiting forms of them ask for
+    uint32_t first                     # arguments: the keys ...
+    uint32_t end                       # ... and the word behind them, which says what end
+    int64_t count                      # elements, FAST_DRAWN at most
+
+cdef bint fast_read_pops(Batch* b, Request* r, uint32_t at, FastPops* pops) noexcept   # from `numkeys` on; 0: the definition's
+cdef bint fast_is_wait(Batch* b, Request* r, uint32_t at) noexcept   # a timeout in whole seconds; any other is the definition's
 cdef int fast_hash_keys(Client c, Batch* b, Request* r, int first, int step, uint64_t* hashes) noexcept
     # hash every step-th argument from `first` on and fetch what they are looked up in; how many, or 0: more than FAST_KEYS
 cdef bint fast_expired_key(Client c, Batch* b, Request* r, uint32_t at, uint64_t hash) noexcept
     # argument `at` is a key that is there but expired: the definition then deletes it first, and says so
 cdef bint fast_number(const char* s, size_t n, long double* value) noexcept     # decimal text of ordinary length; 0 for any other
+cdef bint fast_scan_words(Batch* b, Request* r, uint64_t* cursor, int64_t* count) noexcept
+    # cursor and COUNT of HSCAN and its like; 0 for MATCH, and for what the definition must look at
+cdef int fast_write_scanned(Client c, uint64_t cursor, list found) except -1    # their reply: the next cursor, and byte strings
+cdef int fast_write_list(Client c, char kind, list found) except -1             # byte strings; kind: the reply's first character
+cdef int fast_overwrite(Client c, Batch* b, Request* r, Entry* e, size_t offset, bytes data) except -1
+    # write over, or behind, what the string at the first key holds; e NULL: a string of zero bytes. e may move
 cdef void fast_reply_string(Client c, Entry* e) noexcept            # a string value; many bytes leave without a copy
 
 cdef inline bint fast_is_word(Batch* b, Request* r, uint32_t at, const char* lower, size_t length) noexcept:

@@ -8,14 +8,16 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, strlen
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+
 from iothreads.message cimport REFERENCE_MIN, Batch, arg_at, arg_length, output_reference
 from iothreads.message cimport Command as Request
-from iothreads.resp_writer cimport write_bulk, write_header, write_raw
+from iothreads.resp_writer cimport format_unsigned, write_bulk, write_header, write_raw
 from server.clients.client cimport Client
 from server.dispatch.conditions cimport Conditions, conditions
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record, fast_t
-from server.keyspace.database cimport entry_string_view
+from server.keyspace.database cimport entry_string_view, parse_int64
 from server.structures.long_double cimport parse_long_double
 from server.structures.table cimport (Blob, Entry, Table, blob_release, entry_word_ref, table_find, table_hash,
                                       table_prefetch_bucket, table_prefetch_entry)
@@ -25,6 +27,8 @@ cdef Propagation _propagation = None
 
 cdef enum:
     NUMBER_LENGTH = 256                # bytes: longer text may still be a number, for the definition
+    LONGEST_WAIT = 1000000             # seconds
+    MOST_SCANNED = 1000                # what COUNT may say
     RUN = 16                           # commands that fast_warm_members looks ahead; a power of two
 
 
@@ -136,6 +140,14 @@ cdef void fast_reply_string(Client c, Entry* e) noexcept:
         write_bulk(&c.out, start, length)
 
 
+cdef int fast_overwrite(Client c, Batch* b, Request* r, Entry* e, size_t offset, bytes data) except -1:
+    if e != NULL:
+        c.db._overwrite(e, r.hash, offset, data)
+    else:
+        c.db.set_range(PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)), offset, data)
+    return 0
+
+
 cdef int fast_hash_keys(Client c, Batch* b, Request* r, int first, int step, uint64_t* hashes) noexcept:
     """Hash up to FAST_KEYS keys and warm their buckets, then their entries; the number of keys, or 0 when there are more."""
     cdef int i, count = (<int>r.arg_count - first + step - 1) // step
@@ -147,6 +159,36 @@ cdef int fast_hash_keys(Client c, Batch* b, Request* r, int first, int step, uin
     for i in range(count):
         table_prefetch_entry(c.db.table, hashes[i])
     return count
+
+
+cdef int fast_first(Client c, Batch* b, Request* r, uint32_t first, uint32_t end, int type, FastPlace* place) noexcept:
+    cdef uint32_t i
+    for i in range(first, end):
+        place.hash = table_hash(arg_at(b, r, i), arg_length(b, r, i))
+        place.e = table_find(c.db.table, arg_at(b, r, i), arg_length(b, r, i), place.hash)
+        if place.e != NULL:
+            place.at = i
+            return 1 if fast_plain(place.e, type, c.db.keyspace) else -1
+    return 0
+
+
+cdef bint fast_read_pops(Batch* b, Request* r, uint32_t at, FastPops* pops) noexcept:
+    cdef int64_t keys
+    if not parse_int64(arg_at(b, r, at), arg_length(b, r, at), &keys) or not 0 < keys <= FAST_KEYS:
+        return False
+    pops.first = at + 1
+    pops.end = pops.first + <uint32_t>keys
+    pops.count = 1
+    if r.arg_count == pops.end + 1:
+        return True
+    return (r.arg_count == pops.end + 3 and fast_is_word(b, r, pops.end + 1, "count", 5)
+            and parse_int64(arg_at(b, r, pops.end + 2), arg_length(b, r, pops.end + 2), &pops.count)
+            and 0 < pops.count <= FAST_DRAWN)
+
+
+cdef bint fast_is_wait(Batch* b, Request* r, uint32_t at) noexcept:
+    cdef int64_t seconds
+    return parse_int64(arg_at(b, r, at), arg_length(b, r, at), &seconds) and 0 <= seconds <= LONGEST_WAIT
 
 
 cdef bint fast_expired_key(Client c, Batch* b, Request* r, uint32_t at, uint64_t hash) noexcept:
@@ -164,6 +206,32 @@ cdef bint fast_number(const char* s, size_t n, long double* value) noexcept:
     memcpy(text, s, n)
     text[n] = 0                        # the parser wants it
     return parse_long_double(text, n, value)
+
+
+cdef bint fast_scan_words(Batch* b, Request* r, uint64_t* cursor, int64_t* count) noexcept:
+    cdef int64_t at
+    count[0] = 10
+    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &at) or at < 0:
+        return False
+    cursor[0] = <uint64_t>at
+    return r.arg_count == 3 or (r.arg_count == 5 and fast_is_word(b, r, 3, "count", 5)
+                                and parse_int64(arg_at(b, r, 4), arg_length(b, r, 4), count)
+                                and 0 < count[0] <= MOST_SCANNED)
+
+
+cdef int fast_write_scanned(Client c, uint64_t cursor, list found) except -1:
+    cdef char digits[24]
+    write_raw(&c.out, "*2\r\n", 4)
+    write_bulk(&c.out, digits, format_unsigned(digits, cursor) - digits)
+    return fast_write_list(c, c'*', found)
+
+
+cdef int fast_write_list(Client c, char kind, list found) except -1:
+    cdef bytes word
+    write_header(&c.out, kind, len(found))
+    for word in found:
+        write_bulk(&c.out, PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
+    return 0
 
 
 cdef int _ping(Client c, Batch* b, Request* r) except -1:

@@ -1,24 +1,29 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of hashes: HSET HMSET HSETNX HINCRBY HINCRBYFLOAT HDEL, HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN.
+"""Fast paths of hashes: HSET HMSET HSETNX HINCRBY HINCRBYFLOAT HDEL, HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN,
+HRANDFIELD (few at once), HSCAN without a pattern.
 
 In a pipeline that works on one large hash, what the next commands will touch is fetched from memory ahead.
 """
 from libc.math cimport isinf, isnan
 from libc.stddef cimport size_t
-from libc.stdint cimport INT64_MIN, int64_t, uint32_t
+from libc.stdint cimport INT64_MIN, int64_t, uint32_t, uint64_t
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FastWord, attach_fast_path, fast_find, fast_look, fast_number, fast_plain, fast_touch, fast_warm_members,
-    fast_written, fast_written_otherwise)
+    FAST_DRAWN, FastWord, attach_fast_path, fast_find, fast_is_word, fast_look, fast_number, fast_plain, fast_scan_words,
+    fast_touch, fast_warm_members, fast_write_scanned, fast_written, fast_written_otherwise)
 from server.keyspace.database cimport Keyspace, parse_int64
+from server.structures.listpack cimport LpValue
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport TYPE_HASH, Entry, entry_encoding, entry_set_type, table_delete, table_insert_word
-from server.types.hash cimport (HASH_FIELDS, HASH_LISTPACK, HASH_TABLE, HASH_VALUES, HashValue, hash_delete, hash_get,
-                                hash_grow, hash_length, hash_new_word, hash_set, hash_table, hash_value_length,
+from server.types.bulk cimport write_element
+from server.types.hash cimport (HASH_FIELDS, HASH_LISTPACK, HASH_TABLE, HASH_VALUES, Hash, HashValue, hash_delete, hash_get,
+                                hash_grow, hash_length, hash_new_word, hash_random, hash_set, hash_table, hash_value_length,
                                 hash_write, hash_write_value)
 from server.types.value cimport release_value
 
@@ -271,6 +276,70 @@ cdef int _hstrlen(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
+cdef inline Hash _view(Client c, Entry* e):
+    cdef Hash view = Hash.__new__(Hash)
+    view.table = c.db.table
+    view.entry = e
+    return view
+
+
+cdef int _hrandfield_some(Client c, Batch* b, Request* r) except -1:
+    """With a count. A RESP3 reply nests the pairs."""
+    cdef int64_t count
+    cdef Entry* e
+    cdef list pairs = []
+    cdef bytes field, value
+    cdef bint values = r.arg_count == 4
+    cdef bint nested = values and c.resp == 3
+    if (r.arg_count > 4 or (values and not fast_is_word(b, r, 3, "withvalues", 10))
+            or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &count) or not -FAST_DRAWN <= count <= FAST_DRAWN
+            or not fast_look(c, b, r, TYPE_HASH, &e)):
+        return 0
+    if e != NULL and count:
+        pairs = _view(c, e).draw(-count) if count < 0 else _view(c, e).draw_distinct(count)
+    write_header(&c.out, c'*', 2 * len(pairs) if values and not nested else len(pairs))
+    for field, value in pairs:
+        if nested:
+            write_header(&c.out, c'*', 2)
+        write_bulk(&c.out, PyBytes_AS_STRING(field), PyBytes_GET_SIZE(field))
+        if values:
+            write_bulk(&c.out, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
+    return 1
+
+
+cdef int _hrandfield(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e
+    cdef LpValue field
+    cdef HashValue value
+    if r.arg_count != 2:
+        return _hrandfield_some(c, b, r)
+    if not fast_look(c, b, r, TYPE_HASH, &e):
+        return 0
+    if e == NULL:
+        write_null(&c.out, c.resp)
+        return 1
+    hash_random(e, &field, &value)
+    write_element(&c.out, &field)
+    return 1
+
+
+cdef int _hscan(Client c, Batch* b, Request* r) except -1:
+    cdef uint64_t cursor
+    cdef int64_t count
+    cdef Entry* e
+    if not fast_scan_words(b, r, &cursor, &count) or not fast_look(c, b, r, TYPE_HASH, &e):
+        return 0
+    if e == NULL:
+        fast_write_scanned(c, 0, [])
+    elif entry_encoding(e) == HASH_TABLE:
+        cursor, found = _view(c, e).scan(cursor, count, None)
+        fast_write_scanned(c, cursor, found)
+    else:
+        write_raw(&c.out, "*2\r\n$1\r\n0\r\n", 11)
+        hash_write(e, &c.out, 2, HASH_FIELDS | HASH_VALUES)
+    return 1
+
+
 def attach(dict records) -> None:
     """Give the hash commands their fast paths."""
     attach_fast_path(records, "hset", _hset)
@@ -287,3 +356,5 @@ def attach(dict records) -> None:
     attach_fast_path(records, "hstrlen", _hstrlen)
     attach_fast_path(records, "hsetnx", _hsetnx)
     attach_fast_path(records, "hincrbyfloat", _hincrbyfloat)
+    attach_fast_path(records, "hrandfield", _hrandfield)
+    attach_fast_path(records, "hscan", _hscan)

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of strings: GET MGET STRLEN GETRANGE SUBSTR GETBIT, SET with all its options but GET and Unix times, SETNX
-SETEX PSETEX MSET, GETSET GETDEL GETEX, INCR DECR INCRBY DECRBY INCRBYFLOAT, APPEND SETRANGE SETBIT.
+"""Fast paths of strings: GET MGET STRLEN GETRANGE SUBSTR, SET with all its options, SETNX SETEX PSETEX MSET MSETNX, GETSET
+GETDEL GETEX, INCR DECR INCRBY DECRBY INCRBYFLOAT, APPEND SETRANGE.
 
-What would make a string longer than PLAIN_LENGTH is left to the definition, which knows proto-max-bulk-len.
+What would make a string longer than FAST_STRING is left to the definition, which knows proto-max-bulk-len.
 """
 from libc.math cimport isinf, isnan
 from libc.stddef cimport size_t
@@ -15,8 +15,9 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_FAR, FAST_KEYS, FastWord, attach_fast_path, fast_expired, fast_expired_key, fast_find, fast_hash_keys,
-    fast_hash_of, fast_is_word, fast_look, fast_number, fast_plain, fast_reply_string, fast_touch, fast_written,
+    FAST_FAR, FAST_KEYS, FAST_STRING, FastWord, attach_fast_path, fast_expired, fast_expired_key, fast_find, fast_hash_keys,
+    fast_hash_of, fast_is_word, fast_look, fast_number, fast_overwrite, fast_plain, fast_reply_string, fast_touch,
+    fast_written,
     fast_written_otherwise)
 from server.keyspace.database cimport Keyspace, entry_string_view, parse_int64
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
@@ -25,10 +26,6 @@ from server.structures.table cimport (
     entry_type, entry_word_ref, table_delete, table_find, table_insert_word, table_persist, table_set_expire,
     table_set_word)
 from server.types.value cimport release_value
-
-cdef enum:
-    PLAIN_LENGTH = 1048576             # bytes: proto-max-bulk-len is never less
-
 
 cdef inline Entry* _store(Client c, Batch* b, Request* r, uint32_t at, bint keep_ttl) except NULL:
     """Argument `at` becomes the value of the key."""
@@ -128,26 +125,8 @@ cdef int _getrange(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-cdef inline bint _bit_offset(Batch* b, Request* r, int64_t* at) noexcept:
-    return parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), at) and 0 <= at[0] and at[0] >> 3 < PLAIN_LENGTH
-
-
-cdef int _getbit(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
-    cdef int64_t at
-    cdef char scratch[24]
-    cdef char* start
-    cdef int bit = 0
-    if not _bit_offset(b, r, &at) or not fast_look(c, b, r, TYPE_STRING, &e):
-        return 0
-    if e != NULL and <size_t>(at >> 3) < entry_string_view(e, scratch, &start):
-        bit = <uint8_t>start[at >> 3] >> (7 - (at & 7)) & 1
-    write_integer(&c.out, bit)
-    return 1
-
-
 # ---- SET and its elder forms
-cdef int _set_until(Client c, Batch* b, Request* r, uint32_t at, int64_t when) except -1:
+cdef int _store_until(Client c, Batch* b, Request* r, uint32_t at, int64_t when) except -1:
     """Argument `at` becomes the value, which expires at Unix ms `when`; propagated as SET with PXAT."""
     cdef FastWord words[5]
     cdef char text[32]
@@ -158,45 +137,105 @@ cdef int _set_until(Client c, Batch* b, Request* r, uint32_t at, int64_t when) e
     words[3] = FastWord("PXAT", 4)
     words[4] = FastWord(&text[0], format_signed(text, when) - text)
     fast_written_otherwise(c, 1, 5, words)
-    write_raw(&c.out, "+OK\r\n", 5)
-    return 1
+    return 0
+
+
+cdef int64_t _until(Client c, Batch* b, Request* r, uint32_t at, bint* as_called) noexcept:
+    """Unix ms of a time to come that the words at argument `at` say; as_called: they say it like that. 0 for what the
+    definition must look at."""
+    cdef int64_t amount
+    cdef int64_t unit_ms = _unit_ms(b, r, at)
+    as_called[0] = False
+    if at + 1 == r.arg_count:
+        return 0
+    if unit_ms:
+        return _when(c, b, r, at + 1, unit_ms)
+    as_called[0] = fast_is_word(b, r, at, "pxat", 4)
+    unit_ms = 1 if as_called[0] else 1000
+    if (not (as_called[0] or fast_is_word(b, r, at, "exat", 4))
+            or not parse_int64(arg_at(b, r, at + 1), arg_length(b, r, at + 1), &amount)
+            or not 0 < amount <= FAST_FAR * (1000 // unit_ms) or amount * unit_ms <= c.db.keyspace.clock.unix_ms):
+        return 0
+    return amount * unit_ms
+
+
+cdef struct Setting:                   # the options of SET
+    int64_t when                       # Unix ms; 0: none
+    bint as_called                     # PXAT
+    bint keep                          # KEEPTTL
+    bint reads                         # GET
+    bint absent                        # NX
+    bint present                       # XX
+
+
+cdef bint _read_setting(Client c, Batch* b, Request* r, Setting* s) noexcept:
+    """Each option once; 0 for what the definition must look at."""
+    cdef uint32_t at = 3
+    s.when = 0
+    s.as_called = s.keep = s.reads = s.absent = s.present = False
+    while at < r.arg_count:
+        if not (s.absent or s.present) and fast_is_word(b, r, at, "nx", 2):
+            s.absent = True
+        elif not (s.absent or s.present) and fast_is_word(b, r, at, "xx", 2):
+            s.present = True
+        elif not s.reads and fast_is_word(b, r, at, "get", 3):
+            s.reads = True
+        elif s.when or s.keep:
+            return False
+        elif fast_is_word(b, r, at, "keepttl", 7):
+            s.keep = True
+        else:
+            s.when = _until(c, b, r, at, &s.as_called)
+            if s.when == 0:
+                return False
+            at += 1
+        at += 1
+    return True
+
+
+cdef void _tell_without_get(Client c, Batch* b, Request* r) noexcept:
+    """Pass the command on without the word GET."""
+    cdef FastWord words[8]
+    cdef uint32_t i
+    cdef uint32_t count = 0
+    for i in range(r.arg_count):
+        if i < 3 or not fast_is_word(b, r, i, "get", 3):
+            words[count] = FastWord(arg_at(b, r, i), arg_length(b, r, i))
+            count += 1
+    fast_written_otherwise(c, 1, count, words)
 
 
 cdef int _set_with(Client c, Batch* b, Request* r) except -1:
-    """SET key value and one each of [NX | XX] and [EX seconds | PX milliseconds | KEEPTTL]."""
-    cdef int64_t when = 0
-    cdef int64_t unit_ms
-    cdef bint keep = False
-    cdef int only = 0                  # 1: NX, 2: XX
-    cdef uint32_t at = 3
-    while at < r.arg_count:
-        unit_ms = _unit_ms(b, r, at)
-        if unit_ms:
-            at += 1
-            if when or keep or at == r.arg_count:
-                return 0
-            when = _when(c, b, r, at, unit_ms)
-            if when == 0:
-                return 0
-        elif fast_is_word(b, r, at, "nx", 2) and only == 0:
-            only = 1
-        elif fast_is_word(b, r, at, "xx", 2) and only == 0:
-            only = 2
-        elif fast_is_word(b, r, at, "keepttl", 7) and not when and not keep:
-            keep = True
-        else:
-            return 0
-        at += 1
-    if fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
+    cdef Setting s
+    cdef Entry* e
+    if r.arg_count > 8 or not _read_setting(c, b, r, &s) or fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
         return 0
-    if only and (fast_find(c, b, r) == NULL) != (only == 1):
-        write_null(&c.out, c.resp)
+    if s.reads:
+        if not fast_look(c, b, r, TYPE_STRING, &e):
+            return 0
+        if e != NULL:
+            fast_reply_string(c, e)
+        else:
+            write_null(&c.out, c.resp)
+    else:
+        e = fast_find(c, b, r)
+    if (s.absent and e != NULL) or (s.present and e == NULL):
+        if not s.reads:
+            write_null(&c.out, c.resp)
         return 1
-    if when:
-        return _set_until(c, b, r, 2, when)
-    _store(c, b, r, 2, keep)
-    fast_written(c, b, r, 1)
-    write_raw(&c.out, "+OK\r\n", 5)
+    if s.when and s.as_called:
+        table_set_expire(c.db.table, _store(c, b, r, 2, True), r.hash, s.when)
+        fast_written(c, b, r, 1)
+    elif s.when:
+        _store_until(c, b, r, 2, s.when)
+    else:
+        _store(c, b, r, 2, s.keep)
+        if s.reads:
+            _tell_without_get(c, b, r)
+        else:
+            fast_written(c, b, r, 1)
+    if not s.reads:
+        write_raw(&c.out, "+OK\r\n", 5)
     return 1
 
 
@@ -227,7 +266,9 @@ cdef int _set_for(Client c, Batch* b, Request* r, int64_t unit_ms) except -1:
     cdef int64_t when = _when(c, b, r, 2, unit_ms)
     if when == 0 or fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
         return 0
-    return _set_until(c, b, r, 3, when)
+    _store_until(c, b, r, 3, when)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
 
 
 cdef int _setex(Client c, Batch* b, Request* r) except -1:
@@ -309,15 +350,6 @@ cdef int _getex(Client c, Batch* b, Request* r) except -1:
 
 
 # ---- changing in place
-cdef int _overwrite(Client c, Batch* b, Request* r, Entry* e, size_t offset, bytes data) except -1:
-    """Write over, or behind, what a string holds; with no key a string of zero bytes is written over."""
-    if e != NULL:
-        c.db._overwrite(e, r.hash, offset, data)
-    else:
-        c.db.set_range(PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)), offset, data)
-    return 0
-
-
 cdef int _append(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e = fast_find(c, b, r)
     cdef char scratch[24]
@@ -328,9 +360,9 @@ cdef int _append(Client c, Batch* b, Request* r) except -1:
         if not fast_plain(e, TYPE_STRING, c.db.keyspace):
             return 0
         length = entry_string_view(e, scratch, &start)
-        if length + more > PLAIN_LENGTH:
+        if length + more > FAST_STRING:
             return 0
-        _overwrite(c, b, r, e, length, PyBytes_FromStringAndSize(arg_at(b, r, 2), more))
+        fast_overwrite(c, b, r, e, length, PyBytes_FromStringAndSize(arg_at(b, r, 2), more))
     else:
         _store(c, b, r, 2, False)
     fast_written(c, b, r, 1)
@@ -346,63 +378,54 @@ cdef int _setrange(Client c, Batch* b, Request* r) except -1:
     cdef size_t length = 0
     cdef size_t more = arg_length(b, r, 3)
     if (more == 0 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &offset) or offset < 0
-            or offset > PLAIN_LENGTH or offset + more > PLAIN_LENGTH):
+            or offset > FAST_STRING or offset + more > FAST_STRING):
         return 0
     e = fast_find(c, b, r)
     if e != NULL:
         if not fast_plain(e, TYPE_STRING, c.db.keyspace):
             return 0
         length = entry_string_view(e, scratch, &at)
-    _overwrite(c, b, r, e, offset, PyBytes_FromStringAndSize(arg_at(b, r, 3), more))
+    fast_overwrite(c, b, r, e, offset, PyBytes_FromStringAndSize(arg_at(b, r, 3), more))
     fast_written(c, b, r, 1)
     write_integer(&c.out, max(length, <size_t>offset + more))
     return 1
 
 
-cdef int _setbit(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
-    cdef char scratch[24]
-    cdef char* start
-    cdef char byte = 0
-    cdef char mask
-    cdef int64_t at
-    cdef size_t length = 0
-    cdef char* bit = arg_at(b, r, 3)
-    if not _bit_offset(b, r, &at) or arg_length(b, r, 3) != 1 or not c'0' <= bit[0] <= c'1':
-        return 0
-    e = fast_find(c, b, r)
-    if e != NULL:
-        if not fast_plain(e, TYPE_STRING, c.db.keyspace):
-            return 0
-        fast_touch(e, c.db.keyspace)
-        length = entry_string_view(e, scratch, &start)
-        if <size_t>(at >> 3) < length:
-            byte = start[at >> 3]
-    mask = <char>(0x80 >> (at & 7))
-    if <size_t>(at >> 3) >= length or (byte & mask != 0) != (bit[0] == c'1'):
-        scratch[0] = byte | mask if bit[0] == c'1' else byte & ~mask
-        _overwrite(c, b, r, e, at >> 3, PyBytes_FromStringAndSize(scratch, 1))
-        fast_written(c, b, r, 1)
-    write_integer(&c.out, byte & mask != 0)
-    return 1
-
-
-cdef int _mset(Client c, Batch* b, Request* r) except -1:
+cdef int _set_many(Client c, Batch* b, Request* r, bint only_new) except -1:
+    """How many were set, none with one of the keys there and only_new; -2: not for the fast path."""
     cdef uint64_t hashes[FAST_KEYS]
     cdef int i, count
     if r.arg_count < 3 or not r.arg_count & 1:
-        return 0
+        return -2
     count = fast_hash_keys(c, b, r, 1, 2, hashes)
     if count == 0:
-        return 0
+        return -2
     for i in range(count):
         if fast_expired_key(c, b, r, 1 + 2 * i, hashes[i]):
-            return 0
+            return -2
+    if only_new:
+        for i in range(count):
+            if table_find(c.db.table, arg_at(b, r, 1 + 2 * i), arg_length(b, r, 1 + 2 * i), hashes[i]) != NULL:
+                return 0
     for i in range(count):
         c.db.store_string(arg_at(b, r, 1 + 2 * i), arg_length(b, r, 1 + 2 * i), hashes[i],
                           arg_at(b, r, 2 + 2 * i), arg_length(b, r, 2 + 2 * i), False)
     fast_written(c, b, r, count)
+    return count
+
+
+cdef int _mset(Client c, Batch* b, Request* r) except -1:
+    if _set_many(c, b, r, False) < 0:
+        return 0
     write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int _msetnx(Client c, Batch* b, Request* r) except -1:
+    cdef int stored = _set_many(c, b, r, True)
+    if stored < 0:
+        return 0
+    write_integer(&c.out, stored > 0)
     return 1
 
 
@@ -506,7 +529,6 @@ def attach(dict records) -> None:
     attach_fast_path(records, "mget", _mget)
     attach_fast_path(records, "strlen", _strlen)
     attach_fast_path(records, "getrange", _getrange)
-    attach_fast_path(records, "getbit", _getbit)
     attach_fast_path(records, "set", _set)
     attach_fast_path(records, "setnx", _setnx)
     attach_fast_path(records, "setex", _setex)
@@ -517,10 +539,10 @@ def attach(dict records) -> None:
     attach_fast_path(records, "getex", _getex)
     attach_fast_path(records, "append", _append)
     attach_fast_path(records, "setrange", _setrange)
-    attach_fast_path(records, "setbit", _setbit)
     attach_fast_path(records, "incr", _incr)
     attach_fast_path(records, "decr", _decr)
     attach_fast_path(records, "incrby", _incrby)
     attach_fast_path(records, "decrby", _decrby)
     attach_fast_path(records, "incrbyfloat", _incrbyfloat)
     attach_fast_path(records, "substr", _getrange)
+    attach_fast_path(records, "msetnx", _msetnx)

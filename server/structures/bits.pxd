@@ -13,5 +13,7 @@ cdef enum:                             # operations of bits_combine
 
 cdef uint64_t bits_count(const uint8_t* p, size_t n) noexcept nogil            # set bits of n bytes
 cdef int64_t bits_find(const uint8_t* p, size_t n, bint bit) noexcept nogil    # first such bit; 8 * n or -1 without one
+cdef uint64_t bits_count_range(const uint8_t* p, int64_t first, int64_t last) noexcept nogil   # set bits from bit `first` to bit `last`, both included; none when last < first
+cdef int64_t bits_find_range(const uint8_t* p, bint bit, int64_t first, int64_t last) noexcept nogil   # the first such bit among them; -1 without one
 cdef void bits_combine(uint8_t* target, const uint8_t* source, size_t n, int operation) noexcept nogil    # target op= source
 cdef void bits_invert(uint8_t* target, size_t n) noexcept nogil

@@ -82,6 +82,36 @@ cdef int64_t bits_find(const uint8_t* p, size_t n, bint bit) noexcept nogil:
     return <int64_t>i * 8 + place
 
 
+cdef uint64_t bits_count_range(const uint8_t* p, int64_t first, int64_t last) noexcept nogil:
+    cdef int64_t start = first >> 3
+    cdef int64_t stop = last >> 3
+    if last < first:
+        return 0
+    return (bits_count(p + start, stop - start + 1) - bits_of_word(p[start] & ~(0xFF >> (first & 7)) & 0xFF)
+            - bits_of_word(p[stop] & (0x7F >> (last & 7))))
+
+
+cdef int64_t bits_find_range(const uint8_t* p, bint bit, int64_t first, int64_t last) noexcept nogil:
+    cdef int64_t start = first >> 3
+    cdef int64_t stop = last >> 3
+    cdef int64_t at
+    cdef uint8_t edge
+    if last < first:
+        return -1
+    edge = p[start]            # what lies before `first` must not be found
+    edge = edge & (0xFF >> (first & 7)) if bit else edge | (~(0xFF >> (first & 7)) & 0xFF)
+    at = bits_find(&edge, 1, bit)
+    if 0 <= at < 8:
+        at += start * 8
+    elif start == stop:
+        return -1
+    else:
+        at = bits_find(p + start + 1, stop - start, bit)
+        if at >= 0:
+            at += (start + 1) * 8
+    return at if 0 <= at <= last else -1
+
+
 cdef void bits_combine(uint8_t* target, const uint8_t* source, size_t n, int operation) noexcept nogil:
     bits_combine_loop(target, source, n, operation)
 
@@ -94,42 +124,22 @@ cdef void bits_invert(uint8_t* target, size_t n) noexcept nogil:
 
 def count(const uint8_t[::1] data, int64_t first, int64_t last) -> int:
     """Set bits from bit `first` to bit `last`, both included and within the data. Complexity: O(last - first)."""
-    cdef const uint8_t* p
-    cdef int64_t start = first >> 3
-    cdef int64_t stop = last >> 3
     cdef uint64_t total
     if last < first:
         return 0
-    p = &data[0]
     with nogil:
-        total = bits_count(p + start, stop - start + 1)
-    total -= bits_of_word(p[start] & ~(0xFF >> (first & 7)) & 0xFF)
-    return total - bits_of_word(p[stop] & (0x7F >> (last & 7)))
+        total = bits_count_range(&data[0], first, last)
+    return total
 
 
 def find(const uint8_t[::1] data, bint bit, int64_t first, int64_t last) -> int:
     """The place of the first bit that is `bit` from bit `first` to bit `last`, both included; -1 without one."""
-    cdef const uint8_t* p
-    cdef int64_t start = first >> 3
-    cdef int64_t stop = last >> 3
     cdef int64_t at
-    cdef uint8_t edge
     if last < first:
         return -1
-    p = &data[0]
-    edge = p[start]            # what lies before `first` must not be found
-    edge = edge & (0xFF >> (first & 7)) if bit else edge | (~(0xFF >> (first & 7)) & 0xFF)
-    at = bits_find(&edge, 1, bit)
-    if 0 <= at < 8:
-        at += start * 8
-    elif start == stop:
-        return -1
-    else:
-        with nogil:
-            at = bits_find(p + start + 1, stop - start, bit)
-        if at >= 0:
-            at += (start + 1) * 8
-    return at if 0 <= at <= last else -1
+    with nogil:
+        at = bits_find_range(&data[0], bit, first, last)
+    return at
 
 
 def combine(str operation, sources) -> bytes:

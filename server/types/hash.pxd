@@ -46,6 +46,7 @@ cdef bint hash_get(Entry* e, const char* field, size_t n, HashValue* value) noex
 cdef void hash_grow(Entry* e, size_t fields, size_t bytes) noexcept nogil      # due before so many fields are set
 cdef bint hash_set(Entry* e, const char* field, size_t n, const char* value, size_t m) noexcept     # 1: the field is new
 cdef bint hash_delete(Entry* e, const char* field, size_t n) noexcept
+cdef void hash_random(Entry* e, LpValue* field, HashValue* value) noexcept nogil    # of a hash that is not empty; each as likely as another (in a table: nearly)
 cdef void hash_write_value(Output* out, const HashValue* value) noexcept       # a bulk reply; a large value without a copy
 cdef void hash_write(Entry* e, Output* out, int resp, int what) noexcept       # map of all, or array of fields or values
 cdef size_t hash_value_length(const HashValue* value) noexcept nogil           # bytes of the value's text

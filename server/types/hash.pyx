@@ -9,7 +9,7 @@ from iothreads.resp_writer cimport write_header, write_raw
 from server.structures.glob cimport glob_match
 from server.structures.listpack cimport (
     LP_INTEGER_TEXT, LP_MAX_BYTES, LpValue, lp_append, lp_bytes, lp_delete_range_at, lp_dup, lp_find, lp_first, lp_free,
-    lp_get, lp_integer_text, lp_length, lp_new, lp_next, lp_random_below, lp_random_pairs,
+    lp_get, lp_integer_text, lp_length, lp_new, lp_next, lp_random_below, lp_random_pairs, lp_seek,
     lp_random_pairs_unique, lp_replace, lp_repr, lp_skip)
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
 from server.structures.table cimport (
@@ -203,6 +203,21 @@ cdef bint hash_delete(Entry* e, const char* field, size_t n) noexcept:
     return True
 
 
+# ---- chance
+cdef void hash_random(Entry* e, LpValue* field, HashValue* value) noexcept nogil:
+    cdef unsigned char* p
+    cdef Entry* found
+    if _packed(e):
+        p = lp_seek(_listpack(e)[0], 2 * lp_random_below(&_random_state, lp_length(_listpack(e)[0]) >> 1))
+        lp_get(p, field)
+        value.blob = NULL
+        lp_get(lp_skip(p), &value.text)
+        return
+    found = table_fair_random(hash_table(e))
+    _field_of(found, field)
+    _value_of(found, value)
+
+
 # ---- replies
 cdef void _release_blob(void* blob) noexcept:
     blob_release(<Blob*>blob)
@@ -383,7 +398,10 @@ cdef class Hash(Value):
     # ---- chance
     def random(self) -> bytes:
         """One field, each as likely as another (in a table: nearly)."""
-        return self.draw(1)[0][0]
+        cdef LpValue field
+        cdef HashValue value
+        hash_random(self.entry, &field, &value)
+        return element_bytes(&field)
 
     def draw(self, count) -> list[tuple[bytes, bytes]]:
         """`count` fields with their values, each drawn from all of them. Complexity: O(N + count)."""

@@ -22,6 +22,9 @@ cdef enum:                             # Entry.meta, encoding bits
     ZSET_LISTPACK = 0
     ZSET_SKIPLIST = 1                  # the name OBJECT ENCODING says; there is no skiplist
 
+cdef enum:
+    ZSET_DRAWN = 64                    # different members drawn at once
+
 cdef enum:                             # what zset_add is told
     ZADD_INCR = 1                      # the score is an increment
     ZADD_NX = 2                        # only new members
@@ -78,12 +81,16 @@ cdef void zset_lex_range(Entry* e, const LexBound* low, const LexBound* high, si
 cdef bint zset_rank_range(int64_t start, int64_t stop, size_t size, size_t* first, size_t* end) noexcept    # 0: empty
 cdef void zset_walk(Entry* e, size_t first, size_t end, bint backwards, ZCursor* c) noexcept  # backwards: from end - 1
 cdef bint zset_next(ZCursor* c, ZElement* element) noexcept              # 0: that was all
+cdef size_t zset_random_rank(Entry* e) noexcept                          # each as likely as another; not of an empty one
+cdef void zset_write_member(Entry* e, size_t rank, bint scores, Output* out, int resp) noexcept    # one, without an array around it
+cdef void zset_write_random(Entry* e, size_t count, bint scores, Output* out, int resp) noexcept   # an array of members drawn, any of them repeatedly
+cdef void zset_write_distinct(Entry* e, size_t count, bint scores, Output* out, int resp) noexcept # the same of different ones, in any order; at most ZSET_DRAWN unless it is all
 cdef void zset_write_range(Entry* e, size_t first, size_t end, bint backwards, bint scores, Output* out, int resp) noexcept
 
 # --- text
 cdef bint zset_parse_score(const char* text, size_t length, double* score) noexcept  # as strtod; no NaN, no overflow
 cdef bint zset_parse_bound(const char* text, size_t length, double* score, bint* exclusive) noexcept   # "1", "(1", "-inf"
+cdef bint zset_parse_lex(const char* text, size_t length, LexBound* bound) noexcept nogil          # "-", "+", "[member", "(member"
 
 cdef class SortedSet(Value):
     cdef object _items(self, size_t first, size_t end, bint backwards)
-    cdef int _write_rank(self, size_t rank, bint scores, Output* out, int resp) except -1

@@ -591,6 +591,53 @@ cdef void zset_write_range(Entry* e, size_t first, size_t end, bint backwards, b
         _write_element(&element, scores, out, resp)
 
 
+cdef void zset_write_member(Entry* e, size_t rank, bint scores, Output* out, int resp) noexcept:
+    cdef ZCursor cursor
+    cdef ZElement element
+    zset_walk(e, rank, rank + 1, False, &cursor)
+    _next(&cursor, &element)
+    _write_element(&element, scores, out, resp)
+
+
+# ---- chance
+cdef size_t zset_random_rank(Entry* e) noexcept:
+    return lp_random_below(&_random_state, zset_size(e))
+
+
+cdef inline void _write_drawn(Entry* e, size_t count, bint scores, Output* out, int resp) noexcept:
+    while count:
+        count -= 1
+        zset_write_member(e, zset_random_rank(e), scores, out, resp)
+
+
+cdef void zset_write_random(Entry* e, size_t count, bint scores, Output* out, int resp) noexcept:
+    """O(count log n)."""
+    _write_count(count, scores, out, resp)
+    _write_drawn(e, count, scores, out, resp)
+
+
+cdef void zset_write_distinct(Entry* e, size_t count, bint scores, Output* out, int resp) noexcept:
+    """Floyd's choice of ranks, each put at a random place among those before it. O(count (count + log n))."""
+    cdef size_t ranks[ZSET_DRAWN]
+    cdef size_t size = zset_size(e)
+    cdef size_t i, j, drawn
+    if count >= size:
+        zset_write_range(e, 0, size, False, scores, out, resp)
+        return
+    _write_count(count, scores, out, resp)
+    for i in range(count):
+        drawn = lp_random_below(&_random_state, size - count + i + 1)
+        for j in range(i):
+            if ranks[j] == drawn:
+                drawn = size - count + i
+                break
+        j = lp_random_below(&_random_state, i + 1)
+        ranks[i] = ranks[j]
+        ranks[j] = drawn
+    for i in range(count):
+        zset_write_member(e, ranks[i], scores, out, resp)
+
+
 # ---- what the keyspace asks of every type
 cdef void _release(int encoding, uint64_t word) noexcept:
     if encoding == ZSET_LISTPACK:
@@ -669,17 +716,21 @@ def parse_score_bound(bytes text) -> tuple[float, bool] | None:
 
 def is_lex_bound(bytes text) -> bool:
     """Whether ZRANGEBYLEX takes this as an end: "-", "+", "[member", "(member"."""
-    return text[:1] in (b"[", b"(") or text in (b"-", b"+") or text[:2] in (b"-\0", b"+\0")
-
-
-cdef LexBound _lex_bound(bytes text) noexcept:
     cdef LexBound bound
-    cdef char first = PyBytes_AS_STRING(text)[0]
-    bound.kind = (LEX_LOWEST if first == c'-' else LEX_HIGHEST if first == c'+' else
-                  LEX_INCLUSIVE if first == c'[' else LEX_EXCLUSIVE)
-    bound.member = PyBytes_AS_STRING(text) + 1
-    bound.length = PyBytes_GET_SIZE(text) - 1
-    return bound
+    return zset_parse_lex(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), &bound)
+
+
+cdef bint zset_parse_lex(const char* text, size_t length, LexBound* bound) noexcept nogil:
+    """`-` and `+` may be followed by a zero byte and anything, as in Redis."""
+    if length == 0:
+        return False
+    bound.member = text + 1
+    bound.length = length - 1
+    if text[0] == c'[' or text[0] == c'(':
+        bound.kind = LEX_INCLUSIVE if text[0] == c'[' else LEX_EXCLUSIVE
+        return True
+    bound.kind = LEX_LOWEST if text[0] == c'-' else LEX_HIGHEST
+    return (text[0] == c'-' or text[0] == c'+') and (length == 1 or text[1] == 0)
 
 
 # ---- as commands see it
@@ -697,14 +748,6 @@ cdef int _collect(void* context, Entry* member) noexcept:
 
 cdef inline object _element(ZElement* element):
     return PyBytes_FromStringAndSize(element.member, element.length), element.score
-
-
-cdef int _write_random(SortedSet zset, size_t count, bint scores, Output* out, int resp) except -1:
-    cdef size_t size = zset_size(zset.entry)
-    while count:
-        count -= 1
-        zset._write_rank(_random_rank(size), scores, out, resp)
-    return 0
 
 
 cdef class SortedSet(Value):
@@ -770,8 +813,9 @@ cdef class SortedSet(Value):
     def lex_range(self, bytes low, bytes high) -> tuple[int, int]:
         """The ranks of the members between two bounds (see is_lex_bound), if all scores are equal. O(log n)."""
         cdef size_t first, end
-        cdef LexBound lowest = _lex_bound(low)
-        cdef LexBound highest = _lex_bound(high)
+        cdef LexBound lowest, highest
+        zset_parse_lex(PyBytes_AS_STRING(low), PyBytes_GET_SIZE(low), &lowest)
+        zset_parse_lex(PyBytes_AS_STRING(high), PyBytes_GET_SIZE(high), &highest)
         zset_lex_range(self.entry, &lowest, &highest, &first, &end)
         return first, end
 
@@ -817,20 +861,19 @@ cdef class SortedSet(Value):
     # ---- chance
     def random(self) -> bytes:
         """A member, each as likely as another. O(log n)."""
-        cdef size_t rank = _random_rank(zset_size(self.entry))
+        cdef size_t rank = zset_random_rank(self.entry)
         return self._items(rank, rank + 1, False)[0][0]
 
     def reply_random(self, size_t count, bint scores, int resp):
         """The reply of ZRANDMEMBER with a negative count: so many members, any of them repeatedly. O(count log n)."""
         cdef WrittenReply written = WrittenReply()
-        _write_count(count, scores, &written.output, resp)
-        _write_random(self, count, scores, &written.output, resp)
+        zset_write_random(self.entry, count, scores, &written.output, resp)
         return written
 
     def random_elements(self, size_t count, bint scores, int resp):
         """A piece of such a reply: the elements without the length before them."""
         cdef WrittenReply written = WrittenReply()
-        _write_random(self, count, scores, &written.output, resp)
+        _write_drawn(self.entry, count, scores, &written.output, resp)
         return written
 
     def reply_ranks(self, ranks, bint scores, int resp):
@@ -838,16 +881,8 @@ cdef class SortedSet(Value):
         cdef WrittenReply written = WrittenReply()
         _write_count(len(ranks), scores, &written.output, resp)
         for rank in ranks:
-            self._write_rank(rank, scores, &written.output, resp)
+            zset_write_member(self.entry, rank, scores, &written.output, resp)
         return written
-
-    cdef int _write_rank(self, size_t rank, bint scores, Output* out, int resp) except -1:
-        cdef ZCursor cursor
-        cdef ZElement element
-        zset_walk(self.entry, rank, rank + 1, False, &cursor)
-        zset_next(&cursor, &element)
-        _write_element(&element, scores, out, resp)
-        return 0
 
     # ---- everything
     def scan(self, uint64_t cursor, size_t count) -> tuple[int, list[tuple[bytes, bytes]]]:
@@ -901,10 +936,6 @@ cdef class SortedSet(Value):
         for member, score in items:
             found = _member(_zset(self.entry), PyBytes_AS_STRING(member), PyBytes_GET_SIZE(member))
             assert found != NULL and _score_of(found) == score, member
-
-
-cdef size_t _random_rank(size_t size) noexcept:
-    return lp_random_below(&_random_state, size)
 
 
 def _by_score(pair):

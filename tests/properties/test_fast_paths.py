@@ -32,11 +32,17 @@ VALUES = [
 ]
 NUMBERS = [b"0", b"1", b"-1", b"2", b"10", b"-100", b"9223372036854775807", b"x", b"1.5", b""]
 SECONDS = [b"100000", b"0", b"-5", b"99999999999999999", b"x", b"1000000"]  # as milliseconds longer than a run
+TIMES = [b"4000000000", b"4000000000000", b"1000000000", b"0", b"-1", b"x"]
+TYPES = [b"u8", b"i8", b"i64", b"u63", b"u64", b"u1", b"i5", b"x8", b"u", b"i0"]
+OFFSETS = [b"0", b"3", b"7", b"#1", b"#0", b"100", b"#3", b"1600", b"-1", b"#", b"x"]
 SCORES = [b"0", b"1", b"-1.5", b"1e3", b"inf", b"-inf", b"nan", b"x", b"(1", b"3"]
 
 IDS = [b"0-1", b"1-1", b"1-2", b"2", b"3-7", b"0", b"-", b"+", b"x", b"18446744073709551615-18446744073709551615"]
 
 key, field, value = st.sampled_from(KEYS), st.sampled_from(FIELDS), st.sampled_from(VALUES)
+field_type, field_offset = st.sampled_from(TYPES), st.sampled_from(OFFSETS)
+lex = st.sampled_from([b"-", b"+", b"[", b"(", b"[1", b"(10", b"[x", b"x", b"", b"(" + b"y" * 44])
+lex_key = st.sampled_from([b"equal", b"zset", b"a", b"missing", b"big-z"])
 stream_id, consumer = st.sampled_from(IDS), st.sampled_from([b"alice", b"bob"])
 number, seconds, score = st.sampled_from(NUMBERS), st.sampled_from(SECONDS), st.sampled_from(SCORES)
 
@@ -81,6 +87,30 @@ COMMANDS = st.one_of(
         seconds,
         st.sampled_from([b"XX", b"nx", b"KEEPTTL", b"px"]),
     ),
+    words(b"SET", key, value, st.sampled_from([b"GET", b"XX"]), st.sampled_from([b"get", b"NX", b"KEEPTTL"])),
+    words(b"SET", key, value, b"GET", st.sampled_from([b"EX", b"PXAT", b"exat"]), st.sampled_from([*SECONDS, *TIMES])),
+    words(
+        b"SET",
+        key,
+        value,
+        st.sampled_from([b"EXAT", b"pxat"]),
+        st.sampled_from(TIMES),
+        st.sampled_from([b"GET", b"XX"]),
+    ),
+    words(b"SET", key, value, st.sampled_from([b"EXAT", b"pxat"]), st.sampled_from(TIMES)),
+    words(b"MSETNX", [key, value]),
+    words(b"BITCOUNT", key),
+    words(b"BITCOUNT", key, number, number),
+    words(b"BITCOUNT", key, number, number, st.sampled_from([b"BIT", b"byte", b"x"])),
+    words(b"BITPOS", key, number),
+    words(b"BITPOS", key, number, number),
+    words(b"BITPOS", key, number, number, number),
+    words(b"BITPOS", key, number, number, number, st.sampled_from([b"bit", b"BYTE", b"x"])),
+    words(st.sampled_from([b"BITFIELD", b"BITFIELD_RO"]), key, [st.just(b"GET"), field_type, field_offset]),
+    words(b"BITFIELD", key, [st.sampled_from([b"set", b"INCRBY"]), field_type, field_offset, number]),
+    words(b"BITFIELD", key, b"GET", field_type, field_offset, b"SET", field_type, field_offset, number),
+    words(b"BITFIELD", key, b"OVERFLOW", b"SAT", b"INCRBY", field_type, field_offset, number),
+    words(st.sampled_from([b"BITFIELD", b"BITFIELD_RO"]), key),
     words(b"GETSET", key, value),
     words(b"GETDEL", key),
     words(b"GETEX", key),
@@ -156,7 +186,7 @@ COMMANDS = st.one_of(
     words(b"LTRIM", key, number, number),
     words(b"RPOPLPUSH", key, key),
     words(b"LMOVE", key, key, st.sampled_from([b"LEFT", b"right", b"up"]), st.sampled_from([b"left", b"RIGHT"])),
-    words(b"SRANDMEMBER", st.sampled_from([b"missing", b"list", b"one"])),
+    words(b"SRANDMEMBER", st.sampled_from([b"nothing", b"filled", b"one"])),
     words(b"SADD", b"one", b"member"),
     words(b"HSETNX", key, field, value),
     words(b"HINCRBYFLOAT", key, field, st.sampled_from([b"1.5", b"-3", b"1e10", b"inf", b"nan", b"x", b"0.1"])),
@@ -176,6 +206,38 @@ COMMANDS = st.one_of(
         number,
         st.sampled_from([b"REV", b"BYSCORE"]),
     ),
+    words(b"SMOVE", key, key, value),
+    words(b"SMOVE", b"one", key, b"member"),
+    words(st.sampled_from([b"SRANDMEMBER", b"SPOP"]), st.sampled_from([b"nothing", b"filled", b"one"]), number),
+    words(b"SSCAN", key, st.sampled_from([b"0", b"x"])),
+    words(b"SSCAN", b"big", number, b"COUNT", number),
+    words(b"SADD", b"big", *[b"%d-%d" % (n, n) for n in range(200)]),
+    words(b"HSET", b"field", b"f", value),
+    words(b"HRANDFIELD", st.sampled_from([b"nothing", b"filled", b"field"])),
+    words(b"HRANDFIELD", st.sampled_from([b"nothing", b"filled", b"field"]), number),
+    words(b"HRANDFIELD", b"field", number, st.sampled_from([b"withvalues", b"x"])),
+    words(b"HSCAN", key, number),
+    words(b"HSCAN", key, b"0", b"COUNT", number),
+    words(b"ZSCAN", key, number),
+    words(b"ZADD", b"big-z", *[word for n in range(200) for word in (b"1.5", b"%d-%d" % (n, n))]),
+    words(b"ZSCAN", b"big-z", number, b"COUNT", number),
+    words(b"ZADD", b"single", score, b"m"),
+    words(b"SPOP", key, b"50"),
+    words(b"ZRANDMEMBER", st.sampled_from([b"nothing", b"filled", b"single"])),
+    words(b"ZRANDMEMBER", st.sampled_from([b"nothing", b"filled", b"single"]), number),
+    words(b"ZRANDMEMBER", b"single", number, st.sampled_from([b"WITHSCORES", b"x"])),
+    words(st.sampled_from([b"ZRANK", b"ZREVRANK"]), key, value, st.sampled_from([b"withscore", b"x"])),
+    words(b"ZADD", key, st.sampled_from([b"NX", b"XX", b"gt", b"LT", b"CH"]), b"incr", score, value),
+    words(b"ZADD", key, b"INCR", score, value, score, value),
+    words(st.sampled_from([b"ZRANGEBYLEX", b"ZREVRANGEBYLEX", b"ZLEXCOUNT", b"ZREMRANGEBYLEX"]), lex_key, lex, lex),
+    words(b"ZRANGEBYLEX", lex_key, lex, lex, b"LIMIT", number, number),
+    words(b"ZRANGE", lex_key, lex, lex, b"BYLEX", st.sampled_from([b"REV", b"WITHSCORES", b"BYSCORE"])),
+    words(b"ZADD", b"equal", [st.just(b"0"), value]),
+    words(b"ZMPOP", b"1", key, st.sampled_from([b"MIN", b"max", b"x"])),
+    words(b"ZMPOP", b"2", key, key, b"MAX", b"COUNT", number),
+    words(b"ZMPOP", number, key, b"MIN"),
+    words(b"BZMPOP", b"1", b"2", key, b"filled-z", st.sampled_from([b"min", b"MAX"]), b"COUNT", number),
+    words(st.sampled_from([b"BZPOPMIN", b"BZPOPMAX"]), key, b"filled-z", st.sampled_from([b"0", b"1", b"0.5"])),
     words(b"XADD", key, b"*", [field, value]),
     words(b"XLEN", key),
     words(b"XADD", b"es", stream_id, field, value),
@@ -248,6 +310,7 @@ def outcome(c: Connection, commands: list[tuple[bytes, ...]], pipelined: bool) -
     """Run them from nothing; what can be seen of it."""
     c("FLUSHALL")
     c("RPUSH", "filled", *range(30))  # more than all commands together can pop, so none of them waits
+    c("ZADD", "filled-z", *(word for n in range(100) for word in (n, n)))
     c("CONFIG", "RESETSTAT")
     c("DEBUG", "PROPAGATED", "START")
     replies = c.pipeline(commands) if pipelined else [c(*command) for command in commands]
@@ -277,7 +340,7 @@ def outcome(c: Connection, commands: list[tuple[bytes, ...]], pipelined: bool) -
     return replies, counters, calls, timeless(stream if isinstance(stream, bytes) else repr(stream).encode()), state(c)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(COMMANDS, min_size=1, max_size=25), st.booleans())
 def test_on_and_off_agree(
     two: tuple[Connection, Connection], commands: list[tuple[bytes, ...]], pipelined: bool

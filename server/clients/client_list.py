@@ -115,7 +115,7 @@ def line(client: Client, argv: Iterable[bytes] = ()) -> str:
         ("sub", len(listening.channels) if listening else 0),
         ("psub", len(listening.patterns) if listening else 0),
         ("ssub", len(listening.shard_channels) if listening else 0),
-        ("multi", len(client.transaction.commands) if client.transaction is not None else -1),
+        ("multi", len(client.transaction) if client.transaction is not None else -1),
         ("qbuf", query),
         ("qbuf-free", max(0, held - query)),
         ("argv-mem", argv_bytes),

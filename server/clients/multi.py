@@ -1,4 +1,4 @@
-"""Transactions: what MULTI queues, and the keys that WATCH guards.
+"""Transactions: how they begin and end, and the keys that WATCH guards. What MULTI queues is in `transaction`.
 
     MULTI ... EXEC   commands are only checked and queued; EXEC runs them all, and nothing comes between them. A command
                      refused while queueing spoils the transaction: EXEC then answers EXECABORT.
@@ -15,65 +15,25 @@ between WATCH and EXEC is one, even if nobody has deleted it yet.
 from collections.abc import Callable
 from typing import Any
 
-from server.clients.client import DIRTY_CAS, DIRTY_EXEC, IN_MULTI, MULTI, Client
-from server.registry.command import Command, CommandFlag
-
-TRANSACTION_BYTES = 300        # of a transaction without commands: measured, like the next
-QUEUED_OVERHEAD = 190          # bytes per queued command besides its words
-WORD_OVERHEAD = 8              # bytes per word
+from server.clients import transaction
+from server.clients.client import DIRTY_CAS, DIRTY_EXEC, Client
 
 when_watched: Callable[[bool], object] = bool      # told when the first key is watched, and when none is any more
 
 
-class Transaction:
-    """What one client has queued since MULTI. Complexity: O(1) per command."""
-
-    __slots__ = ("_client", "commands", "every_flag", "flags", "memory", "spreads")
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.commands: list[tuple[Command, list[bytes]]] = []
-        self.flags = CommandFlag(0)                 # flags that any of them has
-        self.every_flag = ~CommandFlag(0)           # flags that all of them have
-        self.memory = 0                             # bytes: multi-mem of CLIENT LIST
-        self.spreads = False                        # whether EXEC waits while writes are paused
-
-    def queue(self, command: Command, argv: list[bytes], spreads: bool = True) -> None:
-        """One more command, and whether it may change something; not kept when EXEC is going to refuse anyway."""
-        if self._client.has(DIRTY_CAS | DIRTY_EXEC):
-            return
-        self.commands.append((command, argv))
-        self.flags |= command.flags
-        self.every_flag &= command.flags
-        self.spreads |= spreads
-        self.memory += sum(map(len, argv)) + WORD_OVERHEAD * len(argv)
-
-    def spoil(self) -> None:
-        """A command was refused: EXEC will be, too."""
-        self._client.set(DIRTY_EXEC)
-
-    def abort(self, client: Client) -> None:
-        """Drop everything: EXEC itself was refused."""
-        discard(client)
-
-    @property
-    def overhead(self) -> int:
-        """Bytes all of it costs."""
-        return TRANSACTION_BYTES + self.memory + QUEUED_OVERHEAD * len(self.commands)
-
-
 def begin(client: Client) -> None:
     """MULTI."""
-    client.transaction = Transaction(client)
-    client.set(MULTI)
-    client.slow_because(IN_MULTI)
+    transaction.begin(client)
+
+
+def spoil(client: Client) -> None:
+    """A command was refused: EXEC will be, too."""
+    client.set(DIRTY_EXEC)
 
 
 def discard(client: Client) -> None:
     """Leave MULTI without running anything, and watch nothing any more."""
-    client.transaction = None
-    client.clear(MULTI | DIRTY_CAS | DIRTY_EXEC)
-    client.slow_because(IN_MULTI, False)
+    transaction.end(client)
     unwatch(client)
 
 

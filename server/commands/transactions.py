@@ -1,22 +1,23 @@
 """MULTI, EXEC, DISCARD, WATCH, UNWATCH. The rules live in server.clients.multi; the queueing itself is dispatch's.
 
 EXEC runs the queued commands one after the other; an error of one is its element of the reply and stops nothing. AOF
-and replicas get what they did as one unit, because EXEC is one command to the dispatcher.
+and replicas get what they did as one unit, because EXEC is one command to the dispatcher. Most transactions are begun,
+queued and run natively (dispatch.fastpath_transaction); what is said here holds for them, too.
 """
 
 from functools import partial
-from typing import Any
 
 from server.clients import multi
 from server.clients.client import DENY_BLOCKING, DIRTY_CAS, DIRTY_EXEC, MULTI, Client
 from server.dispatch.call import Call
 from server.dispatch.conditions import slow_because
+from server.dispatch.fastpath_transaction import run_queued
 from server.dispatch.gates import gate
-from server.registry.command import ALLOW_BUSY, FAST, LOADING, NO_MULTI, NOSCRIPT, SKIP_SLOWLOG, STALE, Command, group
+from server.registry.command import ALLOW_BUSY, FAST, LOADING, NO_MULTI, NOSCRIPT, SKIP_SLOWLOG, STALE, group
 from server.registry.errors import EXEC_ABORT, CommandError
 from server.registry.keys import RO, every_key
-from server.registry.reply import NULL_ARRAY, OK, Encoded, NullArray
-from server.registry.reply_writer import encode_reply
+from server.registry.reply import NULL_ARRAY, OK, NullArray
+from server.registry.reply_writer import NativeReply
 
 command = group("transactions")
 
@@ -57,7 +58,7 @@ def discard(call: Call) -> str:
 
 
 @command("EXEC", arity=1, flags=NOSCRIPT | LOADING | STALE | SKIP_SLOWLOG, since="1.2.0")
-def exec_(call: Call) -> list[Any] | NullArray:
+def exec_(call: Call) -> NativeReply | NullArray:
     """Run the queued commands, with nothing in between; the reply has theirs in order.
 
     A null array when a watched key has changed, EXECABORT when a command was refused while queueing: nothing runs then.
@@ -79,28 +80,11 @@ def exec_(call: Call) -> list[Any] | NullArray:
     could_block = not client.has(DENY_BLOCKING)
     client.set(DENY_BLOCKING)
     try:
-        return _run(call, client.transaction.commands)
+        return run_queued(call.server.executor, client)
     finally:
         if could_block:
             client.clear(DENY_BLOCKING)
         multi.discard(client)
-
-
-def _run(call: Call, commands: list[tuple[Command, list[bytes]]]) -> list[Any]:
-    client, run = call.client, call.server.executor.run
-    replies: list[Any] = []
-    resp = client.resp
-    for queued, argv in commands:
-        reply = run(client, queued, argv)
-        if client.resp != resp:                # HELLO among them: what came before it was said in the old protocol
-            replies = _encoded(replies, resp)
-            resp = client.resp
-        replies.append(reply)
-    return replies
-
-
-def _encoded(replies: list[Any], resp: int) -> list[Any]:
-    return [Encoded(encode_reply(reply, resp)) for reply in replies]
 
 
 @command("WATCH", arity=-2, flags=_FLAGS, keys=every_key(RO), since="2.2.0", syntax="key [key ...]")

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 
 from server.clients.client cimport Client
+from server.dispatch.record cimport Record
 from server.keyspace.database cimport Database
 
 cdef class Call:
@@ -14,3 +15,5 @@ cdef class Call:
     cdef public int64_t dirty          # changes this call reported
     cdef public object propagated      # None: as called; a list of argv lists: instead; []: nothing
     cdef public object status          # what the reply was: None, or the CommandError (failed_calls, errorstats)
+
+cdef Call new_call(Client client, object server, Record record, list argv)

@@ -1,12 +1,27 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-from server.clients.client cimport CLIENT_DENY_BLOCKING, CLIENT_MULTI, CLIENT_SCRIPT, Client
+cimport cython
+
+from server.clients.client cimport CLIENT_DENY_BLOCKING, CLIENT_SCRIPT, Client
+from server.dispatch.record cimport Record
 from server.registry.clock cimport clock_state
 
 
+cdef Call new_call(Client client, object server, Record record, list argv):
+    """What Call(client, server, command, argv) makes, without a tuple of arguments."""
+    cdef Call call = Call.__new__(Call)
+    call.client = client
+    call.server = server
+    call.command = record.command
+    call.argv = argv
+    call.db = client.db
+    return call
+
+
+@cython.freelist(16)
 cdef class Call:
     """What a command's function gets first. A command reports, the server spreads: `changed` is the only duty."""
 
-    def __cinit__(self, Client client, server, command, list argv):
+    def __init__(self, Client client, server, command, list argv):
         self.client = client
         self.server = server
         self.command = command

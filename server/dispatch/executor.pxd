@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t
 from server.clients.client cimport Client
 from server.dispatch.call cimport Call
 from server.dispatch.propagate cimport Propagation
+from server.dispatch.record cimport Record
 
 cdef class Executor:
     cdef readonly object server
@@ -14,9 +15,12 @@ cdef class Executor:
     cdef public object ready_keys      # keys that blocked clients wait for and that changed; empty most of the time
     cdef public object serve_ready_keys        # () -> runs what waits for them (clients.blocking)
     cdef object cross_protocol         # what meets HTTP (clients.cross_protocol)
-    cdef int process(self, Client client, list argv) except -1
-    cdef int _run_quietly(self, Call call) except -1
+    cdef int process(self, Client client, list argv, void* known) except -1     # known: the record of argv[0], NULL = to be looked up
+    cdef int _process_carefully(self, Client client, list argv) except -1
+    cdef int _run_quietly(self, Call call, Record record) except -1
+    cdef int _run_holding_pushes(self, Call call, Record record) except -1
     cdef int _reject(self, Client client, command, error) except -1
-    cdef object _call(self, Call call, bint count_errors=*)
-    cdef int _propagate(self, Call call) except -1
+    cdef object call(self, Call call, Record record, bint count_errors)
+    cdef object _failed(self, Call call, Exception error)
+    cdef int _propagate(self, Call call, Record record) except -1
     cdef int _write_or_skip(self, Client client, reply) except -1

@@ -3,37 +3,67 @@ import traceback
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport PyObject
 
-from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_ASAP, CLIENT_FAKE, CLIENT_MULTI, CLIENT_NO_TOUCH, CLIENT_PAUSED,
-                                    CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_REPLY_MODE, Client)
-from server.dispatch.call cimport Call
-from server.dispatch.conditions cimport conditions
+from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MULTI, CLIENT_NO_TOUCH, CLIENT_PAUSED, CLIENT_REPLY_OFF,
+                                    CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE,
+                                    SLOW_TRACKING, Client)
+from server.clients.transaction cimport Transaction
+from server.dispatch.call cimport Call, new_call
+from server.dispatch.conditions cimport (SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS, SLOW_MONITORS,
+                                         SLOW_NOTIFY_READS, SLOW_READONLY, SLOW_TRACKED_READS, Conditions, conditions)
 from server.dispatch.propagate cimport Propagation
-from server.dispatch.record cimport Record
+from server.dispatch.record cimport (RULE_GATED, RULE_LOOSE, RULE_NOT_QUEUED, RULE_SKIP_MONITOR, RULE_SPREADS, Record,
+                                     record_pointer)
 from server.observe.crash_handler cimport CrashContext, crash_context
 from server.registry.clock cimport clock_refresh, clock_state, ticks
 
 from server.clients.cross_protocol import CrossProtocol, is_http
+from server.clients.multi import discard, spoil
 from server.clients.pause import spreads
 from server.dispatch.gates import Postponed
-from server.registry.command import COMMANDS, MAY_REPLICATE, SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE
+from server.registry.command import COMMANDS
 from server.registry.command import find as find_command
 from server.registry.errors import CommandError, wrong_arity
-from server.registry.reply import NO_REPLY, QUEUED
+from server.registry.reply import QUEUED
+
+cdef extern from *:
+    """
+    /* Call a command's definition: (call, argv[skip], argv[skip + 1] ...). Arguments are held while it runs, for a command
+       may take its words out of argv (passwords). */
+    static PyObject* remus_define(PyObject* function, PyObject* call, PyObject* argv, Py_ssize_t skip) {
+        enum { FEW = 16 };
+        PyObject* few[FEW + 1];
+        PyObject** args = few;
+        PyObject* reply;
+        Py_ssize_t i, count = PyList_GET_SIZE(argv) - skip;
+        if (count > FEW && (args = PyMem_Malloc((count + 1) * sizeof(PyObject*))) == NULL) return PyErr_NoMemory();
+        args[0] = call;
+        for (i = 1; i <= count; i++) {
+            args[i] = PyList_GET_ITEM(argv, i + skip - 1);
+            Py_INCREF(args[i]);
+        }
+        reply = PyObject_Vectorcall(function, args, count + 1, NULL);
+        for (i = 1; i <= count; i++) Py_DECREF(args[i]);
+        if (args != few) PyMem_Free(args);
+        return reply;
+    }
+    """
+    object define "remus_define"(object function, Call call, list argv, Py_ssize_t skip)
+
+cdef enum:
+    # Conditions for which no gate asks; while any other is in force, all gates of a command are asked.
+    UNGATED = SLOW_MONITORS | SLOW_NOTIFY_READS | SLOW_EXPIRED_KEPT | SLOW_TRACKED_READS
+    UNGATED_CLIENT = SLOW_TRACKING | SLOW_NO_TOUCH
+    GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS
 
 cdef CrashContext* _crash = crash_context()
+cdef Conditions* _conditions = conditions()
 cdef object _CommandError = CommandError
 cdef object _Postponed = Postponed
 cdef dict _COMMANDS = COMMANDS
-cdef object _WRITE = WRITE
-cdef object _REPLICATED = WRITE | MAY_REPLICATE
-cdef object _SKIP_MONITOR = SKIP_MONITOR
-cdef object _LOOSE = TOUCHES_ARBITRARY_KEYS
 cdef object _QUEUED = QUEUED
-cdef object _NO_REPLY = NO_REPLY
-# What is not queued inside MULTI.
-cdef frozenset _IN_MULTI = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
 
 
 cdef str _shown(bytes word, int limit):
@@ -73,18 +103,50 @@ cdef class Executor:
             raise wrong_arity(command.name)
         return command
 
-    cdef int process(self, Client client, list argv) except -1:
+    cdef int process(self, Client client, list argv, void* known) except -1:
         """Serve one command of a client: its reply is written, or it is queued, or postponed (CLIENT_PAUSED set)."""
+        cdef Record record, sub
         cdef Call call
+        cdef bytes name = argv[0]
+        cdef int count = <int>len(argv)
+        if known == NULL:
+            known = record_pointer(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+        if known == NULL:
+            return self._process_carefully(client, argv)
+        record = <Record>known
+        if record.subcommands is not None and count > 1:
+            sub = record.subcommands.get((<bytes>argv[1]).lower())
+            if sub is not None:
+                record = sub
+        if (record.function is None or (count != record.arity and (record.arity > 0 or count < -record.arity))
+                or record.rules & RULE_GATED or client.slow & ~<uint32_t>UNGATED_CLIENT
+                or _conditions.all & ~<uint32_t>UNGATED or (record.write and _conditions.writes & GATED_WRITES)
+                or (_conditions.max_memory and not self.server.make_room())):
+            return self._process_carefully(client, argv)
+        client.command = record.command
+        call = new_call(client, self.server, record, argv)
+        if client.subscriptions is None:
+            client.write(self.call(call, record, True))
+        else:
+            self._run_holding_pushes(call, record)
+        if self.ready_keys:
+            self.serve_ready_keys()
+        return 0
+
+    cdef int _process_carefully(self, Client client, list argv) except -1:
+        """The same when something may refuse it, or it may have to be queued."""
+        cdef Call call
+        cdef Record record
         command = None
         try:
             command = self.find(argv)
             client.command = command
-            call = Call.__new__(Call, client, self.server, command, argv)
+            record = <Record>command.record
+            call = new_call(client, self.server, record, argv)
             for check in command.gates:
                 check(call)
-            if client.state & CLIENT_MULTI and command.name not in _IN_MULTI:
-                client.transaction.queue(command, argv, spreads(call))
+            if client.state & CLIENT_MULTI and not record.rules & RULE_NOT_QUEUED:
+                (<Transaction>client.transaction).queue(client, command, argv, spreads(call))
                 self._write_or_skip(client, _QUEUED)
                 return 0
         except _Postponed:
@@ -99,30 +161,35 @@ cdef class Executor:
             self._reject(client, command, error)
             return 0
         if client.state & (CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_REPLY_OFF):
-            self._run_quietly(call)
+            self._run_quietly(call, record)
         elif client.subscriptions is None and not client.state & CLIENT_MULTI:
-            client.write(self._call(call))
+            client.write(self.call(call, record, True))
         else:
-            client.hold_pushes()           # what it publishes to itself comes after the reply
-            try:
-                client.write(self._call(call))
-            finally:
-                client.release_pushes()
+            self._run_holding_pushes(call, record)
         if self.ready_keys:
             self.serve_ready_keys()
         return 0
 
+    cdef int _run_holding_pushes(self, Call call, Record record) except -1:
+        """What the client publishes to itself comes after the reply."""
+        call.client.hold_pushes()
+        try:
+            call.client.write(self.call(call, record, True))
+        finally:
+            call.client.release_pushes()
+        return 0
+
     def process_command(self, Client client, list argv) -> None:
         """`process` for callers in Python."""
-        self.process(client, argv)
+        self.process(client, argv, NULL)
 
-    cdef int _run_quietly(self, Call call) except -1:
+    cdef int _run_quietly(self, Call call, Record record) except -1:
         """CLIENT REPLY OFF and SKIP: SKIP covers exactly the command after it."""
         cdef Client client = call.client
         cdef bint skip = client.state & CLIENT_REPLY_SKIP_NEXT
         if skip:
             client.state = (client.state & ~<uint64_t>CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP
-        reply = self._call(call)
+        reply = self.call(call, record, True)
         client.write(reply)
         if skip:
             client.state &= ~<uint64_t>CLIENT_REPLY_SKIP
@@ -135,12 +202,12 @@ cdef class Executor:
             (<Record>command.record).rejected += 1
         if client.state & CLIENT_MULTI:
             if command is not None and command.name == "exec":
-                client.transaction.abort(client)
+                discard(client)
                 error = _CommandError(b"EXECABORT Transaction discarded because of: " + error.text[4:]
                                       if error.text.startswith(b"ERR ") else
                                       b"EXECABORT Transaction discarded because of: " + error.text)
             else:
-                client.transaction.spoil()
+                spoil(client)
         self.server.stats.count_error(error)
         return self._write_or_skip(client, error)
 
@@ -155,54 +222,50 @@ cdef class Executor:
 
     def run(self, Client client, command, list argv, bint count_errors=True):
         """Execute a command that was looked up and passed its gates: its reply value, a CommandError included."""
-        cdef Call call = Call.__new__(Call, client, self.server, command, argv)
-        return self._call(call, count_errors)
+        cdef Record record = <Record>command.record
+        return self.call(new_call(client, self.server, record, argv), record, count_errors)
 
-    cdef object _call(self, Call call, bint count_errors=True):
+    cdef object call(self, Call call, Record record, bint count_errors):
+        """Run the definition, and do what is done about every command: statistics, monitors, slow log, propagation."""
         cdef uint64_t start, ns
         cdef bint blocked
         cdef CrashContext running
-        cdef Record record = <Record>call.command.record
+        cdef Client client = call.client
         cdef list argv = call.argv
         cdef Propagation propagation = self.propagation
-        server = self.server
-        command = call.command
         if propagation.depth == 0:
             clock_refresh()
-            propagation.loose = command.has(_LOOSE)
+            propagation.loose = record.rules & RULE_LOOSE
         propagation.depth += 1
-        if call.client.state & CLIENT_NO_TOUCH:
-            server.keyspace.no_touch = command.name != "touch"
+        if client.state & CLIENT_NO_TOUCH:
+            self.server.keyspace.no_touch = call.command.name != "touch"
         running = _crash[0]
-        _crash.argv, _crash.address = <PyObject*>argv, <PyObject*>call.client.address
-        _crash.client_id, _crash.db = call.client.id, call.client.db.index
+        _crash.argv, _crash.address = <PyObject*>argv, <PyObject*>client.address
+        _crash.client_id, _crash.db = client.id, client.db.index
         start = ticks()
         try:
             try:
-                reply = command.function(call, *argv[(2 if command.parent is not None else 1):])
-            except _CommandError as error:
-                reply = call.status = error
-            except Exception:
-                server.log.warning("Command '%s' failed:\n%s", command.name, traceback.format_exc())
-                reply = call.status = _CommandError("ERR internal error: see the server's log")
+                reply = define(record.function, call, argv, record.name_words)
+            except Exception as error:
+                reply = call.status = self._failed(call, error)
             ns = <uint64_t>(<double>(ticks() - start) * 1000.0 / clock_state().ticks_per_us)
-            blocked = call.client.state & CLIENT_BLOCKED != 0
+            blocked = client.state & CLIENT_BLOCKED != 0
             if not blocked:                # who waits is accounted when that is over
-                record.account(ns, conditions().track_latency)
+                record.account(ns, _conditions.track_latency)
             if isinstance(reply, _CommandError):
                 record.failed += 1
                 if count_errors:
-                    server.stats.count_error(reply)
-            if server.monitors and not command.has(_SKIP_MONITOR):
-                server.feed_monitors(call)     # now that it had its chance to hide passwords
+                    self.server.stats.count_error(reply)
+            if _conditions.all & SLOW_MONITORS and not record.rules & RULE_SKIP_MONITOR:
+                self.server.feed_monitors(call)        # now that it had its chance to hide passwords
             if call.dirty or call.propagated is not None:
                 self.dirty += call.dirty
                 if propagation.wanted:
-                    self._propagate(call)
+                    self._propagate(call, record)
         finally:
             _crash[0] = running
-            if call.client.state & CLIENT_NO_TOUCH:
-                server.keyspace.no_touch = False
+            if client.state & CLIENT_NO_TOUCH:
+                self.server.keyspace.no_touch = False
             propagation.depth -= 1
             if propagation.depth == 0:
                 propagation.depth = 1
@@ -210,15 +273,22 @@ cdef class Executor:
         if blocked:
             return reply
         self.commands += 1
-        if <int64_t>ns >= conditions().slow_log_ns and conditions().slow_log_ns >= 0:
-            server.note_slow(call.client, command, argv, ns // 1000)
+        if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
+            self.server.note_slow(client, call.command, argv, ns // 1000)
         if ns > 1000000:
             clock_refresh()
         return reply
 
-    cdef int _propagate(self, Call call) except -1:
+    cdef object _failed(self, Call call, Exception error):
+        """What is answered when the definition raises: its own error, or that of a mistake of ours."""
+        if isinstance(error, _CommandError):
+            return error
+        self.server.log.warning("Command '%s' failed:\n%s", call.command.name, traceback.format_exc())
+        return _CommandError("ERR internal error: see the server's log")
+
+    cdef int _propagate(self, Call call, Record record) except -1:
         if call.propagated is None:
-            if call.command.has(_REPLICATED):
+            if record.rules & RULE_SPREADS:
                 self.propagation.also(call.db, call.argv)
             return 0
         for argv in call.propagated:

@@ -3,6 +3,10 @@
 A gate is a small function of the Call that raises CommandError to refuse, or Postponed to keep the client waiting. Each
 command keeps the tuple of gates that can fire for it; rooms register theirs at start with `gate`. A refusal inside
 MULTI spoils the transaction.
+
+Most of the time none can fire, and the executor sees that at a glance: a gate is asked only while a condition is in
+force (`conditions`, `Client.slow`, maxmemory reached) that keeps fast paths from running. So whatever makes a gate fire
+has to be such a condition; a gate of which that is not true stands in UNANNOUNCED, and is always asked.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,6 +60,7 @@ ORDER = {
     "busy": 120,
     "paused": 130,
 }
+UNANNOUNCED = {"protected", "script"}
 _gates: list[Gate] = []
 
 
@@ -75,7 +80,9 @@ def assign_gates() -> None:
     """Give every command its tuple. Called once all rooms are loaded."""
     _gates.sort(key=lambda entry: entry.order)
     for command in every_command():
-        command.gates = tuple(entry.check for entry in _gates if entry.concerns(command))
+        concerning = [entry for entry in _gates if entry.concerns(command)]
+        command.gates = tuple(entry.check for entry in concerning)
+        command.gated = any(entry.name in UNANNOUNCED for entry in concerning)
 
 
 def checks(command: Command, names: Sequence[str]) -> tuple[Callable[[Any], None], ...]:

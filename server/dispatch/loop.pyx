@@ -14,9 +14,10 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.ring cimport load_relaxed64
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_PAUSED,
-                                    CLIENT_UNIX_SOCKET, Client)
+                                    CLIENT_UNIX_SOCKET, SLOW_MULTI, Client)
 from server.dispatch.conditions cimport Conditions, conditions
 from server.dispatch.executor cimport Executor
+from server.dispatch.fastpath_transaction cimport only_unwatched, transaction_step
 from server.dispatch.record cimport Record, record_pointer
 from server.dispatch.sampling cimport Countdown, Sampling, sampling_countdown
 from server.dispatch.timers cimport Timers
@@ -142,7 +143,7 @@ cdef class Loop:
                     busy = True
         if self.lazyfree.pending and self.lazyfree.run(LAZYFREE_SLICE_US):
             busy = True
-        if self.propagation.stream.bytes:
+        if self.propagation.stream.bytes or self.propagation.gathering:
             self.propagation.flush()
         self.flush()
         now = monotonic_us()
@@ -355,7 +356,8 @@ cdef class Loop:
             b.next += 1
             said = <PyObject*>r.record         # casts of a pointer, so that nothing is counted up and down for each command
             if (said != NULL and (<Record>said).fast != NULL and not (client.slow | _conditions.all)
-                    and (not (<Record>said).write or (_conditions.writes == 0 and has_room()))
+                    and (not (<Record>said).write
+                         or ((_conditions.writes == 0 or only_unwatched(client, b, r)) and has_room()))
                     and (<int>r.arg_count == (<Record>said).arity
                          or <int>r.arg_count >= -(<Record>said).arity and (<Record>said).arity < 0)
                     and (<Record>said).fast(client, b, r)):
@@ -393,16 +395,23 @@ cdef class Loop:
         return self.finish(client)
 
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1:
-        cdef list argv = PyList_New(r.arg_count)
+        cdef list argv
         cdef uint32_t i
         cdef uint32_t index = b.next - 1
+        cdef int done
         cdef bytes word
+        client.commands += 1
+        if client.slow == SLOW_MULTI:
+            done = transaction_step(self.executor, client, b, r)
+            if done:
+                self.fast_commands += done - 1
+                return 0
+        argv = PyList_New(r.arg_count)
         for i in range(r.arg_count):
             word = PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i))
             Py_INCREF(word)
             PyList_SET_ITEM(argv, i, word)
-        client.commands += 1
-        self.executor.process(client, argv)
+        self.executor.process(client, argv, r.record)
         if client.state & CLIENT_PAUSED:
             b.next = index             # postponed: the same command again later
         return 0

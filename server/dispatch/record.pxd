@@ -12,8 +12,21 @@ ctypedef int (*fast_t)(Client client, Batch* batch, Request* request) except -1 
 cdef enum:
     LATENCY_BUCKETS = 320              # 8 per power of two of nanoseconds
 
+cdef enum:                             # Record.rules: its flags, as the executor asks for them
+    RULE_QUEUED = 1                    # inside MULTI its words are kept, and that is all
+    RULE_NOT_QUEUED = 2                # runs inside MULTI
+    RULE_EXEC = 4
+    RULE_SPREADS = 8                   # WRITE or MAY_REPLICATE
+    RULE_SKIP_MONITOR = 16
+    RULE_LOOSE = 32                    # TOUCHES_ARBITRARY_KEYS
+    RULE_GATED = 64                    # one of its gates fires without a condition that says so
+
 cdef class Record:
     cdef readonly object command       # registry Command
+    cdef object function               # its definition, None for a container
+    cdef dict subcommands              # bytes in small letters -> Record; None when it has none
+    cdef int name_words                # before its arguments: 1, of a subcommand 2
+    cdef uint32_t rules
     cdef fast_t fast                   # NULL: none
     cdef bint write
     cdef uint32_t kind                  # 0 reads, 1 writes, 2 neither: the class of its payload histograms

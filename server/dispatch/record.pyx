@@ -5,7 +5,14 @@ from libc.string cimport memcpy, memset
 
 from cpython.ref cimport PyObject
 
-from server.registry.command import COMMANDS, DENYOOM, READONLY, WRITE, every_command
+from server.registry.command import (COMMANDS, DENYOOM, MAY_REPLICATE, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR,
+                                     TOUCHES_ARBITRARY_KEYS, WRITE, every_command)
+
+# What is not queued inside MULTI.
+_NOT_QUEUED = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
+# Groups of commands that work on keys: none of them changes how a client is answered. And others of which that is true.
+_OF_KEYS = frozenset({"string", "list", "hash", "set", "sorted_set", "stream", "generic", "bitmap", "hyperloglog", "geo"})
+_LIKE_THEM = frozenset({"ping", "echo", "select", "publish"})
 
 cdef enum:
     TABLE_SIZE = 2048
@@ -27,10 +34,24 @@ cdef list _records = []
 
 def _key_range(command):
     keys = command.keys
-    if keys.movable or keys.reader is not None or any(sub.keys.specs or sub.keys.reader for sub in command.subcommands.values()):
+    by_reader = keys.reader is not None and not any("variable_flags" in spec.flags for spec in keys.specs)     # SET's knows flags
+    if keys.movable or by_reader or any(sub.keys.specs or sub.keys.reader for sub in command.subcommands.values()):
         return 0, 0, 0
     first, last, step = keys.legacy_range
     return (first, last, step) if first else (-1, 0, 0)
+
+
+def _rules(command):
+    cdef uint32_t rules = 0
+    plain = command.function is not None and command.parent is None and not command.subcommands
+    if plain and (command.group in _OF_KEYS or command.name in _LIKE_THEM) and not command.has(NO_MULTI | PROTECTED):
+        rules |= RULE_QUEUED
+    for bit, yes in ((RULE_NOT_QUEUED, command.name in _NOT_QUEUED), (RULE_EXEC, command.name == "exec"),
+                     (RULE_SPREADS, command.has(WRITE | MAY_REPLICATE)), (RULE_SKIP_MONITOR, command.has(SKIP_MONITOR)),
+                     (RULE_LOOSE, command.has(TOUCHES_ARBITRARY_KEYS)), (RULE_GATED, command.gated)):
+        if yes:
+            rules |= <uint32_t>bit
+    return rules
 
 
 cdef class Record:
@@ -38,6 +59,9 @@ cdef class Record:
 
     def __cinit__(self, command):
         self.command = command
+        self.function = command.function
+        self.name_words = 1 if command.parent is None else 2
+        self.rules = _rules(command)
         self.arity = command.arity
         self.write = command.has(WRITE)
         self.kind = 1 if self.write else 0 if command.has(READONLY) else 2
@@ -196,6 +220,10 @@ def build_records() -> None:
         if command.record is None:
             command.record = Record(command)
         _records.append(command.record)
+    for command in COMMANDS.values():
+        if command.subcommands:
+            (<Record>command.record).subcommands = {
+                title.encode("latin-1"): sub.record for title, sub in command.subcommands.items()}
     for title, command in COMMANDS.items():
         name = title.encode("latin-1").lower()
         if not 0 < len(name) <= NAME_MAX:

@@ -42,7 +42,7 @@ class Replay:
             raise UnknownCommand
         client = self.client
         if client.has(MULTI) and command.name != "exec":
-            client.transaction.queue(command, argv)
+            client.transaction.queue(client, command, argv)
             return
         try:
             command.function(Call(client, self._server, command, argv), *argv[2 if command.parent is not None else 1:])

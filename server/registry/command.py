@@ -141,6 +141,7 @@ class Command:
     parent: "Command | None" = None
     subcommands: dict[str, "Command"] = field(default_factory=dict)
     gates: tuple = ()  # filled by dispatch.gates
+    gated: bool = False  # likewise: whether one of them fires although no condition says so
     record: Any = None  # filled by dispatch: the native record with the statistics
 
     def arity_fits(self, count: int) -> bool:

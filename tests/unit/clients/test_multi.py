@@ -6,6 +6,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from server.clients import multi
 from server.clients.client import DIRTY_CAS, DIRTY_EXEC, IN_MULTI, Client
+from server.dispatch.record import Record
 from server.keyspace.database import Keyspace
 from server.registry import clock
 from server.registry.command import READONLY, WRITE, Command
@@ -148,18 +149,41 @@ class TestSwap:
         assert client.has(DIRTY_CAS)
 
 
+def declared(*args, **flags):
+    command = Command(*args, **flags)
+    command.record = Record(command)
+    return command
+
+
 def test_a_transaction_collects(client):
     multi.begin(client)
-    read = Command("get", None, 2, "string", flags=READONLY)
-    write = Command("set", None, -3, "string", flags=WRITE)
-    client.transaction.queue(read, [b"GET", b"k"])
-    client.transaction.queue(write, [b"SET", b"k", b"v"])
+    read = declared("get", None, 2, "string", flags=READONLY)
+    write = declared("set", None, -3, "string", flags=WRITE)
+    client.transaction.queue(client, read, [b"GET", b"k"], False)
+    assert not client.transaction.spreads
+    client.transaction.queue(client, write, [b"SET", b"k", b"v"])
+    assert client.transaction.spreads
     assert client.transaction.flags == READONLY | WRITE
     assert not client.transaction.every_flag
     assert client.transaction.memory == len(b"GETkSETkv") + 8 * 5
-    client.transaction.spoil()
-    client.transaction.queue(read, [b"GET", b"k"])
-    assert len(client.transaction.commands) == 2 and client.has(DIRTY_EXEC)
+    assert client.transaction.commands == [(read, [b"GET", b"k"]), (write, [b"SET", b"k", b"v"])]
+    multi.spoil(client)
+    client.transaction.queue(client, read, [b"GET", b"k"])
+    assert len(client.transaction) == 2 and client.has(DIRTY_EXEC)
     assert client.slow & IN_MULTI
     multi.discard(client)
     assert client.transaction is None and not client.has(DIRTY_EXEC) and not client.slow & IN_MULTI
+
+
+def test_the_next_transaction_finds_nothing_of_the_last(client):
+    command = declared("set", None, -3, "string", flags=WRITE)
+    for turn in range(3):
+        multi.begin(client)
+        assert len(client.transaction) == 0 and client.transaction.memory == 0
+        small = client.transaction.overhead
+        words = [[b"SET", b"k%d" % n, b"v" * n * turn] for n in range(100)]
+        for argv in words:
+            client.transaction.queue(client, command, argv)
+        assert client.transaction.commands == [(command, argv) for argv in words]
+        assert client.transaction.overhead > client.transaction.memory >= small - 70000
+        multi.discard(client)

@@ -1,0 +1,11 @@
+# cython: language_level=3
+"""MULTI, what is queued, and EXEC, without a Python object per command."""
+from iothreads.message cimport Batch
+from iothreads.message cimport Command as Request
+from server.clients.client cimport Client
+from server.dispatch.executor cimport Executor
+
+cdef int transaction_step(Executor executor, Client client, Batch* b, Request* r) except -1
+    # a client in MULTI says r: queue it, or run EXEC. 0: declined; else 1 + the queued commands that fast paths ran
+cdef bint only_unwatched(Client client, Batch* b, Request* r) noexcept
+    # somebody watches keys, which is why fast paths of writes decline: whether none of them is a key of r, of the client's database

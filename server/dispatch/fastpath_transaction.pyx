@@ -1,0 +1,209 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The fast paths of MULTI and EXEC, and of what is queued between them.
+
+Inside MULTI every other fast path declines (SLOW_MULTI), so the loop asks `transaction_step` before it takes the way
+through Python. A command is queued here when no gate could refuse it, and when it is of a kind that cannot change how
+the client is answered (RULE_QUEUED): one that can (CLIENT REPLY, HELLO ...) is queued by the executor, and such a
+transaction is not `plain`: its EXEC is the definition's.
+
+EXEC, native or not, runs the queue in `_run_all`: each command by its fast path, if it has one that does not decline,
+else by its definition. No gate is asked again, as in Redis: they have passed.
+"""
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.dict cimport PyDict_Contains, PyDict_Size
+from cpython.ref cimport PyObject
+
+from iothreads.message cimport Batch, Output, arg_at, arg_length
+from iothreads.message cimport Command as Request
+from iothreads.resp_writer cimport write_header, write_raw
+from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_FAKE, SLOW_MULTI,
+                                    Client)
+from server.clients.transaction cimport Transaction, begin_transaction, end_transaction
+from server.dispatch.call cimport new_call
+from server.dispatch.conditions cimport SLOW_DISK, SLOW_FEW_REPLICAS, SLOW_READONLY, SLOW_WATCHED, Conditions, conditions
+from server.dispatch.executor cimport Executor
+from server.dispatch.fastpath cimport attach_fast_path
+from server.dispatch.propagate cimport Propagation
+from server.dispatch.record cimport RULE_EXEC, RULE_QUEUED, RULE_SPREADS, Record
+from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
+from server.registry.reply_writer cimport WrittenReply, write_reply
+from server.structures.memory cimport mem_used
+
+from server.clients.multi import unwatch, watched_expired
+
+cdef enum:
+    GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS       # why a write may be refused
+
+cdef Conditions* _conditions = conditions()
+cdef Clock* _clock = clock_state()
+
+
+cdef inline uint64_t _ns_since(uint64_t start) noexcept:
+    return <uint64_t>(<double><int64_t>(ticks() - start) * 1000.0 / _clock.ticks_per_us)
+
+
+# ---- WATCH
+cdef bint only_unwatched(Client client, Batch* b, Request* r) noexcept:
+    cdef Record record
+    cdef uint32_t at, last
+    if _conditions.writes != SLOW_WATCHED:
+        return False
+    if PyDict_Size(client.db.watched) == 0:
+        return True
+    record = <Record>r.record
+    if record.first_key <= 0 or <uint32_t>record.first_key >= r.arg_count:
+        return False
+    last = <uint32_t>record.last_key if record.last_key >= 0 else r.arg_count + record.last_key
+    if last >= r.arg_count:
+        last = r.arg_count - 1
+    at = record.first_key
+    while at <= last:
+        if PyDict_Contains(client.db.watched, PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at))):
+            return False
+        at += record.key_step
+    return True
+
+
+# ---- MULTI and what follows
+cdef int _multi(Client c, Batch* b, Request* r) except -1:
+    if c.state & CLIENT_FAKE:          # a script may not, and a file is replayed by its own rules
+        return 0
+    begin_transaction(c)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int transaction_step(Executor executor, Client client, Batch* b, Request* r) except -1:
+    cdef Record record
+    cdef Transaction queued
+    if (client.slow != SLOW_MULTI or _conditions.all or r.record == NULL
+            or (_conditions.max_memory and mem_used() > _conditions.max_memory)):
+        return 0
+    record = <Record>r.record
+    if record.rules & RULE_EXEC:
+        return _exec(executor, client, r, record)
+    if (not record.rules & RULE_QUEUED or (record.write and _conditions.writes & GATED_WRITES)
+            or not (<int>r.arg_count == record.arity or record.arity < 0 and <int>r.arg_count >= -record.arity)):
+        return 0
+    if not client.state & (CLIENT_DIRTY_CAS | CLIENT_DIRTY_EXEC):
+        queued = <Transaction>client.transaction
+        queued.add(b, r)
+        queued.writes |= record.write
+        queued.slow |= record.fast == NULL
+        queued.spreads |= record.rules & RULE_SPREADS != 0
+    client.command = record.command
+    write_raw(&client.out, "+QUEUED\r\n", 9)
+    return 1
+
+
+# ---- EXEC
+cdef int _exec(Executor executor, Client client, Request* r, Record record) except -1:
+    """Where nothing forbids it; every other end of a transaction is the definition's."""
+    cdef Transaction queued = <Transaction>client.transaction
+    cdef Propagation propagation = executor.propagation
+    cdef bint could_block = not client.state & CLIENT_DENY_BLOCKING
+    cdef bint subscribed = client.subscriptions is not None
+    cdef uint64_t start, ns
+    cdef int fast
+    if (r.arg_count != 1 or not queued.plain or client.state & (CLIENT_DIRTY_CAS | CLIENT_DIRTY_EXEC)
+            or (queued.writes and _conditions.writes & GATED_WRITES) or propagation.depth):
+        return 0
+    if client.watching is not None:
+        if watched_expired(client):
+            return 0
+        unwatch(client)                # early: our own writes need not look for us
+    if queued.slow:
+        clock_refresh()
+    client.command = record.command
+    client.state |= CLIENT_DENY_BLOCKING
+    propagation.loose = False
+    propagation.depth = 1
+    if subscribed:
+        client.hold_pushes()           # what it publishes to itself comes after the reply
+    start = ticks()
+    try:
+        fast = _run_all(executor, client, queued, &client.out)
+    finally:
+        if could_block:
+            client.state &= ~<uint64_t>CLIENT_DENY_BLOCKING
+        end_transaction(client)
+        propagation.leave()
+        if subscribed:
+            client.release_pushes()
+    ns = _ns_since(start)
+    record.account(ns, _conditions.track_latency)
+    executor.commands += 1
+    if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
+        executor.server.note_slow(client, record.command, [b"EXEC"], ns // 1000)
+    if ns > 1000000:
+        clock_refresh()
+    if executor.ready_keys:
+        executor.serve_ready_keys()
+    return fast + 1
+
+
+cdef inline void _swap(Output* one, Output* other) noexcept:
+    cdef Output kept = one[0]
+    one[0] = other[0]
+    other[0] = kept
+
+
+cdef inline bint _may(Client client, Batch* b, Request* r) noexcept:
+    """Whether the command has a fast path that may be asked now."""
+    return ((<Record>r.record).fast != NULL and (<Record>r.record).rules & RULE_QUEUED
+            and not (client.slow & ~<uint32_t>SLOW_MULTI | _conditions.all)
+            and (not (<Record>r.record).write or _conditions.writes == 0 or only_unwatched(client, b, r)))
+
+
+cdef int _run_all(Executor executor, Client client, Transaction queued, Output* to) except -1:
+    """Run what is queued, and write the array of replies. How many commands fast paths ran."""
+    cdef Batch* b = &queued.batch
+    cdef Request* r
+    cdef uint32_t i
+    cdef int fast = 0
+    cdef bint done
+    cdef bint aside = to != &client.out        # fast paths write to the client: what it has there waits meanwhile
+    cdef uint64_t start, ns
+    if executor.propagation.depth:
+        executor.propagation.gather()
+    write_header(to, c'*', b.command_count)
+    start = ticks()
+    for i in range(b.command_count):
+        r = &b.commands[i]
+        b.next = i + 1
+        if _may(client, b, r):
+            if aside:
+                _swap(to, &client.out)
+            try:
+                done = (<Record>r.record).fast(client, b, r)
+            finally:
+                if aside:
+                    _swap(to, &client.out)
+            if done:
+                ns = _ns_since(start)
+                start = ticks()
+                (<Record>r.record).account(ns, _conditions.track_latency)
+                fast += 1
+                if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
+                    executor.server.note_slow(client, (<Record>r.record).command, queued.words(i), ns // 1000)
+                    start = ticks()
+                continue
+        reply = executor.call(new_call(client, executor.server, <Record>r.record, queued.words(i)), <Record>r.record, True)
+        write_reply(to, reply, client.resp)
+        start = ticks()
+    return fast
+
+
+def run_queued(Executor executor, Client client):
+    """For EXEC's definition, inside its unit of propagation: run what is queued. The replies were made when the commands
+    ran, each in the protocol that was spoken then (HELLO)."""
+    cdef WrittenReply reply = WrittenReply.__new__(WrittenReply)
+    executor.commands += _run_all(executor, client, <Transaction>client.transaction, &reply.output)
+    return reply
+
+
+def attach(dict records) -> None:
+    """Give MULTI its fast path; EXEC's has its own entrance."""
+    attach_fast_path(records, "multi", _multi, False)

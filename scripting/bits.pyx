@@ -10,7 +10,8 @@ cdef enum:
 
 
 cdef uint32_t _argument(lua_State* L, int index) noexcept nogil:
-    cdef double number = lua.L_checknumber(L, index) + 6755399441055744.0     # 2^52 + 2^51: the low bits become the integer
+    """With 2^52 + 2^51 added, the low bits of the double are the integer."""
+    cdef double number = lua.L_checknumber(L, index) + 6755399441055744.0
     cdef uint64_t image
     memcpy(&image, &number, 8)
     return <uint32_t>image

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The two directions.
 
-A command's reply: integer -> number, bulk -> string, null -> false (nil in RESP3), array -> table, status -> {ok = ...},
-error -> {err = ...}; with redis.setresp(3) also map -> {map = ...}, set -> {set = ...}, double -> {double = ...}, boolean,
-{big_number = ...}, {verbatim_string = {string, format}}.
+A command's reply: integer -> number, bulk -> string, null -> false (nil in RESP3), array -> table, status ->
+{ok = ...}, error -> {err = ...}; with redis.setresp(3) also map -> {map = ...}, set -> {set = ...}, double ->
+{double = ...}, boolean, {big_number = ...}, {verbatim_string = {string, format}}.
 
 What a script returns: a number loses its fraction, a table ends at its first nil, true is 1 and false null (with
 redis.setresp(3) they are booleans), and the tables above are what they stand for.
@@ -13,7 +13,7 @@ Lua is called here with the memory limit off, so nothing raises.
 from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MIN, int64_t
 from libc.stdlib cimport strtod, strtoll
-from libc.string cimport memchr, memcpy, strlen
+from libc.string cimport memchr
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 

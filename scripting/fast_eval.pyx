@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """EVALSHA and FCALL without the way through Python: the script is looked up, given its words as they came, and run.
 
-They decline (and the definitions in commands_eval run) for a script with a shebang line or a function with rarer flags, with
-maxmemory, and while somebody hears of changes (AOF, replicas), where scripts are units of propagation.
+They decline (and the definitions in commands_eval run) for a script with a shebang line or a function with rarer flags,
+with maxmemory, and while somebody hears of changes (AOF, replicas), where scripts are units of propagation.
 """
 from libc.stdint cimport int64_t, uint32_t
 
@@ -35,7 +35,7 @@ cdef Conditions* _conditions = conditions()
 
 
 cdef bint _plain(Request* r, Batch* b, int64_t* keys) noexcept:
-    """Whether the call has its form, and nothing is in force that only the definition knows about; the number of keys."""
+    """Whether the call has its form, and nothing is in force that only the definition knows about; how many keys."""
     return (r.arg_count >= 3 and not _propagation.wanted and not _conditions.max_memory
             and parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), keys)
             and 0 <= keys[0] <= <int64_t>r.arg_count - 3 and _scripting.run is None)
@@ -69,13 +69,14 @@ cdef int _fcall(Client c, Batch* b, Request* r) except -1:
         return 0
     argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
     clock_refresh()                    # what the script sees all along
-    run = Run.__new__(Run, _server, _client, c, function.name, argv, False, flags & _NO_WRITES != 0, flags & _ALLOW_OOM != 0,
-                      False)
+    run = Run.__new__(Run, _server, _client, c, function.name, argv, False, flags & _NO_WRITES != 0,
+                      flags & _ALLOW_OOM != 0, False)
     _run(c, b, r, _scripting.fcall, _scripting.functions.interpreter, function.number, run, <uint32_t>keys)
     return 1
 
 
-cdef int _run(Client c, Batch* b, Request* r, command, Interpreter where, int function, Run run, uint32_t keys) except -1:
+cdef int _run(Client c, Batch* b, Request* r, command, Interpreter where, int function, Run run,
+              uint32_t keys) except -1:
     """Run it, and write its reply."""
     c.command = command
     _scripting.run = run

@@ -1,7 +1,6 @@
 # cython: language_level=3
 """One Lua state: EVAL has one, functions have another."""
-from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport uint32_t
 
 from iothreads.message cimport Batch
 from iothreads.message cimport Command as Request

@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """A Lua state with its memory limit, its sandbox and the hook that looks at the clock.
 
-Every 10,000 instructions the hook asks whether the script has run for too long; from then on it lets `on_slow` serve other
-clients, and ends the script when that says so. Large allocations ask too, because a few instructions that make long strings
-can take as long as millions of others. An end cannot be swallowed: pcall and its like raise it again.
+Every 10,000 instructions the hook asks whether the script has run for too long; from then on it lets `on_slow` serve
+other clients, and ends the script when that says so. Large allocations ask too, because a few instructions that make
+long strings can take as long as millions of others. An end cannot be swallowed: pcall and its like raise it again.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t
@@ -19,11 +19,12 @@ from scripting.library_api cimport library_open
 from scripting.msgpack cimport msgpack_open
 from scripting.pack cimport pack_open
 from scripting.redis_api cimport redis_open, script_resp
-from scripting.lua cimport (GC_COLLECT, GC_STEP, LUA_BOOLEAN, LUA_GLOBALS, LUA_REGISTRY, LUA_TABLE, MASK_COUNT, MASK_LINE, lua,
-                            lua_Debug, lua_pop, lua_State)
-from scripting.sandbox cimport (Limits, limited_alloc, sandbox_handler, sandbox_limits, sandbox_load, sandbox_lock_globals,
-                                sandbox_missing, sandbox_open, sandbox_protect, sandbox_push_error, sandbox_raise_kill,
-                                sandbox_set_limits)
+from scripting.lua cimport (
+    GC_COLLECT, GC_STEP, LUA_BOOLEAN, LUA_GLOBALS, LUA_REGISTRY, LUA_TABLE, MASK_COUNT, MASK_LINE, lua, lua_Debug,
+    lua_pop, lua_State)
+from scripting.sandbox cimport (
+    Limits, limited_alloc, sandbox_handler, sandbox_limits, sandbox_load, sandbox_lock_globals, sandbox_missing,
+    sandbox_open, sandbox_protect, sandbox_push_error, sandbox_raise_kill, sandbox_set_limits)
 from server.registry.clock cimport monotonic_us
 
 from scripting.conversion import CountedError
@@ -293,8 +294,8 @@ cdef class Interpreter:
         return text
 
     def load_library(self, bytes code, int64_t timeout_ms) -> None:
-        """Compile and run a library's code; it registers its functions (library_api.registering). Raises CommandError with
-        the message for people."""
+        """Compile and run a library's code; it registers its functions (library_api.registering). Raises CommandError
+        with the message for people."""
         cdef lua_State* L = self.L
         global _limit_us, _loading
         cdef int64_t before = _limit_us

@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The table cjson: encode(value) and decode(text) (`json_encode`, `json_decode`), and their settings, which stay as set.
+"""The table cjson: encode(value), decode(text) (`json_encode`, `json_decode`), and their settings, which stay as set.
 
-A table whose keys are integers is an array (up to its largest key, unless that is far beyond the number of its elements), an
-empty one an object. null is a light userdata (cjson.null). Text is taken as bytes: UTF-8 is not checked.
+A table whose keys are integers is an array (up to its largest key, unless that is far beyond the number of its
+elements), an empty one an object. null is a light userdata (cjson.null). Text is taken as bytes: UTF-8 is not checked.
 """
 from libc.limits cimport INT_MAX
 from libc.stddef cimport ptrdiff_t, size_t

@@ -5,7 +5,8 @@ from scripting.lua cimport (LUA_FUNCTION, LUA_NIL, LUA_NUMBER, LUA_REGISTRY, LUA
 from scripting.redis_api cimport ERROR, internal_error, open_log_and_version
 from scripting.sandbox cimport sandbox_offer, sandbox_push_error
 
-cdef object _registering = None        # the library being loaded: knows(flags), register(name, function, description, flags)
+# The library being loaded: knows(flags), register(name, function, description, flags).
+cdef object _registering = None
 
 
 def registering(library) -> None:

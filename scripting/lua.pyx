@@ -1,7 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 import lupa.lua51
 
-from libc.stddef cimport ptrdiff_t, size_t
 
 
 cdef extern from "<dlfcn.h>" nogil:
@@ -15,7 +14,8 @@ cdef extern from "<dlfcn.h>" nogil:
 _NAMES = """
     lua_newstate lua_close lua_newthread lua_atpanic lua_gettop lua_settop lua_pushvalue lua_remove lua_insert
     lua_replace lua_checkstack lua_type lua_typename lua_isnumber lua_isstring lua_iscfunction lua_rawequal
-    lua_tonumber lua_tointeger lua_toboolean lua_tolstring lua_objlen lua_tocfunction lua_touserdata lua_newuserdata lua_topointer
+    lua_tonumber lua_tointeger lua_toboolean lua_tolstring lua_objlen lua_tocfunction lua_touserdata lua_newuserdata
+    lua_topointer
     lua_pushnil lua_pushnumber lua_pushinteger lua_pushlstring lua_pushstring lua_pushcclosure lua_pushboolean
     lua_pushlightuserdata lua_gettable lua_getfield lua_rawget lua_rawgeti lua_createtable lua_getmetatable
     lua_settable lua_setfield lua_rawset lua_rawseti lua_setmetatable lua_setfenv lua_call lua_pcall lua_gc

@@ -1,15 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """cmsgpack.pack(...), unpack(data), unpack_one(data [, offset]), unpack_limit(data, limit [, offset]).
 
-A table whose keys are 1 to n is an array, any other a map. Tables within tables beyond the 16th level are packed as nil.
+A table whose keys are 1 to n is an array, any other a map. Tables within tables beyond the 16th level are packed as
+nil.
 """
 from libc.limits cimport INT_MAX
 from libc.stddef cimport ptrdiff_t, size_t
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
-from scripting.lua cimport (LUA_BOOLEAN, LUA_NIL, LUA_NUMBER, LUA_STRING, LUA_TABLE, lua, lua_fail, lua_pop,
-                            lua_set_function, lua_State)
+from scripting.lua cimport (
+    LUA_BOOLEAN, LUA_NUMBER, LUA_STRING, LUA_TABLE, lua, lua_fail, lua_pop, lua_set_function, lua_State)
 from scripting.scratch cimport Scratch, scratch_add, scratch_begin, scratch_byte, scratch_finish, scratch_room
 
 cdef extern from "<stdio.h>" nogil:
@@ -291,7 +292,8 @@ cdef int _unpack_some(lua_State* L, ptrdiff_t limit, ptrdiff_t offset) noexcept 
     cdef int count = 0
     cdef char text[96]
     if offset < 0 or limit < 0:
-        snprintf(text, sizeof(text), "Invalid request to unpack with offset of %d and limit of %d.", <int>offset, <int>length)
+        snprintf(text, sizeof(text), "Invalid request to unpack with offset of %d and limit of %d.", <int>offset,
+                 <int>length)
         return lua_fail(L, text)
     if <size_t>offset > length:
         snprintf(text, sizeof(text), "Start offset %d greater than input length %d.", <int>offset, <int>length)

@@ -10,9 +10,9 @@
 from libc.limits cimport INT_MAX
 from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint64_t
-from libc.string cimport memchr, memcpy
+from libc.string cimport memchr
 
-from scripting.lua cimport LUA_NUMBER, LUA_STRING, lua, lua_fail, lua_pop, lua_set_function, lua_State
+from scripting.lua cimport lua, lua_fail, lua_pop, lua_set_function, lua_State
 from scripting.scratch cimport Scratch, scratch_add, scratch_begin, scratch_byte, scratch_finish, scratch_room
 
 cdef extern from "<stdio.h>" nogil:

@@ -11,7 +11,7 @@ from libc.stdint cimport uint64_t
 from libc.stdlib cimport malloc
 from libc.string cimport memcpy
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 
 from iothreads.message cimport Arg, Batch, Chunk, Output, output_clear
 from iothreads.message cimport Command as Request
@@ -62,7 +62,7 @@ cdef int script_resp() noexcept:
 
 # ---- redis.call and redis.pcall
 cdef list _arguments(lua_State* L):
-    """The words of a command; None when they are not strings and numbers, with the error on the (otherwise empty) stack."""
+    """The words of a command; None when they are not strings and numbers, with the error on the stack."""
     cdef int count = lua.gettop(L)
     cdef int i, kind
     cdef char text[64]
@@ -135,7 +135,8 @@ cdef bint _fast(lua_State* L) except -1:
     start = ticks()
     if not record.fast(client, &_batch, &_request):
         return False
-    record.account(<uint64_t>(<double>(ticks() - start) * 1000.0 / clock_state().ticks_per_us), _conditions.track_latency)
+    record.account(<uint64_t>(<double>(ticks() - start) * 1000.0 / clock_state().ticks_per_us),
+                   _conditions.track_latency)
     _run.executor.commands += 1
     if record.write:
         _run.wrote = True

@@ -1,8 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_FAKE, CLIENT_SCRIPT, SLOW_RESTRICTED, SLOW_TRACKING,
                                     Client)
-from server.dispatch.executor cimport Executor
-from server.dispatch.propagate cimport Propagation
 from server.registry.clock cimport clock_state
 
 from server.dispatch.call import Call
@@ -132,7 +130,8 @@ cdef class Run:
                 check(call)
         except _CommandError as error:
             if error.text.startswith(b"NOPERM "):
-                return self.refuse(command, "ACL failure in script: " + error.text[7:].decode("utf-8", "surrogateescape"))
+                why = error.text[7:].decode("utf-8", "surrogateescape")
+                return self.refuse(command, f"ACL failure in script: {why}")
             self.server.stats.count_error(error)
             command.record.rejected += 1
             return error

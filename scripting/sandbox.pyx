@@ -1,29 +1,28 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""A table that scripts share is never handed out itself: they get an empty table whose metatable leads to it for reading
-and refuses to write (`__newindex`); `rawset`, `table.insert` and their like, which pass metatables by, are wrapped. The
-metatable itself answers getmetatable with another such table.
+"""A table that scripts share is never handed out itself: they get an empty table whose metatable leads to it for
+reading and refuses to write (`__newindex`); `rawset`, `table.insert` and their like, which pass metatables by, are
+wrapped. The metatable itself answers getmetatable with another such table.
 
-What could leave the sandbox or stop the server is closed here: bytecode is not loaded, the collector is stopped while the
-parser runs (an identifier it has not anchored yet may not go away), finalizers cannot be set, the thread's globals cannot be
-exchanged for good, sizes are checked before a loop in C begins that no hook could end.
+What could leave the sandbox or stop the server is closed here: bytecode is not loaded, the collector is stopped while
+the parser runs (an identifier it has not anchored yet may not go away), finalizers cannot be set, the thread's globals
+cannot be exchanged for good, sizes are checked before a loop in C begins that no hook could end.
 """
 from libc.math cimport floor
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 from libc.stdlib cimport free, realloc
-from libc.string cimport memchr, memcpy, strlen
+from libc.string cimport memcpy
 
-from scripting.lua cimport (GC_COLLECT, GC_COUNT, GC_RESTART, GC_STEP, GC_STOP, LUA_BOOLEAN, LUA_FUNCTION, LUA_GLOBALS,
-                            LUA_LIGHTUSERDATA, LUA_MULTRET, LUA_NIL, LUA_NUMBER, LUA_REGISTRY, LUA_STRING, LUA_TABLE,
-                            LUA_USERDATA, lua, lua_CFunction, lua_Debug, lua_fail, lua_pop,
-                            lua_set_function, lua_State, lua_text)
+from scripting.lua cimport (
+    GC_COLLECT, GC_RESTART, GC_STEP, GC_STOP, LUA_BOOLEAN, LUA_FUNCTION, LUA_GLOBALS, LUA_MULTRET, LUA_NIL, LUA_NUMBER,
+    LUA_REGISTRY, LUA_STRING, LUA_TABLE, lua, lua_CFunction, lua_Debug, lua_fail, lua_pop, lua_set_function, lua_State)
 
 from scripting.scratch cimport Scratch, scratch_add, scratch_begin, scratch_finish, scratch_room
 
 cdef extern from "<stdio.h>" nogil:
     int snprintf(char* at, size_t size, const char* format, ...)
 
-cdef char _MARK = 0                    # its address is the key under which a read-only table's metatable keeps the real one
+cdef char _MARK = 0                    # its address: where a read-only table's metatable keeps the real one
 cdef char _LIMITS = 0                  # registry: the state's Limits
 cdef char _GUARD = 0                   # registry: what getmetatable answers for a read-only table
 cdef uint64_t _random_state = (<uint64_t>0x1234 << 32) | (<uint64_t>0xABCD << 16) | 0x330E
@@ -447,8 +446,8 @@ ctypedef int (*api_nogil_t)(lua_State* L) noexcept nogil
 
 
 cdef int _trampoline(lua_State* L) noexcept nogil:
-    """The memory limit rests while Python is under way, so that nothing jumps over it; an error is raised once it is not.
-    Upvalues: the function, the limits."""
+    """The memory limit rests while Python is under way, so that nothing jumps over it; an error is raised once it is
+    not. Upvalues: the function, the limits."""
     cdef Limits* limits = <Limits*>lua.touserdata(L, LUA_GLOBALS - 2)
     cdef bint strict = limits.strict
     cdef int results

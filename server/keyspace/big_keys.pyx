@@ -1,11 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The biggest keys of each type, found by a walk over all databases that takes a little time now and then.
 
-A walk goes from bucket to bucket, whatever clients do meanwhile: in their order, which costs less than SCAN's. Of a table
-that changes its size on the way it may miss keys, or meet some twice: the next walk does not. The biggest it has met so
-far wait in a short list for each type; when it is through, they are the answer until the next one is. Writes pay nothing
-for it. Whoever asks gets keys that exist, with their size of now; a key that grew since the walk was there is missed
-until it comes again.
+A walk goes from bucket to bucket, whatever clients do meanwhile: in their order, which costs less than SCAN's. Of a
+table that changes its size on the way it may miss keys, or meet some twice: the next walk does not. The biggest it has
+met so far wait in a short list for each type; when it is through, they are the answer until the next one is. Writes pay
+nothing for it. Whoever asks gets keys that exist, with their size of now; a key that grew since the walk was there is
+missed until it comes again.
 """
 from bisect import insort
 from typing import NamedTuple
@@ -44,7 +44,7 @@ class BigKey(NamedTuple):
 
 
 cdef class BigKeys:
-    """One per server. `passes`: walks that are complete; `keys`: that the last of them met; `spent_us`: by all walks."""
+    """One per server. `passes`: walks that are complete; `keys`: that the last of them met; `spent_us`: by all."""
     cdef Keyspace keyspace
     cdef int db                        # where the walk is ...
     cdef uint64_t bucket               # ... in that database's table: the next bucket ...
@@ -183,7 +183,9 @@ cdef class BigKeys:
         cdef char scratch[24]
         cdef char* start
         cdef Entry* e = table_find(db.table, name, len(key), table_hash(name, len(key)))
-        if e == NULL or entry_type(e) != type or (e.klen & ENTRY_EXPIRE and entry_expire(e) < self.keyspace.clock.unix_ms):
+        if e == NULL or entry_type(e) != type:
+            return None
+        if e.klen & ENTRY_EXPIRE and entry_expire(e) < self.keyspace.clock.unix_ms:
             return None
         weight = entry_weight(e)
         elements = len(db.view(key)) if type else entry_string_view(e, scratch, &start)

@@ -10,12 +10,12 @@ from server.registry.clock cimport clock_state, monotonic_us
 from server.structures.memory cimport mem_good_size, mem_used
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
-    Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_expire_ref, entry_inline, entry_key,
-    entry_key_length, entry_set_type, entry_size, entry_type, entry_word_ref, table_delete, table_fair_random,
-    table_expire_scan, table_find, table_free, table_hash, table_insert_inline, table_insert_word, table_memory,
-    table_new, table_persist, table_random, table_rehash_us, table_release_entry, table_resize_hint, table_scan,
-    table_set_expire, table_set_inline, table_set_word, table_shrink_if_sparse, table_size, table_unlink)
-from server.types.value cimport LAZY_EFFORT, TypeTraits, Value, release_value, release_word, traits_of
+    Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_inline, entry_key,
+    entry_key_length, entry_set_type, entry_size, entry_type, entry_word_ref, table_fair_random, table_expire_scan,
+    table_find, table_free, table_hash, table_insert_inline, table_insert_word, table_memory, table_new, table_persist,
+    table_rehash_us, table_release_entry, table_resize_hint, table_scan, table_set_expire, table_set_inline,
+    table_set_word, table_shrink_if_sparse, table_size, table_unlink)
+from server.types.value cimport TypeTraits, Value, release_value, release_word, traits_of
 
 import random
 
@@ -214,7 +214,7 @@ cdef int _collect_live_key(void* context, Entry* e) noexcept:
 
 
 cdef class Detached:
-    """A value on its way from one key to another (RENAME, MOVE, COPY): type, encoding, the native word or short bytes."""
+    """A value on its way from one key to another (RENAME, MOVE, COPY)."""
 
     def __dealloc__(self):
         if self.short_value is None and self.word:
@@ -246,7 +246,8 @@ cdef class Database:
     # ---- lookup
     cdef Entry* find(self, const char* key, size_t length, uint64_t hash) noexcept:
         cdef Entry* e = table_find(self.table, key, length, hash)
-        if e != NULL and e.klen & ENTRY_EXPIRE and entry_expire(e) < self.keyspace.clock.unix_ms and not self.keyspace.show_expired:
+        if (e != NULL and e.klen & ENTRY_EXPIRE and entry_expire(e) < self.keyspace.clock.unix_ms
+                and not self.keyspace.show_expired):
             return NULL
         return e
 
@@ -576,7 +577,8 @@ cdef class Database:
         return result
 
     cdef Blob* _writable_blob(self, Entry* e, size_t capacity) noexcept:
-        """The entry's blob, unshared (replies in flight keep the old bytes) and with room; doubles up to 1 MiB steps."""
+        """The entry's blob, unshared (replies in flight keep the old bytes) and with room: twice as much, at most 1 MiB
+        more."""
         cdef Blob* blob = <Blob*>entry_word_ref(e)[0]
         cdef Blob* own
         if capacity > blob.capacity:

@@ -82,11 +82,13 @@ cdef size_t _hash(Table* fields) noexcept:
 
 cdef size_t _stream(StreamValue* value) noexcept:
     cdef RaxCursor cursor
+    cdef void* node
     cdef size_t seen = 0, bytes = 0
     cdef bint going = rax_first(value.log.nodes, &cursor)
     while going and seen < SAMPLE:
         seen += 1
-        bytes += node_memory(rax_item(&cursor).value) if rax_item(&cursor).value != value.log.tail else value.log.tail_capacity
+        node = rax_item(&cursor).value
+        bytes += node_memory(node) if node != value.log.tail else value.log.tail_capacity
         going = rax_next(&cursor)
     bytes = bytes * rax_size(value.log.nodes) // seen if seen else 0
     return mem_good_size(sizeof(StreamValue)) + rax_memory(value.log.nodes) + bytes + groups_memory(&value.groups)

@@ -12,8 +12,8 @@ from libc.stdint cimport int64_t
 from server.keyspace.database cimport Database, Keyspace, entry_key_bytes
 from server.registry.clock cimport monotonic_us
 from server.structures.memory cimport mem_used
-from server.structures.table cimport (ENTRY_EXPIRE, Entry, Table, entry_expire, table_expire_scan, table_sample,
-                                      table_size, table_fair_random)
+from server.structures.table cimport (
+    Entry, Table, entry_expire, table_expire_scan, table_sample, table_size, table_fair_random)
 
 cdef enum:
     POOL = 16

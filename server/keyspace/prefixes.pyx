@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Keys and memory by the prefix of the key (`user:` of user:1:name), summed up by a walk in steps.
 
-Whoever walks adds up the steps: MEMORY PREFIX, and the key groups of /metrics. A step looks at about as many keys as it is
-told to and stops early when its time is over, for a value that is weighed may be large.
+Whoever walks adds up the steps: MEMORY PREFIX, and the key groups of /metrics. A step looks at about as many keys as it
+is told to and stops early when its time is over, for a value that is weighed may be large.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t

@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The handler of fatal signals: it writes a crash report to the log and lets the process die of the signal.
 
-A signal handler may not allocate, lock or run Python, so everything is formatted by hand into a fixed buffer and written
-with write(2). The report has two halves, and between them the faulthandler module writes the Python stack:
+A signal handler may not allocate, lock or run Python, so everything is formatted by hand into a fixed buffer and
+written with write(2). The report has two halves, and between them the faulthandler module writes the Python stack:
 
-    head (installed last, so it runs first)  ->  faulthandler  ->  tail (installed first)  ->  the signal's default action
+    head (installed last, so it runs first) -> faulthandler -> tail (installed first) -> the signal's default action
 
 The command that was running is read through CrashContext, which the executor keeps up to date.
 """
@@ -12,7 +12,6 @@ from cpython.ref cimport PyObject
 from libc.signal cimport SIG_DFL, SIGABRT, SIGFPE, SIGILL, SIGSEGV
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset, strlen
-from libc.time cimport time_t
 from posix.fcntl cimport O_APPEND, O_CREAT, O_WRONLY, open
 from posix.signal cimport SA_NODEFER, SA_ONSTACK, SA_SIGINFO, sigaction, sigaction_t, sigemptyset, siginfo_t
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
@@ -121,7 +120,8 @@ cdef void put_quoted(const char* text, size_t length) noexcept nogil:
 
 
 cdef void put_line_head() noexcept nogil:
-    """`pid:M 22 Nov 2026 23:00:00.000 # `, the log's own form. The date by the civil-calendar rule (days since 0000-03-01)."""
+    """`pid:M 22 Nov 2026 23:00:00.000 # `, the log's own form. The date by the civil-calendar rule (days since
+    0000-03-01)."""
     cdef timespec now
     cdef int64_t local, days, second, era, day_of_era, year_of_era, day_of_year, month, day, year
     clock_gettime(CLOCK_REALTIME, &now)

@@ -34,7 +34,8 @@ cdef uint64_t _hash(int32_t db, const char* key, size_t length) noexcept nogil:
     cdef uint64_t h = _mixed(<uint64_t>db * 0x9E3779B97F4A7C15ULL ^ length, key, min(length, <size_t>KEY_KEPT))
     if length > KEY_KEPT:
         h = _mixed(h, key + length - KEY_KEPT, KEY_KEPT)
-    h = (h ^ (h >> 32)) * 0xD6E8FEB86659FD93ULL      # digits at the end of a key are high bits of a word: bring them down
+    # Digits at the end of a key are high bits of a word: bring them down.
+    h = (h ^ (h >> 32)) * 0xD6E8FEB86659FD93ULL
     return h ^ (h >> 32)
 
 
@@ -153,7 +154,8 @@ cdef class HotKeys:
             child = 2 * place + 1
             if child >= self.used:
                 break
-            if child + 1 < self.used and self.counters[self.heap[child + 1]].count < self.counters[self.heap[child]].count:
+            if (child + 1 < self.used
+                    and self.counters[self.heap[child + 1]].count < self.counters[self.heap[child]].count):
                 child += 1
             if self.counters[self.heap[child]].count >= count:
                 break

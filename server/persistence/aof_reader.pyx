@@ -51,8 +51,9 @@ cdef class AofReader:
         return self.start + self.at
 
     def next(self, bint annotations=False) -> list | None:
-        """The next command as a list of bytes, None at the end of the file. With `annotations` each of those is an empty
-        list, its line in `annotation`. With `fast` an empty list says that commands were run. Raises Torn, BadFormat."""
+        """The next command as a list of bytes, None at the end of the file. With `annotations` each of those is an
+        empty list, its line in `annotation`. With `fast` an empty list says that commands were run. Raises Torn,
+        BadFormat."""
         cdef Py_ssize_t at, before
         while True:
             if self.fast is not None and self.at < PyBytes_GET_SIZE(self.data):
@@ -146,7 +147,7 @@ cdef class AofReader:
         cdef const char* start = PyBytes_AS_STRING(self.data)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(self.data)
         cdef Py_ssize_t at = self.at
-        cdef Py_ssize_t end, found
+        cdef Py_ssize_t end
         cdef long long count, length
         self.argv = None
         if start[at] != c'*' and start[at] != c'#':

@@ -6,12 +6,13 @@ Large values take several commands of up to 64 elements each, so that none is lo
     SET key value | RPUSH | SADD | HMSET | ZADD key ...         PEXPIREAT key ms, of keys that expire
     XADD key ID field value ...  XSETID  XGROUP CREATE  XCLAIM ... JUSTID FORCE | XGROUP CREATECONSUMER
 
-As with RDB files all of it is native, so that a forked child touches few pages; only what it hands on is a bytes object.
+As with RDB files all of it is native, so that a forked child touches few pages; only what it hands on is a bytes
+object.
 """
 from libc.math cimport signbit
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcpy, strlen
+from libc.string cimport strlen
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 

@@ -111,7 +111,6 @@ cdef void _put_string_value(RdbSink* sink, Entry* e) noexcept nogil:
 
 
 cdef void _put_list(RdbSink* sink, Entry* e, int type) noexcept:
-    cdef Quicklist* q
     if type == RDB_LIST:
         put_length(sink, list_length(e))
         if entry_encoding(e) == LIST_LISTPACK:

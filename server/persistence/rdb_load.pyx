@@ -6,7 +6,7 @@ from libc.string cimport memcmp
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
-from server.keyspace.database cimport Database, Keyspace
+from server.keyspace.database cimport Keyspace
 from server.persistence.debug_delay cimport debug_delay
 from server.persistence.object_reader cimport take_value
 from server.persistence.rdb_format cimport RDB_MODULE_1, RDB_MODULE_2, RDB_STRING, RDB_TYPE_END, RDB_VERSION

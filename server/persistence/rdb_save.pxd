@@ -8,8 +8,7 @@
 
     key      [EXPIRETIME_MS 8 bytes] [IDLE seconds | FREQ 1 byte] type, name, value
 """
-from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from server.persistence.keyspace_writer cimport KeyspaceWriter
 

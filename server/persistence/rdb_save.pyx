@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.errno cimport EINTR, errno
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
@@ -71,8 +71,8 @@ cdef class RdbWriter(KeyspaceWriter):
     when the file cannot be written. Complexity: O(N) in all; no Python object is made for a key.
     """
 
-    def __cinit__(self, Keyspace keyspace, int fd, int version, *, bint compress, bint checksum, bint sync, str access="",
-                  int64_t delay_us=0):
+    def __cinit__(self, Keyspace keyspace, int fd, int version, *, bint compress, bint checksum, bint sync,
+                  str access="", int64_t delay_us=0):
         sink_init(&self.sink, version, compress)
         self.sink.flush_at = FLUSH_AT
         self.sink.flush = _to_file

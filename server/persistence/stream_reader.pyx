@@ -4,7 +4,8 @@ from libc.stdint cimport int64_t, uint64_t
 
 from server.persistence.rdb_format cimport RDB_STREAM, RDB_STREAM_3
 from server.persistence.rdb_input cimport (
-    RdbInput, RdbText, input_fail, take_block, take_count, take_length, take_milliseconds, take_raw, take_text, text_free)
+    RdbInput, RdbText, input_fail, take_block, take_count, take_length, take_milliseconds, take_raw, take_text,
+    text_free)
 from server.structures.listpack cimport LP_HEADER, lp_first, lp_free, lp_get_integer_if, lp_validate_integrity
 from server.structures.memory cimport mem_free
 from server.structures.rax cimport RaxCursor, StreamId, id_less, rax_first, rax_insert, rax_item, rax_next
@@ -48,7 +49,6 @@ cdef bint _take_stream_node(RdbInput* input, StreamLog* log, StreamId* last_node
     cdef RdbText key
     cdef StreamId id
     cdef unsigned char* lp
-    cdef uint64_t count = 0
     cdef size_t n
     if not take_text(input, &key):
         return False

@@ -8,8 +8,9 @@
 
 Every workload (pipeline x clients) is run with each number of threads, one right after the other; `io-threads` is
 changed on the one running server, with `io-threads-always-active yes`: else the main thread would serve the sockets
-itself for as long as it has time, and what a thread costs and allows would not show. Printed are a table and a recommendation with its reasons; the page shows the same
-as pictures. A server at --host is written to: keys `key:000000000000` and on, of --keys different numbers.
+itself for as long as it has time, and what a thread costs and allows would not show. Printed are a table and a
+recommendation with its reasons; the page shows the same as pictures. A server at --host is written to: keys
+`key:000000000000` and on, of --keys different numbers. Ctrl-C ends it: settings are put back, and what there is shown.
 
 Columns: rate in requests/s; latencies in ms; main, lanes and load: processor time per request of the main thread, of
 all I/O threads and of the load generator, in microseconds; allows: the rate at which one of these, or all processors
@@ -26,6 +27,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from perf import tables, tune_page
+from perf.benchmark.files import check_writable
 from perf.benchmark.options import Options
 from perf.benchmark.result import Result
 from perf.benchmark.session import BenchmarkFailed, run
@@ -59,8 +61,8 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="tune", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--host", default="", help="a running server instead of one of our own")
-    add("--port", type=int, default=6379, help="of --host (6379)")
+    add("--host", default="", help="a running server instead of one of our own (127.0.0.1 with --port)")
+    add("--port", type=int, default=None, help="of --host (6379)")
     add("--password", default="", help="of --host")
     add("--server", default=OURS, help="the command that starts a server of our own")
     add("--server-args", default="", help="more arguments of it")
@@ -78,6 +80,13 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     sizes = [*given.threads, *given.pipeline, *given.clients, given.keys, given.size, given.load_threads, given.reps]
     if min(sizes) < 1 or given.seconds <= 0:
         parser.error("all numbers are at least 1, --seconds is above 0")
+    if given.page:
+        try:
+            check_writable(Path(given.page))
+        except ValueError as error:
+            parser.error(str(error))
+    given.host = given.host or ("127.0.0.1" if given.port is not None else "")
+    given.port = 6379 if given.port is None else given.port
     return given
 
 
@@ -192,28 +201,41 @@ def put_back_at_end(stack: ExitStack, connection: Connection, directive: str) ->
     return bool(found)
 
 
+def measure(given: argparse.Namespace, points: list[Point]) -> None:
+    """Start a server or go to a running one, and add what the sweep finds; settings are put back, however it ends."""
+    with ExitStack() as stack:
+        if not given.remote:
+            own = stack.enter_context(ServerUnderTest("server", given.server, given.server_args))
+            given.host, given.port = "127.0.0.1", own.port
+        connection = Connection(given.host, given.port, given.password)
+        stack.callback(connection.close)
+        put_back_at_end(stack, connection, "io-threads")
+        if put_back_at_end(stack, connection, ALWAYS):
+            connection.ask("CONFIG", "SET", ALWAYS, "yes")
+        server = Watched(connection, given.host in LOCAL)
+        for found in sweep(given, server):
+            tell(found)
+            points.append(found)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, write the page; the exit status."""
     given = options(arguments)
     given.remote = bool(given.host)
     points: list[Point] = []
     try:
-        with ExitStack() as stack:
-            if not given.remote:
-                own = stack.enter_context(ServerUnderTest("server", given.server, given.server_args))
-                given.host, given.port = "127.0.0.1", own.port
-            connection = Connection(given.host, given.port, given.password)
-            stack.callback(connection.close)
-            put_back_at_end(stack, connection, "io-threads")
-            if put_back_at_end(stack, connection, ALWAYS):
-                connection.ask("CONFIG", "SET", ALWAYS, "yes")
-            server = Watched(connection, given.host in LOCAL)
-            for found in sweep(given, server):
-                tell(found)
-                points.append(found)
+        measure(given, points)
+    except ConnectionError as error:
+        print(f"tune: {given.host}:{given.port}: {error.strerror or error}", file=sys.stderr)
+        return 2
     except (OSError, ValueError, ServerFailed, BenchmarkFailed) as error:
         print(f"tune: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        if points:
+            print("\n" + tables.text(rows(points)))
+        print("tune: interrupted", file=sys.stderr)
+        return 130
     advice = advise(points, PROCESSORS, given.host in LOCAL)
     print("\n" + tables.text(rows(points)) + "\n\n" + answer(advice))
     if given.page:

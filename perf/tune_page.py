@@ -137,6 +137,13 @@ def svg_of(drawing: Any) -> str:
     return text[text.index("<svg") :]
 
 
+def around(values: Sequence[float]) -> tuple[float, float]:
+    """The steps 1, 2, 5, 10... below and above all values: a logarithmic axis between them has two ticks at least."""
+    least, most = max(min(values), 1e-6), max([*values, 1e-6])
+    steps = [digit * 10.0**power for power in range(-7, 8) for digit in (1, 2, 5)]
+    return max(step for step in steps if step < least), min(step for step in steps if step > most)
+
+
 def rates(points: Sequence[Point], what: str) -> str:
     """Lines over the number of clients, one for each number of threads."""
     from matplotlib.ticker import LogLocator, NullLocator
@@ -154,10 +161,11 @@ def rates(points: Sequence[Point], what: str) -> str:
         ax.minorticks_off()
         ax.set_xlabel("clients", color="#475569")
         if what == "rate":
-            ax.set_ylim(bottom=0)
+            ax.set_ylim(0, 1.08 * max(point.rate for point in points if point.pipeline == depth))
             ax.yaxis.set_major_formatter(lambda value, _: thousands(value))
         else:
             ax.set_yscale("log")
+            ax.set_ylim(*around([getattr(point, what) for point in points if point.pipeline == depth]))
             ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             ax.yaxis.set_minor_locator(NullLocator())
             ax.yaxis.set_major_formatter(lambda value, _: number(value))

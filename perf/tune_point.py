@@ -58,7 +58,7 @@ class Point:
 
 
 LIMITS = {
-    "main thread": "executes commands on one processor; no I/O thread can help with that",
+    "main thread": "fills one processor: with commands, or, with io-threads 1, with everything",
     "I/O threads": "are full: one more of them would serve more",
     "load generator": "is full: the server could do more than it was asked to",
     "processors": "are all in use: whatever one thread gains another one loses",

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from perf import server_watch, tune, tune_advice, tune_page
+from perf import server_watch, tune, tune_advice, tune_page, tune_point
 from perf.results import ROOT
 from perf.tune_point import LIMITS, Point, limit
 
@@ -187,3 +187,44 @@ def test_a_look_sees_the_threads_of_the_server(server):
 def test_it_is_a_program():
     shown = subprocess.run([sys.executable, "-m", "perf.tune", "--help"], cwd=ROOT, capture_output=True, text=True)
     assert "--host" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("values", "limits"),
+    [([0.6, 1.3], (0.5, 2.0)), ([0.2, 0.9], (0.1, 1.0)), ([3.0], (2.0, 5.0)), ([0.0], (5e-7, 2e-6))],
+)
+def test_the_steps_around_latencies(values, limits):
+    assert tune_page.around(values) == pytest.approx(limits)
+
+
+def test_a_port_alone_means_this_machine():
+    given = tune.options(["--port", "7000"])
+    assert (given.host, given.port) == ("127.0.0.1", 7000)
+    assert tune.options([]).host == ""
+
+
+def test_a_page_that_cannot_be_written_is_told_before_the_load(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        tune.main(["--page", "/nonexistent/x"])
+    assert stopped.value.code == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_nobody_listens(capsys):
+    assert tune.main(["--port", "1", "--page", ""]) == 2
+    assert "127.0.0.1:1: Connection refused" in capsys.readouterr().err
+
+
+def test_ctrl_c_puts_the_settings_back_and_shows_what_there_is(server, raw, monkeypatch, capsys):
+    def sweep(given, watched):
+        watched.connection.ask("CONFIG", "SET", "io-threads", 3)
+        yield tune_point.Point(3, 1, 10, rate=1234567.0, p50=1.0, p99=1.0, p999=1.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tune, "sweep", sweep)
+    settings = raw("CONFIG", "GET", "io-threads*")
+    assert tune.main(["--port", str(server.port), "--page", ""]) == 130
+    out, errors = capsys.readouterr()
+    assert "1,234,567" in out
+    assert "interrupted" in errors
+    assert raw("CONFIG", "GET", "io-threads*") == settings

@@ -10,7 +10,7 @@ run_context     the script under way, and what its commands must pass
 json, msgpack, pack, bits       the libraries that Redis ships; scratch: where they put text together
 scripts         the cache of EVAL; functions: the registry of libraries; flags, declared: what both may declare
 run, fast_eval  what EVAL and FCALL share around a call, and the short way for plain ones
-commands_*      EVAL and its kin, SCRIPT, FUNCTION (dump: the payload of FUNCTION DUMP)
+commands_*      EVAL and its kin, SCRIPT, FUNCTION (dump: its payload)
 
 Rules: code that Lua calls may be left by a longjmp, so it holds no Python reference while it calls Lua; what a script
 shares with the next one is read-only; a script is one unit of propagation, and it is its effects that are propagated.

@@ -9,9 +9,8 @@ from server.persistence.rdb_format cimport (
     RDB_HASH, RDB_HASH_LISTPACK, RDB_LIST, RDB_LIST_QUICKLIST_2, RDB_NODE_PACKED, RDB_NODE_PLAIN, RDB_SET,
     RDB_SET_INTSET, RDB_SET_LISTPACK, RDB_STREAM, RDB_STREAM_2, RDB_STREAM_3, RDB_STRING, RDB_ZSET_2, RDB_ZSET_LISTPACK)
 from server.persistence.rdb_sink cimport (
-    RdbSink, dismiss, put_byte, put_double, put_integer, put_length, put_little, put_lzf, put_milliseconds, put_raw,
+    RdbSink, dismiss, put_byte, put_double, put_footer, put_integer, put_length, put_lzf, put_milliseconds, put_raw,
     put_string, sink_free, sink_init)
-from server.structures.crc64 cimport crc64
 from server.structures.intset cimport intset_bytes
 from server.structures.listpack cimport LpValue, lp_bytes, lp_first, lp_get, lp_next
 from server.structures.quicklist cimport (
@@ -289,8 +288,7 @@ def payload(Database db, bytes key, int version, bint compress) -> bytes | None:
     sink_init(&sink, version, compress)
     put_byte(&sink, value_type(e, version))
     put_value(&sink, e)
-    put_little(&sink, version, 2)
-    put_little(&sink, crc64(0, sink.data, sink.length), 8)
+    put_footer(&sink)
     result = PyBytes_FromStringAndSize(<char*>sink.data, sink.length)
     sink_free(&sink)
     return result

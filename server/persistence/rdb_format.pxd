@@ -39,7 +39,7 @@ cdef enum:                             # types of values
     RDB_ZSET_ZIPLIST = 12              # blob
     RDB_HASH_ZIPLIST = 13              # blob
     RDB_LIST_QUICKLIST = 14            # count, ziplist blobs
-    RDB_STREAM = 15                    # see object_reader
+    RDB_STREAM = 15                    # see stream_reader
     RDB_HASH_LISTPACK = 16             # blob; from here on version 10
     RDB_ZSET_LISTPACK = 17             # blob
     RDB_LIST_QUICKLIST_2 = 18          # count, (container, blob)

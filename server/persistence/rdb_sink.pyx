@@ -5,6 +5,7 @@ from libc.stdlib cimport abort, free, realloc
 from libc.string cimport memcpy, memmove
 
 from server.persistence.rdb_format cimport RDB_INT8, RDB_INT16, RDB_INT32, RDB_LZF, RDB_LZF_MIN
+from server.structures.crc64 cimport crc64
 from server.structures.listpack cimport LP_INTEGER_TEXT, lp_string_to_int64
 from server.structures.lzf cimport lzf_compress
 
@@ -142,6 +143,11 @@ cdef void put_double(RdbSink* sink, double value) noexcept nogil:
 
 cdef void put_milliseconds(RdbSink* sink, int64_t when) noexcept nogil:
     put_little(sink, <uint64_t>when, 8)
+
+
+cdef void put_footer(RdbSink* sink) noexcept nogil:
+    put_little(sink, sink.version, 2)
+    put_little(sink, crc64(0, sink.data, sink.length), 8)
 
 
 # ---- strings

@@ -3,6 +3,8 @@
 
 import pytest
 
+from server.structures import crc64
+from tests.support.resp import RespError
 from tests.support.server import wait_until
 
 LIBRARY = (
@@ -83,7 +85,25 @@ def test_dumps_go_both_ways(both, configure, policy):
     both("FCALL", "f", 1, "k", "a")
     both("FUNCTION", "RESTORE", "rubbish")
     both("FUNCTION", "RESTORE", ours[:-1] + b"x")
+    both("FUNCTION", "RESTORE", ours[:-8] + bytes(8))      # no checksum is a wrong one
     both("FUNCTION", "RESTORE", ours, "WRONG")
+
+
+@pytest.mark.parametrize("body", [b"", b"\xf5", b"\x00\x01a", b"\xf5\x3fab", b"\xf5\xc3\x05\x7fabcde",
+                                  b"\xf5\xc4", b"\xf5\xc0\x05", b"\xf5\x03abc\xf5"])  # fmt: skip
+def test_payloads_that_hold_no_libraries(both, body):
+    both("FUNCTION", "RESTORE", with_footer(body))
+    both("FUNCTION", "LIST")
+
+
+def test_payloads_of_release_candidates_are_named(server):
+    told = server.connect()("FUNCTION", "RESTORE", with_footer(b"\xf6\x01a"))
+    assert told == RespError("ERR Pre-GA function format not supported")
+
+
+def with_footer(body):
+    payload = body + (10).to_bytes(2, "little")
+    return payload + crc64.crc64_of(payload).to_bytes(8, "little")
 
 
 def test_libraries_survive_a_restart(new_server):

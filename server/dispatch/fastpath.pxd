@@ -16,6 +16,7 @@ from server.keyspace.database cimport Keyspace
 from server.structures.table cimport ENTRY_EXPIRE, Entry, Table, entry_expire, entry_type, table_find, table_hash
 
 cdef enum:
+    FAST_RUN = 16                      # commands that fast_warm_members looks ahead; a power of two
     FAST_STRING = 1048576              # bytes: what would make a string longer is the definition's, who knows proto-max-bulk-len, which is never less
     FAST_DRAWN = 64                    # elements that one command draws at random
     FAST_KEYS = 64                     # keys of one command that a fast path takes
@@ -32,8 +33,9 @@ cdef bint fast_is_propagated() noexcept                             # somebody i
 cdef void fast_written(Client c, Batch* b, Request* r, int64_t changes) noexcept    # a write took place as it was called: count it, pass its bytes on
 cdef void fast_written_as(Client c, Batch* b, Request* r, int64_t changes, const char* name, const char* value, size_t length) noexcept
     # the same, but what is passed on is "name key value"
-cdef void fast_warm_members(Batch* b, Request* r, Table* members) noexcept
-    # r works on a large hash or set. When it begins a run of commands like it in a pipeline, fetch what the run will touch
+cdef bint fast_warm_members(Batch* b, Request* r, Table* members, uint32_t at=*) noexcept
+    # r works on a large value, on the member in argument `at` (2). When it begins a run of commands like it in a pipeline,
+    # fetch what the run will touch: 1, it was one
 cdef void fast_written_with(Client c, Batch* b, Request* r, int64_t changes, uint32_t at, uint32_t count, const char** words, const size_t* lengths) noexcept
     # the same, but what is passed on has these words from index `at` on
 
@@ -63,8 +65,8 @@ cdef int fast_hash_keys(Client c, Batch* b, Request* r, int first, int step, uin
 cdef bint fast_expired_key(Client c, Batch* b, Request* r, uint32_t at, uint64_t hash) noexcept
     # argument `at` is a key that is there but expired: the definition then deletes it first, and says so
 cdef bint fast_number(const char* s, size_t n, long double* value) noexcept     # decimal text of ordinary length; 0 for any other
-cdef bint fast_scan_words(Batch* b, Request* r, uint64_t* cursor, int64_t* count) noexcept
-    # cursor and COUNT of HSCAN and its like; 0 for MATCH, and for what the definition must look at
+cdef bint fast_scan_words(Batch* b, Request* r, uint32_t at, uint64_t* cursor, int64_t* count) noexcept
+    # cursor, which is argument `at`, and COUNT of SCAN and its like; 0 for MATCH, and for what the definition must look at
 cdef int fast_write_scanned(Client c, uint64_t cursor, list found) except -1    # their reply: the next cursor, and byte strings
 cdef int fast_write_list(Client c, char kind, list found) except -1             # byte strings; kind: the reply's first character
 cdef int fast_overwrite(Client c, Batch* b, Request* r, Entry* e, size_t offset, bytes data) except -1

@@ -29,7 +29,6 @@ cdef enum:
     NUMBER_LENGTH = 256                # bytes: longer text may still be a number, for the definition
     LONGEST_WAIT = 1000000             # seconds
     MOST_SCANNED = 1000                # what COUNT may say
-    RUN = 16                           # commands that fast_warm_members looks ahead; a power of two
 
 
 cdef void bind_propagation(Propagation propagation):
@@ -64,24 +63,25 @@ cdef void fast_written_as(Client c, Batch* b, Request* r, int64_t changes, const
     write_bulk(&_propagation.stream, value, length)
 
 
-cdef void fast_warm_members(Batch* b, Request* r, Table* members) noexcept:
-    """Runs begin at every RUN-th command of the batch, so the others pay for one test. First all buckets are asked for,
+cdef bint fast_warm_members(Batch* b, Request* r, Table* members, uint32_t at=2) noexcept:
+    """Runs begin at every FAST_RUN-th command of the batch, so the others pay for one test. First all buckets are asked for,
     then the entries that they point to: by then most buckets have come."""
-    cdef uint64_t hashes[RUN]
+    cdef uint64_t hashes[FAST_RUN]
     cdef Request* other
     cdef uint32_t i
     cdef uint32_t first = b.next - 1
     cdef uint32_t count = 0
-    if first & (RUN - 1) or first + 1 >= b.command_count:
-        return
-    for i in range(first, min(first + RUN, b.command_count)):
+    if first & (FAST_RUN - 1) or first + 1 >= b.command_count:
+        return False
+    for i in range(first, min(first + FAST_RUN, b.command_count)):
         other = &b.commands[i]
-        if other.record == r.record and other.hash == r.hash and other.arg_count > 2:
-            hashes[count] = table_hash(arg_at(b, other, 2), arg_length(b, other, 2))
+        if other.record == r.record and other.hash == r.hash and other.arg_count > at:
+            hashes[count] = table_hash(arg_at(b, other, at), arg_length(b, other, at))
             table_prefetch_bucket(members, hashes[count])
             count += 1
     for i in range(count):
         table_prefetch_entry(members, hashes[i])
+    return True
 
 
 cdef void fast_written_with(Client c, Batch* b, Request* r, int64_t changes, uint32_t at, uint32_t count,
@@ -208,15 +208,15 @@ cdef bint fast_number(const char* s, size_t n, long double* value) noexcept:
     return parse_long_double(text, n, value)
 
 
-cdef bint fast_scan_words(Batch* b, Request* r, uint64_t* cursor, int64_t* count) noexcept:
-    cdef int64_t at
+cdef bint fast_scan_words(Batch* b, Request* r, uint32_t at, uint64_t* cursor, int64_t* count) noexcept:
+    cdef int64_t number
     count[0] = 10
-    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &at) or at < 0:
+    if not parse_int64(arg_at(b, r, at), arg_length(b, r, at), &number) or number < 0:
         return False
-    cursor[0] = <uint64_t>at
-    return r.arg_count == 3 or (r.arg_count == 5 and fast_is_word(b, r, 3, "count", 5)
-                                and parse_int64(arg_at(b, r, 4), arg_length(b, r, 4), count)
-                                and 0 < count[0] <= MOST_SCANNED)
+    cursor[0] = <uint64_t>number
+    return r.arg_count == at + 1 or (r.arg_count == at + 3 and fast_is_word(b, r, at + 1, "count", 5)
+                                     and parse_int64(arg_at(b, r, at + 2), arg_length(b, r, at + 2), count)
+                                     and 0 < count[0] <= MOST_SCANNED)
 
 
 cdef int fast_write_scanned(Client c, uint64_t cursor, list found) except -1:

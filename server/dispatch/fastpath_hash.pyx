@@ -327,7 +327,7 @@ cdef int _hscan(Client c, Batch* b, Request* r) except -1:
     cdef uint64_t cursor
     cdef int64_t count
     cdef Entry* e
-    if not fast_scan_words(b, r, &cursor, &count) or not fast_look(c, b, r, TYPE_HASH, &e):
+    if not fast_scan_words(b, r, 2, &cursor, &count) or not fast_look(c, b, r, TYPE_HASH, &e):
         return 0
     if e == NULL:
         fast_write_scanned(c, 0, [])

@@ -253,7 +253,7 @@ cdef int _sscan(Client c, Batch* b, Request* r) except -1:
     cdef uint64_t cursor
     cdef int64_t count
     cdef Entry* e
-    if not fast_scan_words(b, r, &cursor, &count) or not fast_look(c, b, r, TYPE_SET, &e):
+    if not fast_scan_words(b, r, 2, &cursor, &count) or not fast_look(c, b, r, TYPE_SET, &e):
         return 0
     if e == NULL:
         fast_write_scanned(c, 0, [])

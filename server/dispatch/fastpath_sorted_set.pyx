@@ -13,14 +13,14 @@ from iothreads.resp_writer cimport (
     write_double, write_header, write_integer, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_DRAWN, attach_fast_path, fast_find, fast_is_word, fast_look, fast_plain, fast_scan_words, fast_touch,
-    fast_write_scanned, fast_written)
+    FAST_DRAWN, FAST_RUN, attach_fast_path, fast_find, fast_is_word, fast_look, fast_plain, fast_scan_words, fast_touch,
+    fast_warm_members, fast_write_scanned, fast_written)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.table cimport TYPE_ZSET, Entry, entry_encoding, table_delete, table_insert_word
 from server.types.sorted_set cimport (
-    ZADD_GT, ZADD_INCR, ZADD_LT, ZADD_NX, ZADD_XX, ZADDED, ZNAN, ZNOTHING, ZSET_LISTPACK, ZUPDATED, SortedSet, zset_add,
-    zset_convert, zset_create, zset_limits, zset_parse_score, zset_random_rank, zset_rank, zset_remove, zset_score,
-    zset_size, zset_write_distinct, zset_write_member, zset_write_random, zset_write_range)
+    ZADD_GT, ZADD_INCR, ZADD_LT, ZADD_NX, ZADD_XX, ZADDED, ZNAN, ZNOTHING, ZSET_LISTPACK, ZSET_SKIPLIST, ZUPDATED, SortedSet,
+    zset_add, zset_convert, zset_create, zset_limits, zset_members, zset_parse_score, zset_random_rank, zset_rank, zset_remove, zset_score,
+    zset_size, zset_warm_place, zset_write_distinct, zset_write_member, zset_write_random, zset_write_range)
 from server.types.value cimport release_value
 
 cdef enum:
@@ -38,6 +38,19 @@ cdef inline Entry* _new(Client c, Batch* b, Request* r, size_t elements, size_t 
 cdef inline void _delete_if_empty(Client c, Batch* b, Request* r, Entry* e) noexcept:
     if zset_size(e) == 0:
         table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
+
+
+cdef inline void _warm(Batch* b, Request* r, Entry* e, uint32_t at, bint place) noexcept:
+    """In a pipeline that works on one large sorted set, on the members in argument `at`: fetch what the next commands will
+    touch, with `place` also in the index."""
+    cdef Request* other
+    cdef uint32_t i
+    if entry_encoding(e) != ZSET_SKIPLIST or not fast_warm_members(b, r, zset_members(e), at) or not place:
+        return
+    for i in range(b.next, min(b.next - 1 + FAST_RUN, b.command_count)):
+        other = &b.commands[i]
+        if other.record == r.record and other.hash == r.hash and other.arg_count > at:
+            zset_warm_place(e, arg_at(b, other, at), arg_length(b, other, at))
 
 
 # ---- writes
@@ -92,6 +105,8 @@ cdef int _increment(Client c, Batch* b, Request* r, uint32_t at, int flags) exce
         return 0
     elif zset_limits.entries == 0 and entry_encoding(e) == ZSET_LISTPACK:
         return 0
+    else:
+        _warm(b, r, e, at + 1, True)
     outcome = zset_add(e, increment, arg_at(b, r, at + 1), arg_length(b, r, at + 1), flags, &result)
     if outcome == ZNAN:
         return 0
@@ -105,13 +120,37 @@ cdef int _increment(Client c, Batch* b, Request* r, uint32_t at, int flags) exce
     return 1
 
 
-cdef int _zadd(Client c, Batch* b, Request* r) except -1:
-    cdef Keyspace shared = c.db.keyspace
-    cdef double scores[MANY]
+cdef int fast_zadd(Client c, Batch* b, Request* r, uint32_t count, const double* scores, uint32_t at, uint32_t step,
+                   int flags, int* updated) noexcept:
+    cdef Entry* e = fast_find(c, b, r)
     cdef double result
-    cdef Entry* e
+    cdef int outcome, added = 0
+    cdef uint32_t i
+    updated[0] = 0
+    if e == NULL:
+        if flags & ZADD_XX:
+            return 0
+        e = _new(c, b, r, count, arg_length(b, r, at))
+    elif not fast_plain(e, TYPE_ZSET, c.db.keyspace):
+        return -1
+    else:
+        fast_touch(e, c.db.keyspace)
+        _warm(b, r, e, at, True)
+        if count > zset_limits.entries and entry_encoding(e) == ZSET_LISTPACK:
+            zset_convert(e, count)
+    for i in range(count):
+        outcome = zset_add(e, scores[i], arg_at(b, r, at + step * i), arg_length(b, r, at + step * i), flags, &result)
+        if outcome == ZADDED:
+            added += 1
+        elif outcome == ZUPDATED:
+            updated[0] += 1
+    return added
+
+
+cdef int _zadd(Client c, Batch* b, Request* r) except -1:
+    cdef double scores[MANY]
     cdef bint change
-    cdef int outcome, flags, added = 0, updated = 0
+    cdef int flags, added, updated
     cdef uint32_t i, pairs
     cdef uint32_t at = _zadd_options(b, r, &flags, &change)
     if at == 0 or at + 2 > r.arg_count or (r.arg_count - at) & 1 or r.arg_count - at > 2 * MANY:
@@ -122,24 +161,9 @@ cdef int _zadd(Client c, Batch* b, Request* r) except -1:
     for i in range(pairs):
         if not zset_parse_score(arg_at(b, r, at + 2 * i), arg_length(b, r, at + 2 * i), &scores[i]):
             return 0
-    e = fast_find(c, b, r)
-    if e == NULL:
-        if flags & ZADD_XX:
-            write_integer(&c.out, 0)
-            return 1
-        e = _new(c, b, r, pairs, arg_length(b, r, at + 1))
-    elif not fast_plain(e, TYPE_ZSET, shared):
+    added = fast_zadd(c, b, r, pairs, scores, at + 1, 2, flags, &updated)
+    if added < 0:
         return 0
-    else:
-        fast_touch(e, shared)
-        if pairs > zset_limits.entries and entry_encoding(e) == ZSET_LISTPACK:
-            zset_convert(e, pairs)
-    for i in range(pairs):
-        outcome = zset_add(e, scores[i], arg_at(b, r, at + 1 + 2 * i), arg_length(b, r, at + 1 + 2 * i), flags, &result)
-        if outcome == ZADDED:
-            added += 1
-        elif outcome == ZUPDATED:
-            updated += 1
     if added or updated:
         fast_written(c, b, r, added + updated)
     write_integer(&c.out, added + updated if change else added)
@@ -158,6 +182,7 @@ cdef int _zrem(Client c, Batch* b, Request* r) except -1:
         if not fast_plain(e, TYPE_ZSET, c.db.keyspace):
             return 0
         fast_touch(e, c.db.keyspace)
+        _warm(b, r, e, 2, True)
         for i in range(2, r.arg_count):
             removed += zset_remove(e, arg_at(b, r, i), arg_length(b, r, i))
         if removed:
@@ -173,6 +198,8 @@ cdef int _zscore(Client c, Batch* b, Request* r) except -1:
     cdef double score
     if not fast_look(c, b, r, TYPE_ZSET, &e):
         return 0
+    if e != NULL:
+        _warm(b, r, e, 2, False)
     if e != NULL and zset_score(e, arg_at(b, r, 2), arg_length(b, r, 2), &score):
         write_double(&c.out, score, c.resp)
     else:
@@ -211,6 +238,8 @@ cdef int _rank(Client c, Batch* b, Request* r, bint reverse) except -1:
     if (r.arg_count > 4 or (with_score and not fast_is_word(b, r, 3, "withscore", 9))
             or not fast_look(c, b, r, TYPE_ZSET, &e)):
         return 0
+    if e != NULL:
+        _warm(b, r, e, 2, True)
     if e == NULL or not zset_rank(e, arg_at(b, r, 2), arg_length(b, r, 2), &rank, &score):
         if with_score:
             write_null_array(&c.out, c.resp)
@@ -263,7 +292,7 @@ cdef int _zscan(Client c, Batch* b, Request* r) except -1:
     cdef int64_t count
     cdef Entry* e
     cdef SortedSet view
-    if not fast_scan_words(b, r, &cursor, &count) or not fast_look(c, b, r, TYPE_ZSET, &e):
+    if not fast_scan_words(b, r, 2, &cursor, &count) or not fast_look(c, b, r, TYPE_ZSET, &e):
         return 0
     if e == NULL:
         fast_write_scanned(c, 0, [])

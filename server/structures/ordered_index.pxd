@@ -74,6 +74,8 @@ cdef bint oi_delete(OrderedIndex* oi, double score, Entry* entry) noexcept nogil
 cdef void oi_update_score(OrderedIndex* oi, double score, Entry* entry, double new_score) noexcept nogil
 cdef bint oi_pop_min(OrderedIndex* oi, OiItem* item) noexcept nogil      # 0: empty
 cdef bint oi_pop_max(OrderedIndex* oi, OiItem* item) noexcept nogil
+cdef const OiItem* oi_near_end(const OrderedIndex* oi, bint highest, int steps) noexcept nogil
+    # so many places from the lowest or the highest; NULL when it is not in the outermost leaf
 cdef size_t oi_rank(const OrderedIndex* oi, double score, const Entry* entry) noexcept nogil
 cdef bint oi_at(const OrderedIndex* oi, size_t rank, OiItem* item) noexcept nogil  # 0: rank >= size
 cdef void oi_prefetch(const OrderedIndex* oi, double score) noexcept nogil         # the leaf where such a score is

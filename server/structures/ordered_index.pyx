@@ -568,6 +568,15 @@ cdef bint oi_at(const OrderedIndex* oi, size_t rank, OiItem* item) noexcept nogi
     return True
 
 
+cdef const OiItem* oi_near_end(const OrderedIndex* oi, bint highest, int steps) noexcept nogil:
+    cdef OiNode* node = oi.root
+    while node != NULL and node.level:
+        node = oi_children(node)[node.count - 1 if highest else 0].node
+    if node == NULL or steps >= node.count:
+        return NULL
+    return oi_items(node) + (node.count - 1 - steps if highest else steps)
+
+
 cdef void oi_prefetch(const OrderedIndex* oi, double score) noexcept nogil:
     cdef OiNode* node = oi.root
     cdef OiChild* children

@@ -51,10 +51,12 @@ cdef enum:
     FORCE_RATIO = 5                    # entries per bucket at which a table grows even if resizing is to be avoided
     FULL_RATIO = 1618                  # entries per 1,000 buckets at which it grows even beyond the memory limit
     FAIR_SAMPLE = 15                   # entries that table_fair_random chooses from
+    FAIR_SMALL = 2047                  # buckets less one of a table that is in the cache anyway
     RANDOM_TRIES = 256                 # random buckets tried before walking on to the next entry
     DYING = 0x7FFFFFFF                 # pause_rehash of a table that table_free_step takes apart
 
 cdef uint64_t random_state
+cdef uint64_t _next_place, _later_place    # random numbers: where the next two picks of table_fair_random begin
 cdef bint _avoid_resize = False        # a forked child shares our pages: moving entries would copy them
 cdef size_t _resize_limit = 0          # bytes in use up to which a table may grow, 0 for all there are
 
@@ -632,6 +634,10 @@ cdef Entry* table_random(Table* t) noexcept nogil:
 
 
 cdef size_t table_sample(Table* t, Entry** out, size_t count) noexcept nogil:
+    return _sample_from(t, _random(), out, count)
+
+
+cdef size_t _sample_from(Table* t, uint64_t place, Entry** out, size_t count) noexcept nogil:
     """Up to `count` entries from neighbouring buckets at a random place: cheap, not independent.
 
     Looks at no more than 10 buckets for each; so it may return fewer, or none, where the table is sparse, and the same
@@ -647,7 +653,7 @@ cdef size_t table_sample(Table* t, Entry** out, size_t count) noexcept nogil:
         table_rehash_steps(t, count)
     arrays = 2 if t.rehash_index >= 0 else 1
     widest = t.mask[0] | t.mask[1]
-    i = _random() & widest
+    i = place & widest
     steps = count * 10
     while stored < count and steps:
         steps -= 1
@@ -681,12 +687,35 @@ cdef size_t table_sample(Table* t, Entry** out, size_t count) noexcept nogil:
 
 
 cdef Entry* table_fair_random(Table* t) noexcept nogil:
-    """A random entry chosen from a sample: less in favour of entries alone in their bucket than table_random."""
+    """A random entry chosen from a sample: less in favour of entries alone in their bucket than table_random.
+
+    Where the next two samples begin is drawn before, so that what they will look at in a large table comes from memory
+    meanwhile: the buckets of the one after next, the entries of the next.
+    """
+    global _next_place, _later_place
     cdef Entry* sample[FAIR_SAMPLE]
-    cdef size_t count = table_sample(t, sample, FAIR_SAMPLE)
+    cdef size_t count = _sample_from(t, _next_place, sample, FAIR_SAMPLE)
+    _next_place = _later_place
+    _later_place = _random()
+    if t.mask[0] > FAIR_SMALL:
+        _prefetch_entries(t.buckets[0], t.mask[0], _next_place)
+        remus_prefetch(&t.buckets[0][_later_place & t.mask[0]])
+        remus_prefetch(&t.buckets[0][(_later_place + 8) & t.mask[0]])
+    if t.rehash_index >= 0 and t.mask[1] > FAIR_SMALL:
+        _prefetch_entries(t.buckets[1], t.mask[1], _next_place)
+        remus_prefetch(&t.buckets[1][_later_place & t.mask[1]])
+        remus_prefetch(&t.buckets[1][(_later_place + 8) & t.mask[1]])
     if count == 0:
         return table_random(t)
     return sample[_random() % count]
+
+
+cdef inline void _prefetch_entries(Entry** buckets, uint64_t mask, uint64_t place) noexcept nogil:
+    """The first entries of as many buckets as a sample mostly needs."""
+    cdef int i
+    for i in range(FAIR_SAMPLE):
+        if buckets[(place + i) & mask] != NULL:
+            remus_prefetch(buckets[(place + i) & mask])
 
 
 cdef void _unlink_from_bucket(Table* t, Entry* e, int which, uint64_t bucket) noexcept nogil:
@@ -812,7 +841,7 @@ cdef void blob_release(Blob* b) noexcept nogil:
 
 cdef void _seed() noexcept:
     """Take the hash seed and the random state from the system, or from REMUS_HASH_SEED (an integer) for repeatable runs."""
-    global random_state
+    global random_state, _next_place, _later_place
     cdef uint64_t words[4]
     cdef uint64_t z
     cdef int i
@@ -829,6 +858,7 @@ cdef void _seed() noexcept:
     table_seed.b = words[1] | 1
     table_seed.c = words[2] | 1
     random_state = words[3] | 1
+    _next_place, _later_place = _random(), _random()
 
 
 # --- the test face

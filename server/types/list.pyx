@@ -129,6 +129,57 @@ cdef void list_drop(Entry* e, int end) noexcept nogil:
     lp_delete(_listpack(e), &p)
 
 
+# ---- in the middle
+cdef int64_t list_position(Entry* e, const char* s, size_t n) noexcept nogil:
+    """O(N)."""
+    cdef unsigned char* p
+    cdef QuicklistIter it
+    cdef QuicklistEntry entry
+    cdef int64_t at = 0
+    if _packed(e):
+        p = lp_first(_listpack(e)[0])
+        while p != NULL:
+            if lp_compare(p, s, n):
+                return at
+            p = lp_next(_listpack(e)[0], p)
+            at += 1
+        return -1
+    quicklist_iter(_quicklist(e), &it, QL_HEAD)
+    while quicklist_next(&it, &entry):
+        if quicklist_compare(&entry, s, n):
+            quicklist_iter_done(&it)
+            return at
+        at += 1
+    quicklist_iter_done(&it)
+    return -1
+
+
+cdef bint list_insert(Entry* e, const char* pivot, size_t n, const char* s, size_t m, bint after) noexcept nogil:
+    """O(N)."""
+    cdef unsigned char* p
+    cdef QuicklistIter it
+    cdef QuicklistEntry entry
+    list_grow(e, m, 1)
+    if _packed(e):
+        p = lp_first(_listpack(e)[0])
+        while p != NULL and not lp_compare(p, pivot, n):
+            p = lp_next(_listpack(e)[0], p)
+        if p == NULL:
+            return False
+        lp_insert(_listpack(e), s, m, &p, LP_AFTER if after else LP_BEFORE)
+        return True
+    quicklist_iter(_quicklist(e), &it, QL_HEAD)
+    while quicklist_next(&it, &entry):
+        if quicklist_compare(&entry, pivot, n):
+            if after:
+                quicklist_insert_after(&it, &entry, s, m)
+            else:
+                quicklist_insert_before(&it, &entry, s, m)
+            return True
+    quicklist_iter_done(&it)
+    return False
+
+
 # ---- replies
 cdef bint list_bounds(Entry* e, int64_t* start, int64_t* stop) noexcept nogil:
     cdef int64_t length = <int64_t>list_length(e)
@@ -331,32 +382,8 @@ cdef class List(Value):
 
     def insert(self, bytes pivot, bytes value, bint after) -> bool:
         """Put a value before or after the first element equal to `pivot`; False without one. Complexity: O(N)."""
-        cdef const char* s = PyBytes_AS_STRING(pivot)
-        cdef size_t n = PyBytes_GET_SIZE(pivot)
-        cdef const char* v = PyBytes_AS_STRING(value)
-        cdef size_t size = PyBytes_GET_SIZE(value)
-        cdef unsigned char* p
-        cdef QuicklistIter it
-        cdef QuicklistEntry entry
-        list_grow(self.entry, size, 1)
-        if _packed(self.entry):
-            p = lp_first(_listpack(self.entry)[0])
-            while p != NULL and not lp_compare(p, s, n):
-                p = lp_next(_listpack(self.entry)[0], p)
-            if p == NULL:
-                return False
-            lp_insert(_listpack(self.entry), v, size, &p, LP_AFTER if after else LP_BEFORE)
-            return True
-        quicklist_iter(_quicklist(self.entry), &it, QL_HEAD)
-        while quicklist_next(&it, &entry):
-            if quicklist_compare(&entry, s, n):
-                if after:
-                    quicklist_insert_after(&it, &entry, v, size)
-                else:
-                    quicklist_insert_before(&it, &entry, v, size)
-                return True
-        quicklist_iter_done(&it)
-        return False
+        return list_insert(self.entry, PyBytes_AS_STRING(pivot), PyBytes_GET_SIZE(pivot), PyBytes_AS_STRING(value),
+                           PyBytes_GET_SIZE(value), after)
 
     def remove(self, bytes value, int64_t count) -> int:
         """Delete elements equal to a value: the first `count`, the last -count, or all for 0; how many went.

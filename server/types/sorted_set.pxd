@@ -15,7 +15,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from iothreads.message cimport Output
 from server.structures.ordered_index cimport LexBound, OiCursor, OrderedIndex
-from server.structures.table cimport Entry, Table
+from server.structures.table cimport Entry, Table, entry_word_ref
 from server.types.value cimport Value
 
 cdef enum:                             # Entry.meta, encoding bits
@@ -62,6 +62,9 @@ cdef struct ZCursor:                   # a walk over some ranks; any change of t
 
 cdef ZSetLimits zset_limits
 
+cdef inline Table* zset_members(Entry* e) noexcept nogil:              # only with ZSET_SKIPLIST
+    return (<ZSet*>entry_word_ref(e)[0]).members
+
 # --- one value
 cdef void zset_create(Entry* e, size_t elements, size_t member_length) noexcept     # empty; hints choose the encoding
 cdef void zset_convert(Entry* e, size_t elements) noexcept               # listpack to skiplist, with room for so many
@@ -69,6 +72,7 @@ cdef void zset_compact(Entry* e, size_t longest, size_t total) noexcept  # back 
 cdef size_t zset_size(Entry* e) noexcept
 cdef int zset_add(Entry* e, double score, const char* member, size_t length, int flags, double* result) noexcept
 cdef bint zset_score(Entry* e, const char* member, size_t length, double* score) noexcept     # 0: not a member
+cdef void zset_warm_place(Entry* e, const char* member, size_t length) noexcept     # fetch the index around a member; only with ZSET_SKIPLIST
 cdef bint zset_rank(Entry* e, const char* member, size_t length, size_t* rank, double* score) noexcept
 cdef bint zset_remove(Entry* e, const char* member, size_t length) noexcept
 cdef size_t zset_delete_range(Entry* e, size_t first, size_t end) noexcept           # how many

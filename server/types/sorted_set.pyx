@@ -18,12 +18,12 @@ from server.structures.listpack cimport (
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
 from server.structures.ordered_index cimport (
     LEX_EXCLUSIVE, LEX_HIGHEST, LEX_INCLUSIVE, LEX_LOWEST, OiItem, oi_check, oi_delete, oi_delete_range, oi_free,
-    oi_free_step, oi_insert, oi_item, oi_lex_range, oi_memory, oi_new, oi_next, oi_pop_max, oi_pop_min, oi_prev, oi_rank,
-    oi_score_range, oi_seek, oi_size, oi_update_score)
+    oi_free_step, oi_insert, oi_item, oi_lex_range, oi_memory, oi_near_end, oi_new, oi_next, oi_pop_max, oi_pop_min,
+    oi_prefetch, oi_prev, oi_rank, oi_score_range, oi_seek, oi_size, oi_update_score)
 from server.structures.table cimport (
-    TYPE_ZSET, entry_encoding, entry_key, entry_key_length, entry_set_type, entry_word_ref, table_find, table_free,
-    table_free_step, table_hash, table_insert_word, table_memory, table_new, table_release_entry, table_resize_hint,
-    table_scan, table_shrink_if_sparse, table_size, table_unlink)
+    TYPE_ZSET, entry_encoding, entry_key, entry_key_length, entry_set_type, entry_word_ref, remus_prefetch, table_find,
+    table_free, table_free_step, table_hash, table_insert_word, table_memory, table_new, table_prefetch_bucket,
+    table_release_entry, table_resize_hint, table_scan, table_shrink_if_sparse, table_size, table_unlink)
 from server.types.bulk cimport write_short
 from server.types.value cimport traits_of
 
@@ -31,6 +31,8 @@ ZADD_FLAGS = {"INCR": ZADD_INCR, "NX": ZADD_NX, "XX": ZADD_XX, "GT": ZADD_GT, "L
 ADDED, UPDATED, NOTHING, NAN = ZADDED, ZUPDATED, ZNOTHING, ZNAN
 
 cdef enum:
+    POPS_AHEAD = 4                     # pops between asking for an entry, for its bucket, and using them
+    SMALL_TABLE = 2047                 # buckets less one: what is in the cache anyway
     LISTED = 48                        # elements up to which a reply is a Python list
     PLAIN_DIGITS = 15                  # an integer of so many digits is exact in a double
 
@@ -366,6 +368,12 @@ cdef bint zset_score(Entry* e, const char* member, size_t length, double* score)
     return True
 
 
+cdef void zset_warm_place(Entry* e, const char* member, size_t length) noexcept:
+    cdef Entry* found = _member(_zset(e), member, length)
+    if found != NULL:
+        oi_prefetch(_zset(e).index, _score_of(found))
+
+
 cdef bint zset_rank(Entry* e, const char* member, size_t length, size_t* rank, double* score) noexcept:
     """The rank from the lowest, and the score; 0: not a member. O(log n), a listpack O(n)."""
     cdef unsigned char* lp
@@ -434,8 +442,20 @@ cdef void zset_delete_first(Entry* e, bint highest) noexcept:
         return
     z = _zset(e)
     if oi_pop_max(z.index, &item) if highest else oi_pop_min(z.index, &item):
+        _warm_end(z, highest)
         _forget(z, item.entry)
         table_shrink_if_sparse(z.members)
+
+
+cdef inline void _warm_end(ZSet* z, bint highest) noexcept:
+    """Fetch what the next pops will touch: entries a few places ahead, and the bucket of one whose entry is there."""
+    cdef const OiItem* item = oi_near_end(z.index, highest, 2 * POPS_AHEAD)
+    if item == NULL or z.members.mask[0] < SMALL_TABLE:
+        return
+    remus_prefetch(item.entry)
+    remus_prefetch(<const char*>item.entry + 40)
+    item += POPS_AHEAD if highest else -POPS_AHEAD
+    table_prefetch_bucket(z.members, table_hash(entry_key(item.entry), entry_key_length(item.entry)))
 
 
 # ---- ranges

@@ -40,6 +40,7 @@ SCORES = [b"0", b"1", b"-1.5", b"1e3", b"inf", b"-inf", b"nan", b"x", b"(1", b"3
 IDS = [b"0-1", b"1-1", b"1-2", b"2", b"3-7", b"0", b"-", b"+", b"x", b"18446744073709551615-18446744073709551615"]
 
 key, field, value = st.sampled_from(KEYS), st.sampled_from(FIELDS), st.sampled_from(VALUES)
+degrees = st.sampled_from([b"0", b"13.361389", b"-84.9", b"85.05112878", b"179.9999", b"-180", b"90", b"x", b"nan"])
 field_type, field_offset = st.sampled_from(TYPES), st.sampled_from(OFFSETS)
 lex = st.sampled_from([b"-", b"+", b"[", b"(", b"[1", b"(10", b"[x", b"x", b"", b"(" + b"y" * 44])
 lex_key = st.sampled_from([b"equal", b"zset", b"a", b"missing", b"big-z"])
@@ -259,6 +260,32 @@ COMMANDS = st.one_of(
     words(b"XACK", b"es", b"g", [stream_id]),
     words(st.sampled_from([b"BLPOP", b"BRPOP"]), [key], st.sampled_from([b"-1", b"x"])),
     words(st.sampled_from([b"BLPOP", b"BRPOP"]), key, b"filled", st.sampled_from([b"0", b"1", b"0.5"])),
+    words(b"LPOS", key, value),
+    words(b"LPOS", key, value, b"RANK", number),
+    words(b"LINSERT", key, st.sampled_from([b"BEFORE", b"after", b"x"]), value, value),
+    words(b"LMPOP", b"1", key, st.sampled_from([b"LEFT", b"right", b"x"])),
+    words(b"LMPOP", b"2", key, key, b"RIGHT", b"count", number),
+    words(b"LMPOP", number, key, b"LEFT"),
+    words(b"BLMPOP", b"1", b"2", key, b"filled", b"LEFT", b"COUNT", st.sampled_from([b"1", b"0", b"x"])),
+    words(b"BLMOVE", b"filled", key, st.sampled_from([b"LEFT", b"right", b"x"]), b"LEFT", b"1"),
+    words(b"BRPOPLPUSH", b"filled", key, st.sampled_from([b"0", b"1", b"x"])),
+    words(st.sampled_from([b"RENAME", b"RENAMENX", b"COPY"]), key, key),
+    words(b"COPY", key, key, st.sampled_from([b"replace", b"x"])),
+    words(b"DBSIZE"),
+    words(b"SCAN", number),
+    words(b"SCAN", b"0", b"COUNT", st.sampled_from([b"1000", b"0", b"x"])),
+    words(st.sampled_from([b"EXPIRE", b"PEXPIRE"]), key, seconds, st.sampled_from([b"nx", b"XX", b"GT", b"lt", b"zz"])),
+    words(
+        st.sampled_from([b"EXPIREAT", b"PEXPIREAT"]),
+        key,
+        st.sampled_from(TIMES),
+        st.sampled_from([b"XX", b"GT", b"LT"]),
+    ),
+    words(b"GEOADD", key, [degrees, degrees, value]),
+    words(b"GEOADD", key, st.sampled_from([b"nx", b"XX", b"CH", b"x"]), degrees, degrees, value),
+    words(st.sampled_from([b"GEOPOS", b"GEOHASH"]), key, [value]),
+    words(b"GEODIST", key, value, value),
+    words(b"GEODIST", key, value, value, st.sampled_from([b"km", b"FT", b"mi", b"m", b"x"])),
     words(b"PUBLISH", key, value),
     words(b"PFADD", st.sampled_from([b"hll", b"a"]), [value]),
     words(b"PFADD", b"hll", *[b"%d" % n for n in range(2500)]),

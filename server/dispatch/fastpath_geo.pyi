@@ -1,0 +1,3 @@
+from typing import Any
+
+def attach(records: dict[str, Any]) -> None: ...

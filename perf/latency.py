@@ -33,8 +33,12 @@ def measure(
     tell: Callable[[str], None],
     pipelines: Sequence[int] = PIPELINES,
 ) -> Iterator[list[Figure]]:
-    """`threads`: io-threads of ours, each a server of its own; 0 as its command line says. Peers: see perf.sweep."""
-    with Contest(start, threads, tell) as contest:
+    """`threads`: io-threads of ours, each a server of its own beside one peer; 0 as its command line says.
+
+    No peer has I/O threads of its own here: all servers are offered half of what the slowest one gives, and threads that
+    spin give next to nothing where they have to share processors with the load.
+    """
+    with Contest(start, threads, tell, like_for_like=False) as contest:
         for server in contest.servers:
             go(server, Options(test="set", requests=how.keys, key_distribution="sequential", pipeline=50), how)
         for pipeline in pipelines:

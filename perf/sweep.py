@@ -42,7 +42,9 @@ def cases(test: str, pipeline: int, threads: Sequence[int], peers: Sequence[int]
 class Contest:
     """Servers of both sides that run side by side; use it in a `with`."""
 
-    def __init__(self, start: Starter, threads: Sequence[int], tell: Callable[[str], None]) -> None:
+    def __init__(
+        self, start: Starter, threads: Sequence[int], tell: Callable[[str], None], like_for_like: bool = True
+    ) -> None:
         self.stack = ExitStack()
         self.threads = list(threads)
         self.peers = [0]
@@ -52,7 +54,7 @@ class Contest:
                 self.servers.append(self.stack.enter_context(start("ours", thread_arguments(number))))
             self.servers.append(self.stack.enter_context(start("peer")))
             for number in threads:
-                if number > 1:
+                if like_for_like and number > 1:
                     self.add_peer(start, number, tell)
         except BaseException:
             self.stack.close()

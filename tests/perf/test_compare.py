@@ -198,6 +198,8 @@ def test_a_peer_without_io_threads_is_compared_as_it_is():
     with sweep.Contest(start, [2], told.append) as contest:
         assert [case.name for case in sweep.cases("get", 1, [2], contest.peers)] == ["get P=1 io-threads=2"]
     assert "--io-threads 2" in told[0]
+    with sweep.Contest(Stub, [1, 2], print, like_for_like=False) as contest:
+        assert contest.peers == [0]
 
 
 def test_runs_alternate_and_stay_in_the_order_of_the_servers(monkeypatch):

@@ -35,8 +35,8 @@ def measure(
 ) -> Iterator[list[Figure]]:
     """`threads`: io-threads of ours, each a server of its own beside one peer; 0 as its command line says.
 
-    No peer has I/O threads of its own here: all servers are offered half of what the slowest one gives, and threads that
-    spin give next to nothing where they have to share processors with the load.
+    No peer has I/O threads of its own here: all are offered half of what the slowest one gives, and threads that spin
+    give next to nothing where they have to share processors with the load.
     """
     with Contest(start, threads, tell, like_for_like=False) as contest:
         for server in contest.servers:

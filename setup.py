@@ -42,7 +42,8 @@ variant = "-".join(["native"] * native + ["sanitize", *sanitize.split(",")] * bo
 def compile_args() -> list[str]:
     """Flags behind those that Python itself was built with; the last one of a kind wins."""
     flags = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={sanitize}"] if sanitize else ["-O2", "-g0"]
-    return [*flags, "-Wno-unused-function", *["-march=native"] * native]
+    newer = ["-Werror=incompatible-pointer-types", "-Werror=int-conversion"]    # as GCC 14 has it without being asked
+    return [*flags, "-Wno-unused-function", *newer, *["-march=native"] * native]
 
 
 def extensions() -> list[Extension]:

@@ -6,7 +6,12 @@ where the manual says so: who calls them holds no Python reference then.
 """
 from libc.stddef cimport ptrdiff_t, size_t
 
-cdef struct lua_State
+cdef extern from *:
+    """
+    typedef struct lua_State lua_State;
+    """
+    ctypedef struct lua_State:         # never looked into
+        pass
 
 cdef struct lua_Debug:                 # of Lua 5.1, whose layout is its binary interface
     int event

@@ -18,7 +18,7 @@ AGAIN = object()  # what a job returns that wants to go on in this tick, after a
 
 @dataclass
 class Job:
-    """One job: `run()` every so many milliseconds; 0 is every tick. It returns AGAIN, or anything else when it is done."""
+    """One job: `run()` every so many milliseconds; 0 is every tick. It returns AGAIN to go on."""
 
     interval_ms: int
     run: Callable[[], Any]
@@ -44,7 +44,7 @@ class Cron:
         self.jobs.append(Job(interval_ms, run))
 
     def tick(self) -> int:
-        """Run some of what is due; returns the milliseconds until it goes on: 0 within a tick (the time event's contract)."""
+        """Run some of what is due; returns the milliseconds until it goes on, 0 within a tick: a time event."""
         started = time.monotonic_ns()
         if self.paused or not self._due:
             self._begin()

@@ -1,9 +1,9 @@
 """Who serves the sockets: the main thread while it has time for them, the I/O threads when it has none left.
 
-A request that crosses to another thread and back costs two wake-ups, which at depth 1 is as much again as a third of the
-request. It buys nothing while the main thread could have read and answered it between two commands. So connections stay
-with the main thread until that fills its processor; then they move away, some at a time, until it has room again, and
-come back when it has been at ease for a while. With `io-threads 2` that makes two threads that both serve sockets.
+A request that crosses to another thread and back costs two wake-ups: at depth 1 that is a third on top of what the
+request costs. It buys nothing while the main thread could have read and answered it between two commands. So
+connections stay with the main thread until that fills its processor; then they move away, some at a time, until it has
+room again, and come back when it has been at ease for a while. With `io-threads 2` two threads serve sockets then.
 
 `io-threads-always-active yes` turns this off: every connection is on an I/O thread, always.
 
@@ -35,7 +35,10 @@ class IOSharing:
         self._busy_ns = self._wall_ns = 0
 
     def look(self, busy_ns: int, wall_ns: int) -> None:
-        """busy_ns: processor time of the main thread so far; wall_ns: the clock. Complexity: O(connections) when it moves."""
+        """busy_ns: processor time of the main thread so far; wall_ns: the clock.
+
+        Complexity: O(1), O(connections) when some move.
+        """
         busy, wall = busy_ns - self._busy_ns, wall_ns - self._wall_ns
         self._busy_ns, self._wall_ns = busy_ns, wall_ns
         if wall <= 0:

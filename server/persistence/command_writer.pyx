@@ -149,7 +149,7 @@ cdef void _string(RdbSink* sink, Entry* e) noexcept nogil:
         _text_of(sink, e)
 
 
-cdef void _packed(Portions* p, const unsigned char* lp) noexcept nogil:
+cdef void _packed(Portions* p, unsigned char* lp) noexcept nogil:
     """Every element of a listpack, `words` of them an item."""
     cdef unsigned char* at = lp_first(lp)
     cdef uint64_t elements = lp_length(lp)

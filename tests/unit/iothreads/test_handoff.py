@@ -168,7 +168,8 @@ def test_moves_between_main_thread_and_others_under_load_lose_nothing(serve, pol
     threads = [threading.Thread(target=load, args=(peer,)) for peer in peers]
     for thread in threads:
         thread.start()
-    for word, count in [("HOME", 3), ("HOME", 99), ("AWAY", 2), ("AWAY", 4), ("HOME", 1), ("AWAY", 99), ("HOME", 5)] * 3:
+    moves = [("HOME", 3), ("HOME", 99), ("AWAY", 2), ("AWAY", 4), ("HOME", 1), ("AWAY", 99), ("HOME", 5)]
+    for word, count in moves * 3:
         assert control.ask(word, str(count)) == b"+OK"
     for thread in threads:
         thread.join()

@@ -139,6 +139,9 @@ cdef inline int keys_before(const char* keys, size_t stride, int count, const Bo
         high = low + scores_before(keys + low * stride, stride, count - low, bound.score, True)
     while low < high:
         middle = (low + high) >> 1
+        # Members lie wherever their entries do: ask for both that may be looked at next while this one is compared.
+        __builtin_prefetch(key_at(keys, stride, (low + middle) >> 1).entry)
+        __builtin_prefetch(key_at(keys, stride, (middle + 1 + high) >> 1 if middle + 1 < high else middle).entry)
         order = member_order(key_at(keys, stride, middle).entry, bound.member, bound.length)
         if order < 0 or (order == 0 and bound.or_equal):
             low = middle + 1

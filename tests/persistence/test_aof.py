@@ -85,7 +85,7 @@ def test_kill_9_loses_nothing_with_and_without_a_base(new_server: Callable[..., 
 
 
 def test_only_the_commands_without_a_rewrite(new_server: Callable[..., Server]) -> None:
-    server = new_server(appendonly=True)
+    server = new_server(appendonly=True, appendfsync="always")      # everysec waits for a slow fsync
     c = server.connect()
     fill(c)
     c.pipeline([("MULTI",), ("INCR", "n"), ("LPUSH", "q", "x"), ("EXEC",), ("SPOP", "set:small"),

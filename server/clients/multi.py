@@ -58,11 +58,15 @@ def watch(client: Client, key: bytes) -> None:
     db = client.db
     if client.watching is None:
         client.watching = []
-    if any(known.key == key and known.db is db for known in client.watching):
-        return
+    for known in client.watching:
+        if known.key == key and known.db is db:
+            return
     new = Watch(client, db, key)
     client.watching.append(new)
-    db.watched.setdefault(key, []).append(new)
+    if key in db.watched:
+        db.watched[key].append(new)
+    else:
+        db.watched[key] = [new]
     _watches += 1
     if _watches == 1:
         when_watched(True)
@@ -86,7 +90,10 @@ def unwatch(client: Client) -> None:
 
 def watched_expired(client: Client) -> bool:
     """Whether a watched key has expired since WATCH without anybody deleting it."""
-    return any(not known.expired and known.db.is_expired(known.key) for known in client.watching or ())
+    for known in client.watching or ():
+        if not known.expired and known.db.is_expired(known.key):
+            return True
+    return False
 
 
 def changed(db: Any, key: bytes) -> None:

@@ -20,6 +20,7 @@ from server.clients.client import (
 )
 from server.clients.client_list import check_name
 from server.dispatch.call import Call
+from server.dispatch.conditions import slow_because
 from server.registry import args
 from server.registry.command import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, SENTINEL, STALE, group
 from server.registry.errors import DB_OUT_OF_RANGE, CommandError, syntax, wrong_arity
@@ -183,6 +184,7 @@ def _as_new(call: Call, client: Client) -> None:
     server = call.server
     if client.has(MONITOR):
         server.monitors.remove(client)
+        slow_because("monitors", bool(server.monitors))
         client.clear(MONITOR | REPLICA)
     client.select(server.keyspace.databases[0])
     client.resp = 2

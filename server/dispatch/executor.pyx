@@ -50,7 +50,7 @@ cdef extern from *:
         return reply;
     }
     """
-    object define "remus_define"(object function, Call call, list argv, Py_ssize_t skip)
+    object define "remus_define"(object function, object call, object argv, Py_ssize_t skip)
 
 cdef enum:
     # Conditions for which no gate asks; while any other is in force, all gates of a command are asked.
@@ -58,12 +58,24 @@ cdef enum:
     UNGATED_CLIENT = SLOW_TRACKING | SLOW_NO_TOUCH
     GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS
 
+    FRESH_US = 20                      # commands that follow each other so closely share one reading of the clock
+
+cdef uint64_t _read_at = 0             # ticks() at the last reading for a command
 cdef CrashContext* _crash = crash_context()
 cdef Conditions* _conditions = conditions()
 cdef object _CommandError = CommandError
 cdef object _Postponed = Postponed
 cdef dict _COMMANDS = COMMANDS
 cdef object _QUEUED = QUEUED
+
+
+cdef inline void refresh_if_old() noexcept:
+    """A command is about to begin: it shall see the time."""
+    global _read_at
+    cdef uint64_t now = ticks()
+    if <double>(now - _read_at) > FRESH_US * clock_state().ticks_per_us:
+        clock_refresh()
+        _read_at = now
 
 
 cdef str _shown(bytes word, int limit):
@@ -234,7 +246,7 @@ cdef class Executor:
         cdef list argv = call.argv
         cdef Propagation propagation = self.propagation
         if propagation.depth == 0:
-            clock_refresh()
+            refresh_if_old()
             propagation.loose = record.rules & RULE_LOOSE
         propagation.depth += 1
         if client.state & CLIENT_NO_TOUCH:

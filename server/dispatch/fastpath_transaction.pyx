@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The fast paths of MULTI and EXEC, and of what is queued between them.
+"""The fast paths of MULTI, WATCH and EXEC, and of what is queued between them.
 
 Inside MULTI every other fast path declines (SLOW_MULTI), so the loop asks `transaction_step` before it takes the way
 through Python. A command is queued here when no gate could refuse it, and when it is of a kind that cannot change how
@@ -22,7 +22,8 @@ from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIE
                                     Client)
 from server.clients.transaction cimport Transaction, begin_transaction, end_transaction
 from server.dispatch.call cimport new_call
-from server.dispatch.conditions cimport SLOW_DISK, SLOW_FEW_REPLICAS, SLOW_READONLY, SLOW_WATCHED, Conditions, conditions
+from server.dispatch.conditions cimport (SLOW_BLOCKED_CLIENTS, SLOW_DISK, SLOW_FEW_REPLICAS, SLOW_READONLY, SLOW_WATCHED,
+                                         Conditions, conditions)
 from server.dispatch.executor cimport Executor
 from server.dispatch.fastpath cimport attach_fast_path
 from server.dispatch.propagate cimport Propagation
@@ -31,7 +32,7 @@ from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
 from server.registry.reply_writer cimport WrittenReply, write_reply
 from server.structures.memory cimport mem_used
 
-from server.clients.multi import unwatch, watched_expired
+from server.clients.multi import unwatch, watch, watched_expired
 
 cdef enum:
     GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS       # why a write may be refused
@@ -44,13 +45,15 @@ cdef inline uint64_t _ns_since(uint64_t start) noexcept:
     return <uint64_t>(<double><int64_t>(ticks() - start) * 1000.0 / _clock.ticks_per_us)
 
 
-# ---- WATCH
-cdef bint only_unwatched(Client client, Batch* b, Request* r) noexcept:
+# ---- who minds a write
+cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept:
     cdef Record record
     cdef uint32_t at, last
-    if _conditions.writes != SLOW_WATCHED:
+    cdef dict watched = client.db.watched
+    cdef dict blocking = client.db.blocking
+    if _conditions.writes & ~<uint32_t>(SLOW_WATCHED | SLOW_BLOCKED_CLIENTS):
         return False
-    if PyDict_Size(client.db.watched) == 0:
+    if PyDict_Size(watched) == 0 and PyDict_Size(blocking) == 0:
         return True
     record = <Record>r.record
     if record.first_key <= 0 or <uint32_t>record.first_key >= r.arg_count:
@@ -60,7 +63,8 @@ cdef bint only_unwatched(Client client, Batch* b, Request* r) noexcept:
         last = r.arg_count - 1
     at = record.first_key
     while at <= last:
-        if PyDict_Contains(client.db.watched, PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at))):
+        key = PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at))
+        if PyDict_Contains(watched, key) or PyDict_Contains(blocking, key):
             return False
         at += record.key_step
     return True
@@ -71,6 +75,17 @@ cdef int _multi(Client c, Batch* b, Request* r) except -1:
     if c.state & CLIENT_FAKE:          # a script may not, and a file is replayed by its own rules
         return 0
     begin_transaction(c)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int _watch(Client c, Batch* b, Request* r) except -1:
+    cdef uint32_t i
+    if c.state & CLIENT_FAKE:
+        return 0
+    if not c.state & CLIENT_DIRTY_CAS:
+        for i in range(1, r.arg_count):
+            watch(c, PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)))
     write_raw(&c.out, "+OK\r\n", 5)
     return 1
 
@@ -154,7 +169,7 @@ cdef inline bint _may(Client client, Batch* b, Request* r) noexcept:
     """Whether the command has a fast path that may be asked now."""
     return ((<Record>r.record).fast != NULL and (<Record>r.record).rules & RULE_QUEUED
             and not (client.slow & ~<uint32_t>SLOW_MULTI | _conditions.all)
-            and (not (<Record>r.record).write or _conditions.writes == 0 or only_unwatched(client, b, r)))
+            and (not (<Record>r.record).write or _conditions.writes == 0 or nobody_minds(client, b, r)))
 
 
 cdef int _run_all(Executor executor, Client client, Transaction queued, Output* to) except -1:
@@ -205,5 +220,6 @@ def run_queued(Executor executor, Client client):
 
 
 def attach(dict records) -> None:
-    """Give MULTI its fast path; EXEC's has its own entrance."""
+    """Give MULTI and WATCH their fast paths; EXEC has its own entrance."""
     attach_fast_path(records, "multi", _multi, False)
+    attach_fast_path(records, "watch", _watch)

@@ -17,7 +17,7 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CL
                                     CLIENT_UNIX_SOCKET, SLOW_MULTI, Client)
 from server.dispatch.conditions cimport Conditions, conditions
 from server.dispatch.executor cimport Executor
-from server.dispatch.fastpath_transaction cimport only_unwatched, transaction_step
+from server.dispatch.fastpath_transaction cimport nobody_minds, transaction_step
 from server.dispatch.record cimport Record, record_pointer
 from server.dispatch.sampling cimport Countdown, Sampling, sampling_countdown
 from server.dispatch.timers cimport Timers
@@ -357,7 +357,7 @@ cdef class Loop:
             said = <PyObject*>r.record         # casts of a pointer, so that nothing is counted up and down for each command
             if (said != NULL and (<Record>said).fast != NULL and not (client.slow | _conditions.all)
                     and (not (<Record>said).write
-                         or ((_conditions.writes == 0 or only_unwatched(client, b, r)) and has_room()))
+                         or ((_conditions.writes == 0 or nobody_minds(client, b, r)) and has_room()))
                     and (<int>r.arg_count == (<Record>said).arity
                          or <int>r.arg_count >= -(<Record>said).arity and (<Record>said).arity < 0)
                     and (<Record>said).fast(client, b, r)):

@@ -4,6 +4,7 @@ from libc.string cimport memcpy
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
+from cpython.unicode cimport PyUnicode_DATA, PyUnicode_GET_LENGTH
 
 from iothreads.message cimport REFERENCE_MIN, Chunk, Output, output_clear, output_reference, output_splice
 from iothreads.resp_writer cimport (write_bulk, write_double, write_error, write_header, write_integer, write_null,
@@ -12,6 +13,9 @@ from iothreads.resp_writer cimport (write_bulk, write_double, write_error, write
 from server.registry.errors import CommandError
 from server.registry.reply import (Attributed, BigNumber, Encoded, NoReply, NullArray, Pairs, Push, Several, SetOf,
                                    Verbatim)
+
+cdef extern from "Python.h":
+    bint PyUnicode_IS_COMPACT_ASCII(object text)
 
 cdef object _CommandError = CommandError
 
@@ -138,8 +142,11 @@ cdef int write_reply(Output* out, object value, int resp) except -1:
     elif value is None:
         write_null(out, resp)
     elif kind is str:
-        text = (<str>value).encode("utf-8", "surrogateescape")
-        write_status(out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+        if PyUnicode_IS_COMPACT_ASCII(value):
+            write_status(out, <const char*>PyUnicode_DATA(value), PyUnicode_GET_LENGTH(value))
+        else:
+            text = (<str>value).encode("utf-8", "surrogateescape")
+            write_status(out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
     elif kind is list or kind is tuple:
         _write_array(out, value, resp, c'*')
     elif kind is dict:

@@ -65,6 +65,13 @@ def test_reset_ends_it(raw, another):
     assert monitor("RESET") == Status("RESET")
     raw("ECHO", "unseen")
     assert monitor("PING") == Status("PONG")
+    before = fast_path_commands(raw)
+    raw("ECHO", "fast")
+    assert fast_path_commands(raw) == before + 1, "fast paths stand back only while somebody monitors"
+
+
+def fast_path_commands(c):
+    return int(c("INFO", "debug").split(b"fast_path_commands:")[1].split()[0])
 
 
 def test_not_inside_a_transaction(raw):

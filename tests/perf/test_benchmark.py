@@ -1,5 +1,6 @@
 """Runs against a live server: what it counted is what was reported; open loop, mixes, errors, strange servers."""
 
+import json
 import os
 import resource
 import signal
@@ -285,8 +286,9 @@ def test_pushes_are_no_replies():
 # ---- the program
 
 
-def test_ctrl_c_reports_what_there_is(server: Server):
+def test_ctrl_c_reports_what_there_is(server: Server, tmp_path: Path):
     command = [sys.executable, "-m", "perf.benchmark", "-p", str(server.port), "-t", "get", "--duration", "60"]
+    command += ["--json", str(tmp_path / "kept")]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     with Connection(server.port) as c:
         while calls(server, "get") < 100:
@@ -295,7 +297,9 @@ def test_ctrl_c_reports_what_there_is(server: Server):
     out, errors = child.communicate(timeout=20)
     assert child.returncode == 130
     assert "requests/s" in out
+    assert "ended early: interrupted" in out
     assert errors == ""
+    assert json.loads((tmp_path / "kept").read_text())["ended_early"] == "interrupted"
 
 
 def test_against_a_redis_server(peer: Process):

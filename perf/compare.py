@@ -31,7 +31,7 @@ from perf.server_under_test import ServerFailed, ServerUnderTest
 
 PARTS = ("load", "latency", "memory", "start", "disk", "idle")
 README_PARTS = ("start", "memory", "latency", "load")
-README_MINUTES = 11.0
+README_MINUTES = 10.0  # and nearly one more, for what was begun by then
 OURS = shlex.join([sys.executable, str(results.ROOT / "remus_server.py")])
 
 

@@ -12,8 +12,9 @@ BEGIN = "<!-- perf: made by ./dev bench --readme -->"
 END = "<!-- perf: end -->"
 THREADS = (
     "Columns name the pipeline depth and, where it is not one thread each, the `io-threads` of both sides, ours first: "
-    "2:1 is ours with two beside a peer with one, 2:2 is both with two (a thread of ours sleeps when it has nothing to "
-    "do, one of Redis spins)."
+    "2:1 is ours with two beside a peer with one, 2:2 is both with two. A thread of ours sleeps when it has nothing to "
+    "do, one of Redis spins, which needs a processor to itself: where servers and load share few of them, 2:2 shows "
+    "what spinning costs there, and says little about larger machines."
 )
 OPEN_LOOP = (
     "Latencies are those of an open loop: every server is offered the same rate, half of what the slowest one can do; "

@@ -129,7 +129,7 @@ def test_our_readme_has_the_place():
 # ---- the command line
 def test_readme_mode_means_both_thread_counts_and_a_time_limit():
     given = compare.options(["--readme"])
-    assert (given.io_threads, given.minutes, given.parts) == ([1, 2], 11.0, list(compare.README_PARTS))
+    assert (given.io_threads, given.minutes, given.parts) == ([1, 2], 10.0, list(compare.README_PARTS))
     assert set(given.tests) == set(load.TESTS)
     assert compare.options(["--readme", "--minutes", "3", "--parts", "load"]).minutes == 3
 

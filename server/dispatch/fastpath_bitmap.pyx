@@ -10,8 +10,8 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_header, write_integer
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_STRING, attach_fast_path, fast_find, fast_is_char, fast_is_word, fast_look, fast_overwrite, fast_plain,
-    fast_touch, fast_written)
+    FAST_STRING, attach_fast_path, fast_change, fast_find, fast_is_char, fast_is_word, fast_look, fast_overwrite,
+    fast_plain, fast_touch, fast_written)
 from server.keyspace.database cimport entry_string_view, parse_int64
 from server.structures.bits cimport bits_count_range, bits_find_range
 from server.structures.table cimport TYPE_STRING, Entry
@@ -50,11 +50,9 @@ cdef int _setbit(Client c, Batch* b, Request* r) except -1:
     cdef char* bit = arg_at(b, r, 3)
     if not _bit_offset(b, r, &at) or arg_length(b, r, 3) != 1 or not c'0' <= bit[0] <= c'1':
         return 0
-    e = fast_find(c, b, r)
+    if not fast_change(c, b, r, TYPE_STRING, &e):
+        return 0
     if e != NULL:
-        if not fast_plain(e, TYPE_STRING, c.db.keyspace):
-            return 0
-        fast_touch(e, c.db.keyspace)
         length = entry_string_view(e, scratch, &start)
         if <size_t>(at >> 3) < length:
             byte = start[at >> 3]

@@ -12,7 +12,7 @@ from iothreads.resp_writer cimport (
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport FastWord, attach_fast_path, fast_is_word, fast_look, fast_written_otherwise
 from server.dispatch.fastpath_sorted_set cimport fast_zadd
-from server.structures.geohash cimport geo_distance, geo_position, geo_score, geo_string
+from server.structures.geohash cimport geo_degrees, geo_distance, geo_position, geo_score, geo_string
 from server.structures.table cimport TYPE_ZSET, Entry
 from server.types.sorted_set cimport ZADD_NX, ZADD_XX, zset_parse_score, zset_score
 
@@ -89,14 +89,7 @@ cdef int _geoadd(Client c, Batch* b, Request* r) except -1:
 cdef void _write_degrees(Client c, double value) noexcept:
     """Up to 17 decimals."""
     cdef char text[48]
-    cdef int n = snprintf(text, sizeof(text), "%.17f", value)
-    while text[n - 1] == c'0':
-        n -= 1
-    if text[n - 1] == c'.':
-        n -= 1
-    if n == 2 and text[0] == c'-' and text[1] == c'0':
-        text[0] = c'0'
-        n = 1
+    cdef size_t n = geo_degrees(text, value)
     if c.resp == 3:
         write_raw(&c.out, ",", 1)
         write_raw(&c.out, text, n)

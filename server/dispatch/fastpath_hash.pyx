@@ -15,8 +15,8 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_DRAWN, FastWord, attach_fast_path, fast_find, fast_is_word, fast_look, fast_number, fast_plain, fast_scan_words,
-    fast_touch, fast_warm_members, fast_write_scanned, fast_written, fast_written_otherwise)
+    FAST_DRAWN, FastWord, attach_fast_path, fast_change, fast_find, fast_is_word, fast_look, fast_number, fast_plain,
+    fast_scan_words, fast_touch, fast_warm_members, fast_write_scanned, fast_written, fast_written_otherwise)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.listpack cimport LpValue
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
@@ -174,15 +174,14 @@ cdef int _hincrbyfloat(Client c, Batch* b, Request* r) except -1:
 
 
 cdef int _hdel(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = fast_find(c, b, r)
+    cdef Entry* e
     cdef uint32_t i
     cdef int deleted = 0
+    if not fast_change(c, b, r, TYPE_HASH, &e):
+        return 0
     if e == NULL:
         write_integer(&c.out, 0)
         return 1
-    if not fast_plain(e, TYPE_HASH, c.db.keyspace):
-        return 0
-    fast_touch(e, c.db.keyspace)
     _warm(b, r, e)
     for i in range(2, r.arg_count):
         deleted += hash_delete(e, arg_at(b, r, i), arg_length(b, r, i))

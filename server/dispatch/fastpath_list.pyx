@@ -15,13 +15,15 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_bulk, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    attach_fast_path, fast_find, fast_is_word, fast_look, fast_plain, fast_touch, fast_written)
+    attach_fast_path, fast_change, fast_find, fast_is_word, fast_look, fast_plain, fast_touch, fast_written)
 from server.keyspace.database cimport Keyspace, parse_int64
+from server.structures.listpack cimport LpValue
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport TYPE_LIST, Entry, entry_set_type, table_delete, table_insert_word
+from server.types.bulk cimport write_element
 from server.types.list cimport (
-    LIST_LISTPACK, List, list_bounds, list_grow, list_insert, list_length, list_new_word, list_position, list_push, list_shrink,
-    list_write_range)
+    LIST_LISTPACK, List, list_bounds, list_grow, list_insert, list_length, list_near, list_new_word, list_position, list_push,
+    list_replace, list_shrink, list_write_range)
 from server.types.value cimport release_value
 
 cdef inline List _view(Client c, Entry* e):
@@ -100,7 +102,7 @@ cdef int _lset(Client c, Batch* b, Request* r) except -1:
         return 0
     e = fast_find(c, b, r)
     if (e == NULL or not fast_plain(e, TYPE_LIST, c.db.keyspace)
-            or not _view(c, e).replace(at, PyBytes_FromStringAndSize(arg_at(b, r, 3), arg_length(b, r, 3)))):
+            or not list_replace(e, at, arg_at(b, r, 3), arg_length(b, r, 3))):
         return 0
     fast_touch(e, c.db.keyspace)
     list_shrink(e)
@@ -114,13 +116,11 @@ cdef int _linsert(Client c, Batch* b, Request* r) except -1:
     cdef bint after = fast_is_word(b, r, 2, "after", 5)
     if not after and not fast_is_word(b, r, 2, "before", 6):
         return 0
-    e = fast_find(c, b, r)
+    if not fast_change(c, b, r, TYPE_LIST, &e):
+        return 0
     if e == NULL:
         write_integer(&c.out, 0)
         return 1
-    if not fast_plain(e, TYPE_LIST, c.db.keyspace):
-        return 0
-    fast_touch(e, c.db.keyspace)
     if not list_insert(e, arg_at(b, r, 3), arg_length(b, r, 3), arg_at(b, r, 4), arg_length(b, r, 4), after):
         write_integer(&c.out, -1)
         return 1
@@ -135,11 +135,9 @@ cdef int _lrem(Client c, Batch* b, Request* r) except -1:
     cdef Entry* e
     if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &count):
         return 0
-    e = fast_find(c, b, r)
+    if not fast_change(c, b, r, TYPE_LIST, &e):
+        return 0
     if e != NULL:
-        if not fast_plain(e, TYPE_LIST, c.db.keyspace):
-            return 0
-        fast_touch(e, c.db.keyspace)
         gone = _view(c, e).remove(PyBytes_FromStringAndSize(arg_at(b, r, 3), arg_length(b, r, 3)), count)
         if gone:
             fast_list_shrunk(c, b, r, e, 1, r.hash)
@@ -155,11 +153,9 @@ cdef int _ltrim(Client c, Batch* b, Request* r) except -1:
     if (not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &start)
             or not parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &stop)):
         return 0
-    e = fast_find(c, b, r)
+    if not fast_change(c, b, r, TYPE_LIST, &e):
+        return 0
     if e != NULL:
-        if not fast_plain(e, TYPE_LIST, c.db.keyspace):
-            return 0
-        fast_touch(e, c.db.keyspace)
         length = <int64_t>list_length(e)
         if list_bounds(e, &start, &stop):
             left = start
@@ -181,9 +177,13 @@ cdef int _ltrim(Client c, Batch* b, Request* r) except -1:
 cdef int _lindex(Client c, Batch* b, Request* r) except -1:
     cdef int64_t at
     cdef Entry* e
+    cdef LpValue near
     cdef bytes value = None
     if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &at) or not fast_look(c, b, r, TYPE_LIST, &e):
         return 0
+    if e != NULL and list_near(e, at, &near):
+        write_element(&c.out, &near)
+        return 1
     if e != NULL:
         value = _view(c, e).index(at)
     if value is None:

@@ -12,8 +12,8 @@ from iothreads.resp_writer cimport (
     format_signed, write_bulk, write_header, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_DRAWN, FastPlace, FastPops, FastWord, attach_fast_path, fast_find, fast_first, fast_is_wait, fast_is_word,
-    fast_plain, fast_read_pops, fast_touch, fast_written, fast_written_otherwise)
+    FAST_DRAWN, FastPlace, FastPops, FastWord, attach_fast_path, fast_change, fast_find, fast_first, fast_is_wait,
+    fast_is_word, fast_plain, fast_read_pops, fast_touch, fast_written, fast_written_otherwise)
 from server.dispatch.fastpath_list cimport fast_awaited, fast_list_shrunk
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.listpack cimport LpValue, lp_integer_text, lp_string_to_int64
@@ -53,13 +53,11 @@ cdef int _pop_some(Client c, Batch* b, Request* r, int end) except -1:
     cdef int64_t count
     if r.arg_count != 3 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &count) or not 0 < count <= FAST_DRAWN:
         return 0
-    e = fast_find(c, b, r)
+    if not fast_change(c, b, r, TYPE_LIST, &e):
+        return 0
     if e == NULL:
         write_null_array(&c.out, c.resp)
         return 1
-    if not fast_plain(e, TYPE_LIST, c.db.keyspace):
-        return 0
-    fast_touch(e, c.db.keyspace)
     if <uint64_t>count > list_length(e):
         count = <int64_t>list_length(e)
     _write_popped(c, e, end, count)

@@ -14,8 +14,9 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_DRAWN, FastWord, attach_fast_path, fast_find, fast_is_propagated, fast_look, fast_plain, fast_scan_words,
-    fast_touch, fast_warm_members, fast_write_list, fast_write_scanned, fast_written, fast_written_as, fast_written_otherwise)
+    FAST_DRAWN, FastWord, attach_fast_path, fast_change, fast_find, fast_is_propagated, fast_look, fast_plain,
+    fast_scan_words, fast_touch, fast_warm_members, fast_write_list, fast_write_scanned, fast_written,
+    fast_written_as, fast_written_otherwise)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_integer_text
 from server.structures.table cimport (
@@ -61,15 +62,14 @@ cdef int _sadd(Client c, Batch* b, Request* r) except -1:
 
 
 cdef int _srem(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = fast_find(c, b, r)
+    cdef Entry* e
     cdef uint32_t i
     cdef int removed = 0
+    if not fast_change(c, b, r, TYPE_SET, &e):
+        return 0
     if e == NULL:
         write_integer(&c.out, 0)
         return 1
-    if not fast_plain(e, TYPE_SET, c.db.keyspace):
-        return 0
-    fast_touch(e, c.db.keyspace)
     _warm(b, r, e)
     for i in range(2, r.arg_count):
         removed += set_remove(e, arg_at(b, r, i), arg_length(b, r, i))
@@ -161,13 +161,11 @@ cdef int _spop(Client c, Batch* b, Request* r) except -1:
     cdef char digits[LP_INTEGER_TEXT]
     if r.arg_count != 2:
         return _spop_some(c, b, r)
-    e = fast_find(c, b, r)
+    if not fast_change(c, b, r, TYPE_SET, &e):
+        return 0
     if e == NULL:
         write_null(&c.out, c.resp)
         return 1
-    if not fast_plain(e, TYPE_SET, c.db.keyspace):
-        return 0
-    fast_touch(e, c.db.keyspace)
     set_random(e, &member)
     write_element(&c.out, &member)
     if member.s != NULL:

@@ -13,7 +13,7 @@ from iothreads.resp_writer cimport (
     write_double, write_header, write_integer, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_DRAWN, FAST_RUN, attach_fast_path, fast_find, fast_is_word, fast_look, fast_plain, fast_scan_words, fast_touch,
+    FAST_DRAWN, FAST_RUN, attach_fast_path, fast_change, fast_find, fast_is_word, fast_look, fast_plain, fast_scan_words, fast_touch,
     fast_warm_members, fast_write_scanned, fast_written)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.table cimport TYPE_ZSET, Entry, entry_encoding, table_delete, table_insert_word
@@ -175,13 +175,12 @@ cdef int _zincrby(Client c, Batch* b, Request* r) except -1:
 
 
 cdef int _zrem(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = fast_find(c, b, r)
+    cdef Entry* e
     cdef uint32_t i
     cdef int64_t removed = 0
+    if not fast_change(c, b, r, TYPE_ZSET, &e):
+        return 0
     if e != NULL:
-        if not fast_plain(e, TYPE_ZSET, c.db.keyspace):
-            return 0
-        fast_touch(e, c.db.keyspace)
         _warm(b, r, e, 2, True)
         for i in range(2, r.arg_count):
             removed += zset_remove(e, arg_at(b, r, i), arg_length(b, r, i))

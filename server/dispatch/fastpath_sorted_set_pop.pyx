@@ -11,8 +11,8 @@ from iothreads.resp_writer cimport (
     format_signed, write_bulk, write_double, write_header, write_null_array, write_raw)
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_DRAWN, FastPlace, FastPops, FastWord, attach_fast_path, fast_find, fast_first, fast_is_wait, fast_is_word,
-    fast_plain, fast_read_pops, fast_touch, fast_written, fast_written_otherwise)
+    FAST_DRAWN, FastPlace, FastPops, FastWord, attach_fast_path, fast_change, fast_first, fast_is_wait, fast_is_word,
+    fast_read_pops, fast_touch, fast_written, fast_written_otherwise)
 from server.keyspace.database cimport parse_int64
 from server.structures.table cimport TYPE_ZSET, Entry, table_delete
 from server.types.bulk cimport write_short
@@ -34,13 +34,11 @@ cdef int _zpop_some(Client c, Batch* b, Request* r, bint highest) except -1:
     cdef size_t size
     if r.arg_count != 3 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &count) or not 0 < count <= FAST_DRAWN:
         return 0
-    e = fast_find(c, b, r)
+    if not fast_change(c, b, r, TYPE_ZSET, &e):
+        return 0
     if e == NULL:
         write_raw(&c.out, "*0\r\n", 4)
         return 1
-    if not fast_plain(e, TYPE_ZSET, c.db.keyspace):
-        return 0
-    fast_touch(e, c.db.keyspace)
     size = zset_size(e)
     if <size_t>count > size:
         count = <int64_t>size
@@ -62,13 +60,11 @@ cdef int _zpop(Client c, Batch* b, Request* r, bint highest) except -1:
     cdef size_t size
     if r.arg_count != 2:
         return _zpop_some(c, b, r, highest)
-    e = fast_find(c, b, r)
+    if not fast_change(c, b, r, TYPE_ZSET, &e):
+        return 0
     if e == NULL:
         write_raw(&c.out, "*0\r\n", 4)
         return 1
-    if not fast_plain(e, TYPE_ZSET, c.db.keyspace):
-        return 0
-    fast_touch(e, c.db.keyspace)
     size = zset_size(e)
     if highest:
         zset_walk(e, size - 1, size, False, &cursor)

@@ -10,7 +10,7 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_header, write_integer
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    attach_fast_path, fast_find, fast_is_word, fast_look, fast_plain, fast_touch, fast_written)
+    attach_fast_path, fast_change, fast_is_word, fast_look, fast_written)
 from server.keyspace.database cimport parse_int64
 from server.structures.ordered_index cimport LexBound
 from server.structures.table cimport TYPE_ZSET, Entry, table_delete
@@ -220,13 +220,11 @@ cdef int _remove_range(Client c, Batch* b, Request* r, int by) except -1:
     cdef Entry* e
     if not _read_limits(b, r, by, &limits):
         return 0
-    e = fast_find(c, b, r)
+    if not fast_change(c, b, r, TYPE_ZSET, &e):
+        return 0
     if e == NULL:
         write_integer(&c.out, 0)
         return 1
-    if not fast_plain(e, TYPE_ZSET, c.db.keyspace):
-        return 0
-    fast_touch(e, c.db.keyspace)
     _ranks(e, &limits, &first, &end)
     removed = zset_delete_range(e, first, end)
     if removed:

@@ -12,7 +12,8 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_unsigned, write_integer, write_null
 from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, Client
 from server.dispatch.fastpath cimport (
-    attach_fast_path, fast_find, fast_is_char, fast_is_word, fast_plain, fast_touch, fast_written, fast_written_with)
+    attach_fast_path, fast_change, fast_find, fast_is_char, fast_is_word, fast_plain, fast_touch, fast_written,
+    fast_written_with)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.rax cimport StreamId, id_less
 from server.structures.table cimport TYPE_STREAM, Entry, entry_set_type, table_insert_word
@@ -161,11 +162,9 @@ cdef int _xtrim(Client c, Batch* b, Request* r) except -1:
     if (not _read_maxlen(b, r, 2, &trim) or trim.at + 1 != r.arg_count
             or (trim.approx and c.state & (CLIENT_FAKE | CLIENT_MASTER))):
         return 0
-    e = fast_find(c, b, r)
+    if not fast_change(c, b, r, TYPE_STREAM, &e):
+        return 0
     if e != NULL:
-        if not fast_plain(e, TYPE_STREAM, c.db.keyspace):
-            return 0
-        fast_touch(e, c.db.keyspace)
         log = &stream_value(e).log
         gone = <int64_t>stream_trim(log, TRIM_MAXLEN, <uint64_t>trim.maxlen, StreamId(0, 0), trim.approx, trim.limit)
         if gone and trim.approx:
@@ -188,11 +187,9 @@ cdef int _xdel(Client c, Batch* b, Request* r) except -1:
     cdef int64_t gone = 0
     if not _read_ids(b, r, 2, ids):
         return 0
-    e = fast_find(c, b, r)
+    if not fast_change(c, b, r, TYPE_STREAM, &e):
+        return 0
     if e != NULL:
-        if not fast_plain(e, TYPE_STREAM, c.db.keyspace):
-            return 0
-        fast_touch(e, c.db.keyspace)
         for i in range(count):
             gone += stream_delete(&stream_value(e).log, ids[i])
         if gone:

@@ -7,6 +7,7 @@ a square of the map is one range of scores; a search looks through the square of
 Every formula keeps Redis's order of operations, so that replies agree to the last digit.
 Units: degrees for positions (longitude first), metres for lengths. Pure functions: any thread may call them.
 """
+from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
@@ -45,6 +46,7 @@ cdef bint geo_decode(GeoHash hash, GeoArea* area) noexcept nogil
 cdef double geo_score(double longitude, double latitude) noexcept nogil          # of a position that is in range
 cdef void geo_position(double score, double* longitude, double* latitude) noexcept nogil
 cdef void geo_string(double score, char* eleven) noexcept nogil                  # 11 characters of a standard geohash
+cdef size_t geo_degrees(char* text, double value) noexcept nogil        # up to 17 decimals without zeros at the end, in 48 bytes; the length
 cdef double geo_distance(double longitude1, double latitude1, double longitude2, double latitude2) noexcept nogil
 cdef void geo_bounding_box(const GeoShape* shape, GeoArea* box) noexcept nogil
 cdef int geo_ranges(const GeoShape* shape, GeoRange* ranges) noexcept nogil      # up to GEO_AREAS, in Redis's order

@@ -7,6 +7,9 @@ def decode(score: float) -> tuple[float, float]:
 def string(score: float) -> bytes:
     """The standard geohash of a score, as GEOHASH replies it: 11 characters."""
 
+def degrees(value: float) -> bytes:
+    """A coordinate with up to 17 decimals, as GEOPOS replies it."""
+
 def distance(longitude1: float, latitude1: float, longitude2: float, latitude2: float) -> float:
     """Metres between two positions."""
 

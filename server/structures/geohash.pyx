@@ -110,6 +110,58 @@ cdef void geo_string(double score, char* eleven) noexcept nogil:
     eleven[10] = b"0"
 
 
+cdef extern from *:
+    """
+    #include <stdint.h>
+    #include <stdio.h>
+    #include <string.h>
+    /* What printf's %.17f says, for values below 1000: the fraction times 10^17 is exact in 128 bits. */
+    static int geo_decimals(char *text, double value) {
+    #ifdef __SIZEOF_INT128__
+        const uint64_t decimals = 100000000000000000ULL;
+        uint64_t bits, whole = 0, digits = 0;
+        int scale, i;
+        char *at = text;
+        memcpy(&bits, &value, 8);
+        scale = 1075 - (int)((bits >> 52) & 0x7FF);                    /* value = mantissa / 2^scale */
+        if (scale <= 0 || value >= 1000 || value <= -1000) return snprintf(text, 48, "%.17f", value);
+        if (scale < 120) {                                             /* else it is 0 to seventeen decimals */
+            uint64_t mantissa = (bits & 0xFFFFFFFFFFFFFULL) | 0x10000000000000ULL;
+            unsigned __int128 one = (unsigned __int128)1 << scale, part, rest;
+            whole = scale < 64 ? mantissa >> scale : 0;
+            part = (unsigned __int128)(scale < 64 ? mantissa - (whole << scale) : mantissa) * decimals;
+            digits = (uint64_t)(part >> scale);
+            rest = part & (one - 1);
+            if (rest > one >> 1 || (rest == one >> 1 && digits & 1)) digits++;
+            if (digits == decimals) { digits = 0; whole++; }
+        }
+        if (bits >> 63) *at++ = '-';
+        if (whole >= 100) *at++ = (char)('0' + whole / 100);
+        if (whole >= 10) *at++ = (char)('0' + whole / 10 % 10);
+        *at++ = (char)('0' + whole % 10);
+        *at++ = '.';
+        for (i = 16; i >= 0; i--) { at[i] = (char)('0' + digits % 10); digits /= 10; }
+        return (int)(at + 17 - text);
+    #else
+        return snprintf(text, 48, "%.17f", value);
+    #endif
+    }
+    """
+    int geo_decimals(char* text, double value) noexcept nogil
+
+
+cdef size_t geo_degrees(char* text, double value) noexcept nogil:
+    cdef int n = geo_decimals(text, value)
+    while text[n - 1] == c'0':
+        n -= 1
+    if text[n - 1] == c'.':
+        n -= 1
+    if n == 2 and text[0] == c'-' and text[1] == c'0':
+        text[0] = c'0'
+        n = 1
+    return n
+
+
 # --- lengths
 
 cdef inline double latitude_distance(double latitude1, double latitude2) noexcept nogil:
@@ -274,6 +326,13 @@ def string(double score) -> bytes:
     cdef char[11] eleven
     geo_string(score, eleven)
     return eleven[:11]
+
+
+def degrees(double value) -> bytes:
+    """A coordinate with up to 17 decimals, as GEOPOS replies it."""
+    cdef char text[48]
+    cdef size_t n = geo_degrees(text, value)
+    return text[:n]
 
 
 def distance(double longitude1, double latitude1, double longitude2, double latitude2) -> float:

@@ -34,6 +34,8 @@ cdef bint list_peek(Entry* e, int end, LpValue* value) noexcept nogil          #
 cdef void list_drop(Entry* e, int end) noexcept nogil                          # the element that list_peek shows
 cdef void list_shrink(Entry* e) noexcept nogil                                 # due after elements went (not from an empty list)
 cdef void list_settle(Entry* e) noexcept nogil                                 # due after a list was built: either encoding may result
+cdef bint list_near(Entry* e, int64_t at, LpValue* value) noexcept nogil       # one element; 0: none, or none that is found in no time (see List.index)
+cdef bint list_replace(Entry* e, int64_t at, const char* s, size_t n) noexcept nogil       # 0: no such index. list_shrink is due afterwards
 cdef int64_t list_position(Entry* e, const char* s, size_t n) noexcept nogil    # index of the first element equal to these bytes, -1 without one
 cdef bint list_insert(Entry* e, const char* pivot, size_t n, const char* s, size_t m, bint after) noexcept nogil  # beside the first that equals the pivot; 0: none does
 cdef bint list_bounds(Entry* e, int64_t* start, int64_t* stop) noexcept nogil  # negative indexes resolved and cut to the list; 0: empty range

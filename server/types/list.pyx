@@ -130,6 +130,33 @@ cdef void list_drop(Entry* e, int end) noexcept nogil:
 
 
 # ---- in the middle
+cdef bint list_near(Entry* e, int64_t at, LpValue* value) noexcept nogil:
+    """Any of a listpack, the first and the last of a quicklist."""
+    cdef unsigned char* p
+    if at == 0 or at == -1:
+        return list_peek(e, QL_TAIL if at else QL_HEAD, value)
+    if not _packed(e):
+        return False
+    p = lp_seek(_listpack(e)[0], at)
+    if p == NULL:
+        return False
+    lp_get(p, value)
+    return True
+
+
+cdef bint list_replace(Entry* e, int64_t at, const char* s, size_t n) noexcept nogil:
+    """O(N) to the nearer end, by nodes."""
+    cdef unsigned char* p
+    list_grow(e, n, 1)
+    if not _packed(e):
+        return quicklist_replace_at(_quicklist(e), at, s, n)
+    p = lp_seek(_listpack(e)[0], at)
+    if p == NULL:
+        return False
+    lp_replace(_listpack(e), &p, s, n)
+    return True
+
+
 cdef int64_t list_position(Entry* e, const char* s, size_t n) noexcept nogil:
     """O(N)."""
     cdef unsigned char* p
@@ -368,17 +395,7 @@ cdef class List(Value):
     # ---- changing
     def replace(self, int64_t at, bytes value) -> bool:
         """Put a value in the place of another; False when there is no such index. Complexity: as `index`."""
-        cdef unsigned char* p
-        cdef const char* s = PyBytes_AS_STRING(value)
-        cdef size_t n = PyBytes_GET_SIZE(value)
-        list_grow(self.entry, n, 1)
-        if not _packed(self.entry):
-            return quicklist_replace_at(_quicklist(self.entry), at, s, n)
-        p = lp_seek(_listpack(self.entry)[0], at)
-        if p == NULL:
-            return False
-        lp_replace(_listpack(self.entry), &p, s, n)
-        return True
+        return list_replace(self.entry, at, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
 
     def insert(self, bytes pivot, bytes value, bint after) -> bool:
         """Put a value before or after the first element equal to `pivot`; False without one. Complexity: O(N)."""

@@ -49,7 +49,7 @@ def test_ids_that_the_client_says(both: Pair) -> None:
     ("XADD", "s", "MAXLEN", "~", "5", "LIMIT", "-5", "*", "f", "v"),
     ("XADD", "s", "MAXLEN", "~", "5", "LIMIT", "x", "*", "f", "v"), ("XADD", "s", "LIMIT", "0", "1-1", "f", "v"),
     ("XADD", "s", "MINID", "x", "*", "f", "v"), ("XADD", "s", "MINID", "+", "*", "f", "v"),
-    ("XADD", "s", "NOMKSTREAM", "*", "f", "v"),
+    ("XADD", "s", "NOMKSTREAM", "5-5", "f", "v"), ("XADD", "absent", "NOMKSTREAM", "*", "f", "v"),
     ("XADD", "s", "nomkstream", "maxlen", "~", "2", "limit", "3", "9-9", "a", "b"),
     ("XADD", "string", "1-1", "f", "v"), ("XADD", "string", "NOMKSTREAM", "1-1", "f", "v"),
     ("XADD", "string", "0-0", "f", "v"),

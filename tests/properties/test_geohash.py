@@ -4,7 +4,7 @@ import random
 
 from hypothesis import given, settings, strategies as st
 
-from server.structures.geohash import Shape, decode, distance, encode, string
+from server.structures.geohash import Shape, decode, degrees, distance, encode, string
 from tests.support.peer import Peer
 
 LONGITUDES = st.floats(-180, 180)
@@ -19,6 +19,15 @@ def test_a_position_is_near_the_middle_of_its_cell(position: tuple[float, float]
     longitude, latitude = decode(score)
     assert abs(longitude - position[0]) <= 360 / 2**26
     assert abs(latitude - position[1]) <= 171 / 2**26
+
+
+@given(
+    st.floats(-180, 180) | st.floats(-1e-12, 1e-12) | st.integers(-180 * 2**17, 180 * 2**17).map(lambda n: n / 2**18)
+)
+def test_degrees_have_seventeen_decimals(value: float) -> None:
+    """All that a double says is in the rounding: halves go to the even digit."""
+    text = f"{value:.17f}".rstrip("0").rstrip(".")
+    assert degrees(value) == (b"0" if text == "-0" else text.encode())
 
 
 @settings(max_examples=300)

@@ -86,7 +86,7 @@ def test_fast_paths_are_watched(raw, configure):
     raw("LATENCY", "RESET")
     raw("MSET", *(word for n in range(50_000) for word in (f"key{n}", "v")))
     assert raw("LATENCY", "LATEST") == []
-    assert raw("SLOWLOG", "GET", -1)[-1][3][0] == b"MSET"
+    assert b"MSET" in [entry[3][0] for entry in raw("SLOWLOG", "GET", -1)]  # a CONFIG SET may have been as slow
 
 
 def test_eviction_is_watched(raw, configure):

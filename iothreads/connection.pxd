@@ -13,7 +13,7 @@ cdef enum:
     BIG_ARGUMENT = 32768               # room for an argument this long is made as soon as its length is known
     TURN_BYTES = 65536                 # read from one connection per turn, unless one argument is longer
     BULK_TURN_BYTES = 1048576          # and then
-    WRITE_TURN_BYTES = 1048576         # written to one connection per turn
+    WRITE_TURN_BYTES = 262144          # written to one connection per turn, at most
     IOVECS = 64
 
 cdef enum:                             # answers of connection_read and connection_write

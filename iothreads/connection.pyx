@@ -162,16 +162,17 @@ cdef inline void written(Connection* c, size_t n) noexcept nogil:
     c.tail = NULL
 
 
-cdef ssize_t write_many(Connection* c, size_t* asked) noexcept nogil:
+cdef ssize_t write_many(Connection* c, size_t room, size_t* asked) noexcept nogil:
+    """Writes at most `room` bytes of the chunks that wait; `asked` says what it tried."""
     cdef iovec vectors[IOVECS]
     cdef msghdr header
     cdef Chunk* chunk = c.head
     cdef size_t n = 0
     asked[0] = 0
-    while chunk != NULL and n < IOVECS:
+    while chunk != NULL and n < IOVECS and asked[0] < room:
         vectors[n].iov_base = chunk.bytes + chunk.sent
-        vectors[n].iov_len = chunk.used - chunk.sent
-        asked[0] += chunk.used - chunk.sent
+        vectors[n].iov_len = min(chunk.used - chunk.sent, room - asked[0])
+        asked[0] += vectors[n].iov_len
         n += 1
         chunk = chunk.next
     memset(&header, 0, sizeof(msghdr))
@@ -189,10 +190,10 @@ cdef int connection_write(Connection* c, Traffic* traffic) noexcept nogil:
             return IO_AGAIN
         chunk = c.head
         if chunk.next == NULL:
-            asked = chunk.used - chunk.sent
+            asked = min(chunk.used - chunk.sent, WRITE_TURN_BYTES - total)
             n = send(c.fd, chunk.bytes + chunk.sent, asked, MSG_NOSIGNAL | MSG_DONTWAIT)
         else:
-            n = write_many(c, &asked)
+            n = write_many(c, WRITE_TURN_BYTES - total, &asked)
         if n >= 0:
             traffic.calls += 1
             traffic.bytes += <uint64_t>n

@@ -247,6 +247,18 @@ def test_lane_counters(serve, threads):
     assert lane["bytes_in"] == 10 * len(encode("PING")) + len(b"STATS\r\n")
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_large_reply_leaves_in_parts_between_which_others_have_their_turn(serve, threads):
+    peer = serve(threads).peer()
+    request = encode("n", b"z" * 4 * MEGABYTE)
+    sender = threading.Thread(target=peer.send, args=(request,))
+    sender.start()
+    assert peer.read(len(request)) == request
+    sender.join()
+    lane = peer.stats()["lanes"][-1]
+    assert lane["bytes_out"] / lane["writes"] <= 256 * 1024
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_out_of_descriptors(serve, threads):
     """Nobody more is accepted, those who are there are served, and accepting goes on once descriptors are free."""

@@ -342,9 +342,7 @@ class Server:
     def rehash(self) -> None:
         """activerehashing: a millisecond per tick for tables that are growing or shrinking."""
         if self.config.activerehashing:
-            for db in self.keyspace.databases:
-                if db.rehash(REHASH_SLICE_US):
-                    break
+            self.keyspace.rehash(REHASH_SLICE_US)
 
     def sample_rates(self) -> None:
         """instantaneous_* of INFO."""

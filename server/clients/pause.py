@@ -49,6 +49,8 @@ class Pause:
 
     def update(self) -> None:
         """Let pauses whose time is over end (a job of the cron). Clients that may go on do."""
+        if not self._pauses and not self.strength:
+            return
         now = unix_ms()
         self._pauses = {purpose: pause for purpose, pause in self._pauses.items() if pause[0] > now}
         before, self.strength = self.strength, max((strength for _, strength in self._pauses.values()), default=NONE)

@@ -176,6 +176,24 @@ cdef class Keyspace:
         """Keys in all databases."""
         return sum(len(db) for db in self.databases)
 
+    def expires_total(self) -> int:
+        """Keys that expire, in all databases."""
+        cdef Database db
+        cdef size_t total = 0
+        for db in self.databases:
+            total += db.table.expires
+        return total
+
+    def rehash(self, int64_t microseconds) -> bool:
+        """activerehashing: give a resize in progress so much time; True when there was one."""
+        cdef Database db
+        for db in self.databases:
+            if db.table.rehash_index < 0:
+                table_shrink_if_sparse(db.table)
+            if db.table.rehash_index >= 0 and table_rehash_us(db.table, microseconds) > 0:
+                return True
+        return False
+
     def flush(self, lazy: bool) -> int:
         """FLUSHALL: empty every database; the number of keys removed."""
         return sum(db.flush(lazy) for db in self.databases)
@@ -871,14 +889,6 @@ cdef class Database:
             if t.expire_bits[which] != NULL:
                 bits += (t.mask[which] + 64) // 64 * sizeof(uint64_t)
         return table_memory(t) - t.entry_bytes - bits + table_size(t) * header, bits + t.expires * time
-
-    def rehash(self, int64_t microseconds) -> bool:
-        """Give a resize in progress so much time (activerehashing); True when buckets were moved."""
-        if self.table.rehash_index < 0:
-            table_shrink_if_sparse(self.table)
-            if self.table.rehash_index < 0:
-                return False
-        return table_rehash_us(self.table, microseconds) > 0
 
     def expand(self, size_t keys) -> bool:
         """Make room for so many keys at once."""

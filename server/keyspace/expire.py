@@ -23,6 +23,7 @@ SLOW_PERCENT = 25               # of the time between two ticks
 ACCEPTABLE_STALE = 10           # percent of the keys looked at
 BUCKETS_PER_KEY = 20            # buckets that may be searched for each key wanted
 NEW_SAMPLE = 0.05               # weight of the latest cycle in the share of stale keys
+NO_SHARE = 1e-4                  # of stale keys: INFO shows hundredths of a percent
 
 
 def on_expired(effects: Any, propagation: Any, config: Any) -> Callable[[Any, bytes], None]:
@@ -48,6 +49,7 @@ class ActiveExpire:
         self._next_database = 0
         self._out_of_time = False           # the last cycle ended by its time limit
         self._last_fast_us = -(1 << 60)
+        self._idle_cycles = 0               # slow cycles in a row without a key that expires
         server.cron.every(0, self.slow)
 
     @property
@@ -67,8 +69,11 @@ class ActiveExpire:
         self.used_us = 0
 
     def slow(self) -> None:
-        """The cycle of the cron."""
-        if self._may_expire():
+        """The cycle of the cron. It is left out once the databases have been seen without any key that expires."""
+        keyspace = self._server.keyspace
+        self._idle_cycles = 0 if keyspace.expires_total() else self._idle_cycles + 1
+        seen_all = self._idle_cycles * DATABASES_PER_CALL > len(keyspace.databases)
+        if self._may_expire() and not (seen_all and self.stale_share < NO_SHARE):
             percent = SLOW_PERCENT + 2 * self._effort
             self._run(max(percent * 1_000_000 // self._server.cron.hz // 100, 1))
 

@@ -331,7 +331,8 @@ def test_a_low_limit_of_open_files_lowers_maxclients(running, tmp_path):
     shell = shutil.which("sh") or "/bin/sh"
     with open(tmp_path / "out", "ab") as out:
         child = subprocess.Popen(
-            [shell, "-c", 'ulimit -n 200; exec "$@"', "sh", *PROGRAM, "--port", str(port)], stdout=out, stderr=out
+            [shell, "-c", 'ulimit -n 200; exec "$@"', "sh", *PROGRAM, "--port", str(port)],
+            stdout=out, stderr=out, cwd=tmp_path,
         )
     try:
         wait_until(lambda: answers(port))

@@ -18,6 +18,7 @@ cdef class Executor:
     cdef int process(self, Client client, list argv, void* known) except -1     # known: the record of argv[0], NULL = to be looked up
     cdef int _process_carefully(self, Client client, list argv) except -1
     cdef int _run_quietly(self, Call call, Record record) except -1
+    cdef int _run_for_client(self, Call call, Record record) except -1
     cdef int _run_holding_pushes(self, Call call, Record record) except -1
     cdef int _reject(self, Client client, command, error) except -1
     cdef object call(self, Call call, Record record, bint count_errors)

@@ -137,13 +137,7 @@ cdef class Executor:
             return self._process_carefully(client, argv)
         client.command = record.command
         call = new_call(client, self.server, record, argv)
-        if client.subscriptions is None:
-            client.write(self.call(call, record, True))
-        else:
-            self._run_holding_pushes(call, record)
-        if self.ready_keys:
-            self.serve_ready_keys()
-        return 0
+        return self._run_for_client(call, record)
 
     cdef int _process_carefully(self, Client client, list argv) except -1:
         """The same when something may refuse it, or it may have to be queued."""
@@ -174,7 +168,15 @@ cdef class Executor:
             return 0
         if client.state & (CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_REPLY_OFF):
             self._run_quietly(call, record)
-        elif client.subscriptions is None and not client.state & CLIENT_MULTI:
+            if self.ready_keys:
+                self.serve_ready_keys()
+            return 0
+        return self._run_for_client(call, record)
+
+    cdef int _run_for_client(self, Call call, Record record) except -1:
+        """Run it, write its reply, and serve those who waited for what it made."""
+        cdef Client client = call.client
+        if client.subscriptions is None and not client.state & CLIENT_MULTI:
             client.write(self.call(call, record, True))
         else:
             self._run_holding_pushes(call, record)

@@ -27,6 +27,7 @@ from server.structures.memory cimport mem_used
 
 from server.dispatch.call import Call
 from server.dispatch.gates import checks
+from server.observe.internal_errors import internal_errors
 from server.registry.errors import CommandError
 from server.version import REDIS_VERSION
 
@@ -178,8 +179,9 @@ cdef int _command(lua_State* L, bint raises) noexcept:
 
 
 cdef int internal_error(lua_State* L, error) noexcept:
-    if _log is not None:
-        _log.warning("A script's call failed: %r", error)
+    internal_errors.note("A script's call")
+    if _run is not None:
+        output_clear(&_run.client.out)
     sandbox_push_error(L, "internal error: see the server's log")
     return ERROR
 

@@ -42,6 +42,7 @@ from server.keyspace.database import Keyspace, when_expire_takes_long
 from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
 from server.observe import info_data, info_keys, info_load, info_server
+from server.observe.internal_errors import internal_errors
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
 from server.observe.memory_account import MemoryAccount
@@ -64,6 +65,7 @@ class Server:
     def __init__(self, config: Any) -> None:
         self.config = config
         self.log = Log(config.logfile, LEVELS.index(config.loglevel))
+        internal_errors.log_to(self.log)
         self.process = Process(config, self.log)
         self.run_id = secrets.token_hex(20)
         self.replid = secrets.token_hex(20)

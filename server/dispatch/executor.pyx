@@ -1,6 +1,4 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-import traceback
-
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -23,6 +21,7 @@ from server.clients.cross_protocol import CrossProtocol, is_http
 from server.clients.multi import discard, spoil
 from server.clients.pause import spreads
 from server.dispatch.gates import Postponed
+from server.observe.internal_errors import internal_errors
 from server.registry.command import COMMANDS
 from server.registry.command import find as find_command
 from server.registry.errors import CommandError, wrong_arity
@@ -30,9 +29,22 @@ from server.registry.reply import QUEUED
 
 cdef extern from *:
     """
+    /* The exception just raised, as a value: without its traceback, whose frames know the call that will keep it. */
+    static PyObject* remus_raised(void) {
+        PyObject *type, *value, *frames;
+        PyErr_Fetch(&type, &value, &frames);
+        PyErr_NormalizeException(&type, &value, &frames);
+        PyException_SetTraceback(value, Py_None);
+        PyException_SetContext(value, NULL);
+        PyException_SetCause(value, NULL);
+        Py_XDECREF(type);
+        Py_XDECREF(frames);
+        return value;
+    }
+
     /* Call a command's definition: (call, argv[skip], argv[skip + 1] ...). Arguments are held while it runs, for a command
-       may take its words out of argv (passwords). */
-    static PyObject* remus_define(PyObject* function, PyObject* call, PyObject* argv, Py_ssize_t skip) {
+       may take its words out of argv (passwords). What it raises of class `error` is its reply. */
+    static PyObject* remus_define(PyObject* function, PyObject* call, PyObject* argv, Py_ssize_t skip, PyObject* error) {
         enum { FEW = 16 };
         PyObject* few[FEW + 1];
         PyObject** args = few;
@@ -47,10 +59,10 @@ cdef extern from *:
         reply = PyObject_Vectorcall(function, args, count + 1, NULL);
         for (i = 1; i <= count; i++) Py_DECREF(args[i]);
         if (args != few) PyMem_Free(args);
-        return reply;
+        return reply == NULL && PyErr_ExceptionMatches(error) ? remus_raised() : reply;
     }
     """
-    object define "remus_define"(object function, object call, object argv, Py_ssize_t skip)
+    object define "remus_define"(object function, object call, object argv, Py_ssize_t skip, object error)
 
 cdef enum:
     # Conditions for which no gate asks; while any other is in force, all gates of a command are asked.
@@ -164,7 +176,7 @@ cdef class Executor:
                     self.cross_protocol.abort(client)
                     return 0
                 command = find_command(argv)       # a wrong number of words counts as its rejection
-            self._reject(client, command, error)
+            self._reject(client, command, error.bare())
             return 0
         if client.state & (CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_REPLY_OFF):
             self._run_quietly(call, record)
@@ -259,9 +271,9 @@ cdef class Executor:
         start = ticks()
         try:
             try:
-                reply = define(record.function, call, argv, record.name_words)
-            except Exception as error:
-                reply = call.status = self._failed(call, error)
+                reply = define(record.function, call, argv, record.name_words, _CommandError)
+            except Exception:
+                reply = internal_errors.note(f"Command '{call.command.name}'", argv)
             ns = <uint64_t>(<double>(ticks() - start) * 1000.0 / clock_state().ticks_per_us)
             blocked = client.state & CLIENT_BLOCKED != 0
             if not blocked:                # who waits is accounted when that is over
@@ -292,13 +304,6 @@ cdef class Executor:
         if ns > 1000000:
             clock_refresh()
         return reply
-
-    cdef object _failed(self, Call call, Exception error):
-        """What is answered when the definition raises: its own error, or that of a mistake of ours."""
-        if isinstance(error, _CommandError):
-            return error
-        self.server.log.warning("Command '%s' failed:\n%s", call.command.name, traceback.format_exc())
-        return _CommandError("ERR internal error: see the server's log")
 
     cdef int _propagate(self, Call call, Record record) except -1:
         if call.propagated is None:

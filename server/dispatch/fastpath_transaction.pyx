@@ -9,13 +9,14 @@ transaction is not `plain`: its EXEC is the definition's.
 EXEC, native or not, runs the queue in `_run_all`: each command by its fast path, if it has one that does not decline,
 else by its definition. No gate is asked again, as in Redis: they have passed.
 """
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_Contains, PyDict_Size
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport Batch, Output, arg_at, arg_length
+from iothreads.message cimport Batch, Output, arg_at, arg_length, output_cut
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_header, write_raw
 from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_FAKE, SLOW_MULTI,
@@ -33,6 +34,7 @@ from server.registry.reply_writer cimport WrittenReply, write_reply
 from server.structures.memory cimport mem_used
 
 from server.clients.multi import unwatch, watch, watched_expired
+from server.observe.internal_errors import internal_errors
 
 cdef enum:
     GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS       # why a write may be refused
@@ -172,42 +174,56 @@ cdef inline bint _may(Client client, Batch* b, Request* r) noexcept:
             and (not (<Record>r.record).write or _conditions.writes == 0 or nobody_minds(client, b, r)))
 
 
+cdef bint _run_fast(Client client, Batch* b, Request* r, Output* to, bint aside) except -1:
+    """Fast paths write to the client: what it has there waits meanwhile."""
+    if aside:
+        _swap(to, &client.out)
+    try:
+        return (<Record>r.record).fast(client, b, r)
+    finally:
+        if aside:
+            _swap(to, &client.out)
+
+
+cdef int _run_one(Executor executor, Client client, Transaction queued, uint32_t i, Output* to, bint aside,
+                  uint64_t* start) except -1:
+    """One queued command, its reply included; `start` is when it began, and becomes when it ended. 1: by its fast path."""
+    cdef Request* r = &queued.batch.commands[i]
+    cdef Record record = <Record>r.record
+    cdef uint64_t ns
+    queued.batch.next = i + 1
+    if _may(client, &queued.batch, r) and _run_fast(client, &queued.batch, r, to, aside):
+        ns = _ns_since(start[0])
+        start[0] = ticks()
+        record.account(ns, _conditions.track_latency)
+        if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
+            executor.server.note_slow(client, record.command, queued.words(i), ns // 1000)
+            start[0] = ticks()
+        return 1
+    write_reply(to, executor.call(new_call(client, executor.server, record, queued.words(i)), record, True), client.resp)
+    start[0] = ticks()
+    return 0
+
+
 cdef int _run_all(Executor executor, Client client, Transaction queued, Output* to) except -1:
     """Run what is queued, and write the array of replies. How many commands fast paths ran."""
-    cdef Batch* b = &queued.batch
-    cdef Request* r
     cdef uint32_t i
     cdef int fast = 0
-    cdef bint done
-    cdef bint aside = to != &client.out        # fast paths write to the client: what it has there waits meanwhile
-    cdef uint64_t start, ns
+    cdef bint aside = to != &client.out
+    cdef size_t before
+    cdef uint64_t start
     if executor.propagation.depth:
         executor.propagation.gather()
-    write_header(to, c'*', b.command_count)
+    write_header(to, c'*', queued.batch.command_count)
     start = ticks()
-    for i in range(b.command_count):
-        r = &b.commands[i]
-        b.next = i + 1
-        if _may(client, b, r):
-            if aside:
-                _swap(to, &client.out)
-            try:
-                done = (<Record>r.record).fast(client, b, r)
-            finally:
-                if aside:
-                    _swap(to, &client.out)
-            if done:
-                ns = _ns_since(start)
-                start = ticks()
-                (<Record>r.record).account(ns, _conditions.track_latency)
-                fast += 1
-                if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
-                    executor.server.note_slow(client, (<Record>r.record).command, queued.words(i), ns // 1000)
-                    start = ticks()
-                continue
-        reply = executor.call(new_call(client, executor.server, <Record>r.record, queued.words(i)), <Record>r.record, True)
-        write_reply(to, reply, client.resp)
-        start = ticks()
+    for i in range(queued.batch.command_count):
+        before = to.bytes
+        try:
+            fast += _run_one(executor, client, queued, i, to, aside, &start)
+        except Exception:              # the array keeps its length, and the others run
+            output_cut(to, before)
+            write_reply(to, internal_errors.note("A command of a transaction", queued.words(i)), client.resp)
+            start = ticks()
     return fast
 
 

@@ -10,7 +10,7 @@ from cpython.ref cimport Py_INCREF, PyObject
 
 from iothreads.connection cimport QueryMeter
 from iothreads.handoff cimport EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, Event, IOThreads
-from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Batch, arg_at, arg_length, output_cut
 from iothreads.message cimport Command as Request
 from iothreads.ring cimport load_relaxed64
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_PAUSED,
@@ -27,7 +27,9 @@ from server.structures.memory cimport mem_used
 from server.structures.table cimport (Table, table_hash, table_prefetch_bucket, table_prefetch_chain,
                                       table_prefetch_entry)
 
-import traceback
+import os
+
+from server.observe.internal_errors import internal_errors
 
 
 cdef enum:
@@ -116,7 +118,7 @@ cdef class Loop:
             try:
                 started = self.turn(started, -1)
             except Exception:
-                self.server.log.warning("A turn of the loop failed:\n%s", traceback.format_exc())
+                internal_errors.note("A turn of the loop")
                 self.pick_up()
 
     cdef int pick_up(self) except -1:
@@ -139,7 +141,7 @@ cdef class Loop:
         cdef int64_t now, due
         if self.before_sleep:
             for hook in list(self.before_sleep):
-                if hook():
+                if self.call_hook(hook):
                     busy = True
         if self.lazyfree.pending and self.lazyfree.run(LAZYFREE_SLICE_US):
             busy = True
@@ -177,6 +179,13 @@ cdef class Loop:
         if <uint64_t>worked_us > self.longest_us:
             self.longest_us = worked_us
         return 0
+
+    cdef bint call_hook(self, hook) except -1:
+        try:
+            return bool(hook())
+        except Exception:
+            internal_errors.note("A hook of the loop")
+            return False
 
     def attend(self, hook, bint yes=True) -> None:
         """Have `hook()` called each turn before replies leave, or no more. It returns True when the loop must not wait.
@@ -235,7 +244,14 @@ cdef class Loop:
         return 0
 
     cdef int accept(self, int fd, int listener, int error) except -1:
-        cdef Client client = self.on_accept(fd, listener, error)
+        cdef Client client
+        try:
+            client = self.on_accept(fd, listener, error)
+        except Exception:
+            internal_errors.note("Accepting a client")
+            if fd >= 0:
+                os.close(fd)
+            return 0
         if client is None:
             return 0
         self.connected[client.id] = client
@@ -252,7 +268,10 @@ cdef class Loop:
             self.io.give_back(client.batch)
             client.batch = NULL
         client.connection = 0
-        self.on_closed(client)
+        try:
+            self.on_closed(client)
+        except Exception:
+            internal_errors.note("Forgetting a client")
         client.loop = None
         self.connected.pop(client.id, None)
         return 0
@@ -337,6 +356,14 @@ cdef class Loop:
 
     cdef int run_batch(self, Client client) except -1:
         """Execute the rest of a client's batch; it goes back to its lane when nothing of it is left."""
+        try:
+            return self.run_commands(client)
+        except Exception:              # a fast path, or the accounting: who knows what was written
+            internal_errors.note("A batch of commands")
+            client.close()
+            return 0 if client.batch == NULL else self.finish(client)
+
+    cdef int run_commands(self, Client client) except -1:
         cdef Batch* b = client.batch
         cdef Request* r
         cdef PyObject* said
@@ -395,26 +422,44 @@ cdef class Loop:
         return self.finish(client)
 
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1:
+        """A command that no fast path took."""
         cdef list argv
         cdef uint32_t i
         cdef uint32_t index = b.next - 1
         cdef int done
         cdef bytes word
+        cdef size_t written = client.out.bytes
+        cdef uint64_t turn = self.cycles
         client.commands += 1
-        if client.slow == SLOW_MULTI:
-            done = transaction_step(self.executor, client, b, r)
-            if done:
-                self.fast_commands += done - 1
-                return 0
-        argv = PyList_New(r.arg_count)
-        for i in range(r.arg_count):
-            word = PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i))
-            Py_INCREF(word)
-            PyList_SET_ITEM(argv, i, word)
-        self.executor.process(client, argv, r.record)
+        argv = None
+        try:
+            if client.slow == SLOW_MULTI:
+                done = transaction_step(self.executor, client, b, r)
+                if done:
+                    self.fast_commands += done - 1
+                    return 0
+            argv = PyList_New(r.arg_count)
+            for i in range(r.arg_count):
+                word = PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i))
+                Py_INCREF(word)
+                PyList_SET_ITEM(argv, i, word)
+            self.executor.process(client, argv, r.record)
+        except Exception:
+            self.broke_off(client, argv, written, turn)
         if client.state & CLIENT_PAUSED:
             b.next = index             # postponed: the same command again later
         return 0
+
+    cdef int broke_off(self, Client client, list argv, size_t written, uint64_t turn) except -1:
+        """A mistake of ours ended a command in the middle: one error is its reply, in place of what was written since the
+        client had `written` bytes of replies in that turn of the loop. When those may have left, or the client already
+        waits for something, it cannot be kept in step."""
+        error = internal_errors.note("A command", argv if argv is not None else ())
+        if self.cycles != turn or client.state & (CLIENT_BLOCKED | CLIENT_PAUSED):
+            client.close()
+            return 0
+        output_cut(&client.out, written)
+        return client.write(error)
 
     cdef int note_slow(self, Client client, Batch* b, Request* r, uint64_t ns) except -1:
         cdef uint32_t i
@@ -474,7 +519,7 @@ cdef class Loop:
             for client in clients:
                 client.queued = False
                 if client.out.bytes + client.in_flight >= self.output_watermark:
-                    self.on_output(client)
+                    self.check_output(client)
                 if client.connection != 0 and client.out.bytes and not client.state & CLIENT_CLOSE_ASAP:
                     bytes = client.out.bytes
                     left = self.io.send(client.connection, &client.out)
@@ -489,6 +534,14 @@ cdef class Loop:
                 if client.connection != 0:
                     self.io.close(client.connection, not client.state & CLIENT_CLOSE_ASAP)
         self.io.flush_wakes()
+        return 0
+
+    cdef int check_output(self, Client client) except -1:
+        try:
+            self.on_output(client)
+        except Exception:
+            internal_errors.note("Looking at a client's output")
+            client.close()
         return 0
 
     # ---- what requests hold

@@ -1,7 +1,7 @@
 """Mistakes of ours: what fails although no request should be able to make it fail.
 
-Whoever catches one calls `note` while it handles the exception: it is counted (internal_errors of INFO), logged with the
-command, and the client that asked gets the error which `note` returns. The server lives on.
+Whoever catches one calls `note` while it handles the exception: it is counted (internal_errors of INFO), logged with
+the command, and the client that asked gets the error which `note` returns. The server lives on.
 """
 
 import time
@@ -31,8 +31,8 @@ class InternalErrors:
         self._log = log
 
     def note(self, where: str, argv: Sequence[bytes] = ()) -> CommandError:
-        """The exception being handled failed `where` ("Command 'get'", "A time event"), in the command `argv` if there is one.
-        Returns what is answered."""
+        """The exception being handled failed `where` ("Command 'get'", "A time event"), in the command `argv` if there
+        is one. Returns what is answered."""
         self.count += 1
         if self._log is not None:
             now = time.monotonic()

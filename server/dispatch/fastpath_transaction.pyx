@@ -25,7 +25,7 @@ from server.dispatch.call cimport new_call
 from server.dispatch.conditions cimport (SLOW_BLOCKED_CLIENTS, SLOW_DISK, SLOW_FEW_REPLICAS, SLOW_READONLY, SLOW_WATCHED,
                                          Conditions, conditions)
 from server.dispatch.executor cimport Executor
-from server.dispatch.fastpath cimport attach_fast_path
+from server.dispatch.fastpath cimport fast_path
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport RULE_EXEC, RULE_QUEUED, RULE_SPREADS, Record
 from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
@@ -219,7 +219,5 @@ def run_queued(Executor executor, Client client):
     return reply
 
 
-def attach(dict records) -> None:
-    """Give MULTI and WATCH their fast paths; EXEC has its own entrance."""
-    attach_fast_path(records, "multi", _multi, False)
-    attach_fast_path(records, "watch", _watch)
+fast_path("multi", _multi, False)      # EXEC has its own entrance
+fast_path("watch", _watch)

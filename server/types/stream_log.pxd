@@ -114,4 +114,6 @@ cdef bint stream_edge(StreamLog* log, bint first, bint deleted_too, StreamId* id
 cdef void stream_write_entry(StreamWalk* walk, Output* out) noexcept nogil           # [ID, [field, value, ...]] of the found entry
 cdef size_t stream_write_id(Output* out, const StreamId* id) noexcept nogil          # a bulk string; the length of the text
 cdef size_t format_id(char* at, const StreamId* id) noexcept nogil                   # "ms-seq", at most 41 bytes; how many
+cdef bint read_plain_id(const char* text, size_t length, uint64_t missing, StreamId* id) noexcept nogil
+    # digits or digits-digits; `missing` is the sequence where none is said. 0 for any other form, and for longer numbers
 cdef const char* stream_log_check(StreamLog* log) noexcept nogil         # NULL, or what is wrong

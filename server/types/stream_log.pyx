@@ -547,6 +547,31 @@ cdef uint64_t stream_trim(StreamLog* log, int strategy, uint64_t maxlen, StreamI
     return gone
 
 
+# ---- IDs as text
+cdef inline const char* _digits(const char* p, const char* end, uint64_t* number) noexcept nogil:
+    """Up to 19 digits; where they end."""
+    cdef const char* start = p
+    number[0] = 0
+    while p < end and p - start < 19 and c'0' <= p[0] <= c'9':
+        number[0] = number[0] * 10 + <uint64_t>(p[0] - c'0')
+        p += 1
+    return p
+
+
+cdef bint read_plain_id(const char* text, size_t length, uint64_t missing, StreamId* id) noexcept nogil:
+    cdef const char* end = text + length
+    cdef const char* p = _digits(text, end, &id.ms)
+    id.seq = missing
+    if p == text:
+        return False
+    if p == end:
+        return True
+    text = p + 1
+    if p[0] != c'-' or text == end:
+        return False
+    return _digits(text, end, &id.seq) == end
+
+
 # ---- replies
 cdef size_t format_id(char* at, const StreamId* id) noexcept nogil:
     cdef char* p = format_unsigned(at, id.ms)

@@ -13,16 +13,15 @@ from iothreads.resp_writer cimport (
     format_signed, format_unsigned, write_bulk, write_header, write_integer, write_null_array, write_raw)
 from server.clients.client cimport CLIENT_SCRIPT, Client
 from server.dispatch.fastpath cimport (
-    FastWord, attach_fast_path, fast_is_char, fast_is_propagated, fast_is_word, fast_look, fast_plain, fast_touch,
+    FastWord, fast_path, fast_is_char, fast_is_propagated, fast_is_word, fast_look, fast_plain, fast_touch,
     fast_written_otherwise)
-from server.dispatch.fastpath_stream cimport fast_stream_id
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.rax cimport StreamId
 from server.structures.table cimport TYPE_STREAM, Entry, table_find, table_hash
 from server.types.stream cimport stream_deliver, stream_value
 from server.types.stream_groups cimport StreamConsumer, StreamGroup, consumer_find, group_find
 from server.types.stream_log cimport (
-    StreamLog, StreamWalk, format_id, id_max, id_next, stream_walk, stream_walk_next, stream_write_entry)
+    StreamLog, StreamWalk, format_id, id_max, id_next, read_plain_id, stream_walk, stream_walk_next, stream_write_entry)
 
 cdef enum:
     MOST_ENTRIES = 200                 # of one reply
@@ -91,8 +90,8 @@ cdef int _range(Client c, Batch* b, Request* r, uint32_t start_at, uint32_t end_
     found.end = id_max()
     found.reverse = reverse
     if not (_read_count(b, r, &most)
-            and (fast_is_char(b, r, start_at, c'-') or fast_stream_id(b, r, start_at, 0, &found.start))
-            and (fast_is_char(b, r, end_at, c'+') or fast_stream_id(b, r, end_at, <uint64_t>-1, &found.end))
+            and (fast_is_char(b, r, start_at, c'-') or read_plain_id(arg_at(b, r, start_at), arg_length(b, r, start_at), 0, &found.start))
+            and (fast_is_char(b, r, end_at, c'+') or read_plain_id(arg_at(b, r, end_at), arg_length(b, r, end_at), <uint64_t>-1, &found.end))
             and fast_look(c, b, r, TYPE_STREAM, &e)):
         return 0
     if e == NULL:
@@ -186,7 +185,7 @@ cdef int _xread(Client c, Batch* b, Request* r) except -1:
     cdef Entries found
     cdef Entry* e
     if (not _read_words(c, b, r, &wanted) or wanted.group or wanted.no_ack
-            or not fast_stream_id(b, r, wanted.id, 0, &found.start) or not id_next(&found.start)):
+            or not read_plain_id(arg_at(b, r, wanted.id), arg_length(b, r, wanted.id), 0, &found.start) or not id_next(&found.start)):
         return 0
     found.end = id_max()
     found.reverse = False
@@ -289,10 +288,8 @@ cdef int _xreadgroup(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-def attach(dict records) -> None:
-    """Give the reading stream commands their fast paths."""
-    attach_fast_path(records, "xlen", _xlen)
-    attach_fast_path(records, "xrange", _xrange)
-    attach_fast_path(records, "xrevrange", _xrevrange)
-    attach_fast_path(records, "xread", _xread, False)
-    attach_fast_path(records, "xreadgroup", _xreadgroup, False)
+fast_path("xlen", _xlen)
+fast_path("xrange", _xrange)
+fast_path("xrevrange", _xrevrange)
+fast_path("xread", _xread, False)
+fast_path("xreadgroup", _xreadgroup, False)

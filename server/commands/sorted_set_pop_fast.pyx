@@ -11,7 +11,7 @@ from iothreads.resp_writer cimport (
     format_signed, write_bulk, write_double, write_header, write_null_array, write_raw)
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_DRAWN, FastPlace, FastPops, FastWord, attach_fast_path, fast_change, fast_first, fast_is_wait, fast_is_word,
+    FAST_DRAWN, FastPlace, FastPops, FastWord, fast_path, fast_change, fast_first, fast_is_wait, fast_is_word,
     fast_read_pops, fast_touch, fast_written, fast_written_otherwise)
 from server.keyspace.database cimport parse_int64
 from server.structures.table cimport TYPE_ZSET, Entry, table_delete
@@ -183,11 +183,9 @@ cdef int _bzpopmax(Client c, Batch* b, Request* r) except -1:
     return _bzpop(c, b, r, True)
 
 
-def attach(dict records) -> None:
-    """Give the popping commands their fast paths."""
-    attach_fast_path(records, "zpopmin", _zpopmin)
-    attach_fast_path(records, "zpopmax", _zpopmax)
-    attach_fast_path(records, "zmpop", _zmpop, False)
-    attach_fast_path(records, "bzmpop", _bzmpop, False)
-    attach_fast_path(records, "bzpopmin", _bzpopmin)
-    attach_fast_path(records, "bzpopmax", _bzpopmax)
+fast_path("zpopmin", _zpopmin)
+fast_path("zpopmax", _zpopmax)
+fast_path("zmpop", _zmpop, False)
+fast_path("bzmpop", _bzmpop, False)
+fast_path("bzpopmin", _bzpopmin)
+fast_path("bzpopmax", _bzpopmax)

@@ -14,7 +14,7 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_DRAWN, FastWord, attach_fast_path, fast_change, fast_find, fast_is_propagated, fast_look, fast_plain,
+    FAST_DRAWN, FastWord, fast_path, fast_change, fast_find, fast_is_propagated, fast_look, fast_plain,
     fast_scan_words, fast_touch, fast_warm_members, fast_write_list, fast_write_scanned, fast_written,
     fast_written_as, fast_written_otherwise)
 from server.keyspace.database cimport Keyspace, parse_int64
@@ -264,15 +264,13 @@ cdef int _sscan(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-def attach(dict records) -> None:
-    """Give the set commands their fast paths."""
-    attach_fast_path(records, "sadd", _sadd)
-    attach_fast_path(records, "srem", _srem)
-    attach_fast_path(records, "spop", _spop)
-    attach_fast_path(records, "sismember", _sismember)
-    attach_fast_path(records, "smismember", _smismember)
-    attach_fast_path(records, "scard", _scard)
-    attach_fast_path(records, "smembers", _smembers)
-    attach_fast_path(records, "srandmember", _srandmember)
-    attach_fast_path(records, "smove", _smove)
-    attach_fast_path(records, "sscan", _sscan)
+fast_path("sadd", _sadd)
+fast_path("srem", _srem)
+fast_path("spop", _spop)
+fast_path("sismember", _sismember)
+fast_path("smismember", _smismember)
+fast_path("scard", _scard)
+fast_path("smembers", _smembers)
+fast_path("srandmember", _srandmember)
+fast_path("smove", _smove)
+fast_path("sscan", _sscan)

@@ -10,8 +10,7 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport (
     format_unsigned, write_bulk, write_header, write_integer, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport FastWord, attach_fast_path, fast_is_word, fast_look, fast_written_otherwise
-from server.dispatch.fastpath_sorted_set cimport fast_zadd
+from server.dispatch.fastpath cimport fast_zadd, FastWord, fast_path, fast_is_word, fast_look, fast_written_otherwise
 from server.structures.geohash cimport geo_degrees, geo_distance, geo_position, geo_score, geo_string
 from server.structures.table cimport TYPE_ZSET, Entry
 from server.types.sorted_set cimport ZADD_NX, ZADD_XX, zset_parse_score, zset_score
@@ -168,9 +167,7 @@ cdef int _geodist(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-def attach(dict records) -> None:
-    """Give the geo commands their fast paths."""
-    attach_fast_path(records, "geoadd", _geoadd)
-    attach_fast_path(records, "geopos", _geopos)
-    attach_fast_path(records, "geohash", _geohash)
-    attach_fast_path(records, "geodist", _geodist)
+fast_path("geoadd", _geoadd)
+fast_path("geopos", _geopos)
+fast_path("geohash", _geohash)
+fast_path("geodist", _geodist)

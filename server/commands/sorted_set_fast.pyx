@@ -13,7 +13,8 @@ from iothreads.resp_writer cimport (
     write_double, write_header, write_integer, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_DRAWN, FAST_RUN, attach_fast_path, fast_change, fast_find, fast_is_word, fast_look, fast_plain, fast_scan_words, fast_touch,
+    fast_zadd, zset_new as _new, zset_warm as _warm,
+    FAST_DRAWN, FAST_RUN, fast_path, fast_change, fast_find, fast_is_word, fast_look, fast_plain, fast_scan_words, fast_touch,
     fast_warm_members, fast_write_scanned, fast_written)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.table cimport TYPE_ZSET, Entry, entry_encoding, table_delete, table_insert_word
@@ -27,30 +28,9 @@ cdef enum:
     MANY = 64                          # pairs of one ZADD that a fast path takes
 
 
-# ---- finding
-cdef inline Entry* _new(Client c, Batch* b, Request* r, size_t elements, size_t member_length) noexcept:
-    cdef Entry* e = table_insert_word(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, 0)
-    e.meta = c.db.keyspace.first_access()
-    zset_create(e, elements, member_length)
-    return e
-
-
 cdef inline void _delete_if_empty(Client c, Batch* b, Request* r, Entry* e) noexcept:
     if zset_size(e) == 0:
         table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
-
-
-cdef inline void _warm(Batch* b, Request* r, Entry* e, uint32_t at, bint place) noexcept:
-    """In a pipeline that works on one large sorted set, on the members in argument `at`: fetch what the next commands will
-    touch, with `place` also in the index."""
-    cdef Request* other
-    cdef uint32_t i
-    if entry_encoding(e) != ZSET_SKIPLIST or not fast_warm_members(b, r, zset_members(e), at) or not place:
-        return
-    for i in range(b.next, min(b.next - 1 + FAST_RUN, b.command_count)):
-        other = &b.commands[i]
-        if other.record == r.record and other.hash == r.hash and other.arg_count > at:
-            zset_warm_place(e, arg_at(b, other, at), arg_length(b, other, at))
 
 
 # ---- writes
@@ -118,33 +98,6 @@ cdef int _increment(Client c, Batch* b, Request* r, uint32_t at, int flags) exce
     else:
         write_double(&c.out, result, c.resp)
     return 1
-
-
-cdef int fast_zadd(Client c, Batch* b, Request* r, uint32_t count, const double* scores, uint32_t at, uint32_t step,
-                   int flags, int* updated) noexcept:
-    cdef Entry* e = fast_find(c, b, r)
-    cdef double result
-    cdef int outcome, added = 0
-    cdef uint32_t i
-    updated[0] = 0
-    if e == NULL:
-        if flags & ZADD_XX:
-            return 0
-        e = _new(c, b, r, count, arg_length(b, r, at))
-    elif not fast_plain(e, TYPE_ZSET, c.db.keyspace):
-        return -1
-    else:
-        fast_touch(e, c.db.keyspace)
-        _warm(b, r, e, at, True)
-        if count > zset_limits.entries and entry_encoding(e) == ZSET_LISTPACK:
-            zset_convert(e, count)
-    for i in range(count):
-        outcome = zset_add(e, scores[i], arg_at(b, r, at + step * i), arg_length(b, r, at + step * i), flags, &result)
-        if outcome == ZADDED:
-            added += 1
-        elif outcome == ZUPDATED:
-            updated[0] += 1
-    return added
 
 
 cdef int _zadd(Client c, Batch* b, Request* r) except -1:
@@ -307,15 +260,13 @@ cdef int _zscan(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-def attach(dict records) -> None:
-    """Give the sorted set commands their fast paths."""
-    attach_fast_path(records, "zadd", _zadd)
-    attach_fast_path(records, "zincrby", _zincrby)
-    attach_fast_path(records, "zrem", _zrem)
-    attach_fast_path(records, "zscore", _zscore)
-    attach_fast_path(records, "zcard", _zcard)
-    attach_fast_path(records, "zrank", _zrank)
-    attach_fast_path(records, "zmscore", _zmscore)
-    attach_fast_path(records, "zrevrank", _zrevrank)
-    attach_fast_path(records, "zrandmember", _zrandmember)
-    attach_fast_path(records, "zscan", _zscan)
+fast_path("zadd", _zadd)
+fast_path("zincrby", _zincrby)
+fast_path("zrem", _zrem)
+fast_path("zscore", _zscore)
+fast_path("zcard", _zcard)
+fast_path("zrank", _zrank)
+fast_path("zmscore", _zmscore)
+fast_path("zrevrank", _zrevrank)
+fast_path("zrandmember", _zrandmember)
+fast_path("zscan", _zscan)

@@ -15,7 +15,7 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_DRAWN, FastWord, attach_fast_path, fast_change, fast_find, fast_is_word, fast_look, fast_number, fast_plain,
+    FAST_DRAWN, FastWord, fast_path, fast_change, fast_find, fast_is_word, fast_look, fast_number, fast_plain,
     fast_scan_words, fast_touch, fast_warm_members, fast_write_scanned, fast_written, fast_written_otherwise)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.listpack cimport LpValue
@@ -339,21 +339,19 @@ cdef int _hscan(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-def attach(dict records) -> None:
-    """Give the hash commands their fast paths."""
-    attach_fast_path(records, "hset", _hset)
-    attach_fast_path(records, "hmset", _hmset)
-    attach_fast_path(records, "hincrby", _hincrby)
-    attach_fast_path(records, "hdel", _hdel)
-    attach_fast_path(records, "hget", _hget)
-    attach_fast_path(records, "hmget", _hmget)
-    attach_fast_path(records, "hgetall", _hgetall)
-    attach_fast_path(records, "hkeys", _hkeys)
-    attach_fast_path(records, "hvals", _hvals)
-    attach_fast_path(records, "hlen", _hlen)
-    attach_fast_path(records, "hexists", _hexists)
-    attach_fast_path(records, "hstrlen", _hstrlen)
-    attach_fast_path(records, "hsetnx", _hsetnx)
-    attach_fast_path(records, "hincrbyfloat", _hincrbyfloat)
-    attach_fast_path(records, "hrandfield", _hrandfield)
-    attach_fast_path(records, "hscan", _hscan)
+fast_path("hset", _hset)
+fast_path("hmset", _hmset)
+fast_path("hincrby", _hincrby)
+fast_path("hdel", _hdel)
+fast_path("hget", _hget)
+fast_path("hmget", _hmget)
+fast_path("hgetall", _hgetall)
+fast_path("hkeys", _hkeys)
+fast_path("hvals", _hvals)
+fast_path("hlen", _hlen)
+fast_path("hexists", _hexists)
+fast_path("hstrlen", _hstrlen)
+fast_path("hsetnx", _hsetnx)
+fast_path("hincrbyfloat", _hincrbyfloat)
+fast_path("hrandfield", _hrandfield)
+fast_path("hscan", _hscan)

@@ -10,7 +10,7 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_integer
 from server.clients.client cimport CLIENT_SCRIPT, Client
-from server.dispatch.fastpath cimport attach_fast_path, fast_expired, fast_find, fast_touch, fast_written
+from server.dispatch.fastpath cimport fast_path, fast_expired, fast_find, fast_touch, fast_written
 from server.keyspace.database cimport Keyspace, entry_string_view
 from server.structures.hyperloglog cimport HLL_CHANGED, HLL_DENSE_SIZE, hll_add, hll_cached, hll_is_valid
 from server.structures.table cimport (
@@ -75,7 +75,5 @@ cdef int _pfcount(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-def attach(dict records) -> None:
-    """Give the HyperLogLog commands their fast paths."""
-    attach_fast_path(records, "pfadd", _pfadd)
-    attach_fast_path(records, "pfcount", _pfcount)
+fast_path("pfadd", _pfadd)
+fast_path("pfcount", _pfcount)

@@ -12,9 +12,9 @@ from iothreads.resp_writer cimport (
     format_signed, write_bulk, write_header, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_DRAWN, FastPlace, FastPops, FastWord, attach_fast_path, fast_change, fast_find, fast_first, fast_is_wait,
+    fast_awaited, fast_list_shrunk,
+        FAST_DRAWN, FastPlace, FastPops, FastWord, fast_path, fast_change, fast_find, fast_first, fast_is_wait,
     fast_is_word, fast_plain, fast_read_pops, fast_touch, fast_written, fast_written_otherwise)
-from server.dispatch.fastpath_list cimport fast_awaited, fast_list_shrunk
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.listpack cimport LpValue, lp_integer_text, lp_string_to_int64
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
@@ -251,15 +251,13 @@ cdef int _brpoplpush(Client c, Batch* b, Request* r) except -1:
     return _transfer(c, b, r, QL_TAIL, QL_HEAD, True, "RPOPLPUSH") if fast_is_wait(b, r, 3) else 0
 
 
-def attach(dict records) -> None:
-    """Give the popping commands their fast paths."""
-    attach_fast_path(records, "lpop", _lpop)
-    attach_fast_path(records, "rpop", _rpop)
-    attach_fast_path(records, "blpop", _blpop)
-    attach_fast_path(records, "brpop", _brpop)
-    attach_fast_path(records, "lmpop", _lmpop, False)
-    attach_fast_path(records, "blmpop", _blmpop, False)
-    attach_fast_path(records, "lmove", _lmove)
-    attach_fast_path(records, "blmove", _blmove)
-    attach_fast_path(records, "rpoplpush", _rpoplpush)
-    attach_fast_path(records, "brpoplpush", _brpoplpush)
+fast_path("lpop", _lpop)
+fast_path("rpop", _rpop)
+fast_path("blpop", _blpop)
+fast_path("brpop", _brpop)
+fast_path("lmpop", _lmpop, False)
+fast_path("blmpop", _blmpop, False)
+fast_path("lmove", _lmove)
+fast_path("blmove", _blmove)
+fast_path("rpoplpush", _rpoplpush)
+fast_path("brpoplpush", _brpoplpush)

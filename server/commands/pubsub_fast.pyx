@@ -10,7 +10,7 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_integer
 from server.clients.client cimport CLIENT_SCRIPT, Client
-from server.dispatch.fastpath cimport attach_fast_path, fast_written
+from server.dispatch.fastpath cimport fast_path, fast_written
 from server.dispatch.loop cimport Loop
 
 
@@ -25,6 +25,4 @@ cdef int _publish(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-def attach(dict records) -> None:
-    """Give PUBLISH its fast path."""
-    attach_fast_path(records, "publish", _publish, False)
+fast_path("publish", _publish, False)

@@ -15,7 +15,7 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_FAR, FAST_KEYS, FAST_STRING, FastWord, attach_fast_path, fast_expired, fast_expired_key, fast_find, fast_hash_keys,
+    FAST_FAR, FAST_KEYS, FAST_STRING, FastWord, fast_path, fast_expired, fast_expired_key, fast_find, fast_hash_keys,
     fast_hash_of, fast_is_word, fast_look, fast_number, fast_overwrite, fast_plain, fast_reply_string, fast_touch,
     fast_written,
     fast_written_otherwise)
@@ -523,26 +523,24 @@ cdef int _incrbyfloat(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-def attach(dict records) -> None:
-    """Give the string commands their fast paths."""
-    attach_fast_path(records, "get", _get)
-    attach_fast_path(records, "mget", _mget)
-    attach_fast_path(records, "strlen", _strlen)
-    attach_fast_path(records, "getrange", _getrange)
-    attach_fast_path(records, "set", _set)
-    attach_fast_path(records, "setnx", _setnx)
-    attach_fast_path(records, "setex", _setex)
-    attach_fast_path(records, "psetex", _psetex)
-    attach_fast_path(records, "mset", _mset)
-    attach_fast_path(records, "getset", _getset)
-    attach_fast_path(records, "getdel", _getdel)
-    attach_fast_path(records, "getex", _getex)
-    attach_fast_path(records, "append", _append)
-    attach_fast_path(records, "setrange", _setrange)
-    attach_fast_path(records, "incr", _incr)
-    attach_fast_path(records, "decr", _decr)
-    attach_fast_path(records, "incrby", _incrby)
-    attach_fast_path(records, "decrby", _decrby)
-    attach_fast_path(records, "incrbyfloat", _incrbyfloat)
-    attach_fast_path(records, "substr", _getrange)
-    attach_fast_path(records, "msetnx", _msetnx)
+fast_path("get", _get)
+fast_path("mget", _mget)
+fast_path("strlen", _strlen)
+fast_path("getrange", _getrange)
+fast_path("set", _set)
+fast_path("setnx", _setnx)
+fast_path("setex", _setex)
+fast_path("psetex", _psetex)
+fast_path("mset", _mset)
+fast_path("getset", _getset)
+fast_path("getdel", _getdel)
+fast_path("getex", _getex)
+fast_path("append", _append)
+fast_path("setrange", _setrange)
+fast_path("incr", _incr)
+fast_path("decr", _decr)
+fast_path("incrby", _incrby)
+fast_path("decrby", _decrby)
+fast_path("incrbyfloat", _incrbyfloat)
+fast_path("substr", _getrange)
+fast_path("msetnx", _msetnx)

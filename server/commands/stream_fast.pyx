@@ -12,7 +12,7 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_unsigned, write_integer, write_null
 from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, Client
 from server.dispatch.fastpath cimport (
-    attach_fast_path, fast_change, fast_find, fast_is_char, fast_is_word, fast_plain, fast_touch, fast_written,
+    fast_path, fast_change, fast_find, fast_is_char, fast_is_word, fast_plain, fast_touch, fast_written,
     fast_written_with)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.rax cimport StreamId, id_less
@@ -21,7 +21,7 @@ from server.types.bulk cimport write_short
 from server.types.stream cimport STREAM_LISTPACKS, stream_new_word, stream_value
 from server.types.stream_groups cimport StreamGroup, group_find, pending_remove
 from server.types.stream_log cimport (
-    NODE_MAX_BYTES, TRIM_MAXLEN, StreamLog, StreamText, format_id, id_is_zero, limits, stream_append, stream_delete,
+    NODE_MAX_BYTES, TRIM_MAXLEN, StreamLog, StreamText, format_id, id_is_zero, limits, read_plain_id, stream_append, stream_delete,
     stream_next_id, stream_trim)
 
 cdef enum:
@@ -68,13 +68,13 @@ cdef bint _read_adding(Batch* b, Request* r, Adding* words) noexcept:
     if words.no_stream:
         words.at = 3
     words.chosen = fast_is_char(b, r, words.at, c'*')
-    if words.chosen or fast_stream_id(b, r, words.at, 0, &words.id):
+    if words.chosen or read_plain_id(arg_at(b, r, words.at), arg_length(b, r, words.at), 0, &words.id):
         return True
     if not _read_maxlen(b, r, words.at, &words.trim) or words.trim.at + 3 >= r.arg_count:
         return False
     words.at = words.trim.at + 1
     words.chosen = fast_is_char(b, r, words.at, c'*')
-    return words.chosen or fast_stream_id(b, r, words.at, 0, &words.id)
+    return words.chosen or read_plain_id(arg_at(b, r, words.at), arg_length(b, r, words.at), 0, &words.id)
 
 
 cdef void _tell(Client c, Batch* b, Request* r, const Adding* added, StreamLog* log, const char* id, size_t n) noexcept:
@@ -199,38 +199,13 @@ cdef int _xdel(Client c, Batch* b, Request* r) except -1:
 
 
 # ---- IDs
-cdef inline const char* _digits(const char* p, const char* end, uint64_t* number) noexcept:
-    """Up to 19 digits; where they end."""
-    cdef const char* start = p
-    number[0] = 0
-    while p < end and p - start < 19 and c'0' <= p[0] <= c'9':
-        number[0] = number[0] * 10 + <uint64_t>(p[0] - c'0')
-        p += 1
-    return p
-
-
-cdef bint fast_stream_id(Batch* b, Request* r, uint32_t at, uint64_t missing, StreamId* id) noexcept:
-    cdef const char* start = arg_at(b, r, at)
-    cdef const char* end = start + arg_length(b, r, at)
-    cdef const char* p = _digits(start, end, &id.ms)
-    id.seq = missing
-    if p == start:
-        return False
-    if p == end:
-        return True
-    start = p + 1
-    if p[0] != c'-' or start == end:
-        return False
-    return _digits(start, end, &id.seq) == end
-
-
 cdef bint _read_ids(Batch* b, Request* r, uint32_t first, StreamId* ids) noexcept:
     """Arguments from `first` on, up to MOST_IDS; 0 if there are more, or others."""
     cdef uint32_t i
     if r.arg_count - first > MOST_IDS:
         return False
     for i in range(first, r.arg_count):
-        if not fast_stream_id(b, r, i, 0, &ids[i - first]):
+        if not read_plain_id(arg_at(b, r, i), arg_length(b, r, i), 0, &ids[i - first]):
             return False
     return True
 
@@ -259,9 +234,7 @@ cdef int _xack(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-def attach(dict records) -> None:
-    """Give the writing stream commands their fast paths."""
-    attach_fast_path(records, "xadd", _xadd)
-    attach_fast_path(records, "xtrim", _xtrim)
-    attach_fast_path(records, "xdel", _xdel)
-    attach_fast_path(records, "xack", _xack)
+fast_path("xadd", _xadd)
+fast_path("xtrim", _xtrim)
+fast_path("xdel", _xdel)
+fast_path("xack", _xack)

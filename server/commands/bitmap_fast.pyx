@@ -10,7 +10,7 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_header, write_integer
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_STRING, attach_fast_path, fast_change, fast_find, fast_is_char, fast_is_word, fast_look, fast_overwrite,
+    FAST_STRING, fast_path, fast_change, fast_find, fast_is_char, fast_is_word, fast_look, fast_overwrite,
     fast_plain, fast_touch, fast_written)
 from server.keyspace.database cimport entry_string_view, parse_int64
 from server.structures.bits cimport bits_count_range, bits_find_range
@@ -320,11 +320,9 @@ cdef int _bitfield_ro(Client c, Batch* b, Request* r) except -1:
     return 0 if count == 0 or writes else _read_only(c, b, r, fields, count)
 
 
-def attach(dict records) -> None:
-    """Give the bitmap commands their fast paths."""
-    attach_fast_path(records, "getbit", _getbit)
-    attach_fast_path(records, "setbit", _setbit)
-    attach_fast_path(records, "bitcount", _bitcount)
-    attach_fast_path(records, "bitpos", _bitpos)
-    attach_fast_path(records, "bitfield", _bitfield)
-    attach_fast_path(records, "bitfield_ro", _bitfield_ro)
+fast_path("getbit", _getbit)
+fast_path("setbit", _setbit)
+fast_path("bitcount", _bitcount)
+fast_path("bitpos", _bitpos)
+fast_path("bitfield", _bitfield)
+fast_path("bitfield_ro", _bitfield_ro)

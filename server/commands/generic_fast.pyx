@@ -13,9 +13,9 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_signed, write_bulk, write_integer, write_null, write_raw, write_status
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    FAST_FAR, FAST_KEYS, FastWord, attach_fast_path, fast_expired, fast_expired_key, fast_find, fast_hash_keys, fast_hash_of,
+    fast_awaited,
+        FAST_FAR, FAST_KEYS, FastWord, fast_path, fast_expired, fast_expired_key, fast_find, fast_hash_keys, fast_hash_of,
     fast_is_word, fast_scan_words, fast_touch, fast_write_scanned, fast_written, fast_written_otherwise)
-from server.dispatch.fastpath_list cimport fast_awaited
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.table cimport (
     ENTRY_EXPIRE, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_encoding,
@@ -355,25 +355,23 @@ cdef int _pexpiretime(Client c, Batch* b, Request* r) except -1:
     return _reply_expire(c, b, r, False, False)
 
 
-def attach(dict records) -> None:
-    """Give the commands their fast paths."""
-    attach_fast_path(records, "exists", _exists)
-    attach_fast_path(records, "touch", _touch)
-    attach_fast_path(records, "type", _type)
-    attach_fast_path(records, "del", _del)
-    attach_fast_path(records, "unlink", _unlink)
-    attach_fast_path(records, "expire", _expire)
-    attach_fast_path(records, "pexpire", _pexpire)
-    attach_fast_path(records, "expireat", _expireat)
-    attach_fast_path(records, "pexpireat", _pexpireat)
-    attach_fast_path(records, "persist", _persist)
-    attach_fast_path(records, "ttl", _ttl)
-    attach_fast_path(records, "pttl", _pttl)
-    attach_fast_path(records, "expiretime", _expiretime)
-    attach_fast_path(records, "pexpiretime", _pexpiretime)
-    attach_fast_path(records, "rename", _rename)
-    attach_fast_path(records, "renamenx", _renamenx)
-    attach_fast_path(records, "copy", _copy)
-    attach_fast_path(records, "dbsize", _dbsize, False)
-    attach_fast_path(records, "randomkey", _randomkey, False)
-    attach_fast_path(records, "scan", _scan, False)
+fast_path("exists", _exists)
+fast_path("touch", _touch)
+fast_path("type", _type)
+fast_path("del", _del)
+fast_path("unlink", _unlink)
+fast_path("expire", _expire)
+fast_path("pexpire", _pexpire)
+fast_path("expireat", _expireat)
+fast_path("pexpireat", _pexpireat)
+fast_path("persist", _persist)
+fast_path("ttl", _ttl)
+fast_path("pttl", _pttl)
+fast_path("expiretime", _expiretime)
+fast_path("pexpiretime", _pexpiretime)
+fast_path("rename", _rename)
+fast_path("renamenx", _renamenx)
+fast_path("copy", _copy)
+fast_path("dbsize", _dbsize, False)
+fast_path("randomkey", _randomkey, False)
+fast_path("scan", _scan, False)

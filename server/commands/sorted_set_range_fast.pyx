@@ -10,7 +10,7 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_header, write_integer
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    attach_fast_path, fast_change, fast_is_word, fast_look, fast_written)
+    fast_path, fast_change, fast_is_word, fast_look, fast_written)
 from server.keyspace.database cimport parse_int64
 from server.structures.ordered_index cimport LexBound
 from server.structures.table cimport TYPE_ZSET, Entry, table_delete
@@ -267,16 +267,14 @@ cdef int _zlexcount(Client c, Batch* b, Request* r) except -1:
     return _count(c, b, r, BY_MEMBERS)
 
 
-def attach(dict records) -> None:
-    """Give the range commands their fast paths."""
-    attach_fast_path(records, "zrange", _zrange)
-    attach_fast_path(records, "zrevrange", _zrevrange)
-    attach_fast_path(records, "zrangebyscore", _zrangebyscore)
-    attach_fast_path(records, "zrevrangebyscore", _zrevrangebyscore)
-    attach_fast_path(records, "zrangebylex", _zrangebylex)
-    attach_fast_path(records, "zrevrangebylex", _zrevrangebylex)
-    attach_fast_path(records, "zcount", _zcount)
-    attach_fast_path(records, "zlexcount", _zlexcount)
-    attach_fast_path(records, "zremrangebyscore", _zremrangebyscore)
-    attach_fast_path(records, "zremrangebyrank", _zremrangebyrank)
-    attach_fast_path(records, "zremrangebylex", _zremrangebylex)
+fast_path("zrange", _zrange)
+fast_path("zrevrange", _zrevrange)
+fast_path("zrangebyscore", _zrangebyscore)
+fast_path("zrevrangebyscore", _zrevrangebyscore)
+fast_path("zrangebylex", _zrangebylex)
+fast_path("zrevrangebylex", _zrevrangebylex)
+fast_path("zcount", _zcount)
+fast_path("zlexcount", _zlexcount)
+fast_path("zremrangebyscore", _zremrangebyscore)
+fast_path("zremrangebyrank", _zremrangebyrank)
+fast_path("zremrangebylex", _zremrangebylex)

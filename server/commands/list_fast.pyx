@@ -15,7 +15,8 @@ from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_bulk, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fastpath cimport (
-    attach_fast_path, fast_change, fast_find, fast_is_word, fast_look, fast_plain, fast_touch, fast_written)
+    fast_awaited, fast_list_shrunk,
+    fast_path, fast_change, fast_find, fast_is_word, fast_look, fast_plain, fast_touch, fast_written)
 from server.keyspace.database cimport Keyspace, parse_int64
 from server.structures.listpack cimport LpValue
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
@@ -31,18 +32,6 @@ cdef inline List _view(Client c, Entry* e):
     view.table = c.db.table
     view.entry = e
     return view
-
-
-# ---- what they share (see the .pxd)
-cdef bint fast_awaited(Client c, Batch* b, Request* r, uint32_t at) except -1:
-    return c.db.blocking and PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at)) in c.db.blocking
-
-
-cdef void fast_list_shrunk(Client c, Batch* b, Request* r, Entry* e, uint32_t at, uint64_t hash) noexcept:
-    if list_length(e) == 0:
-        table_delete(c.db.table, arg_at(b, r, at), arg_length(b, r, at), hash, release_value)
-    else:
-        list_shrink(e)
 
 
 # ---- pushing
@@ -228,17 +217,15 @@ cdef int _lrange(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-def attach(dict records) -> None:
-    """Give the list commands their fast paths."""
-    attach_fast_path(records, "lpush", _lpush)
-    attach_fast_path(records, "rpush", _rpush)
-    attach_fast_path(records, "llen", _llen)
-    attach_fast_path(records, "lrange", _lrange)
-    attach_fast_path(records, "lpushx", _lpushx)
-    attach_fast_path(records, "rpushx", _rpushx)
-    attach_fast_path(records, "lset", _lset)
-    attach_fast_path(records, "lrem", _lrem)
-    attach_fast_path(records, "ltrim", _ltrim)
-    attach_fast_path(records, "lindex", _lindex)
-    attach_fast_path(records, "linsert", _linsert)
-    attach_fast_path(records, "lpos", _lpos)
+fast_path("lpush", _lpush)
+fast_path("rpush", _rpush)
+fast_path("llen", _llen)
+fast_path("lrange", _lrange)
+fast_path("lpushx", _lpushx)
+fast_path("rpushx", _rpushx)
+fast_path("lset", _lset)
+fast_path("lrem", _lrem)
+fast_path("ltrim", _ltrim)
+fast_path("lindex", _lindex)
+fast_path("linsert", _linsert)
+fast_path("lpos", _lpos)

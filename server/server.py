@@ -30,6 +30,7 @@ from server.dispatch import (
     io_sharing,
     record,
     saving,
+    shapes,
     shutdown,
     signals,
 )
@@ -102,6 +103,7 @@ class Server:
         self.loop.on_accept = self.accepted
         self.loop.on_closed = self.closed
         fastpath.use_propagation(self.propagation)
+        shapes.use(self.propagation, self.effects)
         multi.wire(self)
         blocking.wire(self)
         limits.wire(self)
@@ -142,6 +144,7 @@ class Server:
         gates.assign_gates()
         record.build_records()
         fastpath.attach_fast_paths(COMMANDS)
+        shapes.attach(COMMANDS)
 
     def follow_config(self) -> None:
         """What changes when CONFIG SET changes a directive, and the same once at start."""

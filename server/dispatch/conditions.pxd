@@ -27,9 +27,13 @@ cdef enum:                             # of those that write
 cdef struct Conditions:
     uint32_t all                       # bits of the first kind
     uint32_t writes                    # bits of the second
+    uint32_t events                    # classes of keyspace events that somebody may hear of, bits by event_kind
     size_t max_memory                  # 0 = no limit; a write beyond it goes through the gates
     int64_t dirty                      # changes made by fast paths since the server last collected them
     int64_t slow_log_ns                # slowlog-log-slower-than, -1 = off
     bint track_latency
 
+cdef Conditions state                  # the same, for inline functions of others
+
 cdef Conditions* conditions() noexcept nogil
+cdef uint32_t event_kind(str letter) except? 0         # the bit of a class of notify-keyspace-events

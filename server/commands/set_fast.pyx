@@ -1,276 +1,217 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of sets: SADD SREM SMOVE SPOP SRANDMEMBER (few at once), SISMEMBER SMISMEMBER SCARD SMEMBERS, SSCAN without
 a pattern.
-
-In a pipeline that works on one large set, what the next commands will touch is fetched from memory ahead.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from iothreads.message cimport Batch, arg_at, arg_length
-from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport (
-    FAST_DRAWN, FastWord, fast_path, fast_change, fast_find, fast_is_propagated, fast_look, fast_plain,
-    fast_scan_words, fast_touch, fast_warm_members, fast_write_list, fast_write_scanned, fast_written,
-    fast_written_as, fast_written_otherwise)
-from server.keyspace.database cimport Keyspace, parse_int64
+from server.dispatch.fast_words cimport FAST_DRAWN, read_count, read_scan, write_list, write_scanned
+from server.dispatch.record cimport Event, Op
+from server.dispatch.shapes cimport (
+    DECLINED, OR_NULL, OR_ZERO, READ, SAYS, TAKE, WARM, WRITE, Word, changed, event_of, insert, is_passed_on, is_plain,
+    length_at, notify, pass_on, pass_on_as, row, touch, view_of, word_at, word_of)
 from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_integer_text
-from server.structures.table cimport (
-    TYPE_SET, Entry, entry_encoding, entry_set_type, table_delete, table_find, table_hash, table_insert_word)
+from server.structures.table cimport TYPE_SET, Entry, entry_encoding, table_delete, table_find, table_hash
 from server.types.bulk cimport write_element
 from server.types.set cimport (SET_INTSET, SET_TABLE, Set, set_add, set_begin, set_contains, set_drop, set_grow, set_length,
-                               set_random, set_remove, set_table, set_write)
+                               set_random, set_remove, set_write)
 from server.types.value cimport release_value
 
-
-cdef inline void _warm(Batch* b, Request* r, Entry* e) noexcept:
-    if entry_encoding(e) == SET_TABLE:
-        fast_warm_members(b, r, set_table(e))
-
-
-cdef inline void _delete_if_empty(Client c, Batch* b, Request* r, Entry* e) noexcept:
-    if set_length(e) == 0:
-        table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
+cdef const Event* _SADD = event_of("sadd")
+cdef const Event* _SREM = event_of("srem")
+cdef const Event* _SPOP = event_of("spop")
+cdef const Event* _DEL = event_of("del")
 
 
 # ---- writes
-cdef int _sadd(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = fast_find(c, b, r)
+cdef int64_t _sadd(Op* op) except -1:
     cdef uint32_t i
-    cdef int added = 0
-    if e == NULL:
-        e = table_insert_word(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, 0)
-        e.meta = c.db.keyspace.first_access()
-        entry_set_type(e, TYPE_SET, SET_INTSET)
-        set_begin(e, arg_at(b, r, 2), arg_length(b, r, 2), r.arg_count - 2)
-    elif fast_plain(e, TYPE_SET, c.db.keyspace):
-        fast_touch(e, c.db.keyspace)
-        _warm(b, r, e)
-        set_grow(e, r.arg_count - 2)
+    cdef int64_t added = 0
+    if op.e == NULL:
+        insert(op, TYPE_SET, SET_INTSET, 0)
+        set_begin(op.e, word_at(op, 2), length_at(op, 2), op.r.arg_count - 2)
     else:
-        return 0
-    for i in range(2, r.arg_count):
-        added += set_add(e, arg_at(b, r, i), arg_length(b, r, i))
-    if added:
-        fast_written(c, b, r, added)
-    write_integer(&c.out, added)
-    return 1
+        set_grow(op.e, op.r.arg_count - 2)
+    for i in range(2, op.r.arg_count):
+        added += set_add(op.e, word_at(op, i), length_at(op, i))
+    write_integer(op.out, added)
+    return added
 
 
-cdef int _srem(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
+cdef int64_t _srem(Op* op) except -1:
     cdef uint32_t i
-    cdef int removed = 0
-    if not fast_change(c, b, r, TYPE_SET, &e):
-        return 0
-    if e == NULL:
-        write_integer(&c.out, 0)
-        return 1
-    _warm(b, r, e)
-    for i in range(2, r.arg_count):
-        removed += set_remove(e, arg_at(b, r, i), arg_length(b, r, i))
-    if removed:
-        _delete_if_empty(c, b, r, e)
-        fast_written(c, b, r, removed)
-    write_integer(&c.out, removed)
-    return 1
+    cdef int64_t removed = 0
+    for i in range(2, op.r.arg_count):
+        removed += set_remove(op.e, word_at(op, i), length_at(op, i))
+    write_integer(op.out, removed)
+    return removed
 
 
-cdef int _smove(Client c, Batch* b, Request* r) except -1:
-    cdef Keyspace shared = c.db.keyspace
-    cdef uint64_t hash = table_hash(arg_at(b, r, 2), arg_length(b, r, 2))
-    cdef const char* member = arg_at(b, r, 3)
-    cdef size_t n = arg_length(b, r, 3)
-    cdef Entry* e = fast_find(c, b, r)
-    cdef Entry* target
-    if e == NULL:
-        write_integer(&c.out, 0)
-        return 1
-    target = table_find(c.db.table, arg_at(b, r, 2), arg_length(b, r, 2), hash)
-    if not fast_plain(e, TYPE_SET, shared) or (target != NULL and not fast_plain(target, TYPE_SET, shared)):
-        return 0
-    fast_touch(e, shared)
+cdef int64_t _smove(Op* op) except -1:
+    """It tells of both keys by itself."""
+    cdef Client c = <Client>op.client
+    cdef Entry* source = op.e
+    cdef const char* member = word_at(op, 3)
+    cdef size_t n = length_at(op, 3)
+    cdef bint emptied
+    cdef uint64_t hash = table_hash(word_at(op, 2), length_at(op, 2))
+    cdef Entry* target = table_find(op.table, word_at(op, 2), length_at(op, 2), hash)
     if target != NULL:
-        fast_touch(target, shared)
-    if e == target or not set_remove(e, member, n):
-        write_integer(&c.out, e == target and set_contains(e, member, n))
-        return 1
-    _delete_if_empty(c, b, r, e)
-    if target == NULL:
-        target = table_insert_word(c.db.table, arg_at(b, r, 2), arg_length(b, r, 2), hash, 0)
-        target.meta = shared.first_access()
-        entry_set_type(target, TYPE_SET, SET_INTSET)
-        set_begin(target, member, n, 1)
-    fast_written(c, b, r, 1 + set_add(target, member, n))
-    write_integer(&c.out, 1)
-    return 1
-
-
-cdef inline Set _view(Client c, Entry* e):
-    cdef Set view = Set.__new__(Set)
-    view.table = c.db.table
-    view.entry = e
-    return view
-
-
-cdef int _spop_all(Client c, Batch* b, Request* r, Entry* e) except -1:
-    """Whoever is told of it is told DEL or UNLINK by lazyfree-lazy-server-del, which the definition knows."""
-    if fast_is_propagated():
+        if not is_plain(c, target, TYPE_SET):
+            return DECLINED
+        touch(c, target)
+    if source == target or not set_remove(source, member, n):
+        write_integer(op.out, source == target and set_contains(source, member, n))
         return 0
-    set_write(e, &c.out, c.resp)
-    fast_written(c, b, r, <int64_t>set_length(e))
-    table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
-    return 1
+    emptied = set_length(source) == 0
+    if emptied:
+        table_delete(op.table, word_at(op, 1), length_at(op, 1), op.hash, release_value)
+    changed(op, 1, _SREM)
+    if emptied:
+        notify(op, 1, _DEL)
+    op.at, op.hash, op.e = 2, hash, target
+    if target == NULL:
+        insert(op, TYPE_SET, SET_INTSET, 0)
+        set_begin(op.e, member, n, 1)
+    if set_add(op.e, member, n):
+        changed(op, 1, _SADD)
+    pass_on(op)
+    write_integer(op.out, 1)
+    return 0
 
 
-cdef int _spop_some(Client c, Batch* b, Request* r) except -1:
+cdef int64_t _spop_all(Op* op) except -1:
+    """Whoever is told of it is told DEL or UNLINK by lazyfree-lazy-server-del, which the definition knows."""
+    cdef int64_t members = <int64_t>set_length(op.e)
+    if is_passed_on():
+        return DECLINED
+    set_write(op.e, op.out, (<Client>op.client).resp)
+    table_delete(op.table, word_at(op, 1), length_at(op, 1), op.hash, release_value)
+    changed(op, members, _SPOP)
+    notify(op, 1, _DEL)
+    return 0
+
+
+cdef int64_t _spop_some(Op* op) except -1:
     """With a count; propagated as SREM of those that left when others stay."""
-    cdef FastWord words[2 + FAST_DRAWN]
+    cdef Word words[2 + FAST_DRAWN]
     cdef int64_t count
     cdef uint32_t at = 2
-    cdef Entry* e
     cdef list left
     cdef bytes member
-    if r.arg_count != 3 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &count) or not 0 < count <= FAST_DRAWN:
-        return 0
-    e = fast_find(c, b, r)
-    if e == NULL or not fast_plain(e, TYPE_SET, c.db.keyspace):
-        return 0
-    fast_touch(e, c.db.keyspace)
-    if set_length(e) <= <uint64_t>count:
-        return _spop_all(c, b, r, e)
-    left = _view(c, e).pop_many(count)
-    words[0] = FastWord("SREM", 4)
-    words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
+    if op.r.arg_count != 3 or not read_count(op, 2, False, &count) or op.e == NULL:
+        return DECLINED
+    if set_length(op.e) <= <uint64_t>count:
+        return _spop_all(op)
+    left = view_of(Set.__new__(Set), op).pop_many(count)
+    words[0] = Word("SREM", 4)
+    words[1] = word_of(op, 1)
     for member in left:
-        words[at] = FastWord(PyBytes_AS_STRING(member), PyBytes_GET_SIZE(member))
+        words[at] = Word(PyBytes_AS_STRING(member), PyBytes_GET_SIZE(member))
         at += 1
-    fast_written_otherwise(c, count, at, words)
-    fast_write_list(c, c'~' if c.resp == 3 else c'*', left)
-    return 1
+    pass_on_as(op, at, words)
+    write_list(op.out, c'~' if (<Client>op.client).resp == 3 else c'*', left)
+    return count
 
 
-cdef int _spop(Client c, Batch* b, Request* r) except -1:
+cdef int64_t _spop(Op* op) except -1:
     """Propagated as SREM of what left."""
-    cdef Entry* e
+    cdef Word words[3]
     cdef LpValue member
     cdef char digits[LP_INTEGER_TEXT]
-    if r.arg_count != 2:
-        return _spop_some(c, b, r)
-    if not fast_change(c, b, r, TYPE_SET, &e):
+    if op.r.arg_count != 2:
+        return _spop_some(op)
+    if op.e == NULL:
+        write_null(op.out, (<Client>op.client).resp)
         return 0
-    if e == NULL:
-        write_null(&c.out, c.resp)
-        return 1
-    set_random(e, &member)
-    write_element(&c.out, &member)
-    if member.s != NULL:
-        fast_written_as(c, b, r, 1, "SREM", member.s, member.length)
-    else:
-        fast_written_as(c, b, r, 1, "SREM", digits, lp_integer_text(member.number, digits))
-    set_drop(e, &member)
-    _delete_if_empty(c, b, r, e)
+    set_random(op.e, &member)
+    write_element(op.out, &member)
+    if is_passed_on():
+        words[0] = Word("SREM", 4)
+        words[1] = word_of(op, 1)
+        if member.s != NULL:
+            words[2] = Word(<char*>member.s, member.length)
+        else:
+            words[2] = Word(&digits[0], lp_integer_text(member.number, digits))
+        pass_on_as(op, 3, words)
+    set_drop(op.e, &member)
     return 1
 
 
 # ---- reads
-cdef int _sismember(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
-    if not fast_look(c, b, r, TYPE_SET, &e):
-        return 0
-    if e != NULL:
-        _warm(b, r, e)
-    write_integer(&c.out, e != NULL and set_contains(e, arg_at(b, r, 2), arg_length(b, r, 2)))
-    return 1
+cdef int64_t _sismember(Op* op) except -1:
+    write_integer(op.out, set_contains(op.e, word_at(op, 2), length_at(op, 2)))
+    return 0
 
 
-cdef int _smismember(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
+cdef int64_t _smismember(Op* op) except -1:
     cdef uint32_t i
-    if not fast_look(c, b, r, TYPE_SET, &e):
-        return 0
-    write_header(&c.out, c'*', r.arg_count - 2)
-    for i in range(2, r.arg_count):
-        write_integer(&c.out, e != NULL and set_contains(e, arg_at(b, r, i), arg_length(b, r, i)))
-    return 1
+    write_header(op.out, c'*', op.r.arg_count - 2)
+    for i in range(2, op.r.arg_count):
+        write_integer(op.out, op.e != NULL and set_contains(op.e, word_at(op, i), length_at(op, i)))
+    return 0
 
 
-cdef int _scard(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
-    if not fast_look(c, b, r, TYPE_SET, &e):
-        return 0
-    write_integer(&c.out, set_length(e) if e != NULL else 0)
-    return 1
+cdef int64_t _scard(Op* op) except -1:
+    write_integer(op.out, set_length(op.e))
+    return 0
 
 
-cdef int _srandmember_some(Client c, Batch* b, Request* r) except -1:
-    """With a count."""
-    cdef int64_t count
-    cdef Entry* e
-    if (r.arg_count != 3 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &count)
-            or not -FAST_DRAWN <= count <= FAST_DRAWN or not fast_look(c, b, r, TYPE_SET, &e)):
-        return 0
-    if e == NULL or count == 0:
-        write_header(&c.out, c'*', 0)
-    else:
-        fast_write_list(c, c'*', _view(c, e).draw(-count) if count < 0 else _view(c, e).draw_distinct(count))
-    return 1
-
-
-cdef int _srandmember(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
+cdef int64_t _srandmember(Op* op) except -1:
     cdef LpValue member
-    if r.arg_count != 2:
-        return _srandmember_some(c, b, r)
-    if not fast_look(c, b, r, TYPE_SET, &e):
+    cdef int64_t count
+    if op.r.arg_count == 2:
+        if op.e == NULL:
+            write_null(op.out, (<Client>op.client).resp)
+        else:
+            set_random(op.e, &member)
+            write_element(op.out, &member)
         return 0
-    if e == NULL:
-        write_null(&c.out, c.resp)
-        return 1
-    set_random(e, &member)
-    write_element(&c.out, &member)
-    return 1
-
-
-cdef int _smembers(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
-    if not fast_look(c, b, r, TYPE_SET, &e):
-        return 0
-    if e != NULL:
-        set_write(e, &c.out, c.resp)
+    if op.r.arg_count != 3 or not read_count(op, 2, True, &count):
+        return DECLINED
+    if op.e == NULL or count == 0:
+        write_header(op.out, c'*', 0)
     else:
-        write_header(&c.out, c'~' if c.resp == 3 else c'*', 0)
-    return 1
+        view = view_of(Set.__new__(Set), op)
+        write_list(op.out, c'*', view.draw(-count) if count < 0 else view.draw_distinct(count))
+    return 0
 
 
-cdef int _sscan(Client c, Batch* b, Request* r) except -1:
+cdef int64_t _smembers(Op* op) except -1:
+    if op.e != NULL:
+        set_write(op.e, op.out, (<Client>op.client).resp)
+    else:
+        write_header(op.out, c'~' if (<Client>op.client).resp == 3 else c'*', 0)
+    return 0
+
+
+cdef int64_t _sscan(Op* op) except -1:
     cdef uint64_t cursor
     cdef int64_t count
-    cdef Entry* e
-    if not fast_scan_words(b, r, 2, &cursor, &count) or not fast_look(c, b, r, TYPE_SET, &e):
-        return 0
-    if e == NULL:
-        fast_write_scanned(c, 0, [])
-    elif entry_encoding(e) == SET_TABLE:
-        cursor, found = _view(c, e).scan(cursor, count, None)
-        fast_write_scanned(c, cursor, found)
+    if not read_scan(op, 2, &cursor, &count):
+        return DECLINED
+    if op.e == NULL:
+        write_scanned(op.out, 0, [])
+    elif entry_encoding(op.e) == SET_TABLE:
+        cursor, found = view_of(Set.__new__(Set), op).scan(cursor, count, None)
+        write_scanned(op.out, cursor, found)
     else:
-        write_raw(&c.out, "*2\r\n$1\r\n0\r\n", 11)
-        set_write(e, &c.out, 2)
-    return 1
+        write_raw(op.out, "*2\r\n$1\r\n0\r\n", 11)
+        set_write(op.e, op.out, 2)
+    return 0
 
 
-fast_path("sadd", _sadd)
-fast_path("srem", _srem)
-fast_path("spop", _spop)
-fast_path("sismember", _sismember)
-fast_path("smismember", _smismember)
-fast_path("scard", _scard)
-fast_path("smembers", _smembers)
-fast_path("srandmember", _srandmember)
-fast_path("smove", _smove)
-fast_path("sscan", _sscan)
+row("sadd", WRITE | WARM, TYPE_SET, _sadd, "sadd")
+row("srem", TAKE | OR_ZERO | WARM, TYPE_SET, _srem, "srem")
+row("smove", WRITE | OR_ZERO, TYPE_SET, _smove)
+row("spop", TAKE | SAYS, TYPE_SET, _spop, "spop")
+row("sismember", READ | OR_ZERO | WARM, TYPE_SET, _sismember)
+row("smismember", READ, TYPE_SET, _smismember)
+row("scard", READ | OR_ZERO, TYPE_SET, _scard)
+row("smembers", READ, TYPE_SET, _smembers)
+row("srandmember", READ, TYPE_SET, _srandmember)
+row("sscan", READ, TYPE_SET, _sscan)

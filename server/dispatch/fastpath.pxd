@@ -72,11 +72,6 @@ cdef int fast_write_scanned(Client c, uint64_t cursor, list found) except -1    
 cdef int fast_write_list(Client c, char kind, list found) except -1             # byte strings; kind: the reply's first character
 cdef int fast_overwrite(Client c, Batch* b, Request* r, Entry* e, size_t offset, bytes data) except -1
     # write over, or behind, what the string at the first key holds; e NULL: a string of zero bytes. e may move
-cdef bint fast_awaited(Client c, Batch* b, Request* r, uint32_t at) except -1    # whether somebody waits for argument `at` to have elements
-cdef void fast_list_shrunk(Client c, Batch* b, Request* r, Entry* e, uint32_t at, uint64_t hash) noexcept
-cdef Entry* zset_new(Client c, Batch* b, Request* r, size_t elements, size_t member_length) noexcept
-cdef void zset_warm(Batch* b, Request* r, Entry* e, uint32_t at, bint place) noexcept
-cdef int fast_zadd(Client c, Batch* b, Request* r, uint32_t count, const double* scores, uint32_t at, uint32_t step, int flags, int* updated) noexcept
 cdef void fast_reply_string(Client c, Entry* e) noexcept            # a string value; many bytes leave without a copy
 
 cdef inline bint fast_is_word(Batch* b, Request* r, uint32_t at, const char* lower, size_t length) noexcept:

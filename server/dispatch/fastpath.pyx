@@ -16,11 +16,7 @@ from server.dispatch.record cimport Record, fast_t
 from server.keyspace.database cimport entry_string_view, parse_int64
 from server.structures.long_double cimport parse_long_double
 from server.structures.table cimport (Blob, Entry, Table, blob_release, entry_word_ref, table_find, table_hash,
-                                      table_prefetch_bucket, table_prefetch_entry, TYPE_ZSET, entry_encoding, table_delete, table_insert_word)
-from server.types.list cimport list_length, list_shrink
-from server.types.sorted_set cimport (
-    ZADD_XX, ZADDED, ZUPDATED, ZSET_LISTPACK, ZSET_SKIPLIST, zset_add, zset_convert, zset_create, zset_limits, zset_members, zset_warm_place)
-from server.types.value cimport release_value
+                                      table_prefetch_bucket, table_prefetch_entry)
 
 cdef class Row:
     cdef fast_t fast
@@ -237,64 +233,6 @@ cdef int fast_write_list(Client c, char kind, list found) except -1:
     for word in found:
         write_bulk(&c.out, PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
     return 0
-
-
-cdef bint fast_awaited(Client c, Batch* b, Request* r, uint32_t at) except -1:
-    return c.db.blocking and PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at)) in c.db.blocking
-
-
-cdef void fast_list_shrunk(Client c, Batch* b, Request* r, Entry* e, uint32_t at, uint64_t hash) noexcept:
-    if list_length(e) == 0:
-        table_delete(c.db.table, arg_at(b, r, at), arg_length(b, r, at), hash, release_value)
-    else:
-        list_shrink(e)
-
-
-cdef Entry* zset_new(Client c, Batch* b, Request* r, size_t elements, size_t member_length) noexcept:
-    cdef Entry* e = table_insert_word(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, 0)
-    e.meta = c.db.keyspace.first_access()
-    zset_create(e, elements, member_length)
-    return e
-
-
-cdef void zset_warm(Batch* b, Request* r, Entry* e, uint32_t at, bint place) noexcept:
-    """In a pipeline that works on one large sorted set, on the members in argument `at`: fetch what the next commands will
-    touch, with `place` also in the index."""
-    cdef Request* other
-    cdef uint32_t i
-    if entry_encoding(e) != ZSET_SKIPLIST or not fast_warm_members(b, r, zset_members(e), at) or not place:
-        return
-    for i in range(b.next, min(b.next - 1 + FAST_RUN, b.command_count)):
-        other = &b.commands[i]
-        if other.record == r.record and other.hash == r.hash and other.arg_count > at:
-            zset_warm_place(e, arg_at(b, other, at), arg_length(b, other, at))
-
-
-cdef int fast_zadd(Client c, Batch* b, Request* r, uint32_t count, const double* scores, uint32_t at, uint32_t step,
-                   int flags, int* updated) noexcept:
-    cdef Entry* e = fast_find(c, b, r)
-    cdef double result
-    cdef int outcome, added = 0
-    cdef uint32_t i
-    updated[0] = 0
-    if e == NULL:
-        if flags & ZADD_XX:
-            return 0
-        e = zset_new(c, b, r, count, arg_length(b, r, at))
-    elif not fast_plain(e, TYPE_ZSET, c.db.keyspace):
-        return -1
-    else:
-        fast_touch(e, c.db.keyspace)
-        zset_warm(b, r, e, at, True)
-        if count > zset_limits.entries and entry_encoding(e) == ZSET_LISTPACK:
-            zset_convert(e, count)
-    for i in range(count):
-        outcome = zset_add(e, scores[i], arg_at(b, r, at + step * i), arg_length(b, r, at + step * i), flags, &result)
-        if outcome == ZADDED:
-            added += 1
-        elif outcome == ZUPDATED:
-            updated[0] += 1
-    return added
 
 
 cdef int fast_path(str name, fast_t fast, bint keyed=True) except -1:

@@ -4,7 +4,7 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_bulk, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport fast_path
+from server.dispatch.shapes cimport by_hand
 
 
 cdef int _ping(Client c, Batch* b, Request* r) except -1:
@@ -22,5 +22,5 @@ cdef int _echo(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-fast_path("ping", _ping, False)
-fast_path("echo", _echo, False)
+by_hand("ping", _ping, False)
+by_hand("echo", _echo, False)

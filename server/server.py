@@ -24,7 +24,6 @@ from server.dispatch import (
     appending,
     big_keys,
     conditions,
-    fastpath,
     gates,
     hot_keys,
     io_sharing,
@@ -102,7 +101,6 @@ class Server:
         self.keyspace.on_expired = expire.on_expired(self.effects, self.propagation, self.config)
         self.loop.on_accept = self.accepted
         self.loop.on_closed = self.closed
-        fastpath.use_propagation(self.propagation)
         shapes.use(self.propagation, self.effects)
         multi.wire(self)
         blocking.wire(self)
@@ -143,7 +141,6 @@ class Server:
                 raise statement.error(str(error)) from None
         gates.assign_gates()
         record.build_records()
-        fastpath.attach_fast_paths(COMMANDS)
         shapes.attach(COMMANDS)
 
     def follow_config(self) -> None:

@@ -2,114 +2,151 @@
 """Fast paths of strings: GET MGET STRLEN GETRANGE SUBSTR, SET with all its options, SETNX SETEX PSETEX MSET MSETNX, GETSET
 GETDEL GETEX, INCR DECR INCRBY DECRBY INCRBYFLOAT, APPEND SETRANGE.
 
-What would make a string longer than FAST_STRING is left to the definition, which knows proto-max-bulk-len.
+What would make a string longer than FAST_STRING is left to the definition, which knows proto-max-bulk-len. GET, SET and
+INCR are by hand: they are what a shape costs too much for.
 """
 from libc.math cimport isinf, isnan
 from libc.stddef cimport size_t
-from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.ref cimport PyObject
 
-from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport REFERENCE_MIN, Batch, Output, arg_at, arg_length, output_reference
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport (
-    FAST_FAR, FAST_KEYS, FAST_STRING, FastWord, fast_path, fast_expired, fast_expired_key, fast_find, fast_hash_keys,
-    fast_hash_of, fast_is_word, fast_look, fast_number, fast_overwrite, fast_plain, fast_reply_string, fast_touch,
-    fast_written,
-    fast_written_otherwise)
-from server.keyspace.database cimport Keyspace, entry_string_view, parse_int64
+from server.dispatch.fast_words cimport FAST_FAR, read_number
+from server.dispatch.record cimport Event, Op
+from server.dispatch.shapes cimport (
+    ANY_TYPE, DECLINED, FAST_KEYS, FAST_STRING, FREE, OR_NULL, OR_ZERO, READ, SAYS, WRITE, Word, by_hand, changed, event_of,
+    find_at, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_plain, is_word, length_at, missed,
+    notify, overwrite, pass_on, pass_on_as, pass_on_verb, row, table_of, tell, touch, word_at, word_of)
+from server.keyspace.database cimport entry_string_view, parse_int64
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport (
-    ENTRY_EXPIRE, ENTRY_WORD, STR_INT, TYPE_STRING, Entry, Table, entry_encoding, entry_inline, entry_set_type,
-    entry_type, entry_word_ref, table_delete, table_find, table_insert_word, table_persist, table_set_expire,
+    ENTRY_EXPIRE, ENTRY_WORD, STR_BLOB, STR_INT, TYPE_STRING, Blob, Entry, Table, blob_release, entry_encoding, entry_inline,
+    entry_set_type, entry_type, entry_word_ref, table_delete, table_find, table_insert_word, table_persist, table_set_expire,
     table_set_word)
 from server.types.value cimport release_value
 
-cdef inline Entry* _store(Client c, Batch* b, Request* r, uint32_t at, bint keep_ttl) except NULL:
-    """Argument `at` becomes the value of the key."""
-    return c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r), arg_at(b, r, at),
-                             arg_length(b, r, at), keep_ttl)
+cdef enum:                             # op.how: the unit of a time to live, ms
+    SECONDS = 1000
+    MILLISECONDS = 1
+
+cdef const Event* _SET = event_of("set")
+cdef const Event* _EXPIRE = event_of("expire")
+cdef const Event* _PERSIST = event_of("persist")
+cdef const Event* _DEL = event_of("del")
+cdef const Event* _INCRBY = event_of("incrby")
 
 
-cdef int64_t _when(Client c, Batch* b, Request* r, uint32_t at, int64_t unit_ms) noexcept:
+cdef inline Entry* _store(Op* op, uint32_t at, bint keep_ttl) except NULL:
+    """Argument `at` becomes the value of the first key."""
+    return (<Client>op.client).db.store_string(word_at(op, 1), length_at(op, 1), op.hash, word_at(op, at), length_at(op, at),
+                                               keep_ttl)
+
+
+cdef int64_t _when(Op* op, uint32_t at, int64_t unit_ms) noexcept:
     """Unix ms of a time to live in argument `at`; 0 for what the definition must look at."""
     cdef int64_t amount
-    if not parse_int64(arg_at(b, r, at), arg_length(b, r, at), &amount) or not 0 < amount <= FAST_FAR:
+    if not integer_at(op, at, &amount) or not 0 < amount <= FAST_FAR:
         return 0
-    return c.db.keyspace.clock.unix_ms + amount * unit_ms
+    return (<Client>op.client).db.keyspace.clock.unix_ms + amount * unit_ms
 
 
-cdef inline int64_t _unit_ms(Batch* b, Request* r, uint32_t at) noexcept:
+cdef inline int64_t _unit_ms(Op* op, uint32_t at) noexcept:
     """Of the word EX or PX; 0 for any other."""
-    if fast_is_word(b, r, at, "ex", 2):
-        return 1000
-    return 1 if fast_is_word(b, r, at, "px", 2) else 0
+    if is_word(op, at, "ex", 2):
+        return SECONDS
+    return MILLISECONDS if is_word(op, at, "px", 2) else 0
+
+
+# ---- replies
+cdef void _release_blob(void* blob) noexcept:
+    blob_release(<Blob*>blob)
+
+
+cdef void _reply_string(Output* out, Entry* e) noexcept:
+    """Many bytes leave without a copy."""
+    cdef char scratch[24]
+    cdef char* start
+    cdef size_t length = entry_string_view(e, scratch, &start)
+    cdef Blob* blob
+    if length >= REFERENCE_MIN:
+        blob = <Blob*>entry_word_ref(e)[0]
+        blob.references += 1
+        write_header(out, c'$', length)
+        output_reference(out, blob.data, length, blob, _release_blob)
+        write_raw(out, "\r\n", 2)
+    else:
+        write_bulk(out, start, length)
+
+
+cdef inline void _reply_value(Op* op) noexcept:
+    """What op.e holds, or null."""
+    if op.e != NULL:
+        _reply_string(op.out, op.e)
+    else:
+        write_null(op.out, (<Client>op.client).resp)
 
 
 # ---- reads
 cdef int _get(Client c, Batch* b, Request* r) except -1:
-    cdef Keyspace shared = c.db.keyspace
-    cdef Entry* e = table_find(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), fast_hash_of(b, r))
+    cdef Entry* e = table_find(table_of(c, r), arg_at(b, r, 1), arg_length(b, r, 1), hash_of(b, r))
     if e == NULL:
-        shared.misses += 1
         write_null(&c.out, c.resp)
-        return 1
-    if entry_type(e) != TYPE_STRING or fast_expired(e, shared):
+        return missed(c, b, r, 1)
+    if not is_plain(c, e, TYPE_STRING):
         return 0
-    fast_touch(e, shared)
-    shared.hits += 1
-    fast_reply_string(c, e)
+    touch(c, e)
+    found(c, e)
+    _reply_string(&c.out, e)
     return 1
 
 
-cdef int _mget(Client c, Batch* b, Request* r) except -1:
+cdef int64_t _mget(Op* op) except -1:
+    """Other types answer null."""
+    cdef Client c = <Client>op.client
     cdef uint64_t hashes[FAST_KEYS]
     cdef Entry* e
-    cdef Keyspace shared = c.db.keyspace
-    cdef int i, count = fast_hash_keys(c, b, r, 1, 1, hashes)
+    cdef int i, count = hash_keys(op, 1, 1, hashes)
     if count == 0:
-        return 0
+        return DECLINED
     for i in range(count):
-        e = table_find(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i])
-        if e != NULL and fast_expired(e, shared):
-            return 0
-    write_header(&c.out, c'*', count)
+        if has_expired(op, 1 + i, hashes[i]):
+            return DECLINED
+    write_header(op.out, c'*', count)
     for i in range(count):
-        e = table_find(c.db.table, arg_at(b, r, 1 + i), arg_length(b, r, 1 + i), hashes[i])
-        if e == NULL:
-            shared.misses += 1
-            write_null(&c.out, c.resp)
-            continue
-        fast_touch(e, shared)
-        shared.hits += 1
-        if entry_type(e) == TYPE_STRING:
-            fast_reply_string(c, e)
+        e = table_find(op.table, word_at(op, 1 + i), length_at(op, 1 + i), hashes[i])
+        if e != NULL and entry_type(e) == TYPE_STRING:
+            _reply_string(op.out, e)
         else:
-            write_null(&c.out, c.resp)
-    return 1
+            write_null(op.out, c.resp)
+    for i in range(count):
+        e = table_find(op.table, word_at(op, 1 + i), length_at(op, 1 + i), hashes[i])
+        if e == NULL:
+            missed(c, op.b, op.r, 1 + i)
+        else:
+            touch(c, e)
+            found(c, e)
+    return 0
 
 
-cdef int _strlen(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
+cdef int64_t _strlen(Op* op) except -1:
     cdef char scratch[24]
     cdef char* start
-    if not fast_look(c, b, r, TYPE_STRING, &e):
-        return 0
-    write_integer(&c.out, entry_string_view(e, scratch, &start) if e != NULL else 0)
-    return 1
+    write_integer(op.out, entry_string_view(op.e, scratch, &start))
+    return 0
 
 
-cdef int _getrange(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
+cdef int64_t _getrange(Op* op) except -1:
     cdef int64_t start, end, length
     cdef char scratch[24]
     cdef char* at = NULL
-    if (not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &start)
-            or not parse_int64(arg_at(b, r, 3), arg_length(b, r, 3), &end) or not fast_look(c, b, r, TYPE_STRING, &e)):
-        return 0
-    length = entry_string_view(e, scratch, &at) if e != NULL else 0
+    if not integer_at(op, 2, &start) or not integer_at(op, 3, &end):
+        return DECLINED
+    length = entry_string_view(op.e, scratch, &at) if op.e != NULL else 0
     if start < 0 and end < 0 and start > end:
         length = 0
     if start < 0:
@@ -119,42 +156,48 @@ cdef int _getrange(Client c, Batch* b, Request* r) except -1:
     if end >= length:
         end = length - 1
     if length == 0 or start > end:
-        write_raw(&c.out, "$0\r\n\r\n", 6)
+        write_raw(op.out, "$0\r\n\r\n", 6)
     else:
-        write_bulk(&c.out, at + start, end - start + 1)
-    return 1
-
-
-# ---- SET and its elder forms
-cdef int _store_until(Client c, Batch* b, Request* r, uint32_t at, int64_t when) except -1:
-    """Argument `at` becomes the value, which expires at Unix ms `when`; propagated as SET with PXAT."""
-    cdef FastWord words[5]
-    cdef char text[32]
-    table_set_expire(c.db.table, _store(c, b, r, at, True), r.hash, when)
-    words[0] = FastWord("SET", 3)
-    words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
-    words[2] = FastWord(arg_at(b, r, at), arg_length(b, r, at))
-    words[3] = FastWord("PXAT", 4)
-    words[4] = FastWord(&text[0], format_signed(text, when) - text)
-    fast_written_otherwise(c, 1, 5, words)
+        write_bulk(op.out, at + start, end - start + 1)
     return 0
 
 
-cdef int64_t _until(Client c, Batch* b, Request* r, uint32_t at, bint* as_called) noexcept:
+# ---- SET and its elder forms
+cdef int _changed_until(Op* op) except -1:
+    """The key has a new value and an expire."""
+    changed(op, 1, _SET)
+    return notify(op, 1, _EXPIRE)
+
+
+cdef int _store_until(Op* op, uint32_t at, int64_t when) except -1:
+    """Argument `at` becomes the value, which expires at Unix ms `when`; propagated as SET with PXAT."""
+    cdef Word words[5]
+    cdef char text[32]
+    table_set_expire(op.table, _store(op, at, True), op.hash, when)
+    words[0] = Word("SET", 3)
+    words[1] = word_of(op, 1)
+    words[2] = word_of(op, at)
+    words[3] = Word("PXAT", 4)
+    words[4] = Word(&text[0], format_signed(text, when) - text)
+    pass_on_as(op, 5, words)
+    return _changed_until(op)
+
+
+cdef int64_t _until(Op* op, uint32_t at, bint* as_called) noexcept:
     """Unix ms of a time to come that the words at argument `at` say; as_called: they say it like that. 0 for what the
     definition must look at."""
     cdef int64_t amount
-    cdef int64_t unit_ms = _unit_ms(b, r, at)
+    cdef int64_t unit_ms = _unit_ms(op, at)
     as_called[0] = False
-    if at + 1 == r.arg_count:
+    if at + 1 == op.r.arg_count:
         return 0
     if unit_ms:
-        return _when(c, b, r, at + 1, unit_ms)
-    as_called[0] = fast_is_word(b, r, at, "pxat", 4)
+        return _when(op, at + 1, unit_ms)
+    as_called[0] = is_word(op, at, "pxat", 4)
     unit_ms = 1 if as_called[0] else 1000
-    if (not (as_called[0] or fast_is_word(b, r, at, "exat", 4))
-            or not parse_int64(arg_at(b, r, at + 1), arg_length(b, r, at + 1), &amount)
-            or not 0 < amount <= FAST_FAR * (1000 // unit_ms) or amount * unit_ms <= c.db.keyspace.clock.unix_ms):
+    if (not (as_called[0] or is_word(op, at, "exat", 4)) or not integer_at(op, at + 1, &amount)
+            or not 0 < amount <= FAST_FAR * (1000 // unit_ms)
+            or amount * unit_ms <= (<Client>op.client).db.keyspace.clock.unix_ms):
         return 0
     return amount * unit_ms
 
@@ -168,24 +211,24 @@ cdef struct Setting:                   # the options of SET
     bint present                       # XX
 
 
-cdef bint _read_setting(Client c, Batch* b, Request* r, Setting* s) noexcept:
+cdef bint _read_setting(Op* op, Setting* s) noexcept:
     """Each option once; 0 for what the definition must look at."""
     cdef uint32_t at = 3
     s.when = 0
     s.as_called = s.keep = s.reads = s.absent = s.present = False
-    while at < r.arg_count:
-        if not (s.absent or s.present) and fast_is_word(b, r, at, "nx", 2):
+    while at < op.r.arg_count:
+        if not (s.absent or s.present) and is_word(op, at, "nx", 2):
             s.absent = True
-        elif not (s.absent or s.present) and fast_is_word(b, r, at, "xx", 2):
+        elif not (s.absent or s.present) and is_word(op, at, "xx", 2):
             s.present = True
-        elif not s.reads and fast_is_word(b, r, at, "get", 3):
+        elif not s.reads and is_word(op, at, "get", 3):
             s.reads = True
         elif s.when or s.keep:
             return False
-        elif fast_is_word(b, r, at, "keepttl", 7):
+        elif is_word(op, at, "keepttl", 7):
             s.keep = True
         else:
-            s.when = _until(c, b, r, at, &s.as_called)
+            s.when = _until(op, at, &s.as_called)
             if s.when == 0:
                 return False
             at += 1
@@ -193,257 +236,247 @@ cdef bint _read_setting(Client c, Batch* b, Request* r, Setting* s) noexcept:
     return True
 
 
-cdef void _tell_without_get(Client c, Batch* b, Request* r) noexcept:
-    """Pass the command on without the word GET."""
-    cdef FastWord words[8]
+cdef void _pass_on_without_get(Op* op) noexcept:
+    cdef Word words[8]
     cdef uint32_t i
     cdef uint32_t count = 0
-    for i in range(r.arg_count):
-        if i < 3 or not fast_is_word(b, r, i, "get", 3):
-            words[count] = FastWord(arg_at(b, r, i), arg_length(b, r, i))
+    for i in range(op.r.arg_count):
+        if i < 3 or not is_word(op, i, "get", 3):
+            words[count] = word_of(op, i)
             count += 1
-    fast_written_otherwise(c, 1, count, words)
+    pass_on_as(op, count, words)
 
 
-cdef int _set_with(Client c, Batch* b, Request* r) except -1:
+cdef int64_t _set_with(Op* op) except -1:
+    """SET with options. With GET it counts as a read, and the reply is written, or refers to the old value, before that
+    goes."""
+    cdef Client c = <Client>op.client
     cdef Setting s
-    cdef Entry* e
-    if r.arg_count > 8 or not _read_setting(c, b, r, &s) or fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
-        return 0
+    if op.r.arg_count > 8 or not _read_setting(op, &s) or has_expired(op, 1, hash_of(op.b, op.r)):
+        return DECLINED
+    find_at(op, 1)
     if s.reads:
-        if not fast_look(c, b, r, TYPE_STRING, &e):
-            return 0
-        if e != NULL:
-            fast_reply_string(c, e)
+        if op.e != NULL:
+            if entry_type(op.e) != TYPE_STRING:
+                return DECLINED
+            touch(c, op.e)
+            found(c, op.e)
         else:
-            write_null(&c.out, c.resp)
-    else:
-        e = fast_find(c, b, r)
-    if (s.absent and e != NULL) or (s.present and e == NULL):
+            missed(c, op.b, op.r, 1)
+        _reply_value(op)
+    if (s.absent and op.e != NULL) or (s.present and op.e == NULL):
         if not s.reads:
-            write_null(&c.out, c.resp)
-        return 1
+            write_null(op.out, c.resp)
+        return 0
     if s.when and s.as_called:
-        table_set_expire(c.db.table, _store(c, b, r, 2, True), r.hash, s.when)
-        fast_written(c, b, r, 1)
+        table_set_expire(op.table, _store(op, 2, True), op.hash, s.when)
+        pass_on(op)
+        _changed_until(op)
     elif s.when:
-        _store_until(c, b, r, 2, s.when)
+        _store_until(op, 2, s.when)
     else:
-        _store(c, b, r, 2, s.keep)
+        _store(op, 2, s.keep)
         if s.reads:
-            _tell_without_get(c, b, r)
+            _pass_on_without_get(op)
         else:
-            fast_written(c, b, r, 1)
+            pass_on(op)
+        changed(op, 1, _SET)
     if not s.reads:
-        write_raw(&c.out, "+OK\r\n", 5)
-    return 1
+        write_raw(op.out, "+OK\r\n", 5)
+    return 0
 
 
 cdef int _set(Client c, Batch* b, Request* r) except -1:
+    cdef Table* t = table_of(c, r)
+    cdef Entry* e
+    cdef Op op
+    if hears_itself(c):
+        return 0
     if r.arg_count != 3:
-        return _set_with(c, b, r)
-    if fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
-        return 0
-    _store(c, b, r, 2, False)
-    fast_written(c, b, r, 1)
+        op.client, op.out, op.b, op.r, op.table = <PyObject*>c, &c.out, b, r, t
+        return _set_with(&op) != DECLINED
+    if t.expires:
+        e = table_find(t, arg_at(b, r, 1), arg_length(b, r, 1), hash_of(b, r))
+        if e != NULL and is_expired(c, e):
+            return 0
+    c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), hash_of(b, r), arg_at(b, r, 2), arg_length(b, r, 2), False)
+    tell(c, b, r, 1, _SET)
     write_raw(&c.out, "+OK\r\n", 5)
     return 1
 
 
-cdef int _setnx(Client c, Batch* b, Request* r) except -1:
-    if fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
+cdef int64_t _setnx(Op* op) except -1:
+    if find_at(op, 1) != NULL:
+        if is_expired(<Client>op.client, op.e):
+            return DECLINED
+        write_integer(op.out, 0)
         return 0
-    if fast_find(c, b, r) != NULL:
-        write_integer(&c.out, 0)
-        return 1
-    _store(c, b, r, 2, False)
-    fast_written(c, b, r, 1)
-    write_integer(&c.out, 1)
-    return 1
+    _store(op, 2, False)
+    pass_on(op)
+    changed(op, 1, _SET)
+    write_integer(op.out, 1)
+    return 0
 
 
-cdef int _set_for(Client c, Batch* b, Request* r, int64_t unit_ms) except -1:
-    cdef int64_t when = _when(c, b, r, 2, unit_ms)
-    if when == 0 or fast_expired_key(c, b, r, 1, fast_hash_of(b, r)):
-        return 0
-    _store_until(c, b, r, 3, when)
-    write_raw(&c.out, "+OK\r\n", 5)
-    return 1
+cdef int64_t _setex(Op* op) except -1:
+    """op.how: the unit."""
+    cdef int64_t when = _when(op, 2, op.how)
+    if when == 0 or has_expired(op, 1, hash_of(op.b, op.r)):
+        return DECLINED
+    find_at(op, 1)
+    _store_until(op, 3, when)
+    write_raw(op.out, "+OK\r\n", 5)
+    return 0
 
 
-cdef int _setex(Client c, Batch* b, Request* r) except -1:
-    return _set_for(c, b, r, 1000)
-
-
-cdef int _psetex(Client c, Batch* b, Request* r) except -1:
-    return _set_for(c, b, r, 1)
+cdef int64_t _mset(Op* op) except -1:
+    """op.how: only if not one of the keys is there."""
+    cdef Client c = <Client>op.client
+    cdef uint64_t hashes[FAST_KEYS]
+    cdef int i, count
+    if op.r.arg_count < 3 or not op.r.arg_count & 1:
+        return DECLINED
+    count = hash_keys(op, 1, 2, hashes)
+    if count == 0:
+        return DECLINED
+    for i in range(count):
+        if has_expired(op, 1 + 2 * i, hashes[i]):
+            return DECLINED
+    if op.how:
+        for i in range(count):
+            if table_find(op.table, word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i]) != NULL:
+                write_integer(op.out, 0)
+                return 0
+    for i in range(count):
+        c.db.store_string(word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i],
+                          word_at(op, 2 + 2 * i), length_at(op, 2 + 2 * i), False)
+        op.at = 1 + 2 * i
+        changed(op, 1, _SET)
+    pass_on(op)
+    if op.how:
+        write_integer(op.out, 1)
+    else:
+        write_raw(op.out, "+OK\r\n", 5)
+    return 0
 
 
 # ---- reading and writing at once
-cdef int _getset(Client c, Batch* b, Request* r) except -1:
-    """Propagated as SET. The reply is written, or refers to the old value, before that goes."""
-    cdef Entry* e
-    cdef FastWord words[3]
-    if not fast_look(c, b, r, TYPE_STRING, &e):
-        return 0
-    if e != NULL:
-        fast_reply_string(c, e)
+cdef int64_t _getset(Op* op) except -1:
+    """Propagated as SET."""
+    cdef Client c = <Client>op.client
+    cdef Word words[3]
+    if find_at(op, 1) != NULL:
+        if not is_plain(c, op.e, TYPE_STRING):
+            return DECLINED
+        touch(c, op.e)
+        found(c, op.e)
     else:
-        write_null(&c.out, c.resp)
-    _store(c, b, r, 2, False)
-    words[0] = FastWord("SET", 3)
-    words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
-    words[2] = FastWord(arg_at(b, r, 2), arg_length(b, r, 2))
-    fast_written_otherwise(c, 1, 3, words)
-    return 1
+        missed(c, op.b, op.r, 1)
+    _reply_value(op)
+    _store(op, 2, False)
+    words[0] = Word("SET", 3)
+    words[1] = word_of(op, 1)
+    words[2] = word_of(op, 2)
+    pass_on_as(op, 3, words)
+    changed(op, 1, _SET)
+    return 0
 
 
-cdef int _getdel(Client c, Batch* b, Request* r) except -1:
-    """Propagated as DEL."""
-    cdef Entry* e
-    cdef FastWord words[2]
-    if not fast_look(c, b, r, TYPE_STRING, &e):
+cdef int64_t _getdel(Op* op) except -1:
+    """A read that takes the key; propagated as DEL."""
+    _reply_value(op)
+    if op.e == NULL:
+        missed(<Client>op.client, op.b, op.r, 1)
         return 0
-    if e == NULL:
-        write_null(&c.out, c.resp)
-        return 1
-    fast_reply_string(c, e)
-    table_delete(c.db.table, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, release_value)
-    words[0] = FastWord("DEL", 3)
-    words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
-    fast_written_otherwise(c, 1, 2, words)
+    found(<Client>op.client, op.e)
+    table_delete(op.table, word_at(op, 1), length_at(op, 1), op.hash, release_value)
+    pass_on_verb(op, "DEL")
     return 1
 
 
-cdef int _getex(Client c, Batch* b, Request* r) except -1:
-    """Without an option, with EX, PX or PERSIST; propagated as PEXPIREAT or PERSIST."""
-    cdef Entry* e
-    cdef FastWord words[3]
+cdef int64_t _getex(Op* op) except -1:
+    """Without an option, with EX, PX or PERSIST; a read, propagated as PEXPIREAT or PERSIST."""
+    cdef Word words[3]
     cdef char text[32]
     cdef int64_t when = 0
     cdef int64_t unit_ms
-    if r.arg_count == 4:
-        unit_ms = _unit_ms(b, r, 2)
-        when = _when(c, b, r, 3, unit_ms) if unit_ms else 0
+    if op.r.arg_count == 4:
+        unit_ms = _unit_ms(op, 2)
+        when = _when(op, 3, unit_ms) if unit_ms else 0
         if when == 0:
-            return 0
-    elif r.arg_count != 2 and (r.arg_count != 3 or not fast_is_word(b, r, 2, "persist", 7)):
+            return DECLINED
+    elif op.r.arg_count != 2 and (op.r.arg_count != 3 or not is_word(op, 2, "persist", 7)):
+        return DECLINED
+    _reply_value(op)
+    if op.e == NULL:
+        missed(<Client>op.client, op.b, op.r, 1)
         return 0
-    if not fast_look(c, b, r, TYPE_STRING, &e):
-        return 0
-    if e == NULL:
-        write_null(&c.out, c.resp)
-        return 1
-    fast_reply_string(c, e)
+    found(<Client>op.client, op.e)
     if when:
-        table_set_expire(c.db.table, e, r.hash, when)
-        words[0] = FastWord("PEXPIREAT", 9)
-        words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
-        words[2] = FastWord(&text[0], format_signed(text, when) - text)
-        fast_written_otherwise(c, 1, 3, words)
-    elif r.arg_count == 3 and e.klen & ENTRY_EXPIRE:
-        table_persist(c.db.table, e, r.hash)
-        words[0] = FastWord("PERSIST", 7)
-        words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
-        fast_written_otherwise(c, 1, 2, words)
-    return 1
+        table_set_expire(op.table, op.e, op.hash, when)
+        words[0] = Word("PEXPIREAT", 9)
+        words[1] = word_of(op, 1)
+        words[2] = Word(&text[0], format_signed(text, when) - text)
+        pass_on_as(op, 3, words)
+        changed(op, 1, _EXPIRE)
+    elif op.r.arg_count == 3 and op.e.klen & ENTRY_EXPIRE:
+        table_persist(op.table, op.e, op.hash)
+        pass_on_verb(op, "PERSIST")
+        changed(op, 1, _PERSIST)
+    return 0
 
 
 # ---- changing in place
-cdef int _append(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e = fast_find(c, b, r)
+cdef int64_t _append(Op* op) except -1:
     cdef char scratch[24]
     cdef char* start
     cdef size_t length = 0
-    cdef size_t more = arg_length(b, r, 2)
-    if e != NULL:
-        if not fast_plain(e, TYPE_STRING, c.db.keyspace):
-            return 0
-        length = entry_string_view(e, scratch, &start)
+    cdef size_t more = length_at(op, 2)
+    if op.e != NULL:
+        length = entry_string_view(op.e, scratch, &start)
         if length + more > FAST_STRING:
-            return 0
-        fast_overwrite(c, b, r, e, length, PyBytes_FromStringAndSize(arg_at(b, r, 2), more))
+            return DECLINED
+        overwrite(op, length, PyBytes_FromStringAndSize(word_at(op, 2), more))
     else:
-        _store(c, b, r, 2, False)
-    fast_written(c, b, r, 1)
-    write_integer(&c.out, length + more)
+        _store(op, 2, False)
+    write_integer(op.out, length + more)
     return 1
 
 
-cdef int _setrange(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
+cdef int64_t _setrange(Op* op) except -1:
     cdef char scratch[24]
     cdef char* at
     cdef int64_t offset
     cdef size_t length = 0
-    cdef size_t more = arg_length(b, r, 3)
-    if (more == 0 or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &offset) or offset < 0
+    cdef size_t more = length_at(op, 3)
+    if (more == 0 or not integer_at(op, 2, &offset) or offset < 0
             or offset > FAST_STRING or offset + more > FAST_STRING):
-        return 0
-    e = fast_find(c, b, r)
-    if e != NULL:
-        if not fast_plain(e, TYPE_STRING, c.db.keyspace):
-            return 0
-        length = entry_string_view(e, scratch, &at)
-    fast_overwrite(c, b, r, e, offset, PyBytes_FromStringAndSize(arg_at(b, r, 3), more))
-    fast_written(c, b, r, 1)
-    write_integer(&c.out, max(length, <size_t>offset + more))
-    return 1
-
-
-cdef int _set_many(Client c, Batch* b, Request* r, bint only_new) except -1:
-    """How many were set, none with one of the keys there and only_new; -2: not for the fast path."""
-    cdef uint64_t hashes[FAST_KEYS]
-    cdef int i, count
-    if r.arg_count < 3 or not r.arg_count & 1:
-        return -2
-    count = fast_hash_keys(c, b, r, 1, 2, hashes)
-    if count == 0:
-        return -2
-    for i in range(count):
-        if fast_expired_key(c, b, r, 1 + 2 * i, hashes[i]):
-            return -2
-    if only_new:
-        for i in range(count):
-            if table_find(c.db.table, arg_at(b, r, 1 + 2 * i), arg_length(b, r, 1 + 2 * i), hashes[i]) != NULL:
-                return 0
-    for i in range(count):
-        c.db.store_string(arg_at(b, r, 1 + 2 * i), arg_length(b, r, 1 + 2 * i), hashes[i],
-                          arg_at(b, r, 2 + 2 * i), arg_length(b, r, 2 + 2 * i), False)
-    fast_written(c, b, r, count)
-    return count
-
-
-cdef int _mset(Client c, Batch* b, Request* r) except -1:
-    if _set_many(c, b, r, False) < 0:
-        return 0
-    write_raw(&c.out, "+OK\r\n", 5)
-    return 1
-
-
-cdef int _msetnx(Client c, Batch* b, Request* r) except -1:
-    cdef int stored = _set_many(c, b, r, True)
-    if stored < 0:
-        return 0
-    write_integer(&c.out, stored > 0)
+        return DECLINED
+    if op.e != NULL:
+        length = entry_string_view(op.e, scratch, &at)
+    overwrite(op, offset, PyBytes_FromStringAndSize(word_at(op, 3), more))
+    write_integer(op.out, max(length, <size_t>offset + more))
     return 1
 
 
 cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
-    cdef Keyspace shared = c.db.keyspace
-    cdef Table* t = c.db.table
-    cdef uint64_t hash = fast_hash_of(b, r)
+    cdef Table* t = table_of(c, r)
+    cdef uint64_t hash = hash_of(b, r)
     cdef Entry* e = table_find(t, arg_at(b, r, 1), arg_length(b, r, 1), hash)
     cdef int64_t value = 0
     cdef uint8_t* text
+    if hears_itself(c):
+        return 0
     if e == NULL:
         e = table_insert_word(t, arg_at(b, r, 1), arg_length(b, r, 1), hash, <uint64_t>by)
-        e.meta = shared.first_access()
+        e.meta = c.db.keyspace.first_access()
         entry_set_type(e, TYPE_STRING, STR_INT)
-        fast_written(c, b, r, 1)
+        if c.db.keyspace.on_new is not None:
+            c.db.keyspace.on_new(c.db, PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)))
+        tell(c, b, r, 1, _INCRBY)
         write_integer(&c.out, by)
         return 1
-    if entry_type(e) != TYPE_STRING or fast_expired(e, shared):
+    if not is_plain(c, e, TYPE_STRING):
         return 0
     if e.klen & ENTRY_WORD:
         if entry_encoding(e) != STR_INT:
@@ -453,7 +486,7 @@ cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
         text = entry_inline(e)
         if not parse_int64(<char*>text + 1, text[0], &value):
             return 0
-    if (by > 0 and value > 9223372036854775807LL - by) or (by < 0 and value < INT64_MIN - by):
+    if (by > 0 and value > INT64_MAX - by) or (by < 0 and value < INT64_MIN - by):
         return 0
     value += by
     if e.klen & ENTRY_WORD:
@@ -461,8 +494,8 @@ cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
     else:
         e = table_set_word(t, e, hash, <uint64_t>value)
         entry_set_type(e, TYPE_STRING, STR_INT)
-    fast_touch(e, shared)
-    fast_written(c, b, r, 1)
+    touch(c, e)
+    tell(c, b, r, 1, _INCRBY)
     write_integer(&c.out, value)
     return 1
 
@@ -489,58 +522,53 @@ cdef int _incrby(Client c, Batch* b, Request* r) except -1:
     return _add(c, b, r, by)
 
 
-cdef int _incrbyfloat(Client c, Batch* b, Request* r) except -1:
+cdef int64_t _incrbyfloat(Op* op) except -1:
     """Propagated as SET of the sum with KEEPTTL."""
-    cdef Entry* e
     cdef long double value = 0
     cdef long double by
     cdef char scratch[24]
     cdef char text[LONG_DOUBLE_TEXT]
     cdef char* start
     cdef size_t length
-    cdef FastWord words[4]
-    if not fast_number(arg_at(b, r, 2), arg_length(b, r, 2), &by):
-        return 0
-    e = fast_find(c, b, r)
-    if e != NULL:
-        if not fast_plain(e, TYPE_STRING, c.db.keyspace):
-            return 0
-        length = entry_string_view(e, scratch, &start)
-        if not fast_number(start, length, &value):
-            return 0
-        fast_touch(e, c.db.keyspace)
+    cdef Word words[4]
+    if not read_number(word_at(op, 2), length_at(op, 2), &by):
+        return DECLINED
+    if op.e != NULL:
+        length = entry_string_view(op.e, scratch, &start)
+        if not read_number(start, length, &value):
+            return DECLINED
     value += by
     if isnan(value) or isinf(value):
-        return 0
+        return DECLINED
     length = format_long_double(text, value)
-    c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), r.hash, text, length, True)
-    words[0] = FastWord("SET", 3)
-    words[1] = FastWord(arg_at(b, r, 1), arg_length(b, r, 1))
-    words[2] = FastWord(&text[0], length)
-    words[3] = FastWord("KEEPTTL", 7)
-    fast_written_otherwise(c, 1, 4, words)
-    write_bulk(&c.out, text, length)
+    (<Client>op.client).db.store_string(word_at(op, 1), length_at(op, 1), op.hash, text, length, True)
+    words[0] = Word("SET", 3)
+    words[1] = word_of(op, 1)
+    words[2] = Word(&text[0], length)
+    words[3] = Word("KEEPTTL", 7)
+    pass_on_as(op, 4, words)
+    write_bulk(op.out, text, length)
     return 1
 
 
-fast_path("get", _get)
-fast_path("mget", _mget)
-fast_path("strlen", _strlen)
-fast_path("getrange", _getrange)
-fast_path("set", _set)
-fast_path("setnx", _setnx)
-fast_path("setex", _setex)
-fast_path("psetex", _psetex)
-fast_path("mset", _mset)
-fast_path("getset", _getset)
-fast_path("getdel", _getdel)
-fast_path("getex", _getex)
-fast_path("append", _append)
-fast_path("setrange", _setrange)
-fast_path("incr", _incr)
-fast_path("decr", _decr)
-fast_path("incrby", _incrby)
-fast_path("decrby", _decrby)
-fast_path("incrbyfloat", _incrbyfloat)
-fast_path("substr", _getrange)
-fast_path("msetnx", _msetnx)
+by_hand("get", _get)
+by_hand("set", _set)
+by_hand("incr", _incr)
+by_hand("decr", _decr)
+by_hand("incrby", _incrby)
+by_hand("decrby", _decrby)
+row("mget", FREE, ANY_TYPE, _mget)
+row("strlen", READ | OR_ZERO, TYPE_STRING, _strlen)
+row("getrange", READ, TYPE_STRING, _getrange)
+row("substr", READ, TYPE_STRING, _getrange)
+row("setnx", FREE, ANY_TYPE, _setnx)
+row("setex", FREE, ANY_TYPE, _setex, "", SECONDS)
+row("psetex", FREE, ANY_TYPE, _setex, "", MILLISECONDS)
+row("mset", FREE, ANY_TYPE, _mset)
+row("msetnx", FREE, ANY_TYPE, _mset, "", 1)
+row("getset", FREE, TYPE_STRING, _getset)
+row("getdel", WRITE | SAYS, TYPE_STRING, _getdel, "del")
+row("getex", WRITE | SAYS, TYPE_STRING, _getex)
+row("append", WRITE, TYPE_STRING, _append, "append")
+row("setrange", WRITE, TYPE_STRING, _setrange, "setrange")
+row("incrbyfloat", WRITE | SAYS, TYPE_STRING, _incrbyfloat, "incrbyfloat")

@@ -19,7 +19,7 @@ import pytest
 
 import server.commands
 from server.config.config import Config
-from server.dispatch import fastpath, record, shapes
+from server.dispatch import record, shapes
 from server.dispatch.executor import Executor
 from server.dispatch.propagate import Propagation
 from server.dispatch.replay import Replay
@@ -43,9 +43,7 @@ from tests.persistence.simulated_disk import FATES, KEPT, LOST, SimulatedDisk
 for module in pkgutil.iter_modules(server.commands.__path__):
     importlib.import_module(f"server.commands.{module.name}")
 record.build_records()
-fastpath.attach_fast_paths(COMMANDS)
 shapes.attach(COMMANDS)
-fastpath.use_propagation(Propagation())
 shapes.use(Propagation(), Effects())         # nobody listens there: MiniServer propagates by itself
 
 

@@ -9,7 +9,6 @@ cdef enum:                             # of all fast paths
     SLOW_PAUSED = 4
     SLOW_LOADING = 8
     SLOW_SCRIPT = 16                   # a script holds the server
-    SLOW_NOTIFY_READS = 32             # "keymiss" events
     SLOW_STALE = 64                    # a replica that must not serve
     SLOW_CLUSTER = 128
     SLOW_EXPIRED_KEPT = 256            # a replica: expired keys are hidden, not deleted
@@ -17,7 +16,6 @@ cdef enum:                             # of all fast paths
 
 cdef enum:                             # of those that write
     SLOW_WATCHED = 1
-    SLOW_NOTIFY = 2
     SLOW_READONLY = 4
     SLOW_DISK = 8                      # MISCONF
     SLOW_FEW_REPLICAS = 16

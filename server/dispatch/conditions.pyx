@@ -3,12 +3,12 @@ state.track_latency = True
 state.slow_log_ns = 10000000
 
 _ALL = {"off": SLOW_OFF, "monitors": SLOW_MONITORS, "paused": SLOW_PAUSED, "loading": SLOW_LOADING, "script": SLOW_SCRIPT,
-        "notify-reads": SLOW_NOTIFY_READS, "stale": SLOW_STALE, "cluster": SLOW_CLUSTER,
+        "stale": SLOW_STALE, "cluster": SLOW_CLUSTER,
         "expired-kept": SLOW_EXPIRED_KEPT, "tracked-reads": SLOW_TRACKED_READS}
 _EVENT_CLASSES = "g$lshzxetdmn"
 cdef enum:
     _PING_TOO = 1024                   # a bit of the first kind: while the disk fails even PING goes through the gates
-_WRITES = {"watched": SLOW_WATCHED, "notify": SLOW_NOTIFY, "readonly": SLOW_READONLY, "disk": SLOW_DISK,
+_WRITES = {"watched": SLOW_WATCHED, "readonly": SLOW_READONLY, "disk": SLOW_DISK,
            "few-replicas": SLOW_FEW_REPLICAS, "tracked": SLOW_TRACKED, "blocked-clients": SLOW_BLOCKED_CLIENTS}
 
 
@@ -36,7 +36,7 @@ def slow_because(str reason, bint yes=True) -> None:
         state.all = state.all | <int>_ALL[reason] if yes else state.all & ~<uint32_t><int>_ALL[reason]
     else:
         state.writes = (state.writes | <int>_WRITES[reason] if yes
-                              else state.writes & ~<uint32_t><int>_WRITES[reason])
+                        else state.writes & ~<uint32_t><int>_WRITES[reason])
 
 
 def reasons() -> list[str]:

@@ -1,25 +1,18 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of expires: EXPIRE PEXPIRE EXPIREAT PEXPIREAT with a time to come, PERSIST; TTL PTTL EXPIRETIME PEXPIRETIME.
-
-Giving a key an expire is no access to it.
-"""
+"""Fast paths of expires: EXPIRE PEXPIRE EXPIREAT PEXPIREAT with a time to come, PERSIST; TTL PTTL EXPIRETIME PEXPIRETIME."""
 from libc.stdint cimport int64_t
 
 from iothreads.resp_writer cimport format_signed, write_integer
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport FAST_FAR
-from server.dispatch.record cimport Event, Op
+from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, LOOK, Word, changed, event_of, find_at, integer_at, is_expired, is_word, pass_on, pass_on_as, row,
-    word_of)
+    ANY_TYPE, DECLINED, LOOK, OR_ZERO, SAYS, WRITE, Word, integer_at, is_word, pass_on, pass_on_as, row, word_of)
 from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, table_persist, table_set_expire
 
 cdef enum:                             # op.how
     SECONDS = 1                        # ... or milliseconds
     RELATIVE = 2                       # from now on, or a Unix time
-
-cdef const Event* _EXPIRE = event_of("expire")
-cdef const Event* _PERSIST = event_of("persist")
 
 
 cdef inline bint _allowed(Op* op, int64_t when, bint* known) noexcept:
@@ -50,11 +43,11 @@ cdef int64_t _expire(Op* op) except -1:
     when = when * unit_ms + (now_ms if op.how & RELATIVE else 0)
     if when <= now_ms:
         return DECLINED
-    if find_at(op, 1) == NULL and op.r.arg_count == 3:
+    if op.e == NULL:
+        if op.r.arg_count == 4:
+            return DECLINED            # the word may be wrong
         write_integer(op.out, 0)
         return 0
-    if op.e == NULL or is_expired(c, op.e):
-        return DECLINED
     if op.r.arg_count == 4:
         if not _allowed(op, when, &known):
             if not known:
@@ -72,22 +65,16 @@ cdef int64_t _expire(Op* op) except -1:
         words[1] = word_of(op, 1)
         words[2] = Word(&text[0], format_signed(text, when) - text)
         pass_on_as(op, op.r.arg_count, words)
-    changed(op, 1, _EXPIRE)
     write_integer(op.out, 1)
-    return 0
+    return 1
 
 
 cdef int64_t _persist(Op* op) except -1:
-    if find_at(op, 1) != NULL and is_expired(<Client>op.client, op.e):
-        return DECLINED
-    if op.e == NULL or not op.e.klen & ENTRY_EXPIRE:
-        write_integer(op.out, 0)
-        return 0
-    table_persist(op.table, op.e, op.hash)
-    pass_on(op)
-    changed(op, 1, _PERSIST)
-    write_integer(op.out, 1)
-    return 0
+    cdef bint expires = op.e.klen & ENTRY_EXPIRE != 0
+    if expires:
+        table_persist(op.table, op.e, op.hash)
+    write_integer(op.out, expires)
+    return expires
 
 
 cdef int64_t _ttl(Op* op) except -1:
@@ -103,11 +90,11 @@ cdef int64_t _ttl(Op* op) except -1:
     return 0
 
 
-row("expire", FREE, ANY_TYPE, _expire, "", SECONDS | RELATIVE)
-row("pexpire", FREE, ANY_TYPE, _expire, "", RELATIVE)
-row("expireat", FREE, ANY_TYPE, _expire, "", SECONDS)
-row("pexpireat", FREE, ANY_TYPE, _expire)
-row("persist", FREE, ANY_TYPE, _persist)
+row("expire", WRITE | SAYS, ANY_TYPE, _expire, "expire", SECONDS | RELATIVE)
+row("pexpire", WRITE | SAYS, ANY_TYPE, _expire, "expire", RELATIVE)
+row("expireat", WRITE | SAYS, ANY_TYPE, _expire, "expire", SECONDS)
+row("pexpireat", WRITE | SAYS, ANY_TYPE, _expire, "expire")
+row("persist", WRITE | OR_ZERO, ANY_TYPE, _persist, "persist")
 row("ttl", LOOK, ANY_TYPE, _ttl, "", SECONDS | RELATIVE)
 row("pttl", LOOK, ANY_TYPE, _ttl, "", RELATIVE)
 row("expiretime", LOOK, ANY_TYPE, _ttl, "", SECONDS)

@@ -37,8 +37,8 @@ cdef enum:                             # op.how: the unit of a time to live, ms
 cdef const Event* _SET = event_of("set")
 cdef const Event* _EXPIRE = event_of("expire")
 cdef const Event* _PERSIST = event_of("persist")
-cdef const Event* _DEL = event_of("del")
 cdef const Event* _INCRBY = event_of("incrby")
+cdef const Event* _INCRBYFLOAT = event_of("incrbyfloat")
 
 
 cdef inline Entry* _store(Op* op, uint32_t at, bint keep_ttl) except NULL:
@@ -265,6 +265,8 @@ cdef int64_t _set_with(Op* op) except -1:
             missed(c, op.b, op.r, 1)
         _reply_value(op)
     if (s.absent and op.e != NULL) or (s.present and op.e == NULL):
+        if op.e != NULL:
+            touch(c, op.e)
         if not s.reads:
             write_null(op.out, c.resp)
         return 0
@@ -306,16 +308,11 @@ cdef int _set(Client c, Batch* b, Request* r) except -1:
 
 
 cdef int64_t _setnx(Op* op) except -1:
-    if find_at(op, 1) != NULL:
-        if is_expired(<Client>op.client, op.e):
-            return DECLINED
-        write_integer(op.out, 0)
-        return 0
-    _store(op, 2, False)
-    pass_on(op)
-    changed(op, 1, _SET)
-    write_integer(op.out, 1)
-    return 0
+    cdef bint absent = op.e == NULL
+    if absent:
+        _store(op, 2, False)
+    write_integer(op.out, absent)
+    return absent
 
 
 cdef int64_t _setex(Op* op) except -1:
@@ -333,6 +330,7 @@ cdef int64_t _mset(Op* op) except -1:
     """op.how: only if not one of the keys is there."""
     cdef Client c = <Client>op.client
     cdef uint64_t hashes[FAST_KEYS]
+    cdef Entry* e
     cdef int i, count
     if op.r.arg_count < 3 or not op.r.arg_count & 1:
         return DECLINED
@@ -344,7 +342,9 @@ cdef int64_t _mset(Op* op) except -1:
             return DECLINED
     if op.how:
         for i in range(count):
-            if table_find(op.table, word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i]) != NULL:
+            e = table_find(op.table, word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i])
+            if e != NULL:
+                touch(c, e)
                 write_integer(op.out, 0)
                 return 0
     for i in range(count):
@@ -533,7 +533,9 @@ cdef int64_t _incrbyfloat(Op* op) except -1:
     cdef Word words[4]
     if not read_number(word_at(op, 2), length_at(op, 2), &by):
         return DECLINED
-    if op.e != NULL:
+    if find_at(op, 1) != NULL:
+        if not is_plain(<Client>op.client, op.e, TYPE_STRING):
+            return DECLINED
         length = entry_string_view(op.e, scratch, &start)
         if not read_number(start, length, &value):
             return DECLINED
@@ -547,8 +549,9 @@ cdef int64_t _incrbyfloat(Op* op) except -1:
     words[2] = Word(&text[0], length)
     words[3] = Word("KEEPTTL", 7)
     pass_on_as(op, 4, words)
+    changed(op, 1, _INCRBYFLOAT)
     write_bulk(op.out, text, length)
-    return 1
+    return 0
 
 
 by_hand("get", _get)
@@ -561,7 +564,7 @@ row("mget", FREE, ANY_TYPE, _mget)
 row("strlen", READ | OR_ZERO, TYPE_STRING, _strlen)
 row("getrange", READ, TYPE_STRING, _getrange)
 row("substr", READ, TYPE_STRING, _getrange)
-row("setnx", FREE, ANY_TYPE, _setnx)
+row("setnx", WRITE, ANY_TYPE, _setnx, "set")
 row("setex", FREE, ANY_TYPE, _setex, "", SECONDS)
 row("psetex", FREE, ANY_TYPE, _setex, "", MILLISECONDS)
 row("mset", FREE, ANY_TYPE, _mset)
@@ -571,4 +574,4 @@ row("getdel", WRITE | SAYS, TYPE_STRING, _getdel, "del")
 row("getex", WRITE | SAYS, TYPE_STRING, _getex)
 row("append", WRITE, TYPE_STRING, _append, "append")
 row("setrange", WRITE, TYPE_STRING, _setrange, "setrange")
-row("incrbyfloat", WRITE | SAYS, TYPE_STRING, _incrbyfloat, "incrbyfloat")
+row("incrbyfloat", FREE, TYPE_STRING, _incrbyfloat)

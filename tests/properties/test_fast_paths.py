@@ -328,7 +328,7 @@ class Way(NamedTuple):
 WAYS = st.builds(
     Way,
     st.sampled_from(["one by one", "pipelined", "in a script", "in a transaction"]),
-    st.just(False),
+    st.booleans(),
     st.sampled_from(EVENTS),
     st.sampled_from([b"__key*", b"__keyevent@0__:*", b"__keyspace@*:a", b"other"]),
     st.lists(key, max_size=3).map(tuple),
@@ -529,6 +529,7 @@ def taken(c: Connection) -> int:
 def test_the_setting_decides(two: tuple[Connection, Connection]) -> None:
     """The property compares two servers that really take different ways."""
     for c, expected in zip(two, (2, 0), strict=True):
+        prepare(c, Way(propagated=False))
         before = taken(c)
         c("SET", "a", "1")
         c("GET", "a")

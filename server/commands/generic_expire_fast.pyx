@@ -8,7 +8,7 @@ from server.dispatch.fast_words cimport FAST_FAR
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, LOOK, OR_ZERO, SAYS, WRITE, Word, integer_at, is_word, pass_on, pass_on_as, row, word_of)
-from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, table_persist, table_set_expire
+from server.structures.table cimport ENTRY_EXPIRE, entry_expire, table_persist, table_set_expire
 
 cdef enum:                             # op.how
     SECONDS = 1                        # ... or milliseconds

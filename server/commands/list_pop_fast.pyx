@@ -17,7 +17,7 @@ from server.dispatch.shapes cimport (
     is_awaited, is_plain, is_word, length_at, notify, pass_on, pass_on_as, row, touch, view_of, word_at, word_of)
 from server.structures.listpack cimport LpValue, lp_integer_text, lp_string_to_int64
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
-from server.structures.table cimport TYPE_LIST, Entry, table_find, table_hash
+from server.structures.table cimport TYPE_LIST, Entry, entry_encoding, table_find, table_hash
 from server.types.bulk cimport write_element
 from server.types.list cimport (
     LIST_LISTPACK, List, list_bounds, list_drop, list_grow, list_length, list_new_word, list_peek, list_push, list_shrink)
@@ -43,7 +43,7 @@ cdef inline bint _end_of(Op* op, uint32_t at, int* end) noexcept:
 
 cdef inline void _shrink(Op* op) noexcept:
     """Elements went: choose the encoding anew, unless the key goes too."""
-    if list_length(op.e):
+    if entry_encoding(op.e) != LIST_LISTPACK and list_length(op.e):
         list_shrink(op.e)
 
 

@@ -12,7 +12,7 @@ from server.clients.client cimport Client
 from server.dispatch.fast_words cimport FAST_DRAWN, read_count, read_scan, write_list, write_scanned
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, OR_NULL, OR_ZERO, READ, SAYS, TAKE, WARM, WRITE, Word, changed, event_of, insert, is_passed_on, is_plain,
+    DECLINED, OR_ZERO, READ, SAYS, TAKE, WARM, WRITE, Word, changed, event_of, insert, is_passed_on, is_plain,
     length_at, notify, pass_on, pass_on_as, row, touch, view_of, word_at, word_of)
 from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_integer_text
 from server.structures.table cimport TYPE_SET, Entry, entry_encoding, table_delete, table_find, table_hash

@@ -19,13 +19,13 @@ from server.clients.client cimport Client
 from server.dispatch.fast_words cimport FAST_FAR, read_number
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FAST_KEYS, FAST_STRING, FREE, OR_NULL, OR_ZERO, READ, SAYS, WRITE, Word, by_hand, changed, event_of,
+    ANY_TYPE, DECLINED, FAST_KEYS, FAST_STRING, FREE, OR_ZERO, READ, SAYS, WRITE, Word, by_hand, changed, event_of,
     find_at, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_plain, is_word, length_at, missed,
     notify, overwrite, pass_on, pass_on_as, pass_on_verb, row, table_of, tell, touch, word_at, word_of)
 from server.keyspace.database cimport entry_string_view, parse_int64
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport (
-    ENTRY_EXPIRE, ENTRY_WORD, STR_BLOB, STR_INT, TYPE_STRING, Blob, Entry, Table, blob_release, entry_encoding, entry_inline,
+    ENTRY_EXPIRE, ENTRY_WORD, STR_INT, TYPE_STRING, Blob, Entry, Table, blob_release, entry_encoding, entry_inline,
     entry_set_type, entry_type, entry_word_ref, table_delete, table_find, table_insert_word, table_persist, table_set_expire,
     table_set_word)
 from server.types.value cimport release_value

@@ -10,12 +10,12 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null
 from server.clients.client cimport Client
-from server.dispatch.conditions cimport event_kind, state
+from server.dispatch.conditions cimport event_kind
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Event, Op, Record, Row, fast_t, own_t
 from server.structures.table cimport (
-    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_ZSET, Entry, Table, entry_encoding, entry_set_type, entry_type, table_delete,
-    table_find, table_hash, table_insert_word, table_prefetch_bucket, table_prefetch_entry)
+    TYPE_HASH, TYPE_LIST, TYPE_SET, Entry, Table, entry_encoding, entry_set_type, entry_type, table_delete,
+    table_hash, table_insert_word, table_prefetch_bucket, table_prefetch_entry)
 from server.types.hash cimport HASH_TABLE, hash_length, hash_table
 from server.types.list cimport list_length
 from server.types.set cimport SET_TABLE, set_length, set_table

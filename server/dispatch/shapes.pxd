@@ -19,6 +19,8 @@ A command's own lines get an Op. They write the reply to op.out and return how m
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from cpython.dict cimport PyDict_Size
+
 from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from server.clients.client cimport Client
@@ -81,7 +83,7 @@ cdef int hash_keys(Op* op, int first, int step, uint64_t* hashes) noexcept
     # hash every step-th argument from `first` on and fetch what they are looked up in; how many, or 0: more than FAST_KEYS
 cdef int find_first(Op* op, uint32_t first, uint32_t end, int type) noexcept
     # the first of arguments first..end - 1 that is a key: op.e. 1: found, of this type; 0: none is there; -1: the definition's
-cdef bint is_awaited(Op* op, uint32_t at) except -1    # whether somebody waits for argument `at` to have elements
+cdef bint stands_in_queue(Op* op, uint32_t at) except -1       # slow half of `is_awaited`
 cdef int overwrite(Op* op, size_t offset, bytes data) except -1
     # write over, or behind, what the string at the first key holds; op.e NULL: a string of zero bytes. op.e may move
 
@@ -154,6 +156,10 @@ cdef inline bint has_expired(Op* op, uint32_t at, uint64_t hash) noexcept:
         return False
     e = table_find(op.table, arg_at(op.b, op.r, at), arg_length(op.b, op.r, at), hash)
     return e != NULL and is_expired(<Client>op.client, e)
+
+cdef inline bint is_awaited(Op* op, uint32_t at) except -1:
+    """Whether somebody waits for argument `at` to have elements."""
+    return PyDict_Size((<Client>op.client).db.blocking) != 0 and stands_in_queue(op, at)
 
 cdef inline Value view_of(Value view, Op* op):
     """Python's view, given as `Kind.__new__(Kind)`, of op.e."""

@@ -320,9 +320,9 @@ cdef int find_first(Op* op, uint32_t first, uint32_t end, int type) noexcept:
     return 0
 
 
-cdef bint is_awaited(Op* op, uint32_t at) except -1:
+cdef bint stands_in_queue(Op* op, uint32_t at) except -1:
     cdef Client c = <Client>op.client
-    return c.db.blocking and PyBytes_FromStringAndSize(word_at(op, at), length_at(op, at)) in c.db.blocking
+    return PyBytes_FromStringAndSize(word_at(op, at), length_at(op, at)) in c.db.blocking
 
 
 cdef inline Table* _members(Entry* e) noexcept:

@@ -16,8 +16,8 @@ from scripting.run_context cimport Run
 from server.clients.client cimport Client
 from server.dispatch.conditions cimport Conditions, conditions
 from server.dispatch.executor cimport Executor
-from server.dispatch.fastpath cimport attach_fast_path
 from server.dispatch.propagate cimport Propagation
+from server.dispatch.record cimport Record
 from server.keyspace.database cimport parse_int64
 from server.registry.clock cimport clock_refresh
 
@@ -106,6 +106,6 @@ def attach(server, scripting, client, records) -> None:
     _executor, _propagation = server.executor, server.propagation
     _count_error = server.stats.count_error
     if "evalsha" in records:           # else rename-command took it away
-        attach_fast_path(records, "evalsha", _evalsha, False)
+        (<Record>records["evalsha"]).fast = _evalsha
     if "fcall" in records:
-        attach_fast_path(records, "fcall", _fcall, False)
+        (<Record>records["fcall"]).fast = _fcall

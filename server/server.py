@@ -24,12 +24,12 @@ from server.dispatch import (
     appending,
     big_keys,
     conditions,
-    fastpath,
     gates,
     hot_keys,
     io_sharing,
     record,
     saving,
+    shapes,
     shutdown,
     signals,
 )
@@ -100,10 +100,12 @@ class Server:
         """Fill the hooks, load the commands, register jobs and what follows configuration changes."""
         self.load_commands()
         self.effects.publish = self.pubsub.publish
+        self.effects.on_audience = self.hear_events
+        self.pubsub.on_key_listeners = self.effects.set_heard
         self.keyspace.on_expired = expire.on_expired(self.effects, self.propagation, self.config)
         self.loop.on_accept = self.accepted
         self.loop.on_closed = self.closed
-        fastpath.use_propagation(self.propagation)
+        shapes.use(self.propagation, self.effects)
         multi.wire(self)
         blocking.wire(self)
         limits.wire(self)
@@ -143,7 +145,7 @@ class Server:
                 raise statement.error(str(error)) from None
         gates.assign_gates()
         record.build_records()
-        fastpath.attach_fast_paths(COMMANDS)
+        shapes.attach(COMMANDS)
 
     def follow_config(self) -> None:
         """What changes when CONFIG SET changes a directive, and the same once at start."""
@@ -216,13 +218,14 @@ class Server:
         self.slowlog.trim()
 
     def set_notifications(self, config: Any) -> None:
-        """notify-keyspace-events: the letters, and which fast paths must stand back."""
-        letters = "".join(sorted(config.notify_keyspace_events))
-        self.effects.set_flags(letters)
-        conditions.slow_because("notify", bool(set(letters) - set("KEm")))
-        conditions.slow_because("notify-reads", "m" in letters)
-        self.keyspace.on_miss = (lambda db, key: self.effects.notify(db, "keymiss", key)) if "m" in letters else None
-        self.keyspace.on_new = (lambda db, key: self.effects.notify(db, "new", key)) if "n" in letters else None
+        """notify-keyspace-events."""
+        self.effects.set_flags("".join(sorted(config.notify_keyspace_events)))
+
+    def hear_events(self, classes: str) -> None:
+        """Of which classes of keyspace events somebody may hear: fast paths and the keyspace make only those."""
+        conditions.hear_events(classes)
+        self.keyspace.on_miss = (lambda db, key: self.effects.notify(db, "keymiss", key)) if "m" in classes else None
+        self.keyspace.on_new = (lambda db, key: self.effects.notify(db, "new", key)) if "n" in classes else None
 
     def set_keyspace_rules(self, config: Any) -> None:
         """LRU or LFU, and what is freed in the background."""

@@ -10,7 +10,7 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MULTI, CLIENT_NO_TOUC
 from server.clients.transaction cimport Transaction
 from server.dispatch.call cimport Call, new_call
 from server.dispatch.conditions cimport (SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS, SLOW_MONITORS,
-                                         SLOW_NOTIFY_READS, SLOW_READONLY, SLOW_TRACKED_READS, Conditions, conditions)
+                                         SLOW_READONLY, SLOW_TRACKED_READS, Conditions, conditions)
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport (RULE_GATED, RULE_LOOSE, RULE_NOT_QUEUED, RULE_SKIP_MONITOR, RULE_SPREADS, Record,
                                      record_pointer)
@@ -66,7 +66,7 @@ cdef extern from *:
 
 cdef enum:
     # Conditions for which no gate asks; while any other is in force, all gates of a command are asked.
-    UNGATED = SLOW_MONITORS | SLOW_NOTIFY_READS | SLOW_EXPIRED_KEPT | SLOW_TRACKED_READS
+    UNGATED = SLOW_MONITORS | SLOW_EXPIRED_KEPT | SLOW_TRACKED_READS
     UNGATED_CLIENT = SLOW_TRACKING | SLOW_NO_TOUCH
     GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS
 

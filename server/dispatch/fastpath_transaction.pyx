@@ -26,9 +26,9 @@ from server.dispatch.call cimport new_call
 from server.dispatch.conditions cimport (SLOW_BLOCKED_CLIENTS, SLOW_DISK, SLOW_FEW_REPLICAS, SLOW_READONLY, SLOW_WATCHED,
                                          Conditions, conditions)
 from server.dispatch.executor cimport Executor
-from server.dispatch.fastpath cimport attach_fast_path
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport RULE_EXEC, RULE_QUEUED, RULE_SPREADS, Record
+from server.dispatch.shapes cimport by_hand
 from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
 from server.registry.reply_writer cimport WrittenReply, write_reply
 from server.structures.memory cimport mem_used
@@ -235,7 +235,5 @@ def run_queued(Executor executor, Client client):
     return reply
 
 
-def attach(dict records) -> None:
-    """Give MULTI and WATCH their fast paths; EXEC has its own entrance."""
-    attach_fast_path(records, "multi", _multi, False)
-    attach_fast_path(records, "watch", _watch)
+by_hand("multi", _multi, False)      # EXEC has its own entrance
+by_hand("watch", _watch)

@@ -5,64 +5,59 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
-from iothreads.message cimport Batch, arg_at, arg_length
-from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_header, write_integer
 from server.clients.client cimport Client
-from server.dispatch.fastpath cimport (
-    FAST_STRING, attach_fast_path, fast_change, fast_find, fast_is_char, fast_is_word, fast_look, fast_overwrite,
-    fast_plain, fast_touch, fast_written)
+from server.dispatch.record cimport Op
+from server.dispatch.shapes cimport (
+    DECLINED, FAST_STRING, READ, WRITE, find_at, found, integer_at, is_char, is_word, length_at, missed,
+    overwrite, row, word_at)
 from server.keyspace.database cimport entry_string_view, parse_int64
 from server.structures.bits cimport bits_count_range, bits_find_range
-from server.structures.table cimport TYPE_STRING, Entry
+from server.structures.table cimport TYPE_STRING
 
 cdef enum:
     MOST_FIELDS = 16                   # operations of one BITFIELD
 
 
 # ---- single bits
-cdef inline bint _bit_offset(Batch* b, Request* r, int64_t* at) noexcept:
-    return parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), at) and 0 <= at[0] and at[0] >> 3 < FAST_STRING
+cdef inline bint _bit_offset(Op* op, int64_t* at) noexcept:
+    return integer_at(op, 2, at) and 0 <= at[0] and at[0] >> 3 < FAST_STRING
 
 
-cdef int _getbit(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
+cdef int64_t _getbit(Op* op) except -1:
     cdef int64_t at
     cdef char scratch[24]
     cdef char* start
     cdef int bit = 0
-    if not _bit_offset(b, r, &at) or not fast_look(c, b, r, TYPE_STRING, &e):
-        return 0
-    if e != NULL and <size_t>(at >> 3) < entry_string_view(e, scratch, &start):
+    if not _bit_offset(op, &at):
+        return DECLINED
+    if op.e != NULL and <size_t>(at >> 3) < entry_string_view(op.e, scratch, &start):
         bit = <uint8_t>start[at >> 3] >> (7 - (at & 7)) & 1
-    write_integer(&c.out, bit)
-    return 1
+    write_integer(op.out, bit)
+    return 0
 
 
-cdef int _setbit(Client c, Batch* b, Request* r) except -1:
-    cdef Entry* e
+cdef int64_t _setbit(Op* op) except -1:
     cdef char scratch[24]
     cdef char* start
     cdef char byte = 0
     cdef char mask
     cdef int64_t at
     cdef size_t length = 0
-    cdef char* bit = arg_at(b, r, 3)
-    if not _bit_offset(b, r, &at) or arg_length(b, r, 3) != 1 or not c'0' <= bit[0] <= c'1':
-        return 0
-    if not fast_change(c, b, r, TYPE_STRING, &e):
-        return 0
-    if e != NULL:
-        length = entry_string_view(e, scratch, &start)
+    cdef char* bit = word_at(op, 3)
+    if not _bit_offset(op, &at) or length_at(op, 3) != 1 or not c'0' <= bit[0] <= c'1':
+        return DECLINED
+    if op.e != NULL:
+        length = entry_string_view(op.e, scratch, &start)
         if <size_t>(at >> 3) < length:
             byte = start[at >> 3]
     mask = <char>(0x80 >> (at & 7))
+    write_integer(op.out, byte & mask != 0)
     if <size_t>(at >> 3) >= length or (byte & mask != 0) != (bit[0] == c'1'):
         scratch[0] = byte | mask if bit[0] == c'1' else byte & ~mask
-        fast_overwrite(c, b, r, e, at >> 3, PyBytes_FromStringAndSize(scratch, 1))
-        fast_written(c, b, r, 1)
-    write_integer(&c.out, byte & mask != 0)
-    return 1
+        overwrite(op, at >> 3, PyBytes_FromStringAndSize(scratch, 1))
+        return 1
+    return 0
 
 
 # ---- ranges
@@ -72,15 +67,15 @@ cdef struct Bits:                      # what BITCOUNT and BITPOS look at
     bint by_bit
 
 
-cdef bint _read_range(Batch* b, Request* r, uint32_t at, Bits* bits) noexcept:
+cdef bint _read_range(Op* op, uint32_t at, Bits* bits) noexcept:
     """`[start [end [BYTE | BIT]]]` from argument `at` on; 0 for what the definition must look at."""
     bits.start = 0
     bits.end = -1
-    bits.by_bit = r.arg_count == at + 3 and fast_is_word(b, r, at + 2, "bit", 3)
-    return (r.arg_count <= at + 3
-            and (r.arg_count <= at or parse_int64(arg_at(b, r, at), arg_length(b, r, at), &bits.start))
-            and (r.arg_count <= at + 1 or parse_int64(arg_at(b, r, at + 1), arg_length(b, r, at + 1), &bits.end))
-            and (r.arg_count <= at + 2 or bits.by_bit or fast_is_word(b, r, at + 2, "byte", 4)))
+    bits.by_bit = op.r.arg_count == at + 3 and is_word(op, at + 2, "bit", 3)
+    return (op.r.arg_count <= at + 3
+            and (op.r.arg_count <= at or integer_at(op, at, &bits.start))
+            and (op.r.arg_count <= at + 1 or integer_at(op, at + 1, &bits.end))
+            and (op.r.arg_count <= at + 2 or bits.by_bit or is_word(op, at + 2, "byte", 4)))
 
 
 cdef bint _resolve(const Bits* bits, int64_t length, int64_t* first, int64_t* last) noexcept:
@@ -96,45 +91,42 @@ cdef bint _resolve(const Bits* bits, int64_t length, int64_t* first, int64_t* la
     return True
 
 
-cdef int _bitcount(Client c, Batch* b, Request* r) except -1:
+cdef int64_t _bitcount(Op* op) except -1:
     cdef Bits bits
-    cdef Entry* e
     cdef char scratch[24]
     cdef char* start = NULL
     cdef int64_t length, first, last
     cdef uint64_t count = 0
-    if r.arg_count == 3 or not _read_range(b, r, 2, &bits) or not fast_look(c, b, r, TYPE_STRING, &e):
-        return 0
-    if e != NULL and not (bits.start < 0 and bits.end < 0 and bits.start > bits.end):
-        length = entry_string_view(e, scratch, &start)
+    if op.r.arg_count == 3 or not _read_range(op, 2, &bits):
+        return DECLINED
+    if op.e != NULL and not (bits.start < 0 and bits.end < 0 and bits.start > bits.end):
+        length = entry_string_view(op.e, scratch, &start)
         if _resolve(&bits, length, &first, &last):
             count = bits_count_range(<uint8_t*>start, first, last)
-    write_integer(&c.out, count)
-    return 1
+    write_integer(op.out, count)
+    return 0
 
 
-cdef int _bitpos(Client c, Batch* b, Request* r) except -1:
+cdef int64_t _bitpos(Op* op) except -1:
     """Behind a string zeros go on, unless an end is given."""
     cdef Bits bits
-    cdef Entry* e
     cdef char scratch[24]
     cdef char* start = NULL
     cdef int64_t length, first, last
-    cdef int64_t found = -1
-    cdef bint bit = fast_is_char(b, r, 2, c'1')
-    if (not (bit or fast_is_char(b, r, 2, c'0')) or not _read_range(b, r, 3, &bits)
-            or not fast_look(c, b, r, TYPE_STRING, &e)):
-        return 0
-    if e == NULL:
-        found = -1 if bit else 0
+    cdef int64_t place = -1
+    cdef bint bit = is_char(op, 2, c'1')
+    if (not (bit or is_char(op, 2, c'0')) or not _read_range(op, 3, &bits)):
+        return DECLINED
+    if op.e == NULL:
+        place = -1 if bit else 0
     else:
-        length = entry_string_view(e, scratch, &start)
+        length = entry_string_view(op.e, scratch, &start)
         if _resolve(&bits, length, &first, &last):
-            found = bits_find_range(<uint8_t*>start, bit, first, last)
-            if found < 0 and not bit and r.arg_count < 5:
-                found = length * 8
-    write_integer(&c.out, found)
-    return 1
+            place = bits_find_range(<uint8_t*>start, bit, first, last)
+            if place < 0 and not bit and op.r.arg_count < 5:
+                place = length * 8
+    write_integer(op.out, place)
+    return 0
 
 
 # ---- fields
@@ -147,10 +139,10 @@ cdef struct Field:                     # one operation
     int64_t number
 
 
-cdef bint _read_type(Batch* b, Request* r, uint32_t at, Field* field) noexcept:
-    cdef const char* text = arg_at(b, r, at)
+cdef bint _read_type(Op* op, uint32_t at, Field* field) noexcept:
+    cdef const char* text = word_at(op, at)
     cdef int64_t width
-    cdef size_t n = arg_length(b, r, at)
+    cdef size_t n = length_at(op, at)
     if n < 2 or (text[0] != c'i' and text[0] != c'u') or not parse_int64(text + 1, n - 1, &width):
         return False
     field.signed = text[0] == c'i'
@@ -158,10 +150,10 @@ cdef bint _read_type(Batch* b, Request* r, uint32_t at, Field* field) noexcept:
     return 1 <= width <= (64 if field.signed else 63)
 
 
-cdef bint _read_offset(Batch* b, Request* r, uint32_t at, Field* field) noexcept:
+cdef bint _read_offset(Op* op, uint32_t at, Field* field) noexcept:
     """Bits, or behind a `#` fields."""
-    cdef const char* text = arg_at(b, r, at)
-    cdef size_t n = arg_length(b, r, at)
+    cdef const char* text = word_at(op, at)
+    cdef size_t n = length_at(op, at)
     cdef bint fields = n > 1 and text[0] == c'#'
     if not parse_int64(text + fields, n - fields, &field.offset) or not 0 <= field.offset < 8 * FAST_STRING:
         return False
@@ -170,24 +162,24 @@ cdef bint _read_offset(Batch* b, Request* r, uint32_t at, Field* field) noexcept
     return field.offset < 8 * FAST_STRING - 64
 
 
-cdef int _read_fields(Batch* b, Request* r, Field* fields, bint* writes) noexcept:
+cdef int _read_fields(Op* op, Field* fields, bint* writes) noexcept:
     """How many, 0 for what the definition must look at."""
     cdef uint32_t at = 2
     cdef int count = 0
     cdef Field* field
     writes[0] = False
-    while at < r.arg_count:
+    while at < op.r.arg_count:
         if count == MOST_FIELDS:
             return 0
         field = &fields[count]
-        field.adds = fast_is_word(b, r, at, "incrby", 6)
-        field.writes = field.adds or fast_is_word(b, r, at, "set", 3)
-        if (at + 2 + field.writes >= r.arg_count or not (field.writes or fast_is_word(b, r, at, "get", 3))
-                or not _read_type(b, r, at + 1, field) or not _read_offset(b, r, at + 2, field)):
+        field.adds = is_word(op, at, "incrby", 6)
+        field.writes = field.adds or is_word(op, at, "set", 3)
+        if (at + 2 + field.writes >= op.r.arg_count or not (field.writes or is_word(op, at, "get", 3))
+                or not _read_type(op, at + 1, field) or not _read_offset(op, at + 2, field)):
             return 0
         if field.writes:
             writes[0] = True
-            if not parse_int64(arg_at(b, r, at + 3), arg_length(b, r, at + 3), &field.number):
+            if not integer_at(op, at + 3, &field.number):
                 return 0
         count += 1
         at += 3 + field.writes
@@ -216,7 +208,7 @@ cdef inline int64_t _number_of(uint64_t bits, const Field* field) noexcept:
     return <int64_t>bits
 
 
-cdef int _store(Client c, Batch* b, Request* r, Entry* e, const uint8_t* start, const Field* field, uint64_t bits) except -1:
+cdef int _store(Op* op, const uint8_t* start, const Field* field, uint64_t bits) except -1:
     """Put bits into a string that is long enough; the entry may move."""
     cdef uint8_t bytes_[16]
     cdef int64_t first = field.offset >> 3
@@ -235,10 +227,10 @@ cdef int _store(Client c, Batch* b, Request* r, Entry* e, const uint8_t* start, 
         bytes_[offset >> 3] = <uint8_t>((bytes_[offset >> 3] & ~mask)
                                         | (((bits >> width) << (have - take)) & <uint64_t>mask))
         offset += take
-    return fast_overwrite(c, b, r, e, first, PyBytes_FromStringAndSize(<char*>bytes_, size))
+    return overwrite(op, first, PyBytes_FromStringAndSize(<char*>bytes_, size))
 
 
-cdef int _make_room(Client c, Batch* b, Request* r, Entry* e, const Field* fields, int count) except -1:
+cdef int _make_room(Op* op, const Field* fields, int count) except -1:
     """Extend the string up to the last bit that is written; 1 when that changed it."""
     cdef char scratch[24]
     cdef char* start
@@ -247,84 +239,80 @@ cdef int _make_room(Client c, Batch* b, Request* r, Entry* e, const Field* field
     for i in range(count):
         if fields[i].writes:
             last = max(last, (fields[i].offset + fields[i].width - 1) >> 3)
-    if e != NULL and entry_string_view(e, scratch, &start) > <size_t>last:
+    if op.e != NULL and entry_string_view(op.e, scratch, &start) > <size_t>last:
         return 0
-    fast_overwrite(c, b, r, e, last, b"\0")
+    overwrite(op, last, b"\0")
     return 1
 
 
-cdef int _write_fields(Client c, Batch* b, Request* r, const Field* fields, int count) except -1:
-    cdef Entry* e = fast_find(c, b, r)
+cdef int64_t _write_fields(Op* op, const Field* fields, int count) except -1:
     cdef const Field* field
     cdef char scratch[24]
     cdef char* start
     cdef uint64_t old, bits
     cdef size_t length
     cdef int64_t changes = 0
-    cdef bint grown
+    cdef bint grown = _make_room(op, fields, count)
     cdef int i
-    if e != NULL:
-        if not fast_plain(e, TYPE_STRING, c.db.keyspace):
-            return 0
-        fast_touch(e, c.db.keyspace)
-    grown = _make_room(c, b, r, e, fields, count)
-    write_header(&c.out, c'*', count)
+    write_header(op.out, c'*', count)
     for i in range(count):
         field = &fields[i]
-        e = fast_find(c, b, r)
-        length = entry_string_view(e, scratch, &start)
+        length = entry_string_view(find_at(op, 1), scratch, &start)
         old = _bits_at(<uint8_t*>start, length, field.offset, field.width)
         if not field.writes:
-            write_integer(&c.out, _number_of(old, field))
+            write_integer(op.out, _number_of(old, field))
             continue
         bits = <uint64_t>field.number + (old if field.adds else 0)
         if field.width < 64:
             bits &= (<uint64_t>1 << field.width) - 1
-        write_integer(&c.out, _number_of(bits if field.adds else old, field))
-        _store(c, b, r, e, <uint8_t*>start, field, bits)
+        write_integer(op.out, _number_of(bits if field.adds else old, field))
+        _store(op, <uint8_t*>start, field, bits)
         changes += grown or old != bits
-    if changes:
-        fast_written(c, b, r, changes)
-    return 1
+    return changes
 
 
-cdef int _read_only(Client c, Batch* b, Request* r, const Field* fields, int count) except -1:
-    cdef Entry* e
+cdef void _read_only(Op* op, const Field* fields, int count) noexcept:
     cdef char scratch[24]
     cdef char* start = NULL
-    cdef size_t length
+    cdef size_t length = entry_string_view(op.e, scratch, &start) if op.e != NULL else 0
     cdef int i
-    if not fast_look(c, b, r, TYPE_STRING, &e):
-        return 0
-    length = entry_string_view(e, scratch, &start) if e != NULL else 0
-    write_header(&c.out, c'*', count)
+    write_header(op.out, c'*', count)
     for i in range(count):
-        write_integer(&c.out, _number_of(_bits_at(<uint8_t*>start, length, fields[i].offset, fields[i].width),
+        write_integer(op.out, _number_of(_bits_at(<uint8_t*>start, length, fields[i].offset, fields[i].width),
                                          &fields[i]))
-    return 1
 
 
-cdef int _bitfield(Client c, Batch* b, Request* r) except -1:
+cdef int64_t _bitfield(Op* op) except -1:
+    """That of nothing but GET counts as a read."""
+    cdef Client c = <Client>op.client
     cdef Field fields[MOST_FIELDS]
     cdef bint writes
-    cdef int count = _read_fields(b, r, fields, &writes)
+    cdef int count = _read_fields(op, fields, &writes)
     if count == 0:
-        return 0
-    return _write_fields(c, b, r, fields, count) if writes else _read_only(c, b, r, fields, count)
+        return DECLINED
+    if writes:
+        return _write_fields(op, fields, count)
+    _read_only(op, fields, count)
+    if op.e != NULL:
+        found(c, op.e)
+    else:
+        missed(c, op.b, op.r, 1)
+    return 0
 
 
-cdef int _bitfield_ro(Client c, Batch* b, Request* r) except -1:
+cdef int64_t _bitfield_ro(Op* op) except -1:
     cdef Field fields[MOST_FIELDS]
     cdef bint writes
-    cdef int count = _read_fields(b, r, fields, &writes)
-    return 0 if count == 0 or writes else _read_only(c, b, r, fields, count)
+    cdef int count = _read_fields(op, fields, &writes)
+    if count == 0 or writes:
+        return DECLINED
+    _read_only(op, fields, count)
+    return 0
 
 
-def attach(dict records) -> None:
-    """Give the bitmap commands their fast paths."""
-    attach_fast_path(records, "getbit", _getbit)
-    attach_fast_path(records, "setbit", _setbit)
-    attach_fast_path(records, "bitcount", _bitcount)
-    attach_fast_path(records, "bitpos", _bitpos)
-    attach_fast_path(records, "bitfield", _bitfield)
-    attach_fast_path(records, "bitfield_ro", _bitfield_ro)
+row("getbit", READ, TYPE_STRING, _getbit)
+row("setbit", WRITE, TYPE_STRING, _setbit, "setbit")
+row("bitcount", READ, TYPE_STRING, _bitcount)
+row("bitpos", READ, TYPE_STRING, _bitpos)
+row("bitfield", WRITE, TYPE_STRING, _bitfield, "setbit")
+row("bitfield_ro", READ, TYPE_STRING, _bitfield_ro)

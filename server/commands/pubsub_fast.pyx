@@ -10,8 +10,8 @@ from iothreads.message cimport Batch, arg_at, arg_length
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_integer
 from server.clients.client cimport CLIENT_SCRIPT, Client
-from server.dispatch.fastpath cimport attach_fast_path, fast_written
 from server.dispatch.loop cimport Loop
+from server.dispatch.shapes cimport by_hand, is_passed_on, pass_on_own
 
 
 cdef int _publish(Client c, Batch* b, Request* r) except -1:
@@ -20,11 +20,10 @@ cdef int _publish(Client c, Batch* b, Request* r) except -1:
         return 0
     receivers = (<Loop>c.loop).server.pubsub.publish(PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)),
                                                      PyBytes_FromStringAndSize(arg_at(b, r, 2), arg_length(b, r, 2)))
-    fast_written(c, b, r, 0)
+    if is_passed_on():
+        pass_on_own(c, b, r)
     write_integer(&c.out, receivers)
     return 1
 
 
-def attach(dict records) -> None:
-    """Give PUBLISH its fast path."""
-    attach_fast_path(records, "publish", _publish, False)
+by_hand("publish", _publish, False)

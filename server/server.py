@@ -23,7 +23,9 @@ from server.clients.table import ClientTable
 from server.dispatch import (
     appending,
     big_keys,
+    collector,
     conditions,
+    debug_failures,
     gates,
     hot_keys,
     io_sharing,
@@ -127,6 +129,8 @@ class Server:
         self.cron.every(0, self.rehash)
         self.cron.every(100, self.sample_rates)
         self.cron.every(100, self.note_client_memory)
+        self.collector = collector.Collector(self.log, lambda: self.commands_processed)
+        self.cron.every(collector.INTERVAL_MS, self.collector.tick)
 
     def load_commands(self) -> None:
         """Import every command file and every room that declares commands; apply rename-command; make the records."""
@@ -498,4 +502,4 @@ LOGO = r"""
 
 """
 
-_ = client_state, info_data, info_keys, info_load, info_server  # imported for what they declare
+_ = client_state, debug_failures, info_data, info_keys, info_load, info_server  # imported for what they declare

@@ -307,6 +307,12 @@ def jmap(call: Call) -> Verbatim:
     return Verbatim("".join(f"{name}:{count}\n" for name, count in counts.most_common(20)))
 
 
+@subcommand("BLOCKS", 0, 0, "", "Count the interpreter's allocations: what leaks shows in it.")
+def blocks(call: Call) -> int:
+    """Of all objects small enough for its own allocator."""
+    return sys.getallocatedblocks()
+
+
 @subcommand("STRUCTSIZE", 0, 0, "", "Show the sizes of basic structures.")
 def structsize(call: Call) -> bytes:
     """Ours: an entry without key and value, and a bucket."""

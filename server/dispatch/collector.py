@@ -6,8 +6,8 @@ of ours. A collection costs time for every object that it looks at, so:
 
     generation 0   what was made since the last look: once a second while nobody asks for anything, and as soon as
                    there are YOUNG_MAX of them
-    generation 2   what is older: every FULL_EVERY looks, without commands. Beyond OLD_MAX objects they are frozen, which
-                   means: each was looked at once, and is taken for good
+    generation 2   what is older: every FULL_EVERY looks, without commands. Beyond OLD_MAX objects they are frozen,
+                   which means: each was looked at once, and is taken for good
 """
 
 import gc
@@ -59,6 +59,6 @@ class Collector:
         if found:
             self.cycles_found += found
             self._log.warning(
-                "The collector found %d objects in cycles, which nothing else would have freed: a mistake of the server.",
+                "The collector found %d objects in cycles, which nothing else had freed: a mistake of the server.",
                 found,
             )

@@ -1,6 +1,6 @@
 """DEBUG FAIL: makes a mistake of ours, so that tests (and whoever set up an alert) see what becomes of one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from server.dispatch.call import Call
@@ -56,7 +56,7 @@ def _job(call: Call) -> str:
     return OK
 
 
-_PLACES = {
+_PLACES: dict[bytes, Callable[[Call], Any]] = {
     b"command": _fail,
     b"number": lambda call: [1, 2**70],                        # what no protocol's integer can hold
     b"reply": lambda call: [b"first", {"second": object()}],   # after a part of it was written

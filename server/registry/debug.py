@@ -1,4 +1,4 @@
-"""Subcommands of DEBUG, declared by the rooms that they look into; the command itself is in server.commands.server_debug."""
+"""Subcommands of DEBUG, declared by the rooms that they look into; the command is in server.commands.server_debug."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -33,7 +33,8 @@ def fill(connection: Any) -> None:
     for words in (
         ("SET", "a-string", "12"), ("RPUSH", "a-list", "a", "b", "v"), ("HSET", "a-hash", "f", "1", "v", "2"),
         ("SADD", "a-set", "a", "v"), ("ZADD", "a-zset", 1, "a", 2, "v"), ("GEOADD", "a-geo", 13.3, 38.1, "v"),
-        ("XADD", "a-stream", "1-1", "f", "v"), ("XGROUP", "CREATE", "a-stream", "v", "0"), ("PFADD", "an-hll", "a", "v"),
+        ("XADD", "a-stream", "1-1", "f", "v"), ("XGROUP", "CREATE", "a-stream", "v", "0"),
+        ("PFADD", "an-hll", "a", "v"),
     ):  # fmt: skip
         connection.ok(*words)
 

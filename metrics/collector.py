@@ -267,7 +267,7 @@ def slow_families(s: Snapshot) -> Iterator[Metric]:
 
 
 def script_families(values: Mapping[str, Any]) -> Iterator[Metric]:
-    """The script that is running. A scrape sees one only once it is slow: then others hear BUSY, and this is answered."""
+    """The script that is running. A scrape sees one only once it is slow: then others hear BUSY, not the scrape."""
     seconds = number(values.get(SCRIPT_SECONDS, ""))
     if seconds is not None:
         name = str(values.get(SCRIPT_NAME) or "")[:SCRIPT_SHOWN]

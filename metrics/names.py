@@ -18,7 +18,7 @@ MASTER_LINK = {
     "slave_repl_offset": "slave_repl_offset",
 }
 
-# The script that other clients hear BUSY about: how long it has been running, and who it is. One series: without a label
+# The script that other clients hear BUSY about: how long it has been running, and who it is. One series: no label
 # while none runs, with the label name while one does.
 SCRIPT_SECONDS, SCRIPT_NAME = "script_running_seconds", "script_running_name"
 

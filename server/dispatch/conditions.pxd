@@ -13,6 +13,7 @@ cdef enum:                             # of all fast paths
     SLOW_CLUSTER = 128
     SLOW_EXPIRED_KEPT = 256            # a replica: expired keys are hidden, not deleted
     SLOW_TRACKED_READS = 512
+    DISK_FAILS = 1024                  # even PING goes through the gates
 
 cdef enum:                             # of those that write
     SLOW_WATCHED = 1

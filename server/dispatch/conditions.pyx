@@ -6,8 +6,6 @@ _ALL = {"off": SLOW_OFF, "monitors": SLOW_MONITORS, "paused": SLOW_PAUSED, "load
         "stale": SLOW_STALE, "cluster": SLOW_CLUSTER,
         "expired-kept": SLOW_EXPIRED_KEPT, "tracked-reads": SLOW_TRACKED_READS}
 _EVENT_CLASSES = "g$lshzxetdmn"
-cdef enum:
-    _PING_TOO = 1024                   # a bit of the first kind: while the disk fails even PING goes through the gates
 _WRITES = {"watched": SLOW_WATCHED, "readonly": SLOW_READONLY, "disk": SLOW_DISK,
            "few-replicas": SLOW_FEW_REPLICAS, "tracked": SLOW_TRACKED, "blocked-clients": SLOW_BLOCKED_CLIENTS}
 
@@ -31,7 +29,7 @@ def hear_events(str classes) -> None:
 def slow_because(str reason, bint yes=True) -> None:
     """Say (or take back) a reason why fast paths must decline: a name of the two lists above."""
     if reason == "disk":
-        state.all = state.all | _PING_TOO if yes else state.all & ~<uint32_t>_PING_TOO
+        state.all = state.all | DISK_FAILS if yes else state.all & ~<uint32_t>DISK_FAILS
     if reason in _ALL:
         state.all = state.all | <int>_ALL[reason] if yes else state.all & ~<uint32_t><int>_ALL[reason]
     else:

@@ -9,10 +9,10 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MULTI, CLIENT_NO_TOUC
                                     SLOW_TRACKING, Client)
 from server.clients.transaction cimport Transaction
 from server.dispatch.call cimport Call, new_call
-from server.dispatch.conditions cimport (SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS, SLOW_MONITORS,
-                                         SLOW_READONLY, SLOW_TRACKED_READS, Conditions, conditions)
+from server.dispatch.conditions cimport SLOW_MONITORS, state
+from server.dispatch.door cimport fits, ungated
 from server.dispatch.propagate cimport Propagation
-from server.dispatch.record cimport (RULE_GATED, RULE_LOOSE, RULE_NOT_QUEUED, RULE_SKIP_MONITOR, RULE_SPREADS, Record,
+from server.dispatch.record cimport (RULE_LOOSE, RULE_NOT_QUEUED, RULE_SKIP_MONITOR, RULE_SPREADS, Record,
                                      record_pointer)
 from server.observe.crash_handler cimport CrashContext, crash_context
 from server.registry.clock cimport clock_refresh, clock_state, ticks
@@ -65,16 +65,11 @@ cdef extern from *:
     object define "remus_define"(object function, object call, object argv, Py_ssize_t skip, object error)
 
 cdef enum:
-    # Conditions for which no gate asks; while any other is in force, all gates of a command are asked.
-    UNGATED = SLOW_MONITORS | SLOW_EXPIRED_KEPT | SLOW_TRACKED_READS
     UNGATED_CLIENT = SLOW_TRACKING | SLOW_NO_TOUCH
-    GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS
-
     FRESH_US = 20                      # commands that follow each other so closely share one reading of the clock
 
 cdef uint64_t _read_at = 0             # ticks() at the last reading for a command
 cdef CrashContext* _crash = crash_context()
-cdef Conditions* _conditions = conditions()
 cdef object _CommandError = CommandError
 cdef object _Postponed = Postponed
 cdef dict _COMMANDS = COMMANDS
@@ -142,10 +137,8 @@ cdef class Executor:
             sub = record.subcommands.get((<bytes>argv[1]).lower())
             if sub is not None:
                 record = sub
-        if (record.function is None or (count != record.arity and (record.arity > 0 or count < -record.arity))
-                or record.rules & RULE_GATED or client.slow & ~<uint32_t>UNGATED_CLIENT
-                or _conditions.all & ~<uint32_t>UNGATED or (record.write and _conditions.writes & GATED_WRITES)
-                or (_conditions.max_memory and not self.server.make_room())):
+        if (record.function is None or not fits(<PyObject*>record, count) or not ungated(record, client, UNGATED_CLIENT)
+                or (state.max_memory and not self.server.make_room())):
             return self._process_carefully(client, argv)
         client.command = record.command
         call = new_call(client, self.server, record, argv)
@@ -277,12 +270,12 @@ cdef class Executor:
             ns = <uint64_t>(<double>(ticks() - start) * 1000.0 / clock_state().ticks_per_us)
             blocked = client.state & CLIENT_BLOCKED != 0
             if not blocked:                # who waits is accounted when that is over
-                record.account(ns, _conditions.track_latency)
+                record.account(ns, state.track_latency)
             if isinstance(reply, _CommandError):
                 record.failed += 1
                 if count_errors:
                     self.server.stats.count_error(reply)
-            if _conditions.all & SLOW_MONITORS and not record.rules & RULE_SKIP_MONITOR:
+            if state.all & SLOW_MONITORS and not record.rules & RULE_SKIP_MONITOR:
                 self.server.feed_monitors(call)        # now that it had its chance to hide passwords
             if call.dirty or call.propagated is not None:
                 self.dirty += call.dirty
@@ -299,7 +292,7 @@ cdef class Executor:
         if blocked:
             return reply
         self.commands += 1
-        if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
+        if <int64_t>ns >= state.slow_log_ns and state.slow_log_ns >= 0:
             self.server.note_slow(client, call.command, argv, ns // 1000)
         if ns > 1000000:
             clock_refresh()

@@ -44,7 +44,6 @@ cdef class Loop:
     cdef public uint64_t duration_us   # eventloop_duration_sum
     cdef public uint64_t command_us    # eventloop_duration_cmd_sum
     cdef public uint64_t longest_us    # eventloop_duration_max since the last reset
-    cdef public uint64_t fast_commands # commands done by fast paths
     cdef public uint64_t commands_per_cycle_max
     cdef int run_batch(self, Client client) except -1
     cdef int run_commands(self, Client client) except -1
@@ -64,7 +63,6 @@ cdef class Loop:
     cdef void warm_entries(self, Client client) noexcept
     cdef void warm_chains(self, Client client) noexcept
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1
-    cdef int note_slow(self, Client client, Batch* b, Request* r, uint64_t ns) except -1
     cdef int hold(self, Client client) except -1
     cdef int finish(self, Client client) except -1
     cdef int protocol_error(self, Client client, int error, int byte) except -1

@@ -15,20 +15,20 @@ from iothreads.message cimport Command as Request
 from iothreads.ring cimport load_relaxed64
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_PAUSED,
                                     CLIENT_UNIX_SOCKET, SLOW_MULTI, Client)
-from server.dispatch.conditions cimport Conditions, conditions
+from server.dispatch.door cimport SOCKET, door, may_pass, note_sample, passed, sampling_
 from server.dispatch.executor cimport Executor
-from server.dispatch.fastpath_transaction cimport nobody_minds, transaction_step
+from server.dispatch.fastpath_transaction cimport transaction_step
 from server.dispatch.record cimport Record, record_pointer
-from server.dispatch.sampling cimport Countdown, Sampling, sampling_countdown
+from server.dispatch.sampling cimport Sampling
 from server.dispatch.timers cimport Timers
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
-from server.structures.memory cimport mem_used
 from server.structures.table cimport (Table, table_hash, table_prefetch_bucket, table_prefetch_chain,
                                       table_prefetch_entry)
 
 import os
 
+from server.dispatch.door import use
 from server.observe.internal_errors import internal_errors
 
 
@@ -50,8 +50,6 @@ cdef Histogram _waits                  # microseconds from the hand-over of a ba
 cdef Payload _payloads[3]              # by Record.kind
 cdef int64_t _turn_us = 0              # when this turn's work began ...
 cdef uint64_t _turn_ticks = 0          # ... and what ticks() said then: batches need no clock of their own
-cdef Conditions* _conditions = conditions()
-cdef Countdown* _sampling = sampling_countdown()
 cdef Clock* _clock = clock_state()
 
 PROTOCOL_ERRORS = {
@@ -60,10 +58,6 @@ PROTOCOL_ERRORS = {
     7: "too big bulk count string", 8: "too big inline request", 9: "unbalanced quotes in request",
 }
 cdef uint64_t _HELD = CLIENT_BLOCKED | CLIENT_PAUSED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
-
-
-cdef inline bint has_room() noexcept:
-    return _conditions.max_memory == 0 or mem_used() <= _conditions.max_memory
 
 
 cdef inline void note_turn() noexcept:
@@ -109,6 +103,7 @@ cdef class Loop:
         self.gone = []
         self.timers = Timers()
         self.sampling = Sampling()
+        use(server.note_slow, self.sampling)
         self.output_watermark = <uint64_t>-1
 
     def run(self) -> None:
@@ -202,7 +197,7 @@ cdef class Loop:
         cdef uint32_t commands = 0
         cdef Event* event
         cdef Client client
-        cdef uint64_t before = self.fast_commands + <uint64_t>self.executor.commands
+        cdef uint64_t before = door.commands + <uint64_t>self.executor.commands
         cdef int64_t started = 0
         while True:
             event = self.io.next_event()
@@ -226,7 +221,7 @@ cdef class Loop:
                 self.handle_event(event)
         if started:
             self.command_us += monotonic_us() - started
-            before = self.fast_commands + <uint64_t>self.executor.commands - before
+            before = door.commands + <uint64_t>self.executor.commands - before
             if before > self.commands_per_cycle_max and <int64_t>before > 0:       # CONFIG RESETSTAT was not among them
                 self.commands_per_cycle_max = before
         return 0
@@ -368,7 +363,6 @@ cdef class Loop:
         cdef Request* r
         cdef PyObject* said
         cdef uint64_t before, after, ns
-        cdef double per_tick = 1000.0 / _clock.ticks_per_us
         cdef size_t written
         cdef Payload* payload
         client.active_us = _clock.monotonic_us
@@ -382,38 +376,22 @@ cdef class Loop:
             r = &b.commands[b.next]
             b.next += 1
             said = <PyObject*>r.record         # casts of a pointer, so that nothing is counted up and down for each command
-            if (said != NULL and (<Record>said).fast != NULL and not (client.slow | _conditions.all)
-                    and (not (<Record>said).write
-                         or ((_conditions.writes == 0 or nobody_minds(client, b, r)) and has_room()))
-                    and (<int>r.arg_count == (<Record>said).arity
-                         or <int>r.arg_count >= -(<Record>said).arity and (<Record>said).arity < 0)
-                    and (<Record>said).fast(client, b, r)):
-                after = ticks()
-                ns = <uint64_t>(<double><int64_t>(after - before) * per_tick)
-                before = after
-                (<Record>said).account(ns, _conditions.track_latency)
-                self.fast_commands += 1
-                if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
-                    self.note_slow(client, b, r, ns)
-                    before = ticks()           # the next command did not spend that
+            if may_pass(said, client, b, r, SOCKET) and (<Record>said).fast(client, b, r):
+                passed(said, client, b, r, &before, r.bytes_length + client.out.bytes - written, True)
                 if <PyObject*>client.command != <PyObject*>(<Record>said).command:
                     client.command = (<Record>said).command
                 payload = &_payloads[(<Record>said).kind]
                 histogram_add(&payload.requests, r.bytes_length)
                 histogram_add(&payload.replies, client.out.bytes - written)
-                _sampling.left -= 1
-                if _sampling.left == 0:
-                    self.sampling.note(client, b, r, ns, r.bytes_length + client.out.bytes - written)
-                    before = ticks()
                 written = client.out.bytes
                 continue
             self.run_slow(client, b, r)
             after = ticks()
-            ns = <uint64_t>(<double>(after - before) * per_tick)
+            ns = <uint64_t>(<double>(after - before) * door.ns_per_tick)
             before = after
-            _sampling.left -= 1
-            if _sampling.left == 0:
-                self.sampling.note(client, b, r, ns, r.bytes_length + grown(client, written))
+            sampling_.left -= 1
+            if sampling_.left == 0:
+                note_sample(client, b, r, ns, r.bytes_length + grown(client, written))
                 before = ticks()
             written = note_payload(client, r, written)
         if not client.queued and client.out.bytes:
@@ -426,7 +404,6 @@ cdef class Loop:
         cdef list argv
         cdef uint32_t i
         cdef uint32_t index = b.next - 1
-        cdef int done
         cdef bytes word
         cdef size_t written = client.out.bytes
         cdef uint64_t turn = self.cycles
@@ -434,9 +411,7 @@ cdef class Loop:
         argv = None
         try:
             if client.slow == SLOW_MULTI:
-                done = transaction_step(self.executor, client, b, r)
-                if done:
-                    self.fast_commands += done - 1
+                if transaction_step(self.executor, client, b, r):
                     return 0
             argv = PyList_New(r.arg_count)
             for i in range(r.arg_count):
@@ -460,12 +435,6 @@ cdef class Loop:
             return 0
         output_cut(&client.out, written)
         return client.write(error)
-
-    cdef int note_slow(self, Client client, Batch* b, Request* r, uint64_t ns) except -1:
-        cdef uint32_t i
-        argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
-        self.server.note_slow(client, (<Record>r.record).command, argv, ns // 1000)
-        return 0
 
     cdef int hold(self, Client client) except -1:
         """Blocked or postponed clients keep their batch; closing ones are done with it."""
@@ -574,6 +543,11 @@ cdef class Loop:
             self.io.shrink(client.connection)
 
     @property
+    def fast_commands(self) -> int:
+        """Commands that took their fast path since the start or CONFIG RESETSTAT."""
+        return door.commands
+
+    @property
     def partial_memory(self) -> int:
         """What half-read requests of all clients hold, bytes. Complexity: O(lanes)."""
         return self.io.query_memory()
@@ -613,4 +587,4 @@ cdef class Loop:
         for n in range(TURN_CLASSES):
             _turns[n] = 0
         self.cycles = self.duration_us = self.command_us = self.longest_us = self.commands_per_cycle_max = 0
-        self.fast_commands = 0
+        door.commands = 0

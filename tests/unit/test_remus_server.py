@@ -44,6 +44,18 @@ def test_a_bad_directive_raises_with_the_log():
         remus_server.start(no_such_directive=1)
 
 
+@pytest.mark.parametrize(
+    "directives",
+    [
+        {"user": ["default on >secret ~* &* +@all"]}, {"user": "alice on >secret ~* +@all"}, {"tls_port": 6390},
+        {"replicaof": ["127.0.0.1 6379"]}, {"aclfile": "users.acl"}, {"cluster_enabled": True},
+    ],
+)  # fmt: skip
+def test_a_promise_that_nothing_keeps_raises(directives):
+    with pytest.raises(RuntimeError, match=r"FATAL CONFIG FILE ERROR(.|\n)*at line \d+\n>>> '(.|\n)*does not have"):
+        remus_server.start(**directives)
+
+
 def test_a_taken_port_raises():
     with remus_server.start() as server, pytest.raises(RuntimeError, match="Address already in use"):
         remus_server.start(server.port)

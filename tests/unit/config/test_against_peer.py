@@ -146,6 +146,7 @@ FATAL = [
 ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("everything_built")
 @pytest.mark.parametrize("words", FATAL, ids=str)
 def test_fatal_mistakes_read_the_same(words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -8,8 +8,9 @@ server of their own.
 In pytest, the fixtures `remus_server` (one server for the session) and `remus` (a redis-py client on it, emptied for
 each test) are there as soon as the distribution is installed.
 
-The rooms of the server have generic names (`server`, `metrics`...), and a user's own `server/` may stand earlier on
-`sys.path`. So nobody imports them directly: `main` puts the folder of this file first, then enters `server.__main__`.
+The rooms of the server have generic names (`server`, `metrics`...), which are other people's names, too. So nobody
+imports them directly: installed, they stand in a folder that is on nobody's path, and `main` puts that folder first on
+the path of its own process, then enters `server.__main__`. In a clone that folder is the clone itself.
 """
 
 from __future__ import annotations
@@ -25,13 +26,20 @@ if TYPE_CHECKING:
     import tempfile
 
 # A server that starts needs none of what starting one needs: the functions below import it when they are called.
-HOME = os.path.dirname(os.path.realpath(__file__))
+_HERE = os.path.dirname(os.path.realpath(__file__))
+_INSTALLED = os.path.join(_HERE, "remus_server_home")
+HOME = _INSTALLED if os.path.isdir(_INSTALLED) else _HERE
 ATTEMPTS = 5  # another process may take the free port before the server does
+
+
+def _come_home() -> None:
+    """From now on the rooms of the server come before anything else of their names."""
+    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
 
 
 def main() -> int:
     """`remus-server` on the command line; the exit code."""
-    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
+    _come_home()
     from server.__main__ import main as server_main
 
     return server_main() or 0
@@ -39,7 +47,7 @@ def main() -> int:
 
 def check_rdb() -> int:
     """`remus-check-rdb` on the command line; the exit code."""
-    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
+    _come_home()
     from server.persistence.check_rdb import main as check_main
 
     return check_main()
@@ -47,7 +55,7 @@ def check_rdb() -> int:
 
 def check_aof() -> int:
     """`remus-check-aof` on the command line; the exit code."""
-    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
+    _come_home()
     from server.persistence.check_aof import main as check_main
 
     return check_main()
@@ -55,7 +63,7 @@ def check_aof() -> int:
 
 def benchmark() -> int:
     """`remus-benchmark` on the command line; the exit code."""
-    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
+    _come_home()
     from perf.benchmark.command_line import main as benchmark_main
 
     return benchmark_main()
@@ -129,7 +137,7 @@ def _start_on(port: int, timeout: float, directives: dict[str, Any]) -> RemusSer
     config.write_text("".join(_config_lines(given)))
     with open(Path(folder.name, "server.log"), "wb") as log:
         process = subprocess.Popen(
-            # This file by its path: that puts its own folder first on sys.path, whatever PYTHONPATH says.
+            # This file by its path: it is found whatever PYTHONPATH says.
             [sys.executable, os.path.realpath(__file__), str(config)],
             cwd=folder.name,
             stdin=subprocess.DEVNULL,

@@ -42,8 +42,22 @@ def usage() -> str:
     """The answer to --help."""
     from server.config.table import missing_parts
 
-    missing = "\n".join(f"  {name}" for name in missing_parts())
-    return f"{USAGE}\nNot built yet; the server does not start when it is asked for:\n{missing}\n" if missing else USAGE
+    text = f"{USAGE}\nFiles that come with it:\n"
+    for path, what in FILES.items():
+        text += f"  {os.path.join(_HOME, path)}    {what}\n"
+    if missing := missing_parts():
+        text += "\nNot built yet; the server does not start when it is asked for:\n"
+        text += "".join(f"  {name}\n" for name in missing)
+    return text
+
+# Of the folder that holds the rooms, in a clone as where it is installed.
+FILES = {
+    "redis.conf": "every directive, explained",
+    "metrics/prometheus.yml": "how Prometheus scrapes the server",
+    "metrics/alerts.yml": "alert rules",
+    "metrics/dashboards": "dashboards for Grafana",
+}
+_HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class Action(NamedTuple):

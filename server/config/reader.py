@@ -31,6 +31,7 @@ from server.version import REDIS_VERSION
 
 _INCLUDE_DEPTH = 32  # files within files; Redis has no limit and dies of a loop
 _OBSOLETE = frozenset({"list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"})
+_CLIENT_OPTIONS = {"p": "port", "a": "requirepass", "h": "bind", "s": "unixsocket"}  # as redis-cli has them
 
 
 class ConfigError(Exception):
@@ -207,7 +208,16 @@ class Reader:
 
 def nearest_directive(name: str) -> str:
     """A hint at the directive that was probably meant; "" when nothing is near."""
+    if name.startswith("-"):
+        return _with_two_dashes(name)
     import difflib
 
     near = difflib.get_close_matches(name, (*BY_NAME, *FILE_STATEMENTS), n=1, cutoff=0.6)
     return f"The nearest known directive is '{near[0]}'" if near else ""
+
+
+def _with_two_dashes(name: str) -> str:
+    """A hint for `-p 7000` and the like: what the clients' options are called here."""
+    word = name.lstrip("-")
+    word = _CLIENT_OPTIONS.get(word, word)
+    return f"On the command line '--{word}' is meant, in a file '{word}'" if word in BY_NAME else ""

@@ -137,6 +137,22 @@ def test_the_nearest_directive_is_named() -> None:
     assert nearest_directive("qqqqqqqq") == ""
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [("-p 7000", "port"), ("-port 7000", "port"), ("--maxmemory 1mb", "maxmemory"), ("-a x", "requirepass")],
+)
+def test_dashes_of_another_kind_get_a_hint(line: str, meant: str) -> None:
+    reason = "Bad directive or wrong number of arguments"
+    hint = f"On the command line '--{meant}' is meant, in a file '{meant}'\n"
+    assert fatal(line) == report(1, line, reason, hint)
+
+
+def test_so_do_they_on_the_command_line() -> None:
+    with pytest.raises(ConfigError, match="'--port' is meant"):
+        Config.from_argv(["remus-server", "-p", "7000"])
+    assert nearest_directive("-qqqqqqqq") == ""
+
+
 def test_mistakes_on_the_command_line_follow_the_file() -> None:
     assert fatal("hz 10", "--port", "x").startswith(report(2, 'port "x"', "argument couldn't"[:17]).rstrip("\n"))
 

@@ -444,7 +444,7 @@ class Server:
 
     def log_start(self) -> None:
         """The lines that Redis begins its log with; tools look for the PID."""
-        self.log.notice("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
+        self.log.notice("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo (Remus %s)", VERSION)
         self.log.notice(
             "Redis version=%s, bits=%d, commit=00000000, modified=0, pid=%d, just started (Remus %s, Python %s)",
             REDIS_VERSION,

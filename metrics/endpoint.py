@@ -13,6 +13,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,10 @@ from metrics.request import HTML, JSON, NOTHING_LOADS, Reply, Request, told
 from metrics.snapshot import newest_slow
 
 SWITCH_SECONDS = 0.0005
-PAGE = Path(__file__).with_name("live.html")
-PAGE_LOADS = f"{NOTHING_LOADS}; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+PAGE = Path(__file__).with_name("page")
+PAGE_LOADS = f"{NOTHING_LOADS}; style-src 'self'; script-src 'self'; connect-src 'self'"
+PAGE_KINDS = {".html": HTML, ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8"}
+FILES = {"/": PAGE / "index.html", **{f"/{file.name}": file for file in PAGE.iterdir() if file.suffix != ".html"}}
 
 
 class Endpoint:
@@ -79,8 +82,9 @@ class Endpoint:
             return refusal
         if request.path == "/keys.json" and (why := self.admission.names_keys()):
             return Reply(403, JSON, json.dumps({"refused": why}).encode())
+        if (file := FILES.get(request.path)) is not None:
+            return partial(page, file)
         answers: dict[str, Callable[[], Reply]] = {
-            "/": page,
             "/metrics": lambda: self.metrics(request),
             "/slowlog.json": lambda: self.told_by_server(newest_slow),
             "/keys.json": lambda: self.told_by_server(notable),
@@ -105,9 +109,9 @@ class Endpoint:
         return Reply(200, JSON, json.dumps(found).encode())
 
 
-def page() -> Reply:
-    """The live page."""
-    return Reply(200, HTML, PAGE.read_bytes(), policy=PAGE_LOADS)
+def page(file: Path) -> Reply:
+    """The live page, or a file that it loads."""
+    return Reply(200, PAGE_KINDS[file.suffix], file.read_bytes(), policy=PAGE_LOADS)
 
 
 def tls_context(config: Any) -> ssl.SSLContext | None:

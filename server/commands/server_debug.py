@@ -1,6 +1,6 @@
 """DEBUG: looking inside a server and provoking what is rare, for tests and for those who develop it.
 
-One command with many subcommands, which is how COMMAND shows it. Other rooms add theirs with `subcommand`. What the
+One command with many subcommands, which is how COMMAND shows it. Other rooms declare theirs (registry.debug). What the
 crashing ones do to a server in use is the caller's doing: enable-debug-command keeps all of them off by default.
 """
 
@@ -17,34 +17,23 @@ from typing import Any
 from server.clients import client_list
 from server.dispatch import appending, conditions, saving
 from server.dispatch.call import Call
+from server.dispatch.propagate import Propagation
 from server.keyspace import digest
 from server.observe import crash, crash_handler
 from server.observe.debug_settings import DEFAULT_PEAK_RESET_MS, settings
 from server.persistence.object_writer import value_size
 from server.registry import args, clock
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE, group
+from server.registry.debug import SUBCOMMANDS, subcommand
 from server.registry.directive import parse_memory
 from server.registry.errors import NO_SUCH_KEY, CommandError, syntax
 from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Push, SetOf, Several, Verbatim
+from server.structures.block_stream import AOF, REPLICAS, Sink
 from server.structures.glob import match
 from server.types import list as list_
 
 command = group("server")
-_SUBCOMMANDS: dict[str, tuple[Callable[..., Any], int, int, list[str]]] = {}
 _MANY = 1 << 20
-
-
-def subcommand(
-    name: str, least: int = 0, most: int | None = None, *help_lines: str
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare DEBUG name with `least` to `most` further words (most None: exactly least). The function gets the Call
-    and those words; help_lines are shown by DEBUG HELP."""
-
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        _SUBCOMMANDS[name.lower()] = (function, least, least if most is None else most, list(help_lines))
-        return function
-
-    return register
 
 
 @command("DEBUG", arity=-2, flags=ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED, since="1.0.0", system=True)
@@ -53,20 +42,20 @@ def debug(call: Call, name: bytes, *words: bytes) -> Any:
 
     Complexity: Depends on subcommand.
     """
-    found = _SUBCOMMANDS.get(name.decode("latin-1").lower())
-    if found is None or not found[1] <= len(words) <= found[2]:
+    found = SUBCOMMANDS.get(name.decode("latin-1").lower())
+    if found is None or not found.least <= len(words) <= found.most:
         shown = name[:128].decode("utf-8", "surrogateescape")
         raise CommandError(f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP.")
-    return found[0](call, *words)
+    return found.run(call, *words)
 
 
 @subcommand("HELP")
 def help_(call: Call) -> list[str]:
     """The subcommands with what they do."""
     lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
-    for name, (_, _, _, described) in _SUBCOMMANDS.items():
-        if described:
-            lines += [f"{name.upper()} {described[0]}".rstrip(), *(f"    {line}" for line in described[1:])]
+    for name, entry in SUBCOMMANDS.items():
+        if entry.help:
+            lines += [f"{name.upper()} {entry.help[0]}".rstrip(), *(f"    {line}" for line in entry.help[1:])]
     return [*lines, "HELP", "    Print this help."]
 
 
@@ -320,6 +309,12 @@ def jmap(call: Call) -> Verbatim:
     return Verbatim("".join(f"{name}:{count}\n" for name, count in counts.most_common(20)))
 
 
+@subcommand("BLOCKS", 0, 0, "", "Count the interpreter's allocations: what leaks shows in it.")
+def blocks(call: Call) -> int:
+    """Of all objects small enough for its own allocator."""
+    return sys.getallocatedblocks()
+
+
 @subcommand("STRUCTSIZE", 0, 0, "", "Show the sizes of basic structures.")
 def structsize(call: Call) -> bytes:
     """Ours: an entry without key and value, and a bucket."""
@@ -434,19 +429,19 @@ def replicate(call: Call, *words: bytes) -> str:
     return OK
 
 
-@subcommand("PROPAGATED", 1, 1, "<START|GET|STOP>", "Collect what AOF and replicas would be sent, and show it.")
-def propagated(call: Call, what: bytes) -> str | bytes:
+@subcommand(
+    "PROPAGATED", 1, 2, "<START [AOF|REPLICAS]|GET|STOP>", "Collect what AOF (or replicas) would be sent, and show it."
+)
+def propagated(call: Call, what: bytes, whom: bytes = b"AOF") -> str | bytes:
     """GET shows the stream since START and goes on collecting."""
     server, word = call.server, what.upper()
     server.propagation.flush()
     if word == b"START":
         _stop_collecting(server)
-        server.debug_stream = []
-        server.debug_listener = server.debug_stream.append
-        server.propagation.subscribe(server.debug_listener)
+        _collector[server] = Collector(server.propagation, REPLICAS if whom.upper() == b"REPLICAS" else AOF)
         return OK
     if word == b"GET":
-        return b"".join(getattr(server, "debug_stream", ()))
+        return _collector[server].collected() if server in _collector else b""
     if word != b"STOP":
         raise syntax()
     _stop_collecting(server)
@@ -454,9 +449,30 @@ def propagated(call: Call, what: bytes) -> str | bytes:
 
 
 def _stop_collecting(server: Any) -> None:
-    if getattr(server, "debug_listener", None) is not None:
-        server.propagation.unsubscribe(server.debug_listener)
-    server.debug_listener, server.debug_stream = None, []
+    if server in _collector:
+        _collector.pop(server).stop()
+
+
+class Collector:
+    """A listener that keeps what is propagated."""
+
+    def __init__(self, propagation: Propagation, kind: int) -> None:
+        self._propagation = propagation
+        self._sink = Sink(kind)
+        self._seen: list[bytes] = []
+        propagation.subscribe(self._sink)
+
+    def collected(self) -> bytes:
+        """All since the beginning."""
+        self._seen.append(self._sink.read())
+        return b"".join(self._seen)
+
+    def stop(self) -> None:
+        """The end."""
+        self._propagation.unsubscribe(self._sink)
+
+
+_collector: dict[Any, Collector] = {}
 
 
 # ---- switches

@@ -10,6 +10,7 @@ what is expected is what came lately. Where an fsync is as short as a nap there 
 """
 from libc.stdint cimport int64_t, uint64_t
 
+from server.dispatch.door cimport door
 from server.dispatch.loop cimport Loop
 from server.registry.clock cimport clock_refresh, monotonic_us
 
@@ -39,12 +40,12 @@ cdef class GroupCommit:
 
     cdef uint64_t commands(self) noexcept:
         """All commands executed so far."""
-        return self.loop.fast_commands + <uint64_t>self.loop.executor.commands
+        return door.commands + <uint64_t>self.loop.executor.commands
 
     def __call__(self) -> bool:
         """Gather commands. True when there were some: what they have left to do before sleep is done in the next turn."""
         cdef uint64_t first = self.commands(), now = first, got
-        if self.loop.propagation.stream.bytes == 0:
+        if self.loop.propagation.out.bytes == 0:
             self.seen = first
             return False
         now = self.gather(first)

@@ -5,8 +5,8 @@
 
 Data, scripts, switches and statistics are reset in any case; CONFIG GET * and ACL LIST are asked, all in one pipeline,
 and its answer is compared as bytes. Only when they differ it is looked at more closely: what differs is put back; a
-server that a script keeps busy is freed of it. `restore` says False where that does not help, because the server wants a
-password or the script cannot be killed: then the server must be.
+server that a script keeps busy is freed of it. `restore` says False where that does not help, because the server wants
+a password or the script cannot be killed: then the server must be.
 """
 
 from collections.abc import Sequence

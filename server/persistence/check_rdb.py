@@ -41,7 +41,7 @@ class Check:
         self.keyspace = Keyspace(MOST_DATABASES)
         self.reader = RdbReader(
             self.keyspace, data, on_field=self.field, on_library=lambda source: None, on_database=self.database,
-            drop_expired=True, replace=True, trusted=False,
+            drop_expired=True, replace=True, trusted=False, on_warning=self.say,
         )
 
     def say(self, text: str) -> None:

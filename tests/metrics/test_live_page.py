@@ -2,10 +2,13 @@
 
 import json
 import re
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.metrics.test_names import undeclared
 from tests.support.server import Server, free_port
@@ -47,6 +50,21 @@ def test_it_is_served_as_it_is_and_may_load_from_us_only(new_server: Callable[..
             assert reply.headers["Content-Type"] == f"{kinds[file.suffix]}; charset=utf-8"
             policy = reply.headers["Content-Security-Policy"]
             assert "connect-src 'self'" in policy and "script-src 'self'" in policy and "unsafe" not in policy
+
+
+def test_files_for_prometheus_and_grafana_are_served(new_server: Callable[..., Server]) -> None:
+    """Who installed a package does not know where they lie."""
+    port = free_port()
+    new_server(metrics_port=port)
+    room = PAGE.parent
+    for file in (room / "alerts.yml", room / "prometheus.yml", *(room / "dashboards").glob("*.json")):
+        with fetch(port, file.name) as reply:
+            assert reply.read() == file.read_bytes()
+            kind = "application/json" if file.suffix == ".json" else "text/plain; charset=utf-8"
+            assert reply.headers["Content-Type"] == kind
+    for absent in ("index.html", "endpoint.py", "page/page.js", "../setup.cfg", "page"):
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            fetch(port, absent)
 
 
 def test_slow_log_without_arguments(new_server: Callable[..., Server]) -> None:

@@ -9,15 +9,18 @@ import base64
 import hmac
 import ipaddress
 import socket
-from typing import Any
+from typing import TYPE_CHECKING
 
 from metrics.request import Reply, Request, told
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 
 class Admission:
     """Judges requests by the directives as they are at the moment. server: its config and its authentication."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "Server") -> None:
         self._server = server
 
     def refusal(self, request: Request) -> Reply | None:

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prometheus_client import CollectorRegistry
 
@@ -28,6 +28,9 @@ from metrics.listener import Listener
 from metrics.mailbox import Mailbox, NoAnswer
 from metrics.request import HTML, JSON, NOTHING_LOADS, PLAIN, Reply, Request, told
 from metrics.snapshot import newest_slow
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 SWITCH_SECONDS = 0.0005
 ROOM = Path(__file__).parent
@@ -41,7 +44,7 @@ FILES["/"] = FILES.pop("/index.html")
 class Endpoint:
     """The metrics port of a server."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "Server") -> None:
         self.server = server
         self.registry = CollectorRegistry(auto_describe=False)
         self.mailbox = Mailbox(server)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from prometheus_client.core import Metric
@@ -18,6 +18,9 @@ from server.keyspace.big_keys import BigKey
 from server.keyspace.prefixes import prefixes
 from server.observe.hot_keys import HotKey
 from server.structures import glob
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 STEP_KEYS = 500
 SHOWN_MAX = 2000  # keys of one pattern that become series; more would hurt Prometheus more than they tell
@@ -72,7 +75,7 @@ def unnoticed(keyspace: Any) -> Iterator[None]:
         keyspace.hits, keyspace.misses, keyspace.no_touch = hits, misses, no_touch
 
 
-def look(server: Any, which: list[Wanted]) -> list[Figures]:
+def look(server: "Server", which: list[Wanted]) -> list[Figures]:
     """The figures of those keys that are there."""
     databases = server.keyspace.databases
     with unnoticed(server.keyspace):
@@ -91,7 +94,7 @@ def figures(db: Any, key: bytes) -> Figures:
     return Figures(db.index, key, size, text, db.memory_usage(key) if view is None or size <= MEASURED_MAX else None)
 
 
-def step(server: Any, cursor: int, pattern: Wanted) -> tuple[int, list[bytes]]:
+def step(server: "Server", cursor: int, pattern: Wanted) -> tuple[int, list[bytes]]:
     """A step of a walk: the next cursor (0 at the end) and what matches."""
     databases = server.keyspace.databases
     if pattern.db >= len(databases):
@@ -100,7 +103,7 @@ def step(server: Any, cursor: int, pattern: Wanted) -> tuple[int, list[bytes]]:
     return cursor, glob.matching(pattern.key, found)
 
 
-def group_step(server: Any, cursor: int, group: Wanted) -> tuple[int, dict[bytes, list[int]]]:
+def group_step(server: "Server", cursor: int, group: Wanted) -> tuple[int, dict[bytes, list[int]]]:
     """A step of such a walk that sums up groups: prefix -> [keys, bytes]. The pattern is a separator."""
     databases = server.keyspace.databases
     if group.db >= len(databases) or not group.key:
@@ -108,7 +111,7 @@ def group_step(server: Any, cursor: int, group: Wanted) -> tuple[int, dict[bytes
     return prefixes(databases[group.db], cursor, group.key, 1, STEP_KEYS, STEP_US)
 
 
-def notable(server: Any) -> dict[str, list[dict[str, Any]]]:
+def notable(server: "Server") -> dict[str, list[dict[str, Any]]]:
     """Hot and big keys for the live page."""
     return {
         "hot": [

@@ -9,7 +9,10 @@ import os
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 WAKE = (1).to_bytes(8, "little")  # adds one to the loop's eventfd
 
@@ -32,7 +35,7 @@ class Question:
 class Mailbox:
     """Questions to one server: functions of it, which its main thread calls."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "Server") -> None:
         self._server = server
         self._hook = self.answer  # one object: the loop compares hooks
         self._questions: deque[Question] = deque()

@@ -7,13 +7,16 @@ the live page asks for.
 import time
 from collections.abc import Iterable
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metrics.names import CONFIG, INSTANCE, MASTER_LINK, OURS, SCRIPT_NAME, SCRIPT_SECONDS
 from server.dispatch.record import all_records
 from server.keyspace.big_keys import BigKey
 from server.observe.hot_keys import HotKey
 from server.registry.info import SECTIONS, InfoField
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 # Their families are copied as numbers below, which is cheaper than as INFO's lines.
 AS_NUMBERS = {"commandstats", "latencystats", "keyspace", "iothreads", "load", "hotkeys", "bigkeys"}
@@ -64,7 +67,7 @@ class Snapshot(NamedTuple):
     output_limits: dict[str, Any]  # class of client -> its client-output-buffer-limit
 
 
-def take(server: Any) -> Snapshot:
+def take(server: "Server") -> Snapshot:
     """Copy what the metrics show. Complexity: O(fields + commands called + databases), no key is looked at."""
     fields: list[tuple[InfoField, str, Any]] = []
     lines: dict[str, str] = {}
@@ -104,7 +107,7 @@ def take(server: Any) -> Snapshot:
     )
 
 
-def newest_slow(server: Any) -> list[dict[str, Any]]:
+def newest_slow(server: "Server") -> list[dict[str, Any]]:
     """The newest entries of the slow log, without what the commands were about."""
     entries = islice(server.slowlog.entries, SLOW_SHOWN)
     return [

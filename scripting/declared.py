@@ -9,7 +9,6 @@ from functools import cache
 from typing import Any
 
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_WRITES
-from server.clients import pause
 from server.dispatch import gates
 from server.dispatch.call import Call
 from server.registry.command import DENYOOM, MAY_REPLICATE, STALE, WRITE, Command, CommandFlag
@@ -80,6 +79,3 @@ def only_reads(call: Any) -> bool:
         return False
     flags = declared(call)
     return flags is not None and bool(flags & NO_WRITES)
-
-
-pause.only_read.append(only_reads)

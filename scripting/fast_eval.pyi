@@ -2,5 +2,6 @@
 from typing import Any
 
 from server.clients.client import Client
+from server.server import Server
 
-def attach(server: Any, scripting: Any, client: Client, records: dict[str, Any]) -> None: ...
+def attach(server: Server, scripting: Any, client: Client, records: dict[str, Any]) -> None: ...

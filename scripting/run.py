@@ -5,15 +5,10 @@ propagation), run, and ended. When it takes longer than busy-reply-threshold, ot
 hear -BUSY, except for the few commands that are allowed then (SCRIPT KILL, FUNCTION KILL, SHUTDOWN NOSAVE...).
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iothreads.listen import close_listeners
-from scripting import (
-    declared as declared,  # its gate
-    fast_eval,
-    interpreter,
-    redis_api,
-)
+from scripting import fast_eval, interpreter, redis_api
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES
 from scripting.functions import Functions
 from scripting.interpreter import Interpreter
@@ -24,6 +19,9 @@ from server.clients.client import Client
 from server.dispatch import conditions, gates
 from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE
 from server.registry.errors import CommandError
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
@@ -41,7 +39,7 @@ _FAR_US = 1 << 62
 class Scripting:
     """One per server (`server.scripting`): the cache of scripts, the libraries, and the script under way."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "Server") -> None:
         self._server = server
         self.scripts = Scripts()
         self.functions = Functions()
@@ -202,7 +200,7 @@ def busy_text(run: Run) -> str:
     return BUSY_SCRIPT if run.eval else BUSY_FUNCTION
 
 
-def is_stale(server: Any) -> bool:
+def is_stale(server: "Server") -> bool:
     """Whether the server is a replica that must not serve because its link is down; replication says so here."""
     return bool(getattr(server, "serves_stale", lambda: False)())
 
@@ -240,15 +238,3 @@ def busy(call: Any) -> None:
     run = call.server.scripting.run
     if run is not None and run.timed_out and call.client is not run.caller:
         raise CommandError(busy_text(run))
-
-
-def wire(server: Any) -> None:
-    """Give the server its Scripting."""
-    server.scripting = Scripting(server)
-    server.scripting.attach_fast_path()
-    redis_api.log_to(server.log)
-    interpreter.when_slow(server.scripting.slow)
-    server.config.on_change(
-        "busy-reply-threshold", lambda config: interpreter.set_time_limit(config.busy_reply_threshold)
-    )
-    interpreter.set_time_limit(server.config.busy_reply_threshold)

@@ -1,10 +1,10 @@
 """The Python-visible face of the script under way."""
-from typing import Any
 
 from server.clients.client import Client
+from server.server import Server
 
 class Run:
-    server: Any
+    server: Server
     client: Client
     caller: Client
     name: bytes
@@ -17,7 +17,7 @@ class Run:
     killed: bool
     timed_out: bool
     def __init__(
-        self, server: Any, client: Client, caller: Client, name: bytes, argv: list[bytes], eval: bool, read_only: bool,
+        self, server: Server, client: Client, caller: Client, name: bytes, argv: list[bytes], eval: bool, read_only: bool,
         allow_oom: bool, out_of_memory: bool,
     ) -> None: ...
     def see_own_time(self) -> None: ...

@@ -1,185 +1,135 @@
-"""class Server: the rooms put together, started and stopped.
+"""class Server: the parts of a server, all made here, started and stopped; `server.wiring` puts them in touch.
 
-What commands reach as `call.server`: config, log, keyspace, effects, propagation, executor, loop, clients, pubsub,
-stats, slowlog, latency, cron, monitors. Upward needs are wired here: hooks of lower rooms get functions of higher ones.
+Commands reach it as `call.server`. Rooms below `dispatch` do not know it: they are given the parts that they use.
 """
 
 import gc
-import importlib
 import os
-import pkgutil
 import platform
 import secrets
 import sys
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 from iothreads import listen
 from iothreads.handoff import IOThreads
-from scripting import run as scripting
-from server.clients import authentication, blocking, client as client_state, limits, multi, pubsub
+from scripting.run import Scripting
+from server import wiring
+from server.clients import client as client_state
+from server.clients.authentication import Authentication
+from server.clients.blocking import Blocking
 from server.clients.client import Client
+from server.clients.limits import Limits
+from server.clients.multi import discard
+from server.clients.pause import Pause
+from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable
-from server.dispatch import (
-    appending,
-    big_keys,
-    collector,
-    conditions,
-    debug_failures,
-    gates,
-    hot_keys,
-    io_sharing,
-    record,
-    saving,
-    shapes,
-    shutdown,
-    signals,
-)
+from server.config.config import Config
+from server.dispatch import appending, big_keys, conditions, hot_keys, record, signals
+from server.dispatch.call import Call
+from server.dispatch.collector import Collector
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
+from server.dispatch.io_sharing import IOSharing
 from server.dispatch.loop import Loop
 from server.dispatch.propagate import Propagation
-from server.keyspace import expire
-from server.keyspace.database import Keyspace, when_expire_takes_long
+from server.dispatch.shutdown import Shutdown
+from server.keyspace.big_keys import BigKeys
+from server.keyspace.database import Database, Keyspace
 from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
-from server.observe import info_data, info_keys, info_load, info_server
-from server.observe.internal_errors import internal_errors
+from server.keyspace.expire import ActiveExpire
+from server.observe import monitor
+from server.observe.hot_keys import HotKey
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
 from server.observe.memory_account import MemoryAccount
 from server.observe.slowlog import SlowLog
 from server.observe.stats import Stats
+from server.persistence.aof import AppendOnlyFile
+from server.persistence.aof_rewrite import Rewriter
+from server.persistence.child import Child
+from server.persistence.loading import Loading
+from server.persistence.snapshot import Snapshots
 from server.process import Process, program_name
 from server.registry import clock
-from server.registry.command import COMMANDS, SKIP_SLOWLOG, rename
+from server.registry.command import SKIP_SLOWLOG, Command
+from server.registry.errors import CommandError
 from server.structures import table
 from server.structures.block_stream import Stream
-from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 from server.version import REDIS_VERSION, VERSION
 
+if TYPE_CHECKING:
+    from metrics.endpoint import Endpoint
+
 REHASH_SLICE_US = 1000
-METRICS = ("metrics-port", "metrics-bind", "metrics-tls-cert-file", "metrics-tls-key-file", "metrics-tls-ca-cert-file")
 
 
 class Server:
     """One server. `run()` serves until it is told to stop and returns the exit status."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Config) -> None:
         self.config = config
         self.log = Log(config.logfile, LEVELS.index(config.loglevel))
-        internal_errors.log_to(self.log)
         self.process = Process(config, self.log)
         self.run_id = secrets.token_hex(20)
         self.replid = secrets.token_hex(20)
         self.start_time = time.time()
         self.start_us = clock.monotonic_now_us()
-        self.stats = Stats()
-        self.slowlog = SlowLog(config.slowlog_max_len)
-        self.latency = LatencyMonitor()
-        self.effects = Effects()
-        self.propagation = Propagation(Stream())
-        self.keyspace = Keyspace(config.databases)
-        self.clients = ClientTable()
-        self.pubsub = pubsub.PubSub()
-        self.executor = Executor(self, self.propagation)
-        self.loop = Loop(IOThreads(config.io_threads), self, self.executor)
-        self.cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
-        self.memory = MemoryAccount(self)
-        self.monitors: list[Client] = []
-        self.paused: Any = None
         self.loading = False
         self.good_replicas = 0             # replicas that min-replicas-max-lag counts as good
         self.shutdown_signal: int | None = None
         self.exit_status = 0
-        self.listeners: list[Any] = []
-        self.shutdown: Any = None          # dispatch.shutdown's state machine: its wire() puts it here
-        self.metrics: Any = None
+        self.listeners: list[listen.Listener] = []
+        self.monitors: list[Client] = []
         self.next_client_id = 1
-        self.wire()
+        self.metrics: Endpoint | None = None        # only a server that has a metrics port loads that room
+        # what is observed
+        self.stats = Stats()
+        self.slowlog = SlowLog(config.slowlog_max_len)
+        self.latency = LatencyMonitor()
+        # the data
+        self.keyspace = Keyspace(config.databases)
+        self.effects = Effects()
+        self.propagation = Propagation(Stream())
+        self.big_keys = BigKeys(self.keyspace)
+        # how commands run
+        self.executor = Executor(self, self.propagation)
+        self.loop = Loop(IOThreads(config.io_threads), self, self.executor)
+        self.cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
+        self.shutdown = Shutdown(self)
+        self.collector = Collector(self.log, lambda: self.commands_processed)
+        self.io_sharing = IOSharing(self.loop.io)
+        self.walking = big_keys.Walking(self)
+        self.hot_keys: hot_keys.Session | None = None       # of HOTKEYS START
+        self.hot_keys_upkeep = hot_keys.Upkeep(self)
+        # clients
+        self.clients = ClientTable()
+        self.pubsub = PubSub()
+        self.authentication = Authentication(config, self.clients)
+        self.limits = Limits(config, self.clients, self.loop, self.log, self.stats)
+        self.pause = Pause(self.clients, self.keyspace, self.loop)
+        self.blocking = Blocking(
+            self.clients, self.loop, self.executor, self.stats, self.latency, lambda: self.propagation.depth
+        )
+        self.scripting = Scripting(self)
+        # files
+        self.child = Child(self)
+        self.progress = Loading(self)
+        self.snapshots = Snapshots(self)
+        self.aof = AppendOnlyFile(self)
+        self.aof_rewrite = Rewriter(self)
+        self.appending = appending.Appending(self)
+        # what data and clients cost
+        self.memory = MemoryAccount(self)
+        self.expiry = ActiveExpire(
+            config, self.keyspace, self.loop.attend, lambda: self.cron.hz, self.latency.add
+        )
+        self.evictor = Evictor(self.keyspace, config, self.key_evicted, lambda: self.memory.besides_keys)
+        wiring.wire(self)
 
-    # ---- putting together
-    def wire(self) -> None:
-        """Fill the hooks, load the commands, register jobs and what follows configuration changes."""
-        self.load_commands()
-        self.effects.publish = self.pubsub.publish
-        self.effects.on_audience = self.hear_events
-        self.pubsub.on_key_listeners = self.effects.set_heard
-        self.keyspace.on_expired = expire.on_expired(self.effects, self.propagation, self.config)
-        self.loop.on_accept = self.accepted
-        self.loop.on_closed = self.closed
-        shapes.use(self.propagation, self.effects)
-        multi.wire(self)
-        blocking.wire(self)
-        limits.wire(self)
-        self.follow_config()
-        authentication.wire(self)
-        shutdown.wire(self)
-        saving.wire(self)
-        appending.wire(self)
-        hot_keys.wire(self)
-        io_sharing.wire(self)
-        big_keys.wire(self)
-        scripting.wire(self)
-        self.expiry = expire.ActiveExpire(self)
-        self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: self.memory.besides_keys)
-        self.evictor.took = self.latency.add
-        when_expire_takes_long(self.latency.add)
-        self.config.on_reset_statistics(self.reset_statistics)
-        self.cron.every(0, self.shutdown.tick)
-        self.cron.every(0, self.rehash)
-        self.cron.every(100, self.sample_rates)
-        self.cron.every(100, self.note_client_memory)
-        self.collector = collector.Collector(self.log, lambda: self.commands_processed)
-        self.cron.every(collector.INTERVAL_MS, self.collector.tick)
-
-    def load_commands(self) -> None:
-        """Import every command file and every room that declares commands; apply rename-command; make the records."""
-        import server.commands as commands
-
-        for module in pkgutil.iter_modules(commands.__path__):
-            importlib.import_module(f"server.commands.{module.name}")
-        for name in ("eval", "script", "function"):
-            importlib.import_module(f"scripting.commands_{name}")
-        for statement in self.config.renamed_commands:
-            try:
-                rename(statement.words[1], statement.words[2])
-            except KeyError:
-                raise statement.error("No such command in rename-command") from None
-            except ValueError as error:
-                raise statement.error(str(error)) from None
-        gates.assign_gates()
-        record.build_records()
-        shapes.attach(COMMANDS)
-
-    def follow_config(self) -> None:
-        """What changes when CONFIG SET changes a directive, and the same once at start."""
-        follow = {
-            ("loglevel",): lambda c: setattr(self.log, "level", LEVELS.index(c.loglevel)),
-            ("maxmemory",): self.set_max_memory,
-            ("min-replicas-to-write",): lambda c: conditions.slow_because("few-replicas", c.min_replicas_to_write > 0),
-            ("slowlog-log-slower-than", "latency-monitor-threshold"): self.set_slow,
-            ("slowlog-max-len",): self.set_slowlog_length,
-            ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
-            ("notify-keyspace-events",): self.set_notifications,
-            ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): self.set_keyspace_rules,
-            ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
-            ("zset-max-listpack-entries", "zset-max-listpack-value"): sorted_set.set_limits,
-            ("hash-max-listpack-entries", "hash-max-listpack-value"): hash_.set_limits,
-            ("set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value"): set_.set_limits,
-            ("stream-node-max-bytes", "stream-node-max-entries"): stream.set_limits,
-            ("port", "bind"): self.rebind,
-            METRICS: self.serve_metrics,
-            ("io-threads",): lambda c: self.loop.resize(c.io_threads),
-            ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): self.set_lane_limits,
-        }
-        for names, apply in follow.items():
-            for name in names:
-                self.config.on_change(name, apply)
-            if names not in (("port", "bind"), ("io-threads",), METRICS):
-                apply(self.config)
-
-    def set_max_memory(self, config: Any) -> None:
+    # ---- following the configuration
+    def set_max_memory(self, config: Config) -> None:
         """maxmemory: what fast paths test each write against; a limit below what is used evicts at once."""
         self.note_client_memory()
         if config.maxmemory and self.listeners and self.memory.used > config.maxmemory:
@@ -204,25 +154,25 @@ class Server:
         conditions.set_max_memory(for_keys)
         table.resize_limit(for_keys)
 
-    def set_slow(self, config: Any) -> None:
+    def set_slow(self, config: Config) -> None:
         """slowlog-log-slower-than, latency-monitor-threshold: from where on a command is looked at by `note_slow`."""
         self.latency.threshold_ms = config.latency_monitor_threshold
         limits = [config.slowlog_log_slower_than] if config.slowlog_log_slower_than >= 0 else []
         limits += [config.latency_monitor_threshold * 1000] if config.latency_monitor_threshold else []
         conditions.set_slow_log(min(limits, default=-1))
 
-    def note_slow(self, client: Client, command: Any, argv: list[bytes], microseconds: int) -> None:
+    def note_slow(self, client: Client, command: Command, argv: list[bytes], microseconds: int) -> None:
         """A command took as long as one of them asks about."""
         if 0 <= self.config.slowlog_log_slower_than <= microseconds and not command.has(SKIP_SLOWLOG):
             self.slowlog.add(client, argv, microseconds)
         self.latency.command(command, microseconds // 1000)
 
-    def set_slowlog_length(self, config: Any) -> None:
+    def set_slowlog_length(self, config: Config) -> None:
         """slowlog-max-len."""
         self.slowlog.max_len = config.slowlog_max_len
         self.slowlog.trim()
 
-    def set_notifications(self, config: Any) -> None:
+    def set_notifications(self, config: Config) -> None:
         """notify-keyspace-events."""
         self.effects.set_flags("".join(sorted(config.notify_keyspace_events)))
 
@@ -232,14 +182,14 @@ class Server:
         self.keyspace.on_miss = (lambda db, key: self.effects.notify(db, "keymiss", key)) if "m" in classes else None
         self.keyspace.on_new = (lambda db, key: self.effects.notify(db, "new", key)) if "n" in classes else None
 
-    def set_keyspace_rules(self, config: Any) -> None:
+    def set_keyspace_rules(self, config: Config) -> None:
         """LRU or LFU, and what is freed in the background."""
         self.keyspace.lfu = "lfu" in config.maxmemory_policy
         self.keyspace.lfu_log_factor = config.lfu_log_factor
         self.keyspace.lfu_decay_time = config.lfu_decay_time
         self.keyspace.lazy_expire = config.lazyfree_lazy_expire
 
-    def set_lane_limits(self, config: Any) -> None:
+    def set_lane_limits(self, config: Config) -> None:
         """What the lanes check by themselves."""
         self.loop.io.set_limits(
             max_bulk=config.proto_max_bulk_len,
@@ -255,7 +205,7 @@ class Server:
             self.log.warning("%s", warning)
         self.loop.listen(self.listeners)
 
-    def rebind(self, config: Any) -> str | None:
+    def rebind(self, config: Config) -> str | None:
         """CONFIG SET port / bind: close the TCP listeners, open the new ones; when that fails, the old ones again."""
         kept = [listener for listener in self.listeners if listener.kind != "tcp"]
         old = [listener.socket.getsockname()[:2] for listener in self.listeners if listener.kind == "tcp"]
@@ -275,7 +225,7 @@ class Server:
         self.loop.listen(self.listeners)
         return failed
 
-    def serve_metrics(self, config: Any) -> str | None:
+    def serve_metrics(self, config: Config) -> str | None:
         """metrics-port and its kin: the endpoint begins, moves or ends. Only a server that has one loads the room."""
         if self.metrics is None:
             if not config.metrics_port:
@@ -299,12 +249,12 @@ class Server:
         listen.name_client(client, fd, self.listeners[listener])
         if self.listeners[listener].kind == "unix":
             client.set(client_state.UNIX_SOCKET)
-        refusal = limits.refusal(self, client) or authentication.refusal(self, client)
+        refusal = self.limits.refusal() or self.authentication.refusal(client)
         if refusal:
             self.refuse(fd, refusal)
             return None
         self.next_client_id += 1
-        authentication.greet(self, client)
+        self.authentication.log_in_by_default(client)
         self.clients.add(client)
         return client
 
@@ -318,10 +268,11 @@ class Server:
 
     def closed(self, client: Client) -> None:
         """A connection is gone: every room forgets the client."""
-        multi.forget(self, client)
-        blocking.forget(self, client)
+        discard(client)
+        self.blocking.forget(client)
         self.pubsub.forget(client)
-        limits.forget(self, client)
+        self.limits.forget(client)
+        self.pause.forget(client)
         self.shutdown.forget(client)
         if client in self.monitors:
             self.monitors.remove(client)
@@ -330,8 +281,6 @@ class Server:
 
     def protocol_error(self, client: Client, text: str) -> None:
         """A client does not speak the protocol: say so, and close."""
-        from server.registry.errors import CommandError
-
         if text:
             error = CommandError(f"ERR Protocol error: {text}")
             self.stats.count_error(error)
@@ -342,10 +291,8 @@ class Server:
             self.log.warning("Closing client that reached max query buffer length: %s", client.address)
             client.close()
 
-    def feed_monitors(self, call: Any) -> None:
+    def feed_monitors(self, call: Call) -> None:
         """MONITOR: show a command to those who watch."""
-        from server.observe import monitor
-
         monitor.feed(self.monitors, call)
 
     # ---- turns and ticks
@@ -379,22 +326,22 @@ class Server:
 
     def make_room(self) -> bool:
         """Evict until below maxmemory; False when that is not possible. Nothing is evicted while clients are paused."""
-        return self.paused is not None or self.evictor.make_room()
+        return self.pause.strength > 0 or self.evictor.make_room()
 
     def eviction_exceeded_ms(self) -> int:
         """How long memory has been above maxmemory, 0 when it is not."""
         since = self.evictor.exceeded_since_us
         return (clock.monotonic_now_us() - since) // 1000 if since else 0
 
-    def key_evicted(self, db: Any, key: bytes) -> None:
+    def key_evicted(self, db: Database, key: bytes) -> None:
         """A key went to make room: AOF, replicas, watchers and listeners hear of it."""
         self.stats.evicted_keys += 1
         self.propagation.also(db, [b"UNLINK" if self.config.lazyfree_lazy_eviction else b"DEL", key])
         self.effects.changed(db, key, "evicted")
 
-    def hottest_keys(self, count: int) -> list[Any]:
+    def hottest_keys(self, count: int) -> list[tuple[HotKey, float]]:
         """The keys with most accesses lately, each with its accesses per second."""
-        return list(hot_keys.hottest(self, count))
+        return hot_keys.hottest(self, count)
 
     def reset_statistics(self) -> None:
         """CONFIG RESETSTAT: what the rooms without a hook of their own count."""
@@ -502,5 +449,3 @@ LOGO = r"""
         (__(__)___)
 
 """
-
-_ = client_state, debug_failures, info_data, info_keys, info_load, info_server  # imported for what they declare

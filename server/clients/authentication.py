@@ -6,9 +6,10 @@ from another machine is refused while there is no password, unless protected-mod
 
 import hashlib
 import hmac
-from typing import Any
 
 from server.clients.client import STRANGER, UNIX_SOCKET, Client
+from server.clients.table import ClientTable
+from server.config.config import Config
 from server.registry.errors import CommandError
 
 DEFAULT_USER = b"default"
@@ -33,8 +34,9 @@ PROTECTED = (
 class Authentication:
     """Checks names and passwords."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Config, clients: ClientTable) -> None:
         self._config = config
+        self._clients = clients
 
     @property
     def open(self) -> bool:
@@ -65,6 +67,19 @@ class Authentication:
         client.user = DEFAULT_USER.decode()
         recognize(client, self.open)
 
+    def password_changed(self, config: Config) -> None:
+        """requirepass: without one nobody is a stranger."""
+        if not config.requirepass:
+            for client in self._clients:
+                recognize(client, True)
+
+    def refusal(self, client: Client) -> bytes | None:
+        """Protected mode: what to tell a stranger from elsewhere before closing, None to let it in."""
+        if not self._config.protected_mode or not self.open or is_local(client):
+            return None
+        self._clients.rejected += 1
+        return PROTECTED
+
 
 def recognize(client: Client, yes: bool) -> None:
     """Whether the client has said who it is."""
@@ -80,29 +95,3 @@ def _digest(password: bytes) -> bytes:
 def is_local(client: Client) -> bool:
     """Whether the peer is on this machine: a unix socket or the loopback interface."""
     return client.has(UNIX_SOCKET) or client.address.startswith(("127.", "[::1]", "::1:", "[::ffff:127."))
-
-
-# ---- wiring
-def wire(server: Any) -> None:
-    """Give the server its Authentication."""
-    server.authentication = Authentication(server.config)
-
-    def password_changed(config: Any) -> None:
-        if not config.requirepass:
-            for client in server.clients:
-                recognize(client, True)
-
-    server.config.on_change("requirepass", password_changed)
-
-
-def greet(server: Any, client: Client) -> None:
-    """A new connection."""
-    server.authentication.log_in_by_default(client)
-
-
-def refusal(server: Any, client: Client) -> bytes | None:
-    """Protected mode: what to tell a stranger from elsewhere before closing, None to let it in."""
-    if not server.config.protected_mode or not server.authentication.open or is_local(client):
-        return None
-    server.clients.rejected += 1
-    return PROTECTED

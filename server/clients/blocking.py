@@ -1,6 +1,6 @@
 """Clients that wait: BLPOP and its kin wait for keys, other commands for something of their own.
 
-A command that finds nothing calls `block(call, kind, keys, timeout)` and returns its reply (there is none yet). The
+A command that finds nothing returns what `wait(call, kind, keys, timeout)` returns: there is no reply yet. The
 client keeps the rest of its batch and stands, first come first served, in the queue of each key: `db.blocking`, key ->
 clients.
 
@@ -27,7 +27,12 @@ from math import ceil
 from typing import Any
 
 from server.clients.client import BLOCKED, CLOSE_ASAP, PAUSED, Client
+from server.clients.seams import ClientLoop, CommandRunner, RunningCommand
+from server.clients.table import ClientTable
+from server.keyspace.database import Database
 from server.observe.internal_errors import internal_errors
+from server.observe.latency import LatencyMonitor
+from server.observe.stats import Stats
 from server.registry import args
 from server.registry.clock import monotonic_now_us, unix_ms
 from server.registry.errors import CommandError
@@ -36,10 +41,6 @@ from server.registry.reply import NO_REPLY, NULL_ARRAY, NoReply
 LIST, SORTED_SET, STREAM, REPLICATION = "list", "zset", "stream", "replication"     # what is waited for
 _KIND_OF_TYPE = {1: LIST, 3: SORTED_SET, 6: STREAM}
 FORCED = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
-
-# Told when the first client begins to wait for keys that fast paths do not look out for, and when the last one stopped.
-# The fast paths of list pushes look into `db.blocking` by themselves.
-when_unwatched_by_fast_paths: Callable[[bool], object] = bool
 
 
 # ---- the argument
@@ -69,12 +70,13 @@ class Blocked:
 
     __slots__ = ("argv", "client", "command", "db", "deadline_us", "keys", "kind", "on_no_key", "room", "timeout_reply")
 
-    def __init__(self, room: "Blocking", call: Any, kind: str, keys: Iterable[bytes], deadline_us: int) -> None:
+    def __init__(self, room: "Blocking", call: RunningCommand, kind: str, keys: Iterable[bytes],
+                 deadline_us: int) -> None:
         self.room = room
-        self.client: Client = call.client
+        self.client = call.client
         self.command = call.command
         self.db = call.db
-        self.argv: list[bytes] = call.argv
+        self.argv = call.argv
         self.kind = kind
         self.keys = tuple(dict.fromkeys(keys))
         self.deadline_us = deadline_us              # monotonic; 0 = none
@@ -92,7 +94,7 @@ class Blocked:
     def fail(self, error: CommandError) -> None:
         """An error ends it."""
         self.command.record.failed += 1
-        self.room.server.stats.count_error(error)
+        self.room.stats.count_error(error)
         self._end(error)
 
     def finish(self, reply: Any) -> None:
@@ -101,20 +103,31 @@ class Blocked:
 
     def _end(self, reply: Any) -> None:
         self.command.record.calls += 1              # a call counts once: now, not when it began to wait
-        self.room.server.executor.commands += 1
+        self.room.executor.commands += 1
         self.room.leave(self)
         started = monotonic_now_us()
         self.client.reply(reply)
-        self.room.server.latency.add("command-unblocking", (monotonic_now_us() - started) // 1000)
-        self.room.server.loop.resume(self.client)
+        self.room.latency.add("command-unblocking", (monotonic_now_us() - started) // 1000)
+        self.room.loop.resume(self.client)
 
 
 class Blocking:
-    """All who wait. `server.blocking` is this object."""
+    """All who wait. `in_unit()` says whether a command, EXEC or script is under way.
 
-    def __init__(self, server: Any) -> None:
-        self.server = server
-        self.ready: deque[tuple[Any, bytes]] = deque()      # keys to serve; the executor looks whether there are any
+    `when_unwatched_by_fast_paths` is told when the first client begins to wait for keys that fast paths do not look out
+    for, and when the last one stopped; the fast paths of list pushes look into `db.blocking` by themselves.
+    """
+
+    def __init__(self, clients: ClientTable, loop: ClientLoop, executor: CommandRunner, stats: Stats,
+                 latency: LatencyMonitor, in_unit: Callable[[], object]) -> None:
+        self.clients = clients
+        self.loop = loop
+        self.executor = executor
+        self.stats = stats
+        self.latency = latency
+        self._in_unit = in_unit
+        self.when_unwatched_by_fast_paths: Callable[[bool], object] = bool
+        self.ready: deque[tuple[Database, bytes]] = deque()      # keys to serve; the executor looks whether there are
         self._noted: set[tuple[int, bytes]] = set()         # the same, so that each stands there once
         self._serving = False
         self._again: Blocked | None = None                  # whose command is being run again
@@ -125,9 +138,16 @@ class Blocking:
         self._others = 0                                    # who waits for keys, but not for lists
 
     # ---- coming and going
-    def wait(self, call: Any, kind: str, keys: Iterable[bytes], timeout_ms: int, *, on_no_key: bool = False,
+    def wait(self, call: RunningCommand, kind: str, keys: Iterable[bytes], timeout_ms: int, *, on_no_key: bool = False,
              argv: list[bytes] | None = None, timeout_reply: Callable[[], Any] | None = None) -> NoReply:
-        """Have the client of this call wait; see `block`."""
+        """Have the client of this call wait, and return this as the call's reply: `return wait(call, LIST, keys, ms)`.
+
+        The caller has looked at `call.may_block` and found nothing. `kind`: what type of value makes a key ready.
+        timeout_ms: 0 is for ever. on_no_key: run again also when the key goes or changes its type. argv: run again this
+        instead of the words of the call (XREAD's $ has become an ID). timeout_reply: a function that says what to reply
+        when time is over; the default is a null array. Without keys the client waits for the deadline, or for
+        `client.blocked.finish(reply)`.
+        """
         client = call.client
         again = self._again
         if again is not None and again.client is client:
@@ -152,7 +172,7 @@ class Blocking:
         if blocked.keys and (blocked.kind != LIST or blocked.on_no_key):
             self._others += 1
             if self._others == 1:
-                when_unwatched_by_fast_paths(True)
+                self.when_unwatched_by_fast_paths(True)
         client.blocked = blocked
         client.set(BLOCKED)
         if blocked.deadline_us:
@@ -177,22 +197,27 @@ class Blocking:
         if blocked.keys and (blocked.kind != LIST or blocked.on_no_key):
             self._others -= 1
             if self._others == 0:
-                when_unwatched_by_fast_paths(False)
+                self.when_unwatched_by_fast_paths(False)
         if blocked.deadline_us:
             self._with_deadline -= 1
         client.blocked = None
         client.clear(BLOCKED)
         self._count(-1)
 
+    def forget(self, client: Client) -> None:
+        """The client is gone."""
+        if client.blocked is not None:
+            self.leave(client.blocked)
+
     def _count(self, by: int) -> None:
-        clients = self.server.clients
+        clients = self.clients
         clients.blocked += by
         clients.with_timeout = self._with_deadline
         clients.blocking_on_nokey = len(self._no_key)
 
     def fail_all(self, error: CommandError) -> None:
         """The server changed its role: all who wait get the error and are disconnected."""
-        for client in self.server.clients:
+        for client in self.clients:
             if client.blocked is not None:
                 client.blocked.fail(error)
                 client.close(after_reply=True)
@@ -210,7 +235,7 @@ class Blocking:
 
     def _arm(self) -> None:
         """One timer, at the nearest deadline."""
-        timers = self.server.loop.timers
+        timers = self.loop.timers
         due = self._nearest()
         if self._timer is not None:
             if self._timer.due_us <= due:
@@ -230,20 +255,20 @@ class Blocking:
         return None
 
     # ---- keys that became ready
-    def note(self, db: Any, key: bytes) -> None:
+    def note(self, db: Database, key: bytes) -> None:
         """Somebody waits for this key, and it changed. Complexity: O(1)."""
         if (db.index, key) not in self._noted:
             self._noted.add((db.index, key))
             self.ready.append((db, key))
-            self.server.loop.attend(self.serve)
+            self.loop.attend(self.serve)
 
-    def emptied(self, db: Any) -> None:
+    def emptied(self, db: Database) -> None:
         """A database was emptied: who waits for a key to be there all the time must hear of it."""
         for index, key in list(self._no_key):
             if index == db.index:
                 self.note(db, key)
 
-    def swapped(self, first: Any, second: Any) -> None:
+    def swapped(self, first: Database, second: Database) -> None:
         """Two databases exchanged their keys (SWAPDB, a resync that loaded aside)."""
         for db in (first, second):
             for key in list(db.blocking):
@@ -253,7 +278,7 @@ class Blocking:
     def serve(self) -> bool:
         """Run the commands again that wait for ready keys, and for those that become ready by that. A hook of
         before_sleep too: keys also change by themselves (expiry). Never wants the loop to hurry."""
-        if self._serving or not self.ready or self.server.propagation.depth:
+        if self._serving or not self.ready or self._in_unit():
             return False                            # in the middle of a unit (a busy script lets others speak): later
         self._serving = True
         try:
@@ -263,10 +288,10 @@ class Blocking:
                 self._serve_key(db, key)
         finally:
             self._serving = False
-            self.server.loop.attend(self.serve, False)
+            self.loop.attend(self.serve, False)
         return False
 
-    def _serve_key(self, db: Any, key: bytes) -> None:
+    def _serve_key(self, db: Database, key: bytes) -> None:
         """Everybody who waits now, once: who has to wait again stands behind."""
         for client in list(db.blocking.get(key, ())):
             blocked = client.blocked
@@ -285,7 +310,7 @@ class Blocking:
         self.leave(blocked)
         self._again = blocked
         try:
-            self.server.executor.process_command(client, blocked.argv)
+            self.executor.process_command(client, blocked.argv)
         except Exception:                           # of this client alone: who fed it has nothing to do with that
             internal_errors.note("A command that had waited", blocked.argv)
             client.close()
@@ -297,36 +322,4 @@ class Blocking:
         if client.has(PAUSED):
             client.rewind()                         # CLIENT PAUSE holds it: from the start when that is over
         else:
-            self.server.loop.resume(client)
-
-
-def block(call: Any, kind: str, keys: Iterable[bytes], timeout_ms: int, *, on_no_key: bool = False,
-          argv: list[bytes] | None = None, timeout_reply: Callable[[], Any] | None = None) -> NoReply:
-    """Have the client of this call wait, and return this as the call's reply: `return block(call, LIST, keys, ms)`.
-
-    The caller has looked at `call.may_block` and found nothing. `kind`: what type of value makes a key ready.
-    timeout_ms: 0 is for ever. on_no_key: run again also when the key goes or changes its type. argv: run again this
-    instead of the words of the call (XREAD's $ has become an ID). timeout_reply: a function that says what to reply
-    when time is over; the default is a null array. Without keys the client waits for the deadline, or for
-    `client.blocked.finish(reply)`.
-    """
-    return call.server.blocking.wait(call, kind, keys, timeout_ms, on_no_key=on_no_key, argv=argv,
-                                     timeout_reply=timeout_reply)
-
-
-# ---- wiring
-def wire(server: Any) -> None:
-    """Give the server its waiting room; changes of keys and ends of commands reach it."""
-    server.blocking = room = Blocking(server)
-    server.clients.with_timeout = server.clients.blocking_on_nokey = 0
-    server.effects.ready = room.note
-    server.executor.ready_keys = room.ready
-    server.executor.serve_ready_keys = room.serve
-
-
-def forget(server: Any, client: Client) -> None:
-    """The client is gone."""
-    if client.blocked is not None:
-        server.blocking.leave(client.blocked)
-
-
+            self.loop.resume(client)

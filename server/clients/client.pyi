@@ -1,5 +1,13 @@
 from typing import Any
 
+from server.clients.blocking import Blocked
+from server.clients.multi import Watch
+from server.clients.pubsub import Subscriptions
+from server.clients.seams import ClientLoop
+from server.clients.transaction import Transaction
+from server.keyspace.database import Database
+from server.registry.command import Command
+
 MULTI: int
 DIRTY_CAS: int
 DIRTY_EXEC: int
@@ -30,7 +38,7 @@ CLOSING: int
 UNTOUCHING: int
 
 class Client:
-    db: Any
+    db: Database
     id: int
     resp: int
     slow: int
@@ -52,19 +60,19 @@ class Client:
     library_version: bytes
     user: str
     authenticated: bool
-    command: Any
-    transaction: Any
-    watching: Any
-    subscriptions: Any
-    blocked: Any
+    command: Command | None
+    transaction: Transaction | None
+    watching: list[Watch] | None
+    subscriptions: Subscriptions | None
+    blocked: Blocked | None
     tracking: Any
-    loop: Any
+    loop: ClientLoop | None
     extra: dict[str, Any]
     held: list[Any] | None
     query_bytes: int
     output_bytes: int
     output_memory: int
-    def __init__(self, id: int, db: Any, loop: Any = None) -> None: ...
+    def __init__(self, id: int, db: Database, loop: ClientLoop | None = None) -> None: ...
     def reply(self, value: Any) -> None: ...
     def push(self, value: Any) -> None: ...
     def push_encoded(self, wire: bytes) -> None: ...
@@ -72,7 +80,7 @@ class Client:
     def release_pushes(self) -> None: ...
     def has_waiting_commands(self) -> bool: ...
     def rewind(self) -> None: ...
-    def select(self, db: Any) -> None: ...
+    def select(self, db: Database) -> None: ...
     def set(self, bits: int) -> None: ...
     def clear(self, bits: int) -> None: ...
     def has(self, bits: int) -> bool: ...

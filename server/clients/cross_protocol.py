@@ -2,9 +2,8 @@
 called so, and nothing that such a connection sends is worth executing: it is closed without a word.
 """
 
-from typing import Any
-
 from server.clients.client import Client
+from server.observe.log import Log
 from server.registry.clock import monotonic_now_us
 
 HTTP_WORDS = frozenset({b"post", b"host:"})
@@ -19,8 +18,8 @@ def is_http(argv: list[bytes]) -> bool:
 class CrossProtocol:
     """Closes such connections, and says so once a minute."""
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
+    def __init__(self, log: Log) -> None:
+        self._log = log
         self._next_line_us = 0
 
     def abort(self, client: Client) -> None:
@@ -28,7 +27,7 @@ class CrossProtocol:
         now = monotonic_now_us()
         if now >= self._next_line_us:
             self._next_line_us = now + LOG_EVERY_US
-            self._server.log.warning(
+            self._log.warning(
                 "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. "
                 "This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis "
                 "instance. Connection from %s aborted.", client.address)

@@ -12,11 +12,14 @@ import errno
 import os
 import resource
 from collections import deque
-from typing import Any
 
-from server.clients import client_list, pause
+from server.clients import client_list
 from server.clients.client import BLOCKED, CLOSE_ASAP, MASTER, NO_EVICT, REPLICA, Client
-from server.clients.table import CLASSES, MASTERS, NORMAL, PUBSUB, REPLICAS, class_of
+from server.clients.seams import ClientLoop
+from server.clients.table import CLASSES, MASTERS, NORMAL, PUBSUB, REPLICAS, ClientTable, class_of
+from server.config.config import Config
+from server.observe.log import Log
+from server.observe.stats import Stats
 from server.registry.clock import monotonic_now_us
 
 NO_LIMIT = (1 << 63) - 1
@@ -32,9 +35,12 @@ FULL = b"-ERR max number of clients reached\r\n"
 class Limits:
     """The limits of a server."""
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
-        self._config = server.config
+    def __init__(self, config: Config, clients: ClientTable, loop: ClientLoop, log: Log, stats: Stats) -> None:
+        self._config = config
+        self._clients = clients
+        self._loop = loop
+        self._log = log
+        self._stats = stats
         self.memory_by_class = dict.fromkeys(CLASSES, 0)     # mem_clients_normal ..., as last seen
         self.evicted_clients = 0
         self.partial_accounted = 0                           # of that, what half-read requests held when it was seen
@@ -44,10 +50,10 @@ class Limits:
         self._peaks = [(0, 0, 0)] * PEAK_SECONDS             # (second, query memory, output memory)
 
     # ---- replies that nobody reads
-    def follow_output_limits(self, config: Any) -> None:
+    def follow_output_limits(self, config: Config) -> None:
         """client-output-buffer-limit: the lowest limit, below which nobody has to look closely."""
         limits = [size for limit in config.client_output_buffer_limit.values() for size in limit[:2] if size]
-        self._server.loop.output_watermark = min(limits, default=NO_LIMIT)
+        self._loop.output_watermark = min(limits, default=NO_LIMIT)
 
     def over_output_limit(self, client: Client) -> bool:
         """Whether it is over its hard limit, or has been over its soft limit for too long. Complexity: O(1)."""
@@ -72,7 +78,7 @@ class Limits:
         """Close a client that is over its output limit (the loop calls this for those above the watermark)."""
         if client.has(CLOSE_ASAP) or not self.over_output_limit(client):
             return
-        self._server.log.warning("Client %s scheduled to be closed ASAP for overcoming of output buffer limits.",
+        self._log.warning("Client %s scheduled to be closed ASAP for overcoming of output buffer limits.",
                                  client_list.line(client))
         client.close()
 
@@ -113,21 +119,21 @@ class Limits:
         for client, _ in sorted(self._accounted.items(), key=lambda known: -known[1][1]):
             if client.has(NO_EVICT | CLOSE_ASAP) or class_of(client) not in (NORMAL, PUBSUB):
                 continue
-            self._server.log.notice("Evicting client: %s", client_list.line(client))
+            self._log.notice("Evicting client: %s", client_list.line(client))
             client.close()
             self.forget(client)
             self.evicted_clients += 1
-            self._server.stats.evicted_clients += 1
+            self._stats.evicted_clients += 1
             if self._evictable_memory() < limit:
                 return
-        self._server.log.warning("Over client maxmemory after evicting all evictable clients")
+        self._log.warning("Over client maxmemory after evicting all evictable clients")
 
     def _evictable_memory(self) -> int:
         return self.memory_by_class[NORMAL] + self.memory_by_class[PUBSUB]
 
     def _renew(self, client: Client) -> None:
         """Account a client, unless it is over its output limit: that comes first."""
-        if client.output_bytes >= self._server.loop.output_watermark:
+        if client.output_bytes >= self._loop.output_watermark:
             self.check_output(client)
         if client.has(CLOSE_ASAP):
             self.forget(client)
@@ -138,9 +144,9 @@ class Limits:
         """Account these clients, everybody when half-read requests grew too much, and evict. Complexity: O(clients)."""
         for client in clients:
             self._renew(client)
-        partial = self._server.loop.partial_memory
+        partial = self._loop.partial_memory
         if self._evictable_memory() + max(0, partial - self._partial_memory) >= self.client_memory_limit:
-            for client in self._server.clients:
+            for client in self._clients:
                 self._renew(client)
             self._partial_memory = partial
             self.evict_clients()
@@ -155,28 +161,28 @@ class Limits:
         """Each turn: these clients were sent what their sockets would take."""
         self._look_at(clients)
 
-    def follow_memory_limit(self, config: Any) -> None:
+    def follow_memory_limit(self, config: Config) -> None:
         """maxmemory-clients was changed: look at everybody at once, and then each turn."""
-        self._server.loop.on_group = self.before_commands if config.maxmemory_clients else None
-        self._server.loop.on_flushed = self.after_flush if config.maxmemory_clients else None
+        self._loop.on_group = self.before_commands if config.maxmemory_clients else None
+        self._loop.on_flushed = self.after_flush if config.maxmemory_clients else None
         if config.maxmemory_clients:
-            for client in self._server.clients:
+            for client in self._clients:
                 self._renew(client)
 
     # ---- the cron
-    def tick(self) -> None:
-        """Look at some clients, so that everybody has its turn about once a second."""
+    def tick(self, hz: int) -> None:
+        """Look at some clients, so that with `hz` ticks a second everybody has its turn once in it."""
         if not self._turn:
-            self._turn.extend(self._server.clients)
+            self._turn.extend(self._clients)
         now = monotonic_now_us()
-        for _ in range(min(len(self._turn), max(len(self._server.clients) // self._server.cron.hz, LEAST_PER_TICK))):
+        for _ in range(min(len(self._turn), max(len(self._clients) // hz, LEAST_PER_TICK))):
             client = self._turn.popleft()
             if not client.has(CLOSE_ASAP) and client.loop is not None:
                 self._examine(client, now)
 
     def _examine(self, client: Client, now_us: int) -> None:
         if self._idle_too_long(client, now_us):
-            self._server.log.verbose("Closing idle client")
+            self._log.verbose("Closing idle client")
             client.close()
             return
         held, filled = client_list.query_of(client)
@@ -184,7 +190,7 @@ class Limits:
         self._follow_query(client, held, filled, now_us)
         grown = client_list.note_replies(client, now_us)
         if grown:
-            self._server.stats.add("reply_buffer_expands" if grown > 0 else "reply_buffer_shrinks")
+            self._stats.add("reply_buffer_expands" if grown > 0 else "reply_buffer_shrinks")
         self.account(client)
         if client.output_bytes:
             self.check_output(client)
@@ -195,7 +201,7 @@ class Limits:
             client.active_us = now_us
         client.extra["query_filled"] = filled
         if held - filled > WASTE and (now_us - client.active_us) // 1000000 > IDLE_SECONDS:
-            self._server.loop.shrink_query(client)
+            self._loop.shrink_query(client)
 
     def _idle_too_long(self, client: Client, now_us: int) -> bool:
         timeout = self._config.timeout
@@ -219,8 +225,38 @@ class Limits:
         """CONFIG RESETSTAT."""
         self.evicted_clients = 0
 
+    # ---- how many
+    def refusal(self) -> bytes | None:
+        """What to tell a client that is one too many, None to let it in."""
+        if not self._clients.full():
+            return None
+        self._clients.rejected += 1
+        return FULL
 
-# ---- how many
+    def fit_to_files(self) -> None:
+        """At start: descriptors for maxclients, or a lower maxclients and a warning."""
+        config, log = self._config, self._log
+        self._clients.max_clients = possible = raise_file_limit(config.maxclients)
+        if possible < config.maxclients:
+            log.warning("You requested maxclients of %d requiring at least %d max file descriptors.",
+                        config.maxclients, config.maxclients + RESERVED_FILES)
+            log.warning("Server can't set maximum open files to %d because of OS error: %s.",
+                        config.maxclients + RESERVED_FILES, os.strerror(errno.EPERM))
+            log.warning("Current maximum open files is %d. maxclients has been reduced to %d to compensate for low "
+                        "ulimit. If you need higher maxclients increase 'ulimit -n'.",
+                        resource.getrlimit(resource.RLIMIT_NOFILE)[0], possible)
+            config.store("maxclients", possible)
+
+    def follow_max_clients(self, config: Config) -> str | None:
+        """maxclients."""
+        possible = raise_file_limit(config.maxclients)
+        if possible < config.maxclients:
+            return ("The operating system is not able to handle the specified number of clients, "
+                    f"try with {possible}")
+        self._clients.max_clients = config.maxclients
+        return None
+
+
 def raise_file_limit(clients: int) -> int:
     """Ask the system for descriptors for so many clients; how many clients there may be now."""
     wanted = clients + RESERVED_FILES
@@ -235,53 +271,3 @@ def raise_file_limit(clients: int) -> int:
             continue
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, min(clients, soft - RESERVED_FILES))
-
-
-def refusal(server: Any, client: Client) -> bytes | None:
-    """What to tell a client that is one too many, None to let it in."""
-    if not server.clients.full():
-        return None
-    server.clients.rejected += 1
-    return FULL
-
-
-# ---- wiring
-def wire(server: Any) -> None:
-    """Give the server its Limits and its Pause, and follow the directives."""
-    limits = server.limits = Limits(server)
-    pause.wire(server)
-    config, clients = server.config, server.clients
-
-    def follow_max_clients(config: Any) -> str | None:
-        possible = raise_file_limit(config.maxclients)
-        if possible < config.maxclients:
-            return ("The operating system is not able to handle the specified number of clients, "
-                    f"try with {possible}")
-        clients.max_clients = config.maxclients
-        return None
-
-    clients.max_clients = raise_file_limit(config.maxclients)
-    if clients.max_clients < config.maxclients:
-        server.log.warning("You requested maxclients of %d requiring at least %d max file descriptors.",
-                           config.maxclients, config.maxclients + RESERVED_FILES)
-        server.log.warning("Server can't set maximum open files to %d because of OS error: %s.",
-                           config.maxclients + RESERVED_FILES, os.strerror(errno.EPERM))
-        server.log.warning("Current maximum open files is %d. maxclients has been reduced to %d to compensate for low "
-                           "ulimit. If you need higher maxclients increase 'ulimit -n'.",
-                           resource.getrlimit(resource.RLIMIT_NOFILE)[0], clients.max_clients)
-        config.store("maxclients", clients.max_clients)
-    config.on_change("maxclients", follow_max_clients)
-    config.on_change("client-output-buffer-limit", limits.follow_output_limits)
-    config.on_change("maxmemory-clients", limits.follow_memory_limit)
-    config.on_reset_statistics(limits.reset_stats)
-    config.on_reset_statistics(clients.reset_stats)
-    limits.follow_output_limits(config)
-    server.loop.on_output = limits.check_output
-    limits.follow_memory_limit(config)
-    server.cron.every(0, limits.tick)
-
-
-def forget(server: Any, client: Client) -> None:
-    """The client is gone."""
-    server.limits.forget(client)
-    pause.forget(server, client)

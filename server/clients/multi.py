@@ -6,17 +6,17 @@
 
 Each database knows who watches which key (`db.watched`: key -> watches in order), each client what it watches
 (`client.watching`), so a change costs O(watchers of the key) and nothing when nobody watches. The first watcher takes
-the fast paths of writes out of the way, through `when_watched`, which the commands fill in.
+the fast paths of writes out of the way, through `when_watched`, a hook.
 
 A key that had expired already when WATCH saw it counts as absent: deleting it later is no change. A key that expires
 between WATCH and EXEC is one, even if nobody has deleted it yet.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from server.clients import transaction
 from server.clients.client import DIRTY_CAS, DIRTY_EXEC, Client
+from server.keyspace.database import Database
 
 when_watched: Callable[[bool], object] = bool      # told when the first key is watched, and when none is any more
 
@@ -42,7 +42,7 @@ class Watch:
 
     __slots__ = ("client", "db", "expired", "key")
 
-    def __init__(self, client: Client, db: Any, key: bytes) -> None:
+    def __init__(self, client: Client, db: Database, key: bytes) -> None:
         self.client = client
         self.db = db
         self.key = key
@@ -96,7 +96,7 @@ def watched_expired(client: Client) -> bool:
     return False
 
 
-def changed(db: Any, key: bytes) -> None:
+def changed(db: Database, key: bytes) -> None:
     """A watched key of db was changed or deleted (hook of keyspace.effects). Complexity: O(its watchers)."""
     for known in list(db.watched.get(key, ())):
         if known.expired:
@@ -108,33 +108,22 @@ def changed(db: Any, key: bytes) -> None:
         unwatch(known.client)
 
 
-def all_changed(emptied: Any, replaced_with: Any = None) -> None:
+def all_changed(emptied: Database, replaced_with: Database | None = None) -> None:
     """A database is about to be emptied (FLUSHDB, FLUSHALL, a resync), or swapped with `replaced_with` (SWAPDB: call it
     for each of the two). Complexity: O(keys watched there)."""
     for key, watchers in list(emptied.watched.items()):
         was_there = emptied.has_entry(key)
-        comes = replaced_with is not None and replaced_with.has_entry(key)
-        if not was_there and not comes:
+        comes = replaced_with if replaced_with is not None and replaced_with.has_entry(key) else None
+        if not was_there and comes is None:
             continue
         for known in watchers:
             if known.expired:
-                if not comes:
+                if comes is None:
                     known.expired = False
                     continue
-                if replaced_with.is_expired(key):
+                if comes.is_expired(key):
                     continue
-            elif not was_there and replaced_with.is_expired(key):
+            elif not was_there and comes is not None and comes.is_expired(key):
                 known.expired = True
                 continue
             known.client.set(DIRTY_CAS)
-
-
-# ---- wiring
-def wire(server: Any) -> None:
-    """Changes of watched keys come here."""
-    server.effects.watched_changed = changed
-
-
-def forget(server: Any, client: Client) -> None:
-    """The client is gone."""
-    discard(client)

@@ -7,29 +7,35 @@ know, so that fast paths stand back.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from server.clients.client import PAUSED, REPLICA, Client
+from server.clients.seams import ClientLoop, RunningCommand
+from server.clients.table import ClientTable
+from server.keyspace.database import Keyspace
 from server.registry.clock import unix_ms
 from server.registry.command import MAY_REPLICATE, WRITE
 
 BY_CLIENT, BY_SHUTDOWN, BY_FAILOVER = "client", "shutdown", "failover"
 NONE, WRITES, ALL = 0, 1, 2
 
-when_paused: Callable[[bool], object] = bool       # told when a pause begins, and when the last one ends
-only_read: list[Callable[[Any], bool]] = []       # says whether a call only reads though its command might write
+# Functions that say whether a call only reads though its command might write.
+only_read: list[Callable[[RunningCommand], bool]] = []
 
 
-def spreads(call: Any) -> bool:
+def spreads(call: RunningCommand) -> bool:
     """Whether a call may change something, here or elsewhere."""
     return bool(call.command.has(WRITE | MAY_REPLICATE)) and not any(ask(call) for ask in only_read)
 
 
 class Pause:
-    """The pauses in force. `server.paused` is this object while there is one, else None."""
+    """The pauses in force. `strength` is that of the strongest; `when_paused` is told when the first begins, and when
+    the last one ends."""
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
+    def __init__(self, clients: ClientTable, keyspace: Keyspace, loop: ClientLoop) -> None:
+        self._clients = clients
+        self._keyspace = keyspace
+        self._loop = loop
+        self.when_paused: Callable[[bool], object] = bool
         self._pauses: dict[str, tuple[int, int]] = {}        # purpose -> (end in Unix ms, strength)
         self._postponed: dict[Client, None] = {}
         self.strength = NONE
@@ -55,23 +61,22 @@ class Pause:
         self._pauses = {purpose: pause for purpose, pause in self._pauses.items() if pause[0] > now}
         before, self.strength = self.strength, max((strength for _, strength in self._pauses.values()), default=NONE)
         if bool(before) != bool(self.strength):
-            self._server.paused = self if self.strength else None
-            self._server.keyspace.keep_expired = bool(self.strength)
-            when_paused(bool(self.strength))
+            self._keyspace.keep_expired = bool(self.strength)
+            self.when_paused(bool(self.strength))
         if self.strength < before:
             self._resume()
 
-    def holds(self, call: Any) -> bool:
+    def holds(self, call: RunningCommand) -> bool:
         """Whether this call has to wait; the client is then remembered. Replicas never wait."""
         client = call.client
         if client.has(REPLICA) or not self._concerns(call):
             return False
         if client not in self._postponed:
             self._postponed[client] = None
-            self._server.clients.blocked += 1
+            self._clients.blocked += 1
         return True
 
-    def _concerns(self, call: Any) -> bool:
+    def _concerns(self, call: RunningCommand) -> bool:
         if self.strength == ALL:
             return True
         transaction = call.client.transaction
@@ -80,13 +85,13 @@ class Pause:
     def _resume(self) -> None:
         for client in list(self._postponed):
             self.forget(client)
-            self._server.loop.resume(client)
+            self._loop.resume(client)
 
     def forget(self, client: Client) -> None:
         """The client goes on, or is gone."""
         if client in self._postponed:
             del self._postponed[client]
-            self._server.clients.blocked -= 1
+            self._clients.blocked -= 1
             client.clear(PAUSED)
 
     @property
@@ -97,15 +102,3 @@ class Pause:
     def postponed(self) -> int:
         """How many clients wait."""
         return len(self._postponed)
-
-
-# ---- wiring
-def wire(server: Any) -> None:
-    """Give the server its Pause."""
-    server.pause = Pause(server)
-    server.cron.every(0, server.pause.update)
-
-
-def forget(server: Any, client: Client) -> None:
-    """The client is gone."""
-    server.pause.forget(client)

@@ -35,6 +35,8 @@ class ClientTable:
         self.received = 0                    # total_connections_received
         self.rejected = 0                    # rejected_connections
         self.blocked = 0                     # blocked_clients: by blocking commands and by CLIENT PAUSE
+        self.with_timeout = 0                # clients_in_timeout_table
+        self.blocking_on_nokey = 0           # total_blocking_keys_on_nokey
         self._clients: dict[int, Client] = {}
 
     def add(self, client: Client) -> None:

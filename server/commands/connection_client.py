@@ -1,7 +1,6 @@
 """CLIENT: list and close connections, name this one, choose what it is answered, make clients wait."""
 
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from server.clients import client_list, pause
@@ -17,7 +16,6 @@ from server.clients.client import (
 )
 from server.clients.table import class_named, class_of
 from server.dispatch.call import Call
-from server.dispatch.conditions import slow_because
 from server.registry import args
 from server.registry.args import INT64_MAX
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, SENTINEL, STALE, container, group
@@ -27,8 +25,6 @@ from server.registry.reply import NO_REPLY, OK, NoReply, Verbatim
 command = group("connection")
 container("CLIENT", "connection", "What can be asked and said about connections.", since="2.4.0", flags=SENTINEL,
           acl=("-connection",))
-
-pause.when_paused = partial(slow_because, "paused")
 
 _FLAGS = NOSCRIPT | LOADING | STALE | SENTINEL
 _ON_ALL_NODES = ("request_policy:all_nodes", "response_policy:all_succeeded")

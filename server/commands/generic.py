@@ -122,8 +122,10 @@ def _rename(call: Call, key: bytes, new: bytes, *, only_if_free: bool = False) -
         raise CommandError(errors.NO_SUCH_KEY)
     if key == new or (db.exists(new) and only_if_free):
         return False
+    value = db.take(key)
+    assert value is not None               # nothing came between
     _make_absent(call, db, new)
-    db.put(new, db.take(key))
+    db.put(new, value)
     call.changed(key, "rename_from")
     call.changed(new, "rename_to", by=0)
     return True
@@ -154,7 +156,9 @@ def move(call: Call, key: bytes, number: bytes) -> int:
         raise CommandError(errors.SAME_OBJECT)
     if not call.db.exists(key) or target.exists(key):
         return 0
-    target.put(key, call.db.take(key))
+    value = call.db.take(key)
+    assert value is not None               # nothing came between
+    target.put(key, value)
     call.changed(key, "move_from")
     call.changed(key, "move_to", by=0, db=target)
     return 1
@@ -177,6 +181,7 @@ def copy(call: Call, source: bytes, destination: bytes, *words: bytes) -> int:
     if not call.db.touch(source) or (target.exists(destination) and not replace):
         return 0
     value = call.db.duplicate(source)
+    assert value is not None               # nothing came between
     _make_absent(call, target, destination)
     target.put(destination, value)
     call.changed(destination, "copy_to", db=target)

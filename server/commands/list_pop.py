@@ -6,12 +6,9 @@ is also what AOF and replicas are told. In a transaction or a script they do not
 """
 
 from collections.abc import Sequence
-from functools import partial
 
-from server.clients import blocking
-from server.clients.blocking import LIST, block, seconds
+from server.clients.blocking import LIST, seconds
 from server.dispatch.call import Call
-from server.dispatch.conditions import slow_because
 from server.registry import args, errors
 from server.registry.command import BLOCKING, DENYOOM, FAST, WRITE, group
 from server.registry.errors import CommandError, syntax
@@ -20,7 +17,6 @@ from server.registry.reply import NULL_ARRAY, OK
 from server.types.list import HEAD, TAIL, List
 
 command = group("list")
-blocking.when_unwatched_by_fast_paths = partial(slow_because, "blocked-clients")
 
 _PUSHED = {HEAD: "lpush", TAIL: "rpush"}
 _POPPED = {HEAD: "lpop", TAIL: "rpop"}
@@ -205,7 +201,7 @@ def blmpop(call: Call, timeout: bytes, *arguments: bytes) -> object:
     wait_ms = seconds(timeout)
     popped = _pop_first(call, names, end, count)
     if popped is None:
-        return block(call, LIST, names, wait_ms) if call.may_block else NULL_ARRAY
+        return call.server.blocking.wait(call, LIST, names, wait_ms) if call.may_block else NULL_ARRAY
     return popped
 
 
@@ -213,7 +209,7 @@ def _blocking_pop(call: Call, names: Sequence[bytes], timeout: bytes, end: int) 
     wait_ms = seconds(timeout)
     found = _first_list(call, names)
     if found is None:
-        return block(call, LIST, names, wait_ms) if call.may_block else NULL_ARRAY
+        return call.server.blocking.wait(call, LIST, names, wait_ms) if call.may_block else NULL_ARRAY
     key, values = found
     value = _pop_one(call, key, values, end)
     call.propagate_as(_POPS[end], key)
@@ -282,7 +278,7 @@ def rpoplpush(call: Call, source: bytes, destination: bytes) -> bytes | None:
 def _blocking_move(call: Call, source: bytes, wait_ms: int, destination: bytes, origin: int, end: int) -> object:
     value = _move(call, source, destination, origin, end)
     if value is None:
-        return block(call, LIST, (source,), wait_ms) if call.may_block else None
+        return call.server.blocking.wait(call, LIST, (source,), wait_ms) if call.may_block else None
     return value
 
 

@@ -12,7 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from server.clients import client_list
 from server.dispatch import appending, conditions, saving
@@ -31,6 +31,9 @@ from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Pus
 from server.structures.block_stream import AOF, REPLICAS, Sink
 from server.structures.glob import match
 from server.types import list as list_
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 command = group("server")
 _MANY = 1 << 20
@@ -448,7 +451,7 @@ def propagated(call: Call, what: bytes, whom: bytes = b"AOF") -> str | bytes:
     return OK
 
 
-def _stop_collecting(server: Any) -> None:
+def _stop_collecting(server: "Server") -> None:
     if server in _collector:
         _collector.pop(server).stop()
 

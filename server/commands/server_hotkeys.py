@@ -160,11 +160,11 @@ def _shown(session: Session) -> list[tuple[bytes, Any]]:
     ]
     if session.cpu:
         fields += [("total-cpu-time-user-ms", int(spent.user_ms)), ("total-cpu-time-sys-ms", int(spent.system_ms))]
-    if session.net:
+    if sampling.net is not None:
         fields.append(("total-net-bytes", int(sampling.net.total)))
-    if session.cpu:
+    if sampling.cpu is not None:
         fields.append(("by-cpu-time-us", _keys(sampling.cpu, session.count, 1000)))
-    if session.net:
+    if sampling.net is not None:
         fields.append(("by-net-bytes", _keys(sampling.net, session.count, 1)))
     return [(name.encode(), value) for name, value in fields]
 

@@ -266,7 +266,7 @@ def _wait(call: Call, keys: tuple[bytes, ...], timeout_ms: int) -> Any:
     """Wait for a sorted set; where waiting is not allowed it is as if the time were over."""
     if not call.may_block:
         return NULL_ARRAY
-    return blocking.block(call, blocking.SORTED_SET, keys, timeout_ms)
+    return call.server.blocking.wait(call, blocking.SORTED_SET, keys, timeout_ms)
 
 
 # ---- asking

@@ -192,7 +192,9 @@ def xtrim(call: Call, key: bytes, *_words: bytes) -> int:
     trim = _read_options(call, adding=False).trim
     assert trim is not None
     stream = call.db.lookup_write(key, Stream)
-    gone = stream.trim(*trim[:4]) if stream is not None else 0
+    if stream is None:
+        return 0
+    gone = stream.trim(*trim[:4])
     if gone:
         call.changed(key, "xtrim", by=gone)
         if trim.approx:

@@ -152,7 +152,7 @@ def xgroup_destroy(call: Call, key: bytes, name: bytes) -> int:
     call.dirty += 1
     call.notify("xgroup-destroy", key)
     if key in call.db.blocking:                     # who waits to read in this group must hear that there is none
-        call.server.effects.ready(call.db, key)
+        call.server.blocking.note(call.db, key)
     return 1
 
 

@@ -11,7 +11,7 @@ group's new position (XGROUP SETID) and its new consumers.
 
 from typing import NamedTuple
 
-from server.clients.blocking import STREAM, block, milliseconds
+from server.clients.blocking import STREAM, milliseconds
 from server.clients.client import SCRIPT
 from server.dispatch.call import Call
 from server.registry import args
@@ -103,7 +103,7 @@ def _wait(call: Call, wanted: _Wanted, ids: list[Id] | None, in_group: bool) -> 
         for at, id in enumerate(ids):
             if argv[first + at] == b"$":
                 argv[first + at] = stream_id.text(id)
-    return block(call, STREAM, wanted.keys, wanted.wait_ms, on_no_key=in_group, argv=argv)
+    return call.server.blocking.wait(call, STREAM, wanted.keys, wanted.wait_ms, on_no_key=in_group, argv=argv)
 
 
 # ---- as an observer
@@ -136,11 +136,18 @@ def xread(call: Call, *_words: bytes) -> object:
 
 
 # ---- in a group
+def _group(call: Call, key: bytes, name: bytes) -> tuple[Stream, Group]:
+    """A stream and its group. Errors: no such group."""
+    stream = call.db.lookup_read(key, Stream)
+    readers = stream.group(name) if stream is not None else None
+    if stream is None or readers is None:
+        raise CommandError(_NO_GROUP % (key, name))
+    return stream, readers
+
+
 def _check_group(call: Call, key: bytes, name: bytes, word: bytes) -> Id:
     """The ID that is asked for. Errors: no such group, no such ID."""
-    stream = call.db.lookup_read(key, Stream)
-    if stream is None or stream.group(name) is None:
-        raise CommandError(_NO_GROUP % (key, name))
+    _group(call, key, name)
     if word == b"$":
         raise CommandError(_DOLLAR_IN_GROUP)
     return _NEW if word == b">" else stream_id.read(word)
@@ -177,12 +184,12 @@ def _deliver(call: Call, key: bytes, readers: Group, consumer: Consumer, wanted:
 
 def _read_in_group(call: Call, key: bytes, id: Id, wanted: _Wanted) -> object:
     """What one stream has for the consumer; None for nothing new."""
-    stream = call.db.lookup_read(key, Stream)
-    readers = stream.group(wanted.group)
+    stream, readers = _group(call, key, wanted.group)
     consumer = _consumer(call, key, readers, wanted)
     if id != _NEW:
         call.dirty += 1
-        return readers.read_history(consumer, stream_id.following(id), wanted.most, call.now_ms, call.client.resp)
+        start = stream_id.following(id) or HIGHEST      # the highest ID itself is _NEW
+        return readers.read_history(consumer, start, wanted.most, call.now_ms, call.client.resp)
     if not len(stream) or (stream.edge(False) or LOWEST) <= readers.last_id:
         return None
     call.dirty += 1

@@ -5,12 +5,10 @@ and replicas get what they did as one unit, because EXEC is one command to the d
 queued and run natively (dispatch.fastpath_transaction); what is said here holds for them, too.
 """
 
-from functools import partial
 
 from server.clients import multi
 from server.clients.client import DENY_BLOCKING, DIRTY_CAS, DIRTY_EXEC, MULTI, Client
 from server.dispatch.call import Call
-from server.dispatch.conditions import slow_because
 from server.dispatch.fastpath_transaction import run_queued
 from server.dispatch.gates import gate
 from server.registry.command import ALLOW_BUSY, FAST, LOADING, NO_MULTI, NOSCRIPT, SKIP_SLOWLOG, STALE, group
@@ -23,7 +21,6 @@ command = group("transactions")
 
 _FLAGS = NOSCRIPT | LOADING | STALE | FAST | ALLOW_BUSY
 
-multi.when_watched = partial(slow_because, "watched")
 
 
 @gate("no-multi", lambda command: command.has(NO_MULTI))

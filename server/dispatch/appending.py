@@ -4,42 +4,48 @@ As `saving` does for snapshots: the room of persistence lies below this one, her
 """
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
+from server.clients.client import Client
+from server.config.config import Config
 from server.dispatch import conditions, saving
+from server.dispatch.call import Call
 from server.dispatch.gates import gate
 from server.dispatch.group_commit import GroupCommit
 from server.dispatch.replay import Replay
 from server.dispatch.shutdown import CannotStop
 from server.persistence import aof_load
-from server.persistence.aof import OFF, WAIT_REWRITE, AppendOnlyFile
+from server.persistence.aof import OFF, WAIT_REWRITE
 from server.persistence.aof_load import AofLoader
-from server.persistence.aof_rewrite import Rewriter, write_base
+from server.persistence.aof_rewrite import write_base
 from server.persistence.loading import Interrupted
 from server.registry.command import WRITE
 from server.registry.errors import CommandError
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 TICK_MS = 100
 
 
 @gate("disk", lambda command: command.has(WRITE) or command.name in ("ping", "exec"))
-def disk(call: Any) -> None:
+def disk(call: Call) -> None:
     """No writes (and no PING, for those who watch) while the append only file cannot be written."""
     reason = call.server.aof.refusal()
     if reason and (call.command.name != "exec" or _writes(call.client)):
         raise CommandError(f"MISCONF Errors writing to the AOF file: {reason}")
 
 
-def _writes(client: Any) -> bool:
+def _writes(client: Client) -> bool:
     return bool(client.transaction is not None and client.transaction.flags & WRITE)
 
 
 class Appending:
-    """The wiring of one server."""
+    """The append only file's place in one server."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "Server") -> None:
         self._server = server
-        self.aof: AppendOnlyFile = server.aof
+        self.aof = server.aof
         self.group_commit = GroupCommit(server.loop)
         self._subscribed = False
         self._refuses = False
@@ -79,7 +85,7 @@ class Appending:
         self.check_health()
 
     # ---- CONFIG SET
-    def switch(self, config: Any) -> str | None:
+    def switch(self, config: Config) -> str | None:
         """appendonly."""
         server, aof = self._server, self.aof
         failed = None
@@ -91,7 +97,7 @@ class Appending:
         self.follow()
         return failed
 
-    def policy_changed(self, config: Any) -> None:
+    def policy_changed(self, config: Config) -> None:
         """appendfsync."""
         if config.appendfsync == "always":
             self.aof.background.drain()
@@ -115,6 +121,12 @@ class Appending:
         server.propagation.flush()
         self.aof.finish()
 
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.aof.delayed_syncs = self.aof.spent_us = 0
+        rewrite = self._server.aof_rewrite
+        rewrite.count = rewrite.failures = 0
+
     # ---- loading
     def load_files(self) -> str:
         """Load the files of the manifest: a result of aof_load. Interrupted when told to end."""
@@ -130,33 +142,12 @@ class Appending:
                 server.propagation.subscribe(self.aof.sink, self)
 
 
-def wire(server: Any) -> None:
-    """Give the server its append only file. After `saving.wire`."""
-    server.aof = AppendOnlyFile(server)
-    server.aof_rewrite = Rewriter(server)
-    server.appending = appending = Appending(server)
-    server.snapshots.on_health = appending.check_health
-    server.config.on_change("appendonly", appending.switch)
-    server.config.on_change("appendfsync", appending.policy_changed)
-    server.config.on_change("aof-disable-auto-gc", lambda config: server.aof.delete_history())
-    server.config.on_reset_statistics(lambda: reset_statistics(server))
-    server.cron.every(TICK_MS, appending.tick)
-    server.cron.every(0, server.aof_rewrite.tick)
-    server.shutdown.final_steps[:0] = [appending.may_stop, appending.finish]
-
-
-def reset_statistics(server: Any) -> None:
-    """CONFIG RESETSTAT."""
-    server.aof.delayed_syncs = server.aof.spent_us = 0
-    server.aof_rewrite.count = server.aof_rewrite.failures = 0
-
-
-def load(server: Any) -> bool:
+def load(server: "Server") -> bool:
     """At start: the data of the last time, from the append only file or the snapshot; then the file is opened. False:
     the server must not go on."""
     started = time.monotonic()
     server.exit_status = 1
-    aof: AppendOnlyFile = server.aof
+    aof = server.aof
     if not aof_load.load_manifest(aof):
         return False
     if not server.config.appendonly:
@@ -179,9 +170,9 @@ def load(server: Any) -> bool:
     return True
 
 
-def reload(server: Any) -> None:
+def reload(server: "Server") -> None:
     """DEBUG LOADAOF: empty the databases and load the files. CommandError when that fails."""
-    aof: AppendOnlyFile = server.aof
+    aof = server.aof
     server.propagation.flush()
     if aof.state != OFF:
         aof.flush(force=True)

@@ -105,7 +105,7 @@ cdef class Executor:
         self.server = server
         self.propagation = propagation
         self.ready_keys = ()
-        self.cross_protocol = CrossProtocol(server)
+        self.cross_protocol = CrossProtocol(server.log)
 
     def find(self, list argv):
         """The registry Command that argv names. Errors: unknown command or subcommand, wrong arity."""

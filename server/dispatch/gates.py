@@ -11,9 +11,9 @@ has to be such a condition; a gate of which that is not true stands in UNANNOUNC
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from server.clients import client as c
+from server.dispatch.call import Call
 from server.registry import errors
 from server.registry.command import (
     DENYOOM,
@@ -27,6 +27,8 @@ from server.registry.command import (
 )
 from server.registry.errors import CommandError
 
+Check = Callable[[Call], None]  # raises what refuses the call
+
 
 class Postponed(Exception):
     """The client waits (CLIENT PAUSE): the loop runs the command again later."""
@@ -38,7 +40,7 @@ class Gate:
 
     order: int
     name: str
-    check: Callable[[Any], None]
+    check: Check
     concerns: Callable[[Command], bool]
 
 
@@ -66,10 +68,10 @@ _gates: list[Gate] = []
 
 def gate(
     name: str, concerns: Callable[[Command], bool] = lambda command: True
-) -> Callable[[Callable[[Any], None]], Callable[[Any], None]]:
+) -> Callable[[Check], Check]:
     """Register a gate by its name in ORDER; `concerns` says for which commands."""
 
-    def register(check: Callable[[Any], None]) -> Callable[[Any], None]:
+    def register(check: Check) -> Check:
         _gates.append(Gate(ORDER[name], name, check, concerns))
         return check
 
@@ -85,13 +87,13 @@ def assign_gates() -> None:
         command.gated = any(entry.name in UNANNOUNCED for entry in concerning)
 
 
-def checks(command: Command, names: Sequence[str]) -> tuple[Callable[[Any], None], ...]:
+def checks(command: Command, names: Sequence[str]) -> tuple[Check, ...]:
     """The checks of those gates that can fire for a command, in Redis's order: scripts pick what concerns them."""
     return tuple(entry.check for entry in _gates if entry.name in names and entry.concerns(command))
 
 
 @gate("protected", lambda command: command.has(PROTECTED))
-def protected(call: Any) -> None:
+def protected(call: Call) -> None:
     """enable-debug-command and enable-module-command: no, yes, or local connections only."""
     name = call.command.name.split("|")[0]
     allowed = call.config.enable_module_command if name == "module" else call.config.enable_debug_command
@@ -106,26 +108,24 @@ def protected(call: Any) -> None:
 
 
 @gate("authenticated", lambda command: not command.has(NO_AUTH))
-def authenticated(call: Any) -> None:
+def authenticated(call: Call) -> None:
     """Nothing but AUTH, HELLO, QUIT and RESET before a password was given."""
     if not call.client.authenticated:
         raise CommandError(errors.NO_AUTH)
 
 
-def flags_of(call: Any) -> CommandFlag:
+def flags_of(call: Call) -> CommandFlag:
     """The flags to judge a call by: EXEC counts as what it is going to run."""
-    if call.command.name == "exec" and call.client.has(c.MULTI):
-        flags: CommandFlag = call.client.transaction.flags
-        return flags
-    own: CommandFlag = call.command.flags
-    return own
+    if call.command.name == "exec" and call.client.transaction is not None:
+        return call.client.transaction.flags
+    return call.command.flags
 
 
 _ENDS_MULTI = {"exec", "discard", "quit", "reset"}
 
 
 @gate("memory")
-def memory(call: Any) -> None:
+def memory(call: Call) -> None:
     """Make room when over maxmemory; refuse what would need more when that fails. EXEC counts as what it holds; other
     commands inside MULTI would only make the queue longer."""
     if not call.config.maxmemory or call.server.make_room():
@@ -135,7 +135,7 @@ def memory(call: Any) -> None:
 
 
 @gate("min-replicas", lambda command: command.has(WRITE) or command.name == "exec")
-def enough_replicas(call: Any) -> None:
+def enough_replicas(call: Call) -> None:
     """min-replicas-to-write: no writes on a master with too few good replicas."""
     if call.config.min_replicas_to_write > call.server.good_replicas and flags_of(call) & WRITE:
         raise CommandError("NOREPLICAS Not enough good replicas to write.")
@@ -155,7 +155,7 @@ _SUBSCRIBED_ALLOWED = {
 
 
 @gate("subscribed", lambda command: command.name not in _SUBSCRIBED_ALLOWED)
-def subscribed(call: Any) -> None:
+def subscribed(call: Call) -> None:
     """A RESP2 client with subscriptions may only manage them."""
     if call.client.resp == 2 and call.client.slow & c.SUBSCRIBED:
         raise CommandError(
@@ -165,14 +165,15 @@ def subscribed(call: Any) -> None:
 
 
 @gate("loading", lambda command: not command.has(LOADING))
-def loading(call: Any) -> None:
+def loading(call: Call) -> None:
     """While a file is loaded only what needs no data runs."""
     if call.server.loading:
         raise CommandError("LOADING Redis is loading the dataset in memory")
 
 
 @gate("paused", lambda command: True)
-def paused(call: Any) -> None:
+def paused(call: Call) -> None:
     """CLIENT PAUSE: writes (or everything) wait."""
-    if call.server.paused is not None and call.server.paused.holds(call):
+    pause = call.server.pause
+    if pause.strength and pause.holds(call):
         raise Postponed

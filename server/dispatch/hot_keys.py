@@ -6,11 +6,15 @@ compare with the totals beside them, and processor time is counted in nanosecond
 
 import resource
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
+from server.config.config import Config
 from server.dispatch.record import all_records
 from server.observe.hot_keys import HotKey
 from server.registry import clock
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 COUNTERS_PER_KEY = 10  # of a session: with ten times as many counters as keys asked for, errors hardly matter
 COUNTERS_MIN = 256
@@ -27,7 +31,7 @@ class Totals:
     system_ms: float
 
 
-def totals(server: Any) -> Totals:
+def totals(server: "Server") -> Totals:
     """Now."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     payload = sum(bytes_ for (_, kind), (_, bytes_) in server.loop.payload_histograms().items() if kind != "other")
@@ -39,7 +43,7 @@ def totals(server: Any) -> Totals:
 class Session:
     """One HOTKEYS START."""
 
-    server: Any
+    server: "Server"
     cpu: bool
     net: bool
     count: int  # keys to show of each
@@ -86,7 +90,7 @@ class Session:
         )
 
 
-def hottest(server: Any, count: int) -> list[tuple[HotKey, float]]:
+def hottest(server: "Server", count: int) -> list[tuple[HotKey, float]]:
     """The keys with most accesses lately, and how many a second (an estimate that is not too high). What was sampled
     only once says nothing: such keys are left out, unless each command is."""
     sampling, every = server.loop.sampling, server.config.hot_keys_sample
@@ -94,22 +98,21 @@ def hottest(server: Any, count: int) -> list[tuple[HotKey, float]]:
     return [(each, sampling.rate(each.least)) for each in sampling.accesses.top(count) if each.least > once]
 
 
-def wire(server: Any) -> None:
-    """Follow hot-keys-sample; let counts fade; end a session whose time is over."""
-    server.hot_keys = None  # the Session, or None
-    last_us = clock.monotonic_now_us()
+class Upkeep:
+    """What goes on without anybody asking: sampling by hot-keys-sample, fading counts, and the end of a session."""
 
-    def follow(config: Any) -> None:
-        server.loop.sampling.sample(config.hot_keys_sample)
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self._last_us = clock.monotonic_now_us()
 
-    def fade() -> None:
-        nonlocal last_us
+    def follow(self, config: Config) -> None:
+        """hot-keys-sample."""
+        self._server.loop.sampling.sample(config.hot_keys_sample)
+
+    def tick(self) -> None:
+        """From the cron, every FADE_MS."""
         now = clock.monotonic_now_us()
-        server.loop.sampling.fade((now - last_us) / 1e6)
-        last_us = now
-        if server.hot_keys is not None:
-            _ = server.hot_keys.active
-
-    server.config.on_change("hot-keys-sample", follow)
-    follow(server.config)
-    server.cron.every(FADE_MS, fade)
+        self._server.loop.sampling.fade((now - self._last_us) / 1e6)
+        self._last_us = now
+        if self._server.hot_keys is not None:
+            _ = self._server.hot_keys.active

@@ -12,7 +12,9 @@ thread that wants one.
 """
 
 import time
-from typing import Any
+from typing import Protocol
+
+from server.config.config import Config
 
 LOOK_MS = 100
 FULL = 0.85  # of a processor: no time for more
@@ -23,13 +25,31 @@ AT_LEAST = 4
 AT_MOST = 500  # moves in a look: about 2 us each
 
 
+class Movable(Protocol):
+    """Connections that move: iothreads.handoff.IOThreads."""
+
+    @property
+    def away(self) -> int:
+        """How many are on I/O threads."""
+
+    @property
+    def at_home(self) -> int:
+        """How many the main thread serves itself."""
+
+    def move_away(self, count: int) -> object:
+        """Have so many go to I/O threads."""
+
+    def take_home(self, count: int) -> object:
+        """Have so many come back."""
+
+    def keep_away(self, yes: bool) -> object:
+        """Whether all of them are on I/O threads, always."""
+
+
 class IOSharing:
-    """Looks at the main thread every LOOK_MS and moves connections.
+    """Looks at the main thread every LOOK_MS and moves connections."""
 
-    io: what moves them, iothreads.handoff.IOThreads or something with its `away`, `at_home`, `move_away`, `take_home`.
-    """
-
-    def __init__(self, io: Any) -> None:
+    def __init__(self, io: Movable) -> None:
         self._io = io
         self._easy_looks = 0
         self._busy_ns = self._wall_ns = 0
@@ -53,24 +73,16 @@ class IOSharing:
         elif self._io.away:
             self._io.take_home(part_of(self._io.away))
 
+    def tick(self, config: Config) -> None:
+        """From the cron, every LOOK_MS."""
+        if config.io_threads > 1 and not config.io_threads_always_active:
+            self.look(time.thread_time_ns(), time.monotonic_ns())
+
+    def follow(self, config: Config) -> None:
+        """io-threads-always-active."""
+        self._io.keep_away(config.io_threads_always_active)
+
 
 def part_of(connections: int) -> int:
     """How many of so many connections move at a look."""
     return min(max(connections // SHARE, AT_LEAST), AT_MOST)
-
-
-def wire(server: Any) -> None:
-    """Join cron and CONFIG SET."""
-    io, config = server.loop.io, server.config
-    sharing = IOSharing(io)
-
-    def look() -> None:
-        if config.io_threads > 1 and not config.io_threads_always_active:
-            sharing.look(time.thread_time_ns(), time.monotonic_ns())
-
-    def apply(_: Any) -> None:
-        io.keep_away(config.io_threads_always_active)
-
-    server.cron.every(LOOK_MS, look)
-    config.on_change("io-threads-always-active", apply)
-    apply(config)

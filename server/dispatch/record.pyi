@@ -1,12 +1,12 @@
-from typing import Any
+from server.registry.command import Command
 
 class Record:
-    command: Any
+    command: Command
     first_key: int
     calls: int
     rejected: int
     failed: int
-    def __init__(self, command: Any) -> None: ...
+    def __init__(self, command: Command) -> None: ...
     def account_call(self, ns: int, tracking: bool = True) -> None: ...
     @property
     def microseconds(self) -> int: ...

@@ -1,6 +1,6 @@
 """Running commands that come from a file: no gates, no reply, no statistics, by a client that is not there."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from server.clients import multi
 from server.clients.client import DENY_BLOCKING, FAKE, MULTI, Client
@@ -10,11 +10,14 @@ from server.persistence.aof_load import UnknownCommand
 from server.registry.command import COMMANDS
 from server.registry.errors import CommandError
 
+if TYPE_CHECKING:
+    from server.server import Server
+
 
 class Replay:
     """A pretended client that runs what it is given. `begin` makes a new one, for each file."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "Server") -> None:
         self._server = server
         self.begin()
 
@@ -39,7 +42,7 @@ class Replay:
         if command is None or command.function is None:
             raise UnknownCommand
         client = self.client
-        if client.has(MULTI) and command.name != "exec":
+        if client.transaction is not None and command.name != "exec":
             client.transaction.queue(client, command, argv)
             return
         try:

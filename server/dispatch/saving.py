@@ -3,19 +3,20 @@
 The room of persistence lies below this one and knows no gate and no shutdown; here its hooks are filled.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from server.clients import multi
-from server.dispatch import conditions
+from server.dispatch.call import Call
 from server.dispatch.gates import flags_of, gate
 from server.dispatch.shutdown import NOSAVE, SAVE, CannotStop
 from server.persistence import rdb_file
-from server.persistence.child import Child
-from server.persistence.loading import Interrupted, Loading
+from server.persistence.loading import Interrupted
 from server.persistence.rdb_load import BadFile
-from server.persistence.snapshot import Snapshots
 from server.registry.command import WRITE
 from server.registry.errors import CommandError
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 MISCONF = (
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that "
@@ -26,28 +27,13 @@ MISCONF = (
 
 
 @gate("disk", lambda command: command.has(WRITE) or command.name in ("ping", "exec"))
-def disk(call: Any) -> None:
+def disk(call: Call) -> None:
     """No writes (and no PING, for those who watch) while snapshots fail."""
     if call.server.snapshots.refuses_writes() and (flags_of(call) & WRITE or call.command.name == "ping"):
         raise CommandError(MISCONF)
 
 
-def wire(server: Any) -> None:
-    """Give the server its Child, Loading and Snapshots, and these their places."""
-    server.child = Child(server)
-    server.progress = Loading(server)
-    server.snapshots = snapshots = Snapshots(server)
-    server.progress.switch = lambda on: conditions.slow_because("loading", on)
-    snapshots.on_health = lambda refuse: conditions.slow_because("disk", refuse)
-    snapshots.libraries = lambda: [library.code for library in server.scripting.functions.libraries.values()]
-    snapshots.load_library = lambda source, replace: load_library(server, source, replace)
-    server.config.on_change("save", snapshots.check_health)
-    server.config.on_change("stop-writes-on-bgsave-error", snapshots.check_health)
-    server.cron.every(0, snapshots.tick)
-    server.shutdown.final_steps.append(lambda words: last_snapshot(server, words))
-
-
-def load_library(server: Any, source: bytes, replace: bool) -> None:
+def load_library(server: "Server", source: bytes, replace: bool) -> None:
     """A function library of a file."""
     try:
         server.scripting.functions.load(source, replace=replace, timeout_ms=0)
@@ -55,7 +41,7 @@ def load_library(server: Any, source: bytes, replace: bool) -> None:
         raise BadFile(f"Failed loading library, {error.text.decode('utf-8', 'replace')}") from None
 
 
-def last_snapshot(server: Any, words: frozenset[str]) -> None:
+def last_snapshot(server: "Server", words: frozenset[str]) -> None:
     """A final step of shutting down: end a BGSAVE under way, and save if save points or the caller say so."""
     if server.snapshots.in_progress:
         server.log.warning("There is a child saving an .rdb. Killing it!")
@@ -68,7 +54,7 @@ def last_snapshot(server: Any, words: frozenset[str]) -> None:
             raise CannotStop("Error trying to save the DB")
 
 
-def reload(server: Any, *, save: bool, flush: bool, merge: bool) -> None:
+def reload(server: "Server", *, save: bool, flush: bool, merge: bool) -> None:
     """DEBUG RELOAD: save, empty, load; merge: keys of the file replace those that are there. Errors: CommandError."""
     if server.loading:
         raise CommandError("LOADING Redis is loading the dataset in memory")
@@ -89,7 +75,7 @@ def reload(server: Any, *, save: bool, flush: bool, merge: bool) -> None:
     server.log.notice("DB reloaded by DEBUG RELOAD")
 
 
-def load(server: Any) -> bool:
+def load(server: "Server") -> bool:
     """At start: the data of the last time. False: the server must not go on, because it cannot or was told to end."""
     try:
         server.snapshots.load()

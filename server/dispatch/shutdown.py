@@ -9,12 +9,15 @@ before the end (flush the AOF, save the RDB); one that cannot do its work raises
 
 import signal
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from server.clients import pause
 from server.clients.client import BLOCKED, CLOSE_ASAP, Client
 from server.registry.clock import unix_ms
 from server.registry.errors import CommandError
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
 SAVE, NOSAVE, NOW, FORCE = "save", "nosave", "now", "force"
@@ -28,7 +31,7 @@ class CannotStop(Exception):
 class Shutdown:
     """The shutdown of one server: not asked for, under way, or done."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: "Server") -> None:
         self._server = server
         self._deadline_ms: int | None = None          # while replicas are waited for: Unix ms
         self._words: frozenset[str] = frozenset()
@@ -134,9 +137,3 @@ class Shutdown:
             chosen = (server.config.shutdown_on_sigint if server.shutdown_signal == signal.SIGINT
                       else server.config.shutdown_on_sigterm)
             self.request(frozenset(chosen) - {"default"})
-
-
-# ---- wiring
-def wire(server: Any) -> None:
-    """Give the server its Shutdown."""
-    server.shutdown = Shutdown(server)

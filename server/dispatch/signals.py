@@ -5,12 +5,16 @@ Handlers only set a flag and wake the loop; the loop's main thread does the work
 
 import os
 import signal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from server.config.config import Config
 from server.observe import crash
 
+if TYPE_CHECKING:
+    from server.server import Server
 
-def install(server: Any) -> None:
+
+def install(server: "Server") -> None:
     """Take over the process's signals for a server."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -29,7 +33,7 @@ def install(server: Any) -> None:
     signal.signal(signal.SIGTERM, asked_to_stop)
     signal.signal(signal.SIGINT, asked_to_stop)
 
-    def follow_config(config: Any) -> None:
+    def follow_config(config: Config) -> None:
         if config.crash_log_enabled:
             crash.enable(server)
         else:

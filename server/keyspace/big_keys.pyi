@@ -1,4 +1,6 @@
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from server.keyspace.database import Keyspace
 
 class BigKey(NamedTuple):
     type: str
@@ -11,7 +13,7 @@ class BigKeys:
     passes: int
     keys: int
     spent_us: int
-    def __init__(self, keyspace: Any) -> None: ...
+    def __init__(self, keyspace: Keyspace) -> None: ...
     def run(self, limit_us: int) -> bool: ...
     def clear(self) -> None: ...
     def biggest(self, count: int) -> list[BigKey]: ...

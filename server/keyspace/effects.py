@@ -5,7 +5,9 @@ of keys: that is `dispatch.propagate`. Redis does the same in signalModifiedKey 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
+
+from server.keyspace.database import Database
 
 # Two letters of notify-keyspace-events; the others are classes, and this is the class of every event by its name.
 KEYSPACE, KEYEVENT = "K", "E"
@@ -31,6 +33,13 @@ EVENT_CLASS = {
 EVENT_CLASS["sortstore"] = "l"
 
 
+class Propagates(Protocol):
+    """Who tells AOF and replicas: dispatch.propagate."""
+
+    def also(self, db: Database, argv: list[bytes]) -> None:
+        """Tell them a command."""
+
+
 class Effects:
     """The spreader. Rooms above fill the hooks: `publish(channel, message)`, `tracked(db, key)`, `ready(db, key)`,
     `watched_changed(db, key)`."""
@@ -41,9 +50,9 @@ class Effects:
         self._heard = False
         self.on_audience: Callable[[str], None] | None = None  # (classes), when that changes
         self.publish: Callable[[bytes, bytes], Any] | None = None
-        self.tracked: Callable[[Any, bytes], None] | None = None  # client-side caching (None: nobody tracks)
-        self.ready: Callable[[Any, bytes], None] | None = None  # a key that somebody is blocked on may be ready
-        self.watched_changed: Callable[[Any, bytes], None] | None = None
+        self.tracked: Callable[[Database, bytes], None] | None = None  # client-side caching (None: nobody tracks)
+        self.ready: Callable[[Database, bytes], None] | None = None  # a key that somebody is blocked on may be ready
+        self.watched_changed: Callable[[Database, bytes], None] | None = None
 
     def set_flags(self, letters: str) -> None:
         """notify-keyspace-events, expanded (no A)."""
@@ -61,7 +70,7 @@ class Effects:
         if self.on_audience is not None:
             self.on_audience(self.classes)
 
-    def changed(self, db: Any, key: bytes, event: str | None) -> None:
+    def changed(self, db: Database, key: bytes, event: str | None) -> None:
         """A key of db changed: tell all. Complexity: O(watchers of the key)."""
         if db.watched and key in db.watched and self.watched_changed is not None:
             self.watched_changed(db, key)
@@ -72,7 +81,7 @@ class Effects:
         if self.classes and event is not None:
             self.notify(db, event, key)
 
-    def notify(self, db: Any, event: str, key: bytes) -> None:
+    def notify(self, db: Database, event: str, key: bytes) -> None:
         """Publish the event to __keyspace@db__:key and __keyevent@db__:event as notify-keyspace-events says."""
         flags = self.classes
         if not flags or EVENT_CLASS.get(event, "d") not in flags or self.publish is None:

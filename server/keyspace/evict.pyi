@@ -1,11 +1,13 @@
 from collections.abc import Callable
-from typing import Any
+
+from server.config.config import Config
+from server.keyspace.database import Database, Keyspace
 
 class Evictor:
     exceeded_since_us: int
     took: Callable[[str, int], object] | None
     def __init__(
-        self, keyspace: Any, config: Any, evicted: Callable[[Any, bytes], None], besides_keys: Callable[[], int]
+        self, keyspace: Keyspace, config: Config, evicted: Callable[[Database, bytes], None], besides_keys: Callable[[], int]
     ) -> None: ...
     def over(self) -> int: ...
     def make_room(self) -> bool: ...

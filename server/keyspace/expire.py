@@ -12,9 +12,13 @@ deletes nothing by itself: its master sends DEL.
 """
 
 from collections.abc import Callable
-from typing import Any
 
+from server.config.config import Config
+from server.keyspace.database import Database, Keyspace
+from server.keyspace.effects import Effects, Propagates
 from server.registry import clock
+
+Attend = Callable[[Callable[[], bool], bool], object]
 
 DATABASES_PER_CALL = 16
 KEYS_PER_LOOP = 20              # looked at before the share of stale ones is judged
@@ -26,11 +30,11 @@ NEW_SAMPLE = 0.05               # weight of the latest cycle in the share of sta
 NO_SHARE = 1e-4                  # of stale keys: INFO shows hundredths of a percent
 
 
-def on_expired(effects: Any, propagation: Any, config: Any) -> Callable[[Any, bytes], None]:
+def on_expired(effects: Effects, propagation: Propagates, config: Config) -> Callable[[Database, bytes], None]:
     """What the keyspace calls after it removed an expired key: the "expired" event, watchers, then AOF and replicas,
     which hear a DEL or (lazyfree-lazy-expire) an UNLINK."""
 
-    def expired(db: Any, key: bytes) -> None:
+    def expired(db: Database, key: bytes) -> None:
         effects.changed(db, key, "expired")
         propagation.also(db, [b"UNLINK" if config.lazyfree_lazy_expire else b"DEL", key])
 
@@ -38,10 +42,18 @@ def on_expired(effects: Any, propagation: Any, config: Any) -> Callable[[Any, by
 
 
 class ActiveExpire:
-    """Both cycles of one server. `enabled` is DEBUG SET-ACTIVE-EXPIRE; the counters are INFO's."""
+    """Both cycles of one server. `enabled` is DEBUG SET-ACTIVE-EXPIRE; the counters are INFO's.
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
+    attend(hook, yes): have `hook` called before the loop sleeps, or no more; hz(): ticks a second at the moment.
+    """
+
+    def __init__(self, config: Config, keyspace: Keyspace, attend: Attend, hz: Callable[[], int],
+                 note_latency: Callable[[str, int], object]) -> None:
+        self._config = config
+        self._keyspace = keyspace
+        self._attend = attend
+        self._hz = hz
+        self._note_latency = note_latency
         self.enabled = True
         self.stale_share = 0.0              # expired_stale_perc / 100: an estimate of what is expired and still there
         self.time_cap_reached = 0           # expired_time_cap_reached_count
@@ -50,7 +62,6 @@ class ActiveExpire:
         self._out_of_time = False           # the last cycle ended by its time limit
         self._last_fast_us = -(1 << 60)
         self._idle_cycles = 0               # slow cycles in a row without a key that expires
-        server.cron.every(0, self.slow)
 
     @property
     def stale_percent(self) -> float:
@@ -70,12 +81,12 @@ class ActiveExpire:
 
     def slow(self) -> None:
         """The cycle of the cron. It is left out once the databases have been seen without any key that expires."""
-        keyspace = self._server.keyspace
+        keyspace = self._keyspace
         self._idle_cycles = 0 if keyspace.expires_total() else self._idle_cycles + 1
         seen_all = self._idle_cycles * DATABASES_PER_CALL > len(keyspace.databases)
         if self._may_expire() and not (seen_all and self.stale_share < NO_SHARE):
             percent = SLOW_PERCENT + 2 * self._effort
-            self._run(max(percent * 1_000_000 // self._server.cron.hz // 100, 1))
+            self._run(max(percent * 1_000_000 // self._hz() // 100, 1))
 
     def fast(self) -> bool:
         """The cycle before sleep: attends the loop while the last cycle ran out of time or too many keys seem stale,
@@ -92,15 +103,15 @@ class ActiveExpire:
     @property
     def _effort(self) -> int:
         """active-expire-effort from 0 to 9."""
-        return int(self._server.config.active_expire_effort) - 1
+        return int(self._config.active_expire_effort) - 1
 
     def _may_expire(self) -> bool:
-        return self.enabled and not self._server.keyspace.keep_expired
+        return self.enabled and not self._keyspace.keep_expired
 
     def _run(self, limit_us: int) -> None:
         """Go over the databases, from where the last call stopped, for so many microseconds at most."""
         start = clock.monotonic_now_us()
-        databases = self._server.keyspace.databases
+        databases = self._keyspace.databases
         count = len(databases) if self._out_of_time else min(DATABASES_PER_CALL, len(databases))
         self._out_of_time = False
         looked_total = expired_total = 0
@@ -114,13 +125,13 @@ class ActiveExpire:
                 break
         elapsed = clock.monotonic_now_us() - start
         self.used_us += elapsed
-        self._server.latency.add("expire-cycle", elapsed // 1000)
+        self._note_latency("expire-cycle", elapsed // 1000)
         share = expired_total / looked_total if looked_total else 0.0
         self.stale_share = share * NEW_SAMPLE + self.stale_share * (1 - NEW_SAMPLE)
         behind = self._out_of_time or self.stale_share * 100 >= ACCEPTABLE_STALE - self._effort
-        self._server.loop.attend(self.fast, behind)
+        self._attend(self.fast, behind)
 
-    def _clean(self, db: Any, end_us: int) -> tuple[int, int]:
+    def _clean(self, db: Database, end_us: int) -> tuple[int, int]:
         """Sample one database until few enough are stale, or time is over: (keys looked at, keys deleted)."""
         per_loop = KEYS_PER_LOOP + KEYS_PER_LOOP // 4 * self._effort
         acceptable = ACCEPTABLE_STALE - self._effort
@@ -147,7 +158,7 @@ class ActiveExpire:
         return looked_total, expired_total
 
 
-def _note_average_ttl(db: Any, sample_ms: int) -> None:
+def _note_average_ttl(db: Database, sample_ms: int) -> None:
     """INFO's avg_ttl: a running average to which the newest sample adds 2 %."""
     average = int(db.average_ttl) or sample_ms
     db.average_ttl = average // 50 * 49 + sample_ms // 50

@@ -102,7 +102,6 @@ class MemoryAccount:
         self._resident_at_start: int | None = None
         self.startup = server.keyspace.memory_used()
         self.replication: Callable[[], Replication] = lambda: NO_REPLICATION      # for the room that replicates to set
-        server.cron.every(SAMPLE_MS, self.sample)
 
     # ---- single numbers that are asked for often
     @property

@@ -1,14 +1,15 @@
 from collections.abc import Sequence
-from typing import Any
+
+from server.config.config import Config
+from server.types.value import Value
 
 HEAD: int
 TAIL: int
 
-def set_limits(config: Any) -> None: ...
+def set_limits(config: Config) -> None: ...
 def set_packed_threshold(threshold: int) -> bool: ...
 
-class List:
-    TYPE: int
+class List(Value):
     def __len__(self) -> int: ...
     def encoding_name(self) -> str: ...
     def push(self, values: Sequence[bytes], end: int) -> int: ...

@@ -1,6 +1,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from server.config.config import Config
+from server.types.value import Value
+
 Id = tuple[int, int]
 
 MAXLEN: int
@@ -8,10 +11,9 @@ MINID: int
 UNKNOWN: int
 MAX_BYTES: int
 
-def set_limits(config: Any) -> None: ...
+def set_limits(config: Config) -> None: ...
 
-class Stream:
-    TYPE: int
+class Stream(Value):
     def __len__(self) -> int: ...
     def encoding_name(self) -> str: ...
     @property

@@ -17,6 +17,7 @@ PACKAGES = ("server", "iothreads", "scripting", "metrics")
 ORDER = (  # top to bottom; rooms on one line do not know each other
     ("server.__main__",),
     ("server.server",),
+    ("server.wiring",),
     ("server.process",),
     ("server.kernel",),
     ("scripting", "metrics", "server.sentinel"),

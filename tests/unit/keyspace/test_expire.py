@@ -24,7 +24,9 @@ class World:
         effects = SimpleNamespace(changed=lambda db, key, event: self.heard.append((db.index, key, event)))
         propagation = SimpleNamespace(also=lambda db, argv: self.heard.append((db.index, *argv)))
         self.keyspace.on_expired = expire.on_expired(effects, propagation, self.config)
-        self.expiry = expire.ActiveExpire(self)
+        self.expiry = expire.ActiveExpire(
+            self.config, self.keyspace, self.attend, lambda: self.cron.hz, self.latency.add
+        )
         clock.refresh()
 
     def attend(self, hook: Any, yes: bool) -> None:

@@ -1,0 +1,198 @@
+"""The parts of a server put in touch: who calls whom, who follows which directive, what the cron runs, how it ends.
+
+A lower room knows no higher one; what it has to tell, it tells a hook. All hooks are filled here, in one table each, so
+that this page shows who hears of what. Where the order matters, a comment says why.
+"""
+
+import importlib
+import pkgutil
+from functools import partial
+from typing import TYPE_CHECKING
+
+from scripting import declared, interpreter, redis_api
+from server.clients import multi, pause
+from server.config.config import Config, OnChange
+from server.dispatch import (
+    big_keys,
+    collector,
+    conditions,
+    debug_failures,
+    gates,
+    hot_keys,
+    io_sharing,
+    record,
+    saving,
+    shapes,
+)
+from server.dispatch.appending import TICK_MS as APPENDING_MS
+from server.keyspace import expire
+from server.keyspace.database import when_expire_takes_long
+from server.observe import info_data, info_keys, info_load, info_server, memory_account
+from server.observe.internal_errors import internal_errors
+from server.observe.log import LEVELS
+from server.registry.command import COMMANDS, rename
+from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
+
+if TYPE_CHECKING:
+    from server.server import Server
+
+RATES_MS = 100
+METRICS = ("metrics-port", "metrics-bind", "metrics-tls-cert-file", "metrics-tls-key-file", "metrics-tls-ca-cert-file")
+
+
+def wire(server: "Server") -> None:
+    """Put the parts in touch: the server is ready to listen."""
+    load_commands(server.config)           # gates, records and fast paths are asked for by everything below
+    fill_hooks(server)
+    follow_configuration(server)           # ... calls the hooks with what is configured
+    reset_with_statistics(server)
+    schedule(server)
+    steps_of_shutdown(server)
+
+
+def load_commands(config: Config) -> None:
+    """Import every command file and every room that declares commands; apply rename-command; make the records."""
+    import server.commands as commands
+
+    for module in pkgutil.iter_modules(commands.__path__):
+        importlib.import_module(f"server.commands.{module.name}")
+    for name in ("eval", "script", "function"):
+        importlib.import_module(f"scripting.commands_{name}")
+    for statement in config.renamed_commands:
+        try:
+            rename(statement.words[1], statement.words[2])
+        except KeyError:
+            raise statement.error("No such command in rename-command") from None
+        except ValueError as error:
+            raise statement.error(str(error)) from None
+    gates.assign_gates()
+    record.build_records()
+
+
+def fill_hooks(server: "Server") -> None:
+    """part.hook <- who answers it."""
+    s, slow_because = server, conditions.slow_because
+    internal_errors.log_to(s.log)
+
+    # fast paths: the same places that definitions report to, and who keeps fast paths from running
+    shapes.use(s.propagation, s.effects)
+    shapes.attach(COMMANDS)
+    s.scripting.attach_fast_path()         # EVALSHA's; over the one of its shape
+    multi.when_watched = partial(slow_because, "watched")
+    s.blocking.when_unwatched_by_fast_paths = partial(slow_because, "blocked-clients")
+    s.pause.when_paused = partial(slow_because, "paused")
+    s.progress.switch = partial(slow_because, "loading")
+
+    # a key changed
+    s.effects.publish = s.pubsub.publish
+    s.effects.on_audience = s.hear_events
+    s.effects.watched_changed = multi.changed
+    s.effects.ready = s.blocking.note
+    s.pubsub.on_key_listeners = s.effects.set_heard
+    s.keyspace.on_expired = expire.on_expired(s.effects, s.propagation, s.config)
+    s.evictor.took = s.latency.add
+    when_expire_takes_long(s.latency.add)
+
+    # a command ended, a client came, speaks or goes
+    s.executor.ready_keys = s.blocking.ready
+    s.executor.serve_ready_keys = s.blocking.serve
+    s.loop.on_accept = s.accepted
+    s.loop.on_closed = s.closed
+    s.loop.on_output = s.limits.check_output
+    pause.only_read.append(declared.only_reads)
+
+    # files. Both kinds answer one question, whether writes are refused: `check_health` looks at both
+    s.snapshots.on_health = s.appending.check_health
+    s.snapshots.libraries = lambda: [library.code for library in s.scripting.functions.libraries.values()]
+    s.snapshots.load_library = lambda source, replace: saving.load_library(s, source, replace)
+
+    # scripts
+    redis_api.log_to(s.log)
+    interpreter.when_slow(s.scripting.slow)
+
+
+def follow_configuration(server: "Server") -> None:
+    """What changes when CONFIG SET changes a directive."""
+    s = server
+    s.limits.fit_to_files()                # may lower maxclients
+    at_once: dict[tuple[str, ...], OnChange] = {       # and the same once at start
+        ("loglevel",): lambda c: setattr(s.log, "level", LEVELS.index(c.loglevel)),
+        ("client-output-buffer-limit",): s.limits.follow_output_limits,
+        ("maxmemory-clients",): s.limits.follow_memory_limit,
+        ("maxmemory",): s.set_max_memory,
+        ("min-replicas-to-write",): lambda c: conditions.slow_because("few-replicas", c.min_replicas_to_write > 0),
+        ("slowlog-log-slower-than", "latency-monitor-threshold"): s.set_slow,
+        ("slowlog-max-len",): s.set_slowlog_length,
+        ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
+        ("notify-keyspace-events",): s.set_notifications,
+        ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): s.set_keyspace_rules,
+        ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
+        ("zset-max-listpack-entries", "zset-max-listpack-value"): sorted_set.set_limits,
+        ("hash-max-listpack-entries", "hash-max-listpack-value"): hash_.set_limits,
+        ("set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value"): set_.set_limits,
+        ("stream-node-max-bytes", "stream-node-max-entries"): stream.set_limits,
+        ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): s.set_lane_limits,
+        ("hot-keys-sample",): s.hot_keys_upkeep.follow,
+        ("io-threads-always-active",): s.io_sharing.follow,
+        ("busy-reply-threshold",): lambda c: interpreter.set_time_limit(c.busy_reply_threshold),
+    }
+    later: dict[tuple[str, ...], OnChange] = {
+        ("port", "bind"): s.rebind,
+        METRICS: s.serve_metrics,
+        ("io-threads",): lambda c: s.loop.resize(c.io_threads),
+        ("maxclients",): s.limits.follow_max_clients,
+        ("requirepass",): s.authentication.password_changed,
+        ("save", "stop-writes-on-bgsave-error"): s.snapshots.check_health,
+        ("appendonly",): s.appending.switch,
+        ("appendfsync",): s.appending.policy_changed,
+        ("aof-disable-auto-gc",): lambda c: s.aof.delete_history(),
+        ("big-keys-walk",): s.walking.follow,
+    }
+    for names, apply in (at_once | later).items():
+        for name in names:
+            s.config.on_change(name, apply)
+    for apply in at_once.values():
+        apply(s.config)
+
+
+def reset_with_statistics(server: "Server") -> None:
+    """What CONFIG RESETSTAT sets back to zero."""
+    for reset in (server.limits.reset_stats, server.clients.reset_stats, server.appending.reset_statistics,
+                  server.reset_statistics):
+        server.config.on_reset_statistics(reset)
+
+
+def schedule(server: "Server") -> None:
+    """The jobs of the cron: (milliseconds, job), 0 is every tick. They run in this order."""
+    s = server
+    for interval_ms, job in (
+        (0, s.pause.update),
+        (0, lambda: s.limits.tick(s.cron.hz)),
+        (0, s.snapshots.tick),             # first the end of a child, then what may fork the next one
+        (APPENDING_MS, s.appending.tick),
+        (0, s.aof_rewrite.tick),
+        (hot_keys.FADE_MS, s.hot_keys_upkeep.tick),
+        (io_sharing.LOOK_MS, lambda: s.io_sharing.tick(s.config)),
+        (big_keys.EVERY_MS, s.walking.tick),
+        (memory_account.SAMPLE_MS, s.memory.sample),
+        (0, s.expiry.slow),
+        (0, s.shutdown.tick),
+        (0, s.rehash),
+        (RATES_MS, s.sample_rates),
+        (RATES_MS, s.note_client_memory),
+        (collector.INTERVAL_MS, s.collector.tick),
+    ):
+        s.cron.every(interval_ms, job)
+
+
+def steps_of_shutdown(server: "Server") -> None:
+    """The final steps, in order: whether it may be at all, then the append only file, and the snapshot last, for that
+    alone takes long; what fails before it can still call the shutdown off."""
+    server.shutdown.final_steps += [
+        server.appending.may_stop,
+        server.appending.finish,
+        lambda words: saving.last_snapshot(server, words),
+    ]
+
+
+_ = debug_failures, info_data, info_keys, info_load, info_server  # imported for what they declare

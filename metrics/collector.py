@@ -17,7 +17,7 @@ from metrics.keys import group_families, key_families, notable_families
 from metrics.mailbox import Mailbox, NoAnswer
 from metrics.names import ALIASES, INSTANCE, LANES, MASTER_LINK, OURS, SCRIPT_NAME, SCRIPT_SECONDS, number
 from metrics.snapshot import CommandCounts, Snapshot, take
-from server.observe.info_data import percentiles
+from server.observe.percentiles import percentiles
 from server.version import VERSION
 
 BUCKETS_US = tuple(1 << power for power in range(24))  # of redis_commands_latencies_usec: 1 us to 8.4 s

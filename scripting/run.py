@@ -41,8 +41,8 @@ class Scripting:
 
     def __init__(self, server: "Server") -> None:
         self._server = server
-        self.scripts = Scripts()
-        self.functions = Functions()
+        self.scripts: Scripts = Scripts()
+        self.functions: Functions = Functions()
         self.run: Run | None = None
         self._client = Client(0, server.keyspace.databases[0])
         self._kept: list[Client] = []
@@ -56,6 +56,10 @@ class Scripting:
     def memory(self) -> int:
         """used_memory_scripts: the texts of scripts and libraries."""
         return self.scripts.memory + self.functions.memory
+
+    def texts(self) -> tuple[int, int]:
+        """Of that, what scripts cost, and what libraries do."""
+        return self.scripts.memory, self.functions.memory
 
     def attach_fast_path(self) -> None:
         """Once the commands have their records."""

@@ -34,12 +34,14 @@ from server.dispatch.io_sharing import IOSharing
 from server.dispatch.loop import Loop
 from server.dispatch.propagate import Propagation
 from server.dispatch.shutdown import Shutdown
+from server.following import Following
 from server.keyspace.big_keys import BigKeys
 from server.keyspace.database import Database, Keyspace
 from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
 from server.keyspace.expire import ActiveExpire
 from server.observe import monitor
+from server.observe.crash import CrashReports
 from server.observe.hot_keys import HotKey
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
@@ -55,7 +57,7 @@ from server.process import Process, program_name
 from server.registry import clock
 from server.registry.command import SKIP_SLOWLOG, Command
 from server.registry.errors import CommandError
-from server.structures import table
+from server.registry.info import render
 from server.structures.block_stream import Stream
 from server.version import REDIS_VERSION, VERSION
 
@@ -69,133 +71,71 @@ class Server:
     """One server. `run()` serves until it is told to stop and returns the exit status."""
 
     def __init__(self, config: Config) -> None:
-        self.config = config
-        self.log = Log(config.logfile, LEVELS.index(config.loglevel))
-        self.process = Process(config, self.log)
-        self.run_id = secrets.token_hex(20)
-        self.replid = secrets.token_hex(20)
-        self.start_time = time.time()
-        self.start_us = clock.monotonic_now_us()
-        self.loading = False
-        self.good_replicas = 0             # replicas that min-replicas-max-lag counts as good
+        # Types are written out, for files that declare fields of INFO are checked before this one.
+        self.config: Config = config
+        self.log: Log = Log(config.logfile, LEVELS.index(config.loglevel))
+        self.process: Process = Process(config, self.log)
+        self.run_id: str = secrets.token_hex(20)
+        self.replid: str = secrets.token_hex(20)
+        self.start_time: float = time.time()
+        self.start_us: int = clock.monotonic_now_us()
+        self.loading: bool = False
+        self.good_replicas: int = 0             # replicas that min-replicas-max-lag counts as good
         self.shutdown_signal: int | None = None
-        self.exit_status = 0
+        self.exit_status: int = 0
         self.listeners: list[listen.Listener] = []
         self.monitors: list[Client] = []
-        self.next_client_id = 1
+        self.next_client_id: int = 1
         self.metrics: Endpoint | None = None        # only a server that has a metrics port loads that room
         # what is observed
-        self.stats = Stats()
-        self.slowlog = SlowLog(config.slowlog_max_len)
-        self.latency = LatencyMonitor()
+        self.stats: Stats = Stats()
+        self.slowlog: SlowLog = SlowLog(config.slowlog_max_len)
+        self.latency: LatencyMonitor = LatencyMonitor()
+        self.crash: CrashReports = CrashReports(
+            config, self.log, self.run_id, self.start_time, lambda: render(self, ["everything"])
+        )
         # the data
-        self.keyspace = Keyspace(config.databases)
-        self.effects = Effects()
-        self.propagation = Propagation(Stream())
-        self.big_keys = BigKeys(self.keyspace)
+        self.keyspace: Keyspace = Keyspace(config.databases)
+        self.effects: Effects = Effects()
+        self.propagation: Propagation = Propagation(Stream())
+        self.big_keys: BigKeys = BigKeys(self.keyspace)
         # how commands run
-        self.executor = Executor(self, self.propagation)
-        self.loop = Loop(IOThreads(config.io_threads), self, self.executor)
-        self.cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
-        self.shutdown = Shutdown(self)
-        self.collector = Collector(self.log, lambda: self.commands_processed)
-        self.io_sharing = IOSharing(self.loop.io)
-        self.walking = big_keys.Walking(self)
+        self.executor: Executor = Executor(self, self.propagation)
+        self.loop: Loop = Loop(IOThreads(config.io_threads), self, self.executor)
+        self.cron: Cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
+        self.shutdown: Shutdown = Shutdown(self)
+        self.collector: Collector = Collector(self.log, lambda: self.commands_processed)
+        self.io_sharing: IOSharing = IOSharing(self.loop.io)
+        self.walking: big_keys.Walking = big_keys.Walking(self)
         self.hot_keys: hot_keys.Session | None = None       # of HOTKEYS START
-        self.hot_keys_upkeep = hot_keys.Upkeep(self)
+        self.hot_keys_upkeep: hot_keys.Upkeep = hot_keys.Upkeep(self)
         # clients
-        self.clients = ClientTable()
-        self.pubsub = PubSub()
-        self.authentication = Authentication(config, self.clients)
-        self.limits = Limits(config, self.clients, self.loop, self.log, self.stats)
-        self.pause = Pause(self.clients, self.keyspace, self.loop)
-        self.blocking = Blocking(
+        self.clients: ClientTable = ClientTable()
+        self.pubsub: PubSub = PubSub()
+        self.authentication: Authentication = Authentication(config, self.clients)
+        self.limits: Limits = Limits(config, self.clients, self.loop, self.log, self.stats)
+        self.pause: Pause = Pause(self.clients, self.keyspace, self.loop)
+        self.blocking: Blocking = Blocking(
             self.clients, self.loop, self.executor, self.stats, self.latency, lambda: self.propagation.depth
         )
-        self.scripting = Scripting(self)
+        self.scripting: Scripting = Scripting(self)
         # files
-        self.child = Child(self)
-        self.progress = Loading(self)
-        self.snapshots = Snapshots(self)
-        self.aof = AppendOnlyFile(self)
-        self.aof_rewrite = Rewriter(self)
-        self.appending = appending.Appending(self)
+        self.child: Child = Child(self)
+        self.progress: Loading = Loading(self)
+        self.snapshots: Snapshots = Snapshots(self)
+        self.aof: AppendOnlyFile = AppendOnlyFile(self)
+        self.aof_rewrite: Rewriter = Rewriter(self)
+        self.appending: appending.Appending = appending.Appending(self)
         # what data and clients cost
-        self.memory = MemoryAccount(self)
-        self.expiry = ActiveExpire(
+        self.memory: MemoryAccount = MemoryAccount(
+            self.keyspace, self.limits, self.scripting, lambda: self.loop.partial_memory, self.appending.pending
+        )
+        self.expiry: ActiveExpire = ActiveExpire(
             config, self.keyspace, self.loop.attend, lambda: self.cron.hz, self.latency.add
         )
-        self.evictor = Evictor(self.keyspace, config, self.key_evicted, lambda: self.memory.besides_keys)
+        self.evictor: Evictor = Evictor(self.keyspace, config, self.key_evicted, lambda: self.memory.besides_keys)
+        self.following: Following = Following(self)
         wiring.wire(self)
-
-    # ---- following the configuration
-    def set_max_memory(self, config: Config) -> None:
-        """maxmemory: what fast paths test each write against; a limit below what is used evicts at once."""
-        self.note_client_memory()
-        if config.maxmemory and self.listeners and self.memory.used > config.maxmemory:
-            self.log.warning(
-                "WARNING: the new maxmemory value set via CONFIG SET (%d) is smaller than the current memory usage "
-                "(%d). This will result in key eviction and/or the inability to accept new write commands depending "
-                "on the maxmemory-policy.",
-                config.maxmemory,
-                self.memory.used,
-            )
-            self.loop.attend(self.evict_before_sleep)
-
-    def evict_before_sleep(self) -> bool:
-        """Evict although nobody writes, until there is room or nothing to evict."""
-        done = self.make_room()
-        self.loop.attend(self.evict_before_sleep, done and self.evictor.over() > 0)
-        return bool(done and self.evictor.over() > 0)
-
-    def note_client_memory(self) -> None:
-        """Client buffers and scripts count against maxmemory; fast paths compare with the keyspace alone."""
-        for_keys = max(1, self.config.maxmemory - self.memory.besides_keys) if self.config.maxmemory else 0
-        conditions.set_max_memory(for_keys)
-        table.resize_limit(for_keys)
-
-    def set_slow(self, config: Config) -> None:
-        """slowlog-log-slower-than, latency-monitor-threshold: from where on a command is looked at by `note_slow`."""
-        self.latency.threshold_ms = config.latency_monitor_threshold
-        limits = [config.slowlog_log_slower_than] if config.slowlog_log_slower_than >= 0 else []
-        limits += [config.latency_monitor_threshold * 1000] if config.latency_monitor_threshold else []
-        conditions.set_slow_log(min(limits, default=-1))
-
-    def note_slow(self, client: Client, command: Command, argv: list[bytes], microseconds: int) -> None:
-        """A command took as long as one of them asks about."""
-        if 0 <= self.config.slowlog_log_slower_than <= microseconds and not command.has(SKIP_SLOWLOG):
-            self.slowlog.add(client, argv, microseconds)
-        self.latency.command(command, microseconds // 1000)
-
-    def set_slowlog_length(self, config: Config) -> None:
-        """slowlog-max-len."""
-        self.slowlog.max_len = config.slowlog_max_len
-        self.slowlog.trim()
-
-    def set_notifications(self, config: Config) -> None:
-        """notify-keyspace-events."""
-        self.effects.set_flags("".join(sorted(config.notify_keyspace_events)))
-
-    def hear_events(self, classes: str) -> None:
-        """Of which classes of keyspace events somebody may hear: fast paths and the keyspace make only those."""
-        conditions.hear_events(classes)
-        self.keyspace.on_miss = (lambda db, key: self.effects.notify(db, "keymiss", key)) if "m" in classes else None
-        self.keyspace.on_new = (lambda db, key: self.effects.notify(db, "new", key)) if "n" in classes else None
-
-    def set_keyspace_rules(self, config: Config) -> None:
-        """LRU or LFU, and what is freed in the background."""
-        self.keyspace.lfu = "lfu" in config.maxmemory_policy
-        self.keyspace.lfu_log_factor = config.lfu_log_factor
-        self.keyspace.lfu_decay_time = config.lfu_decay_time
-        self.keyspace.lazy_expire = config.lazyfree_lazy_expire
-
-    def set_lane_limits(self, config: Config) -> None:
-        """What the lanes check by themselves."""
-        self.loop.io.set_limits(
-            max_bulk=config.proto_max_bulk_len,
-            query_buffer=config.client_query_buffer_limit,
-            keepalive=config.tcp_keepalive,
-        )
 
     # ---- listening
     def listen(self) -> None:
@@ -291,9 +231,16 @@ class Server:
             self.log.warning("Closing client that reached max query buffer length: %s", client.address)
             client.close()
 
+    def note_slow(self, client: Client, command: Command, argv: list[bytes], microseconds: int) -> None:
+        """A command took as long as one of them asks about."""
+        if 0 <= self.config.slowlog_log_slower_than <= microseconds and not command.has(SKIP_SLOWLOG):
+            self.slowlog.add(client, argv, microseconds)
+        self.latency.command(command, microseconds // 1000)
+
     def feed_monitors(self, call: Call) -> None:
         """MONITOR: show a command to those who watch."""
-        monitor.feed(self.monitors, call)
+        if not self.loading and not self.blocking.runs_again(call.client):
+            monitor.feed(self.monitors, call)
 
     # ---- turns and ticks
     def rehash(self) -> None:

@@ -19,6 +19,12 @@ from server.dispatch import (
     debug_failures,
     gates,
     hot_keys,
+    info_commands,
+    info_keys,
+    info_load,
+    info_persistence,
+    info_server,
+    info_work,
     io_sharing,
     record,
     saving,
@@ -27,7 +33,7 @@ from server.dispatch import (
 from server.dispatch.appending import TICK_MS as APPENDING_MS
 from server.keyspace import expire
 from server.keyspace.database import when_expire_takes_long
-from server.observe import info_data, info_keys, info_load, info_server, memory_account
+from server.observe import memory_account
 from server.observe.internal_errors import internal_errors
 from server.observe.log import LEVELS
 from server.registry.command import COMMANDS, rename
@@ -85,7 +91,7 @@ def fill_hooks(server: "Server") -> None:
 
     # a key changed
     s.effects.publish = s.pubsub.publish
-    s.effects.on_audience = s.hear_events
+    s.effects.on_audience = s.following.hear_events
     s.effects.watched_changed = multi.changed
     s.effects.ready = s.blocking.note
     s.pubsub.on_key_listeners = s.effects.set_heard
@@ -119,19 +125,19 @@ def follow_configuration(server: "Server") -> None:
         ("loglevel",): lambda c: setattr(s.log, "level", LEVELS.index(c.loglevel)),
         ("client-output-buffer-limit",): s.limits.follow_output_limits,
         ("maxmemory-clients",): s.limits.follow_memory_limit,
-        ("maxmemory",): s.set_max_memory,
+        ("maxmemory",): s.following.memory_limit,
         ("min-replicas-to-write",): lambda c: conditions.slow_because("few-replicas", c.min_replicas_to_write > 0),
-        ("slowlog-log-slower-than", "latency-monitor-threshold"): s.set_slow,
-        ("slowlog-max-len",): s.set_slowlog_length,
+        ("slowlog-log-slower-than", "latency-monitor-threshold"): s.following.slow_limits,
+        ("slowlog-max-len",): s.following.slowlog_length,
         ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
-        ("notify-keyspace-events",): s.set_notifications,
-        ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): s.set_keyspace_rules,
+        ("notify-keyspace-events",): s.following.notifications,
+        ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): s.following.keyspace_rules,
         ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
         ("zset-max-listpack-entries", "zset-max-listpack-value"): sorted_set.set_limits,
         ("hash-max-listpack-entries", "hash-max-listpack-value"): hash_.set_limits,
         ("set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value"): set_.set_limits,
         ("stream-node-max-bytes", "stream-node-max-entries"): stream.set_limits,
-        ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): s.set_lane_limits,
+        ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): s.following.lane_limits,
         ("hot-keys-sample",): s.hot_keys_upkeep.follow,
         ("io-threads-always-active",): s.io_sharing.follow,
         ("busy-reply-threshold",): lambda c: interpreter.set_time_limit(c.busy_reply_threshold),
@@ -179,7 +185,7 @@ def schedule(server: "Server") -> None:
         (0, s.shutdown.tick),
         (0, s.rehash),
         (RATES_MS, s.sample_rates),
-        (RATES_MS, s.note_client_memory),
+        (RATES_MS, s.following.note_client_memory),
         (collector.INTERVAL_MS, s.collector.tick),
     ):
         s.cron.every(interval_ms, job)
@@ -195,4 +201,5 @@ def steps_of_shutdown(server: "Server") -> None:
     ]
 
 
-_ = debug_failures, info_data, info_keys, info_load, info_server  # imported for what they declare
+# imported for what they declare
+_ = debug_failures, info_commands, info_keys, info_load, info_persistence, info_server, info_work

@@ -112,13 +112,13 @@ def segfault(call: Call, *words: bytes) -> None:
 @subcommand("PANIC", 0, _MANY, "", "Crash as if a software failure had been found.")
 def panic(call: Call, *words: bytes) -> None:
     """Report, SIGABRT."""
-    crash.panic(call.server, crash.panic_text("DEBUG PANIC"), call)
+    call.server.crash.panic(crash.panic_text("DEBUG PANIC"), call)
 
 
 @subcommand("ASSERT", 0, _MANY, "", "Crash by an assertion that fails.")
 def assert_(call: Call, *words: bytes) -> None:
     """Report, SIGABRT."""
-    crash.assertion_failed(call.server, "DEBUG ASSERT '1 == 2'", call)
+    call.server.crash.assertion_failed("DEBUG ASSERT '1 == 2'", call)
 
 
 @subcommand("OOM", 0, _MANY, "", "Crash as if memory had run out.")
@@ -126,7 +126,7 @@ def oom(call: Call, *words: bytes) -> None:
     """Report, SIGABRT."""
     wanted = sys.maxsize
     call.server.log.warning("Out Of Memory allocating %d bytes!", wanted)
-    crash.panic(call.server, f"Redis aborting for OUT OF MEMORY. Allocating {wanted} bytes!", call)
+    call.server.crash.panic(f"Redis aborting for OUT OF MEMORY. Allocating {wanted} bytes!", call)
 
 
 @subcommand("RESTART", 0, 1, "[<milliseconds>]", "Save the configuration and start the process anew.")

@@ -83,7 +83,7 @@ def latency_doctor(call: Call) -> Verbatim:
 
     Complexity: O(1)
     """
-    return Verbatim(latency_advice.report(call.server))
+    return Verbatim(latency_advice.report(call.server.latency, call.config))
 
 
 # ---- distribution per command

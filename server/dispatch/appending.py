@@ -63,6 +63,10 @@ class Appending:
         self._server.loop.attend(self.group_commit, wanted and self._server.config.appendfsync == "always")
         self.check_health()
 
+    def pending(self) -> int:
+        """Bytes that wait to be written."""
+        return 0 if self.aof.state == OFF else self.aof.sink.pending
+
     def begin_turn(self) -> None:
         """A turn's commands come."""
         self.aof.begin_turn()

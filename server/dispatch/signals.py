@@ -7,9 +7,6 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
-from server.config.config import Config
-from server.observe import crash
-
 if TYPE_CHECKING:
     from server.server import Server
 
@@ -33,12 +30,6 @@ def install(server: "Server") -> None:
     signal.signal(signal.SIGTERM, asked_to_stop)
     signal.signal(signal.SIGINT, asked_to_stop)
 
-    def follow_config(config: Config) -> None:
-        if config.crash_log_enabled:
-            crash.enable(server)
-        else:
-            crash.disable()
-
-    server.config.on_change("crash-log-enabled", follow_config)
+    server.config.on_change("crash-log-enabled", server.crash.follow)
     if server.config.crash_log_enabled:
-        crash.enable(server)
+        server.crash.enable()

@@ -1,13 +1,13 @@
 """Seeing inside: the log, counters, slow log, latency events, monitors, memory accounting, crash reports.
 
-info_server, info_data, info_keys, info_load    the sections of INFO, which are also what /metrics shows
 log, monitor, slowlog, latency, stats           what is told and counted while the server works
 latency_advice, memory_advice, sparkline        LATENCY DOCTOR, MEMORY DOCTOR, LATENCY GRAPH
 memory_account, process                         bytes by what they are for; what the system says of this process
-hot_keys, histogram                             keys with most accesses; classes that are powers of two
+hot_keys, histogram, percentiles                keys with most accesses; classes that are powers of two
 crash, crash_handler                            the report of a panic, and of a fatal signal
 internal_errors                                 what fails by a mistake of ours: counted, logged, answered
 debug_settings                                  switches that only DEBUG turns
 
 Called by every room above it; looks at numbers that others keep, and changes nothing of the data.
+INFO's sections name parts of all rooms: they stand in server.dispatch.
 """

@@ -10,11 +10,13 @@ import signal
 import sys
 import time
 import traceback
-from typing import Any, NoReturn
+from collections.abc import Callable
+from typing import BinaryIO, NoReturn, TextIO
 
+from server.config.config import Config
 from server.observe import crash_handler
-from server.observe.monitor import quoted
-from server.registry.info import render
+from server.observe.log import Log
+from server.observe.monitor import RunningCommand, quoted
 from server.version import REDIS_VERSION, VERSION
 
 START = "\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n"
@@ -22,17 +24,72 @@ END = "\n=== REDIS BUG REPORT END. Make sure to include from START to END. ===\n
 _WORDS_SHOWN = 32
 
 
-def enable(server: Any) -> None:
-    """crash-log-enabled yes: report fatal signals."""
-    path = server.log.path
-    crash_handler.prepare(path, REDIS_VERSION, _facts(server))
-    try:
-        server.crash_file = open(path, "ab", buffering=0) if path else sys.stdout  # noqa: SIM115 - kept for the process's life
-        crash_handler.install_tail()
-        faulthandler.enable(server.crash_file)
-    except (OSError, ValueError, AttributeError):
-        faulthandler.disable()
-    crash_handler.install_head()
+class CrashReports:
+    """Those of one server. facts: lines that can be said beforehand; info(): the text of INFO everything."""
+
+    def __init__(self, config: Config, log: Log, run_id: str, start_time: float, info: Callable[[], str]) -> None:
+        self._config = config
+        self._log = log
+        self._run_id = run_id
+        self._start_time = start_time
+        self._info = info
+        self._file: BinaryIO | TextIO | None = None     # kept for the process's life: faulthandler writes to it
+
+    def follow(self, config: Config) -> None:
+        """crash-log-enabled: report fatal signals, or not."""
+        if config.crash_log_enabled:
+            self.enable()
+        else:
+            disable()
+
+    def enable(self) -> None:
+        """Report fatal signals."""
+        path = self._log.path
+        crash_handler.prepare(path, REDIS_VERSION, self._facts())
+        try:
+            self._file = open(path, "ab", buffering=0) if path else sys.stdout  # noqa: SIM115
+            crash_handler.install_tail()
+            faulthandler.enable(self._file)
+        except (OSError, ValueError, AttributeError):
+            faulthandler.disable()
+        crash_handler.install_head()
+
+    def _facts(self) -> str:
+        """What can be said of the server beforehand."""
+        config = self._config
+        system = " ".join(os.uname()[i] for i in (0, 2, 4))
+        return (f"redis_version:{REDIS_VERSION}\nremus_version:{VERSION}\npython_version:{sys.version.split()[0]}\n"
+                f"os:{system}\nprocess_id:{os.getpid()}\nrun_id:{self._run_id}\n"
+                f"tcp_port:{config.port}\nio_threads:{config.io_threads}\nconfig_file:{config.configfile or ''}\n"
+                f"started_at:{int(self._start_time)}\n")
+
+    def panic(self, text: str, call: RunningCommand | None = None) -> NoReturn:
+        """Software failure: report and end. `call` is the command that was running."""
+        self._log.raw(START)
+        self._log.warning("------------------------------------------------")
+        self._log.warning("!!! Software Failure. Press left mouse button to continue")
+        self._log.warning("Guru Meditation: %s", text)
+        self._report_and_end(call)
+
+    def assertion_failed(self, text: str, call: RunningCommand | None = None) -> NoReturn:
+        """A condition that must hold does not: report and end."""
+        self._log.raw(START)
+        self._log.warning("=== ASSERTION FAILED ===")
+        self._log.warning("==> %s is not true", text)
+        self._report_and_end(call)
+
+    def _report_and_end(self, call: RunningCommand | None) -> NoReturn:
+        if self._config.crash_log_enabled:
+            self._log.raw("\n------ STACK TRACE ------\n" + "".join(traceback.format_stack()[:-2]))
+            self._log.raw("\n------ INFO OUTPUT ------\n" + self._info().replace("\r\n", "\n"))
+            if call is not None:
+                self._log.raw(_command(call))
+        self._log.raw(END)
+        disable()
+        if self._config.use_exit_on_panic:
+            os._exit(1)
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        os.abort()
 
 
 def disable() -> None:
@@ -41,50 +98,11 @@ def disable() -> None:
     crash_handler.remove()
 
 
-def _facts(server: Any) -> str:
-    """What can be said of the server beforehand."""
-    config = server.config
-    return (f"redis_version:{REDIS_VERSION}\nremus_version:{VERSION}\npython_version:{sys.version.split()[0]}\n"
-            f"os:{' '.join(os.uname()[i] for i in (0, 2, 4))}\nprocess_id:{os.getpid()}\nrun_id:{server.run_id}\n"
-            f"tcp_port:{config.port}\nio_threads:{config.io_threads}\nconfig_file:{config.configfile or ''}\n"
-            f"started_at:{int(server.start_time)}\n")
-
-
-def panic(server: Any, text: str, call: Any = None) -> NoReturn:
-    """Software failure: report and end. `call` is the command that was running."""
-    server.log.raw(START)
-    server.log.warning("------------------------------------------------")
-    server.log.warning("!!! Software Failure. Press left mouse button to continue")
-    server.log.warning("Guru Meditation: %s", text)
-    _report_and_end(server, call)
-
-
-def assertion_failed(server: Any, text: str, call: Any = None) -> NoReturn:
-    """A condition that must hold does not: report and end."""
-    server.log.raw(START)
-    server.log.warning("=== ASSERTION FAILED ===")
-    server.log.warning("==> %s is not true", text)
-    _report_and_end(server, call)
-
-
-def _report_and_end(server: Any, call: Any) -> NoReturn:
-    if server.config.crash_log_enabled:
-        server.log.raw("\n------ STACK TRACE ------\n" + "".join(traceback.format_stack()[:-2]))
-        server.log.raw("\n------ INFO OUTPUT ------\n" + render(server, ["everything"]).replace("\r\n", "\n"))
-        if call is not None:
-            server.log.raw(_command(call))
-    server.log.raw(END)
-    disable()
-    if server.config.use_exit_on_panic:
-        os._exit(1)
-    signal.signal(signal.SIGABRT, signal.SIG_DFL)
-    os.abort()
-
-
-def _command(call: Any) -> str:
+def _command(call: RunningCommand) -> str:
     shown = "".join(f"argv[{at}]: '{quoted(word[:128]).decode()}'\n"
                     for at, word in enumerate(call.argv[:_WORDS_SHOWN]))
-    return (f"\n------ CURRENT CLIENT INFO ------\nid={call.client.id} addr={call.client.address} db={call.db.index}\n"
+    client = call.client
+    return (f"\n------ CURRENT CLIENT INFO ------\nid={client.id} addr={client.address} db={client.db.index}\n"
             f"argc: '{len(call.argv)}'\n{shown}")
 
 

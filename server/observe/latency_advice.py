@@ -4,9 +4,11 @@
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+
+from server.config.config import Config
+from server.observe.latency import LatencyEvent, LatencyMonitor
 
 OFF = ("Latency is not being watched. CONFIG SET latency-monitor-threshold <milliseconds> makes the server note "
        "everything that takes so long; ask again when it has run for a while.\n")
@@ -66,7 +68,7 @@ class Statistics:
     period: int
 
 
-def statistics(event: Any, now: int) -> Statistics:
+def statistics(event: LatencyEvent, now: int) -> Statistics:
     """Mean, mean absolute deviation, and the time since the oldest sample."""
     values = [spike.milliseconds for spike in event.samples]
     count = len(values)
@@ -86,10 +88,10 @@ def huge_pages() -> int:
         return 0
 
 
-def report(server: Any) -> str:
+def report(latency: LatencyMonitor, config: Config) -> str:
     """The whole text."""
-    events = server.latency.events
-    if not events and not server.latency.threshold_ms:
+    events = latency.events
+    if not events and not latency.threshold_ms:
         return OFF
     now = int(time.time())
     lines = []
@@ -98,29 +100,29 @@ def report(server: Any) -> str:
         lines.append(f"{number}. {name}: {s.samples} latency spikes (average {s.average}ms, "
                      f"mean deviation {s.deviation}ms, period {s.period / max(1, s.samples):.2f} sec). "
                      f"Worst all time event {event.worst}ms.\n")
-    advice = list(dict.fromkeys(_wanted(server, events)))
+    advice = list(dict.fromkeys(_wanted(config, events)))
     if not lines and not advice:
         return NOTHING
     text = "Latency spikes were seen:\n\n" + "".join(lines) if lines else ""
     if not advice:
         return text + NO_ADVICE
-    slowlog = _slowlog(server.config)
+    slowlog = _slowlog(config)
     return text + "\nWhat may help:\n\n" + "".join(f"- {TEXTS[key].format(slowlog=slowlog)}\n" for key in advice)
 
 
-def _wanted(server: Any, events: dict[str, Any]) -> Iterator[str]:
+def _wanted(config: Config, events: Iterable[str]) -> Iterator[str]:
     for name in events:
         for key in ADVICE.get(name, ()):
-            if key == "appendfsync" and server.config.appendfsync != "always":
+            if key == "appendfsync" and config.appendfsync != "always":
                 continue
-            if key == "hz" and server.config.hz >= 100:
+            if key == "hz" and config.hz >= 100:
                 continue
             yield key
     if huge_pages():
         yield "huge-pages"
 
 
-def _slowlog(config: Any) -> str:
+def _slowlog(config: Config) -> str:
     limit = config.slowlog_log_slower_than
     wanted = config.latency_monitor_threshold * 1000
     if limit < 0:

@@ -11,8 +11,8 @@ The Python interpreter, the Lua states and what the pools of the I/O threads kee
 used_memory is what the data and those who use it cost, so that maxmemory means what it means in Redis.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 from server.observe import process
 
@@ -93,14 +93,66 @@ class Figures(NamedTuple):
         return self.clients_replicas + self.aof_buffer
 
 
-class MemoryAccount:
-    """Reads the allocator and the rooms' own totals; remembers the peak and what start-up used."""
+class Numbered(Protocol):
+    """A database."""
 
-    def __init__(self, server: Any) -> None:
-        self._server = server
+    index: int
+
+    def __len__(self) -> int:
+        """Keys."""
+
+    def overhead(self) -> tuple[int, int]:
+        """Bytes of keys and of expires that are neither key nor value."""
+
+
+class Data(Protocol):
+    """The keyspace and its allocator."""
+
+    @property
+    def databases(self) -> Sequence[Numbered]:
+        """All of them."""
+
+    def memory_used(self) -> int:
+        """Bytes handed out."""
+
+    def allocator(self) -> dict[str, int]:
+        """allocated, active, resident, peak."""
+
+
+class ClientSums(Protocol):
+    """What clients cost, by class, each as it was seen last."""
+
+    memory_by_class: dict[str, int]
+    partial_accounted: int              # of that, what half-read requests held
+
+
+class Texts(Protocol):
+    """Scripts and functions: what their texts cost."""
+
+    @property
+    def memory(self) -> int:
+        """Of both."""
+
+    def texts(self) -> tuple[int, int]:
+        """Of the cache of scripts, of function libraries."""
+
+
+class MemoryAccount:
+    """Reads the allocator and the rooms' own totals; remembers the peak and what start-up used.
+
+    partial_memory(): bytes that half-read requests hold now; aof_pending(): bytes that wait to be written to the AOF.
+    """
+
+    def __init__(self, data: Data, clients: ClientSums, scripts: Texts, partial_memory: Callable[[], int],
+                 aof_pending: Callable[[], int]) -> None:
+        self._data = data
+        self._clients = clients
+        self._scripts = scripts
+        self._partial_memory = partial_memory
+        self._aof_pending = aof_pending
         self._peak = 0
         self._resident_at_start: int | None = None
-        self.startup = server.keyspace.memory_used()
+        self.startup = data.memory_used()
         self.replication: Callable[[], Replication] = lambda: NO_REPLICATION      # for the room that replicates to set
 
     # ---- single numbers that are asked for often
@@ -108,48 +160,39 @@ class MemoryAccount:
     def clients(self) -> int:
         """Bytes that clients cost, replicas' shared buffers aside: each as it was seen last, half-read requests as they
         are now. Complexity: O(1)."""
-        limits = self._server.limits
-        grown = self._server.loop.partial_memory - limits.partial_accounted
-        return max(0, sum(limits.memory_by_class.values()) + grown)
-
-    @property
-    def aof_buffer(self) -> int:
-        """Bytes that wait to be written to the AOF."""
-        aof = self._server.aof
-        return 0 if aof.state == "off" else aof.sink.pending
+        grown = self._partial_memory() - self._clients.partial_accounted
+        return max(0, sum(self._clients.memory_by_class.values()) + grown)
 
     @property
     def besides_keys(self) -> int:
         """What maxmemory limits besides keys and values. Complexity: O(1)."""
-        scripting = getattr(self._server, "scripting", None)   # maxmemory is followed before there are scripts
         buffers = self.replication()
-        texts = scripting.memory if scripting is not None else 0
-        return self.clients + texts + min(buffers.buffers, buffers.backlog) + buffers.places
+        return self.clients + self._scripts.memory + min(buffers.buffers, buffers.backlog) + buffers.places
 
     @property
     def used(self) -> int:
         """used_memory. Complexity: O(1)."""
         buffers = self.replication()
         beyond_backlog = max(0, buffers.buffers - buffers.backlog)
-        return int(self._server.keyspace.memory_used()) + self.besides_keys + beyond_backlog + self.aof_buffer
+        return self._data.memory_used() + self.besides_keys + beyond_backlog + self._aof_pending()
 
     def sample(self) -> None:
         """The cron: the peak of the sum, and once what is resident without any data."""
         self._peak = max(self._peak, self.used)
         if self._resident_at_start is None:
-            self._resident_at_start = max(0, process.resident_bytes() - self._server.keyspace.allocator()["resident"])
+            self._resident_at_start = max(0, process.resident_bytes() - self._data.allocator()["resident"])
 
     # ---- all of them
     def figures(self) -> Figures:
         """Everything. Complexity: O(databases), whatever is in them and however many clients there are."""
-        server = self._server
-        slab = server.keyspace.allocator()
-        by_class, buffers, scripting = server.limits.memory_by_class, self.replication(), server.scripting
+        slab = self._data.allocator()
+        buffers = self.replication()
+        eval_scripts, functions = self._scripts.texts()
         used = self.used
         self._peak = max(self._peak, used, slab["peak"])
-        replicas = by_class["replica"]
+        replicas = self._clients.memory_by_class["replica"]
         resident = process.resident_bytes()
-        databases = [db for db in server.keyspace.databases if len(db)]
+        databases = [db for db in self._data.databases if len(db)]
         return Figures(
             used=used,
             peak=self._peak,
@@ -165,9 +208,9 @@ class MemoryAccount:
             replication_buffers=buffers.buffers,
             replicas=buffers.replicas,
             cluster_links=0,
-            aof_buffer=self.aof_buffer,
-            eval_scripts=scripting.scripts.memory,
-            functions=scripting.functions.memory,
+            aof_buffer=self._aof_pending(),
+            eval_scripts=eval_scripts,
+            functions=functions,
             keys=sum(map(len, databases)),
             databases=[(db.index, *db.overhead()) for db in databases],
         )

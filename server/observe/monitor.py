@@ -9,15 +9,60 @@ Administrative commands are not shown at all, and a script's own commands are ma
 """
 
 import time
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol
 
-from server.registry.command import ADMIN
+from server.config.config import Config
+from server.registry.command import ADMIN, Command
 from server.registry.reply import Encoded
 
 _ESCAPES = {10: b"\\n", 13: b"\\r", 9: b"\\t", 7: b"\\a", 8: b"\\b", 34: b'\\"', 92: b"\\\\"}
 _QUOTED = [_ESCAPES.get(byte) or (bytes([byte]) if 32 <= byte < 127 else b"\\x%02x" % byte) for byte in range(256)]
 _PLAIN = bytes(byte for byte in range(32, 127) if byte not in b'"\\')
 SCRIPT, UNIX_SOCKET = 524288, 512  # client states that change how its origin is written
+
+
+class Origin(Protocol):
+    """A database."""
+
+    index: int
+
+
+class Caller(Protocol):
+    """A client."""
+
+    id: int
+    address: str
+
+    @property
+    def db(self) -> Origin:
+        """Where its commands work."""
+
+    def has(self, bits: int) -> bool:
+        """Whether one of these states is set."""
+
+    def reply(self, value: Any) -> None:
+        """Send it something."""
+
+
+class RunningCommand(Protocol):
+    """A command under way."""
+
+    @property
+    def client(self) -> Caller:
+        """Who called it."""
+
+    @property
+    def command(self) -> Command:
+        """What was called."""
+
+    @property
+    def config(self) -> Config:
+        """The directives."""
+
+    @property
+    def argv(self) -> list[bytes]:
+        """All words, names included."""
 
 
 def quoted(word: bytes) -> bytes:
@@ -27,7 +72,7 @@ def quoted(word: bytes) -> bytes:
     return b'"%s"' % b"".join([_QUOTED[byte] for byte in word])
 
 
-def origin(call: Any) -> bytes:
+def origin(call: RunningCommand) -> bytes:
     """Database and client of a call: `0 127.0.0.1:5000`, `0 unix:/path`, `0 lua`."""
     if call.client.has(SCRIPT):
         return b"%d lua" % call.client.db.index
@@ -36,15 +81,15 @@ def origin(call: Any) -> bytes:
     return b"%d %s" % (call.client.db.index, call.client.address.encode())
 
 
-def line(call: Any, now: float) -> bytes:
+def line(call: RunningCommand, now: float) -> bytes:
     """What monitors are sent for this call, as a status reply."""
     words = b" ".join(map(quoted, call.argv))
     return b"+%.6f [%s] %s\r\n" % (now, origin(call), words)
 
 
-def feed(monitors: list[Any], call: Any) -> None:
+def feed(monitors: Iterable[Caller], call: RunningCommand) -> None:
     """Show a call to all monitors. Complexity: O(size of the command + number of monitors)."""
-    if call.command.has(ADMIN) or call.server.loading or call.server.blocking.runs_again(call.client):
+    if call.command.has(ADMIN):
         return
     wire = Encoded(line(call, time.time()))
     for monitor in monitors:

@@ -3,89 +3,90 @@
     memory = section("memory", "Memory")
     memory.field("used_memory", lambda s: s.memory.used, metric="memory_used_bytes")
 
-`read` gets the server, or what the section's `source` makes of it once for all its fields. INFO prints the value with
+`read` gets the server (as its rooms see it: they say of what type their section reads), or what the section's `source`
+makes of it once for all its fields. INFO prints the value with
 str(), floats must come formatted as Redis formats them. A family yields lines of its own (db0:..., cmdstat_...). A
 field whose part is not built shows the value an idle part would show.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
-Read = Callable[[Any], Any]
+S = TypeVar("S")  # what the fields of a section read
 
 
 @dataclass(frozen=True)
-class InfoField:
+class InfoField(Generic[S]):
     """One field. metric: the name without the prefix redis_, "" for none; counter: a growing total; scale multiplies
     the value for the metric."""
 
     name: str
-    read: Read
+    read: Callable[[S], object]
     metric: str = ""
     counter: bool = False
     scale: float = 1
-    shown: Read | None = None  # None: always
+    shown: Callable[[S], bool] | None = None  # None: always
 
 
 @dataclass
-class Section:
+class Section(Generic[S]):
     """One section. default: part of plain INFO; everything: only INFO everything or by name (all: also INFO all)."""
 
     name: str
     title: str
     default: bool = True
     in_all: bool = True
-    parts: list[InfoField | Callable[[Any], Iterable[tuple[str, str]]]] = field(default_factory=list)
-    source: Read | None = None  # server -> what fields read, if not the server itself
+    parts: list[InfoField[S] | Callable[[S], Iterable[tuple[str, str]]]] = field(default_factory=list)
+    source: Callable[[Any], S] | None = None  # server -> what fields read, if not the server itself
 
     def field(
         self,
         name: str,
-        read: Any,
+        read: Callable[[S], object] | str | int,
         *,
         metric: str = "",
         counter: bool = False,
         scale: float = 1,
-        shown: Read | None = None,
+        shown: Callable[[S], bool] | None = None,
     ) -> None:
         """Declare a field; a `read` that is no function is a constant."""
-        reader = read if callable(read) else (lambda _server: read)
+        reader = read if callable(read) else (lambda _: read)
         self.parts.append(InfoField(name, reader, metric, counter, scale, shown))
 
-    def family(self, lines: Callable[[Any], Iterable[tuple[str, str]]]) -> Callable[[Any], Iterable[tuple[str, str]]]:
+    def family(self, lines: Callable[[S], Iterable[tuple[str, str]]]) -> Callable[[S], Iterable[tuple[str, str]]]:
         """Declare a family: a function that yields (name, value)."""
         self.parts.append(lines)
         return lines
 
-    def subject(self, server: Any) -> Any:
+    def subject(self, server: object) -> S:
         """What the fields' readers get."""
-        return self.source(server) if self.source is not None else server
+        return self.source(server) if self.source is not None else cast(S, server)
 
-    def lines(self, server: Any) -> Iterator[tuple[str, str]]:
+    def lines(self, server: object) -> Iterator[tuple[str, str]]:
         """What INFO prints, in order."""
         subject = self.subject(server)
         for part in self.parts:
             if not isinstance(part, InfoField):
-                yield from part(server)
+                yield from part(subject)
             elif part.shown is None or part.shown(subject):
                 yield part.name, str(part.read(subject))
 
 
-SECTIONS: dict[str, Section] = {}
+SECTIONS: dict[str, Section[Any]] = {}
 # As Redis prints them; others follow in the order of declaration.
 ORDER = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules", "commandstats",
          "errorstats", "latencystats", "cluster", "keyspace")
 
 
 def section(
-    name: str, title: str, *, default: bool = True, in_all: bool = True, source: Read | None = None
-) -> Section:
+    name: str, title: str, *, default: bool = True, in_all: bool = True, source: Callable[[Any], Any] | None = None
+) -> Section[Any]:
     """Declare a section."""
     return SECTIONS.setdefault(name, Section(name, title, default, in_all, source=source))
 
 
-def chosen(names: Iterable[str]) -> list[Section]:
+def chosen(names: Iterable[str]) -> list[Section[Any]]:
     """The sections that INFO's arguments name (lower case): none = default, "default", "all", "everything", or their
     own names; unknown ones are ignored."""
     wanted = list(names) or ["default"]
@@ -97,13 +98,13 @@ def chosen(names: Iterable[str]) -> list[Section]:
     return [s for s in in_order() if any(picked[w](s) if w in picked else w == s.name for w in wanted)]
 
 
-def in_order() -> list[Section]:
+def in_order() -> list[Section[Any]]:
     """All sections as INFO prints them, whichever module declared its own first."""
     places = {name: place for place, name in enumerate(ORDER)}
     return sorted(SECTIONS.values(), key=lambda section: places.get(section.name, len(ORDER)))
 
 
-def render(server: Any, names: Iterable[str]) -> str:
+def render(server: object, names: Iterable[str]) -> str:
     """INFO's text."""
     blocks = []
     for part in chosen(names):

@@ -133,7 +133,7 @@ def undeclared() -> set[str]:
 
 def load_sections() -> None:
     """Import what declares INFO's fields."""
-    for module in ("server.observe.info_server", "server.observe.info_data", "server.server"):
+    for module in ("server.dispatch.info_server", "server.dispatch.info_work", "server.server"):
         importlib.import_module(module)
 
 

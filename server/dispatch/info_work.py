@@ -1,96 +1,20 @@
-"""INFO about work done and data kept: persistence, stats, replication, cpu, modules, commandstats, errorstats,
-latencystats, cluster, keyspace, iothreads, debug. (What the process is stands in info_server.)"""
+"""INFO about work done and data kept: stats, replication, cpu, modules, cluster, keyspace, iothreads, debug."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from server.observe import process
 from server.observe.internal_errors import internal_errors
-from server.registry.command import every_command
-from server.registry.info import section
+from server.registry.info import Section, section
 
-# ---- persistence
-persistence = section("persistence", "Persistence")
-persistence.field("loading", lambda s: int(s.loading), metric="loading_dump_file")
-persistence.field("async_loading", 0, metric="async_loading")
-persistence.field("current_cow_peak", lambda s: s.child.cow_peak)
-persistence.field("current_cow_size", lambda s: s.child.cow_size)
-persistence.field("current_cow_size_age", lambda s: s.child.cow_age())
-persistence.field("current_fork_perc", lambda s: f"{s.child.percent():.2f}")
-persistence.field("current_save_keys_processed", lambda s: s.child.keys_processed)
-persistence.field("current_save_keys_total", lambda s: s.child.keys_total)
-persistence.field("rdb_changes_since_last_save", lambda s: s.dirty, metric="rdb_changes_since_last_save")
-persistence.field("rdb_bgsave_in_progress", lambda s: int(s.snapshots.in_progress), metric="rdb_bgsave_in_progress")
-persistence.field("rdb_last_save_time", lambda s: s.snapshots.last_save, metric="rdb_last_save_timestamp_seconds")
-persistence.field(
-    "rdb_last_bgsave_status", lambda s: "ok" if s.snapshots.last_ok else "err", metric="rdb_last_bgsave_status"
-)
-persistence.field("rdb_last_bgsave_time_sec", lambda s: s.snapshots.last_seconds, metric="rdb_last_bgsave_duration_sec")
-persistence.field(
-    "rdb_current_bgsave_time_sec", lambda s: s.child.seconds("rdb"), metric="rdb_current_bgsave_duration_sec"
-)
-persistence.field("rdb_saves", lambda s: s.snapshots.count, metric="rdb_saves_total")
-persistence.field("rdb_last_cow_size", lambda s: s.snapshots.last_cow_size, metric="rdb_last_cow_size_bytes")
-persistence.field(
-    "rdb_last_load_keys_expired", lambda s: s.progress.keys_expired, metric="rdb_last_load_expired_keys"
-)
-persistence.field("rdb_last_load_keys_loaded", lambda s: s.progress.keys_loaded, metric="rdb_last_load_loaded_keys")
-persistence.field("aof_enabled", lambda s: int(s.aof.state != "off"), metric="aof_enabled")
-persistence.field(
-    "aof_rewrite_in_progress", lambda s: int(s.aof_rewrite.in_progress), metric="aof_rewrite_in_progress"
-)
-persistence.field("aof_rewrite_scheduled", lambda s: int(s.aof_rewrite.scheduled), metric="aof_rewrite_scheduled")
-persistence.field(
-    "aof_last_rewrite_time_sec", lambda s: s.aof_rewrite.last_seconds, metric="aof_last_rewrite_duration_sec"
-)
-persistence.field(
-    "aof_current_rewrite_time_sec", lambda s: s.child.seconds("aof"), metric="aof_current_rewrite_duration_sec"
-)
-persistence.field(
-    "aof_last_bgrewrite_status", lambda s: "ok" if s.aof_rewrite.last_ok else "err", metric="aof_last_bgrewrite_status"
-)
-persistence.field("aof_rewrites", lambda s: s.aof_rewrite.count)
-persistence.field("aof_rewrites_consecutive_failures", lambda s: s.aof_rewrite.failures)
-persistence.field("aof_last_write_status", lambda s: s.aof.last_write_status, metric="aof_last_write_status")
-persistence.field("aof_last_cow_size", lambda s: s.aof_rewrite.last_cow_size, metric="aof_last_cow_size_bytes")
-persistence.field("module_fork_in_progress", 0, metric="module_fork_in_progress")
-persistence.field("module_fork_last_cow_size", 0, metric="module_fork_last_cow_size")
-
-
-def _aof_on(s: Any) -> bool:
-    return bool(s.config.appendonly)
-
-
-persistence.field("aof_current_size", lambda s: s.aof.current_size, metric="aof_current_size_bytes", shown=_aof_on)
-persistence.field("aof_base_size", lambda s: s.aof.base_size, metric="aof_base_size_bytes", shown=_aof_on)
-persistence.field(
-    "aof_pending_rewrite", lambda s: int(s.aof_rewrite.scheduled), metric="aof_pending_rewrite", shown=_aof_on
-)
-persistence.field(
-    "aof_buffer_length", lambda s: s.aof.sink.pending, metric="aof_buffer_length", shown=_aof_on
-)
-persistence.field(
-    "aof_pending_bio_fsync", lambda s: s.aof.background.pending, metric="aof_pending_bio_fsync", shown=_aof_on
-)
-persistence.field("aof_delayed_fsync", lambda s: s.aof.delayed_syncs, metric="aof_delayed_fsync", shown=_aof_on)
-
-
-def _loading(s: Any) -> bool:
-    return bool(s.loading)
-
-
-persistence.field("loading_start_time", lambda s: int(s.progress.started), metric="loading_start_time", shown=_loading)
-persistence.field("loading_total_bytes", lambda s: s.progress.total, metric="loading_total_bytes", shown=_loading)
-persistence.field("loading_rdb_used_mem", lambda s: s.progress.used_memory, shown=_loading)
-persistence.field("loading_loaded_bytes", lambda s: s.progress.loaded, metric="loading_loaded_bytes", shown=_loading)
-persistence.field("loading_loaded_perc", lambda s: f"{s.progress.percent():.2f}", shown=_loading)
-persistence.field("loading_eta_seconds", lambda s: s.progress.remaining_seconds(), shown=_loading)
+if TYPE_CHECKING:
+    from server.server import Server
 
 # ---- stats
-stats = section("stats", "Stats")
+stats: "Section[Server]" = section("stats", "Stats")
 
 
-def lanes(s: Any, name: str, first: int = 0) -> int:
+def lanes(s: "Server", name: str, first: int = 0) -> int:
     """A lane counter summed over lanes from `first` on (0 is the main thread's)."""
     return sum(lane[name] for lane in s.loop.lane_stats()[first:])
 
@@ -210,7 +134,7 @@ for _name in ("auth", "cmd", "key", "channel"):
 
 
 # ---- replication: a master without replicas until the part is built
-replication = section("replication", "Replication")
+replication: "Section[Server]" = section("replication", "Replication")
 replication.field("role", "master")
 replication.field("connected_slaves", 0, metric="connected_slaves")
 replication.field("master_failover_state", "no-failover")
@@ -224,83 +148,28 @@ replication.field("repl_backlog_first_byte_offset", 0, metric="repl_backlog_firs
 replication.field("repl_backlog_histlen", 0, metric="repl_backlog_history_bytes")
 
 # ---- cpu
-cpu = section("cpu", "CPU", source=lambda s: process.cpu_seconds())
+cpu: Section[dict[str, float]] = section("cpu", "CPU", source=lambda s: process.cpu_seconds())
+
+
+def seconds_of(name: str) -> None:
+    """A field that is one of the times of `process.cpu_seconds`."""
+    cpu.field(f"used_cpu_{name}", lambda all: f"{all[name]:.6f}", metric=f"cpu_{name}_seconds_total", counter=True)
+
+
 for _name in ("sys", "user", "sys_children", "user_children", "sys_main_thread", "user_main_thread"):
-    cpu.field(
-        f"used_cpu_{_name}",
-        lambda seconds, _name=_name: f"{seconds[_name]:.6f}",
-        metric=f"cpu_{_name}_seconds_total",
-        counter=True,
-    )
+    seconds_of(_name)
 
 section("modules", "Modules")
-
-# ---- commands and errors
-commandstats = section("commandstats", "Commandstats", default=False)
-
-
-@commandstats.family
-def command_lines(s: Any) -> Iterator[tuple[str, str]]:
-    """cmdstat_get:calls=...; commands never called are left out."""
-    for command in every_command():
-        r = command.record
-        if r is not None and (r.calls or r.rejected or r.failed):
-            each = r.microseconds / r.calls if r.calls else 0
-            yield (
-                f"cmdstat_{command.name}",
-                f"calls={r.calls},usec={r.microseconds},usec_per_call={each:.2f},"
-                f"rejected_calls={r.rejected},failed_calls={r.failed}",
-            )
-
-
-errorstats = section("errorstats", "Errorstats")
-
-
-@errorstats.family
-def error_lines(s: Any) -> Iterator[tuple[str, str]]:
-    """errorstat_WRONGTYPE:count=3."""
-    for code, count in s.stats.errors.items():
-        yield f"errorstat_{code}", f"count={count}"
-
-
-latencystats = section("latencystats", "Latencystats", default=False)
-
-
-@latencystats.family
-def latency_lines(s: Any) -> Iterator[tuple[str, str]]:
-    """latency_percentiles_usec_get:p50=0.5,p99=...; only with latency-tracking."""
-    if not s.config.latency_tracking:
-        return
-    wanted = s.config.latency_tracking_info_percentiles
-    for command in every_command():
-        buckets = command.record.latency_histogram() if command.record is not None else []
-        if buckets:
-            shown = ",".join(f"p{percent:g}={value / 1000:.3f}" for percent, value in percentiles(buckets, wanted))
-            yield f"latency_percentiles_usec_{command.name}", shown
-
-
-def percentiles(buckets: list[tuple[int, int]], wanted: Any) -> Iterator[tuple[float, int]]:
-    """(percent, value) read from ascending (upper bound, count) pairs."""
-    total = sum(count for _, count in buckets)
-    for percent in wanted:
-        goal, seen, value = total * float(percent) / 100, 0, buckets[-1][0]
-        for bound, count in buckets:
-            seen += count
-            if seen >= goal:
-                value = bound
-                break
-        yield float(percent), value
-
 
 # ---- cluster, keyspace
 section("cluster", "Cluster").field(
     "cluster_enabled", lambda s: int(s.config.cluster_enabled), metric="cluster_enabled"
 )
-keyspace = section("keyspace", "Keyspace")
+keyspace: "Section[Server]" = section("keyspace", "Keyspace")
 
 
 @keyspace.family
-def database_lines(s: Any) -> Iterator[tuple[str, str]]:
+def database_lines(s: "Server") -> Iterator[tuple[str, str]]:
     """db0:keys=1,expires=0,avg_ttl=0; empty databases are left out."""
     for db in s.keyspace.databases:
         if len(db):
@@ -308,11 +177,11 @@ def database_lines(s: Any) -> Iterator[tuple[str, str]]:
 
 
 # ---- ours: I/O threads; and Redis's debug section, by name only
-iothreads = section("iothreads", "IOThreads", default=False)
+iothreads: "Section[Server]" = section("iothreads", "IOThreads", default=False)
 
 
 @iothreads.family
-def lane_lines(s: Any) -> Iterator[tuple[str, str]]:
+def lane_lines(s: "Server") -> Iterator[tuple[str, str]]:
     """io_thread_0 is the main thread's lane; busy is time not spent waiting: its share since the start, and in us."""
     for number, lane in enumerate(s.loop.lane_stats()):
         spent = lane["busy_ns"] + lane["idle_ns"]
@@ -325,7 +194,7 @@ def lane_lines(s: Any) -> Iterator[tuple[str, str]]:
         )
 
 
-debug = section("debug", "Debug", default=False, in_all=False)
+debug: "Section[Server]" = section("debug", "Debug", default=False, in_all=False)
 debug.field("eventloop_duration_aof_sum", lambda s: s.aof.spent_us)
 debug.field("eventloop_duration_cron_sum", lambda s: s.cron.spent_us)
 debug.field("eventloop_duration_max", lambda s: s.loop.longest_us)

@@ -5,9 +5,12 @@ it, and also part of INFO all.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
-from server.registry.info import section
+from server.registry.info import Section, section
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 SHOWN = 10
 KEY_SHOWN = 128  # bytes
@@ -20,25 +23,25 @@ def quoted(key: bytes) -> str:
     return '"' + "".join(SHOWN_AS[c] for c in key[:KEY_SHOWN]) + ("..." if len(key) > KEY_SHOWN else "") + '"'
 
 
-hotkeys = section("hotkeys", "Hotkeys", default=False, in_all=False)
+hotkeys: "Section[Server]" = section("hotkeys", "Hotkeys", default=False, in_all=False)
 hotkeys.field("hot_keys_sample", lambda s: s.config.hot_keys_sample)
 
 
 @hotkeys.family
-def hot_key_lines(s: Any) -> Iterator[tuple[str, str]]:
+def hot_key_lines(s: "Server") -> Iterator[tuple[str, str]]:
     """hot_key_0:db=0,accesses_per_sec=120.5,key="user:1": estimates that are not too high; the key comes last."""
     for number, (each, rate) in enumerate(s.hottest_keys(SHOWN)):
         yield f"hot_key_{number}", f"db={each.db},accesses_per_sec={rate:.2f},key={quoted(each.key)}"
 
 
-bigkeys = section("bigkeys", "Bigkeys", default=False, in_all=False)
+bigkeys: "Section[Server]" = section("bigkeys", "Bigkeys", default=False, in_all=False)
 bigkeys.field("big_keys_walks", lambda s: s.big_keys.passes)
 bigkeys.field("big_keys_walked_keys", lambda s: s.big_keys.keys)
 bigkeys.field("big_keys_walk_usec", lambda s: s.big_keys.spent_us)
 
 
 @bigkeys.family
-def big_key_lines(s: Any) -> Iterator[tuple[str, str]]:
+def big_key_lines(s: "Server") -> Iterator[tuple[str, str]]:
     """big_hash_0:db=0,bytes=123456,elements=1000,key="user:1": the biggest of each type; the key comes last."""
     number: dict[str, int] = {}
     for each in s.big_keys.biggest(SHOWN):
@@ -51,7 +54,7 @@ def big_key_lines(s: Any) -> Iterator[tuple[str, str]]:
 
 KEYSIZES = {"string": "strings_sizes", "list": "lists_items", "set": "sets_items", "zset": "zsets_items",
             "hash": "hashes_items"}  # fmt: skip
-keysizes = section("keysizes", "Keysizes", default=False)
+keysizes: "Section[Server]" = section("keysizes", "Keysizes", default=False)
 
 
 def scaled(size: int) -> str:
@@ -64,7 +67,7 @@ def scaled(size: int) -> str:
 
 
 @keysizes.family
-def key_size_lines(s: Any) -> Iterator[tuple[str, str]]:
+def key_size_lines(s: "Server") -> Iterator[tuple[str, str]]:
     """db0_distrib_lists_items:1=2,4=1K: the number before the sign is the least of its class, and the next class begins
     at twice as many. What the last complete walk over the keys met (big-keys-walk); no lines without one."""
     for (db, name), classes in s.big_keys.lengths().items():

@@ -1,19 +1,22 @@
-"""INFO's sections about the process: server, clients, memory. (Work and data stand in info_data.)"""
+"""INFO's sections about the process: server, clients, memory. (Work and data stand in info_work.)"""
 
 import os
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from server.observe import process
 from server.observe.memory_account import ALLOCATOR, Figures, ratio
 from server.registry import clock
-from server.registry.info import human, section
+from server.registry.info import Section, human, section
 from server.version import REDIS_VERSION, VERSION
 
+if TYPE_CHECKING:
+    from server.server import Server
+
 # ---- server
-server = section("server", "Server")
+server: "Section[Server]" = section("server", "Server")
 server.field("redis_version", REDIS_VERSION)
 server.field("redis_git_sha1", "00000000")
 server.field("redis_git_dirty", 0)
@@ -44,13 +47,13 @@ server.field("io_threads_active", lambda s: int(s.loop.io.away > 0), metric="io_
 server.field("shutdown_in_milliseconds", lambda s: s.shutdown_in_ms(), shown=lambda s: s.shutdown_in_ms() is not None)
 
 
-def uptime(s: Any) -> int:
+def uptime(s: "Server") -> int:
     """Whole seconds since the start."""
-    return int(clock.monotonic_now_us() - s.start_us) // 1000000
+    return (clock.monotonic_now_us() - s.start_us) // 1000000
 
 
 @server.family
-def listeners(s: Any) -> Iterator[tuple[str, str]]:
+def listeners(s: "Server") -> Iterator[tuple[str, str]]:
     """listener0:name=tcp,bind=127.0.0.1,port=6379."""
     kinds: dict[str, list[Any]] = {}
     for listener in s.listeners:
@@ -64,7 +67,7 @@ def listeners(s: Any) -> Iterator[tuple[str, str]]:
 
 
 # ---- clients
-clients = section("clients", "Clients")
+clients: "Section[Server]" = section("clients", "Clients")
 clients.field("connected_clients", lambda s: len(s.clients), metric="connected_clients")
 clients.field("cluster_connections", 0, metric="cluster_connections")
 clients.field("maxclients", lambda s: s.config.maxclients, metric="max_clients")
@@ -92,11 +95,11 @@ clients.field(
 class Memory(NamedTuple):
     """What the fields of the section read: the account, taken once, and the server for the rest."""
 
-    server: Any
+    server: "Server"
     figures: Figures
 
 
-memory = section("memory", "Memory", source=lambda server: Memory(server, server.memory.figures()))
+memory: "Section[Memory]" = section("memory", "Memory", source=lambda whole: Memory(whole, whole.memory.figures()))
 
 
 def account(name: str, read: Callable[[Figures], Any], metric: str = "") -> None:

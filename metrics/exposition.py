@@ -11,14 +11,15 @@ interpreter with the main thread, so its time is what clients wait for.
 
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import parse_qs
 
+from prometheus_client import utils
 from prometheus_client.core import Metric
-from prometheus_client.utils import floatToGoString
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 TYPES = {"unknown": "untyped"}  # what the text format calls otherwise
+number: Callable[[float], str] = utils.floatToGoString
 GZIP = 16 + zlib.MAX_WBITS  # zlib's way to ask for a gzip header
 ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n", '"': r"\""})
 HELP_ESCAPES = str.maketrans({"\\": r"\\", "\n": r"\n"})
@@ -32,7 +33,7 @@ def text(families: Iterable[Metric]) -> bytes:
         about = family.documentation.translate(HELP_ESCAPES)
         parts.append(f"# HELP {name} {about}\n# TYPE {name} {TYPES.get(family.type, family.type)}\n")
         for sample in family.samples:
-            parts.append(f"{sample.name}{shown(sample.labels)} {floatToGoString(sample.value)}\n")
+            parts.append(f"{sample.name}{shown(sample.labels)} {number(sample.value)}\n")
     return "".join(parts).encode()
 
 

@@ -49,7 +49,7 @@ class Snapshot(NamedTuple):
     """The server at one moment."""
 
     unix_seconds: float
-    fields: list[tuple[InfoField, str, Any]]  # field, section's name, value
+    fields: list[tuple[InfoField[Any], str, Any]]  # field, section's name, value
     lines: dict[str, str]  # what families of INFO print: errorstat_ERR, slave0, ...
     commands: list[CommandCounts]
     databases: list[DatabaseCounts]
@@ -69,7 +69,7 @@ class Snapshot(NamedTuple):
 
 def take(server: "Server") -> Snapshot:
     """Copy what the metrics show. Complexity: O(fields + commands called + databases), no key is looked at."""
-    fields: list[tuple[InfoField, str, Any]] = []
+    fields: list[tuple[InfoField[Any], str, Any]] = []
     lines: dict[str, str] = {}
     for section in SECTIONS.values():
         subject = section.subject(server)

@@ -120,7 +120,7 @@ class Process:
     # ---- supervisors
     def find_supervisor(self) -> str:
         """supervised: the supervisor that has been told that we start; "" for none."""
-        mode = self.config.supervised
+        mode: str = self.config.supervised
         if mode == "auto":
             if "UPSTART_JOB" in os.environ:
                 self.log.verbose("Upstart supervision detected.")

@@ -68,6 +68,7 @@ def note_replies(client: Client, now_us: int) -> int:
     """Look at what a client was sent since the last look: rbs= is the buffer that Redis would have sized after it.
     It grows with the first reply that needs it, and shrinks when none did for a while (DEBUG REPLYBUFFER). The result
     is by how much it changed."""
+    size: int
     size, sent, needed_us = client.extra.get("reply_buffer", (STATIC_REPLY_BYTES, client.bytes_out, now_us))
     before = size
     if client.bytes_out - sent > IDLE_REPLY_BYTES:

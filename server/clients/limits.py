@@ -72,7 +72,7 @@ class Limits:
         if not client.soft_limit_us:
             client.soft_limit_us = now
             return False
-        return (now - client.soft_limit_us) // 1000000 > limit.soft_limit_seconds
+        return bool((now - client.soft_limit_us) // 1000000 > limit.soft_limit_seconds)
 
     def check_output(self, client: Client) -> None:
         """Close a client that is over its output limit (the loop calls this for those above the watermark)."""
@@ -86,7 +86,7 @@ class Limits:
     @property
     def client_memory_limit(self) -> int:
         """maxmemory-clients in bytes, 0 for none; a percentage is of maxmemory."""
-        wanted = self._config.maxmemory_clients
+        wanted: int = self._config.maxmemory_clients
         if wanted == 0:
             return 0
         if wanted < 0:

@@ -4,6 +4,8 @@ EXPIRE counts seconds from now, PEXPIRE milliseconds; the -AT forms take Unix ti
 AOF and replicas. An expire that has passed deletes the key at once.
 """
 
+from typing import Any
+
 from server.dispatch.call import Call
 from server.registry import args, errors
 from server.registry.command import FAST, READONLY, WRITE, group
@@ -12,7 +14,7 @@ from server.registry.keys import ACCESS, RO, RW, UPDATE, one_key
 
 command = group("generic")
 
-_SET = {"arity": -3, "flags": WRITE | FAST, "keys": one_key(RW, UPDATE),
+_SET: dict[str, Any] = {"arity": -3, "flags": WRITE | FAST, "keys": one_key(RW, UPDATE),
         "history": (("7.0.0", "Added options: `NX`, `XX`, `GT` and `LT`."),)}
 _CONDITION = "[NX | XX | GT | LT]"
 NO_KEY, NO_EXPIRE = -2, -1
@@ -126,8 +128,9 @@ def persist(call: Call, key: bytes) -> int:
 
 
 # ---- asking
-_ASK = {"arity": 2, "flags": READONLY | FAST, "keys": one_key(RO, ACCESS), "syntax": "key"}
-_ASK_LEFT = {**_ASK, "tips": ("nondeterministic_output",), "history": (("2.8.0", "Added the -2 reply."),)}
+_ASK: dict[str, Any] = {"arity": 2, "flags": READONLY | FAST, "keys": one_key(RO, ACCESS), "syntax": "key"}
+_ASK_LEFT: dict[str, Any] = {**_ASK, "tips": ("nondeterministic_output",),
+                             "history": (("2.8.0", "Added the -2 reply."),)}
 
 
 @command("TTL", since="1.0.0", **_ASK_LEFT)

@@ -304,7 +304,8 @@ def geosearch(call: Call, key: bytes, *words: bytes) -> list[Any]:
     search = Search()
     _read_options(search, words, zset, True, False)
     _check_options(call, search, True)
-    return _answer(call, search, zset)
+    found: list[Any] = _answer(call, search, zset)
+    return found
 
 
 @command("GEOSEARCHSTORE", arity=-8, flags=WRITE | DENYOOM, since="6.2.0", history=(_UPPERCASE,),
@@ -319,7 +320,8 @@ def geosearchstore(call: Call, destination: bytes, source: bytes, *words: bytes)
     search = Search(destination=destination)
     _read_options(search, words, zset, True, True)
     _check_options(call, search, True)
-    return _answer(call, search, zset)
+    stored: int = _answer(call, search, zset)
+    return stored
 
 
 # ---- the older generation

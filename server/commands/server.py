@@ -125,7 +125,7 @@ def time_(call: Call) -> list[bytes]:
 
 @command("ROLE", arity=1, flags=NOSCRIPT | LOADING | STALE | FAST | SENTINEL, since="2.8.12",
          acl=("admin", "dangerous"))
-def role(call: Call) -> list:
+def role(call: Call) -> list[object]:
     """Describe the instance in replication: master with its offset and replicas, or replica with its master's address.
 
     Complexity: O(1)

@@ -36,7 +36,7 @@ def latency_history(call: Call, event: bytes) -> list[list[int]]:
 
 
 @command("LATENCY|LATEST", arity=2, flags=_FLAGS, since="2.8.13", tips=_SPECIAL)
-def latency_latest(call: Call) -> list[list]:
+def latency_latest(call: Call) -> list[list[object]]:
     """Return for every event its name, the time and milliseconds of the last spike, and the worst ever.
 
     Complexity: O(1)

@@ -17,7 +17,7 @@ def _refuse(call: Call, path: bytes) -> CommandError:
 
 
 @command("MODULE|LIST", arity=2, flags=ADMIN | NOSCRIPT, since="4.0.0", tips=("nondeterministic_output_order",))
-def module_list(call: Call) -> list:
+def module_list(call: Call) -> list[object]:
     """List the modules that are loaded: none.
 
     Complexity: O(1)

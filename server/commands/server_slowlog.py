@@ -19,7 +19,7 @@ _ALL = -1
 @command("SLOWLOG|GET", arity=-2, flags=_FLAGS, since="2.2.12", syntax="[count]",
          tips=("request_policy:all_nodes", "nondeterministic_output"),
          history=(("4.0.0", "Entries also tell the client's address and name."),))
-def slowlog_get(call: Call, *words: bytes) -> list[list]:
+def slowlog_get(call: Call, *words: bytes) -> list[list[object]]:
     """Return the newest entries: id, Unix time, microseconds, the words, the client's address and its name.
 
     Ten of them unless a count is given; -1 is all.

@@ -156,9 +156,11 @@ def _elements(call: Call, key: bytes, options: _Options) -> list[bytes]:
     if kind is None:
         return []
     view = call.db.view(key)
-    found = view.members() if kind == "set" else view.items()
+    found: list[bytes]
     if kind == "zset":
-        found = [member for member, score in found]
+        found = [member for member, score in view.items()]
+    else:
+        found = view.members() if kind == "set" else view.items()
     bounds = options.bounds(len(found))
     if options.keeps_order and kind == "set" and (options.store is not None or call.client.has(SCRIPT)):
         options.by, options.alpha = None, True

@@ -116,7 +116,8 @@ def _look_up(call: Call, key: bytes) -> SortedSet | Set | None:
         return None
     if kind not in ("zset", "set"):
         raise wrong_type()
-    return call.db.view(key)
+    view: SortedSet | Set | None = call.db.view(key)
+    return view
 
 
 # ---- the work

@@ -17,9 +17,11 @@ import enum
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from server.registry.keys import NO_KEYS, Keys
+
+Definition = TypeVar("Definition", bound=Callable[..., Any])  # a command's function
 
 
 class CommandFlag(enum.Flag):
@@ -140,7 +142,7 @@ class Command:
     system: bool = False  # doc flag "syscmd"
     parent: "Command | None" = None
     subcommands: dict[str, "Command"] = field(default_factory=dict)
-    gates: tuple = ()  # filled by dispatch.gates
+    gates: tuple[Callable[[Any], None], ...] = ()  # filled by dispatch.gates
     gated: bool = False  # likewise: whether one of them fires although no condition says so
     record: Any = None  # filled by dispatch: the native record with the statistics
 
@@ -202,11 +204,17 @@ def _register(command: Command) -> Command:
     return command
 
 
-def group(name: str) -> Callable[..., Callable[[Callable[..., Any]], Callable[..., Any]]]:
+class Declare(Protocol):
+    """What declares a command: a decorator of its function, which stays as it is."""
+
+    def __call__(self, title: str, *, arity: int, **declared: Any) -> Callable[[Definition], Definition]: ...
+
+
+def group(name: str) -> Declare:
     """The decorator for the commands of one group of COMMAND DOCS."""
 
-    def command(title: str, *, arity: int, **declared: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-        def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+    def command(title: str, *, arity: int, **declared: Any) -> Callable[[Definition], Definition]:
+        def declare(function: Definition) -> Definition:
             summary, complexity = _summary_and_complexity(function)
             declared.setdefault("summary", summary)
             declared.setdefault("complexity", complexity)

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from server.registry.command import Definition
+
 
 class DebugSubcommand(NamedTuple):
     """One of them: `run(call, *words)` with `least` to `most` words."""
@@ -18,11 +20,11 @@ SUBCOMMANDS: dict[str, DebugSubcommand] = {}
 
 def subcommand(
     name: str, least: int = 0, most: int | None = None, *help_lines: str
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+) -> Callable[[Definition], Definition]:
     """Declare DEBUG name with `least` to `most` further words (most None: exactly least). The function gets the Call
     and those words; help_lines are shown by DEBUG HELP."""
 
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+    def register(function: Definition) -> Definition:
         SUBCOMMANDS[name.lower()] = DebugSubcommand(function, least, least if most is None else most, help_lines)
         return function
 

@@ -6,7 +6,7 @@ step, or a count given by an argument). COMMAND INFO shows them; COMMAND GETKEYS
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 # What a command does with a key, then with the value behind it: the words of COMMAND's reply.
 RO, RW, OW, RM = "RO", "RW", "OW", "RM"
@@ -31,8 +31,8 @@ class KeySpec:
     """
 
     flags: tuple[str, ...]
-    begin: tuple = ("index", 1)
-    find: tuple = ("range", 0, 1, 0)
+    begin: tuple[Any, ...] = ("index", 1)
+    find: tuple[Any, ...] = ("range", 0, 1, 0)
     notes: str = ""
 
     def positions(self, argv: Sequence[bytes]) -> range | None:
@@ -67,7 +67,7 @@ class KeySpec:
 
     def _first(self, argv: Sequence[bytes]) -> int | None:
         if self.begin[0] == "index":
-            return self.begin[1]
+            return int(self.begin[1])
         if self.begin[0] != "keyword":
             return None
         word, start = self.begin[1].encode().upper(), self.begin[2]
@@ -136,7 +136,9 @@ class Keys:
 NO_KEYS = Keys()
 
 
-def spec(*flags: str, begin: int | tuple = 1, find: tuple = ("range", 0, 1, 0), notes: str = "") -> KeySpec:
+def spec(
+    *flags: str, begin: int | tuple[Any, ...] = 1, find: tuple[Any, ...] = ("range", 0, 1, 0), notes: str = ""
+) -> KeySpec:
     """A specification; an int `begin` is an index."""
     return KeySpec(flags, ("index", begin) if isinstance(begin, int) else begin, find, notes)
 

@@ -40,10 +40,10 @@ def same(ours: Any, theirs: Any, within: float = 0.0, code_only: bool = False) -
             same(a, b, within, code_only) for a, b in zip(ours, theirs, strict=True)
         )
     if isinstance(ours, int | float) and not isinstance(ours, bool) and within:
-        return abs(ours - theirs) <= within
+        return bool(abs(ours - theirs) <= within)
     if isinstance(ours, float):
         return repr(ours) == repr(theirs)  # nan equals nan, -0.0 is not 0.0
-    return ours == theirs
+    return bool(ours == theirs)
 
 
 class Pair:

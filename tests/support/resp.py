@@ -61,15 +61,15 @@ class RespError(Exception):
         return self.text
 
 
-class Push(list):
+class Push(list[Any]):
     """`>n`"""
 
 
-class RespSet(list):
+class RespSet(list[Any]):
     """`~n`, in the order in which it came"""
 
 
-class Pairs(list):
+class Pairs(list[Any]):
     """`%n` with a key that no dict can have: a list of (key, value)"""
 
 
@@ -144,7 +144,7 @@ class Connection:
             self.socket = socket.create_connection((host, port), patience(timeout))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(timeout)
-        self.attributes: dict | None = None  # of the last reply that had some
+        self.attributes: dict[Any, Any] | None = None  # of the last reply that had some
         self.pushes: list[Push] = []  # pushes that came while `command` waited for a reply
         self._buffer = bytearray()
         self._at = 0

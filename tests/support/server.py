@@ -41,7 +41,8 @@ def free_port(below: int = 1 << 16) -> int:
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-            if (port := probe.getsockname()[1]) < below:
+            port: int = probe.getsockname()[1]
+            if port < below:
                 return port
 
 
@@ -239,9 +240,10 @@ class Process:
 
     def wait_for_log(self, text: str, seconds: float = 20.0) -> str:
         """Wait for a line that contains `text` and return it."""
-        return wait_until(
+        found: str = wait_until(
             lambda: next((line for line in self.log().splitlines() if text in line), None), f"log {text!r}", seconds
         )
+        return found
 
 
 class Server(Process):

@@ -56,7 +56,7 @@ class Pause:
         before, self.strength = self.strength, max((strength for _, strength in self._pauses.values()), default=NONE)
         if bool(before) != bool(self.strength):
             self._server.paused = self if self.strength else None
-            self._server.keyspace.keep_expired = bool(self.strength)
+            self._server.keyspace.keep_expired_for("pause", bool(self.strength))
             when_paused(bool(self.strength))
         if self.strength < before:
             self._resume()

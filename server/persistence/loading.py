@@ -35,18 +35,18 @@ class Loading:
     def of(self, total: int) -> Iterator[None]:
         """Loading so many bytes, from now to the end of the block."""
         server = self._server
-        keep = server.keyspace.keep_expired
         self.started = time.time()
         self.tell_at = self.started + TELL_SECONDS
         self.total, self.loaded, self.used_memory = total, 0, 0
         self.keys_loaded = self.keys_expired = 0
-        server.loading = server.keyspace.keep_expired = True
+        server.loading = True
+        server.keyspace.keep_expired_for("loading", True)
         self.switch(True)
         try:
             yield
         finally:
             server.loading = False
-            server.keyspace.keep_expired = keep
+            server.keyspace.keep_expired_for("loading", False)
             self.switch(False)
 
     def reached(self, position: int) -> None:

@@ -41,7 +41,7 @@ def exit_now(status: int) -> NoReturn:
 
 
 class AppendOnlyFile:
-    """The append only file of one server. Sizes are bytes, times Unix seconds."""
+    """The append only file of one server. Sizes are bytes, times seconds of the monotonic clock."""
 
     def __init__(self, server: Any, disk: AnyDisk | None = None, background: Any = None) -> None:
         self.server = server
@@ -58,15 +58,15 @@ class AppendOnlyFile:
         self.base_size = 0                  # the same after the last rewrite (aof_base_size)
         self.incr_size = 0                  # of the file appended to
         self.synced_size = 0                # how much of that was given to a sync
-        self.last_sync = 0
-        self.postponed_since = 0            # everysec: since when writes wait for a sync, 0 when none does
+        self.last_sync = -1
+        self.postponed_since: int | None = None     # everysec: since when writes wait for a sync, None when none does
         self.delayed_syncs = 0              # aof_delayed_fsync
         self.write_error = 0                # errno of the last write, 0 when it succeeded
-        self.timestamp = 0                  # the last #TS: written
+        self.timestamp = 0                  # the last #TS: written, Unix seconds
         self.spent_us = 0                   # in append(), altogether (eventloop_duration_aof_sum)
         self.sync_us = 0                    # what a sync under `always` takes, on the average of the last ones
-        self._logged_error = 0
-        self.now: Callable[[], int] = lambda: clock.unix_ms() // 1000
+        self._logged_error = -LOG_ERROR_SECONDS - 1
+        self.now: Callable[[], int] = lambda: clock.monotonic_now_us() // 1_000_000
         self.has_child: Callable[[], bool] = lambda: False          # any forked child: it loads the disk
         self.collects: Callable[[], bool] = lambda: True            # while WAIT_REWRITE: whether our child is running
         self.exit: Callable[[int], Any] = exit_now
@@ -110,8 +110,9 @@ class AppendOnlyFile:
     # ---- appending: a listener of propagation
     def begin_turn(self) -> None:
         """Commands come: put the time before them, if it is wanted and a second has passed."""
-        if self.config.aof_timestamp_enabled and self.timestamp < self.now() and self.sink.stream is not None:
-            self.timestamp = self.now()
+        now = clock.unix_seconds()
+        if self.config.aof_timestamp_enabled and self.timestamp < now and self.sink.stream is not None:
+            self.timestamp = now
             self.sink.stream.write(b"#TS:%d\r\n" % self.timestamp, AOF)
 
     def end_turn(self) -> None:
@@ -141,7 +142,7 @@ class AppendOnlyFile:
     def _postpone(self) -> bool:
         """Whether a write shall go on waiting for the sync that is under way (for two whole seconds, so 1 to 2)."""
         now = self.now()
-        if not self.postponed_since:
+        if self.postponed_since is None:
             self.postponed_since = now
             return True
         if now - self.postponed_since < POSTPONE_SECONDS:
@@ -163,7 +164,7 @@ class AppendOnlyFile:
         except OSError as error:
             failed = error.errno or errno.EIO
         self._write_latency(started, syncing)
-        self.postponed_since = 0
+        self.postponed_since = None
         if failed or written < self.sink.pending:
             self._write_failed(policy, failed, written)
             return False
@@ -365,7 +366,8 @@ class AppendOnlyFile:
             self.disk.close(self.file)
         self.file = -1
         self.state = OFF
-        self.incr_size = self.synced_size = self.postponed_since = 0
+        self.incr_size = self.synced_size = 0
+        self.postponed_since = None
         self.sink.clear()
 
     def forget_errors(self) -> None:

@@ -12,6 +12,7 @@ import io
 import os
 import pkgutil
 import random
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -335,6 +336,31 @@ def test_the_log_says_how_far_a_long_loading_is(monkeypatch: pytest.MonkeyPatch)
     assert again.start() == aof_load.OK
     told = [line for line in again.log.lines if line.startswith("Loading: ")]
     assert told and told[-1].startswith("Loading: 100% (2 of 2 MB), about ")
+
+
+@pytest.fixture
+def clock_an_hour_back() -> Iterator[None]:
+    clock.set_wall_clock(-3600 * 1_000_000)
+    clock.refresh()
+    yield
+    clock.set_wall_clock(0)
+    clock.refresh()
+
+
+def test_everysec_goes_on_when_the_clock_is_set_back(
+        monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    server = MiniServer(SimulatedDisk(), appendfsync="everysec")
+    server.aof.now = AppendOnlyFile(server, server.disk, server.aof.background).now
+    server.start()
+    server.execute(b"SET", b"k", b"1")
+    server.end_turn()
+    server.aof.background.finish()
+    request.getfixturevalue("clock_an_hour_back")
+    later = clock.monotonic_now_us() + 1_000_000
+    monkeypatch.setattr(clock, "monotonic_now_us", lambda: later)
+    server.execute(b"SET", b"k", b"2")
+    server.end_turn()
+    assert server.aof.background.pending
 
 
 # ---- disks that are full

@@ -5,70 +5,40 @@ The server is ours with a signal handler that sets its wall clock an hour off (r
 """
 
 import signal
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
 from tests.support.resp import Connection, NullArray
-from tests.support.server import ROOT, Server, wait_until
+from tests.support.server import Server, wait_until
 
 HOUR = 3600
-PROGRAM = """
-import runpy, signal, sys, time
-sys.path.insert(0, {root!r})
+PRELUDE = """
+import signal, time
 from server.registry import clock
-seconds = {seconds}
 def set_clock(*_, real=time.time):
-    clock.set_wall_clock(seconds * 1_000_000)
-    time.time = lambda: real() + seconds
+    clock.set_wall_clock({seconds} * 1_000_000)
+    time.time = lambda: real() + {seconds}
 signal.signal(signal.SIGUSR2, set_clock)
-sys.argv[0] = {path!r}
-runpy.run_path({path!r}, run_name="__main__")
 """
 
 
-class SetClock(Server):
-    """A server whose clock can be set once."""
-
-    seconds = 0
-
-    def command_line(self) -> list[str]:
-        program = PROGRAM.format(root=str(ROOT), seconds=self.seconds, path=str(ROOT / "remus_server.py"))
-        return [sys.executable, "-c", program]
-
-    def set_clock(self, c: Connection) -> None:
-        """Now."""
-        before = int(c.ok("TIME")[0])
-        self.signal(signal.SIGUSR2)
-        wait_until(lambda: abs(int(c.ok("TIME")[0]) - before - self.seconds) < HOUR // 2, "another time")
-
-
-@pytest.fixture
-def with_clock(tmp_path: Path) -> Iterator[Callable[..., SetClock]]:
-    def make(seconds: int, **directives: object) -> SetClock:
-        made = SetClock(tmp_path, start=False, **directives)
-        made.seconds = seconds
-        made.start()
-        servers.append(made)
-        return made
-
-    servers: list[SetClock] = []
-    yield make
-    for server in servers:
-        server.stop()
+def set_clock(server: Server, c: Connection, seconds: int) -> None:
+    """Now."""
+    before = int(c.ok("TIME")[0])
+    server.signal(signal.SIGUSR2)
+    wait_until(lambda: abs(int(c.ok("TIME")[0]) - before - seconds) < HOUR // 2, "another time")
 
 
 @pytest.mark.parametrize("seconds", [-HOUR, HOUR])
-def test_intervals_stay(with_clock: Callable[..., SetClock], seconds: int) -> None:
-    server = with_clock(seconds, save="1 1", appendonly=True)
+def test_intervals_stay(new_server: Callable[..., Server], seconds: int) -> None:
+    server = new_server(prelude=PRELUDE.format(seconds=seconds), save="1 1", appendonly=True)
     c, paused = server.connect(), server.connect()
     c.ok("SET", "k", "v")
     c.ok("HOTKEYS", "START", "METRICS", 1, "CPU", "DURATION", 600)
     paused.ok("CLIENT", "PAUSE", 600_000, "WRITE")
     last_save = c.ok("LASTSAVE")
-    server.set_clock(c)
+    set_clock(server, c, seconds)
     assert c.ok("OBJECT", "IDLETIME", "k") < HOUR // 2
     fields = dict(zip((flat := c.ok("HOTKEYS", "GET")[0])[::2], flat[1::2], strict=True))
     assert fields[b"tracking-active"] == 1 and 0 <= fields[b"collection-duration-ms"] < HOUR * 500
@@ -92,12 +62,12 @@ def test_intervals_stay(with_clock: Callable[..., SetClock], seconds: int) -> No
 
 
 @pytest.mark.parametrize("seconds", [-HOUR, HOUR])
-def test_dates_follow(with_clock: Callable[..., SetClock], seconds: int) -> None:
-    server = with_clock(seconds)
+def test_dates_follow(new_server: Callable[..., Server], seconds: int) -> None:
+    server = new_server(prelude=PRELUDE.format(seconds=seconds))
     c = server.connect()
     c.ok("SET", "k", "v", "EX", HOUR // 2)
     first = c.ok("XADD", "s", "*", "f", "v")
-    server.set_clock(c)
+    set_clock(server, c, seconds)
     assert c.ok("TTL", "k") == -2 if seconds > 0 else HOUR < c.ok("TTL", "k") <= HOUR * 3 // 2
     second = c.ok("XADD", "s", "*", "f", "v")
     apart = int(second.split(b"-")[0]) - int(first.split(b"-")[0])

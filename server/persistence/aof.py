@@ -6,8 +6,9 @@
 appendfsync says when the write is also on the medium. `always`: in the same turn, so what was acknowledged is there.
 `everysec`: a background thread (`background_sync`) syncs once a second; while a sync takes long the write waits for it,
 2 seconds at most, and so long kill -9 can lose what was acknowledged.
-`no`: when the kernel likes. A write that fails leaves its bytes pending; until one succeeds, writing commands are
-refused (MISCONF). Under `always` a failure ends the process: replies that promise the write are on their way.
+`no`: when the kernel likes. A write that fails leaves its bytes pending and is tried again ten times a second, a sync
+that fails once a second; until one succeeds, writing commands are refused (MISCONF). Under `always` a failure ends the
+process: replies that promise the write are on their way.
 
     OFF  --CONFIG SET appendonly yes-->  WAIT_REWRITE  --first rewrite done-->  ON  --appendonly no-->  OFF
 
@@ -129,9 +130,10 @@ class AppendOnlyFile:
         policy = self.config.appendfsync
         syncing = policy == "everysec" and self.background.pending > 0
         if not self.sink.pending:
-            due = self.synced_size != self.incr_size and (
-                policy == "always" or (policy == "everysec" and self.now() > self.last_sync and not syncing))
-            if due:
+            if self.background.error:
+                self._sync_again()
+            elif self.synced_size != self.incr_size and (
+                    policy == "always" or (policy == "everysec" and self.now() > self.last_sync and not syncing)):
                 self._sync(policy, syncing)
             return
         if syncing and not force and self._postpone():
@@ -239,12 +241,21 @@ class AppendOnlyFile:
                 self.synced_size = self.incr_size
             self.last_sync = now
 
+    def _sync_again(self) -> None:
+        """The last sync in the background failed, and no write may follow that would bring the next: try once a second,
+        whatever the policy is by now."""
+        now = self.now()
+        if now > self.last_sync and not self.background.pending:
+            self.background.sync(self.file)
+            self.synced_size = self.incr_size
+            self.last_sync = now
+
     # ---- from the cron
     def tick(self) -> None:
         """Ten times a second: the postponed write, the sync of what was written last, another try after an error."""
         if self.state == OFF or self.file < 0:
             return
-        if self.sink.pending or self.synced_size != self.incr_size:
+        if self.sink.pending or self.synced_size != self.incr_size or self.background.error:
             self.flush()
 
     # ---- files

@@ -9,7 +9,7 @@ from libc.string cimport memset
 from iothreads.connection cimport Connection, connection_new, connection_tune
 from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, lane_clock, lane_close, lane_detach,
                              lane_find, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink, lane_write)
-from iothreads.message cimport Chunk, batch_free, chunks_home
+from iothreads.message cimport Chunk, batch_free, chunks_home, output_init
 from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_LISTENER, WATCH_WAKER, poller_add, poller_remove, poller_wait
 from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
                              TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
@@ -438,8 +438,7 @@ cdef class IOThreads:
         cdef Lane* lane
         cdef Connection* c
         cdef Message m
-        out.head = out.tail = NULL
-        out.bytes = 0
+        output_init(out)
         if head == NULL:
             return 0
         if slot == NULL or slot.state != SLOT_LIVE:

@@ -99,6 +99,7 @@ cdef void chunk_free(Chunk* c) noexcept nogil                             # main
 cdef void output_clear(Output* out) noexcept                              # frees and releases all
 cdef char* output_grow(Output* out, size_t room) noexcept nogil           # slow half of output_reserve
 cdef void output_reference(Output* out, char* bytes, size_t length, void* owner, release_t release) noexcept nogil
+cdef void output_cut(Output* out, size_t bytes) noexcept                  # takes back what was written behind the first `bytes`
 cdef void output_splice(Output* out, Output* more) noexcept nogil         # append and empty `more`
 cdef size_t output_memory(const Output* out) noexcept nogil
 

@@ -94,6 +94,25 @@ cdef void output_reference(Output* out, char* bytes, size_t length, void* owner,
     out.bytes += length
 
 
+cdef void output_cut(Output* out, size_t bytes) noexcept:
+    """O(chunks). Nothing may have left since there were so many bytes."""
+    cdef Chunk* last = out.head
+    cdef size_t before = 0             # bytes in the chunks in front of `last`
+    if bytes == 0:
+        output_clear(out)
+        return
+    if bytes >= out.bytes:
+        return
+    while before + last.used < bytes:
+        before += last.used
+        last = last.next
+    last.used = bytes - before
+    out.bytes = bytes
+    out.tail = last
+    chunks_home(last.next)
+    last.next = NULL
+
+
 cdef void output_splice(Output* out, Output* more) noexcept nogil:
     if more.head == NULL:
         return

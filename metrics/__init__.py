@@ -1,6 +1,8 @@
 """Seeing inside with Prometheus: /metrics on metrics-port, dashboards and alerts that fit its names.
 
-endpoint    the HTTP server: threads of its own, passwords, TLS
+endpoint    what is served at which path; begins, moves and ends with the directives
+admission   under which host names it may be asked, and with which password
+listener    the HTTP server: one thread for all sockets, TLS; connections has its rules, request its protocol
 mailbox     how such a thread asks the main thread for something
 snapshot    what the main thread answers: numbers, copied in well under a millisecond
 names       which metric mirrors which INFO field where INFO's declaration does not say so itself
@@ -11,5 +13,5 @@ live.html   the page at /, which plots what /metrics says while you look
 dashboards/, alerts.yml, prometheus.yml     data for Grafana and Prometheus
 
 Loaded by server.server, and only for a server that has a metrics-port. The rule of the room: only `snapshot` and
-`keys` read the state of the server, and only in the main thread.
+`keys` read the state of the server, and only in the main thread; other threads see directives at most.
 """

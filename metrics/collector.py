@@ -15,12 +15,13 @@ from prometheus_client.core import HistogramMetricFamily, Metric, SummaryMetricF
 
 from metrics.keys import group_families, key_families, notable_families
 from metrics.mailbox import Mailbox, NoAnswer
-from metrics.names import ALIASES, INSTANCE, LANES, MASTER_LINK, OURS, number
+from metrics.names import ALIASES, INSTANCE, LANES, MASTER_LINK, OURS, SCRIPT_NAME, SCRIPT_SECONDS, number
 from metrics.snapshot import CommandCounts, Snapshot, take
 from server.observe.info_data import percentiles
 from server.version import VERSION
 
 BUCKETS_US = tuple(1 << power for power in range(24))  # of redis_commands_latencies_usec: 1 us to 8.4 s
+SCRIPT_SHOWN = 128  # letters of a script's name
 ANSWER_SECONDS = 10.0  # less than Prometheus' usual timeout is of no use: it would see nothing instead of redis_up 0
 COUNTER, GAUGE, UNTYPED = "counter", "gauge", "unknown"
 
@@ -129,6 +130,7 @@ def families(s: Snapshot) -> Iterator[Metric]:
     yield from keyspace_families(s)
     yield from replication_families(s, values)
     yield from slow_families(s)
+    yield from script_families(values)
     yield from config_families(s, values)
     yield from lane_families(s.lanes)
     yield turn_histogram(s.turns, values)
@@ -262,6 +264,16 @@ def slow_families(s: Snapshot) -> Iterator[Metric]:
     yield family(
         "redis_latency_spike_duration_seconds", "How long it took then.", [(who, ms / 1e3) for who, _, ms in spikes]
     )
+
+
+def script_families(values: Mapping[str, Any]) -> Iterator[Metric]:
+    """The script that is running. A scrape sees one only once it is slow: then others hear BUSY, not the scrape."""
+    seconds = number(values.get(SCRIPT_SECONDS, ""))
+    if seconds is not None:
+        name = str(values.get(SCRIPT_NAME) or "")[:SCRIPT_SHOWN]
+        labels = {"name": name} if name and seconds > 0 else {}
+        text = "How long the script has been running that other clients hear BUSY about."
+        yield family(f"remus_{SCRIPT_SECONDS}", text, [(labels, seconds)])
 
 
 def config_families(s: Snapshot, values: Mapping[str, Any]) -> Iterator[Metric]:

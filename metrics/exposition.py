@@ -9,9 +9,9 @@ construction, and a test holds this text to what prometheus-client makes of the 
 interpreter with the main thread, so its time is what clients wait for.
 """
 
+import re
 import zlib
 from collections.abc import Iterable
-from typing import Any
 from urllib.parse import parse_qs
 
 from prometheus_client.core import Metric
@@ -57,9 +57,20 @@ def chosen(families: Iterable[Metric], query: str) -> Iterable[Metric]:
     return [each for each in families if each.name in names or names & {sample.name for sample in each.samples}]
 
 
-def response(environ: dict[str, Any], families: Iterable[Metric]) -> tuple[list[tuple[str, str]], bytes]:
-    """Headers and body for a request."""
-    headers, body = [("Content-Type", CONTENT_TYPE)], text(chosen(families, environ.get("QUERY_STRING", "")))
-    if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):
-        return [*headers, ("Content-Encoding", "gzip")], packed(body)
-    return headers, body
+def response(
+    accepted: str, query: str, families: Iterable[Metric]
+) -> tuple[tuple[tuple[str, str], ...], bytes]:
+    """Headers and body. accepted: the request's Accept-Encoding; query: see `chosen`."""
+    body = text(chosen(families, query))
+    if takes_gzip(accepted):
+        return (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")), packed(body)
+    return (), body
+
+
+def takes_gzip(accepted: str) -> bool:
+    """Whether `deflate, gzip;q=0.5` and the like name gzip, and not as refused."""
+    for item in accepted.split(","):
+        coding, _, quality = item.partition(";")
+        if coding.strip().lower() == "gzip":
+            return not re.fullmatch(r"\s*q=0(\.0*)?\s*", quality)
+    return False

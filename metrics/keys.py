@@ -108,10 +108,8 @@ def group_step(server: Any, cursor: int, group: Wanted) -> tuple[int, dict[bytes
     return prefixes(databases[group.db], cursor, group.key, 1, STEP_KEYS, STEP_US)
 
 
-def notable(server: Any) -> dict[str, list[dict[str, Any]]] | None:
-    """Hot and big keys for the live page; None when metrics-page-keys says no."""
-    if not server.config.metrics_page_keys:
-        return None
+def notable(server: Any) -> dict[str, list[dict[str, Any]]]:
+    """Hot and big keys for the live page."""
     return {
         "hot": [
             {"db": each.db, "key": short(each.key), "per_second": rate}

@@ -18,6 +18,10 @@ MASTER_LINK = {
     "slave_repl_offset": "slave_repl_offset",
 }
 
+# The script that other clients hear BUSY about: how long it has been running, and who it is. One series: no label
+# while none runs, with the label name while one does.
+SCRIPT_SECONDS, SCRIPT_NAME = "script_running_seconds", "script_running_name"
+
 # Fields for which redis_exporter has no name: field -> name after "remus_".
 OURS = {
     "instantaneous_ops_per_sec": "instantaneous_ops_per_sec",
@@ -59,6 +63,8 @@ OURS = {
     "eventloop_duration_aof_sum": "eventloop_duration_aof_sum_usec_total",
     "eventloop_duration_max": "eventloop_duration_max_usec",
     "eventloop_cmd_per_cycle_max": "eventloop_cmd_per_cycle_max",
+    "internal_errors": "internal_errors_total",
+    "gc_cycles_found": "gc_cycles_found_total",
 }
 
 # A second name for a field whose metric dashboards know by another one: metric -> further names, without prefix.

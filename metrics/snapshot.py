@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any, NamedTuple
 
-from metrics.names import CONFIG, INSTANCE, MASTER_LINK, OURS
+from metrics.names import CONFIG, INSTANCE, MASTER_LINK, OURS, SCRIPT_NAME, SCRIPT_SECONDS
 from server.dispatch.record import all_records
 from server.keyspace.big_keys import BigKey
 from server.observe.hot_keys import HotKey
@@ -19,7 +19,7 @@ from server.registry.info import SECTIONS, InfoField
 AS_NUMBERS = {"commandstats", "latencystats", "keyspace", "iothreads", "load", "hotkeys", "bigkeys"}
 SLOW_SHOWN = 12
 WANTED = {*INSTANCE, *MASTER_LINK, *OURS, "master_host", "master_port", "slave_read_only", "uptime_in_seconds",
-          "remus_version", "python_version", "hz", "configured_hz"}  # fmt: skip
+          "remus_version", "python_version", "hz", "configured_hz", SCRIPT_SECONDS, SCRIPT_NAME}  # fmt: skip
 
 
 class CommandCounts(NamedTuple):

@@ -2,7 +2,7 @@
 """EVALSHA and FCALL without the way through Python: the script is looked up, given its words as they came, and run.
 
 They decline (and the definitions in commands_eval run) for a script with a shebang line or a function with rarer flags,
-with maxmemory, and while somebody hears of changes (AOF, replicas), where scripts are units of propagation.
+with maxmemory, and for a client with subscriptions, whose own messages come after the reply.
 """
 from libc.stdint cimport int64_t, uint32_t
 
@@ -14,10 +14,11 @@ from scripting.interpreter cimport Interpreter
 from scripting.redis_api cimport begin_run
 from scripting.run_context cimport Run
 from server.clients.client cimport Client
-from server.dispatch.conditions cimport Conditions, conditions
+from server.dispatch.conditions cimport state
+from server.dispatch.door cimport WRITES_ASKED
 from server.dispatch.executor cimport Executor
-from server.dispatch.fastpath cimport attach_fast_path
 from server.dispatch.propagate cimport Propagation
+from server.dispatch.record cimport Record
 from server.keyspace.database cimport parse_int64
 from server.registry.clock cimport clock_refresh
 
@@ -31,19 +32,18 @@ cdef Executor _executor = None
 cdef Propagation _propagation = None
 cdef Client _client = None             # pretended
 cdef object _count_error = None
-cdef Conditions* _conditions = conditions()
 
 
-cdef bint _plain(Request* r, Batch* b, int64_t* keys) noexcept:
+cdef bint _plain(Client c, Request* r, Batch* b, int64_t* keys) noexcept:
     """Whether the call has its form, and nothing is in force that only the definition knows about; how many keys."""
-    return (r.arg_count >= 3 and not _propagation.wanted and not _conditions.max_memory
+    return (r.arg_count >= 3 and not state.max_memory and c.subscriptions is None
             and parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), keys)
             and 0 <= keys[0] <= <int64_t>r.arg_count - 3 and _scripting.run is None)
 
 
 cdef int _evalsha(Client c, Batch* b, Request* r) except -1:
     cdef int64_t keys
-    if not _plain(r, b, &keys) or arg_length(b, r, 1) != 40:
+    if not _plain(c, r, b, &keys) or arg_length(b, r, 1) != 40:
         return 0
     script = _scripting.scripts.cached.get(PyBytes_FromStringAndSize(arg_at(b, r, 1), 40))
     if script is None or script.flags is not None:
@@ -58,14 +58,14 @@ cdef int _fcall(Client c, Batch* b, Request* r) except -1:
     cdef int64_t keys
     cdef int flags
     cdef uint32_t i
-    if not _plain(r, b, &keys):
+    if not _plain(c, r, b, &keys):
         return 0
     function = _scripting.functions.functions.get(
         PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)).lower())
     if function is None:
         return 0
     flags = function.flags
-    if flags & ~(_NO_WRITES | _ALLOW_OOM) or (_conditions.writes and not flags & _NO_WRITES):
+    if flags & ~(_NO_WRITES | _ALLOW_OOM) or (state.writes & ~<uint32_t>WRITES_ASKED and not flags & _NO_WRITES):
         return 0
     argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
     clock_refresh()                    # what the script sees all along
@@ -81,13 +81,15 @@ cdef int _run(Client c, Batch* b, Request* r, command, Interpreter where, int fu
     c.command = command
     _scripting.run = run
     begin_run(run)
+    if _propagation.depth == 0:
+        _propagation.loose = False
     _propagation.depth += 1
     try:
         reply = where.call_request(function, run.name, b, r, keys, run.eval, _count_error)
     finally:
         begin_run(None)
         _scripting.run = None
-        _propagation.depth -= 1
+        _propagation.leave()
         if run.timed_out:
             _scripting.end_busy(run)
     if isinstance(reply, Exception):
@@ -106,6 +108,6 @@ def attach(server, scripting, client, records) -> None:
     _executor, _propagation = server.executor, server.propagation
     _count_error = server.stats.count_error
     if "evalsha" in records:           # else rename-command took it away
-        attach_fast_path(records, "evalsha", _evalsha, False)
+        (<Record>records["evalsha"]).fast = _evalsha
     if "fcall" in records:
-        attach_fast_path(records, "fcall", _fcall, False)
+        (<Record>records["fcall"]).fast = _fcall

@@ -12,6 +12,7 @@ from libc.stdlib cimport malloc
 from libc.string cimport memcpy
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.ref cimport PyObject
 
 from iothreads.message cimport Arg, Batch, Chunk, Output, output_clear
 from iothreads.message cimport Command as Request
@@ -20,20 +21,19 @@ from scripting.lua cimport LUA_NUMBER, LUA_STRING, lua, lua_State
 from scripting.run_context cimport REPL_AOF, REPL_REPLICA, Checked, Run, find_checked
 from scripting.sandbox cimport sandbox_offer, sandbox_push_error
 from server.clients.client cimport Client
-from server.dispatch.conditions cimport Conditions, conditions
+from server.dispatch.door cimport IN_SCRIPT, may_pass, passed
 from server.dispatch.record cimport Record, record_pointer
-from server.registry.clock cimport clock_state, ticks
-from server.structures.memory cimport mem_used
+from server.registry.clock cimport ticks
 
 from server.dispatch.call import Call
 from server.dispatch.gates import checks
+from server.observe.internal_errors import internal_errors
 from server.registry.errors import CommandError
 from server.version import REDIS_VERSION
 
 cdef object _CommandError = CommandError
 cdef Run _run = None                   # the script under way
 cdef object _log = None
-cdef Conditions* _conditions = conditions()
 
 cdef enum:
     FAST_WORDS = 64                    # of a call that a fast path may take ...
@@ -121,23 +121,21 @@ cdef bint _fast(lua_State* L) except -1:
     cdef Record record
     cdef uint64_t start
     cdef bytes reply
-    if count == 0 or count > FAST_WORDS or client.slow | _conditions.all or not _fill(L, count):
+    if count == 0 or count > FAST_WORDS or not _fill(L, count):
         return False
     _request.record = record_pointer(_batch.buffer, _words[0].length)
-    if _request.record == NULL:
+    if not may_pass(<PyObject*>_request.record, client, &_batch, &_request, IN_SCRIPT):
         return False
     record = <Record>_request.record
-    if record.fast == NULL or (count != record.arity and (record.arity >= 0 or count < -record.arity)):
-        return False
-    if record.write and (_conditions.writes or _run.read_only or _run.propagation.wanted or _run.out_of_memory
-                         or (_conditions.max_memory and mem_used() > _conditions.max_memory)):
-        return False
+    if record.write:
+        if _run.read_only or _run.out_of_memory:
+            return False
+        if _run.propagation.wanted:
+            _run.propagation.gather()
     start = ticks()
     if not record.fast(client, &_batch, &_request):
         return False
-    record.account(<uint64_t>(<double>(ticks() - start) * 1000.0 / clock_state().ticks_per_us),
-                   _conditions.track_latency)
-    _run.executor.commands += 1
+    passed(<PyObject*>record, client, &_batch, &_request, &start, _batch.used + client.out.bytes, False)
     if record.write:
         _run.wrote = True
     lua.settop(L, 0)
@@ -178,8 +176,9 @@ cdef int _command(lua_State* L, bint raises) noexcept:
 
 
 cdef int internal_error(lua_State* L, error) noexcept:
-    if _log is not None:
-        _log.warning("A script's call failed: %r", error)
+    internal_errors.note("A script's call")
+    if _run is not None:
+        output_clear(&_run.client.out)
     sandbox_push_error(L, "internal error: see the server's log")
     return ERROR
 

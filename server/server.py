@@ -23,13 +23,15 @@ from server.clients.table import ClientTable
 from server.dispatch import (
     appending,
     big_keys,
+    collector,
     conditions,
-    fastpath,
+    debug_failures,
     gates,
     hot_keys,
     io_sharing,
     record,
     saving,
+    shapes,
     shutdown,
     signals,
 )
@@ -42,6 +44,7 @@ from server.keyspace.database import Keyspace, when_expire_takes_long
 from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
 from server.observe import info_data, info_keys, info_load, info_server
+from server.observe.internal_errors import internal_errors
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
 from server.observe.memory_account import MemoryAccount
@@ -64,6 +67,7 @@ class Server:
     def __init__(self, config: Any) -> None:
         self.config = config
         self.log = Log(config.logfile, LEVELS.index(config.loglevel))
+        internal_errors.log_to(self.log)
         self.process = Process(config, self.log)
         self.run_id = secrets.token_hex(20)
         self.replid = secrets.token_hex(20)
@@ -98,10 +102,12 @@ class Server:
         """Fill the hooks, load the commands, register jobs and what follows configuration changes."""
         self.load_commands()
         self.effects.publish = self.pubsub.publish
+        self.effects.on_audience = self.hear_events
+        self.pubsub.on_key_listeners = self.effects.set_heard
         self.keyspace.on_expired = expire.on_expired(self.effects, self.propagation, self.config)
         self.loop.on_accept = self.accepted
         self.loop.on_closed = self.closed
-        fastpath.use_propagation(self.propagation)
+        shapes.use(self.propagation, self.effects)
         multi.wire(self)
         blocking.wire(self)
         limits.wire(self)
@@ -123,6 +129,8 @@ class Server:
         self.cron.every(0, self.rehash)
         self.cron.every(100, self.sample_rates)
         self.cron.every(100, self.note_client_memory)
+        self.collector = collector.Collector(self.log, lambda: self.commands_processed)
+        self.cron.every(collector.INTERVAL_MS, self.collector.tick)
 
     def load_commands(self) -> None:
         """Import every command file and every room that declares commands; apply rename-command; make the records."""
@@ -141,7 +149,7 @@ class Server:
                 raise statement.error(str(error)) from None
         gates.assign_gates()
         record.build_records()
-        fastpath.attach_fast_paths(COMMANDS)
+        shapes.attach(COMMANDS)
 
     def follow_config(self) -> None:
         """What changes when CONFIG SET changes a directive, and the same once at start."""
@@ -214,13 +222,14 @@ class Server:
         self.slowlog.trim()
 
     def set_notifications(self, config: Any) -> None:
-        """notify-keyspace-events: the letters, and which fast paths must stand back."""
-        letters = "".join(sorted(config.notify_keyspace_events))
-        self.effects.set_flags(letters)
-        conditions.slow_because("notify", bool(set(letters) - set("KEm")))
-        conditions.slow_because("notify-reads", "m" in letters)
-        self.keyspace.on_miss = (lambda db, key: self.effects.notify(db, "keymiss", key)) if "m" in letters else None
-        self.keyspace.on_new = (lambda db, key: self.effects.notify(db, "new", key)) if "n" in letters else None
+        """notify-keyspace-events."""
+        self.effects.set_flags("".join(sorted(config.notify_keyspace_events)))
+
+    def hear_events(self, classes: str) -> None:
+        """Of which classes of keyspace events somebody may hear: fast paths and the keyspace make only those."""
+        conditions.hear_events(classes)
+        self.keyspace.on_miss = (lambda db, key: self.effects.notify(db, "keymiss", key)) if "m" in classes else None
+        self.keyspace.on_new = (lambda db, key: self.effects.notify(db, "new", key)) if "n" in classes else None
 
     def set_keyspace_rules(self, config: Any) -> None:
         """LRU or LFU, and what is freed in the background."""
@@ -493,4 +502,4 @@ LOGO = r"""
 
 """
 
-_ = client_state, info_data, info_keys, info_load, info_server  # imported for what they declare
+_ = client_state, debug_failures, info_data, info_keys, info_load, info_server  # imported for what they declare

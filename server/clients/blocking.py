@@ -27,6 +27,7 @@ from math import ceil
 from typing import Any
 
 from server.clients.client import BLOCKED, CLOSE_ASAP, PAUSED, Client
+from server.observe.internal_errors import internal_errors
 from server.registry import args
 from server.registry.clock import monotonic_now_us, unix_ms
 from server.registry.errors import CommandError
@@ -285,6 +286,10 @@ class Blocking:
         self._again = blocked
         try:
             self.server.executor.process_command(client, blocked.argv)
+        except Exception:                           # of this client alone: who fed it has nothing to do with that
+            internal_errors.note("A command that had waited", blocked.argv)
+            client.close()
+            return
         finally:
             self._again = None
         if client.has(BLOCKED):

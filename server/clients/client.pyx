@@ -1,12 +1,13 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from iothreads.message cimport Output, output_clear, output_memory
+from iothreads.message cimport Output, output_clear, output_cut, output_memory
 from iothreads.resp_writer cimport write_header, write_raw
 from server.keyspace.database cimport Database
 from server.registry.clock cimport monotonic_us
 from server.registry.reply_writer cimport write_reply
 
+from server.observe.internal_errors import internal_errors
 from server.registry.reply import Encoded, Streamed
 
 cdef object _Streamed = Streamed
@@ -75,12 +76,18 @@ cdef class Client:
 
     # ---- replies
     cdef int write(self, object value) except -1:
+        cdef size_t before
         if self.state & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_CLOSE_ASAP) and not self.state & CLIENT_PUSHING:
             return 0
-        if type(value) is _Streamed:
-            _write_streamed(self, value)
-        else:
-            write_reply(&self.out, value, self.resp)
+        before = self.out.bytes
+        try:
+            if type(value) is _Streamed:
+                _write_streamed(self, value)
+            else:
+                write_reply(&self.out, value, self.resp)
+        except Exception:              # never a part of a reply: what is written so far goes, an error comes in its place
+            output_cut(&self.out, before)
+            write_reply(&self.out, internal_errors.note("Writing a reply"), self.resp)
         if not self.queued:
             self.has_output()
         return 0

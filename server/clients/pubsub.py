@@ -9,6 +9,8 @@ such mode.
 Keyspace notifications are published through the same door (`Effects.publish`).
 """
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from server.clients.client import SUBSCRIBED, Client
@@ -18,6 +20,8 @@ from server.structures.glob import match
 
 SUBSCRIPTIONS_BYTES = 500      # of the first subscription, for tot-mem: measured, like the next
 SUBSCRIPTION_OVERHEAD = 180    # bytes per channel or pattern, its name and its place among the listeners
+_OF_KEYS = (b"__keyspace@", b"__keyevent@")     # what the channels of keyspace notifications begin with
+_SPECIAL = re.compile(rb"[*?\[\\]")
 Listeners = dict[bytes, dict[Client, None]]
 
 
@@ -69,17 +73,23 @@ class PubSub:
         self.channels: Listeners = {}
         self.patterns: Listeners = {}
         self.shard_channels: Listeners = {}
+        self._of_keys = 0       # channels and patterns by which keyspace notifications may be heard
+        self.on_key_listeners: Callable[[bool], object] = bool        # whether there are any, when that changes
 
     # ---- one client
     def subscribe(self, client: Client, channel: bytes) -> int:
         """Listen to a channel; how many channels and patterns the client then has."""
         mine = self._subscriptions(client)
+        if channel not in self.channels and _is_of_keys(channel):
+            self._count_of_keys(1)
         _join(self.channels, mine.channels, client, channel)
         return mine.count
 
     def psubscribe(self, client: Client, pattern: bytes) -> int:
         """Listen to every channel that matches a pattern; the same count."""
         mine = self._subscriptions(client)
+        if pattern not in self.patterns and _may_match_keys(pattern):
+            self._count_of_keys(1)
         _join(self.patterns, mine.patterns, client, pattern)
         return mine.count
 
@@ -93,14 +103,16 @@ class PubSub:
         """The end of `subscribe`; harmless without one."""
         if client.subscriptions is None:
             return 0
-        _part(self.channels, client.subscriptions.channels, client, channel)
+        if _part(self.channels, client.subscriptions.channels, client, channel) and _is_of_keys(channel):
+            self._count_of_keys(-1)
         return client.subscriptions.count
 
     def punsubscribe(self, client: Client, pattern: bytes) -> int:
         """The end of `psubscribe`."""
         if client.subscriptions is None:
             return 0
-        _part(self.patterns, client.subscriptions.patterns, client, pattern)
+        if _part(self.patterns, client.subscriptions.patterns, client, pattern) and _may_match_keys(pattern):
+            self._count_of_keys(-1)
         return client.subscriptions.count
 
     def sunsubscribe(self, client: Client, channel: bytes) -> int:
@@ -109,6 +121,12 @@ class PubSub:
             return 0
         _part(self.shard_channels, client.subscriptions.shard_channels, client, channel)
         return len(client.subscriptions.shard_channels)
+
+    def _count_of_keys(self, by: int) -> None:
+        heard = self._of_keys > 0
+        self._of_keys += by
+        if heard != (self._of_keys > 0):
+            self.on_key_listeners(not heard)
 
     def _subscriptions(self, client: Client) -> Subscriptions:
         if client.subscriptions is None:
@@ -176,6 +194,7 @@ class PubSub:
                 assert clients, f"{name!r} is listed without a listener"
                 for client in clients:
                     assert name in getattr(client.subscriptions, own), f"{name!r}: the client does not know"
+        assert self._of_keys == sum(map(_is_of_keys, self.channels)) + sum(map(_may_match_keys, self.patterns))
 
 
 def _join(listeners: Listeners, mine: dict[bytes, None], client: Client, name: bytes) -> None:
@@ -183,14 +202,26 @@ def _join(listeners: Listeners, mine: dict[bytes, None], client: Client, name: b
     listeners.setdefault(name, {})[client] = None
 
 
-def _part(listeners: Listeners, mine: dict[bytes, None], client: Client, name: bytes) -> None:
+def _part(listeners: Listeners, mine: dict[bytes, None], client: Client, name: bytes) -> bool:
+    """True: it was the last that listened to this name."""
     if name not in mine:
-        return
+        return False
     del mine[name]
     clients = listeners[name]
     del clients[client]
     if not clients:
         del listeners[name]
+    return not clients
+
+
+def _is_of_keys(channel: bytes) -> bool:
+    return channel.startswith(_OF_KEYS)
+
+
+def _may_match_keys(pattern: bytes) -> bool:
+    """Whether a channel of keys may match, as far as the text before the first special character tells."""
+    plain = _SPECIAL.split(pattern, maxsplit=1)[0]
+    return plain.startswith(_OF_KEYS) or any(channel.startswith(plain) for channel in _OF_KEYS)
 
 
 def matching(names: dict[bytes, Any], pattern: bytes | None) -> list[bytes]:

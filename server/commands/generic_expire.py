@@ -64,7 +64,7 @@ def _expire(call: Call, key: bytes, text: bytes, words: tuple[bytes, ...], base_
     if not args.INT64_MIN <= when <= args.INT64_MAX - base_ms:
         raise CommandError(errors.INVALID_EXPIRE.format(call.command.name))
     when += base_ms
-    if not call.db.exists(key):
+    if not call.db.exists_for_write(key):
         return 0
     if conditions and not _allowed(conditions, when, call.db.expire_at(key)):
         return 0
@@ -119,7 +119,7 @@ def persist(call: Call, key: bytes) -> int:
 
     Complexity: O(1)
     """
-    if not call.db.persist(key):
+    if not call.db.exists_for_write(key) or not call.db.persist(key):
         return 0
     call.changed(key, "persist")
     return 1

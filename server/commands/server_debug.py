@@ -1,6 +1,6 @@
 """DEBUG: looking inside a server and provoking what is rare, for tests and for those who develop it.
 
-One command with many subcommands, which is how COMMAND shows it. Other rooms add theirs with `subcommand`. What the
+One command with many subcommands, which is how COMMAND shows it. Other rooms declare theirs (registry.debug). What the
 crashing ones do to a server in use is the caller's doing: enable-debug-command keeps all of them off by default.
 """
 
@@ -23,6 +23,7 @@ from server.observe.debug_settings import DEFAULT_PEAK_RESET_MS, settings
 from server.persistence.object_writer import value_size
 from server.registry import args, clock
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE, group
+from server.registry.debug import SUBCOMMANDS, subcommand
 from server.registry.directive import parse_memory
 from server.registry.errors import NO_SUCH_KEY, CommandError, syntax
 from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Push, SetOf, Several, Verbatim
@@ -30,21 +31,7 @@ from server.structures.glob import match
 from server.types import list as list_
 
 command = group("server")
-_SUBCOMMANDS: dict[str, tuple[Callable[..., Any], int, int, list[str]]] = {}
 _MANY = 1 << 20
-
-
-def subcommand(
-    name: str, least: int = 0, most: int | None = None, *help_lines: str
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare DEBUG name with `least` to `most` further words (most None: exactly least). The function gets the Call
-    and those words; help_lines are shown by DEBUG HELP."""
-
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        _SUBCOMMANDS[name.lower()] = (function, least, least if most is None else most, list(help_lines))
-        return function
-
-    return register
 
 
 @command("DEBUG", arity=-2, flags=ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED, since="1.0.0", system=True)
@@ -53,20 +40,20 @@ def debug(call: Call, name: bytes, *words: bytes) -> Any:
 
     Complexity: Depends on subcommand.
     """
-    found = _SUBCOMMANDS.get(name.decode("latin-1").lower())
-    if found is None or not found[1] <= len(words) <= found[2]:
+    found = SUBCOMMANDS.get(name.decode("latin-1").lower())
+    if found is None or not found.least <= len(words) <= found.most:
         shown = name[:128].decode("utf-8", "surrogateescape")
         raise CommandError(f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP.")
-    return found[0](call, *words)
+    return found.run(call, *words)
 
 
 @subcommand("HELP")
 def help_(call: Call) -> list[str]:
     """The subcommands with what they do."""
     lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
-    for name, (_, _, _, described) in _SUBCOMMANDS.items():
-        if described:
-            lines += [f"{name.upper()} {described[0]}".rstrip(), *(f"    {line}" for line in described[1:])]
+    for name, entry in SUBCOMMANDS.items():
+        if entry.help:
+            lines += [f"{name.upper()} {entry.help[0]}".rstrip(), *(f"    {line}" for line in entry.help[1:])]
     return [*lines, "HELP", "    Print this help."]
 
 
@@ -318,6 +305,12 @@ def jmap(call: Call) -> Verbatim:
     """The twenty most frequent, most of them first."""
     counts = Counter(type(each).__name__ for each in gc.get_objects())
     return Verbatim("".join(f"{name}:{count}\n" for name, count in counts.most_common(20)))
+
+
+@subcommand("BLOCKS", 0, 0, "", "Count the interpreter's allocations: what leaks shows in it.")
+def blocks(call: Call) -> int:
+    """Of all objects small enough for its own allocator."""
+    return sys.getallocatedblocks()
 
 
 @subcommand("STRUCTSIZE", 0, 0, "", "Show the sizes of basic structures.")

@@ -132,6 +132,7 @@ def set_(call: Call, key: bytes, value: bytes, *words: bytes) -> str | bytes | N
     old = call.db.get(key) if reads else None
     found = call.db.exists(key)
     if (b"NX" in options and found) or (b"XX" in options and not found):
+        call.db.exists_for_write(key)       # an access all the same
         return old
     _set(call, key, value, when, keep_ttl=b"KEEPTTL" in options)
     if when is not None:
@@ -149,7 +150,7 @@ def setnx(call: Call, key: bytes, value: bytes) -> int:
 
     Complexity: O(1)
     """
-    if call.db.exists(key):
+    if call.db.exists_for_write(key):
         return 0
     _set(call, key, value)
     return 1
@@ -206,7 +207,7 @@ def msetnx(call: Call, *pairs: bytes) -> int:
     """
     if len(pairs) % 2:
         raise wrong_arity(call.command.name)
-    if any(call.db.exists(key) for key in pairs[0::2]):
+    if any(call.db.exists_for_write(key) for key in pairs[0::2]):
         return 0
     for key, value in zip(pairs[0::2], pairs[1::2], strict=True):
         _set(call, key, value)
@@ -429,7 +430,7 @@ def incrbyfloat(call: Call, key: bytes, increment: bytes) -> bytes:
 
     Complexity: O(1)
     """
-    value = call.db.get_for_write(key)
+    value = call.db.peek(key) if call.db.check_string(key) else None
     if not (value is None or long_double.is_number(value)) or not long_double.is_number(increment):
         raise CommandError(errors.NOT_A_FLOAT)
     result = long_double.add(b"0" if value is None else value, increment)

@@ -5,6 +5,8 @@ from server.registry.directive import Bool, Flag, Number, Secret, Text
 DIRECTIVES = (
     Number("metrics-port", 0, 0, 65535, "TCP port that serves /metrics to Prometheus; 0 for none."),
     Text("metrics-bind", "127.0.0.1", "The one address on which the metrics port listens."),
+    Text("metrics-host-names", "", "Host names under which the metrics port may be asked, beside this machine's own.",
+         optional=True),
     Text("metrics-user", "", "User that a scrape must name if there is a metrics-password.", optional=True),
     Secret("metrics-password", "Password that a scrape must show (HTTP basic authentication); empty for none."),
     Text("metrics-tls-cert-file", "", "Certificate of the metrics port, PEM; with one it speaks HTTPS only.",

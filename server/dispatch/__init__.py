@@ -1,4 +1,4 @@
-"""From a parsed batch to replies: the loop and its time events, the gates, the call, fast paths, and propagation.
+"""From a parsed batch to replies: loop and time events, gates, the call, shapes of fast paths, and propagation.
 
 The top of the server's own rooms: commands are declared above it, everything else lies below. Main thread only.
 """

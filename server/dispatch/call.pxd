@@ -14,6 +14,5 @@ cdef class Call:
     cdef public Database db            # the client's database; SELECT-free code may point it elsewhere
     cdef public int64_t dirty          # changes this call reported
     cdef public object propagated      # None: as called; a list of argv lists: instead; []: nothing
-    cdef public object status          # what the reply was: None, or the CommandError (failed_calls, errorstats)
 
 cdef Call new_call(Client client, object server, Record record, list argv)

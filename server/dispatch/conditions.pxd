@@ -9,15 +9,14 @@ cdef enum:                             # of all fast paths
     SLOW_PAUSED = 4
     SLOW_LOADING = 8
     SLOW_SCRIPT = 16                   # a script holds the server
-    SLOW_NOTIFY_READS = 32             # "keymiss" events
     SLOW_STALE = 64                    # a replica that must not serve
     SLOW_CLUSTER = 128
     SLOW_EXPIRED_KEPT = 256            # a replica: expired keys are hidden, not deleted
     SLOW_TRACKED_READS = 512
+    DISK_FAILS = 1024                  # even PING goes through the gates
 
 cdef enum:                             # of those that write
     SLOW_WATCHED = 1
-    SLOW_NOTIFY = 2
     SLOW_READONLY = 4
     SLOW_DISK = 8                      # MISCONF
     SLOW_FEW_REPLICAS = 16
@@ -27,9 +26,13 @@ cdef enum:                             # of those that write
 cdef struct Conditions:
     uint32_t all                       # bits of the first kind
     uint32_t writes                    # bits of the second
+    uint32_t events                    # classes of keyspace events that somebody may hear of, bits by event_kind
     size_t max_memory                  # 0 = no limit; a write beyond it goes through the gates
     int64_t dirty                      # changes made by fast paths since the server last collected them
     int64_t slow_log_ns                # slowlog-log-slower-than, -1 = off
     bint track_latency
 
+cdef Conditions state                  # the same, for inline functions of others
+
 cdef Conditions* conditions() noexcept nogil
+cdef uint32_t event_kind(str letter) except? 0         # the bit of a class of notify-keyspace-events

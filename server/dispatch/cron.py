@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from server.observe.internal_errors import internal_errors
+
 MAX_HZ = 500
 CLIENTS_PER_TICK = 200  # dynamic-hz: more clients than this per tick double the frequency
 SLICE_US = 50
@@ -51,13 +53,20 @@ class Cron:
         end = started + SLICE_US * 1000
         while self._due:
             job = self._due.popleft()       # before it runs: a job that fails must not run at every tick
-            if job.run() is AGAIN:
+            if self._run(job) is AGAIN:
                 self._due.appendleft(job)
                 break
             if time.monotonic_ns() > end:
                 break
         self.spent_us += (time.monotonic_ns() - started) // 1000
         return 0 if self._due else 1000 // self.hz
+
+    def _run(self, job: Job) -> Any:
+        try:
+            return job.run()
+        except Exception:
+            internal_errors.note("A job of the cron")
+            return None
 
     def _begin(self) -> None:
         """A tick begins: how long it is, and what is due."""

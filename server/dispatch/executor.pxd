@@ -22,6 +22,5 @@ cdef class Executor:
     cdef int _run_holding_pushes(self, Call call, Record record) except -1
     cdef int _reject(self, Client client, command, error) except -1
     cdef object call(self, Call call, Record record, bint count_errors)
-    cdef object _failed(self, Call call, Exception error)
     cdef int _propagate(self, Call call, Record record) except -1
     cdef int _write_or_skip(self, Client client, reply) except -1

@@ -1,6 +1,4 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-import traceback
-
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
@@ -11,10 +9,10 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MULTI, CLIENT_NO_TOUC
                                     SLOW_TRACKING, Client)
 from server.clients.transaction cimport Transaction
 from server.dispatch.call cimport Call, new_call
-from server.dispatch.conditions cimport (SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS, SLOW_MONITORS,
-                                         SLOW_NOTIFY_READS, SLOW_READONLY, SLOW_TRACKED_READS, Conditions, conditions)
+from server.dispatch.conditions cimport SLOW_MONITORS, state
+from server.dispatch.door cimport fits, ungated
 from server.dispatch.propagate cimport Propagation
-from server.dispatch.record cimport (RULE_GATED, RULE_LOOSE, RULE_NOT_QUEUED, RULE_SKIP_MONITOR, RULE_SPREADS, Record,
+from server.dispatch.record cimport (RULE_LOOSE, RULE_NOT_QUEUED, RULE_SKIP_MONITOR, RULE_SPREADS, Record,
                                      record_pointer)
 from server.observe.crash_handler cimport CrashContext, crash_context
 from server.registry.clock cimport clock_refresh, clock_state, ticks
@@ -23,6 +21,7 @@ from server.clients.cross_protocol import CrossProtocol, is_http
 from server.clients.multi import discard, spoil
 from server.clients.pause import spreads
 from server.dispatch.gates import Postponed
+from server.observe.internal_errors import internal_errors
 from server.registry.command import COMMANDS
 from server.registry.command import find as find_command
 from server.registry.errors import CommandError, wrong_arity
@@ -30,9 +29,22 @@ from server.registry.reply import QUEUED
 
 cdef extern from *:
     """
+    /* The exception just raised, as a value: without its traceback, whose frames know the call that will keep it. */
+    static PyObject* remus_raised(void) {
+        PyObject *type, *value, *frames;
+        PyErr_Fetch(&type, &value, &frames);
+        PyErr_NormalizeException(&type, &value, &frames);
+        PyException_SetTraceback(value, Py_None);
+        PyException_SetContext(value, NULL);
+        PyException_SetCause(value, NULL);
+        Py_XDECREF(type);
+        Py_XDECREF(frames);
+        return value;
+    }
+
     /* Call a command's definition: (call, argv[skip], argv[skip + 1] ...). Arguments are held while it runs, for a command
-       may take its words out of argv (passwords). */
-    static PyObject* remus_define(PyObject* function, PyObject* call, PyObject* argv, Py_ssize_t skip) {
+       may take its words out of argv (passwords). What it raises of class `error` is its reply. */
+    static PyObject* remus_define(PyObject* function, PyObject* call, PyObject* argv, Py_ssize_t skip, PyObject* error) {
         enum { FEW = 16 };
         PyObject* few[FEW + 1];
         PyObject** args = few;
@@ -47,22 +59,17 @@ cdef extern from *:
         reply = PyObject_Vectorcall(function, args, count + 1, NULL);
         for (i = 1; i <= count; i++) Py_DECREF(args[i]);
         if (args != few) PyMem_Free(args);
-        return reply;
+        return reply == NULL && PyErr_ExceptionMatches(error) ? remus_raised() : reply;
     }
     """
-    object define "remus_define"(object function, object call, object argv, Py_ssize_t skip)
+    object define "remus_define"(object function, object call, object argv, Py_ssize_t skip, object error)
 
 cdef enum:
-    # Conditions for which no gate asks; while any other is in force, all gates of a command are asked.
-    UNGATED = SLOW_MONITORS | SLOW_NOTIFY_READS | SLOW_EXPIRED_KEPT | SLOW_TRACKED_READS
     UNGATED_CLIENT = SLOW_TRACKING | SLOW_NO_TOUCH
-    GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS
-
     FRESH_US = 20                      # commands that follow each other so closely share one reading of the clock
 
 cdef uint64_t _read_at = 0             # ticks() at the last reading for a command
 cdef CrashContext* _crash = crash_context()
-cdef Conditions* _conditions = conditions()
 cdef object _CommandError = CommandError
 cdef object _Postponed = Postponed
 cdef dict _COMMANDS = COMMANDS
@@ -130,10 +137,8 @@ cdef class Executor:
             sub = record.subcommands.get((<bytes>argv[1]).lower())
             if sub is not None:
                 record = sub
-        if (record.function is None or (count != record.arity and (record.arity > 0 or count < -record.arity))
-                or record.rules & RULE_GATED or client.slow & ~<uint32_t>UNGATED_CLIENT
-                or _conditions.all & ~<uint32_t>UNGATED or (record.write and _conditions.writes & GATED_WRITES)
-                or (_conditions.max_memory and not self.server.make_room())):
+        if (record.function is None or not fits(<PyObject*>record, count) or not ungated(record, client, UNGATED_CLIENT)
+                or (state.max_memory and not self.server.make_room())):
             return self._process_carefully(client, argv)
         client.command = record.command
         call = new_call(client, self.server, record, argv)
@@ -164,7 +169,7 @@ cdef class Executor:
                     self.cross_protocol.abort(client)
                     return 0
                 command = find_command(argv)       # a wrong number of words counts as its rejection
-            self._reject(client, command, error)
+            self._reject(client, command, error.bare())
             return 0
         if client.state & (CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_REPLY_OFF):
             self._run_quietly(call, record)
@@ -259,18 +264,18 @@ cdef class Executor:
         start = ticks()
         try:
             try:
-                reply = define(record.function, call, argv, record.name_words)
-            except Exception as error:
-                reply = call.status = self._failed(call, error)
+                reply = define(record.function, call, argv, record.name_words, _CommandError)
+            except Exception:
+                reply = internal_errors.note(f"Command '{call.command.name}'", argv)
             ns = <uint64_t>(<double>(ticks() - start) * 1000.0 / clock_state().ticks_per_us)
             blocked = client.state & CLIENT_BLOCKED != 0
             if not blocked:                # who waits is accounted when that is over
-                record.account(ns, _conditions.track_latency)
+                record.account(ns, state.track_latency)
             if isinstance(reply, _CommandError):
                 record.failed += 1
                 if count_errors:
                     self.server.stats.count_error(reply)
-            if _conditions.all & SLOW_MONITORS and not record.rules & RULE_SKIP_MONITOR:
+            if state.all & SLOW_MONITORS and not record.rules & RULE_SKIP_MONITOR:
                 self.server.feed_monitors(call)        # now that it had its chance to hide passwords
             if call.dirty or call.propagated is not None:
                 self.dirty += call.dirty
@@ -287,18 +292,11 @@ cdef class Executor:
         if blocked:
             return reply
         self.commands += 1
-        if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
+        if <int64_t>ns >= state.slow_log_ns and state.slow_log_ns >= 0:
             self.server.note_slow(client, call.command, argv, ns // 1000)
         if ns > 1000000:
             clock_refresh()
         return reply
-
-    cdef object _failed(self, Call call, Exception error):
-        """What is answered when the definition raises: its own error, or that of a mistake of ours."""
-        if isinstance(error, _CommandError):
-            return error
-        self.server.log.warning("Command '%s' failed:\n%s", call.command.name, traceback.format_exc())
-        return _CommandError("ERR internal error: see the server's log")
 
     cdef int _propagate(self, Call call, Record record) except -1:
         if call.propagated is None:

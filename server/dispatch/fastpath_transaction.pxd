@@ -6,6 +6,4 @@ from server.clients.client cimport Client
 from server.dispatch.executor cimport Executor
 
 cdef int transaction_step(Executor executor, Client client, Batch* b, Request* r) except -1
-    # a client in MULTI says r: queue it, or run EXEC. 0: declined; else 1 + the queued commands that fast paths ran
-cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept
-    # fast paths of writes decline because some keys are watched or waited for: whether r's keys are none of these
+    # a client in MULTI says r: queue it, or run EXEC. 0: declined

@@ -1,73 +1,44 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """The fast paths of MULTI, WATCH and EXEC, and of what is queued between them.
 
-Inside MULTI every other fast path declines (SLOW_MULTI), so the loop asks `transaction_step` before it takes the way
-through Python. A command is queued here when no gate could refuse it, and when it is of a kind that cannot change how
+Inside MULTI the door is shut (SLOW_MULTI), so the loop asks `transaction_step` before it takes the way through Python.
+A command is queued here when no gate could refuse it, and when it is of a kind that cannot change how
 the client is answered (RULE_QUEUED): one that can (CLIENT REPLY, HELLO ...) is queued by the executor, and such a
 transaction is not `plain`: its EXEC is the definition's.
 
 EXEC, native or not, runs the queue in `_run_all`: each command by its fast path, if it has one that does not decline,
 else by its definition. No gate is asked again, as in Redis: they have passed.
 """
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from cpython.dict cimport PyDict_Contains, PyDict_Size
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport Batch, Output, arg_at, arg_length
+from iothreads.message cimport Batch, Output, arg_at, arg_length, output_cut
 from iothreads.message cimport Command as Request
 from iothreads.resp_writer cimport write_header, write_raw
 from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_FAKE, SLOW_MULTI,
                                     Client)
 from server.clients.transaction cimport Transaction, begin_transaction, end_transaction
 from server.dispatch.call cimport new_call
-from server.dispatch.conditions cimport (SLOW_BLOCKED_CLIENTS, SLOW_DISK, SLOW_FEW_REPLICAS, SLOW_READONLY, SLOW_WATCHED,
-                                         Conditions, conditions)
+from server.dispatch.conditions cimport state
+from server.dispatch.door cimport GATED_WRITES, IN_EXEC, fits, has_room, may_pass, passed, ungated
 from server.dispatch.executor cimport Executor
-from server.dispatch.fastpath cimport attach_fast_path
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport RULE_EXEC, RULE_QUEUED, RULE_SPREADS, Record
+from server.dispatch.shapes cimport by_hand
 from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
 from server.registry.reply_writer cimport WrittenReply, write_reply
-from server.structures.memory cimport mem_used
 
 from server.clients.multi import unwatch, watch, watched_expired
+from server.observe.internal_errors import internal_errors
 
-cdef enum:
-    GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS       # why a write may be refused
-
-cdef Conditions* _conditions = conditions()
 cdef Clock* _clock = clock_state()
 
 
 cdef inline uint64_t _ns_since(uint64_t start) noexcept:
     return <uint64_t>(<double><int64_t>(ticks() - start) * 1000.0 / _clock.ticks_per_us)
-
-
-# ---- who minds a write
-cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept:
-    cdef Record record
-    cdef uint32_t at, last
-    cdef dict watched = client.db.watched
-    cdef dict blocking = client.db.blocking
-    if _conditions.writes & ~<uint32_t>(SLOW_WATCHED | SLOW_BLOCKED_CLIENTS):
-        return False
-    if PyDict_Size(watched) == 0 and PyDict_Size(blocking) == 0:
-        return True
-    record = <Record>r.record
-    if record.first_key <= 0 or <uint32_t>record.first_key >= r.arg_count:
-        return False
-    last = <uint32_t>record.last_key if record.last_key >= 0 else r.arg_count + record.last_key
-    if last >= r.arg_count:
-        last = r.arg_count - 1
-    at = record.first_key
-    while at <= last:
-        key = PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at))
-        if PyDict_Contains(watched, key) or PyDict_Contains(blocking, key):
-            return False
-        at += record.key_step
-    return True
 
 
 # ---- MULTI and what follows
@@ -93,14 +64,12 @@ cdef int _watch(Client c, Batch* b, Request* r) except -1:
 cdef int transaction_step(Executor executor, Client client, Batch* b, Request* r) except -1:
     cdef Record record
     cdef Transaction queued
-    if (client.slow != SLOW_MULTI or _conditions.all or r.record == NULL
-            or (_conditions.max_memory and mem_used() > _conditions.max_memory)):
+    if r.record == NULL or state.all or not has_room() or not fits(<PyObject*>r.record, r.arg_count):
         return 0
     record = <Record>r.record
     if record.rules & RULE_EXEC:
         return _exec(executor, client, r, record)
-    if (not record.rules & RULE_QUEUED or (record.write and _conditions.writes & GATED_WRITES)
-            or not (<int>r.arg_count == record.arity or record.arity < 0 and <int>r.arg_count >= -record.arity)):
+    if not record.rules & RULE_QUEUED or not ungated(record, client, SLOW_MULTI):
         return 0
     if not client.state & (CLIENT_DIRTY_CAS | CLIENT_DIRTY_EXEC):
         queued = <Transaction>client.transaction
@@ -121,9 +90,8 @@ cdef int _exec(Executor executor, Client client, Request* r, Record record) exce
     cdef bint could_block = not client.state & CLIENT_DENY_BLOCKING
     cdef bint subscribed = client.subscriptions is not None
     cdef uint64_t start, ns
-    cdef int fast
     if (r.arg_count != 1 or not queued.plain or client.state & (CLIENT_DIRTY_CAS | CLIENT_DIRTY_EXEC)
-            or (queued.writes and _conditions.writes & GATED_WRITES) or propagation.depth):
+            or (queued.writes and state.writes & GATED_WRITES) or propagation.depth):
         return 0
     if client.watching is not None:
         if watched_expired(client):
@@ -139,7 +107,7 @@ cdef int _exec(Executor executor, Client client, Request* r, Record record) exce
         client.hold_pushes()           # what it publishes to itself comes after the reply
     start = ticks()
     try:
-        fast = _run_all(executor, client, queued, &client.out)
+        _run_all(executor, client, queued, &client.out)
     finally:
         if could_block:
             client.state &= ~<uint64_t>CLIENT_DENY_BLOCKING
@@ -148,15 +116,15 @@ cdef int _exec(Executor executor, Client client, Request* r, Record record) exce
         if subscribed:
             client.release_pushes()
     ns = _ns_since(start)
-    record.account(ns, _conditions.track_latency)
+    record.account(ns, state.track_latency)
     executor.commands += 1
-    if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
+    if <int64_t>ns >= state.slow_log_ns and state.slow_log_ns >= 0:
         executor.server.note_slow(client, record.command, [b"EXEC"], ns // 1000)
     if ns > 1000000:
         clock_refresh()
     if executor.ready_keys:
         executor.serve_ready_keys()
-    return fast + 1
+    return 1
 
 
 cdef inline void _swap(Output* one, Output* other) noexcept:
@@ -165,61 +133,60 @@ cdef inline void _swap(Output* one, Output* other) noexcept:
     other[0] = kept
 
 
-cdef inline bint _may(Client client, Batch* b, Request* r) noexcept:
-    """Whether the command has a fast path that may be asked now."""
-    return ((<Record>r.record).fast != NULL and (<Record>r.record).rules & RULE_QUEUED
-            and not (client.slow & ~<uint32_t>SLOW_MULTI | _conditions.all)
-            and (not (<Record>r.record).write or _conditions.writes == 0 or nobody_minds(client, b, r)))
+cdef bint _run_fast(Client client, Batch* b, Request* r, Output* to, bint aside) except -1:
+    """Fast paths write to the client: what it has there waits meanwhile."""
+    if aside:
+        _swap(to, &client.out)
+    try:
+        return (<Record>r.record).fast(client, b, r)
+    finally:
+        if aside:
+            _swap(to, &client.out)
+
+
+cdef int _run_one(Executor executor, Client client, Transaction queued, uint32_t i, Output* to, bint aside,
+                  uint64_t* start) except -1:
+    """One queued command, its reply included; `start` is when it began, and becomes when it ended."""
+    cdef Request* r = &queued.batch.commands[i]
+    cdef Record record = <Record>r.record
+    cdef size_t before = to.bytes
+    queued.batch.next = i + 1
+    if (may_pass(<PyObject*>record, client, &queued.batch, r, IN_EXEC) and record.rules & RULE_QUEUED
+            and _run_fast(client, &queued.batch, r, to, aside)):
+        return passed(<PyObject*>record, client, &queued.batch, r, start, r.bytes_length + to.bytes - before, True)
+    write_reply(to, executor.call(new_call(client, executor.server, record, queued.words(i)), record, True), client.resp)
+    start[0] = ticks()
+    return 0
 
 
 cdef int _run_all(Executor executor, Client client, Transaction queued, Output* to) except -1:
-    """Run what is queued, and write the array of replies. How many commands fast paths ran."""
-    cdef Batch* b = &queued.batch
-    cdef Request* r
+    """Run what is queued, and write the array of replies."""
     cdef uint32_t i
-    cdef int fast = 0
-    cdef bint done
-    cdef bint aside = to != &client.out        # fast paths write to the client: what it has there waits meanwhile
-    cdef uint64_t start, ns
+    cdef bint aside = to != &client.out
+    cdef size_t before
+    cdef uint64_t start
     if executor.propagation.depth:
         executor.propagation.gather()
-    write_header(to, c'*', b.command_count)
+    write_header(to, c'*', queued.batch.command_count)
     start = ticks()
-    for i in range(b.command_count):
-        r = &b.commands[i]
-        b.next = i + 1
-        if _may(client, b, r):
-            if aside:
-                _swap(to, &client.out)
-            try:
-                done = (<Record>r.record).fast(client, b, r)
-            finally:
-                if aside:
-                    _swap(to, &client.out)
-            if done:
-                ns = _ns_since(start)
-                start = ticks()
-                (<Record>r.record).account(ns, _conditions.track_latency)
-                fast += 1
-                if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
-                    executor.server.note_slow(client, (<Record>r.record).command, queued.words(i), ns // 1000)
-                    start = ticks()
-                continue
-        reply = executor.call(new_call(client, executor.server, <Record>r.record, queued.words(i)), <Record>r.record, True)
-        write_reply(to, reply, client.resp)
-        start = ticks()
-    return fast
+    for i in range(queued.batch.command_count):
+        before = to.bytes
+        try:
+            _run_one(executor, client, queued, i, to, aside, &start)
+        except Exception:              # the array keeps its length, and the others run
+            output_cut(to, before)
+            write_reply(to, internal_errors.note("A command of a transaction", queued.words(i)), client.resp)
+            start = ticks()
+    return 0
 
 
 def run_queued(Executor executor, Client client):
     """For EXEC's definition, inside its unit of propagation: run what is queued. The replies were made when the commands
     ran, each in the protocol that was spoken then (HELLO)."""
     cdef WrittenReply reply = WrittenReply.__new__(WrittenReply)
-    executor.commands += _run_all(executor, client, <Transaction>client.transaction, &reply.output)
+    _run_all(executor, client, <Transaction>client.transaction, &reply.output)
     return reply
 
 
-def attach(dict records) -> None:
-    """Give MULTI and WATCH their fast paths; EXEC has its own entrance."""
-    attach_fast_path(records, "multi", _multi, False)
-    attach_fast_path(records, "watch", _watch)
+by_hand("multi", _multi, False)      # EXEC has its own entrance
+by_hand("watch", _watch)

@@ -10,6 +10,7 @@ what is expected is what came lately. Where an fsync is as short as a nap there 
 """
 from libc.stdint cimport int64_t, uint64_t
 
+from server.dispatch.door cimport door
 from server.dispatch.loop cimport Loop
 from server.registry.clock cimport clock_refresh, monotonic_us
 
@@ -39,7 +40,7 @@ cdef class GroupCommit:
 
     cdef uint64_t commands(self) noexcept:
         """All commands executed so far."""
-        return self.loop.fast_commands + <uint64_t>self.loop.executor.commands
+        return door.commands + <uint64_t>self.loop.executor.commands
 
     def __call__(self) -> bool:
         """Gather commands. True when there were some: what they have left to do before sleep is done in the next turn."""

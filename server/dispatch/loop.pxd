@@ -1,5 +1,6 @@
 # cython: language_level=3
 """The event loop of the main thread. The only room that talks to iothreads.handoff."""
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
 
 from cpython.ref cimport PyObject
@@ -43,9 +44,12 @@ cdef class Loop:
     cdef public uint64_t duration_us   # eventloop_duration_sum
     cdef public uint64_t command_us    # eventloop_duration_cmd_sum
     cdef public uint64_t longest_us    # eventloop_duration_max since the last reset
-    cdef public uint64_t fast_commands # commands done by fast paths
     cdef public uint64_t commands_per_cycle_max
     cdef int run_batch(self, Client client) except -1
+    cdef int run_commands(self, Client client) except -1
+    cdef int broke_off(self, Client client, list argv, size_t written, uint64_t turn) except -1
+    cdef bint call_hook(self, hook) except -1
+    cdef int check_output(self, Client client) except -1
     cdef int64_t turn(self, int64_t started, int timeout_ms) except? -1
     cdef int pick_up(self) except -1
     cdef int account(self, int64_t worked_us) except -1
@@ -59,7 +63,6 @@ cdef class Loop:
     cdef void warm_entries(self, Client client) noexcept
     cdef void warm_chains(self, Client client) noexcept
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1
-    cdef int note_slow(self, Client client, Batch* b, Request* r, uint64_t ns) except -1
     cdef int hold(self, Client client) except -1
     cdef int finish(self, Client client) except -1
     cdef int protocol_error(self, Client client, int error, int byte) except -1

@@ -10,24 +10,26 @@ from cpython.ref cimport Py_INCREF, PyObject
 
 from iothreads.connection cimport QueryMeter
 from iothreads.handoff cimport EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, Event, IOThreads
-from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Batch, arg_at, arg_length, output_cut
 from iothreads.message cimport Command as Request
 from iothreads.ring cimport load_relaxed64
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_PAUSED,
                                     CLIENT_UNIX_SOCKET, SLOW_MULTI, Client)
-from server.dispatch.conditions cimport Conditions, conditions
+from server.dispatch.door cimport SOCKET, door, may_pass, note_sample, passed, sampling_
 from server.dispatch.executor cimport Executor
-from server.dispatch.fastpath_transaction cimport nobody_minds, transaction_step
+from server.dispatch.fastpath_transaction cimport transaction_step
 from server.dispatch.record cimport Record, record_pointer
-from server.dispatch.sampling cimport Countdown, Sampling, sampling_countdown
+from server.dispatch.sampling cimport Sampling
 from server.dispatch.timers cimport Timers
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
-from server.structures.memory cimport mem_used
 from server.structures.table cimport (Table, table_hash, table_prefetch_bucket, table_prefetch_chain,
                                       table_prefetch_entry)
 
-import traceback
+import os
+
+from server.dispatch.door import use
+from server.observe.internal_errors import internal_errors
 
 
 cdef enum:
@@ -48,8 +50,6 @@ cdef Histogram _waits                  # microseconds from the hand-over of a ba
 cdef Payload _payloads[3]              # by Record.kind
 cdef int64_t _turn_us = 0              # when this turn's work began ...
 cdef uint64_t _turn_ticks = 0          # ... and what ticks() said then: batches need no clock of their own
-cdef Conditions* _conditions = conditions()
-cdef Countdown* _sampling = sampling_countdown()
 cdef Clock* _clock = clock_state()
 
 PROTOCOL_ERRORS = {
@@ -58,10 +58,6 @@ PROTOCOL_ERRORS = {
     7: "too big bulk count string", 8: "too big inline request", 9: "unbalanced quotes in request",
 }
 cdef uint64_t _HELD = CLIENT_BLOCKED | CLIENT_PAUSED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
-
-
-cdef inline bint has_room() noexcept:
-    return _conditions.max_memory == 0 or mem_used() <= _conditions.max_memory
 
 
 cdef inline void note_turn() noexcept:
@@ -107,6 +103,7 @@ cdef class Loop:
         self.gone = []
         self.timers = Timers()
         self.sampling = Sampling()
+        use(server.note_slow, self.sampling)
         self.output_watermark = <uint64_t>-1
 
     def run(self) -> None:
@@ -116,7 +113,7 @@ cdef class Loop:
             try:
                 started = self.turn(started, -1)
             except Exception:
-                self.server.log.warning("A turn of the loop failed:\n%s", traceback.format_exc())
+                internal_errors.note("A turn of the loop")
                 self.pick_up()
 
     cdef int pick_up(self) except -1:
@@ -139,7 +136,7 @@ cdef class Loop:
         cdef int64_t now, due
         if self.before_sleep:
             for hook in list(self.before_sleep):
-                if hook():
+                if self.call_hook(hook):
                     busy = True
         if self.lazyfree.pending and self.lazyfree.run(LAZYFREE_SLICE_US):
             busy = True
@@ -178,6 +175,13 @@ cdef class Loop:
             self.longest_us = worked_us
         return 0
 
+    cdef bint call_hook(self, hook) except -1:
+        try:
+            return bool(hook())
+        except Exception:
+            internal_errors.note("A hook of the loop")
+            return False
+
     def attend(self, hook, bint yes=True) -> None:
         """Have `hook()` called each turn before replies leave, or no more. It returns True when the loop must not wait.
         A hook stands here only while it has something to do: every turn pays for it."""
@@ -193,7 +197,7 @@ cdef class Loop:
         cdef uint32_t commands = 0
         cdef Event* event
         cdef Client client
-        cdef uint64_t before = self.fast_commands + <uint64_t>self.executor.commands
+        cdef uint64_t before = door.commands + <uint64_t>self.executor.commands
         cdef int64_t started = 0
         while True:
             event = self.io.next_event()
@@ -217,7 +221,7 @@ cdef class Loop:
                 self.handle_event(event)
         if started:
             self.command_us += monotonic_us() - started
-            before = self.fast_commands + <uint64_t>self.executor.commands - before
+            before = door.commands + <uint64_t>self.executor.commands - before
             if before > self.commands_per_cycle_max and <int64_t>before > 0:       # CONFIG RESETSTAT was not among them
                 self.commands_per_cycle_max = before
         return 0
@@ -235,7 +239,14 @@ cdef class Loop:
         return 0
 
     cdef int accept(self, int fd, int listener, int error) except -1:
-        cdef Client client = self.on_accept(fd, listener, error)
+        cdef Client client
+        try:
+            client = self.on_accept(fd, listener, error)
+        except Exception:
+            internal_errors.note("Accepting a client")
+            if fd >= 0:
+                os.close(fd)
+            return 0
         if client is None:
             return 0
         self.connected[client.id] = client
@@ -252,7 +263,10 @@ cdef class Loop:
             self.io.give_back(client.batch)
             client.batch = NULL
         client.connection = 0
-        self.on_closed(client)
+        try:
+            self.on_closed(client)
+        except Exception:
+            internal_errors.note("Forgetting a client")
         client.loop = None
         self.connected.pop(client.id, None)
         return 0
@@ -337,11 +351,18 @@ cdef class Loop:
 
     cdef int run_batch(self, Client client) except -1:
         """Execute the rest of a client's batch; it goes back to its lane when nothing of it is left."""
+        try:
+            return self.run_commands(client)
+        except Exception:              # a fast path, or the accounting: who knows what was written
+            internal_errors.note("A batch of commands")
+            client.close()
+            return 0 if client.batch == NULL else self.finish(client)
+
+    cdef int run_commands(self, Client client) except -1:
         cdef Batch* b = client.batch
         cdef Request* r
         cdef PyObject* said
         cdef uint64_t before, after, ns
-        cdef double per_tick = 1000.0 / _clock.ticks_per_us
         cdef size_t written
         cdef Payload* payload
         client.active_us = _clock.monotonic_us
@@ -355,38 +376,22 @@ cdef class Loop:
             r = &b.commands[b.next]
             b.next += 1
             said = <PyObject*>r.record         # casts of a pointer, so that nothing is counted up and down for each command
-            if (said != NULL and (<Record>said).fast != NULL and not (client.slow | _conditions.all)
-                    and (not (<Record>said).write
-                         or ((_conditions.writes == 0 or nobody_minds(client, b, r)) and has_room()))
-                    and (<int>r.arg_count == (<Record>said).arity
-                         or <int>r.arg_count >= -(<Record>said).arity and (<Record>said).arity < 0)
-                    and (<Record>said).fast(client, b, r)):
-                after = ticks()
-                ns = <uint64_t>(<double><int64_t>(after - before) * per_tick)
-                before = after
-                (<Record>said).account(ns, _conditions.track_latency)
-                self.fast_commands += 1
-                if <int64_t>ns >= _conditions.slow_log_ns and _conditions.slow_log_ns >= 0:
-                    self.note_slow(client, b, r, ns)
-                    before = ticks()           # the next command did not spend that
+            if may_pass(said, client, b, r, SOCKET) and (<Record>said).fast(client, b, r):
+                passed(said, client, b, r, &before, r.bytes_length + client.out.bytes - written, True)
                 if <PyObject*>client.command != <PyObject*>(<Record>said).command:
                     client.command = (<Record>said).command
                 payload = &_payloads[(<Record>said).kind]
                 histogram_add(&payload.requests, r.bytes_length)
                 histogram_add(&payload.replies, client.out.bytes - written)
-                _sampling.left -= 1
-                if _sampling.left == 0:
-                    self.sampling.note(client, b, r, ns, r.bytes_length + client.out.bytes - written)
-                    before = ticks()
                 written = client.out.bytes
                 continue
             self.run_slow(client, b, r)
             after = ticks()
-            ns = <uint64_t>(<double>(after - before) * per_tick)
+            ns = <uint64_t>(<double>(after - before) * door.ns_per_tick)
             before = after
-            _sampling.left -= 1
-            if _sampling.left == 0:
-                self.sampling.note(client, b, r, ns, r.bytes_length + grown(client, written))
+            sampling_.left -= 1
+            if sampling_.left == 0:
+                note_sample(client, b, r, ns, r.bytes_length + grown(client, written))
                 before = ticks()
             written = note_payload(client, r, written)
         if not client.queued and client.out.bytes:
@@ -395,32 +400,41 @@ cdef class Loop:
         return self.finish(client)
 
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1:
+        """A command that no fast path took."""
         cdef list argv
         cdef uint32_t i
         cdef uint32_t index = b.next - 1
-        cdef int done
         cdef bytes word
+        cdef size_t written = client.out.bytes
+        cdef uint64_t turn = self.cycles
         client.commands += 1
-        if client.slow == SLOW_MULTI:
-            done = transaction_step(self.executor, client, b, r)
-            if done:
-                self.fast_commands += done - 1
-                return 0
-        argv = PyList_New(r.arg_count)
-        for i in range(r.arg_count):
-            word = PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i))
-            Py_INCREF(word)
-            PyList_SET_ITEM(argv, i, word)
-        self.executor.process(client, argv, r.record)
+        argv = None
+        try:
+            if client.slow == SLOW_MULTI:
+                if transaction_step(self.executor, client, b, r):
+                    return 0
+            argv = PyList_New(r.arg_count)
+            for i in range(r.arg_count):
+                word = PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i))
+                Py_INCREF(word)
+                PyList_SET_ITEM(argv, i, word)
+            self.executor.process(client, argv, r.record)
+        except Exception:
+            self.broke_off(client, argv, written, turn)
         if client.state & CLIENT_PAUSED:
             b.next = index             # postponed: the same command again later
         return 0
 
-    cdef int note_slow(self, Client client, Batch* b, Request* r, uint64_t ns) except -1:
-        cdef uint32_t i
-        argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
-        self.server.note_slow(client, (<Record>r.record).command, argv, ns // 1000)
-        return 0
+    cdef int broke_off(self, Client client, list argv, size_t written, uint64_t turn) except -1:
+        """A mistake of ours ended a command in the middle: one error is its reply, in place of what was written since the
+        client had `written` bytes of replies in that turn of the loop. When those may have left, or the client already
+        waits for something, it cannot be kept in step."""
+        error = internal_errors.note("A command", argv if argv is not None else ())
+        if self.cycles != turn or client.state & (CLIENT_BLOCKED | CLIENT_PAUSED):
+            client.close()
+            return 0
+        output_cut(&client.out, written)
+        return client.write(error)
 
     cdef int hold(self, Client client) except -1:
         """Blocked or postponed clients keep their batch; closing ones are done with it."""
@@ -474,7 +488,7 @@ cdef class Loop:
             for client in clients:
                 client.queued = False
                 if client.out.bytes + client.in_flight >= self.output_watermark:
-                    self.on_output(client)
+                    self.check_output(client)
                 if client.connection != 0 and client.out.bytes and not client.state & CLIENT_CLOSE_ASAP:
                     bytes = client.out.bytes
                     left = self.io.send(client.connection, &client.out)
@@ -489,6 +503,14 @@ cdef class Loop:
                 if client.connection != 0:
                     self.io.close(client.connection, not client.state & CLIENT_CLOSE_ASAP)
         self.io.flush_wakes()
+        return 0
+
+    cdef int check_output(self, Client client) except -1:
+        try:
+            self.on_output(client)
+        except Exception:
+            internal_errors.note("Looking at a client's output")
+            client.close()
         return 0
 
     # ---- what requests hold
@@ -519,6 +541,11 @@ cdef class Loop:
         client.query_memory = 0
         if client.batch == NULL:
             self.io.shrink(client.connection)
+
+    @property
+    def fast_commands(self) -> int:
+        """Commands that took their fast path since the start or CONFIG RESETSTAT."""
+        return door.commands
 
     @property
     def partial_memory(self) -> int:
@@ -560,4 +587,4 @@ cdef class Loop:
         for n in range(TURN_CLASSES):
             _turns[n] = 0
         self.cycles = self.duration_us = self.command_us = self.longest_us = self.commands_per_cycle_max = 0
-        self.fast_commands = 0
+        door.commands = 0

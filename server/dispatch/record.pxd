@@ -3,11 +3,38 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from iothreads.message cimport Batch
+from cpython.ref cimport PyObject
+
+from iothreads.message cimport Batch, Output
 from iothreads.message cimport Command as Request
 from server.clients.client cimport Client
+from server.structures.table cimport Entry, Table
 
 ctypedef int (*fast_t)(Client client, Batch* batch, Request* request) except -1    # 1 done, 0 declined
+
+cdef struct Event:                     # a keyspace event
+    PyObject* name                     # str; NULL: nobody hears of it
+    uint32_t kind                      # its class: a bit of Conditions.events
+
+cdef struct Op:                        # one command on its way through its shape (dispatch.shapes)
+    PyObject* client                   # a Client, borrowed
+    Output* out                        # where the reply goes
+    Batch* b
+    Request* r
+    Table* table                       # where the keys are
+    Entry* e                           # the value at the key; NULL: there is none, or nobody looked
+    uint64_t hash                      # of the key ...
+    uint32_t at                        # ... which is this argument
+    int how                            # what the row says: which of several commands that share their lines
+
+ctypedef int64_t (*own_t)(Op* op) except -1        # how much was changed, or DECLINED
+
+cdef struct Row:                       # what a fast path says of itself
+    own_t own                          # its own lines; NULL: all of it is by hand
+    uint32_t shape                     # and what it is made with (dispatch.shapes)
+    int type                           # of the value; ANY_TYPE
+    int how
+    const Event* event                 # of a change
 
 cdef enum:
     LATENCY_BUCKETS = 320              # 8 per power of two of nanoseconds
@@ -28,6 +55,7 @@ cdef class Record:
     cdef int name_words                # before its arguments: 1, of a subcommand 2
     cdef uint32_t rules
     cdef fast_t fast                   # NULL: none
+    cdef Row row                       # of a fast path that has a shape
     cdef bint write
     cdef uint32_t kind                  # 0 reads, 1 writes, 2 neither: the class of its payload histograms
     cdef bint deny_oom

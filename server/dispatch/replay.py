@@ -4,7 +4,6 @@ from typing import Any
 
 from server.clients import multi
 from server.clients.client import DENY_BLOCKING, FAKE, MULTI, Client
-from server.dispatch import conditions
 from server.dispatch.call import Call
 from server.dispatch.replay_fast import FastReplay
 from server.persistence.aof_load import UnknownCommand
@@ -24,8 +23,7 @@ class Replay:
         self.client = Client(0, self._server.keyspace.databases[0])
         self.client.set(FAKE | DENY_BLOCKING)
         self.client.authenticated = True
-        others = set(conditions.reasons()) - {"loading", "disk"}
-        self.fast = FastReplay(self.client).advance if not others else None
+        self.fast = FastReplay(self.client).advance
 
     @property
     def in_multi(self) -> bool:

@@ -9,10 +9,12 @@ from libc.stdint cimport uint32_t
 from libc.string cimport memset
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.ref cimport PyObject
 
 from iothreads.message cimport Arg, Batch, output_clear
 from iothreads.message cimport Command as Request
 from server.clients.client cimport Client
+from server.dispatch.door cimport FROM_FILE, may_pass
 from server.dispatch.record cimport Record, record_pointer
 
 cdef enum:
@@ -57,22 +59,17 @@ cdef class FastReplay:
         cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
         cdef Py_ssize_t stop = at + most
         cdef Py_ssize_t after
-        cdef Record record
         cdef Request* r = &self.request
         self.batch.buffer = PyBytes_AS_STRING(data)
         self.batch.used = self.batch.capacity = size
-        while at < stop and not self.client.slow:
+        while at < stop:
             after = self._parse(self.batch.buffer, at, size)
             if after < 0:
                 break
             r.record = record_pointer(self.batch.buffer + self.args[0].offset, self.args[0].length)
-            if r.record == NULL:
+            if not may_pass(<PyObject*>r.record, self.client, &self.batch, r, FROM_FILE):
                 break
-            record = <Record>r.record
-            if record.fast == NULL or (<int>r.arg_count != record.arity
-                                       and not (record.arity < 0 and <int>r.arg_count >= -record.arity)):
-                break
-            if not record.fast(self.client, &self.batch, r):
+            if not (<Record>r.record).fast(self.client, &self.batch, r):
                 break
             at = after
         output_clear(&self.client.out)

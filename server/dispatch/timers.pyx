@@ -1,6 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stdint cimport int64_t
 
+from server.observe.internal_errors import internal_errors
+
+cdef enum:
+    AFTER_FAILURE_MS = 100
+
 cdef int64_t NEVER = <int64_t>1 << 62
 
 
@@ -36,7 +41,11 @@ cdef class Timers:
         cdef Timer timer
         for timer in list(self.timers):
             if timer.due_us <= now_us and timer in self.timers:
-                again_ms = timer.run()
+                try:
+                    again_ms = timer.run()
+                except Exception:
+                    internal_errors.note("A time event")
+                    again_ms = AFTER_FAILURE_MS
                 if again_ms is None:
                     self.remove(timer)
                 else:

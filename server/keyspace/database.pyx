@@ -312,6 +312,10 @@ cdef class Database:
         """Whether the key is there; counts neither hit nor miss and does not touch it."""
         return self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS) != NULL
 
+    def exists_for_write(self, bytes key) -> bool:
+        """The same on behalf of a write, which is an access."""
+        return self.lookup(key, LOOKUP_WRITE) != NULL
+
     def touch(self, bytes key) -> bool:
         """Whether the key is there, as a read: hit or miss counted, LRU/LFU touched."""
         return self.lookup(key, 0) != NULL
@@ -476,8 +480,8 @@ cdef class Database:
         return PyBytes_FromStringAndSize(at + start, min(size, length - start)) if start < length else b""
 
     def check_string(self, bytes key) -> bool:
-        """Whether the key holds a string, as a write looks. Errors: WRONGTYPE."""
-        cdef Entry* e = self.lookup(key, LOOKUP_WRITE)
+        """Whether the key holds a string, as a write looks; the access is still to come. Errors: WRONGTYPE."""
+        cdef Entry* e = self.lookup(key, LOOKUP_WRITE | LOOKUP_NO_TOUCH)
         if e != NULL and entry_type(e) != TYPE_STRING:
             raise _wrong_type()
         return e != NULL
@@ -578,7 +582,6 @@ cdef class Database:
             memcpy(short_value + offset, PyBytes_AS_STRING(data), size)
             e = table_set_inline(self.table, e, hash, short_value, result)
             entry_set_type(e, TYPE_STRING, STR_RAW_INLINE)
-            self.keyspace.touch(e)
             return result
         if not (e.klen & ENTRY_WORD and entry_encoding(e) == STR_BLOB):
             memcpy(short_value, start, length)
@@ -591,7 +594,6 @@ cdef class Database:
             memset(blob.data + length, 0, result - length)
         blob.length = result
         memcpy(blob.data + offset, PyBytes_AS_STRING(data), size)
-        self.keyspace.touch(e)
         return result
 
     cdef Blob* _writable_blob(self, Entry* e, size_t capacity) noexcept:
@@ -723,7 +725,7 @@ cdef class Database:
         value.type = entry_type(e)
         value.encoding = entry_encoding(e)
         value.expire = entry_expire(e)
-        value.access = e.meta & 0xFFFFFF
+        value.access = self.keyspace.first_access()        # a new name is a new key to LRU and LFU, as in Redis
         if e.klen & ENTRY_WORD:
             value.word = entry_word_ref(e)[0]
         else:
@@ -741,7 +743,6 @@ cdef class Database:
         if value.short_value is None:
             traits = traits_of(value.type)
             value.word = traits.copy(value.encoding, value.word)
-        value.access = self.keyspace.first_access()
         return value
 
     def put(self, bytes key, Detached value, bint keep_expire=True) -> None:

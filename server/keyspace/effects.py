@@ -37,6 +37,9 @@ class Effects:
 
     def __init__(self) -> None:
         self.flags = ""
+        self.classes = ""       # of these, those that somebody may hear of: nothing is made of an event of another
+        self._heard = False
+        self.on_audience: Callable[[str], None] | None = None  # (classes), when that changes
         self.publish: Callable[[bytes, bytes], Any] | None = None
         self.tracked: Callable[[Any, bytes], None] | None = None  # client-side caching (None: nobody tracks)
         self.ready: Callable[[Any, bytes], None] | None = None  # a key that somebody is blocked on may be ready
@@ -45,6 +48,18 @@ class Effects:
     def set_flags(self, letters: str) -> None:
         """notify-keyspace-events, expanded (no A)."""
         self.flags = letters
+        self._find_audience()
+
+    def set_heard(self, yes: bool) -> None:
+        """Whether somebody listens to a channel of keys, or may by a pattern."""
+        self._heard = yes
+        self._find_audience()
+
+    def _find_audience(self) -> None:
+        told = KEYSPACE in self.flags or KEYEVENT in self.flags
+        self.classes = self.flags if told and self._heard else ""
+        if self.on_audience is not None:
+            self.on_audience(self.classes)
 
     def changed(self, db: Any, key: bytes, event: str | None) -> None:
         """A key of db changed: tell all. Complexity: O(watchers of the key)."""
@@ -54,12 +69,12 @@ class Effects:
             self.tracked(db, key)
         if db.blocking and key in db.blocking and self.ready is not None:
             self.ready(db, key)
-        if self.flags and event is not None:
+        if self.classes and event is not None:
             self.notify(db, event, key)
 
     def notify(self, db: Any, event: str, key: bytes) -> None:
         """Publish the event to __keyspace@db__:key and __keyevent@db__:event as notify-keyspace-events says."""
-        flags = self.flags
+        flags = self.classes
         if not flags or EVENT_CLASS.get(event, "d") not in flags or self.publish is None:
             return
         if KEYSPACE in flags:

@@ -6,6 +6,7 @@ latency_advice, memory_advice, sparkline        LATENCY DOCTOR, MEMORY DOCTOR, L
 memory_account, process                         bytes by what they are for; what the system says of this process
 hot_keys, histogram                             keys with most accesses; classes that are powers of two
 crash, crash_handler                            the report of a panic, and of a fatal signal
+internal_errors                                 what fails by a mistake of ours: counted, logged, answered
 debug_settings                                  switches that only DEBUG turns
 
 Called by every room above it; looks at numbers that others keep, and changes nothing of the data.

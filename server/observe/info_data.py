@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from server.observe import process
+from server.observe.internal_errors import internal_errors
 from server.registry.command import every_command
 from server.registry.info import section
 
@@ -168,6 +169,10 @@ stats.field(
     metric="unexpected_error_replies",
     counter=True,
 )
+stats.field("internal_errors", lambda s: internal_errors.count)
+stats.field("gc_collections", lambda s: s.collector.collections)
+stats.field("gc_cycles_found", lambda s: s.collector.cycles_found)
+stats.field("gc_longest_usec", lambda s: s.collector.longest_us)
 stats.field("total_error_replies", lambda s: s.stats.error_replies, metric="total_error_replies", counter=True)
 counted("dump_payload_sanitizations", "dump_payload_sanitizations", counter=True)
 stats.field("total_reads_processed", lambda s: lanes(s, "reads"), metric="total_reads_processed", counter=True)

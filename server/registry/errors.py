@@ -16,6 +16,12 @@ class CommandError(Exception):
         """The first word, which errorstats counts by."""
         return self.text.split(b" ", 1)[0].decode("utf-8", "replace")
 
+    def bare(self) -> "CommandError":
+        """Itself, without the frames that it came through: an error is kept as a reply, and a frame knows the call that
+        keeps it, so the two would never be freed (the collector is off while serving)."""
+        self.__traceback__ = self.__context__ = self.__cause__ = None
+        return self
+
 
 SYNTAX = "ERR syntax error"
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"

@@ -79,7 +79,7 @@ cdef inline void entry_set_type(Entry* e, int type, int encoding) noexcept nogil
 cdef inline int64_t* entry_expire_ref(Entry* e) noexcept nogil:          # only with ENTRY_EXPIRE
     return <int64_t*>(<char*>e + sizeof(Entry))
 
-cdef inline int64_t entry_expire(Entry* e) noexcept nogil:               # Unix ms, -1 without
+cdef inline int64_t entry_expire(const Entry* e) noexcept nogil:         # Unix ms, -1 without
     return (<int64_t*>(<char*>e + sizeof(Entry)))[0] if e.klen & ENTRY_EXPIRE else -1
 
 cdef inline uint64_t* entry_word_ref(Entry* e) noexcept nogil:           # only with ENTRY_WORD

@@ -60,6 +60,11 @@ cdef struct ZCursor:                   # a walk over some ranks; any change of t
     bint backwards
     size_t left                        # elements still to come
 
+cdef struct ZPair:                     # what ZADD is told of one member
+    double score
+    const char* member
+    size_t length
+
 cdef ZSetLimits zset_limits
 
 cdef inline Table* zset_members(Entry* e) noexcept nogil:              # only with ZSET_SKIPLIST
@@ -71,6 +76,8 @@ cdef void zset_convert(Entry* e, size_t elements) noexcept               # listp
 cdef void zset_compact(Entry* e, size_t longest, size_t total) noexcept  # back to a listpack if so many bytes allow it
 cdef size_t zset_size(Entry* e) noexcept
 cdef int zset_add(Entry* e, double score, const char* member, size_t length, int flags, double* result) noexcept
+cdef int zset_add_pairs(Entry* e, const ZPair* pairs, size_t count, int flags, int* updated) noexcept
+    # the same for several, without ZADD_INCR: how many are new, and how many got another score
 cdef bint zset_score(Entry* e, const char* member, size_t length, double* score) noexcept     # 0: not a member
 cdef void zset_warm_place(Entry* e, const char* member, size_t length) noexcept     # fetch the index around a member; only with ZSET_SKIPLIST
 cdef bint zset_rank(Entry* e, const char* member, size_t length, size_t* rank, double* score) noexcept

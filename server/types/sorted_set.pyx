@@ -351,6 +351,22 @@ cdef int zset_add(Entry* e, double score, const char* member, size_t length, int
     return outcome
 
 
+cdef int zset_add_pairs(Entry* e, const ZPair* pairs, size_t count, int flags, int* updated) noexcept:
+    cdef double result
+    cdef int outcome, added = 0
+    cdef size_t i
+    updated[0] = 0
+    if count > zset_limits.entries and entry_encoding(e) == ZSET_LISTPACK:
+        zset_convert(e, count)
+    for i in range(count):
+        outcome = zset_add(e, pairs[i].score, pairs[i].member, pairs[i].length, flags, &result)
+        if outcome == ZADDED:
+            added += 1
+        elif outcome == ZUPDATED:
+            updated[0] += 1
+    return added
+
+
 cdef bint zset_score(Entry* e, const char* member, size_t length, double* score) noexcept:
     """O(1), a listpack O(n)."""
     cdef unsigned char* p

@@ -547,6 +547,63 @@ cdef uint64_t stream_trim(StreamLog* log, int strategy, uint64_t maxlen, StreamI
     return gone
 
 
+# ---- parts
+cdef bint part_find(StreamPart* part, StreamLog* log, int64_t most, int64_t limit) noexcept nogil:
+    part.count = 0
+    part.log = log
+    stream_walk(log, &part.walk, part.start, part.end, part.reverse)
+    while part.count < most and stream_walk_next(&part.walk):
+        part.count += 1
+        if part.count > limit:
+            return False
+    part.opened = most == 1
+    return True
+
+
+cdef void part_to_first(StreamPart* part) noexcept nogil:
+    if not part.opened:
+        stream_walk(part.log, &part.walk, part.start, part.end, part.reverse)
+        stream_walk_next(&part.walk)
+        part.opened = part.count == 1
+
+
+cdef void part_write(StreamPart* part, Output* out) noexcept nogil:
+    cdef int64_t left = part.count
+    write_header(out, c'*', left)
+    if left:
+        part_to_first(part)
+    while left:
+        stream_write_entry(&part.walk, out)
+        left -= 1
+        if left:
+            stream_walk_next(&part.walk)
+
+
+# ---- IDs as text
+cdef inline const char* _digits(const char* p, const char* end, uint64_t* number) noexcept nogil:
+    """Up to 19 digits; where they end."""
+    cdef const char* start = p
+    number[0] = 0
+    while p < end and p - start < 19 and c'0' <= p[0] <= c'9':
+        number[0] = number[0] * 10 + <uint64_t>(p[0] - c'0')
+        p += 1
+    return p
+
+
+cdef bint read_plain_id(const char* text, size_t length, uint64_t missing, StreamId* id) noexcept nogil:
+    cdef const char* end = text + length
+    cdef const char* p = _digits(text, end, &id.ms)
+    id.seq = missing
+    if p == text:
+        return False
+    if p == end:
+        return True
+    text = p + 1
+    if p[0] != c'-' or text == end:
+        return False
+    return _digits(text, end, &id.seq) == end
+
+
 # ---- replies
 cdef size_t format_id(char* at, const StreamId* id) noexcept nogil:
     cdef char* p = format_unsigned(at, id.ms)

@@ -127,3 +127,32 @@ def test_as_a_real_server(both: Any) -> None:
                     both("SET", "k", "v", *([before, FAR * 1000] if before else []))  # the same time on both
                     both(name, "k", when, *conditions)
                     both("TTL", "k", within=1)
+
+
+@pytest.mark.parametrize("words", [
+    ("EXPIRE", "k", "100"), ("PEXPIREAT", "k", "4000000000000"), ("EXPIRE", "k", "100", "XX"), ("PERSIST", "k"),
+    ("SETNX", "k", "v"), ("SET", "k", "v", "NX"), ("MSETNX", "other", "v", "k", "v"), ("APPEND", "k", "v"),
+    ("SETRANGE", "k", "0", "v"), ("SETBIT", "k", "1", "1"),
+    ("BITFIELD", "k", "SET", "u8", "0", "1", "SET", "u8", "8", "1"),
+])  # fmt: skip
+@pytest.mark.parametrize("fast", ["yes", "no"])
+def test_one_access_is_counted_once(raw, configure, words, fast):
+    configure("maxmemory-policy", "allkeys-lfu")
+    configure("lfu-log-factor", "0")
+    configure("lfu-decay-time", "0")
+    raw("DEBUG", "FAST-PATHS", fast)
+    try:
+        raw("SET", "k", "value")
+        raw(*words)
+        assert raw("OBJECT", "FREQ", "k") == 6, "5 when it is new, and one access"
+    finally:
+        raw("DEBUG", "FAST-PATHS", "yes")
+
+
+def test_a_new_name_is_a_new_key_to_lfu(raw, configure):
+    configure("maxmemory-policy", "allkeys-lfu")
+    configure("lfu-log-factor", "0")
+    raw("SET", "k", "value")
+    raw("GET", "k")
+    raw("RENAME", "k", "new")
+    assert raw("OBJECT", "FREQ", "new") == 5

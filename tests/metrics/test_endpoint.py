@@ -1,6 +1,7 @@
 """The metrics port: who may read it, when it listens, and what it costs the rest."""
 
 import base64
+import http.client
 import shutil
 import socket
 import ssl
@@ -8,12 +9,14 @@ import subprocess
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from metrics.connections import CONNECTIONS_MAX
 from tests.support.resp import RespError
 from tests.support.server import Server, free_port, wait_until
 
@@ -157,19 +160,107 @@ def test_scrapes_while_the_server_works(new_server: Callable[..., Server], port:
     assert not failures
 
 
-def test_many_at_once_and_none_that_speaks(new_server: Callable[..., Server], port: int, url: str) -> None:
+def test_any_number_of_slow_ones_keeps_no_scrape_out(new_server: Callable[..., Server], port: int, url: str) -> None:
+    """More than there are places, silent, in the middle of a request, or not reading; none of them is ever closed."""
     new_server(metrics_port=port)
-    silent = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]
-    for one in silent:
+    slow = []
+    for number in range(3 * CONNECTIONS_MAX):
+        slow.append(socket.create_connection(("127.0.0.1", port)))
+        with suppress(OSError):
+            slow[-1].sendall((b"", b"GET /met", b"GET /metrics HTTP/1.1\r\nHost: x\r\n", WHOLE)[number % 4])
+    for _ in range(5):
+        assert get(f"{url}/metrics")[0] == 200
+    for one in slow:
         one.close()
-    wait_until(lambda: try_get(f"{url}/metrics") == 200, "a free connection")
 
 
-def try_get(url: str) -> int:
-    try:
-        return get(url)[0]
-    except (OSError, urllib.error.URLError):
-        return 0
+def test_a_password_is_no_matter_of_a_free_thread(new_server: Callable[..., Server], port: int, url: str) -> None:
+    """Strangers are refused while the main thread keeps every answer waiting that is allowed at a time."""
+    server = new_server(metrics_port=port, metrics_password="s3cret", enable_debug_command="yes")
+    busy = server.connect()
+    busy.send("DEBUG", "SLEEP", "1")
+    asking = [threading.Thread(target=get, args=(f"{url}/metrics",), kwargs={"user": ":s3cret"}) for _ in range(20)]
+    for each in asking:
+        each.start()
+    assert get(f"{url}/metrics")[0] == 401
+    for each in asking:
+        each.join()
+    assert get(f"{url}/metrics", user=":s3cret")[0] == 200
+
+
+WHOLE = b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n"
+STRANGE = [
+    b"\x16\x03\x01" + bytes(range(200)), b"\0" * 3000, b"*1\r\n$4\r\nPING\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\n\n",
+    b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nhello", b"GET / HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 60000 + b"\r\n\r\n",
+    b"GET /\xff HTTP/1.1\r\nHost: \xff\r\n\r\n", b"GET /none HTTP/1.0\r\n\r\n", b"HEAD / HTTP/1.0\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", b"GET /" + b"%" * 9000, b"G", b"", WHOLE[:-2], WHOLE * 50,
+]  # fmt: skip
+
+
+def throw(port: int, data: bytes, wait: bool) -> bytes:
+    """Send that and nothing more; the first line of what comes back, b"" for none."""
+    with socket.create_connection(("127.0.0.1", port), 20) as s, suppress(OSError):
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+        return s.recv(4096).partition(b"\r\n")[0] if wait else b""
+    return b""
+
+
+@pytest.mark.parametrize("number", range(len(STRANGE)))
+def test_what_is_strange_is_refused_or_dropped(shown: int, number: int) -> None:
+    told = throw(shown, STRANGE[number], True)
+    assert told in (b"", b"HTTP/1.1 200 OK") or told.startswith((b"HTTP/1.1 4", b"HTTP/1.1 505"))
+    assert get(f"http://127.0.0.1:{shown}/metrics")[0] == 200
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The metrics port of a server for several tests."""
+    port = free_port()
+    with Server(tmp_path_factory.mktemp("shown"), metrics_port=port):
+        yield port
+
+
+def test_a_long_head_is_told_so(shown: int) -> None:
+    """... although its sender was not done: what it had not sent must not destroy the reply."""
+    assert throw(shown, b"GET / HTTP/1.1\r\nX: " + b"x" * 60000, True).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/keys.json", "/slowlog.json", "/none"])
+def test_what_browsers_are_told(shown: int, path: str) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", shown, timeout=20)
+    headers = []
+    for method in ("GET", "HEAD"):
+        connection.request(method, path)
+        reply = connection.getresponse()
+        body = reply.read()
+        assert (len(body) == int(reply.headers["Content-Length"]) > 0) == (method == "GET")
+        headers.append({name: value for name, value in reply.headers.items() if name not in ("Date", "Content-Length")})
+        connection.close()
+    assert headers[0] == headers[1]
+    assert headers[0]["X-Content-Type-Options"] == "nosniff" and headers[0]["X-Frame-Options"] == "DENY"
+    assert "default-src 'none'; frame-ancestors 'none'" in headers[0]["Content-Security-Policy"]
+    assert headers[0]["Cross-Origin-Resource-Policy"] == "same-origin" and "Server" not in headers[0]
+
+
+@pytest.mark.slow
+def test_ten_thousand_bad_connections_leave_nothing(new_server: Callable[..., Server], port: int, url: str) -> None:
+    psutil = pytest.importorskip("psutil")
+    process = psutil.Process(new_server(metrics_port=port).pid)
+
+    def many(count: int) -> int:
+        for number in range(count):
+            throw(port, STRANGE[number % len(STRANGE)], number % 3 == 0)
+        assert get(f"{url}/metrics")[0] == 200
+        wait_until(lambda: process.num_fds() <= descriptors, "the connections are closed")
+        return process.memory_info().rss
+
+    get(f"{url}/metrics")
+    wait_until(lambda: len(process.net_connections()) <= 3, "the connection is closed")
+    descriptors = process.num_fds() + 1
+    before = many(2000)
+    assert many(10_000) - before < 2_500_000, "a connection left behind is a thousand bytes"
 
 
 def test_scrapes_leak_nothing(new_server: Callable[..., Server], port: int, url: str) -> None:

@@ -2,7 +2,6 @@
 
 import gzip
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -58,8 +57,11 @@ def test_a_whole_scrape_is_read_by_its_parser(new_server: Callable[..., Server],
     assert named.splitlines()[-1] == "redis_up 1.0" and len(named.splitlines()) == 3
 
 
-def test_gzip() -> None:
-    environ: dict[str, Any] = {"HTTP_ACCEPT_ENCODING": "gzip", "REQUEST_METHOD": "GET"}
-    headers, body = exposition.response(environ, odd_families())
-    assert ("Content-Encoding", "gzip") in headers
-    assert gzip.decompress(body) == exposition.text(odd_families())
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [("gzip", True), ("deflate, GZIP;q=0.5", True), ("gzip;q=0", False), ("", False), ("x-gzip2", False)],
+)
+def test_gzip(accepted: str, packed: bool) -> None:
+    headers, body = exposition.response(accepted, "", odd_families())
+    assert (("Content-Encoding", "gzip") in headers) == packed
+    assert (gzip.decompress(body) if packed else body) == exposition.text(odd_families())

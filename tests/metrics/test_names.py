@@ -1,17 +1,20 @@
 """Every name that dashboards for redis_exporter may ask for, and what the values are."""
 
+import importlib
 import math
 import re
 import urllib.request
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from metrics.collector import cumulated
-from metrics.names import number
+from metrics.collector import cumulated, field_families, script_families
+from metrics.names import OURS, SCRIPT_NAME, SCRIPT_SECONDS, number
+from server.registry.info import SECTIONS, InfoField
 from tests.support.resp import Connection
-from tests.support.server import Server, free_port
+from tests.support.server import Server, free_port, wait_until
 
 # What redis_exporter (1.45 to 1.88) makes of a standalone Redis 7.2's INFO, without the prefix redis_.
 OF_INFO = """
@@ -120,6 +123,20 @@ def scrape(port: int) -> Samples:
     return found
 
 
+def undeclared() -> set[str]:
+    """Names of ours whose INFO field is that of a part which is not built."""
+    load_sections()
+    declared = {part.name for section in SECTIONS.values() for part in section.parts if isinstance(part, InfoField)}
+    names = {**OURS, SCRIPT_SECONDS: SCRIPT_SECONDS}
+    return {f"remus_{name}" for field, name in names.items() if field not in declared}
+
+
+def load_sections() -> None:
+    """Import what declares INFO's fields."""
+    for module in ("server.observe.info_server", "server.observe.info_data", "server.server"):
+        importlib.import_module(module)
+
+
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Connection, int]]:
     """A server with a metrics port that has seen a little of everything."""
@@ -221,3 +238,48 @@ def test_values_of_fields(text: object, expected: float | None) -> None:
 def test_the_bound_of_a_bucket_belongs_to_it() -> None:
     shown = dict(cumulated([(1000, 2), (1001, 3), (1 << 50, 1)]))
     assert (shown["1"], shown["2"], shown["8388608"], shown["+Inf"]) == (2, 5, 5, 6)
+
+
+@pytest.mark.parametrize("field", ["internal_errors", "gc_cycles_found"])
+def test_counters_of_faults(field: str) -> None:
+    told = SimpleNamespace(fields=[(InfoField(field, lambda server: 3), "stats", 3)])
+    [family] = field_families(told)  # type: ignore[arg-type]
+    assert (family.type, family.samples[0].name, family.samples[0].value) == ("counter", f"remus_{field}_total", 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "labels", "seconds"),
+    [
+        ({SCRIPT_SECONDS: 0, SCRIPT_NAME: ""}, {}, 0),
+        ({SCRIPT_SECONDS: 0}, {}, 0),
+        ({SCRIPT_SECONDS: 0, SCRIPT_NAME: "of the one before"}, {}, 0),
+        ({SCRIPT_SECONDS: "19.20", SCRIPT_NAME: "f_1"}, {"name": "f_1"}, 19.2),
+        ({SCRIPT_SECONDS: 6, SCRIPT_NAME: "x" * 5000}, {"name": "x" * 128}, 6),
+        ({SCRIPT_SECONDS: 6, SCRIPT_NAME: ""}, {}, 6),
+    ],
+)
+def test_one_series_for_the_script_that_runs(values: Any, labels: Any, seconds: float) -> None:
+    [family] = script_families(values)
+    assert [(sample.name, sample.labels, sample.value) for sample in family.samples] == [
+        ("remus_script_running_seconds", labels, seconds)
+    ]
+
+
+def test_no_series_where_nobody_tells() -> None:
+    assert [*script_families({})] == []
+
+
+def test_a_script_that_others_hear_busy_about(new_server: Callable[..., Server]) -> None:
+    if "remus_script_running_seconds" in undeclared():
+        pytest.skip("INFO does not tell of scripts that run")
+    port = free_port()
+    server = new_server(metrics_port=port, busy_reply_threshold=10)
+    assert value(scrape(port), "remus_script_running_seconds") == 0
+    with server.connect() as running, server.connect() as other:
+        running.send("EVAL", "while true do end", 0)
+        wait_until(lambda: "BUSY" in str(other("PING")), "a slow script")
+        [(labels, seconds)] = scrape(port)["remus_script_running_seconds"]
+        assert seconds > 0 and labels["name"]
+        other.ok("SCRIPT", "KILL")
+        wait_until(lambda: other("PING") == "PONG", "its end")
+    assert scrape(port)["remus_script_running_seconds"] == [({}, 0)]

@@ -19,7 +19,7 @@ import pytest
 
 import server.commands
 from server.config.config import Config
-from server.dispatch import fastpath, record
+from server.dispatch import record, shapes
 from server.dispatch.executor import Executor
 from server.dispatch.propagate import Propagation
 from server.dispatch.replay import Replay
@@ -43,8 +43,8 @@ from tests.persistence.simulated_disk import FATES, KEPT, LOST, SimulatedDisk
 for module in pkgutil.iter_modules(server.commands.__path__):
     importlib.import_module(f"server.commands.{module.name}")
 record.build_records()
-fastpath.attach_fast_paths(COMMANDS)
-fastpath.use_propagation(Propagation())         # nobody listens there: MiniServer propagates by itself
+shapes.attach(COMMANDS)
+shapes.use(Propagation(), Effects())         # nobody listens there: MiniServer propagates by itself
 
 
 class Log:

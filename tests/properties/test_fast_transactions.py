@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from tests.properties.test_fast_paths import CLOCKED, COMMANDS, key, outcome, taken, value, words
+from tests.properties.test_fast_paths import CLOCKED, COMMANDS, Way, key, outcome, taken, value, words
 from tests.support.resp import Connection
 from tests.support.server import Server, wait_until
 
@@ -85,7 +85,7 @@ def test_transactions_agree(
             other("SELECT", db)
             for name in watched:
                 other("WATCH", name)
-        replies, *rest = outcome(c, commands, pipelined)
+        replies, *rest = outcome(c, commands, Way("pipelined" if pipelined else "one by one"))
         for db in ("1", "0"):
             c("SELECT", db)
             rest.append(c("KEYS", "*"))

@@ -8,7 +8,7 @@ from server.clients.pubsub import PubSub, matching
 from server.keyspace.database import Keyspace
 
 DB = Keyspace(1).databases[0]
-NAMES = st.sampled_from([b"a", b"b", b"*", b"a*"])
+NAMES = st.sampled_from([b"a", b"b", b"*", b"a*", b"__keyspace@0__:a", b"__key*", b"__keyspace@1__:?"])
 WHO = st.integers(0, 2)
 KINDS = st.sampled_from(["", "p", "s"])
 
@@ -17,6 +17,8 @@ class Subscribing(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.pubsub = PubSub()
+        self.heard = False
+        self.pubsub.on_key_listeners = lambda yes: setattr(self, "heard", yes)
         self.clients = [Client(i, DB) for i in range(3)]
         self.model = set()
 
@@ -52,6 +54,9 @@ class Subscribing(RuleBasedStateMachine):
     @invariant()
     def agrees(self):
         self.pubsub.check()
+        of_keys = {("", b"__keyspace@0__:a"), ("p", b"*"), ("p", b"__key*"), ("p", b"__keyspace@0__:a"),
+                   ("p", b"__keyspace@1__:?"), ("", b"__keyspace@1__:?")}
+        assert self.heard == any(entry[1:] in of_keys for entry in self.model)
         for who, client in enumerate(self.clients):
             listens = any(entry[0] == who for entry in self.model)
             assert bool(client.slow & SUBSCRIBED) == listens == (client.subscriptions is not None)

@@ -1,0 +1,62 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Fast paths of HyperLogLogs: PFADD to a dense one, in place; PFCOUNT of one whose cardinality is cached.
+
+Scripts go through the definition, which knows the read-only ones.
+"""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from iothreads.resp_writer cimport write_integer
+from server.clients.client cimport CLIENT_SCRIPT, Client
+from server.dispatch.record cimport Op
+from server.dispatch.shapes cimport DECLINED, READ, WRITE, length_at, row, word_at
+from server.keyspace.database cimport entry_string_view
+from server.structures.hyperloglog cimport HLL_CHANGED, HLL_DENSE_SIZE, hll_add, hll_cached, hll_is_valid
+from server.structures.table cimport ENTRY_WORD, STR_BLOB, TYPE_STRING, Blob, Entry, entry_encoding, entry_word_ref
+
+cdef enum:
+    DENSE_AT = 4                       # the encoding byte, 0 in a dense value
+
+
+cdef Blob* _dense(Entry* e) noexcept:
+    """The bytes of a dense value that no reply in flight refers to; NULL without one."""
+    cdef Blob* blob
+    if e == NULL or not e.klen & ENTRY_WORD or entry_encoding(e) != STR_BLOB:
+        return NULL
+    blob = <Blob*>entry_word_ref(e)[0]
+    if (blob.references != 1 or blob.length != HLL_DENSE_SIZE or blob.data[DENSE_AT] != 0
+            or not hll_is_valid(<const uint8_t*>blob.data, blob.length)):
+        return NULL
+    return blob
+
+
+cdef int64_t _pfadd(Op* op) except -1:
+    cdef Blob* blob = _dense(op.e)
+    cdef size_t length = HLL_DENSE_SIZE
+    cdef int64_t changes = 0
+    cdef uint32_t i
+    if blob == NULL or (<Client>op.client).state & CLIENT_SCRIPT:
+        return DECLINED
+    for i in range(2, op.r.arg_count):
+        changes += hll_add(<uint8_t*>blob.data, &length, length, word_at(op, i), length_at(op, i), 0) == HLL_CHANGED
+    write_integer(op.out, changes > 0)
+    return changes
+
+
+cdef int64_t _pfcount(Op* op) except -1:
+    cdef char scratch[24]
+    cdef char* start
+    cdef size_t length
+    cdef uint64_t cardinality = 0
+    if op.r.arg_count != 2 or (<Client>op.client).state & CLIENT_SCRIPT:
+        return DECLINED
+    if op.e != NULL:
+        length = entry_string_view(op.e, scratch, &start)
+        if not hll_is_valid(<const uint8_t*>start, length) or not hll_cached(<const uint8_t*>start, &cardinality):
+            return DECLINED
+    write_integer(op.out, cardinality)
+    return 0
+
+
+row("pfadd", WRITE, TYPE_STRING, _pfadd, "pfadd")
+row("pfcount", READ, TYPE_STRING, _pfcount)

@@ -1,0 +1,29 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The fast path of PUBLISH. Who listens is Python's (clients.pubsub); what is saved is the way there.
+
+Scripts go through the definition, which knows the read-only ones, and so does a client with subscriptions, whose own
+messages come after its reply.
+"""
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
+from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Command as Request
+from iothreads.resp_writer cimport write_integer
+from server.clients.client cimport CLIENT_SCRIPT, Client
+from server.dispatch.loop cimport Loop
+from server.dispatch.shapes cimport by_hand, is_passed_on, pass_on_own
+
+
+cdef int _publish(Client c, Batch* b, Request* r) except -1:
+    """Propagated as it was called, listened to or not."""
+    if c.subscriptions is not None or c.state & CLIENT_SCRIPT or not isinstance(c.loop, Loop):
+        return 0
+    receivers = (<Loop>c.loop).server.pubsub.publish(PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)),
+                                                     PyBytes_FromStringAndSize(arg_at(b, r, 2), arg_length(b, r, 2)))
+    if is_passed_on():
+        pass_on_own(c, b, r)
+    write_integer(&c.out, receivers)
+    return 1
+
+
+by_hand("publish", _publish, False)

@@ -1,0 +1,220 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Fast paths of streams: XADD with `*` or a whole ID, alone or behind MAXLEN; XTRIM MAXLEN; XDEL; XLEN; XRANGE and
+XREVRANGE of few entries.
+
+Replicas and the AOF are told the ID that was chosen and how far trimming went. While anybody waits for a stream, XADD
+is the definition's. IDs are taken in their plain form, digits or digits-digits, and `-` and `+` in ranges.
+"""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+
+from iothreads.resp_writer cimport format_unsigned, write_integer, write_null, write_raw
+from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, Client
+from server.dispatch.record cimport Event, Op
+from server.dispatch.shapes cimport (
+    DECLINED, OR_ZERO, READ, SAYS, WRITE, Word, changed, event_of, insert, integer_at, is_char, is_word, length_at, notify,
+    pass_on, pass_on_with, row, word_at)
+from server.structures.rax cimport StreamId, id_less
+from server.structures.table cimport TYPE_STREAM
+from server.types.bulk cimport write_short
+from server.types.stream cimport STREAM_LISTPACKS, stream_new_word, stream_value
+from server.types.stream_log cimport (
+    NODE_MAX_BYTES, TRIM_MAXLEN, StreamLog, StreamPart, StreamText, format_id, id_is_zero, id_max, limits, part_find,
+    part_write, read_plain_id, stream_append, stream_delete, stream_next_id, stream_trim)
+
+cdef enum:
+    MOST_TEXTS = 128                   # fields and values that a fast path takes
+    MOST_IDS = 64                      # IDs that XDEL's takes
+    MOST_ENTRIES = 200                 # of one reply
+
+cdef const Event* _XADD = event_of("xadd")
+cdef const Event* _XTRIM = event_of("xtrim")
+
+
+cdef inline bint _id_at(Op* op, uint32_t at, uint64_t missing, StreamId* id) noexcept:
+    return read_plain_id(word_at(op, at), length_at(op, at), missing, id)
+
+
+cdef struct Trimming:                  # `MAXLEN [= | ~] threshold`
+    int64_t maxlen                     # -1: none
+    bint approx
+    uint64_t limit
+    uint32_t at                        # of the threshold
+
+
+cdef bint _read_maxlen(Op* op, uint32_t at, Trimming* trim) noexcept:
+    """`MAXLEN [= | ~] threshold` from argument `at` on; 0 if that is not what is there."""
+    trim.maxlen = -1
+    if at + 1 >= op.r.arg_count or not is_word(op, at, "maxlen", 6):
+        return False
+    trim.approx = is_char(op, at + 1, c'~')
+    trim.at = at + 2 if trim.approx or is_char(op, at + 1, c'=') else at + 1
+    trim.limit = 0
+    if trim.approx:
+        trim.limit = 100 * limits.node_entries if 0 < limits.node_entries <= 10000 else 0
+        if trim.limit == 0:
+            return False
+    return (trim.at < op.r.arg_count and integer_at(op, trim.at, &trim.maxlen)
+            and trim.maxlen >= 0)
+
+
+cdef struct Adding:                    # the words of XADD before the first field
+    bint no_stream                     # NOMKSTREAM
+    bint chosen                        # `*`: the server chooses the ID
+    StreamId id
+    uint32_t at                        # of the ID
+    Trimming trim
+
+
+cdef bint _read_adding(Op* op, Adding* words) noexcept:
+    words.trim.maxlen = -1
+    words.trim.approx = False
+    words.at = 2
+    words.no_stream = is_word(op, 2, "nomkstream", 10)
+    if words.no_stream:
+        words.at = 3
+    words.chosen = is_char(op, words.at, c'*')
+    if words.chosen or _id_at(op, words.at, 0, &words.id):
+        return True
+    if not _read_maxlen(op, words.at, &words.trim) or words.trim.at + 3 >= op.r.arg_count:
+        return False
+    words.at = words.trim.at + 1
+    words.chosen = is_char(op, words.at, c'*')
+    return words.chosen or _id_at(op, words.at, 0, &words.id)
+
+
+cdef void _pass_on_trimmed(Op* op, uint32_t at, StreamLog* log, const char* id, size_t n) noexcept:
+    """Whole nodes went: `= length` stands for the words from argument `at` on, and behind it the ID, if there is one."""
+    cdef char length[24]
+    cdef Word words[3]
+    words[0] = Word("=", 1)
+    words[1] = Word(&length[0], format_unsigned(length, log.length) - length)
+    words[2] = Word(id, n)
+    pass_on_with(op, at, 2 if id == NULL else 3, words)
+
+
+cdef int64_t _xadd(Op* op) except -1:
+    """It tells by itself."""
+    cdef StreamText texts[MOST_TEXTS]
+    cdef char id_text[48]
+    cdef Adding added
+    cdef StreamLog* log = NULL
+    cdef size_t bytes = 0
+    cdef uint64_t now_ms = (<Client>op.client).db.keyspace.clock.unix_ms
+    cdef uint64_t trimmed = 0
+    cdef uint32_t i, first, count
+    cdef Word id
+    if not _read_adding(op, &added):
+        return DECLINED
+    first = added.at + 1
+    if op.r.arg_count <= first:
+        return DECLINED
+    count = op.r.arg_count - first
+    if count & 1 or count > MOST_TEXTS:
+        return DECLINED
+    for i in range(count):
+        texts[i].s = word_at(op, first + i)
+        texts[i].n = length_at(op, first + i)
+        bytes += texts[i].n
+    if bytes > NODE_MAX_BYTES or (not added.chosen and id_is_zero(&added.id)):
+        return DECLINED
+    if op.e != NULL:
+        log = &stream_value(op.e).log
+        if not stream_next_id(log, now_ms, &added.id) if added.chosen else not id_less(&log.last, &added.id):
+            return DECLINED
+    elif added.no_stream:
+        write_null(op.out, (<Client>op.client).resp)
+        return 0
+    else:
+        insert(op, TYPE_STREAM, STREAM_LISTPACKS, stream_new_word())
+        log = &stream_value(op.e).log
+        if added.chosen:
+            stream_next_id(log, now_ms, &added.id)
+    stream_append(log, added.id, texts, count >> 1)
+    if added.trim.maxlen >= 0:
+        trimmed = stream_trim(log, TRIM_MAXLEN, <uint64_t>added.trim.maxlen, StreamId(0, 0), added.trim.approx, added.trim.limit)
+    id = Word(&id_text[0], format_id(id_text, &added.id))
+    if added.trim.maxlen >= 0 and added.trim.approx:
+        _pass_on_trimmed(op, added.at - 2, log, id.s, id.n)
+    elif added.chosen:
+        pass_on_with(op, added.at, 1, &id)
+    else:
+        pass_on(op)
+    write_short(op.out, id_text, id.n)
+    changed(op, 1, _XADD)
+    if trimmed:
+        notify(op, 1, _XTRIM)
+    return 0
+
+
+# ---- dropping
+cdef int64_t _xtrim(Op* op) except -1:
+    """Who must be obeyed says how far: without a limit, which is the definition's."""
+    cdef Trimming trim
+    cdef StreamLog* log
+    cdef int64_t gone = 0
+    if (not _read_maxlen(op, 2, &trim) or trim.at + 1 != op.r.arg_count
+            or (trim.approx and (<Client>op.client).state & (CLIENT_FAKE | CLIENT_MASTER))):
+        return DECLINED
+    if op.e != NULL:
+        log = &stream_value(op.e).log
+        gone = <int64_t>stream_trim(log, TRIM_MAXLEN, <uint64_t>trim.maxlen, StreamId(0, 0), trim.approx, trim.limit)
+        if gone and trim.approx:
+            _pass_on_trimmed(op, trim.at - 1, log, NULL, 0)
+        elif gone:
+            pass_on(op)
+    write_integer(op.out, gone)
+    return gone
+
+
+cdef int64_t _xdel(Op* op) except -1:
+    cdef StreamId ids[MOST_IDS]
+    cdef uint32_t i
+    cdef int64_t gone = 0
+    if op.r.arg_count - 2 > MOST_IDS:
+        return DECLINED
+    for i in range(2, op.r.arg_count):
+        if not _id_at(op, i, 0, &ids[i - 2]):
+            return DECLINED
+    if op.e != NULL:
+        for i in range(op.r.arg_count - 2):
+            gone += stream_delete(&stream_value(op.e).log, ids[i])
+    write_integer(op.out, gone)
+    return gone
+
+
+# ---- reading
+cdef int64_t _xlen(Op* op) except -1:
+    write_integer(op.out, stream_value(op.e).log.length)
+    return 0
+
+
+cdef int64_t _range(Op* op) except -1:
+    """op.how: reversed."""
+    cdef StreamPart part
+    cdef int64_t most = MOST_ENTRIES + 1
+    cdef uint32_t start = 3 if op.how else 2
+    cdef uint32_t end = 2 if op.how else 3
+    part.start = StreamId(0, 0)
+    part.end = id_max()
+    part.reverse = op.how
+    if (op.r.arg_count != 4 and (op.r.arg_count != 6 or not is_word(op, 4, "count", 5) or not integer_at(op, 5, &most)
+                                 or not 0 < most <= MOST_ENTRIES)
+            or not (is_char(op, start, c'-') or _id_at(op, start, 0, &part.start))
+            or not (is_char(op, end, c'+') or _id_at(op, end, <uint64_t>-1, &part.end))):
+        return DECLINED
+    if op.e == NULL:
+        write_raw(op.out, "*0\r\n", 4)
+    elif part_find(&part, &stream_value(op.e).log, most, MOST_ENTRIES):
+        part_write(&part, op.out)
+    else:
+        return DECLINED
+    return 0
+
+
+row("xadd", WRITE, TYPE_STREAM, _xadd)
+row("xtrim", WRITE | SAYS, TYPE_STREAM, _xtrim, "xtrim")
+row("xdel", WRITE, TYPE_STREAM, _xdel, "xdel")
+row("xlen", READ | OR_ZERO, TYPE_STREAM, _xlen)
+row("xrange", READ, TYPE_STREAM, _range)
+row("xrevrange", READ, TYPE_STREAM, _range, "", 1)

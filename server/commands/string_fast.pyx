@@ -1,0 +1,577 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""Fast paths of strings: GET MGET STRLEN GETRANGE SUBSTR, SET with all its options, SETNX SETEX PSETEX MSET MSETNX, GETSET
+GETDEL GETEX, INCR DECR INCRBY DECRBY INCRBYFLOAT, APPEND SETRANGE.
+
+What would make a string longer than FAST_STRING is left to the definition, which knows proto-max-bulk-len. GET, SET and
+INCR are by hand: they are what a shape costs too much for.
+"""
+from libc.math cimport isinf, isnan
+from libc.stddef cimport size_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.ref cimport PyObject
+
+from iothreads.message cimport REFERENCE_MIN, Batch, Output, arg_at, arg_length, output_reference
+from iothreads.message cimport Command as Request
+from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
+from server.clients.client cimport Client
+from server.dispatch.fast_words cimport FAST_FAR, read_number
+from server.dispatch.record cimport Event, Op
+from server.dispatch.shapes cimport (
+    ANY_TYPE, DECLINED, FAST_KEYS, FAST_STRING, FREE, OR_ZERO, READ, SAYS, WRITE, Word, by_hand, changed, event_of,
+    find_at, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_plain, is_word, length_at, missed,
+    notify, overwrite, pass_on, pass_on_as, pass_on_verb, row, table_of, tell, touch, word_at, word_of)
+from server.keyspace.database cimport entry_string_view, parse_int64
+from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
+from server.structures.table cimport (
+    ENTRY_EXPIRE, ENTRY_WORD, STR_INT, TYPE_STRING, Blob, Entry, Table, blob_release, entry_encoding, entry_inline,
+    entry_set_type, entry_type, entry_word_ref, table_delete, table_find, table_insert_word, table_persist, table_set_expire,
+    table_set_word)
+from server.types.value cimport release_value
+
+cdef enum:                             # op.how: the unit of a time to live, ms
+    SECONDS = 1000
+    MILLISECONDS = 1
+
+cdef const Event* _SET = event_of("set")
+cdef const Event* _EXPIRE = event_of("expire")
+cdef const Event* _PERSIST = event_of("persist")
+cdef const Event* _INCRBY = event_of("incrby")
+cdef const Event* _INCRBYFLOAT = event_of("incrbyfloat")
+
+
+cdef inline Entry* _store(Op* op, uint32_t at, bint keep_ttl) except NULL:
+    """Argument `at` becomes the value of the first key."""
+    return (<Client>op.client).db.store_string(word_at(op, 1), length_at(op, 1), op.hash, word_at(op, at), length_at(op, at),
+                                               keep_ttl)
+
+
+cdef int64_t _when(Op* op, uint32_t at, int64_t unit_ms) noexcept:
+    """Unix ms of a time to live in argument `at`; 0 for what the definition must look at."""
+    cdef int64_t amount
+    if not integer_at(op, at, &amount) or not 0 < amount <= FAST_FAR:
+        return 0
+    return (<Client>op.client).db.keyspace.clock.unix_ms + amount * unit_ms
+
+
+cdef inline int64_t _unit_ms(Op* op, uint32_t at) noexcept:
+    """Of the word EX or PX; 0 for any other."""
+    if is_word(op, at, "ex", 2):
+        return SECONDS
+    return MILLISECONDS if is_word(op, at, "px", 2) else 0
+
+
+# ---- replies
+cdef void _release_blob(void* blob) noexcept:
+    blob_release(<Blob*>blob)
+
+
+cdef void _reply_string(Output* out, Entry* e) noexcept:
+    """Many bytes leave without a copy."""
+    cdef char scratch[24]
+    cdef char* start
+    cdef size_t length = entry_string_view(e, scratch, &start)
+    cdef Blob* blob
+    if length >= REFERENCE_MIN:
+        blob = <Blob*>entry_word_ref(e)[0]
+        blob.references += 1
+        write_header(out, c'$', length)
+        output_reference(out, blob.data, length, blob, _release_blob)
+        write_raw(out, "\r\n", 2)
+    else:
+        write_bulk(out, start, length)
+
+
+cdef inline void _reply_value(Op* op) noexcept:
+    """What op.e holds, or null."""
+    if op.e != NULL:
+        _reply_string(op.out, op.e)
+    else:
+        write_null(op.out, (<Client>op.client).resp)
+
+
+# ---- reads
+cdef int _get(Client c, Batch* b, Request* r) except -1:
+    cdef Entry* e = table_find(table_of(c, r), arg_at(b, r, 1), arg_length(b, r, 1), hash_of(b, r))
+    if e == NULL:
+        write_null(&c.out, c.resp)
+        return missed(c, b, r, 1)
+    if not is_plain(c, e, TYPE_STRING):
+        return 0
+    touch(c, e)
+    found(c, e)
+    _reply_string(&c.out, e)
+    return 1
+
+
+cdef int64_t _mget(Op* op) except -1:
+    """Other types answer null."""
+    cdef Client c = <Client>op.client
+    cdef uint64_t hashes[FAST_KEYS]
+    cdef Entry* e
+    cdef int i, count = hash_keys(op, 1, 1, hashes)
+    if count == 0:
+        return DECLINED
+    for i in range(count):
+        if has_expired(op, 1 + i, hashes[i]):
+            return DECLINED
+    write_header(op.out, c'*', count)
+    for i in range(count):
+        e = table_find(op.table, word_at(op, 1 + i), length_at(op, 1 + i), hashes[i])
+        if e != NULL and entry_type(e) == TYPE_STRING:
+            _reply_string(op.out, e)
+        else:
+            write_null(op.out, c.resp)
+    for i in range(count):
+        e = table_find(op.table, word_at(op, 1 + i), length_at(op, 1 + i), hashes[i])
+        if e == NULL:
+            missed(c, op.b, op.r, 1 + i)
+        else:
+            touch(c, e)
+            found(c, e)
+    return 0
+
+
+cdef int64_t _strlen(Op* op) except -1:
+    cdef char scratch[24]
+    cdef char* start
+    write_integer(op.out, entry_string_view(op.e, scratch, &start))
+    return 0
+
+
+cdef int64_t _getrange(Op* op) except -1:
+    cdef int64_t start, end, length
+    cdef char scratch[24]
+    cdef char* at = NULL
+    if not integer_at(op, 2, &start) or not integer_at(op, 3, &end):
+        return DECLINED
+    length = entry_string_view(op.e, scratch, &at) if op.e != NULL else 0
+    if start < 0 and end < 0 and start > end:
+        length = 0
+    if start < 0:
+        start = max(start + length, 0)
+    if end < 0:
+        end = max(end + length, 0)
+    if end >= length:
+        end = length - 1
+    if length == 0 or start > end:
+        write_raw(op.out, "$0\r\n\r\n", 6)
+    else:
+        write_bulk(op.out, at + start, end - start + 1)
+    return 0
+
+
+# ---- SET and its elder forms
+cdef int _changed_until(Op* op) except -1:
+    """The key has a new value and an expire."""
+    changed(op, 1, _SET)
+    return notify(op, 1, _EXPIRE)
+
+
+cdef int _store_until(Op* op, uint32_t at, int64_t when) except -1:
+    """Argument `at` becomes the value, which expires at Unix ms `when`; propagated as SET with PXAT."""
+    cdef Word words[5]
+    cdef char text[32]
+    table_set_expire(op.table, _store(op, at, True), op.hash, when)
+    words[0] = Word("SET", 3)
+    words[1] = word_of(op, 1)
+    words[2] = word_of(op, at)
+    words[3] = Word("PXAT", 4)
+    words[4] = Word(&text[0], format_signed(text, when) - text)
+    pass_on_as(op, 5, words)
+    return _changed_until(op)
+
+
+cdef int64_t _until(Op* op, uint32_t at, bint* as_called) noexcept:
+    """Unix ms of a time to come that the words at argument `at` say; as_called: they say it like that. 0 for what the
+    definition must look at."""
+    cdef int64_t amount
+    cdef int64_t unit_ms = _unit_ms(op, at)
+    as_called[0] = False
+    if at + 1 == op.r.arg_count:
+        return 0
+    if unit_ms:
+        return _when(op, at + 1, unit_ms)
+    as_called[0] = is_word(op, at, "pxat", 4)
+    unit_ms = 1 if as_called[0] else 1000
+    if (not (as_called[0] or is_word(op, at, "exat", 4)) or not integer_at(op, at + 1, &amount)
+            or not 0 < amount <= FAST_FAR * (1000 // unit_ms)
+            or amount * unit_ms <= (<Client>op.client).db.keyspace.clock.unix_ms):
+        return 0
+    return amount * unit_ms
+
+
+cdef struct Setting:                   # the options of SET
+    int64_t when                       # Unix ms; 0: none
+    bint as_called                     # PXAT
+    bint keep                          # KEEPTTL
+    bint reads                         # GET
+    bint absent                        # NX
+    bint present                       # XX
+
+
+cdef bint _read_setting(Op* op, Setting* s) noexcept:
+    """Each option once; 0 for what the definition must look at."""
+    cdef uint32_t at = 3
+    s.when = 0
+    s.as_called = s.keep = s.reads = s.absent = s.present = False
+    while at < op.r.arg_count:
+        if not (s.absent or s.present) and is_word(op, at, "nx", 2):
+            s.absent = True
+        elif not (s.absent or s.present) and is_word(op, at, "xx", 2):
+            s.present = True
+        elif not s.reads and is_word(op, at, "get", 3):
+            s.reads = True
+        elif s.when or s.keep:
+            return False
+        elif is_word(op, at, "keepttl", 7):
+            s.keep = True
+        else:
+            s.when = _until(op, at, &s.as_called)
+            if s.when == 0:
+                return False
+            at += 1
+        at += 1
+    return True
+
+
+cdef void _pass_on_without_get(Op* op) noexcept:
+    cdef Word words[8]
+    cdef uint32_t i
+    cdef uint32_t count = 0
+    for i in range(op.r.arg_count):
+        if i < 3 or not is_word(op, i, "get", 3):
+            words[count] = word_of(op, i)
+            count += 1
+    pass_on_as(op, count, words)
+
+
+cdef int64_t _set_with(Op* op) except -1:
+    """SET with options. With GET it counts as a read, and the reply is written, or refers to the old value, before that
+    goes."""
+    cdef Client c = <Client>op.client
+    cdef Setting s
+    if op.r.arg_count > 8 or not _read_setting(op, &s) or has_expired(op, 1, hash_of(op.b, op.r)):
+        return DECLINED
+    find_at(op, 1)
+    if s.reads:
+        if op.e != NULL:
+            if entry_type(op.e) != TYPE_STRING:
+                return DECLINED
+            touch(c, op.e)
+            found(c, op.e)
+        else:
+            missed(c, op.b, op.r, 1)
+        _reply_value(op)
+    if (s.absent and op.e != NULL) or (s.present and op.e == NULL):
+        if op.e != NULL:
+            touch(c, op.e)
+        if not s.reads:
+            write_null(op.out, c.resp)
+        return 0
+    if s.when and s.as_called:
+        table_set_expire(op.table, _store(op, 2, True), op.hash, s.when)
+        pass_on(op)
+        _changed_until(op)
+    elif s.when:
+        _store_until(op, 2, s.when)
+    else:
+        _store(op, 2, s.keep)
+        if s.reads:
+            _pass_on_without_get(op)
+        else:
+            pass_on(op)
+        changed(op, 1, _SET)
+    if not s.reads:
+        write_raw(op.out, "+OK\r\n", 5)
+    return 0
+
+
+cdef int _set(Client c, Batch* b, Request* r) except -1:
+    cdef Table* t = table_of(c, r)
+    cdef Entry* e
+    cdef Op op
+    if hears_itself(c):
+        return 0
+    if r.arg_count != 3:
+        op.client, op.out, op.b, op.r, op.table = <PyObject*>c, &c.out, b, r, t
+        return _set_with(&op) != DECLINED
+    if t.expires:
+        e = table_find(t, arg_at(b, r, 1), arg_length(b, r, 1), hash_of(b, r))
+        if e != NULL and is_expired(c, e):
+            return 0
+    c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), hash_of(b, r), arg_at(b, r, 2), arg_length(b, r, 2), False)
+    tell(c, b, r, 1, _SET)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int64_t _setnx(Op* op) except -1:
+    cdef bint absent = op.e == NULL
+    if absent:
+        _store(op, 2, False)
+    write_integer(op.out, absent)
+    return absent
+
+
+cdef int64_t _setex(Op* op) except -1:
+    """op.how: the unit."""
+    cdef int64_t when = _when(op, 2, op.how)
+    if when == 0 or has_expired(op, 1, hash_of(op.b, op.r)):
+        return DECLINED
+    find_at(op, 1)
+    _store_until(op, 3, when)
+    write_raw(op.out, "+OK\r\n", 5)
+    return 0
+
+
+cdef int64_t _mset(Op* op) except -1:
+    """op.how: only if not one of the keys is there."""
+    cdef Client c = <Client>op.client
+    cdef uint64_t hashes[FAST_KEYS]
+    cdef Entry* e
+    cdef int i, count
+    if op.r.arg_count < 3 or not op.r.arg_count & 1:
+        return DECLINED
+    count = hash_keys(op, 1, 2, hashes)
+    if count == 0:
+        return DECLINED
+    for i in range(count):
+        if has_expired(op, 1 + 2 * i, hashes[i]):
+            return DECLINED
+    if op.how:
+        for i in range(count):
+            e = table_find(op.table, word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i])
+            if e != NULL:
+                touch(c, e)
+                write_integer(op.out, 0)
+                return 0
+    for i in range(count):
+        c.db.store_string(word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i],
+                          word_at(op, 2 + 2 * i), length_at(op, 2 + 2 * i), False)
+        op.at = 1 + 2 * i
+        changed(op, 1, _SET)
+    pass_on(op)
+    if op.how:
+        write_integer(op.out, 1)
+    else:
+        write_raw(op.out, "+OK\r\n", 5)
+    return 0
+
+
+# ---- reading and writing at once
+cdef int64_t _getset(Op* op) except -1:
+    """Propagated as SET."""
+    cdef Client c = <Client>op.client
+    cdef Word words[3]
+    if find_at(op, 1) != NULL:
+        if not is_plain(c, op.e, TYPE_STRING):
+            return DECLINED
+        touch(c, op.e)
+        found(c, op.e)
+    else:
+        missed(c, op.b, op.r, 1)
+    _reply_value(op)
+    _store(op, 2, False)
+    words[0] = Word("SET", 3)
+    words[1] = word_of(op, 1)
+    words[2] = word_of(op, 2)
+    pass_on_as(op, 3, words)
+    changed(op, 1, _SET)
+    return 0
+
+
+cdef int64_t _getdel(Op* op) except -1:
+    """A read that takes the key; propagated as DEL."""
+    _reply_value(op)
+    if op.e == NULL:
+        missed(<Client>op.client, op.b, op.r, 1)
+        return 0
+    found(<Client>op.client, op.e)
+    table_delete(op.table, word_at(op, 1), length_at(op, 1), op.hash, release_value)
+    pass_on_verb(op, "DEL")
+    return 1
+
+
+cdef int64_t _getex(Op* op) except -1:
+    """Without an option, with EX, PX or PERSIST; a read, propagated as PEXPIREAT or PERSIST."""
+    cdef Word words[3]
+    cdef char text[32]
+    cdef int64_t when = 0
+    cdef int64_t unit_ms
+    if op.r.arg_count == 4:
+        unit_ms = _unit_ms(op, 2)
+        when = _when(op, 3, unit_ms) if unit_ms else 0
+        if when == 0:
+            return DECLINED
+    elif op.r.arg_count != 2 and (op.r.arg_count != 3 or not is_word(op, 2, "persist", 7)):
+        return DECLINED
+    _reply_value(op)
+    if op.e == NULL:
+        missed(<Client>op.client, op.b, op.r, 1)
+        return 0
+    found(<Client>op.client, op.e)
+    if when:
+        table_set_expire(op.table, op.e, op.hash, when)
+        words[0] = Word("PEXPIREAT", 9)
+        words[1] = word_of(op, 1)
+        words[2] = Word(&text[0], format_signed(text, when) - text)
+        pass_on_as(op, 3, words)
+        changed(op, 1, _EXPIRE)
+    elif op.r.arg_count == 3 and op.e.klen & ENTRY_EXPIRE:
+        table_persist(op.table, op.e, op.hash)
+        pass_on_verb(op, "PERSIST")
+        changed(op, 1, _PERSIST)
+    return 0
+
+
+# ---- changing in place
+cdef int64_t _append(Op* op) except -1:
+    cdef char scratch[24]
+    cdef char* start
+    cdef size_t length = 0
+    cdef size_t more = length_at(op, 2)
+    if op.e != NULL:
+        length = entry_string_view(op.e, scratch, &start)
+        if length + more > FAST_STRING:
+            return DECLINED
+        overwrite(op, length, PyBytes_FromStringAndSize(word_at(op, 2), more))
+    else:
+        _store(op, 2, False)
+    write_integer(op.out, length + more)
+    return 1
+
+
+cdef int64_t _setrange(Op* op) except -1:
+    cdef char scratch[24]
+    cdef char* at
+    cdef int64_t offset
+    cdef size_t length = 0
+    cdef size_t more = length_at(op, 3)
+    if (more == 0 or not integer_at(op, 2, &offset) or offset < 0
+            or offset > FAST_STRING or offset + more > FAST_STRING):
+        return DECLINED
+    if op.e != NULL:
+        length = entry_string_view(op.e, scratch, &at)
+    overwrite(op, offset, PyBytes_FromStringAndSize(word_at(op, 3), more))
+    write_integer(op.out, max(length, <size_t>offset + more))
+    return 1
+
+
+cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
+    cdef Table* t = table_of(c, r)
+    cdef uint64_t hash = hash_of(b, r)
+    cdef Entry* e = table_find(t, arg_at(b, r, 1), arg_length(b, r, 1), hash)
+    cdef int64_t value = 0
+    cdef uint8_t* text
+    if hears_itself(c):
+        return 0
+    if e == NULL:
+        e = table_insert_word(t, arg_at(b, r, 1), arg_length(b, r, 1), hash, <uint64_t>by)
+        e.meta = c.db.keyspace.first_access()
+        entry_set_type(e, TYPE_STRING, STR_INT)
+        if c.db.keyspace.on_new is not None:
+            c.db.keyspace.on_new(c.db, PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)))
+        tell(c, b, r, 1, _INCRBY)
+        write_integer(&c.out, by)
+        return 1
+    if not is_plain(c, e, TYPE_STRING):
+        return 0
+    if e.klen & ENTRY_WORD:
+        if entry_encoding(e) != STR_INT:
+            return 0
+        value = <int64_t>entry_word_ref(e)[0]
+    else:
+        text = entry_inline(e)
+        if not parse_int64(<char*>text + 1, text[0], &value):
+            return 0
+    if (by > 0 and value > INT64_MAX - by) or (by < 0 and value < INT64_MIN - by):
+        return 0
+    value += by
+    if e.klen & ENTRY_WORD:
+        entry_word_ref(e)[0] = <uint64_t>value
+    else:
+        e = table_set_word(t, e, hash, <uint64_t>value)
+        entry_set_type(e, TYPE_STRING, STR_INT)
+    touch(c, e)
+    tell(c, b, r, 1, _INCRBY)
+    write_integer(&c.out, value)
+    return 1
+
+
+cdef int _incr(Client c, Batch* b, Request* r) except -1:
+    return _add(c, b, r, 1)
+
+
+cdef int _decr(Client c, Batch* b, Request* r) except -1:
+    return _add(c, b, r, -1)
+
+
+cdef int _decrby(Client c, Batch* b, Request* r) except -1:
+    cdef int64_t by
+    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &by) or by == INT64_MIN:
+        return 0
+    return _add(c, b, r, -by)
+
+
+cdef int _incrby(Client c, Batch* b, Request* r) except -1:
+    cdef int64_t by
+    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &by):
+        return 0
+    return _add(c, b, r, by)
+
+
+cdef int64_t _incrbyfloat(Op* op) except -1:
+    """Propagated as SET of the sum with KEEPTTL."""
+    cdef long double value = 0
+    cdef long double by
+    cdef char scratch[24]
+    cdef char text[LONG_DOUBLE_TEXT]
+    cdef char* start
+    cdef size_t length
+    cdef Word words[4]
+    if not read_number(word_at(op, 2), length_at(op, 2), &by):
+        return DECLINED
+    if find_at(op, 1) != NULL:
+        if not is_plain(<Client>op.client, op.e, TYPE_STRING):
+            return DECLINED
+        length = entry_string_view(op.e, scratch, &start)
+        if not read_number(start, length, &value):
+            return DECLINED
+    value += by
+    if isnan(value) or isinf(value):
+        return DECLINED
+    length = format_long_double(text, value)
+    (<Client>op.client).db.store_string(word_at(op, 1), length_at(op, 1), op.hash, text, length, True)
+    words[0] = Word("SET", 3)
+    words[1] = word_of(op, 1)
+    words[2] = Word(&text[0], length)
+    words[3] = Word("KEEPTTL", 7)
+    pass_on_as(op, 4, words)
+    changed(op, 1, _INCRBYFLOAT)
+    write_bulk(op.out, text, length)
+    return 0
+
+
+by_hand("get", _get)
+by_hand("set", _set)
+by_hand("incr", _incr)
+by_hand("decr", _decr)
+by_hand("incrby", _incrby)
+by_hand("decrby", _decrby)
+row("mget", FREE, ANY_TYPE, _mget)
+row("strlen", READ | OR_ZERO, TYPE_STRING, _strlen)
+row("getrange", READ, TYPE_STRING, _getrange)
+row("substr", READ, TYPE_STRING, _getrange)
+row("setnx", WRITE, ANY_TYPE, _setnx, "set")
+row("setex", FREE, ANY_TYPE, _setex, "", SECONDS)
+row("psetex", FREE, ANY_TYPE, _setex, "", MILLISECONDS)
+row("mset", FREE, ANY_TYPE, _mset)
+row("msetnx", FREE, ANY_TYPE, _mset, "", 1)
+row("getset", FREE, TYPE_STRING, _getset)
+row("getdel", WRITE | SAYS, TYPE_STRING, _getdel, "del")
+row("getex", WRITE | SAYS, TYPE_STRING, _getex)
+row("append", WRITE, TYPE_STRING, _append, "append")
+row("setrange", WRITE, TYPE_STRING, _setrange, "setrange")
+row("incrbyfloat", FREE, TYPE_STRING, _incrbyfloat)

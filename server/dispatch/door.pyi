@@ -1,0 +1,9 @@
+from collections.abc import Callable
+from typing import Any
+
+from server.clients.client import Client
+from server.dispatch.sampling import Sampling
+
+def use(note_slow_of_server: Callable[[Client, Any, list[bytes], int], None], sampling: Sampling) -> None: ...
+def passed_commands() -> int: ...
+def reset_passed() -> None: ...

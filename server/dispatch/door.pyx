@@ -1,0 +1,67 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stdint cimport uint32_t, uint64_t
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.dict cimport PyDict_Contains, PyDict_Size
+
+from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Command as Request
+from server.clients.client cimport Client
+from server.dispatch.record cimport Record
+from server.dispatch.sampling cimport Sampling, sampling_countdown
+from server.registry.clock cimport clock_state
+
+cdef object _note_slow = None          # (client, command, argv, microseconds)
+cdef Sampling _sampling = None
+
+sampling_ = sampling_countdown()
+
+
+def use(note_slow_of_server, Sampling sampling) -> None:
+    """Where it is told that a command took long: note_slow(client, command, argv, microseconds); who notes hot keys."""
+    global _note_slow, _sampling
+    _note_slow, _sampling = note_slow_of_server, sampling
+    door.ns_per_tick = 1000.0 / clock_state().ticks_per_us
+
+
+def passed_commands() -> int:
+    """Commands that took their fast path since the start or the last reset."""
+    return door.commands
+
+
+def reset_passed() -> None:
+    """CONFIG RESETSTAT."""
+    door.commands = 0
+
+
+cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept:
+    cdef Record record
+    cdef uint32_t at, last
+    cdef dict watched = client.db.watched
+    cdef dict blocking = client.db.blocking
+    if PyDict_Size(watched) == 0 and PyDict_Size(blocking) == 0:
+        return True
+    record = <Record>r.record
+    if record.first_key <= 0 or <uint32_t>record.first_key >= r.arg_count:
+        return False
+    last = <uint32_t>record.last_key if record.last_key >= 0 else r.arg_count + record.last_key
+    if last >= r.arg_count:
+        last = r.arg_count - 1
+    at = record.first_key
+    while at <= last:
+        key = PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at))
+        if PyDict_Contains(watched, key) or PyDict_Contains(blocking, key):
+            return False
+        at += record.key_step
+    return True
+
+
+cdef int note_slow(Client client, Batch* b, Request* r, uint64_t ns) except -1:
+    cdef uint32_t i
+    argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
+    _note_slow(client, (<Record>r.record).command, argv, ns // 1000)
+    return 0
+
+
+cdef int note_sample(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes) except -1:
+    return _sampling.note(client, b, r, ns, bytes)

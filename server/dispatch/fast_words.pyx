@@ -1,0 +1,73 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcpy
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+
+from iothreads.message cimport Output
+from iothreads.resp_writer cimport format_unsigned, write_bulk, write_header, write_raw
+from server.dispatch.record cimport Op
+from server.dispatch.shapes cimport FAST_KEYS, integer_at, is_word
+from server.structures.long_double cimport parse_long_double
+
+cdef enum:
+    NUMBER_LENGTH = 256                # bytes: longer text may still be a number, for the definition
+    LONGEST_WAIT = 1000000             # seconds
+    MOST_SCANNED = 1000                # what COUNT may say
+
+
+cdef bint read_pops(Op* op, uint32_t at, Pops* pops) noexcept:
+    cdef int64_t keys
+    if not integer_at(op, at, &keys) or not 0 < keys <= FAST_KEYS:
+        return False
+    pops.first = at + 1
+    pops.end = pops.first + <uint32_t>keys
+    pops.count = 1
+    if op.r.arg_count == pops.end + 1:
+        return True
+    return (op.r.arg_count == pops.end + 3 and is_word(op, pops.end + 1, "count", 5)
+            and read_count(op, pops.end + 2, False, &pops.count))
+
+
+cdef bint read_count(Op* op, uint32_t at, bint negative, int64_t* count) noexcept:
+    return (integer_at(op, at, count) and count[0] <= FAST_DRAWN
+            and (count[0] > 0 or (negative and count[0] >= -FAST_DRAWN)))
+
+
+cdef bint is_wait(Op* op, uint32_t at) noexcept:
+    cdef int64_t seconds
+    return integer_at(op, at, &seconds) and 0 <= seconds <= LONGEST_WAIT
+
+
+cdef bint read_number(const char* s, size_t n, long double* value) noexcept:
+    cdef char text[NUMBER_LENGTH + 1]
+    if n > NUMBER_LENGTH:
+        return False
+    memcpy(text, s, n)
+    text[n] = 0                        # the parser wants it
+    return parse_long_double(text, n, value)
+
+
+cdef bint read_scan(Op* op, uint32_t at, uint64_t* cursor, int64_t* count) noexcept:
+    cdef int64_t number
+    count[0] = 10
+    if not integer_at(op, at, &number) or number < 0:
+        return False
+    cursor[0] = <uint64_t>number
+    return op.r.arg_count == at + 1 or (op.r.arg_count == at + 3 and is_word(op, at + 1, "count", 5)
+                                        and integer_at(op, at + 2, count) and 0 < count[0] <= MOST_SCANNED)
+
+
+cdef int write_scanned(Output* out, uint64_t cursor, list found) except -1:
+    cdef char digits[24]
+    write_raw(out, "*2\r\n", 4)
+    write_bulk(out, digits, format_unsigned(digits, cursor) - digits)
+    return write_list(out, c'*', found)
+
+
+cdef int write_list(Output* out, char kind, list found) except -1:
+    cdef bytes word
+    write_header(out, kind, len(found))
+    for word in found:
+        write_bulk(out, PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
+    return 0

@@ -1,3 +1,0 @@
-from typing import Any
-
-def attach(records: dict[str, Any]) -> None: ...

@@ -1,0 +1,365 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdlib cimport calloc
+from libc.string cimport strlen
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.ref cimport Py_INCREF, PyObject
+
+from iothreads.message cimport Batch, arg_at, arg_length
+from iothreads.message cimport Command as Request
+from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null
+from server.clients.client cimport Client
+from server.dispatch.conditions cimport event_kind
+from server.dispatch.propagate cimport Propagation
+from server.dispatch.record cimport Event, Op, Record, Row, fast_t, own_t
+from server.structures.table cimport (
+    TYPE_HASH, TYPE_LIST, TYPE_SET, Entry, Table, entry_encoding, entry_set_type, entry_type, table_delete,
+    table_hash, table_insert_word, table_prefetch_bucket, table_prefetch_entry)
+from server.types.hash cimport HASH_TABLE, hash_length, hash_table
+from server.types.list cimport list_length
+from server.types.set cimport SET_TABLE, set_length, set_table
+from server.types.sorted_set cimport ZSET_SKIPLIST, zset_members, zset_size, zset_warm_place
+from server.types.value cimport release_value
+
+from server.keyspace.effects import EVENT_CLASS
+
+cdef dict _declared = {}               # command name -> _Declared: filled as the files of fast paths are imported
+cdef Event _SILENT
+_SILENT.name = NULL
+_SILENT.kind = 0
+cdef dict _events = {}                 # name -> address of its Event
+cdef const Event* _DEL = event_of("del")
+cdef object _effects = None            # keyspace.effects.Effects
+propagation_ = None
+
+
+def use(Propagation propagation, effects) -> None:
+    """Tell the fast paths where writes are propagated to, and who spreads keyspace events."""
+    global propagation_, _effects
+    propagation_ = propagation
+    _effects = effects
+
+
+# ---- declaring
+cdef class _Declared:
+    cdef fast_t fast
+    cdef bint keyed
+    cdef Row row
+
+
+cdef const Event* event_of(str name) except NULL:
+    """Errors: KeyError."""
+    cdef Event* event
+    if not name:
+        return &_SILENT
+    if name not in _events:
+        event = <Event*>calloc(1, sizeof(Event))
+        event.kind = event_kind(EVENT_CLASS[name])
+        Py_INCREF(name)                # for good
+        event.name = <PyObject*>name
+        _events[name] = <size_t>event
+    return <Event*><size_t>_events[name]
+
+
+cdef int by_hand(str name, fast_t fast, bint keyed=True) except -1:
+    cdef _Declared declared = _Declared.__new__(_Declared)
+    declared.fast = fast
+    declared.keyed = keyed
+    _declared[name] = declared
+    return 0
+
+
+cdef int row(str name, uint32_t shape, int type, own_t own, str event="", int how=0) except -1:
+    cdef _Declared declared = _Declared.__new__(_Declared)
+    declared.fast = _driver(shape & SHAPES)
+    declared.keyed = not shape & UNKEYED
+    declared.row = Row(own, shape, type, how, event_of(event))
+    _declared[name] = declared
+    return 0
+
+
+cdef fast_t _driver(uint32_t shape) noexcept:
+    if shape == READ or shape == LOOK:
+        return _read
+    if shape == WRITE:
+        return _write
+    return _take if shape == TAKE else _free
+
+
+def attach(dict commands) -> None:
+    """Give the records of registry.command.COMMANDS the fast paths that were declared. Called after build_records."""
+    cdef _Declared declared
+    for command in commands.values():
+        declared = _declared.get(command.name)
+        if declared is not None:
+            (<Record>command.record).fast = declared.fast
+            (<Record>command.record).prefetch = declared.keyed
+            (<Record>command.record).row = declared.row
+
+
+def fast_path_names(dict commands) -> list[str]:
+    """The commands that have one."""
+    return [command.name for command in commands.values() if (<Record>command.record).fast != NULL]
+
+
+# ---- the shapes
+cdef inline void _begin(Op* op, const Row* row, Client c, Batch* b, Request* r) noexcept:
+    op.client = <PyObject*>c
+    op.out = &c.out
+    op.b = b
+    op.r = r
+    op.table = table_of(c, r)
+    op.hash = r.hash
+    op.at = 1
+    op.how = row.how
+
+
+cdef int _read(Client c, Batch* b, Request* r) except -1:
+    cdef const Row* row = &(<Record>r.record).row
+    cdef uint32_t meta
+    cdef Op op
+    _begin(&op, row, c, b, r)
+    if find_at(&op, 1) == NULL:
+        if not _answer_nothing(c, row) and row.own(&op) == DECLINED:
+            return 0
+        return missed(c, b, r, 1)
+    if not is_plain(c, op.e, row.type):
+        return 0
+    meta = op.e.meta
+    if row.shape & SHAPES == READ:
+        touch(c, op.e)
+    if row.shape & (WARM | WARM_PLACE):
+        warm(&op, 2, row.shape & WARM_PLACE)
+    if row.own(&op) == DECLINED:
+        op.e.meta = meta
+        return 0
+    found(c, op.e)
+    return 1
+
+
+cdef inline int64_t _change(Client c, Op* op, const Row* row) except -1:
+    """How much the command's own lines changed of the first key, or DECLINED."""
+    cdef int64_t changes
+    cdef uint32_t meta = 0
+    if hears_itself(c):
+        return DECLINED
+    if find_at(op, 1) == NULL:
+        return 0 if _answer_nothing(c, row) else row.own(op)
+    if not is_plain(c, op.e, row.type):
+        return DECLINED
+    meta = op.e.meta
+    touch(c, op.e)
+    if row.shape & (WARM | WARM_PLACE):
+        warm(op, 2, row.shape & WARM_PLACE)
+    changes = row.own(op)
+    if changes == DECLINED:
+        op.e.meta = meta
+    return changes
+
+
+cdef int _write(Client c, Batch* b, Request* r) except -1:
+    cdef const Row* row = &(<Record>r.record).row
+    cdef int64_t changes
+    cdef Op op
+    _begin(&op, row, c, b, r)
+    changes = _change(c, &op, row)
+    if changes > 0:
+        if not row.shape & SAYS:
+            pass_on(&op)
+        changed(&op, changes, row.event)
+    return changes != DECLINED
+
+
+cdef int _take(Client c, Batch* b, Request* r) except -1:
+    cdef const Row* row = &(<Record>r.record).row
+    cdef int64_t changes
+    cdef Op op
+    _begin(&op, row, c, b, r)
+    changes = _change(c, &op, row)
+    if changes > 0:
+        if not row.shape & SAYS:
+            pass_on(&op)
+        finish_take(&op, changes, row.event)
+    return changes != DECLINED
+
+
+cdef int _free(Client c, Batch* b, Request* r) except -1:
+    cdef const Row* row = &(<Record>r.record).row
+    cdef Op op
+    if (<Record>r.record).write and hears_itself(c):
+        return 0
+    _begin(&op, row, c, b, r)
+    op.e = NULL
+    return row.own(&op) != DECLINED
+
+
+cdef inline bint _answer_nothing(Client c, const Row* row) noexcept:
+    if row.shape & OR_ZERO:
+        write_integer(&c.out, 0)
+    elif row.shape & OR_NULL:
+        write_null(&c.out, c.resp)
+    elif row.shape & OR_EMPTY:
+        write_header(&c.out, c'*', 0)
+    else:
+        return False
+    return True
+
+
+# ---- telling of a change
+cdef int tell_event(Client c, Batch* b, Request* r, uint32_t at, const Event* event) except -1:
+    _effects.notify(c.db, <str>event.name, PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at)))
+    return 0
+
+
+cdef inline bint _is_empty(Entry* e) noexcept:
+    cdef int type = entry_type(e)
+    if type == TYPE_HASH:
+        return hash_length(e) == 0
+    if type == TYPE_LIST:
+        return list_length(e) == 0
+    return (set_length(e) if type == TYPE_SET else zset_size(e)) == 0
+
+
+cdef int finish_take(Op* op, int64_t changes, const Event* event) except -1:
+    cdef bint emptied = _is_empty(op.e)
+    if emptied:
+        table_delete(op.table, word_at(op, op.at), length_at(op, op.at), op.hash, release_value)
+    changed(op, changes, event)
+    if emptied:
+        notify(op, op.at, _DEL)
+    return 0
+
+
+cdef int missed(Client c, Batch* b, Request* r, uint32_t at) except -1:
+    """Returns 1."""
+    c.db.keyspace.misses += 1
+    if c.db.keyspace.on_miss is not None:
+        c.db.keyspace.on_miss(c.db, PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at)))
+    return 1
+
+
+cdef void pass_on_own(Client c, Batch* b, Request* r) noexcept:
+    cdef uint32_t i
+    if r.bytes_length:
+        propagation_.feed_raw(c.db.index, b.buffer + r.bytes, r.bytes_length)
+        return
+    propagation_.feed_raw(c.db.index, NULL, 0)       # an inline command: written anew
+    write_header(&propagation_.stream, c'*', r.arg_count)
+    for i in range(r.arg_count):
+        write_bulk(&propagation_.stream, arg_at(b, r, i), arg_length(b, r, i))
+
+
+cdef void pass_on_as(Op* op, uint32_t count, const Word* words) noexcept:
+    cdef uint32_t i
+    if not propagation_.wanted:
+        return
+    propagation_.feed_raw((<Client>op.client).db.index, NULL, 0)
+    write_header(&propagation_.stream, c'*', count)
+    for i in range(count):
+        write_bulk(&propagation_.stream, words[i].s, words[i].n)
+
+
+cdef void pass_on_with(Op* op, uint32_t at, uint32_t count, const Word* words) noexcept:
+    cdef uint32_t i
+    if not propagation_.wanted:
+        return
+    propagation_.feed_raw((<Client>op.client).db.index, NULL, 0)
+    write_header(&propagation_.stream, c'*', op.r.arg_count)
+    for i in range(op.r.arg_count):
+        if at <= i < at + count:
+            write_bulk(&propagation_.stream, words[i - at].s, words[i - at].n)
+        else:
+            write_bulk(&propagation_.stream, word_at(op, i), length_at(op, i))
+
+
+cdef void pass_on_verb(Op* op, const char* name) noexcept:
+    cdef Word words[2]
+    words[0] = Word(name, strlen(name))
+    words[1] = word_of(op, op.at)
+    pass_on_as(op, 2, words)
+
+
+# ---- finding and making
+cdef Entry* insert(Op* op, int type, int encoding, uint64_t word) except NULL:
+    cdef Client c = <Client>op.client
+    op.e = table_insert_word(op.table, word_at(op, op.at), length_at(op, op.at), op.hash, word)
+    op.e.meta = c.db.keyspace.first_access()
+    entry_set_type(op.e, type, encoding)
+    if c.db.keyspace.on_new is not None:
+        c.db.keyspace.on_new(c.db, PyBytes_FromStringAndSize(word_at(op, op.at), length_at(op, op.at)))
+    return op.e
+
+
+cdef int overwrite(Op* op, size_t offset, bytes data) except -1:
+    cdef Client c = <Client>op.client
+    if op.e != NULL:
+        c.db._overwrite(op.e, op.hash, offset, data)
+    else:
+        c.db.set_range(PyBytes_FromStringAndSize(word_at(op, op.at), length_at(op, op.at)), offset, data)
+    return 0
+
+
+cdef int hash_keys(Op* op, int first, int step, uint64_t* hashes) noexcept:
+    cdef int i, count = (<int>op.r.arg_count - first + step - 1) // step
+    if count > FAST_KEYS:
+        return 0
+    for i in range(count):
+        hashes[i] = table_hash(word_at(op, first + i * step), length_at(op, first + i * step))
+        table_prefetch_bucket(op.table, hashes[i])
+    for i in range(count):
+        table_prefetch_entry(op.table, hashes[i])
+    return count
+
+
+cdef int find_first(Op* op, uint32_t first, uint32_t end, int type) noexcept:
+    cdef uint32_t i
+    for i in range(first, end):
+        if find_at(op, i) != NULL:
+            return 1 if is_plain(<Client>op.client, op.e, type) else -1
+    return 0
+
+
+cdef bint stands_in_queue(Op* op, uint32_t at) except -1:
+    cdef Client c = <Client>op.client
+    return PyBytes_FromStringAndSize(word_at(op, at), length_at(op, at)) in c.db.blocking
+
+
+cdef inline Table* _members(Entry* e) noexcept:
+    """The table of a large value that has members; NULL without one."""
+    cdef int type = entry_type(e)
+    cdef int encoding = entry_encoding(e)
+    if type == TYPE_HASH:
+        return hash_table(e) if encoding == HASH_TABLE else NULL
+    if type == TYPE_SET:
+        return set_table(e) if encoding == SET_TABLE else NULL
+    return zset_members(e) if encoding == ZSET_SKIPLIST else NULL
+
+
+cdef void warm(Op* op, uint32_t at, bint place) noexcept:
+    """Runs begin at every FAST_RUN-th command of the batch, so the others pay for one test. First all buckets are asked for,
+    then the entries that they point to: by then most buckets have come."""
+    cdef uint64_t hashes[FAST_RUN]
+    cdef Request* others[FAST_RUN]
+    cdef Request* other
+    cdef Batch* b = op.b
+    cdef Table* members
+    cdef uint32_t first = b.next - 1
+    cdef uint32_t i, count = 0
+    if first & (FAST_RUN - 1) or first + 1 >= b.command_count:
+        return
+    members = _members(op.e)
+    if members == NULL:
+        return
+    for i in range(first, min(first + FAST_RUN, b.command_count)):
+        other = &b.commands[i]
+        if other.record == op.r.record and other.hash == op.hash and other.arg_count > at:
+            hashes[count] = table_hash(arg_at(b, other, at), arg_length(b, other, at))
+            table_prefetch_bucket(members, hashes[count])
+            others[count] = other
+            count += 1
+    for i in range(count):
+        table_prefetch_entry(members, hashes[i])
+    if place:
+        for i in range(1, count):
+            zset_warm_place(op.e, arg_at(b, others[i], at), arg_length(b, others[i], at))

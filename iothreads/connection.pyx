@@ -131,7 +131,11 @@ cdef bint parse_replies(Connection* c) noexcept nogil:
                 continue
         reader.position = reply_scan(scanner, b.buffer + reader.position, b.buffer + b.used, longest) - b.buffer
         if scanner.phase == BROKEN:
-            b.error = PARSE_NOT_A_REPLY
+            if b.command_count:        # after these it may be read otherwise; if not, it is found again
+                reader.position = reader.command_start
+                reply_scanner_reset(scanner)
+            else:
+                b.error = PARSE_NOT_A_REPLY
             break
         if not scanner.inside:
             if b.command_count == b.command_capacity:
@@ -146,7 +150,7 @@ cdef bint parse_replies(Connection* c) noexcept nogil:
     b.buffered = b.used - reader.command_start if scanner.inside else 0
     reader.remaining = scanner.inside
     reader.bulk_length = scanner.left - 2 if scanner.phase == IN_BULK and scanner.left > 2 else -1
-    if <int64_t>b.buffered > longest and b.error == PARSE_OK:
+    if <int64_t>b.buffered > longest and b.error == PARSE_OK and b.command_count == 0:
         b.error = PARSE_REPLY_TOO_LONG
     return b.command_count > 0 or b.error != PARSE_OK
 

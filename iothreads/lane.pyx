@@ -333,6 +333,16 @@ cdef void lane_output(Lane* lane, uint64_t id, Chunk* head, Chunk* tail, size_t 
         ids_push(&lane.dirty, id)
 
 
+cdef void wait_to_write(Lane* lane, Connection* c) noexcept nogil:
+    """The transport must hear something before it writes on; it may have bytes for us that stand before that."""
+    if c.socket.transport.pending != NULL and c.socket.transport.pending(&c.socket):
+        c.readable = True
+        if not c.batch_out:            # else when it is given back
+            later(lane, c)
+    else:
+        poller_reading(&lane.poller, c.socket.fd, True)
+
+
 cdef void lane_write(Lane* lane, Connection* c) noexcept nogil:
     """Writes what the socket takes. May end the connection."""
     cdef Chunk* more
@@ -351,7 +361,7 @@ cdef void lane_write(Lane* lane, Connection* c) noexcept nogil:
             c.head.next = NULL
             append_packed(c, more)
         if c.waits & WAITS_TO_WRITE:
-            poller_reading(&lane.poller, c.socket.fd, True)
+            wait_to_write(lane, c)
         watch_writing(lane, c, c.waits != WAITS_TO_WRITE)
         return
     if c.blocked:
@@ -402,18 +412,27 @@ cdef void lane_read(Lane* lane, Connection* c) noexcept nogil:
         count(&lane.stats.bytes_in, traffic.bytes)
         if c.reads != READ_REQUESTS:
             store_relaxed64(&c.meter.read_us, clock_ns() // 1000)
-    if result == IO_BATCH:
-        hand_over(lane, c)
-        return
     if result == IO_CLOSED:
         end(lane, c)
         return
-    if result == IO_AGAIN:
-        later(lane, c)
+    if result == IO_BATCH:
+        hand_over(lane, c)
+    else:
+        if result == IO_AGAIN:
+            later(lane, c)
+        if c.batch != NULL or c.metered:
+            measure(lane, c)
+    if c.waits:
+        after_reading(lane, c)
+
+
+cdef void after_reading(Lane* lane, Connection* c) noexcept nogil:
+    """Reading waits for room to write, or what it has read is what writing waited for."""
     if c.waits & WAITS_TO_READ:
         watch_writing(lane, c, True)
-    if c.batch != NULL or c.metered:
-        measure(lane, c)
+    if c.waits & WAITS_TO_WRITE:
+        c.waits &= ~<uint8_t>WAITS_TO_WRITE
+        write_and_home(lane, c)
 
 
 cdef inline void hand_over(Lane* lane, Connection* c) noexcept nogil:
@@ -516,8 +535,11 @@ cdef bint lane_open_on(Lane* lane, Connection* c, uint32_t mask) noexcept nogil:
         c.hangup = True
     if result == TRANSPORT_FAILED:
         end(lane, c)
+    elif result == WANT_WRITE:
+        c.watched = True               # asked for anew, which makes an edge: it may be writable now
+        poller_writing(&lane.poller, c.socket.fd, c.id, True)
     elif result != 0:
-        watch_writing(lane, c, result == WANT_WRITE)
+        watch_writing(lane, c, False)
     else:
         watch_writing(lane, c, False)
         c.blocked = False

@@ -34,6 +34,7 @@ cdef struct Transport:
     ssize_t (*recv)(Socket* s, char* to, size_t room) noexcept nogil               # bytes, or 0 at the end of file
     ssize_t (*send)(Socket* s, const char* bytes, size_t length) noexcept nogil
     ssize_t (*sendmsg)(Socket* s, iovec* pieces, size_t count) noexcept nogil
+    bint (*pending)(Socket* s) noexcept nogil                  # recv() has bytes that no poller tells of; NULL: never
     void (*close)(Socket* s) noexcept nogil                    # says goodbye if it can, frees `state`; NULL: nothing to do
 
 cdef const Transport* plain_transport() noexcept nogil

@@ -71,6 +71,7 @@ _plain.handshake = NULL
 _plain.recv = plain_recv
 _plain.send = plain_send
 _plain.sendmsg = plain_sendmsg
+_plain.pending = NULL
 _plain.close = NULL
 
 

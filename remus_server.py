@@ -8,8 +8,9 @@ server of their own.
 In pytest, the fixtures `remus_server` (one server for the session) and `remus` (a redis-py client on it, emptied for
 each test) are there as soon as the distribution is installed.
 
-The rooms of the server have generic names (`server`, `metrics`...), and a user's own `server/` may stand earlier on
-`sys.path`. So nobody imports them directly: `main` puts the folder of this file first, then enters `server.__main__`.
+The rooms of the server have generic names (`server`, `metrics`...), which are other people's names, too. So nobody
+imports them directly: installed, they stand in a folder that is on nobody's path, and `main` puts that folder first on
+the path of its own process, then enters `server.__main__`. In a clone that folder is the clone itself.
 """
 
 from __future__ import annotations
@@ -22,24 +23,56 @@ if TYPE_CHECKING or "pytest" in sys.modules:
     from collections.abc import Iterator
 if TYPE_CHECKING:
     import subprocess
-    import tempfile
 
 # A server that starts needs none of what starting one needs: the functions below import it when they are called.
-HOME = os.path.dirname(os.path.realpath(__file__))
+_HERE = os.path.dirname(os.path.realpath(__file__))
+_INSTALLED = os.path.join(_HERE, "remus_server_home")
+HOME = _INSTALLED if os.path.isdir(_INSTALLED) else _HERE
+LIFELINE = "REMUS_LIFELINE"  # in the environment of a server that `start` made: a file descriptor, see _serve_parent
 ATTEMPTS = 5  # another process may take the free port before the server does
+
+
+def _come_home() -> None:
+    """From now on the rooms of the server come before anything else of their names."""
+    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
 
 
 def main() -> int:
     """`remus-server` on the command line; the exit code."""
-    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
+    _come_home()
     from server.__main__ import main as server_main
 
     return server_main() or 0
 
 
+def _serve_parent(lifeline: int, folder: str) -> int:
+    """The server that `start` made: it ends when its parent does, whatever ended that, and then removes the folder.
+
+    lifeline: the reading end of a pipe that nobody writes to. Its other end closes with the parent, and the kernel then
+    sends SIGTERM: that costs no thread, and unlike PR_SET_PDEATHSIG it does not mind which thread of the parent ends.
+    """
+    import fcntl
+    import select
+    import signal
+
+    if hasattr(fcntl, "F_SETSIG"):
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGTERM)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.FASYNC)
+    watch = select.poll()
+    watch.register(lifeline, 0)  # a closed other end is always told
+    try:
+        return 0 if watch.poll(0) else main()
+    finally:
+        if watch.poll(0):
+            import shutil
+
+            shutil.rmtree(folder, ignore_errors=True)
+
+
 def check_rdb() -> int:
     """`remus-check-rdb` on the command line; the exit code."""
-    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
+    _come_home()
     from server.persistence.check_rdb import main as check_main
 
     return check_main()
@@ -47,7 +80,7 @@ def check_rdb() -> int:
 
 def check_aof() -> int:
     """`remus-check-aof` on the command line; the exit code."""
-    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
+    _come_home()
     from server.persistence.check_aof import main as check_main
 
     return check_main()
@@ -55,24 +88,37 @@ def check_aof() -> int:
 
 def benchmark() -> int:
     """`remus-benchmark` on the command line; the exit code."""
-    sys.path[:] = [HOME, *(path for path in sys.path if path != HOME)]
+    _come_home()
     from perf.benchmark.command_line import main as benchmark_main
 
     return benchmark_main()
 
 
 class RemusServer:
-    """A running server process. `stop()` it, or use it in a `with`; the interpreter's end stops it, too."""
+    """A running server process. `stop()` it, or use it in a `with`. It ends with this process, too, even by SIGKILL."""
 
-    def __init__(self, process: subprocess.Popen[bytes], port: int, folder: tempfile.TemporaryDirectory[str]) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        port: int,
+        folder: str,
+        lifeline: int,
+        password: str = "",
+    ) -> None:
         import weakref
         from pathlib import Path
 
         self.host = "127.0.0.1"
         self.port = port
-        self.folder = Path(folder.name)  # its working directory and `dir`, removed by stop()
+        self.password = password  # of `requirepass` at the start; "" for none
+        self.folder = Path(folder)  # its working directory and `dir`, removed by stop()
         self._process = process
-        self._end = weakref.finalize(self, _end, process, folder)
+        self._last_log: list[str] = []
+        self._end = weakref.finalize(self, _end, process, folder, lifeline, self._last_log, os.getpid())
+
+    def __repr__(self) -> str:
+        state = "running" if self._process.poll() is None else "ended"
+        return f"<RemusServer {self.host}:{self.port}, pid {self.pid}, {state}>"
 
     @property
     def pid(self) -> int:
@@ -80,11 +126,15 @@ class RemusServer:
 
     @property
     def url(self) -> str:
-        return f"redis://{self.host}:{self.port}/0"
+        """What `redis.Redis.from_url` and other clients take, password included."""
+        from urllib.parse import quote
+
+        who = f":{quote(self.password, safe='')}@" if self.password else ""
+        return f"redis://{who}{self.host}:{self.port}/0"
 
     def log(self) -> str:
-        """What the server wrote to stdout and stderr so far."""
-        return (self.folder / "server.log").read_text(errors="replace")
+        """What the server wrote to stdout and stderr so far; after stop(), all that it wrote."""
+        return self._last_log[0] if self._last_log else _log_in(self.folder)
 
     def stop(self) -> None:
         """SIGTERM, wait, remove the folder. Harmless the second time."""
@@ -118,25 +168,37 @@ def start(port: int | None = None, *, timeout: float = 30.0, **directives: Any) 
 
 
 def _start_on(port: int, timeout: float, directives: dict[str, Any]) -> RemusServer:
+    import shutil
     import subprocess
     import tempfile
     import time
     from pathlib import Path
 
-    folder = tempfile.TemporaryDirectory(prefix="remus-", ignore_cleanup_errors=True)
-    config = Path(folder.name, "redis.conf")
-    given = {"bind": "127.0.0.1", "save": "", "dir": folder.name, **directives, "port": port}
+    folder = tempfile.mkdtemp(prefix="remus-")
+    config = Path(folder, "redis.conf")
+    given = {"bind": "127.0.0.1", "save": "", "dir": folder, **directives, "port": port}
     config.write_text("".join(_config_lines(given)))
-    with open(Path(folder.name, "server.log"), "wb") as log:
-        process = subprocess.Popen(
-            # This file by its path: that puts its own folder first on sys.path, whatever PYTHONPATH says.
-            [sys.executable, os.path.realpath(__file__), str(config)],
-            cwd=folder.name,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    server = RemusServer(process, port, folder)
+    reading, lifeline = os.pipe()
+    try:
+        with open(Path(folder, "server.log"), "wb") as log:
+            process = subprocess.Popen(
+                # This file by its path: it is found whatever PYTHONPATH says.
+                [sys.executable, os.path.realpath(__file__), str(config)],
+                cwd=folder,
+                env={**os.environ, LIFELINE: str(reading)},
+                pass_fds=(reading,),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+    except BaseException:
+        os.close(lifeline)
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        os.close(reading)
+    password = directives.get("requirepass") or ""
+    server = RemusServer(process, port, folder, lifeline, password if isinstance(password, str) else "")
     deadline = time.monotonic() + timeout
     while not _answers(port, process.pid):
         if process.poll() is not None or time.monotonic() > deadline:
@@ -189,10 +251,28 @@ def _answers(port: int, pid: int) -> bool:
     return not ping.startswith(b"-LOADING") and (reply.startswith(b"-") or b"process_id:%d\r" % pid in reply)
 
 
-def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[str]) -> None:
+def _log_in(folder: str | os.PathLike[str]) -> str:
+    try:
+        with open(os.path.join(folder, "server.log"), errors="replace") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def _end(
+    process: subprocess.Popen[bytes],
+    folder: str,
+    lifeline: int,
+    last_log: list[str],
+    owner: int,
+) -> None:
+    """SIGTERM, and SIGKILL after ten seconds; keep the log, remove the folder."""
+    import shutil
     import signal
     import subprocess
 
+    if os.getpid() != owner:  # a fork of the program that started it: not its server
+        return
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)
         try:
@@ -200,7 +280,9 @@ def _end(process: subprocess.Popen[bytes], folder: tempfile.TemporaryDirectory[s
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    folder.cleanup()
+    os.close(lifeline)
+    last_log.append(_log_in(folder))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if "pytest" in sys.modules:  # loaded as pytest's plugin `remus`; a server process has no use for it
@@ -224,4 +306,6 @@ if "pytest" in sys.modules:  # loaded as pytest's plugin `remus`; a server proce
 
 
 if __name__ == "__main__":
+    if LIFELINE in os.environ:
+        sys.exit(_serve_parent(int(os.environ[LIFELINE]), os.path.dirname(sys.argv[1])))
     sys.exit(main())

@@ -4,10 +4,14 @@ Every `*.pyx` below the import packages is an extension of the same dotted name.
 (so the sdist carries it); it becomes C inside `build_extensions`, under a folder named after the Cython version,
 because cythonize compares times only and would keep the C of an older Cython.
 
+The folders keep their generic names (`server`, `metrics`...) in the clone. A wheel puts all of them below one folder of
+our name, which is on the path of our own processes alone: installed, only `remus_server` is there for others to import.
+
 Environment:
     REMUS_NATIVE=1            adds -march=native (the default is portable)
     REMUS_SANITIZE=LIST       `address,undefined` or `thread`: -fsanitize=LIST -g -O1, in a build folder of its own;
                               use `setup.py build`, which leaves a whole importable tree in build/sanitize-LIST/lib
+    REMUS_PREBUILT=1          nothing is compiled: a wheel of the modules that are built in place, as they are
     REMUS_BUILD_KEEP_GOING=1  a module that does not compile leaves the others built; the exit code still says so
 """
 
@@ -21,10 +25,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build import build
 from setuptools.command.build_ext import build_ext
+from setuptools.command.install_lib import install_lib
 
 PACKAGES = ("server", "iothreads", "scripting", "metrics", "perf")
+INSTALLED_BELOW = "remus_server_home"  # remus_server.HOME
+INSTALLED_FILES = ("redis.conf",)
 # What `# distutils:` comments in a .pyx may have added, and cythonize therefore hands back.
 EXTENSION_FIELDS = (
     "sources", "depends", "language", "libraries", "library_dirs", "include_dirs", "define_macros",
@@ -35,6 +43,7 @@ PROCESSORS = os.cpu_count() or 1
 os.chdir(Path(__file__).resolve().parent)
 native = os.environ.get("REMUS_NATIVE") == "1"
 sanitize = os.environ.get("REMUS_SANITIZE", "")
+prebuilt = os.environ.get("REMUS_PREBUILT") == "1"
 keep_going = os.environ.get("REMUS_BUILD_KEEP_GOING") == "1"
 variant = "-".join(["native"] * native + ["sanitize", *sanitize.split(",")] * bool(sanitize)) or "plain"
 
@@ -99,6 +108,12 @@ class BuildExt(build_ext):
             raise SystemExit("not built: " + ", ".join(self.failed))
 
     def build_extensions(self) -> None:
+        if prebuilt and not self.inplace:
+            for ext in self.extensions:
+                built = Path(self.build_lib, self.get_ext_filename(ext.name))
+                built.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(self.get_ext_filename(ext.name), built)
+            return
         declared = [(ext, {field: getattr(ext, field) for field in EXTENSION_FIELDS}) for ext in self.extensions]
         self.check_extensions_list(self.extensions)
         self.cythonize()
@@ -146,4 +161,31 @@ class BuildExt(build_ext):
             new.replace(target)
 
 
-setup(ext_modules=extensions(), cmdclass={"build": Build, "build_ext": BuildExt})
+class InstallLib(install_lib):
+    """What a wheel holds: the modules of setup.cfg's py_modules, and all packages below one folder."""
+
+    def install(self) -> list[str]:
+        home = Path(self.install_dir, INSTALLED_BELOW)
+        for name in sorted(os.listdir(self.build_dir)):
+            source = Path(self.build_dir, name)
+            if source.is_dir():
+                self.copy_tree(str(source), str(home / name))
+            else:
+                self.copy_file(str(source), str(Path(self.install_dir, name)))
+        for name in INSTALLED_FILES:
+            self.copy_file(name, str(home / name))
+        return [str(path) for path in Path(self.install_dir).rglob("*") if path.is_file()]
+
+
+class BdistWheel(bdist_wheel):
+    """A wheel whose metadata lay claim to our own name only."""
+
+    def egg2dist(self, egginfo_path: str, distinfo_path: str) -> None:
+        super().egg2dist(egginfo_path, distinfo_path)
+        Path(distinfo_path, "top_level.txt").write_text("".join(f"{name}\n" for name in self.distribution.py_modules))
+
+
+setup(
+    ext_modules=extensions(),
+    cmdclass={"build": Build, "build_ext": BuildExt, "install_lib": InstallLib, "bdist_wheel": BdistWheel},
+)

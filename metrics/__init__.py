@@ -9,8 +9,8 @@ names       which metric mirrors which INFO field where INFO's declaration does 
 keys        the keys and patterns that metrics-check-keys and its kin name
 collector   from a snapshot to prometheus-client's families; runs in the HTTP thread
 exposition  from families to the text of a reply
-live.html   the page at /, which plots what /metrics says while you look
-dashboards/, alerts.yml, prometheus.yml     data for Grafana and Prometheus
+page/       the live page at /, which plots what /metrics says while you look: readings, charts, page
+dashboards/, alerts.yml, prometheus.yml     data for Grafana and Prometheus, served as they are
 
 Loaded by server.server, and only for a server that has a metrics-port. The rule of the room: only `snapshot` and
 `keys` read the state of the server, and only in the main thread; other threads see directives at most.

@@ -1,11 +1,12 @@
-"""What the metrics port serves: /metrics, the live page and what that asks for, each to those who are admitted.
+"""What the metrics port serves: /metrics, the live page and what that asks for, files for Prometheus and Grafana.
 
     endpoint = Endpoint(server)
     endpoint.follow(config)         # begin, move or end as metrics-* say; the reason why not, or None
     endpoint.close()
 
-None of its threads touches the server (see metrics.mailbox). A scrape competes with the main thread for the interpreter
-while it formats its reply, so the interpreter is told to hand over after half a millisecond instead of five.
+Each is for those who are admitted (metrics.admission). None of its threads touches the server (metrics.mailbox). A
+scrape competes with the main thread for the interpreter while it formats its reply, so the interpreter is told to hand
+over after half a millisecond instead of five.
 """
 
 import json
@@ -13,6 +14,7 @@ import ssl
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,16 @@ from metrics.collector import ANSWER_SECONDS, Collector
 from metrics.keys import notable
 from metrics.listener import Listener
 from metrics.mailbox import Mailbox, NoAnswer
-from metrics.request import HTML, JSON, NOTHING_LOADS, Reply, Request, told
+from metrics.request import HTML, JSON, NOTHING_LOADS, PLAIN, Reply, Request, told
 from metrics.snapshot import newest_slow
 
 SWITCH_SECONDS = 0.0005
-PAGE = Path(__file__).with_name("live.html")
-PAGE_LOADS = f"{NOTHING_LOADS}; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'"
+ROOM = Path(__file__).parent
+PAGE_LOADS = f"{NOTHING_LOADS}; style-src 'self'; script-src 'self'; connect-src 'self'"
+KINDS = {".html": HTML, ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".json": JSON}
+# The live page, and what Prometheus and Grafana want to have, for who does not know where the package was installed.
+FILES = {f"/{file.name}": file for kind in ("page/*", "*.yml", "dashboards/*.json") for file in ROOM.glob(kind)}
+FILES["/"] = FILES.pop("/index.html")
 
 
 class Endpoint:
@@ -79,8 +85,9 @@ class Endpoint:
             return refusal
         if request.path == "/keys.json" and (why := self.admission.names_keys()):
             return Reply(403, JSON, json.dumps({"refused": why}).encode())
+        if (file := FILES.get(request.path)) is not None:
+            return partial(content, file)
         answers: dict[str, Callable[[], Reply]] = {
-            "/": page,
             "/metrics": lambda: self.metrics(request),
             "/slowlog.json": lambda: self.told_by_server(newest_slow),
             "/keys.json": lambda: self.told_by_server(notable),
@@ -105,9 +112,9 @@ class Endpoint:
         return Reply(200, JSON, json.dumps(found).encode())
 
 
-def page() -> Reply:
-    """The live page."""
-    return Reply(200, HTML, PAGE.read_bytes(), policy=PAGE_LOADS)
+def content(file: Path) -> Reply:
+    """A file as it is."""
+    return Reply(200, KINDS.get(file.suffix, PLAIN), file.read_bytes(), policy=PAGE_LOADS)
 
 
 def tls_context(config: Any) -> ssl.SSLContext | None:

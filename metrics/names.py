@@ -64,7 +64,9 @@ OURS = {
     "eventloop_duration_max": "eventloop_duration_max_usec",
     "eventloop_cmd_per_cycle_max": "eventloop_cmd_per_cycle_max",
     "internal_errors": "internal_errors_total",
+    "gc_collections": "gc_collections_total",
     "gc_cycles_found": "gc_cycles_found_total",
+    "gc_longest_usec": "gc_longest_usec",
 }
 
 # A second name for a field whose metric dashboards know by another one: metric -> further names, without prefix.

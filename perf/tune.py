@@ -12,10 +12,10 @@ itself for as long as it has time, and what a thread costs and allows would not 
 recommendation with its reasons; the page shows the same as pictures. A server at --host is written to: keys
 `key:000000000000` and on, of --keys different numbers. Ctrl-C ends it: settings are put back, and what there is shown.
 
-Columns: rate in requests/s; latencies in ms; main, lanes and load: processor time per request of the main thread, of
-all I/O threads and of the load generator, in microseconds; allows: the rate at which one of these, or all processors
-together, would be full if nobody else used them; busy: the share of the time that each lane did not wait, main thread
-first, as INFO iothreads says; limit: who held the rate back (perf/tune_point.py).
+Columns: main, I/O and load: processor time per request of the main thread, of all I/O threads and of the load
+generator; allows: the rate at which one of these, or all processors together, would be full if nobody else used them;
+busy: the share of the time that each thread did not wait, the main thread first, as INFO iothreads says; limit: who
+held the rate back (perf/tune_point.py).
 """
 
 import argparse
@@ -154,8 +154,8 @@ def point(threads: int, asked: Options, server: Watched, before: Look, seen: Res
 # ---- showing
 def rows(points: Sequence[Point]) -> tables.Rows:
     """The table; the first row is the head."""
-    head = ["pipeline", "clients", "io-threads", "rate", "p50", "p99", "p99.9"]
-    head += ["main", "lanes", "load", "allows", "busy", "limit"]
+    head = ["pipeline", "clients", "io-threads", "requests/s", "p50 ms", "p99 ms", "p99.9 ms"]
+    head += ["main µs", "I/O µs", "load µs", "allows /s", "busy", "limit"]
     return [head, *(row(point) for point in points)]
 
 

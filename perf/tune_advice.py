@@ -174,7 +174,7 @@ def limit_reasons(points: Sequence[Point], best: int) -> list[str]:
     chosen = [point for point in points if point.threads == best]
     counted = Counter(limit(point) for point in chosen)
     return [
-        f"With {threads_text(best)} the limit in {count} of {len(chosen)} workloads: {who} ({LIMITS[who]})."
+        f"With {threads_text(best)}, in {count} of {len(chosen)} workloads {LIMITS[who]}."
         for who, count in counted.most_common()
     ]
 

@@ -57,13 +57,14 @@ class Point:
         return self.generator_cpu * self.rate / 1e6 / self.generator_threads
 
 
+# Who can hold a rate back -> how that comes, as the end of "in 3 of 9 workloads ...".
 LIMITS = {
-    "main thread": "fills one processor: with commands, or, with io-threads 1, with everything",
-    "I/O threads": "are full: one more of them would serve more",
-    "load generator": "is full: the server could do more than it was asked to",
-    "processors": "are all in use: whatever one thread gains another one loses",
-    "other programs": "took processors that were asked for",
-    "round trips": "everybody waits for everybody: more clients or a deeper pipeline would be served",
+    "main thread": "the main thread filled one processor: with commands, or, with io-threads 1, with everything",
+    "I/O threads": "the I/O threads were full: one more of them would have served more",
+    "load generator": "the load generator was full: the server could have done more than it was asked to",
+    "processors": "all processors were in use: what one thread gains another one loses",
+    "other programs": "other programs used processors that the server or the load generator could have used",
+    "round trips": "nobody was full, each waited for the other: more clients or a deeper pipeline would be served",
 }
 
 

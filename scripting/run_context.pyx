@@ -2,6 +2,7 @@
 from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_FAKE, CLIENT_SCRIPT, SLOW_RESTRICTED, SLOW_TRACKING,
                                     Client)
 from server.registry.clock cimport clock_state
+from server.structures.block_stream cimport TO_ALL
 
 from server.dispatch.call import Call
 from server.dispatch.gates import checks
@@ -85,7 +86,7 @@ cdef class Run:
     cdef object execute(self, list argv):
         """A command of the script: its reply, a CommandError included."""
         cdef Checked checked = find_checked(argv)
-        cdef bint wanted
+        cdef Propagation propagation
         if checked is None:
             return self.refuse(None, "Unknown Redis command called from script")
         command = checked.command
@@ -100,15 +101,12 @@ cdef class Run:
         if checked.writes:
             self.wrote = True
         executor = self.executor
-        if self.spread & REPL_AOF:         # who listens today is the AOF: replicas alone are nobody
+        propagation = self.propagation
+        propagation.spread = self.spread
+        try:
             reply = executor.run(self.client, command, argv)
-        else:
-            propagation = self.propagation
-            wanted, propagation.wanted = propagation.wanted, False
-            try:
-                reply = executor.run(self.client, command, argv)
-            finally:
-                propagation.wanted = wanted
+        finally:
+            propagation.spread = TO_ALL
         self.freeze_time()
         return reply
 

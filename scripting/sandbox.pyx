@@ -368,7 +368,7 @@ cdef int _unpack(lua_State* L) noexcept nogil:
     if lua.type(L, 2) > LUA_NIL:
         first = lua.L_checknumber(L, 2)
     last = lua.L_checknumber(L, 3) if lua.type(L, 3) > LUA_NIL else <double>lua.objlen(L, 1)
-    if last - first >= 8000000 or first < -2147483648.0 or last > 2147483647.0:
+    if not (-2147483648.0 <= first <= 2147483647.0 and -2147483648.0 <= last <= 2147483647.0 and last - first < 8000000):
         return lua_fail(L, "too many results to unpack")
     return _original(L)
 

@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def act(name: str) -> int:
     """--version, --help, and what redis-server offers besides."""
-    from server.config.command_line import USAGE
+    from server.config.command_line import usage
     from server.version import REDIS_VERSION, VERSION
 
     if name == "version":
@@ -38,7 +38,7 @@ def act(name: str) -> int:
         print(f"Redis server v={REDIS_VERSION} sha=00000000:0 malloc=remus-slab bits={bits} build=remus-{VERSION}")
         return 0
     if name == "help":
-        sys.stderr.write(USAGE)
+        sys.stderr.write(usage())
         return 1
     sys.stderr.write(f"--{name} is not offered by this server.\n")
     return 1

@@ -19,7 +19,8 @@ from server import kernel
 from server.config.process import expand_title
 
 DEFAULT_PIDFILE = "/var/run/redis.pid"
-SHORT_NAME = b"remus-server"
+OURS = "remus-server"
+SHORT_NAME = OURS.encode()                 # at most 15 bytes
 MASTER, REPLICA, CHILD = range(3)          # positions in oom-score-adj-values
 OOM_SCORE = "/proc/self/oom_score_adj"
 OOM_LOWEST, OOM_HIGHEST = -1000, 1000
@@ -271,15 +272,14 @@ def first_line(path: str) -> str:
 
 
 def program_title(config: Any) -> str:
-    """{title}: the folder of what was started, and the name that process monitors look for."""
-    folder = os.path.dirname(config.exec_argv[0]) if config.exec_argv else ""
-    return os.path.join(folder, "redis-sentinel" if config.sentinel_mode else "redis-server")
+    """{title}: the name that process monitors look for where a path would end, and ours in the place of the folder."""
+    return f"{OURS}/{'redis-sentinel' if config.sentinel_mode else 'redis-server'}"
 
 
 def program_name() -> str:
     """What a user types to start us: `remus-server`, also when it was `python -m server`."""
     name = os.path.basename(sys.argv[0])
-    return "remus-server" if name in ("__main__.py", "remus_server.py") else sys.argv[0]
+    return OURS if name in ("__main__.py", "remus_server.py") else sys.argv[0]
 
 
 def leave_terminal() -> None:

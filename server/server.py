@@ -54,6 +54,7 @@ from server.process import Process, program_name
 from server.registry import clock
 from server.registry.command import COMMANDS, SKIP_SLOWLOG, rename
 from server.structures import table
+from server.structures.block_stream import Stream
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 from server.version import REDIS_VERSION, VERSION
 
@@ -77,7 +78,7 @@ class Server:
         self.slowlog = SlowLog(config.slowlog_max_len)
         self.latency = LatencyMonitor()
         self.effects = Effects()
-        self.propagation = Propagation()
+        self.propagation = Propagation(Stream())
         self.keyspace = Keyspace(config.databases)
         self.clients = ClientTable()
         self.pubsub = pubsub.PubSub()
@@ -443,7 +444,7 @@ class Server:
 
     def log_start(self) -> None:
         """The lines that Redis begins its log with; tools look for the PID."""
-        self.log.notice("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo")
+        self.log.notice("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo (Remus %s)", VERSION)
         self.log.notice(
             "Redis version=%s, bits=%d, commit=00000000, modified=0, pid=%d, just started (Remus %s, Python %s)",
             REDIS_VERSION,

@@ -4,47 +4,98 @@ before each test.
     client       redis-py on the session's server (bytes; `client.execute_command(...)` for the rest)
     raw          a raw connection to it (tests.support.resp), RESP2;  raw3: the same in RESP3
     another      a function that opens one more raw connection to it: `another()`, `another(protocol=3)`
-    configure    `configure("maxmemory", "1mb")` sets a directive there and restores it after the test
+    configure    `configure("maxmemory", "1mb")` sets a directive there
     server       that server itself (tests.support.server): log, port, info()
     new_server   a function that starts a server of the test's own: `new_server(appendonly=True)`; kill, restart at will
     peer         a real redis-server for the session (skips without one);  new_peer: one of the test's own
     both         ours and theirs, sent the same and compared (tests.support.differential)
 
-A test that kills the session's server fails with its log, and the next test gets a new one.
+A test may do to the session's server what it likes: afterwards data, configuration, users, scripts, functions and DEBUG
+switches are put back (tests.support.original); one that ends it fails with its log, and the next test gets a new one.
+
+A test has so many seconds of a quiet machine as `timeout` in pyproject.toml says, or its own mark; on a slow one the
+limit grows, as all waits of tests.support do (tests.support.pace). Servers and folders go with the run, also when it is
+killed (tests.support.guard).
 """
 
+import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.support.differential import Pair
+from tests.support.guard import guarded
+from tests.support.original import Original
+from tests.support.pace import patience
 from tests.support.peer import Peer, require_peer
 from tests.support.resp import Connection, RespError
 from tests.support.server import Process, Server
 
+DYING_SECONDS = 2  # that a server which was told to end may need
 
-def emptied(server: Process) -> None:
-    """Back to how it started: no keys, no scripts, counters at zero. Commands not there yet do not matter."""
-    with Connection(server.port) as c:
-        c.pipeline([("FLUSHALL",), ("SCRIPT", "FLUSH"), ("FUNCTION", "FLUSH"), ("CONFIG", "RESETSTAT")])
+
+@pytest.fixture(scope="session", autouse=True)
+def _guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with guarded(tmp_path_factory.getbasetemp()):
+        yield
+
+
+class Shared:
+    """A server of the whole session, which each test finds as it was started."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self._original: Original | None = None
+
+    def for_a_test(self) -> Iterator[Any]:
+        """The body of a fixture."""
+        process = self.process
+        if self._original is None or not process.alive():
+            process.start()
+            self._original = Original(process)
+        yield process
+        process.disconnect()
+        try:
+            if self._original.restore():
+                return
+            told = ""
+        except TimeoutError:
+            told = f"the server does not answer after this test: {process.last_words()}"
+        except ConnectionError:
+            told = f"the server ended during this test: {process.last_words()}" if ended(process) else ""
+        self._give_up()
+        if told:
+            pytest.fail(told)
+
+    def _give_up(self) -> None:
+        """The next test gets another one, without the data of this."""
+        self.process.kill()
+        self._original = None
+        for file in self.process.folder.glob("*.rdb"):
+            file.unlink()
+
+
+def ended(process: Process) -> bool:
+    """Whether it ends, or has."""
+    try:
+        process.wait_exit(DYING_SECONDS)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")
-def _session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def _session_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     with Server(tmp_path_factory.mktemp("server"), start=False) as server:
-        yield server
+        yield Shared(server)
 
 
 @pytest.fixture
-def server(_session_server: Server) -> Iterator[Server]:
-    """The session's server, emptied."""
-    if not _session_server.alive():
-        _session_server.start()
-    emptied(_session_server)
-    yield _session_server
-    if not _session_server.alive():
-        pytest.fail(f"the server ended during this test:\n{_session_server.log()[-8000:]}")
+def server(_session_server: Shared) -> Iterator[Server]:
+    """The session's server, as it was started."""
+    yield from _session_server.for_a_test()
 
 
 @pytest.fixture
@@ -81,21 +132,14 @@ def client(server: Server) -> Iterator[Any]:
 
 
 @pytest.fixture
-def configure(server: Server) -> Iterator[Callable[[str, Any], None]]:
-    """CONFIG SET now, and the value from before after the test."""
-    before: dict[str, bytes] = {}
+def configure(server: Server) -> Callable[[str, Any], None]:
+    """CONFIG SET."""
 
     def set_directive(name: str, value: Any) -> None:
         with Connection(server.port) as c:
-            old = dict(zip(*[iter(c.ok("CONFIG", "GET", name))] * 2, strict=True))
-            before.setdefault(name, old[name.encode()])
             c.ok("CONFIG", "SET", name, value)
 
-    yield set_directive
-    if server.alive():
-        with Connection(server.port) as c:
-            for name, value in before.items():
-                c.ok("CONFIG", "SET", name, value)
+    return set_directive
 
 
 @pytest.fixture
@@ -115,19 +159,16 @@ def new_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
 
 
 @pytest.fixture(scope="session")
-def _session_peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Peer]:
+def _session_peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     require_peer()
-    with Peer(tmp_path_factory.mktemp("peer")) as peer:
-        yield peer
+    with Peer(tmp_path_factory.mktemp("peer"), start=False) as peer:
+        yield Shared(peer)
 
 
 @pytest.fixture
-def peer(_session_peer: Peer) -> Peer:
-    """The session's redis-server, emptied."""
-    if not _session_peer.alive():
-        _session_peer.start()
-    emptied(_session_peer)
-    return _session_peer
+def peer(_session_peer: Shared) -> Iterator[Peer]:
+    """The session's redis-server, as it was started."""
+    yield from _session_peer.for_a_test()
 
 
 @pytest.fixture
@@ -149,6 +190,41 @@ def both(raw: Connection, peer: Peer) -> Iterator[Pair]:
     """Ours and theirs, emptied; RESP2 until `both.resp3()`."""
     with peer.connect() as theirs:
         yield Pair(raw, theirs)
+
+
+def pytest_configure() -> None:
+    """SIGTERM and SIGHUP end a run as Ctrl-C does: what was set up is taken down. A run in the background of a script
+    inherits that SIGINT is ignored, and would hand it on to programs that are tested for what they do about it."""
+
+    def end(number: int, _: object) -> None:
+        pytest.exit(f"ended by {signal.Signals(number).name}", returncode=128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """The limit of each test grows with the machine's slowness, as it is when the test begins."""
+    own = item.get_closest_marker("timeout")
+    limit = float(own.args[0] if own else item.config.getini("timeout") or 0)
+    if item.config.getoption("timeout") is None and limit:
+        item.add_marker(pytest.mark.timeout(patience(limit)), append=False)
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
+    """A failure shows the log of each server that has written something during it."""
+    report = yield
+    if report.failed:
+        for process in list(Process.known):
+            if process.log_file.exists() and process.log_file.stat().st_mtime >= call.start:
+                report.sections.append(("Log of a server", process.last_words()))
+    return report
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from server.clients import client_list
 from server.dispatch import appending, conditions, saving
 from server.dispatch.call import Call
+from server.dispatch.propagate import Propagation
 from server.keyspace import digest
 from server.observe import crash, crash_handler
 from server.observe.debug_settings import DEFAULT_PEAK_RESET_MS, settings
@@ -27,6 +28,7 @@ from server.registry.debug import SUBCOMMANDS, subcommand
 from server.registry.directive import parse_memory
 from server.registry.errors import NO_SUCH_KEY, CommandError, syntax
 from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Push, SetOf, Several, Verbatim
+from server.structures.block_stream import AOF, REPLICAS, Sink
 from server.structures.glob import match
 from server.types import list as list_
 
@@ -427,19 +429,19 @@ def replicate(call: Call, *words: bytes) -> str:
     return OK
 
 
-@subcommand("PROPAGATED", 1, 1, "<START|GET|STOP>", "Collect what AOF and replicas would be sent, and show it.")
-def propagated(call: Call, what: bytes) -> str | bytes:
+@subcommand(
+    "PROPAGATED", 1, 2, "<START [AOF|REPLICAS]|GET|STOP>", "Collect what AOF (or replicas) would be sent, and show it."
+)
+def propagated(call: Call, what: bytes, whom: bytes = b"AOF") -> str | bytes:
     """GET shows the stream since START and goes on collecting."""
     server, word = call.server, what.upper()
     server.propagation.flush()
     if word == b"START":
         _stop_collecting(server)
-        server.debug_stream = []
-        server.debug_listener = server.debug_stream.append
-        server.propagation.subscribe(server.debug_listener)
+        _collector[server] = Collector(server.propagation, REPLICAS if whom.upper() == b"REPLICAS" else AOF)
         return OK
     if word == b"GET":
-        return b"".join(getattr(server, "debug_stream", ()))
+        return _collector[server].collected() if server in _collector else b""
     if word != b"STOP":
         raise syntax()
     _stop_collecting(server)
@@ -447,9 +449,30 @@ def propagated(call: Call, what: bytes) -> str | bytes:
 
 
 def _stop_collecting(server: Any) -> None:
-    if getattr(server, "debug_listener", None) is not None:
-        server.propagation.unsubscribe(server.debug_listener)
-    server.debug_listener, server.debug_stream = None, []
+    if server in _collector:
+        _collector.pop(server).stop()
+
+
+class Collector:
+    """A listener that keeps what is propagated."""
+
+    def __init__(self, propagation: Propagation, kind: int) -> None:
+        self._propagation = propagation
+        self._sink = Sink(kind)
+        self._seen: list[bytes] = []
+        propagation.subscribe(self._sink)
+
+    def collected(self) -> bytes:
+        """All since the beginning."""
+        self._seen.append(self._sink.read())
+        return b"".join(self._seen)
+
+    def stop(self) -> None:
+        """The end."""
+        self._propagation.unsubscribe(self._sink)
+
+
+_collector: dict[Any, Collector] = {}
 
 
 # ---- switches

@@ -20,7 +20,7 @@ def _check_nodename(name: str) -> str | None:
 
 
 DIRECTIVES = (
-    Bool("cluster-enabled", False, "Run as a node of a cluster.", flags=Flag.IMMUTABLE, part=_PART),
+    Bool("cluster-enabled", False, "Run as a node of a cluster.", flags=Flag.IMMUTABLE, part=_PART, promise=True),
     Text("cluster-config-file", "nodes.conf", "File the node keeps its view of the cluster in; not for editing.",
          flags=Flag.IMMUTABLE, part=_PART),
     Number("cluster-node-timeout", 15000, 0, LLONG_MAX, "Milliseconds of silence after which a node counts as failing.",

@@ -14,6 +14,7 @@ then standard input, then these lines, so the last one wins. The rules where wor
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -31,11 +32,32 @@ Usage: remus-server [FILE] [--directive value ...] [-]
 Examples:
   remus-server
   remus-server /etc/redis/6379.conf
-  remus-server --port 7777 --replicaof 127.0.0.1 8888
+  remus-server --port 7777 --appendonly yes
   echo 'maxmemory 128mb' | remus-server -
   remus-server /etc/redis/6379.conf --loglevel verbose -
-  remus-server /etc/redis/sentinel.conf --sentinel
 """
+
+
+def usage() -> str:
+    """The answer to --help."""
+    from server.config.table import missing_parts
+
+    text = f"{USAGE}\nFiles that come with it:\n"
+    for path, what in FILES.items():
+        text += f"  {os.path.join(_HOME, path)}    {what}\n"
+    if missing := missing_parts():
+        text += "\nNot built yet; the server does not start when it is asked for:\n"
+        text += "".join(f"  {name}\n" for name in missing)
+    return text
+
+# Of the folder that holds the rooms, in a clone as where it is installed.
+FILES = {
+    "redis.conf": "every directive, explained",
+    "metrics/prometheus.yml": "how Prometheus scrapes the server",
+    "metrics/alerts.yml": "alert rules",
+    "metrics/dashboards": "dashboards for Grafana",
+}
+_HOME = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 class Action(NamedTuple):
@@ -62,7 +84,8 @@ _ACTIONS = {"-v": "version", "--version": "version", "-h": "help", "--help": "he
 
 def parse_command_line(argv: Sequence[str]) -> CommandLine | Action:
     """argv as main() gets it; argv[0] is the program, whose name may ask for sentinel mode."""
-    sentinel = "redis-sentinel" in argv[0] or "remus-sentinel" in argv[0] or "--sentinel" in argv[1:]
+    program = os.path.basename(argv[0])
+    sentinel = "redis-sentinel" in program or "remus-sentinel" in program or "--sentinel" in argv[1:]
     words = list(argv[1:])
     if words and words[0] in _ACTIONS:
         return Action(_ACTIONS[words[0]])

@@ -19,7 +19,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from server.config.table import BY_NAME, DIRECTIVES, NOT_BUILT
+from server.config.table import BY_NAME, DIRECTIVES, NOT_BUILT, unbuilt_reason
 from server.registry.directive import Directive, DirectiveError, Flag
 
 if TYPE_CHECKING:
@@ -170,9 +170,16 @@ class Config:
     def _assign(self, directive: Directive, words: Sequence[str]) -> bool:
         """Parse, keep and apply; whether that is a change to be told."""
         old = getattr(self, directive.attribute)
-        value = directive.apply(directive.parse(words, () if directive.accumulates else old))
+        value = directive.apply(self._parse(directive, words, () if directive.accumulates else old))
         setattr(self, directive.attribute, value)
         return directive.always_changes or bool(directive.flags & Flag.VOLATILE) or value != old
+
+    def _parse(self, directive: Directive, words: Sequence[str], current: Any) -> Any:
+        """The value that the words stand for, unless it promises what nothing here keeps."""
+        value = directive.parse(words, current)
+        if directive.promise and value != directive.default and (reason := unbuilt_reason(directive.part)):
+            raise DirectiveError(reason)
+        return value
 
     def _put_back(self, before: Sequence[tuple[Directive, Any]]) -> None:
         for directive, value in reversed(before):
@@ -217,7 +224,7 @@ class Config:
     def read_line(self, directive: Directive, words: Sequence[str], first: bool) -> None:
         """Set from a configuration file; `first`: no earlier line of it named the directive."""
         current = () if directive.accumulates and first else getattr(self, directive.attribute)
-        setattr(self, directive.attribute, directive.apply(directive.parse(words, current)))
+        setattr(self, directive.attribute, directive.apply(self._parse(directive, words, current)))
         self.note_unbuilt(directive)
 
     def note_unbuilt(self, directive: Directive) -> None:
@@ -225,7 +232,8 @@ class Config:
         value = getattr(self, directive.attribute)
         if directive.part in NOT_BUILT and value != directive.default and directive.name not in self._unbuilt:
             self._unbuilt[directive.name] = directive.part
-            self.log("notice", f"Directive '{directive.name}' is accepted, but {directive.part} is not built yet.")
+            missing = f"this server does not have {NOT_BUILT[directive.part]} yet"
+            self.log("notice", f"Directive '{directive.name}' is accepted, but {missing}.")
 
     # -- CONFIG RESETSTAT
 

@@ -39,7 +39,7 @@ DIRECTIVES = (
     Number("timeout", 0, 0, INT_MAX, "Close a client that was idle for this many seconds; 0 for never."),
     Number("tcp-keepalive", 300, 0, INT_MAX, "Seconds between TCP keep-alive probes to clients; 0 for none."),
     Number("socket-mark-id", 0, 0, UINT_MAX, "Mark (SO_MARK) put on listening and outgoing sockets; 0 for none.",
-           flags=Flag.IMMUTABLE),
+           flags=Flag.IMMUTABLE, part="socket marks", promise=True),
     Number("maxclients", 10000, 1, UINT_MAX, "Clients that may be connected at once."),
     MemoryOrPercent("maxmemory-clients", 0, -100, LONG_MAX,
                     "Memory all clients together may use, in bytes or percent of maxmemory; 0 for no limit."),

@@ -10,7 +10,8 @@ a directive in any case. `include FILE` reads another file in place; with * ? or
 error. Relative names are relative to the current directory, which `dir` changes from the next line on.
 
 `user`, `rename-command` and `sentinel` lines are kept as Statements for the rooms that understand them; when such a
-room objects, `raise statement.error(reason)` gives the same fatal text as an error found here.
+room objects, `raise statement.error(reason)` gives the same fatal text as an error found here. What promises a part of
+the server that is not built (server.config.table) is such an error, too: the server does not start without it.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from typing import NamedTuple
 
 from server.config.command_line import Action, parse_command_line
 from server.config.config import Config
-from server.config.table import BY_NAME
+from server.config.table import BY_NAME, FILE_STATEMENTS, unbuilt_reason
 from server.registry.directive import Directive, DirectiveError, Flag
 from server.registry.quoting import split_args
 from server.version import REDIS_VERSION
 
 _INCLUDE_DEPTH = 32  # files within files; Redis has no limit and dies of a loop
 _OBSOLETE = frozenset({"list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"})
-_FILE_ONLY = ("include", "loadmodule", "rename-command", "sentinel", "user")
+_CLIENT_OPTIONS = {"p": "port", "a": "requirepass", "h": "bind", "s": "unixsocket"}  # as redis-cli has them
 
 
 class ConfigError(Exception):
@@ -80,7 +81,19 @@ def read_argv(config: Config, argv: Sequence[str]) -> Config | Action:
         text += sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     if len(argv) > 1:
         Reader(config).read(f"{text}\n{asked.options}")
+    refuse_unbuilt(config)
     return config
+
+
+def refuse_unbuilt(config: Config) -> None:
+    """ConfigError when the lines for other rooms, or the mode, promise what nothing here keeps."""
+    for statement in (*config.users, *config.sentinel_lines):
+        kind = FILE_STATEMENTS[statement.words[0]]
+        reason = unbuilt_reason(kind.part)
+        if reason and not (kind.harmless and kind.harmless(statement.words[1:], config)):
+            raise statement.error(reason)
+    if config.sentinel_mode and (reason := unbuilt_reason("sentinel")):
+        raise line_error(reason)
 
 
 def read_files(name: str) -> str:
@@ -150,7 +163,7 @@ class Reader:
         elif words[0] == "sentinel":
             self._sentinel(statement)
         else:
-            hint = "" if words[0] in _FILE_ONLY else nearest_directive(words[0])
+            hint = "" if words[0] in FILE_STATEMENTS else nearest_directive(words[0])
             raise line_error("Bad directive or wrong number of arguments", statement.number, statement.line, hint)
 
     def _directive(self, directive: Directive, words: Sequence[str]) -> None:
@@ -170,11 +183,10 @@ class Reader:
         self._depth -= 1
 
     def _sentinel(self, statement: Statement) -> None:
-        if len(statement.words) == 1:
-            return
-        if not self.config.sentinel_mode:
+        if len(statement.words) > 1 and not self.config.sentinel_mode:
             raise statement.error("sentinel directive while not in sentinel mode")
-        self.config.sentinel_lines.append(statement)
+        if self.config.sentinel_mode:                   # --sentinel is a line of its own, without more words
+            self.config.sentinel_lines.append(statement)
 
     def _check_whole(self) -> None:
         config = self.config
@@ -196,7 +208,16 @@ class Reader:
 
 def nearest_directive(name: str) -> str:
     """A hint at the directive that was probably meant; "" when nothing is near."""
+    if name.startswith("-"):
+        return _with_two_dashes(name)
     import difflib
 
-    near = difflib.get_close_matches(name, (*BY_NAME, *_FILE_ONLY), n=1, cutoff=0.6)
+    near = difflib.get_close_matches(name, (*BY_NAME, *FILE_STATEMENTS), n=1, cutoff=0.6)
     return f"The nearest known directive is '{near[0]}'" if near else ""
+
+
+def _with_two_dashes(name: str) -> str:
+    """A hint for `-p 7000` and the like: what the clients' options are called here."""
+    word = name.lstrip("-")
+    word = _CLIENT_OPTIONS.get(word, word)
+    return f"On the command line '--{word}' is meant, in a file '{word}'" if word in BY_NAME else ""

@@ -5,5 +5,5 @@ from server.registry.directive import LONG_MAX, Number
 DIRECTIVES = (
     Number("busy-reply-threshold", 5000, 0, LONG_MAX,
            "Milliseconds a script may run before other clients are told that the server is busy.",
-           aliases=("lua-time-limit",), part="scripting"),
+           aliases=("lua-time-limit",)),
 )

@@ -5,7 +5,7 @@ from server.registry.directive import INT_MAX, Bool, Choice, Flag, Number, Text
 _PART = "tls"
 
 DIRECTIVES = (
-    Number("tls-port", 0, 0, 65535, "TCP port for TLS clients; 0 for none.", part=_PART),
+    Number("tls-port", 0, 0, 65535, "TCP port for TLS clients; 0 for none.", part=_PART, promise=True),
     Text("tls-cert-file", "", "The server's certificate, PEM.", optional=True, flags=Flag.VOLATILE, part=_PART),
     Text("tls-key-file", "", "The key of that certificate, PEM.", optional=True, flags=Flag.VOLATILE, part=_PART),
     Text("tls-key-file-pass", "", "Password of the key file.", optional=True, part=_PART),
@@ -20,8 +20,8 @@ DIRECTIVES = (
     Text("tls-ca-cert-dir", "", "Directory of such certificates.", optional=True, flags=Flag.VOLATILE, part=_PART),
     Choice("tls-auth-clients", "yes", ("no", "yes", "optional"), "Whether clients must show a certificate.",
            part=_PART),
-    Bool("tls-replication", False, "Use TLS towards the master.", part=_PART),
-    Bool("tls-cluster", False, "Use TLS on the cluster bus.", part=_PART),
+    Bool("tls-replication", False, "Use TLS towards the master.", part=_PART, promise=True),
+    Bool("tls-cluster", False, "Use TLS on the cluster bus.", part=_PART, promise=True),
     Text("tls-protocols", "", "TLS versions to offer, such as \"TLSv1.2 TLSv1.3\".", optional=True, part=_PART),
     Text("tls-ciphers", "", "Ciphers up to TLSv1.2, in OpenSSL's notation.", optional=True, part=_PART),
     Text("tls-ciphersuites", "", "Cipher suites of TLSv1.3.", optional=True, part=_PART),

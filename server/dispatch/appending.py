@@ -49,14 +49,21 @@ class Appending:
         wanted = self.aof.state != OFF
         if wanted != self._subscribed:
             propagation = self._server.propagation
-            (propagation.subscribe if wanted else propagation.unsubscribe)(self.append)
+            if wanted:
+                propagation.subscribe(self.aof.sink, self)
+            else:
+                propagation.unsubscribe(self.aof.sink)
             self._subscribed = wanted
         self._server.loop.attend(self.group_commit, wanted and self._server.config.appendfsync == "always")
         self.check_health()
 
-    def append(self, wire: bytes) -> None:
-        """A turn's commands."""
-        self.aof.append(wire)
+    def begin_turn(self) -> None:
+        """A turn's commands come."""
+        self.aof.begin_turn()
+
+    def end_turn(self) -> None:
+        """They have come."""
+        self.aof.end_turn()
         self.group_commit.sync_us = self.aof.sync_us
         if self.aof.write_error or self._refuses:
             self.check_health()
@@ -113,14 +120,14 @@ class Appending:
         """Load the files of the manifest: a result of aof_load. Interrupted when told to end."""
         server = self._server
         if self._subscribed:
-            server.propagation.unsubscribe(self.append)
+            server.propagation.unsubscribe(self.aof.sink)
         replay = Replay(server)
         try:
             return AofLoader(server, replay).load()
         finally:
             replay.forget()
             if self._subscribed:
-                server.propagation.subscribe(self.append)
+                server.propagation.subscribe(self.aof.sink, self)
 
 
 def wire(server: Any) -> None:

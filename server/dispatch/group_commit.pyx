@@ -45,7 +45,7 @@ cdef class GroupCommit:
     def __call__(self) -> bool:
         """Gather commands. True when there were some: what they have left to do before sleep is done in the next turn."""
         cdef uint64_t first = self.commands(), now = first, got
-        if self.loop.propagation.stream.bytes == 0:
+        if self.loop.propagation.out.bytes == 0:
             self.seen = first
             return False
         now = self.gather(first)

@@ -140,7 +140,7 @@ cdef class Loop:
                     busy = True
         if self.lazyfree.pending and self.lazyfree.run(LAZYFREE_SLICE_US):
             busy = True
-        if self.propagation.stream.bytes or self.propagation.gathering:
+        if self.propagation.out.bytes or self.propagation.gathering:
             self.propagation.flush()
         self.flush()
         now = monotonic_us()

@@ -1,27 +1,47 @@
 # cython: language_level=3
-"""What AOF and replicas are told: one stream of RESP commands with SELECTs, built in one place."""
+"""What AOF and replicas are told: RESP commands with SELECTs, made in one place and passed on once a turn.
+
+A command is one execution unit; so is a whole EXEC or script. A unit that caused several commands is wrapped in
+MULTI/EXEC, as in Redis 7 (propagatePendingCommands). The commands of a unit come in two forms, in one order: argv lists
+(`also`) and the bytes of fast paths (`feed_raw`); a unit with both is gathered aside until it is over.
+
+Each kind of sink has a SELECT of its own, for a script may send commands to one kind alone (redis.set_repl, `spread`).
+`cuts` say from which byte on the bytes under way are for whom.
+
+A sink may come with a listener: `begin_turn()` before the commands of a turn are in the stream, `end_turn()` after.
+"""
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
 
 from iothreads.message cimport Output
+from server.structures.block_stream cimport Stream
 
 cdef class Propagation:
-    cdef public bint wanted            # somebody listens; nothing is built otherwise
-    cdef Output stream                 # this turn's bytes; of a unit that gathers only its own
-    cdef Output before                 # while a unit gathers: the turn's bytes before it
-    cdef bint gathering                # the unit under way is an EXEC: fast paths add to it
-    cdef uint32_t gathered             # commands in `stream` then
-    cdef int selected                  # database of the last command in the stream, -1 = say SELECT first
-    cdef public list listeners         # callables(bytes): get the stream once a turn
-    cdef list unit                     # (db index, argv) of the execution unit under way
+    cdef readonly Stream stream        # where the bytes of each turn go
+    cdef list listeners                # (sink, who is told of turns) ...
+    cdef readonly bint wanted          # somebody listens; nothing is made otherwise
+    cdef Output out                    # this turn's bytes; of a unit that gathers only its own
+    cdef list cuts                     # [(byte of `out`, mask)]: from there on it is for these; None: all for all
+    cdef Output before                 # while a unit gathers: the turn's bytes before it ...
+    cdef list before_cuts              # ... and their cuts
+    cdef uint32_t mask                 # for whom the last byte of `out` is
+    cdef bint gathering                # the unit under way has fast paths' bytes among its commands
+    cdef uint32_t gathered             # commands in `out` then ...
+    cdef uint32_t gathered_for         # ... and for whom they are
+    cdef int selected                  # database of the last command, if it is the same for all kinds; -1: look at the next
+    cdef int selected_by[2]            # of AOF and replicas; -1: say SELECT first
+    cdef list unit                     # (db index, argv, mask) of the execution unit under way
+    cdef public uint32_t spread        # for whom the commands of the unit under way are (stream.ALL but for scripts)
     cdef public bint loose             # the unit's commands have nothing to do with one another (SCAN deleting expired keys)
     cdef public int depth              # > 0 inside EXEC, a script or a running command
-    cdef void feed_raw(self, int db, const char* command, size_t length) noexcept    # one command's own RESP bytes
+    cdef void feed_raw(self, int db, const char* command, size_t length) noexcept    # one command's own RESP bytes; the rest may follow in `out`
     cdef void gather(self) noexcept    # the unit under way (depth > 0) may have commands of fast paths among its own
-    cdef int _gather_one(self, int db) except -1
-    cdef int _gather_unit(self) except -1
-    cdef int _end_gathering(self) except -1
-    cdef void _swap(self) noexcept
-    cdef int _end_unit(self) except -1
-    cdef int _select(self, int db) except -1
-    cdef int _write(self, list argv) except -1
+    cdef int gather_one(self, int db, uint32_t mask) except -1
+    cdef int gather_unit(self) except -1
+    cdef int end_gathering(self) except -1
+    cdef void swap(self) noexcept
+    cdef int end_unit(self) except -1
+    cdef void go_on_for(self, uint32_t mask)
+    cdef int select(self, int db, uint32_t mask) except -1
+    cdef int write(self, list argv) except -1
+    cdef int pass_on(self, Output* out, list cuts) except -1

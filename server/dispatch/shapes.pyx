@@ -245,9 +245,9 @@ cdef void pass_on_own(Client c, Batch* b, Request* r) noexcept:
         propagation_.feed_raw(c.db.index, b.buffer + r.bytes, r.bytes_length)
         return
     propagation_.feed_raw(c.db.index, NULL, 0)       # an inline command: written anew
-    write_header(&propagation_.stream, c'*', r.arg_count)
+    write_header(&propagation_.out, c'*', r.arg_count)
     for i in range(r.arg_count):
-        write_bulk(&propagation_.stream, arg_at(b, r, i), arg_length(b, r, i))
+        write_bulk(&propagation_.out, arg_at(b, r, i), arg_length(b, r, i))
 
 
 cdef void pass_on_as(Op* op, uint32_t count, const Word* words) noexcept:
@@ -255,9 +255,9 @@ cdef void pass_on_as(Op* op, uint32_t count, const Word* words) noexcept:
     if not propagation_.wanted:
         return
     propagation_.feed_raw((<Client>op.client).db.index, NULL, 0)
-    write_header(&propagation_.stream, c'*', count)
+    write_header(&propagation_.out, c'*', count)
     for i in range(count):
-        write_bulk(&propagation_.stream, words[i].s, words[i].n)
+        write_bulk(&propagation_.out, words[i].s, words[i].n)
 
 
 cdef void pass_on_with(Op* op, uint32_t at, uint32_t count, const Word* words) noexcept:
@@ -265,12 +265,12 @@ cdef void pass_on_with(Op* op, uint32_t at, uint32_t count, const Word* words) n
     if not propagation_.wanted:
         return
     propagation_.feed_raw((<Client>op.client).db.index, NULL, 0)
-    write_header(&propagation_.stream, c'*', op.r.arg_count)
+    write_header(&propagation_.out, c'*', op.r.arg_count)
     for i in range(op.r.arg_count):
         if at <= i < at + count:
-            write_bulk(&propagation_.stream, words[i - at].s, words[i - at].n)
+            write_bulk(&propagation_.out, words[i - at].s, words[i - at].n)
         else:
-            write_bulk(&propagation_.stream, word_at(op, i), length_at(op, i))
+            write_bulk(&propagation_.out, word_at(op, i), length_at(op, i))
 
 
 cdef void pass_on_verb(Op* op, const char* name) noexcept:

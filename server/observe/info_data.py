@@ -67,7 +67,7 @@ persistence.field(
     "aof_pending_rewrite", lambda s: int(s.aof_rewrite.scheduled), metric="aof_pending_rewrite", shown=_aof_on
 )
 persistence.field(
-    "aof_buffer_length", lambda s: len(s.aof.buffer), metric="aof_buffer_length", shown=_aof_on
+    "aof_buffer_length", lambda s: s.aof.sink.pending, metric="aof_buffer_length", shown=_aof_on
 )
 persistence.field(
     "aof_pending_bio_fsync", lambda s: s.aof.background.pending, metric="aof_pending_bio_fsync", shown=_aof_on

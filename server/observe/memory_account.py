@@ -117,7 +117,7 @@ class MemoryAccount:
     def aof_buffer(self) -> int:
         """Bytes that wait to be written to the AOF."""
         aof = self._server.aof
-        return 0 if aof.state == "off" else len(aof.buffer)
+        return 0 if aof.state == "off" else aof.sink.pending
 
     @property
     def besides_keys(self) -> int:

@@ -1,12 +1,12 @@
 """The append only file: every write as the command that made it, appended before its reply leaves.
 
-    commands of a turn -> propagation -> append() -> write(2) -> [fsync] -> replies leave
-                                            ^ once a turn, one write
+    commands of a turn -> propagation -> stream -> end_turn() -> write(2) -> [fsync] -> replies leave
+                                          ^ our sink: what is pending there is not written yet
 
 appendfsync says when the write is also on the medium. `always`: in the same turn, so what was acknowledged is there.
 `everysec`: a background thread (`background_sync`) syncs once a second; while a sync takes long the write waits for it,
 2 seconds at most, and so long kill -9 can lose what was acknowledged.
-`no`: when the kernel likes. A write that fails leaves its bytes in the buffer; until one succeeds, writing commands are
+`no`: when the kernel likes. A write that fails leaves its bytes pending; until one succeeds, writing commands are
 refused (MISCONF). Under `always` a failure ends the process: replies that promise the write are on their way.
 
     OFF  --CONFIG SET appendonly yes-->  WAIT_REWRITE  --first rewrite done-->  ON  --appendonly no-->  OFF
@@ -27,6 +27,7 @@ from server.persistence.aof_manifest import Manifest
 from server.persistence.background_sync import BackgroundSync
 from server.persistence.disk import AnyDisk, Disk, write_all
 from server.registry import clock
+from server.structures.block_stream import AOF, Sink
 
 OFF, ON, WAIT_REWRITE = "off", "on", "wait-rewrite"
 POSTPONE_SECONDS = 2        # everysec: how long a write waits for a slow sync
@@ -52,7 +53,7 @@ class AppendOnlyFile:
         self.state = OFF
         self.manifest = Manifest()
         self.file = -1                      # what is appended to
-        self.buffer = bytearray()           # not written yet
+        self.sink = Sink(AOF)               # what is pending there is not written yet
         self.current_size = 0               # of all files, history not counted (aof_current_size)
         self.base_size = 0                  # the same after the last rewrite (aof_base_size)
         self.incr_size = 0                  # of the file appended to
@@ -106,24 +107,27 @@ class AppendOnlyFile:
         """aof_last_write_status."""
         return "err" if self.write_error or self.background.error else "ok"
 
-    # ---- appending
-    def append(self, wire: bytes) -> None:
-        """The commands of a turn, from propagation: write them, and sync as configured. Complexity: O(bytes)."""
+    # ---- appending: a listener of propagation
+    def begin_turn(self) -> None:
+        """Commands come: put the time before them, if it is wanted and a second has passed."""
+        if self.config.aof_timestamp_enabled and self.timestamp < self.now() and self.sink.stream is not None:
+            self.timestamp = self.now()
+            self.sink.stream.write(b"#TS:%d\r\n" % self.timestamp, AOF)
+
+    def end_turn(self) -> None:
+        """The commands of a turn are in the stream: write them, and sync as configured. Complexity: O(bytes)."""
         if self.state == OFF or (self.state == WAIT_REWRITE and not self.collects()):
+            self.sink.clear()
             return
         started = time.monotonic_ns()
-        if self.config.aof_timestamp_enabled and self.timestamp < self.now():
-            self.timestamp = self.now()
-            self.buffer += b"#TS:%d\r\n" % self.timestamp
-        self.buffer += wire
         self.flush()
         self.spent_us += (time.monotonic_ns() - started) // 1000
 
     def flush(self, force: bool = False) -> None:
-        """Write the buffer, unless a slow sync is to be waited for and `force` is not given."""
+        """Write what is pending, unless a slow sync is to be waited for and `force` is not given."""
         policy = self.config.appendfsync
         syncing = policy == "everysec" and self.background.pending > 0
-        if not self.buffer:
+        if not self.sink.pending:
             due = self.synced_size != self.incr_size and (
                 policy == "always" or (policy == "everysec" and self.now() > self.last_sync and not syncing))
             if due:
@@ -155,12 +159,12 @@ class AppendOnlyFile:
         failed = 0
         written = 0
         try:
-            written = write_all(self.disk, self.file, bytes(self.buffer))
+            written = write_all(self.disk, self.file, self.sink.views())
         except OSError as error:
             failed = error.errno or errno.EIO
         self._write_latency(started, syncing)
         self.postponed_since = 0
-        if failed or written < len(self.buffer):
+        if failed or written < self.sink.pending:
             self._write_failed(policy, failed, written)
             return False
         if self.write_error:
@@ -168,7 +172,7 @@ class AppendOnlyFile:
             self.write_error = 0
         self.current_size += written
         self.incr_size += written
-        self.buffer.clear()
+        self.sink.advance(written)
         return True
 
     def _write_latency(self, started_ns: int, syncing: bool) -> None:
@@ -190,7 +194,7 @@ class AppendOnlyFile:
         else:
             if tell:
                 self.log.warning("Short write while writing to the AOF file: (nwritten=%d, expected=%d)", written,
-                                 len(self.buffer))
+                                 self.sink.pending)
             try:
                 self.disk.resize(self.file, self.incr_size)
                 written = 0
@@ -206,7 +210,7 @@ class AppendOnlyFile:
             return
         self.current_size += written
         self.incr_size += written
-        del self.buffer[:written]
+        self.sink.advance(written)
 
     def _sync(self, policy: str, syncing: bool) -> None:
         if self.config.no_appendfsync_on_rewrite and self.has_child():
@@ -239,7 +243,7 @@ class AppendOnlyFile:
         """Ten times a second: the postponed write, the sync of what was written last, another try after an error."""
         if self.state == OFF or self.file < 0:
             return
-        if self.buffer or self.synced_size != self.incr_size:
+        if self.sink.pending or self.synced_size != self.incr_size:
             self.flush()
 
     # ---- files
@@ -349,7 +353,7 @@ class AppendOnlyFile:
 
     # ---- on and off
     def stop(self) -> None:
-        """appendonly no: what is buffered is written and synced, the files stay."""
+        """appendonly no: what is pending is written and synced, the files stay."""
         self.flush(force=True)
         if self.file >= 0:
             self.background.drain()
@@ -362,7 +366,7 @@ class AppendOnlyFile:
         self.file = -1
         self.state = OFF
         self.incr_size = self.synced_size = self.postponed_since = 0
-        self.buffer.clear()
+        self.sink.clear()
 
     def forget_errors(self) -> None:
         """AOF is switched on again: what failed before does not count."""

@@ -204,7 +204,7 @@ def persist(disk: AnyDisk, folder: str, filename: str, manifest: Manifest) -> st
     try:
         wire = manifest.text().encode("utf-8", "surrogateescape")
         doing = f"Error trying to write the temporary AOF manifest file {temporary}: %s"
-        if write_all(disk, file, wire) < len(wire):
+        if write_all(disk, file, [wire]) < len(wire):
             return doing % os.strerror(errno.ENOSPC)
         doing = f"Fail to fsync the temp AOF file {temporary}: %s."
         disk.sync(file)

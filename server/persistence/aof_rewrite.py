@@ -75,7 +75,7 @@ def write_commands(server: Any, file: int, report: Report) -> None:
 
     def write(wire: bytes) -> None:
         nonlocal unsynced
-        if write_all(disk, file, wire) < len(wire):
+        if write_all(disk, file, [wire]) < len(wire):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         unsynced += len(wire)
         if config.aof_rewrite_incremental_fsync and unsynced >= SYNC_BYTES:
@@ -172,7 +172,7 @@ class Rewriter:
         for background in (True, False):
             aof.background.remove(temporary_name(self._pid, background))
         if aof.state == WAIT_REWRITE:
-            aof.buffer.clear()
+            aof.sink.clear()
             aof.log.notice("Removing the temp incr aof file %s in the background", aof.temp_incr_name)
             if aof.file >= 0:
                 aof.disk.close(aof.file)

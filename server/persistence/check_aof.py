@@ -277,6 +277,9 @@ def check(path: str, wanted: Wanted) -> int:
 def main(argv: list[str] | None = None) -> int:
     """The tool; argv without the program's name."""
     words = sys.argv[1:] if argv is None else argv
+    if words in (["-h"], ["--help"]):
+        say(USAGE.format(os.path.basename(sys.argv[0])))
+        return 0
     if len(words) == 1:
         return check(words[0], Wanted())
     if len(words) == 2 and words[0] == "--fix":

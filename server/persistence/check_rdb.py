@@ -41,7 +41,7 @@ class Check:
         self.keyspace = Keyspace(MOST_DATABASES)
         self.reader = RdbReader(
             self.keyspace, data, on_field=self.field, on_library=lambda source: None, on_database=self.database,
-            drop_expired=True, replace=True, trusted=False,
+            drop_expired=True, replace=True, trusted=False, on_warning=self.say,
         )
 
     def say(self, text: str) -> None:
@@ -114,8 +114,12 @@ def check(path: str, show: Callable[[str], None] = print) -> bool:
 def main(argv: list[str] | None = None) -> int:
     """The tool; argv without the program's name."""
     words = sys.argv[1:] if argv is None else argv
+    usage = f"Usage: {os.path.basename(sys.argv[0])} <rdb-file-name>"
+    if words in (["-h"], ["--help"]):
+        print(usage)
+        return 0
     if len(words) != 1:
-        print(f"Usage: {os.path.basename(sys.argv[0])} <rdb-file-name>", file=sys.stderr)
+        print(usage, file=sys.stderr)
         return 1
     if words[0] in ("-v", "--version"):
         print(f"redis-check-rdb {REDIS_VERSION}")

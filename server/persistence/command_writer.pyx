@@ -35,7 +35,7 @@ from server.types.sorted_set cimport ZCursor, ZElement, zset_next, zset_size, zs
 from server.types.stream cimport StreamValue, stream_value
 from server.types.stream_groups cimport Pending, StreamConsumer, StreamGroup
 from server.types.stream_log cimport (
-    ENTRY_SAME_FIELDS, StreamLog, StreamWalk, format_id, id_max, stream_walk, stream_walk_next)
+    ENTRY_SAME_FIELDS, StreamLog, StreamWalk, format_id, id_max, stream_is_empty, stream_walk, stream_walk_next)
 
 cdef extern from "stdio.h" nogil:
     int snprintf(char* s, size_t n, const char* format, ...)
@@ -252,7 +252,7 @@ cdef void _stream(RdbSink* sink, Entry* e) noexcept:
     cdef StreamLog* log = &stream.log
     cdef StreamWalk walk
     cdef uint64_t i
-    if log.length:
+    if not stream_is_empty(log):
         stream_walk(log, &walk, StreamId(0, 0), id_max(), False)
         while stream_walk_next(&walk):
             _entry(sink, e, &walk)

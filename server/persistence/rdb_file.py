@@ -199,7 +199,7 @@ def read_from(server: Any, data: Any, start: int = 0, *, aof_base: bool = False,
         on_library=lambda source: server.snapshots.load_library(source, replace),
         checksum=config.rdbchecksum and not settings.skip_checksum_validation,
         drop_expired=not (aof_base or keep_expired), replace=replace, delay_us=config.key_load_delay,
-        trusted=config.sanitize_dump_payload != "yes",
+        trusted=config.sanitize_dump_payload != "yes", on_warning=lambda text: server.log.warning("%s", text),
     )
     try:
         reader.begin()

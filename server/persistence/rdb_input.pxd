@@ -12,6 +12,7 @@ cdef struct RdbInput:
     const unsigned char* end
     const char* fault                  # NULL: all is well so far
     bint empty                         # the value was well-formed but has no element: keys without one do not exist
+    bint miscounted                    # a stream whose length is not the number of its entries, as old versions wrote it
     bint trusted                       # do not look for duplicates in compact encodings (a file of our own)
 
 cdef struct RdbText:                   # a string as it was read; good until text_free

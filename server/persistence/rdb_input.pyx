@@ -26,6 +26,7 @@ cdef void input_init(RdbInput* input, const void* s, size_t n) noexcept nogil:
     input.end = input.p + n
     input.fault = NULL
     input.empty = False
+    input.miscounted = False
     input.trusted = False
 
 

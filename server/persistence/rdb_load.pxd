@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from server.keyspace.database cimport Database, Keyspace
 from server.persistence.rdb_input cimport RdbInput
+from server.types.stream_log cimport StreamLog
 
 cdef class RdbReader:
     cdef Py_buffer view                # the file
@@ -15,7 +16,8 @@ cdef class RdbReader:
     cdef bint checksum                 # compute and compare it
     cdef Keyspace keyspace
     cdef Database db                   # selected
-    cdef object on_field, on_library, on_database      # the last may be None
+    cdef object on_field, on_library
+    cdef object on_database, on_warning        # may be None
     cdef const unsigned char* item     # where what is read now begins: an opcode, or a key with its type
     cdef readonly int item_type        # its first byte, -1 before
     cdef readonly str doing            # Redis's word for it
@@ -28,6 +30,7 @@ cdef class RdbReader:
     cdef readonly uint64_t keys_loaded
     cdef readonly uint64_t keys_expired
     cdef readonly uint64_t keys_empty  # values without elements, which no key may have
+    cdef uint64_t streams_miscounted
     cdef readonly bytes last_key       # the key that was read when the file turned out to be bad
     # of the key to come
     cdef int64_t expire                # Unix ms, -1 none
@@ -36,6 +39,7 @@ cdef class RdbReader:
     cdef bint _opcode(self, int op) except -1
     cdef int _key(self, int type) except -1
     cdef bint _add(self, const char* name, size_t n, int type) except -1
+    cdef int _warn(self, const char* name, size_t n, const StreamLog* log) except -1
     cdef int _end(self) except -1
     cdef bytes _bytes(self)
     cdef uint32_t _access(self) noexcept

@@ -20,6 +20,7 @@ class RdbReader:
         self, keyspace: Keyspace, data: Any, start: int = 0, *, on_field: Callable[[bytes, bytes], None],
         on_library: Callable[[bytes], None], checksum: bool = True, drop_expired: bool = True, replace: bool = False,
         delay_us: int = 0, on_database: Callable[[int], None] | None = None, trusted: bool = True,
+        on_warning: Callable[[str], None] | None = None,
     ) -> None: ...
     @property
     def position(self) -> int: ...

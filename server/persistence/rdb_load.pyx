@@ -19,13 +19,14 @@ from server.structures.crc64 cimport crc64
 from server.structures.table cimport (
     INLINE_MAX, STR_BLOB, STR_EMBEDDED, TYPE_STRING, Entry, blob_new, entry_set_type, entry_word_ref, table_delete,
     table_find, table_hash, table_insert_inline, table_insert_word, table_resize_hint, table_set_expire)
+from server.types.stream cimport stream_value
 from server.types.value cimport LooseEntry, release_value
 
 cdef enum:
     HEAD = 9                           # bytes: REDIS and the version
     FIRST_WITH_CHECKSUM = 5
     LONGEST_IDLE = 0x7FFFFF
-    EMPTY_TOLD = 10                    # of keys without elements, so many are named
+    TOLD = 10                          # of keys without elements, so many are named; of miscounted streams likewise
 
 
 class BadFile(ValueError):
@@ -37,12 +38,14 @@ cdef class RdbReader:
     (an append only file may go on there).
 
     data is a buffer, start where in it the file begins. on_field(name, value) hears of AUX fields, on_library(source)
-    of function libraries. trusted: compact encodings are not searched for duplicates; all else is checked. BadFile when
-    something is wrong: what was loaded stays. Complexity: O(N) in all.
+    of function libraries, on_warning(text) of what is strange but can be loaded. trusted: compact encodings are not
+    searched for duplicates; all else is checked. BadFile when something is wrong: what was loaded stays. Complexity:
+    O(N) in all.
     """
 
     def __cinit__(self, Keyspace keyspace, data, size_t start=0, *, on_field, on_library, bint checksum=True,
-                  bint drop_expired=True, bint replace=False, int64_t delay_us=0, on_database=None, bint trusted=True):
+                  bint drop_expired=True, bint replace=False, int64_t delay_us=0, on_database=None, bint trusted=True,
+                  on_warning=None):
         PyObject_GetBuffer(data, &self.view, PyBUF_SIMPLE)
         self.viewed = True
         if start > <size_t>self.view.len:
@@ -57,6 +60,7 @@ cdef class RdbReader:
         self.on_field = on_field
         self.on_library = on_library
         self.on_database = on_database
+        self.on_warning = on_warning
         self.item = self.input.p
         self.item_type = -1
         self.doing = "start"
@@ -247,9 +251,12 @@ cdef class RdbReader:
             if self.input.fault != NULL:
                 return False
             self.keys_empty += 1
-            if self.keys_empty <= EMPTY_TOLD:
+            if self.keys_empty <= TOLD:
                 self.on_field(b"", b"rdbLoadObject skipping empty key: " + PyBytes_FromStringAndSize(name, n))
             return True
+        if self.input.miscounted:
+            self.input.miscounted = False
+            self._warn(name, n, &stream_value(&value.head).log)
         if drop:
             self.keys_expired += 1
             if type == RDB_STRING:
@@ -278,6 +285,15 @@ cdef class RdbReader:
             table_set_expire(self.db.table, e, hash, self.expire)
         self.keys_loaded += 1
         return True
+
+    cdef int _warn(self, const char* name, size_t n, const StreamLog* log) except -1:
+        """A stream's length is wrong."""
+        self.streams_miscounted += 1
+        if self.on_warning is not None and self.streams_miscounted <= TOLD:
+            key = PyBytes_FromStringAndSize(name, n).decode("utf-8", "backslashreplace")
+            self.on_warning(f"Stream '{key}' has {<int64_t>log.length - log.surplus} entries, but the file gives its "
+                            f"length as {log.length}, which XLEN keeps: old versions of Redis counted wrong.")
+        return 0
 
     cdef uint32_t _access(self) noexcept:
         """The access bits: what the file says, if it says it in the way of our maxmemory-policy."""

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
 from server.persistence.rdb_format cimport RDB_STREAM, RDB_STREAM_3
 from server.persistence.rdb_input cimport (
@@ -100,8 +100,11 @@ cdef void take_stream(RdbInput* input, int type, Entry* e) noexcept:
         log.added = log.length
         stream_edge(log, True, False, &log.first)
     if log.length != live:
-        input_fail(input, "Stream length inconsistent with rax entries")
-        return
+        if live == 0 or log.length > INT64_MAX:
+            input_fail(input, "Stream length inconsistent with rax entries")
+            return
+        log.surplus = <int64_t>log.length - <int64_t>live
+        input.miscounted = True
     if not take_count(input, &count):
         return
     while count and _take_group(input, type, stream):

@@ -88,7 +88,7 @@ def format_memory(size: int) -> str:
 class Directive:
     """One directive. The subclasses below are the plain types; server/config/special.py holds the peculiar ones."""
 
-    __slots__ = ("aliases", "attribute", "check", "default", "flags", "name", "part", "summary")
+    __slots__ = ("aliases", "attribute", "check", "default", "flags", "name", "part", "promise", "summary")
 
     accumulates = False  # several lines of a file add up to one value (only `save`)
     always_changes = False  # CONFIG SET of an equal value still calls on_change, as Redis does for the special ones
@@ -102,10 +102,13 @@ class Directive:
         aliases: Sequence[str] = (),
         flags: Flag = Flag.MODIFIABLE,
         part: str = "",
+        promise: bool = False,
         check: Callable[[Any], str | None] | None = None,
     ) -> None:
         """name: as in the file; default: typed; summary: one line of ours; part: what part of the server honours it
-        (`server.config.table.NOT_BUILT` tells which are missing); check: returns a reason to refuse a value."""
+        (`server.config.table.NOT_BUILT` tells which are missing); promise: a value that is not the default promises
+        safety or another kind of server, so it is refused while the part is missing (False: it only tunes the part and
+        is accepted, with a line in the log); check: returns a reason to refuse a value."""
         self.name = name
         self.attribute = name.replace("-", "_")
         self.default = default
@@ -113,6 +116,7 @@ class Directive:
         self.aliases = tuple(aliases)
         self.flags = flags
         self.part = part
+        self.promise = promise
         self.check = check
 
     def __repr__(self) -> str:

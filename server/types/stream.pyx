@@ -21,8 +21,8 @@ from server.types.stream_groups cimport (
 from server.types.stream_log cimport (
     ENTRY_SAME_FIELDS, NODE_MAX_BYTES, TRIM_MAXLEN, TRIM_MINID, StreamText, StreamWalk, format_id, id_compare,
     id_is_zero, id_max, id_next, stream_append, stream_delete, stream_edge, stream_has, stream_log_check,
-    stream_log_copy, stream_log_free_step, stream_log_init, stream_log_memory, stream_next_id, stream_trim, stream_walk,
-    stream_walk_next, stream_write_entry, stream_write_id)
+    stream_is_empty, stream_log_copy, stream_log_free_step, stream_log_init, stream_log_memory, stream_next_id,
+    stream_trim, stream_walk, stream_walk_next, stream_write_entry, stream_write_id)
 from server.types.stream_log cimport limits as node_limits
 from server.types.value cimport TypeTraits, traits_of
 
@@ -93,7 +93,7 @@ cdef void _end_array(Output* out, uint64_t count) noexcept nogil:
 # ---- how far a group has read
 cdef bint _has_deletions_from(const StreamLog* log, const StreamId* id) noexcept nogil:
     """Whether an entry at or after this ID was deleted, so that IDs do not tell counts."""
-    if log.length == 0 or id_is_zero(&log.max_deleted) or id_less(&log.max_deleted, &log.first):
+    if stream_is_empty(log) or id_is_zero(&log.max_deleted) or id_less(&log.max_deleted, &log.first):
         return False
     return not id_less(&log.max_deleted, id)
 
@@ -103,14 +103,14 @@ cdef int64_t stream_entries_read(const StreamLog* log, const StreamId* id) noexc
     if log.added == 0:
         return 0
     order = id_compare(id, &log.last)
-    if order == 0 or (order < 0 and log.length == 0):
+    if order == 0 or (order < 0 and stream_is_empty(log)):
         return <int64_t>log.added
     if order > 0:
         return READ_UNKNOWN
     if id_is_zero(&log.max_deleted) or id_less(&log.max_deleted, &log.first):
         order = id_compare(id, &log.first)
         if order <= 0:
-            return <int64_t>(log.added - log.length) + (order == 0)
+            return max(<int64_t>(log.added - log.length) + (order == 0), <int64_t>READ_UNKNOWN)
     return READ_UNKNOWN
 
 
@@ -258,7 +258,7 @@ cdef class Stream(Value):
         return written
 
     def items(self, tuple start=(0, 0), uint64_t count=0) -> list:
-        """Entries from an ID on as [(ID, [field, value...])], at most `count`, 0 for all (rewriting, digests, tests)."""
+        """Entries from an ID on as [(ID, [field, value...])], at most `count`, 0 for all (rewriting, digest, tests)."""
         cdef list found = []
         cdef StreamWalk walk
         stream_walk(&stream_value(self.entry).log, &walk, _id(start), id_max(), False)
@@ -473,7 +473,7 @@ cdef class Group:
     def pending_range(self, Consumer consumer, tuple start, tuple end, int64_t count, int64_t min_idle=0,
                       int64_t now_ms=0) -> list:
         """[(ID as text, consumer's name, delivered at (Unix ms), deliveries)...] of entries start..end, of the group or
-        of one consumer; at most `count` (0 none, -1 all). min_idle: only what was delivered so many ms ago or longer."""
+        of one consumer; at most `count` (0 none, -1 all). min_idle: only what was delivered so many ms ago or more."""
         cdef list found = []
         cdef Pending* entry
         cdef RaxCursor cursor

@@ -41,7 +41,8 @@ cdef struct StreamText:                # a field or value about to be added
 
 cdef struct StreamLog:
     Rax* nodes                         # ID of the first entry -> node (stream_node)
-    uint64_t length                    # entries that are not deleted
+    uint64_t length                    # what XLEN says: entries that are not deleted, and `surplus`
+    int64_t surplus                    # of a stream loaded with a wrong length; 0: it is right
     uint64_t added                     # entries ever added (entries-added)
     StreamId first                     # of the first entry that is not deleted; 0-0 when empty
     StreamId last                      # of the last entry ever added, or what XSETID said
@@ -76,6 +77,9 @@ cdef inline int id_compare(const StreamId* a, const StreamId* b) noexcept nogil:
     if a.ms != b.ms:
         return 1 if a.ms > b.ms else -1
     return 1 if a.seq > b.seq else (-1 if a.seq < b.seq else 0)
+
+cdef inline bint stream_is_empty(const StreamLog* log) noexcept nogil:       # whatever a wrong length says
+    return log.length == <uint64_t>log.surplus
 
 cdef inline bint id_is_zero(const StreamId* id) noexcept nogil:
     return (id.ms | id.seq) == 0

@@ -285,6 +285,7 @@ cdef void stream_append(StreamLog* log, StreamId id, const StreamText* texts, in
     cdef size_t room = 1 + 5 * INTEGER_BOUND
     cdef int64_t i
     cdef bint same = True
+    cdef bint was_empty = stream_is_empty(log)
     for i in range(2 * fields):
         bytes += texts[i].n
         room += _bound(texts[i].n)
@@ -307,11 +308,11 @@ cdef void stream_append(StreamLog* log, StreamId id, const StreamText* texts, in
             p = _put_text(p, &texts[i])
     p = _put_integer(p, fields + 3 if same else 2 * fields + 4)
     _close(log.tail, p, fields + 4 if same else 2 * fields + 5)
+    if was_empty:
+        log.first = id
     log.length += 1
     log.added += 1
     log.last = id
-    if log.length == 1:
-        log.first = id
 
 
 # ---- walking
@@ -424,8 +425,20 @@ cdef bint stream_edge(StreamLog* log, bint first, bint deleted_too, StreamId* id
 
 
 # ---- removing
+cdef void _shorten(StreamLog* log, uint64_t entries) noexcept nogil:
+    """So many entries went. A wrong length does not go below 0, and is right once nothing is left."""
+    if log.length - <uint64_t>log.surplus == entries:
+        log.length = 0
+        log.surplus = 0
+        return
+    if entries > log.length:
+        log.surplus += <int64_t>(entries - log.length)
+        entries = log.length
+    log.length -= entries
+
+
 cdef void _find_first(StreamLog* log) noexcept nogil:
-    if log.length == 0 or not stream_edge(log, True, False, &log.first):
+    if not stream_edge(log, True, False, &log.first):
         log.first = StreamId(0, 0)
 
 
@@ -448,10 +461,10 @@ cdef bint stream_delete(StreamLog* log, StreamId id) noexcept nogil:
         lp = _set_integer(log, walk.node.id, lp, &p, count - 1)
         p = lp_skip(p)
         _set_integer(log, walk.node.id, lp, &p, _integer(p) + 1)
-    log.length -= 1
+    _shorten(log, 1)
     if id_less(&log.max_deleted, &id):
         log.max_deleted = id
-    if log.length == 0 or id_equal(&id, &log.first):
+    if id_equal(&id, &log.first):
         _find_first(log)
     return True
 
@@ -505,7 +518,7 @@ cdef uint64_t _trim_node(StreamLog* log, StreamId node, unsigned char* lp, int s
             offset = p - lp
             lp = _set_integer(log, node, lp, &at, flags | ENTRY_DELETED)
             p = lp + offset
-            log.length -= 1
+            _shorten(log, 1)
             gone += 1
     p = lp + LP_HEADER
     lp = _set_integer(log, node, lp, &p, _integer(p) - <int64_t>gone)
@@ -530,7 +543,7 @@ cdef uint64_t stream_trim(StreamLog* log, int strategy, uint64_t maxlen, StreamI
         if limit and gone + entries > limit:
             break
         if strategy == TRIM_MAXLEN:
-            whole = log.length - entries >= maxlen
+            whole = log.length >= entries and log.length - entries >= maxlen
         else:
             last = StreamId(0, 0)
             _node_last(node_open(node), &cursor.id, &last)
@@ -540,9 +553,9 @@ cdef uint64_t stream_trim(StreamLog* log, int strategy, uint64_t maxlen, StreamI
                 gone += _trim_node(log, cursor.id, _thaw(log, cursor.id, node), strategy, maxlen, &minid)
             break
         _drop_node(log, cursor.id, node)
-        log.length -= entries
+        _shorten(log, entries)
         gone += entries
-    if gone or log.length == 0:
+    if gone:
         _find_first(log)
     return gone
 
@@ -753,7 +766,7 @@ cdef const char* stream_log_check(StreamLog* log) noexcept nogil:
             if live == 0:
                 first = walk.id
             live += 1
-    if live != log.length or said != log.length:
+    if live != said or live + <uint64_t>log.surplus != log.length:
         return b"the length is wrong"
     if not id_equal(&first, &log.first):
         return b"the first ID is wrong"

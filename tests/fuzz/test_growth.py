@@ -97,6 +97,8 @@ def growing(c: Connection, form: Form, commands: list[tuple[bytes, ...]]) -> int
     return left if left > max(10, done // 2) else 0
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("way", [plain, in_exec, in_script])
 def test_no_form_leaves_anything(quiet: Connection, way: Callable[[Form], list[tuple[bytes, ...]]]) -> None:
     left = +Counter({f"{' '.join(map(repr, form.words))[:120]} ({form.kind})": growing(quiet, form, way(form))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from perf import server_watch, tune, tune_advice, tune_page, tune_point
+from perf import server_watch, tune, tune_advice, tune_page, tune_pictures, tune_point
 from perf.results import ROOT
 from perf.tune_point import LIMITS, Point, limit
 
@@ -89,6 +89,16 @@ def test_on_a_crowded_machine_processor_times_decide():
     assert tune_advice.advise([replace(one, others=0.0), replace(two, others=0.0)], 2, local=True).threads == 2
 
 
+@pytest.mark.parametrize("who", LIMITS)
+def test_the_limit_is_told_as_a_sentence(who):
+    fields = {"main thread": {"main_cpu": 0.95}, "load generator": {"generator_cpu": 0.97}, "round trips": {},
+              "I/O threads": {"main_cpu": 0.1, "lane_cpu": 0.95, "threads": 2}, "processors": {"used": 0.99},
+              "other programs": {"used": 0.99, "others": 0.4}}[who]  # fmt: skip
+    point = replace(CALM, **fields)
+    [told] = tune_advice.limit_reasons([point], point.threads)
+    assert told == f"With io-threads {point.threads}, in 1 of 1 workloads {LIMITS[who]}."
+
+
 def test_a_busy_machine_and_a_busy_generator_are_told():
     crowded = sweep({1: 1e6, 2: 1e6}, used=1.0, others=0.5)
     assert any("Other programs" in line for line in tune_advice.advise(crowded, 2, local=True).warnings)
@@ -112,10 +122,27 @@ def page_of(points):
 def test_the_page_has_pictures_and_loads_nothing(swept):
     pytest.importorskip("matplotlib")
     text = page_of(swept)
-    assert text.count("<svg") == 4
+    assert text.count("<svg") == 8  # four pictures, one drawing for each pipeline depth
     assert "a &lt;title&gt;" in text
     assert not re.search(r'(src|href)="(https?:)?//', text)
     assert "<script" not in text
+
+
+def test_every_colour_of_the_pictures_is_the_pages(swept):
+    """So that what is drawn can be seen on a dark ground, too."""
+    pytest.importorskip("matplotlib")
+    text = page_of(swept)
+    style, body = text.split("</style>", 1)
+    drawn = re.sub(r"<defs>.*?</defs>", "", body, flags=re.DOTALL)
+    assert set(re.findall(r"(?:fill|stroke|background): (#\w+)", drawn)) == set()
+    used = set(re.findall(r"var\((--[\w-]+)\)", text))
+    light, dark = style.split("prefers-color-scheme: dark")
+    assert used <= set(re.findall(r"(--[\w-]+):", light)) and used <= set(re.findall(r"(--[\w-]+):", dark))
+
+
+def test_the_figures_have_units(swept):
+    head = tune.rows(swept)[0]
+    assert {"requests/s", "p99 ms", "main µs", "I/O µs", "load µs"} <= set(head)
 
 
 def test_on_a_crowded_machine_the_page_shows_reckoned_rates(swept):
@@ -194,7 +221,7 @@ def test_it_is_a_program():
     [([0.6, 1.3], (0.5, 2.0)), ([0.2, 0.9], (0.1, 1.0)), ([3.0], (2.0, 5.0)), ([0.0], (5e-7, 2e-6))],
 )
 def test_the_steps_around_latencies(values, limits):
-    assert tune_page.around(values) == pytest.approx(limits)
+    assert tune_pictures.around(values) == pytest.approx(limits)
 
 
 def test_a_port_alone_means_this_machine():

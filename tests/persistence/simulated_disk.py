@@ -12,6 +12,7 @@ Names: with LOST the folder is as at its last sync; with the other fates every n
 import errno
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO
 
@@ -67,10 +68,10 @@ class SimulatedDisk:
         self.open_files[self.next_file] = (content, append)
         return self.next_file
 
-    def write(self, file: int, data: bytes | memoryview) -> int:
+    def write(self, file: int, pieces: Sequence[bytes | memoryview]) -> int:
         if self.room <= 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        part = bytes(data)[: self.room]
+        part = b"".join(pieces)[: self.room]
         self.room -= len(part)
         self.open_files[file][0].data += part
         self.on_event("write")

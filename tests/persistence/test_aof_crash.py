@@ -38,13 +38,14 @@ from server.persistence.command_writer import CommandWriter
 from server.persistence.loading import Loading
 from server.registry import clock
 from server.registry.command import COMMANDS
+from server.structures.block_stream import Stream
 from tests.persistence.simulated_disk import FATES, KEPT, LOST, SimulatedDisk
 
 for module in pkgutil.iter_modules(server.commands.__path__):
     importlib.import_module(f"server.commands.{module.name}")
 record.build_records()
 shapes.attach(COMMANDS)
-shapes.use(Propagation(), Effects())         # nobody listens there: MiniServer propagates by itself
+shapes.use(Propagation(Stream()), Effects())         # nobody listens there: MiniServer propagates by itself
 
 
 class Log:
@@ -119,7 +120,7 @@ class MiniServer:
         self.stats = Stats()
         self.effects = Effects()
         self.keyspace = Keyspace(2)
-        self.propagation = Propagation()
+        self.propagation = Propagation(Stream())
         self.loading = False
         self.monitors: list[Any] = []
         self.note_slow = lambda *command: None
@@ -148,7 +149,7 @@ class MiniServer:
         if not self.aof.open_at_start(lambda path: write_base(self, path)):
             return "open"
         self.aof.delete_history()
-        self.propagation.subscribe(self.aof.append)
+        self.propagation.subscribe(self.aof.sink, self.aof)
         self.replay = Replay(self)
         return result
 
@@ -214,7 +215,7 @@ class Work:
                 self.states.append(self.server.contents())
             self.rewrite_now_and_then()
             self.server.end_turn()
-            if not self.server.aof.buffer:          # else the write waits for a sync: at most 2 seconds
+            if not self.server.aof.sink.pending:          # else the write waits for a sync: at most 2 seconds
                 self.disk.acknowledged = len(self.states) - 1
             self.background()
 
@@ -256,7 +257,7 @@ class Work:
             disk.synced = max(disk.synced, covers)
 
     def everything_given_to_sync(self) -> bool:
-        return self.server.aof.synced_size == self.server.aof.incr_size and not self.server.aof.buffer
+        return self.server.aof.synced_size == self.server.aof.incr_size and not self.server.aof.sink.pending
 
 
 def check(points: list[tuple[str, int, SimulatedDisk, str]], states: list[dict[bytes, Any]],
@@ -303,7 +304,7 @@ def test_a_switch_to_aof_while_running_may_be_cut_anywhere() -> None:
     disk = Recorder("always")
     server = MiniServer(disk, appendfsync="always", appendonly=False)
     server.replay = Replay(server)
-    server.propagation.subscribe(server.aof.append)
+    server.propagation.subscribe(server.aof.sink, server.aof)
     server.execute(b"SET", b"before", b"1")
     server.end_turn()
     assert server.aof_rewrite.switch_on(in_exec=False)
@@ -414,10 +415,10 @@ def test_what_waits_for_a_sync_is_written_once_that_is_done() -> None:
         server.execute(b"SET", b"k", number)
         server.end_turn()
     written = server.aof.incr_size
-    assert server.aof.buffer
+    assert server.aof.sink.pending
     server.aof.background.finish()
     server.aof.tick()
-    assert server.aof.incr_size > written and not server.aof.buffer and server.aof.delayed_syncs == 0
+    assert server.aof.incr_size > written and not server.aof.sink.pending and server.aof.delayed_syncs == 0
     assert not server.aof.background.pending       # one sync a second is enough ...
     server.seconds += 1
     server.aof.tick()
@@ -432,7 +433,7 @@ def test_only_everysec_waits_for_a_sync(policy: str) -> None:
     server.aof.background.pending = 1
     server.execute(b"SET", b"k", b"1")
     server.end_turn()
-    assert not server.aof.buffer
+    assert not server.aof.sink.pending
 
 
 def test_the_end_waits_for_no_sync() -> None:

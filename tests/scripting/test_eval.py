@@ -264,3 +264,9 @@ def test_a_script_deletes_an_expired_key(raw):
         assert isinstance(raw("DEBUG", "OBJECT", "key"), RespError)
     finally:
         raw.ok("DEBUG", "SET-ACTIVE-EXPIRE", 1)
+
+
+@pytest.mark.parametrize("bounds", ["4294967296, 2147483647", "1, 9000000", "-2147483648, 2147483647"])
+def test_unpack_of_more_than_there_can_be(raw, bounds):
+    assert "too many results to unpack" in raw("EVAL", f"return #{{unpack({{}}, {bounds})}}", 0).text
+    assert raw("PING") == "PONG"

@@ -33,7 +33,9 @@ class Browser:
         self._from, their_output = os.pipe()
         arguments = [
             program() or "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-            "--remote-debugging-pipe", f"--user-data-dir={folder}/profile", f"--window-size={width},{height}",
+            "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update",
+            "--disable-sync", "--remote-debugging-pipe", f"--user-data-dir={folder}/profile",
+            f"--window-size={width},{height}",
         ]  # fmt: skip
         # It reads commands from descriptor 3 and answers on 4.
         shell = f'exec "$@" 3<&{their_input} 4>&{their_output}'
@@ -79,10 +81,19 @@ class Browser:
         self.call("Page.navigate", url=url)
 
     def ask(self, expression: str) -> Any:
-        """The value of a JavaScript expression in the page, as JSON would have it."""
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        """The value of a JavaScript expression in the page, as JSON would have it; of a promise, what it gives."""
+        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
+
+    def resize(self, width: int, height: int = 900) -> None:
+        """Give the page a window of so many pixels; below 500 it is a phone."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.call("Emulation.setDeviceMetricsOverride", **size)
+
+    def point(self, x: float, y: float) -> None:
+        """Move the pointer there."""
+        self.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
 
     def picture(self, path: Path) -> None:
         """Write what is seen as PNG."""

@@ -10,6 +10,8 @@ Keys come from KEYS, which `fill` makes; they are of the type that the command's
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from tests.support.command_docs import Argument, Documented, documented
+
 KEYS = {
     "string": b"a-string", "bitmap": b"a-string", "generic": b"a-string", "list": b"a-list", "hash": b"a-hash",
     "set": b"a-set", "sorted-set": b"a-zset", "geo": b"a-geo", "stream": b"a-stream", "hyperloglog": b"an-hll",
@@ -47,27 +49,25 @@ class _Maker:
         self.options = options
         self.values = values
 
-    def words(self, arguments: Iterable[dict[bytes, Any]]) -> Iterator[bytes]:
+    def words(self, arguments: Iterable[Argument]) -> Iterator[bytes]:
         for argument in arguments:
-            flags = argument.get(b"flags", [])
-            if b"optional" in flags and not self.options:
+            if argument.optional and not self.options:
                 continue
-            if b"token" in argument:
-                yield argument[b"token"]
-            kind = argument[b"type"].decode()
-            if kind == "oneof":
-                yield from self.words(argument[b"arguments"][:1])
-            elif kind == "block":
-                yield from self.words(argument[b"arguments"])
-            elif kind == "key":
+            if argument.token is not None:
+                yield argument.token
+            if argument.kind == "oneof":
+                yield from self.words(argument.parts[:1])
+            elif argument.kind == "block":
+                yield from self.words(argument.parts)
+            elif argument.kind == "key":
                 yield self.key
-            elif kind != "pure-token":
-                yield self.values.get(kind, b"v")
+            elif argument.kind != "pure-token":
+                yield self.values.get(argument.kind, b"v")
 
 
-def _forms(name: str, head: tuple[bytes, ...], doc: dict[bytes, Any]) -> Iterator[Form]:
-    arguments = doc.get(b"arguments", [])
-    key = KEYS.get(doc[b"group"].decode(), b"a-string")
+def _forms(command: Documented) -> Iterator[Form]:
+    name, head, arguments = command.name, command.head, command.arguments
+    key = KEYS.get(command.group, b"a-string")
     other = b"a-list" if key != b"a-list" else b"a-string"
     numbers = {**_VALUES, "integer": b"x", "double": b"x"}
     plain = head + tuple(_Maker(key, False, _VALUES).words(arguments))
@@ -84,27 +84,9 @@ def _forms(name: str, head: tuple[bytes, ...], doc: dict[bytes, Any]) -> Iterato
 
 def command_forms(docs: list[Any]) -> Iterator[Form]:
     """All forms of all commands and subcommands; docs: the reply of COMMAND DOCS in RESP2."""
-    for name, doc in _pairs(docs):
-        subcommands = doc.get(b"subcommands")
-        if subcommands is None:
-            yield from _forms(name.decode(), (name.upper(),), doc)
-            continue
-        yield Form(name.decode(), "no subcommand", (name.upper(),))
-        yield Form(name.decode(), "unknown subcommand", (name.upper(), b"NO-SUCH"))
-        for title, sub in _pairs(subcommands):
-            yield from _forms(title.decode(), tuple(title.upper().split(b"|")), sub)
-
-
-def _pairs(flat: list[Any]) -> Iterator[tuple[bytes, dict[bytes, Any]]]:
-    for name, doc in zip(flat[::2], flat[1::2], strict=True):
-        yield name, _tree(doc)
-
-
-def _tree(flat: Any) -> Any:
-    """A RESP2 map as a dict, argument lists within it as lists of dicts."""
-    found = dict(zip(flat[::2], flat[1::2], strict=True))
-    if b"arguments" in found:
-        found[b"arguments"] = [_tree(argument) for argument in found[b"arguments"]]
-    if b"flags" in found:
-        found[b"flags"] = [bytes(flag, "ascii") if isinstance(flag, str) else flag for flag in found[b"flags"]]
-    return found
+    for command in documented(docs):
+        if command.container:
+            yield Form(command.name, "no subcommand", command.head)
+            yield Form(command.name, "unknown subcommand", (*command.head, b"NO-SUCH"))
+        else:
+            yield from _forms(command)

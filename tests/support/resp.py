@@ -1,4 +1,4 @@
-"""A raw RESP2/RESP3 client that hides nothing: bytes out, one reply in, as a Python value. No dependencies.
+"""A raw RESP2/RESP3 client that hides nothing: bytes out, one reply in, as a Python value.
 
     from tests.support.resp import Connection
     with Connection(port) as c:
@@ -24,8 +24,11 @@ How a reply looks here:
 """
 
 import socket
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from tests.support.pace import patience
 
 
 class Status(str):
@@ -121,7 +124,7 @@ def encode(*arguments: Any) -> bytes:
 
 
 class Connection:
-    """One connection. `timeout` in seconds applies to each read and raises TimeoutError."""
+    """One connection. `timeout` applies to each wait for bytes and raises TimeoutError: seconds of a quiet machine."""
 
     def __init__(
         self,
@@ -138,7 +141,7 @@ class Connection:
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.connect(path)
         else:
-            self.socket = socket.create_connection((host, port), timeout)
+            self.socket = socket.create_connection((host, port), patience(timeout))
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(timeout)
         self.attributes: dict | None = None  # of the last reply that had some
@@ -152,10 +155,21 @@ class Connection:
 
     def send(self, *arguments: Any) -> None:
         """Send one command; read its reply with `read`."""
-        self.socket.sendall(encode(*arguments))
+        self.send_raw(encode(*arguments))
 
     def send_raw(self, data: bytes) -> None:
-        self.socket.sendall(data)
+        left = memoryview(data)
+        start = time.monotonic()
+        while left:
+            try:
+                left = left[self.socket.send(left) :]
+            except TimeoutError:
+                if self._waited_enough(start):
+                    raise
+
+    def _waited_enough(self, start: float) -> bool:
+        """False after a timeout that may mean no more than that the machine is slow."""
+        return time.monotonic() - start >= patience(self.socket.gettimeout() or 0)
 
     # ---- in
 
@@ -178,7 +192,7 @@ class Connection:
         if self._at < len(self._buffer):
             return False
         before = self.socket.gettimeout()
-        self.socket.settimeout(seconds)
+        self.socket.settimeout(patience(seconds))
         try:
             data = self.socket.recv(65536)
         except TimeoutError:
@@ -193,6 +207,12 @@ class Connection:
         while len(self._buffer) - self._at < count:
             self._fill()
         return self._take(count)
+
+    def read_raw_through(self, end: bytes) -> bytes:
+        """All bytes up to and with the first `end`, unparsed."""
+        while (at := self._buffer.find(end, self._at)) < 0:
+            self._fill()
+        return self._take(at + len(end) - self._at)
 
     def read_until_closed(self) -> bytes:
         """All bytes up to the end of the connection."""
@@ -229,7 +249,7 @@ class Connection:
     def pipeline(self, commands: Iterable[Sequence[Any]]) -> list[Any]:
         """Send all commands at once, then read as many replies."""
         commands = list(commands)
-        self.socket.sendall(b"".join(encode(*c) for c in commands))
+        self.send_raw(b"".join(encode(*c) for c in commands))
         return [self._reply() for _ in commands]
 
     def inline(self, line: str | bytes) -> Any:
@@ -254,7 +274,14 @@ class Connection:
         return reply
 
     def _fill(self) -> None:
-        data = self.socket.recv(1 << 16)
+        start = time.monotonic()
+        data = None
+        while data is None:
+            try:
+                data = self.socket.recv(1 << 16)
+            except TimeoutError:
+                if self._waited_enough(start):
+                    raise
         if not data:
             raise ConnectionClosed(bytes(self._buffer[self._at :]))
         self._buffer += data

@@ -22,15 +22,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tests.support.pace import Deadline, patience, wait_until
 from tests.support.resp import Connection, ConnectionClosed, RespError
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 20.0  # generous: a loaded machine is no failure
+START_SECONDS = 20.0  # of a quiet machine
 TERM_SECONDS = 20.0
+SHOWN_OF_A_LOG = 6000  # characters, in a failure
 
 
 def free_port(below: int = 1 << 16) -> int:
@@ -40,18 +43,6 @@ def free_port(below: int = 1 << 16) -> int:
             probe.bind(("127.0.0.1", 0))
             if (port := probe.getsockname()[1]) < below:
                 return port
-
-
-def wait_until(condition: Callable[[], Any], what: str = "the condition", seconds: float = 10.0) -> Any:
-    """Poll until `condition()` is true and return its value; AssertionError after `seconds`."""
-    end = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"{what} did not come true within {seconds} s")
-        time.sleep(0.005)
 
 
 def quoted(value: Any) -> str:
@@ -78,6 +69,7 @@ class Process:
     """A server child that speaks RESP: what ours and the peer have in common. Subclasses say what to execute."""
 
     defaults: dict[str, Any] = {"save": "", "appendonly": "no", "enable-debug-command": "yes"}
+    known: "weakref.WeakSet[Process]" = weakref.WeakSet()  # all, for the report of a failure
 
     def __init__(
         self,
@@ -101,6 +93,7 @@ class Process:
         self.env = env or {}
         self.child: subprocess.Popen[bytes] | None = None
         self._connections: list[Connection] = []
+        Process.known.add(self)
         if start:
             self.start()
 
@@ -131,10 +124,10 @@ class Process:
             self.wait_ready()
 
     def wait_ready(self, seconds: float = START_SECONDS) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        deadline = Deadline(seconds)
+        while not deadline.passed():
             if not self.alive():
-                raise AssertionError(f"the server ended with {self.child and self.child.returncode}:\n{self.log()}")
+                raise AssertionError(f"the server did not start: {self.last_words()}")
             try:
                 with Connection(self.port, timeout=seconds) as probe:
                     ping, info = probe.pipeline([("PING",), ("INFO", "server")])
@@ -145,7 +138,7 @@ class Process:
             except (ConnectionError, ConnectionClosed, TimeoutError):
                 pass
             time.sleep(0.01)
-        raise AssertionError(f"the server does not answer:\n{self.log()}")
+        raise AssertionError(f"the server does not answer: {self.last_words()}")
 
     def alive(self) -> bool:
         return self.child is not None and self.child.poll() is None
@@ -161,7 +154,7 @@ class Process:
     def wait_exit(self, seconds: float = TERM_SECONDS) -> int:
         """The exit code of a server that is ending by itself (SHUTDOWN, a bad config)."""
         assert self.child is not None
-        return self.child.wait(seconds)
+        return self.child.wait(patience(seconds))
 
     def restart(self, **directives: Any) -> None:
         """Stop (if it runs) and start again in the same folder on the same port; more directives may be given."""
@@ -173,17 +166,21 @@ class Process:
         assert self.child is not None
         self.child.send_signal(number)
 
-    def _end(self, number: int) -> int | None:
+    def disconnect(self) -> None:
+        """Close what `connect` opened."""
         for connection in self._connections:
             connection.close()
         self._connections.clear()
+
+    def _end(self, number: int) -> int | None:
+        self.disconnect()
         if self.child is None:
             return None
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGCONT)
             self.child.send_signal(number)
             try:
-                self.child.wait(TERM_SECONDS)
+                self.child.wait(patience(TERM_SECONDS))
             except subprocess.TimeoutExpired:
                 self.child.kill()
                 self.child.wait()
@@ -207,7 +204,7 @@ class Process:
         """A redis-py client (bytes in, bytes out unless decode_responses=True)."""
         import redis
 
-        return redis.Redis(self.host, self.port, **{"socket_timeout": 10, **options})
+        return redis.Redis(self.host, self.port, **{"socket_timeout": patience(10), **options})
 
     def info(self, section: str = "default") -> dict[str, str]:
         """INFO as text fields."""
@@ -234,7 +231,13 @@ class Process:
         """Everything that it wrote to stdout and stderr so far, over all restarts."""
         return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
-    def wait_for_log(self, text: str, seconds: float = 10.0) -> str:
+    def last_words(self) -> str:
+        """How it is, and the end of its log."""
+        code = self.child and self.child.poll()
+        state = "not started" if self.child is None else "alive" if code is None else f"ended with {code}"
+        return f"{type(self).__name__} on port {self.port}, {state}:\n{self.log()[-SHOWN_OF_A_LOG:]}"
+
+    def wait_for_log(self, text: str, seconds: float = 20.0) -> str:
         """Wait for a line that contains `text` and return it."""
         return wait_until(
             lambda: next((line for line in self.log().splitlines() if text in line), None), f"log {text!r}", seconds

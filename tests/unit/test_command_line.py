@@ -69,7 +69,19 @@ def test_version_reads_as_tools_expect_it(word):
 def test_help(word):
     done = run(word)
     assert "Usage:" in done.stderr and "--directive value" in done.stderr
+    files = re.findall(r"^  (/\S+)    ", done.stderr, re.MULTILINE)
+    assert [Path(file).name for file in files] == ["redis.conf", "prometheus.yml", "alerts.yml", "dashboards"]
+    assert all(Path(file).exists() for file in files)
     assert done.returncode == 1
+
+
+@pytest.mark.parametrize("tool", ["check_rdb", "check_aof"])
+@pytest.mark.parametrize("word", ["-h", "--help"])
+def test_help_of_the_check_tools(tool, word, tmp_path):
+    done = subprocess.run([sys.executable, "-m", f"server.persistence.{tool}", word], capture_output=True, text=True,
+                          cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, timeout=20)
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"Usage: {tool}.py ") and not done.stderr
 
 
 # ---- configuration that cannot be
@@ -271,12 +283,12 @@ def title(pid: int) -> str:
 @linux
 def test_the_title_names_server_address_and_mode(new_server):
     server = new_server(bind="127.0.0.1")
-    wait_until(lambda: title(server.pid).endswith(f"/redis-server 127.0.0.1:{server.port}"))
+    wait_until(lambda: title(server.pid) == f"remus-server/redis-server 127.0.0.1:{server.port}")
     assert Path(f"/proc/{server.pid}/comm").read_text() == "remus-server\n"
     with server.connect() as c:
         c.ok("CONFIG", "SET", "proc-title-template", "TEST {title} {listen-addr} {port} {config-file} {{")
         words = title(server.pid).split()
-        assert words[0] == "TEST" and words[1].endswith("/redis-server")
+        assert words[0] == "TEST" and words[1] == "remus-server/redis-server"
         assert words[2:] == [f"127.0.0.1:{server.port}", str(server.port), str(server.config_file), "{"]
         c.ok("CONFIG", "SET", "proc-title-template", "x" * 1000)
         assert set(title(server.pid)) == {"x"}

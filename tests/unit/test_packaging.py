@@ -18,6 +18,7 @@ from server.version import VERSION
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_FILES = {
     "setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md", "dev", "remus_server.py",
+    "redis.conf",
 }  # fmt: skip
 ROOMS = ("server", "iothreads", "scripting", "metrics")
 
@@ -138,7 +139,8 @@ def test_sdist_and_the_wheel_made_from_it(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
-    assert {"remus_server.py", "server/depot/box.pxd", "server/depot/box.pyi"} <= set(names)
+    home = "remus_server_home"
+    assert {"remus_server.py", f"{home}/server/depot/box.pxd", f"{home}/server/depot/box.pyi"} <= set(names)
     assert not [name for name in names if name.endswith((".pyx", ".c"))]
     assert sum(name.endswith(".so") for name in names) == 1
 

@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 import remus_server
 from tests.support.resp import Connection, RespError
+from tests.support.server import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,6 +46,18 @@ def test_a_bad_directive_raises_with_the_log():
         remus_server.start(no_such_directive=1)
 
 
+@pytest.mark.parametrize(
+    "directives",
+    [
+        {"user": ["default on >secret ~* &* +@all"]}, {"user": "alice on >secret ~* +@all"}, {"tls_port": 6390},
+        {"replicaof": ["127.0.0.1 6379"]}, {"aclfile": "users.acl"}, {"cluster_enabled": True},
+    ],
+)  # fmt: skip
+def test_a_promise_that_nothing_keeps_raises(directives):
+    with pytest.raises(RuntimeError, match=r"FATAL CONFIG FILE ERROR(.|\n)*at line \d+\n>>> '(.|\n)*does not have"):
+        remus_server.start(**directives)
+
+
 def test_a_taken_port_raises():
     with remus_server.start() as server, pytest.raises(RuntimeError, match="Address already in use"):
         remus_server.start(server.port)
@@ -53,6 +67,66 @@ def test_stop_of_one_that_was_killed():
     server = remus_server.start()
     os.kill(server.pid, signal.SIGKILL)
     server.stop()
+    assert "Ready to accept connections" in server.log()
+
+
+def test_what_it_says_of_itself():
+    server = remus_server.start(requirepass="a/b c@:")
+    assert server.url == f"redis://:a%2Fb%20c%40%3A@127.0.0.1:{server.port}/0"
+    redis = pytest.importorskip("redis")
+    with redis.Redis.from_url(server.url) as client:
+        assert client.ping()
+    assert repr(server) == f"<RemusServer 127.0.0.1:{server.port}, pid {server.pid}, running>"
+    server.stop()
+    assert repr(server) == f"<RemusServer 127.0.0.1:{server.port}, pid {server.pid}, ended>"
+    assert "Ready to accept connections" in server.log()
+    assert "bye bye" in server.log()
+
+
+PARENT = f"""
+import sys; sys.path.append({str(ROOT)!r}); import remus_server
+server = remus_server.start(save="900 1")
+print(server.pid, server.port, server.folder, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's signal for a pipe is Linux's")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_it_ends_with_the_process_that_started_it(number):
+    command = [sys.executable, "-c", PARENT]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as p:
+        pid, port, folder = p.stdout.readline().split()
+        with Connection(int(port)) as c:
+            assert c("SET", "k", "v") == "OK"
+        p.send_signal(number)
+        p.wait()
+    wait_until(lambda: not alive(int(pid)), "the end of the server", seconds=20)
+    assert not Path(folder).exists()
+
+
+def test_it_outlives_the_thread_that_started_it_and_a_fork_of_the_process():
+    started = []
+    thread = threading.Thread(target=lambda: started.append(remus_server.start()))
+    thread.start()
+    thread.join()
+    (server,) = started
+    with server:
+        if (child := os.fork()) == 0:
+            server.stop()                       # of a fork: not its server
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        with Connection(server.port) as c:
+            assert c("PING") == "PONG"
+        assert server.folder.exists()
+
+
+def alive(pid):
+    """Whether that process runs; one that has ended and waits for its parent does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.mark.parametrize("path", ["", ".", str(ROOT)])

@@ -181,14 +181,28 @@ def test_a_refusal_puts_everything_back(config: Config, raises: bool) -> None:
 
 
 def test_what_is_not_built_is_said_once(config: Config, monkeypatch) -> None:
-    monkeypatch.setattr("server.config.config.NOT_BUILT", frozenset({"tls"}))
+    monkeypatch.setattr("server.config.config.NOT_BUILT", {"tls": "TLS"})
     told: list[tuple[str, str]] = []
-    config.set([("tls-port", "0")])
-    config.set([("tls-port", "7")])
+    config.set([("tls-ciphers", "")])
+    config.set([("tls-ciphers", "A")])
     config.log_to(lambda level, text: told.append((level, text)))
-    config.set([("tls-port", "8")])
-    assert told == [("notice", "Directive 'tls-port' is accepted, but tls is not built yet.")]
-    assert config.tls_port == 8
+    config.set([("tls-ciphers", "B")])
+    assert told == [("notice", "Directive 'tls-ciphers' is accepted, but this server does not have TLS yet.")]
+    assert config.tls_ciphers == "B"
+
+
+def test_a_promise_that_nothing_keeps_is_refused(config: Config, monkeypatch) -> None:
+    monkeypatch.setattr("server.config.table.NOT_BUILT", {"tls": "TLS"})
+    config.set([("tls-port", "0"), ("tls-replication", "no")])
+    for name, value in (("tls-port", "6390"), ("tls-replication", "yes"), ("TLS-CLUSTER", "yes")):
+        assert refusal(config, ("timeout", "9"), (name, value)) == (
+            f"ERR CONFIG SET failed (possibly related to argument '{name.lower()}') - "
+            "This server does not have TLS yet, and refuses what asks for it"
+        )
+    assert (config.timeout, config.tls_port) == (0, 0)
+    monkeypatch.setattr("server.config.table.NOT_BUILT", {})
+    config.set([("tls-port", "6390")])
+    assert config.tls_port == 6390
 
 
 def test_passwords_are_found_wherever_they_stand(config: Config) -> None:

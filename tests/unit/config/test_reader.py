@@ -137,10 +137,27 @@ def test_the_nearest_directive_is_named() -> None:
     assert nearest_directive("qqqqqqqq") == ""
 
 
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [("-p 7000", "port"), ("-port 7000", "port"), ("--maxmemory 1mb", "maxmemory"), ("-a x", "requirepass")],
+)
+def test_dashes_of_another_kind_get_a_hint(line: str, meant: str) -> None:
+    reason = "Bad directive or wrong number of arguments"
+    hint = f"On the command line '--{meant}' is meant, in a file '{meant}'\n"
+    assert fatal(line) == report(1, line, reason, hint)
+
+
+def test_so_do_they_on_the_command_line() -> None:
+    with pytest.raises(ConfigError, match="'--port' is meant"):
+        Config.from_argv(["remus-server", "-p", "7000"])
+    assert nearest_directive("-qqqqqqqq") == ""
+
+
 def test_mistakes_on_the_command_line_follow_the_file() -> None:
     assert fatal("hz 10", "--port", "x").startswith(report(2, 'port "x"', "argument couldn't"[:17]).rstrip("\n"))
 
 
+@pytest.mark.usefixtures("everything_built")
 def test_lines_for_other_rooms_are_kept() -> None:
     config = read('user bob on >x\nrename-command FLUSHALL ""\nsentinel\n')
     assert config.users[0].words == ("user", "bob", "on", ">x")
@@ -156,6 +173,55 @@ def test_directives_of_old_are_passed_over() -> None:
     read("list-max-ziplist-entries 1\nlist-max-ziplist-value 2\nlua-replicate-commands yes\n")
 
 
+@pytest.mark.parametrize(
+    ("line", "part"),
+    [
+        ("user default on >secret ~* &* +@all", "acl"),
+        ("user default on nopass ~cache:* &* +@all", "acl"),
+        ("user default off nopass ~* &* +@all", "acl"),
+        ("user default nopass ~* &* +@all", "acl"),
+        ("user default on nopass ~* &* +@all -flushall", "acl"),
+        ("user default on nopass ~* &* +@all (+get ~x)", "acl"),
+        ("user default on", "acl"),
+        ("user bob on nopass ~* &* +@all", "acl"),
+        ("aclfile users.acl", "acl"),
+        ("replicaof 127.0.0.1 1", "replication"),
+        ("SLAVEOF 127.0.0.1 1", "replication"),
+        ("cluster-enabled yes", "cluster"),
+        ("tls-port 6390", "tls"),
+        ("tls-replication yes", "tls"),
+        ("tls-cluster yes", "tls"),
+    ],
+)
+def test_a_promise_that_nothing_keeps_stops_the_start(line: str, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.config.table.NOT_BUILT", {part: "what it takes"})
+    reason = "This server does not have what it takes yet, and refuses what asks for it"
+    assert fatal(f"# a file\n{line}\nhz 11\n") == report(2, line, reason)
+
+
+def test_sentinel_mode_stops_the_start_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.config.table.NOT_BUILT", {"sentinel": "Sentinel"})
+    reason = "This server does not have Sentinel yet, and refuses what asks for it"
+    monitor = "sentinel monitor m 127.0.0.1 1 2"
+    assert fatal(monitor, "--sentinel") == report(1, monitor, reason)
+    assert fatal("hz 11", "--sentinel") == report(2, "sentinel", reason)
+    with pytest.raises(ConfigError) as caught:
+        Config.from_argv(["/usr/bin/redis-sentinel"])
+    assert caught.value.text == f"\n*** FATAL CONFIG FILE ERROR (Redis 7.2.6) ***\n{reason}\n"
+    assert isinstance(Config.from_argv(["/opt/redis-sentinel/remus-server"]), Config)
+
+
+def test_what_is_true_without_the_part_is_accepted() -> None:
+    digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"  # of "secret"
+    read("user default on nopass sanitize-payload ~* &* +@all\nreplicaof no one\ntls-port 0\naclfile ''\n")
+    read("user default +@all allchannels ALLKEYS on nopass\ncluster-enabled no\nmasterauth x\ntls-ciphers X\n")
+    read(f"user default on sanitize-payload #{digest} ~* &* +@all\nrequirepass secret\n")
+    read("requirepass secret\nuser default on >secret ~* &* +@all\n")
+    for password in ("nopass", "#" + "0" * 64, ">Secret", f">secret #{'0' * 64}"):
+        assert "users with rights" in fatal(f"requirepass secret\nuser default on {password} ~* &* +@all\n")
+
+
+@pytest.mark.usefixtures("everything_built")
 def test_checks_of_the_whole() -> None:
     assert fatal("logfile /no/such/place/x.log") == (
         "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.6) ***\nCan't open the log file: No such file or directory\n"

@@ -62,6 +62,7 @@ def test_save_lines() -> None:
     assert named(rewritten(config), "save") == ["save 7 8", "save 9 10", "save 11 12"]
 
 
+@pytest.mark.usefixtures("everything_built")
 def test_bind_and_the_like() -> None:
     config = start("bind 127.0.0.1\nunixsocket /tmp/x\nreplicaof a 1\nrequirepass x\n")
     config.set([("bind", "* -::*"), ("requirepass", "")])
@@ -90,6 +91,7 @@ def test_aliases_become_the_name() -> None:
     assert named(lines, "busy-reply-threshold") == ["busy-reply-threshold 5"]
 
 
+@pytest.mark.usefixtures("everything_built")
 def test_lines_of_others_stay() -> None:
     text = "include b.conf\nrename-command FLUSHALL x\nuser bob on\n"
     Path("b.conf").write_text("# b\n")
@@ -98,6 +100,18 @@ def test_lines_of_others_stay() -> None:
     assert Path("b.conf").read_text() == "# b\n"
 
 
+def test_the_line_of_the_default_user_follows_the_password() -> None:
+    config = start("user default on nopass ~* &* +@all\n")
+    config.set([("requirepass", "secret")])
+    config.rewrite()
+    assert isinstance(Config.from_argv(["x", "a.conf"]), Config)
+    digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
+    assert named(Path("a.conf").read_text().splitlines(), "user") == [
+        f"user default on sanitize-payload #{digest} ~* &* +@all"
+    ]
+
+
+@pytest.mark.usefixtures("everything_built")
 def test_users() -> None:
     config = start("user bob on\nuser tom on\n")
     config.describe_users = lambda: ["user default on nopass"]

@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from server.config import metrics
+from server.config.command_line import usage
 from server.config.config import Config
-from server.config.table import BY_NAME, DIRECTIVES, NOT_BUILT
+from server.config.table import BY_NAME, DIRECTIVES, FILE_STATEMENTS, NOT_BUILT, missing_parts
 from server.registry.directive import Flag
 from server.registry.quoting import split_args
 
@@ -37,7 +38,20 @@ def test_each_is_declared_once_and_explained() -> None:
 
 
 def test_parts_that_are_missing_are_parts_that_exist() -> None:
-    assert {d.part for d in DIRECTIVES} - {""} >= NOT_BUILT
+    parts = {d.part for d in (*DIRECTIVES, *FILE_STATEMENTS.values())} - {""}
+    assert parts >= NOT_BUILT.keys()
+
+
+def test_what_a_server_promises_by_which_part() -> None:
+    promises = {d.name: d.part for d in DIRECTIVES if d.promise}
+    assert promises == {
+        "aclfile": "acl", "cluster-enabled": "cluster", "replicaof": "replication",
+        "socket-mark-id": "socket marks",
+        "tls-cluster": "tls", "tls-port": "tls", "tls-replication": "tls",
+    }
+    assert {s.name: s.part for s in FILE_STATEMENTS.values() if s.part} == {
+        "loadmodule": "modules", "sentinel": "sentinel", "user": "acl",
+    }
 
 
 def test_no_directive_hides_an_attribute_of_config() -> None:
@@ -84,6 +98,27 @@ def test_redis_conf_shows_every_directive_with_its_default() -> None:
     assert set(shown) == set(visible)
     assert {n: v for n, v in shown.items() if v != visible[n]} == {}
     assert config.get(["nothing"]) == {}
+
+
+def test_redis_conf_says_what_the_server_does_not_start_with() -> None:
+    text = REDIS_CONF.read_text()
+    blocks = [block.splitlines() for block in text.split("\n\n")]
+    said = {
+        block[-1].removeprefix("# ").split(" ")[0]
+        for block in blocks
+        if "# (not built yet: the server does not start with it)" in block
+    }
+    assert said == {d.name for d in DIRECTIVES if d.promise and d.part in NOT_BUILT}
+    for part, words in (("tls", "TLS is"), ("replication", "Replication is"), ("cluster", "Redis Cluster is")):
+        assert (f"\n# {words} not built yet: the server does not start" in text) == (part in NOT_BUILT)
+    assert ("are not\n# built yet: the server does not start with a line that asks" in text) == ("acl" in NOT_BUILT)
+
+
+def test_help_says_it_too() -> None:
+    assert missing_parts() == [NOT_BUILT[part] for part in NOT_BUILT if part in
+                               {"acl", "cluster", "modules", "replication", "sentinel", "socket marks", "tls"}]
+    for name in missing_parts():
+        assert f"\n  {name}\n" in usage().partition("Not built yet")[2]
 
 
 def test_redis_conf_puts_the_usual_ones_in_force() -> None:

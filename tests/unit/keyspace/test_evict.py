@@ -9,6 +9,7 @@ from server.keyspace.database import Keyspace
 from server.keyspace.evict import Evictor
 from server.registry import clock
 
+pytestmark = pytest.mark.usefixtures("exact_memory")
 KEYS = 40
 VALUE = b"x" * 10_000
 

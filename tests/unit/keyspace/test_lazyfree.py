@@ -15,6 +15,7 @@ from server.types.stream import Stream
 from tests.support.resp import Connection
 from tests.support.server import Server, wait_until
 
+pytestmark = pytest.mark.usefixtures("exact_memory")
 COUNT = 20_000
 
 

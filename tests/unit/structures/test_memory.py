@@ -9,6 +9,7 @@ from hypothesis import given, settings, strategies as st
 from server.structures import memory
 from server.structures.memory import MemoryProbe
 
+pytestmark = pytest.mark.usefixtures("exact_memory")
 MiB = 1 << 20
 
 SIZES = st.one_of(st.integers(0, 300), st.integers(0, 2100), st.integers(2000, 20000), st.integers(100_000, 300_000))

@@ -348,6 +348,7 @@ def test_repr() -> None:
     assert b"{container : PACKED, encoding: RAW, size: 13, count: 2, recompress: 0, attempted_compress: 0}\n" in text
 
 
+@pytest.mark.usefixtures("exact_memory")
 @pytest.mark.parametrize(("fill", "compress"), [(-2, 0), (3, 1), (-1, 2)])
 def test_every_block_goes_back(fill: int, compress: int, small_giants: int) -> None:
     chance = random.Random(fill)

@@ -42,7 +42,7 @@ def finish(table):
 
 
 @pytest.fixture(autouse=True)
-def no_leak():
+def no_leak(exact_memory):
     before = memory.used()
     yield
     memory.check()

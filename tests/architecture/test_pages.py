@@ -1,0 +1,28 @@
+"""docs/architecture.md: the walks name files and functions that are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/architecture.md").read_text()
+STEPS = sorted(set(re.findall(r"((?:server|iothreads|scripting)/[\w/]+\.(?:pyx|pxd|py))(?::(\w+))?", PAGE)))
+
+
+def test_there_are_walks() -> None:
+    assert len(STEPS) > 25
+
+
+@pytest.mark.parametrize(("path", "function"), STEPS)
+def test_a_step_is_where_the_page_says(path: str, function: str) -> None:
+    text = (ROOT / path).read_text()
+    assert not function or re.search(rf"^\s*(?:async )?(?:def|cdef|cpdef)\b[^=\n]*\b{function}\(", text, re.MULTILINE)
+
+
+def test_rooms_on_the_page_are_there() -> None:
+    tree = PAGE.split("## 3. The rooms")[1].split("```")[1]
+    rooms = re.findall(r"^  (\w+)/ ", tree, re.MULTILINE)
+    assert len(rooms) >= 9
+    for room in rooms:
+        assert (ROOT / "server" / room / "__init__.py").is_file(), room

@@ -1,12 +1,17 @@
-"""Outgoing sockets, made as `iothreads.listen` makes listening ones: non-blocking, with connect() under way.
+"""Outgoing sockets, made as `iothreads.listen` makes listening ones: non-blocking, with connect() under way. And what
+somebody must be able to hear who has a link (iothreads.link) made of one.
 
-Only addresses are taken, no names: finding one may take seconds, in which nobody is served. `numeric` says what is one.
+Sockets take addresses, no names: finding the address of a name may take seconds, in which nobody is served. `numeric`
+says what is one, `look_up` finds it.
 """
 
 import errno
 import os
 import socket
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from iothreads.link import Link
 
 UNDER_WAY = (0, errno.EINPROGRESS)
 
@@ -30,6 +35,28 @@ class Address(NamedTuple):
         if self.family == socket.AF_UNIX:
             return self.host
         return (self.host, self.port, 0, self.scope) if self.family == socket.AF_INET6 else (self.host, self.port)
+
+
+class LinkProtocol:
+    """Who hears what happens to a link, on the main thread and in order: connection_made, then messages as the link is
+    read (whole replies, whole requests, or bytes), then connection_lost. What is of no interest need not be defined."""
+
+    def connection_made(self, link: "Link") -> None:
+        """It is open."""
+
+    def reply_received(self, link: "Link", value: Any) -> None:
+        """A whole reply, as a command would have returned it (server.registry.reply); an error is a value, too."""
+
+    def command_received(self, link: "Link", argv: list[bytes]) -> None:
+        """A whole request."""
+
+    def data_received(self, link: "Link", data: bytes) -> int:
+        """Bytes. Returns how many of them it took; the others come again, with those behind them."""
+        return len(data)
+
+    def connection_lost(self, link: "Link | None", reason: str) -> None:
+        """It is gone; or it could not be opened, if connection_made was not called: then there may never have been a
+        link. The last call."""
 
 
 class ConnectError(Exception):

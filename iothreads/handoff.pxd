@@ -45,7 +45,8 @@ from iothreads.transport cimport Transport
 cdef enum:                             # Event.kind
     EVENT_BATCH = 1                    # event.batch
     EVENT_CLOSED = 2                   # event.client: the connection is gone (peer, error, or our close): its id is dead
-    EVENT_HOME = 3                     # event.client: `bytes` that send() could not write at once have left; chunks are released
+    EVENT_HOME = 3                     # event.client: `bytes` that send() could not write at once have left; chunks are released.
+                                       # error: they never left, EVENT_CLOSED follows
     EVENT_ACCEPTED = 4                 # event.fd, event.listener: a new socket (non-blocking, CLOEXEC); answer with adopt() or close it
 
     EVENT_OPENED = 7                   # event.client: a link is connected; a client's or a link's transport is through its handshake

@@ -12,7 +12,7 @@ from iothreads.message cimport (BUFFER_BYTES, CHUNK_BYTES, CONSUMED_ALL, PARSE_O
 from iothreads.poller cimport (HANGUP, READABLE, WATCH_CONNECTION, WATCH_WAKER, WRITABLE, poller_add, poller_close, poller_mute,
                                poller_open, poller_reading, poller_remove, poller_writing)
 from iothreads.resp_reader cimport compact, reader_reset
-from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
+from iothreads.ring cimport (NOT_WRITTEN, TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
                              TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
                              TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, count, fence, queue_empty, queue_free, queue_pop, queue_push,
                              ring_free, ring_new, ring_push, sleeper_close, sleeper_open, store_relaxed, store_relaxed64)
@@ -229,17 +229,15 @@ cdef void forget(Lane* lane, Connection* c) noexcept nogil:
 
 cdef void end(Lane* lane, Connection* c) noexcept nogil:
     """The last of a connection: its chunks go home, then its name."""
-    if c.head != NULL:                 # what was not written is let go of like the rest
-        while c.head != NULL:
-            c.done_bytes += c.head.used
-            if c.done_tail == NULL:
-                c.done_head = c.head
-            else:
-                c.done_tail.next = c.head
-            c.done_tail = c.head
-            c.head = c.head.next
-        c.tail = NULL
+    cdef Chunk* chunk = c.head
+    cdef size_t bytes = 0
     lane_home(lane, c)
+    if chunk != NULL:                  # what was not written is let go of like the rest
+        while chunk != NULL:
+            bytes += chunk.used
+            chunk = chunk.next
+        post(lane, TO_MAIN_HOME, c, c.head, bytes, NOT_WRITTEN)
+        c.head = c.tail = NULL
     if c.batch != NULL and not c.batch_out:
         batch_pool(&lane.batches, c.batch)
     forget(lane, c)

@@ -28,6 +28,7 @@ from server.config.config import Config
 from server.dispatch import appending, big_keys, conditions, hot_keys, record, signals
 from server.dispatch.call import Call
 from server.dispatch.collector import Collector
+from server.dispatch.connector import Connector
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
 from server.dispatch.io_sharing import IOSharing
@@ -102,6 +103,7 @@ class Server:
         # how commands run
         self.executor: Executor = Executor(self, self.propagation)
         self.loop: Loop = Loop(IOThreads(config.io_threads), self, self.executor)
+        self.connector: Connector = Connector(self.loop)
         self.cron: Cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
         self.shutdown: Shutdown = Shutdown(self)
         self.collector: Collector = Collector(self.log, lambda: self.commands_processed)

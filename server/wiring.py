@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from scripting import declared, interpreter, redis_api
 from server.clients import multi, pause
+from server.commands import server_command
 from server.config.config import Config, OnChange
 from server.dispatch import (
     big_keys,
@@ -187,6 +188,7 @@ def schedule(server: "Server") -> None:
         (RATES_MS, s.sample_rates),
         (RATES_MS, s.following.note_client_memory),
         (collector.INTERVAL_MS, s.collector.tick),
+        (server_command.ENCODE_MS, server_command.encode_ahead()),     # once, soon after the start
     ):
         s.cron.every(interval_ms, job)
 

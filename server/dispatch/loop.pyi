@@ -2,6 +2,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from iothreads.handoff import IOThreads
+from iothreads.link import Link, Links
 from iothreads.listen import Listener
 from server.clients.client import Client
 from server.dispatch.executor import Executor
@@ -11,6 +12,7 @@ from server.server import Server
 
 class Loop:
     io: IOThreads
+    links: Links
     to_flush: list[Client]
     to_close: list[Client]
     to_resume: list[Client]
@@ -33,6 +35,7 @@ class Loop:
     def turn_once(self, timeout_ms: int) -> None: ...
     def attend(self, hook: Callable[[], Any], yes: bool = True) -> None: ...
     def protect(self, client: Client | None) -> None: ...
+    def make_client(self, link: Link, client: Client) -> None: ...
     def everybody(self) -> list[Client]: ...
     on_group: Callable[[list[Client]], Any] | None
     on_flushed: Callable[[list[Client]], Any] | None

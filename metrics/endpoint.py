@@ -28,6 +28,7 @@ from metrics.listener import Listener
 from metrics.mailbox import Mailbox, NoAnswer
 from metrics.request import HTML, JSON, NOTHING_LOADS, PLAIN, Reply, Request, told
 from metrics.snapshot import newest_slow
+from server.config.config import Config
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -53,7 +54,7 @@ class Endpoint:
         self.listener: Listener | None = None
         self._at: tuple[Any, ...] = ()
 
-    def follow(self, config: Any) -> str | None:
+    def follow(self, config: Config) -> str | None:
         """Listen as the directives say. The old socket stays until the new one is open, unless it has its port."""
         if not config.metrics_port:
             self.close()
@@ -120,7 +121,7 @@ def content(file: Path) -> Reply:
     return Reply(200, KINDS.get(file.suffix, PLAIN), file.read_bytes(), policy=PAGE_LOADS)
 
 
-def tls_context(config: Any) -> ssl.SSLContext | None:
+def tls_context(config: Config) -> ssl.SSLContext | None:
     """The certificate of metrics-tls-cert-file; with metrics-tls-ca-cert-file scrapers must show one of theirs."""
     if not config.metrics_tls_cert_file:
         return None

@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 from prometheus_client.core import Metric
 
 from server.keyspace.big_keys import BigKey
+from server.keyspace.database import Database, Keyspace
 from server.keyspace.prefixes import prefixes
 from server.observe.hot_keys import HotKey
 from server.structures import glob
@@ -65,7 +66,7 @@ def wanted(text: str) -> list[Wanted]:
 
 # ---- in the main thread
 @contextmanager
-def unnoticed(keyspace: Any) -> Iterator[None]:
+def unnoticed(keyspace: Keyspace) -> Iterator[None]:
     """Lookups that leave no trace."""
     hits, misses, no_touch = keyspace.hits, keyspace.misses, keyspace.no_touch
     keyspace.no_touch = True
@@ -86,7 +87,7 @@ def look(server: "Server", which: list[Wanted]) -> list[Figures]:
         ]
 
 
-def figures(db: Any, key: bytes) -> Figures:
+def figures(db: Database, key: bytes) -> Figures:
     """Of a key that is there."""
     view = db.view(key)
     size = db.string_length(key) if view is None else len(view)

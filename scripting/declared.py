@@ -6,13 +6,17 @@ CLIENT PAUSE WRITE. A script without a shebang line counts as what EVAL is.
 """
 
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_WRITES
+from server.clients.seams import RunningCommand
 from server.dispatch import gates
 from server.dispatch.call import Call
 from server.registry.command import DENYOOM, MAY_REPLICATE, STALE, WRITE, Command, CommandFlag
 from server.registry.errors import CommandError
+
+if TYPE_CHECKING:
+    from scripting.run import Scripting
 
 _RUN_SCRIPTS = {"eval", "eval_ro", "evalsha", "evalsha_ro"}
 _RUN_FUNCTIONS = {"fcall", "fcall_ro"}
@@ -43,10 +47,10 @@ def _judged(command: Command, flags: int) -> tuple[Any, tuple[Any, ...]]:
     return judged, gates.checks(judged, _JUDGES)
 
 
-def declared(call: Any) -> int | None:
+def declared(scripting: "Scripting", call: RunningCommand) -> int | None:
     """The flags of the script or function that a call names. None: it declares none, is not there, or does not compile
     (which its command will say)."""
-    scripting, name = call.server.scripting, call.command.name
+    name = call.command.name
     if scripting.run is not None:
         return None
     if name in _RUN_FUNCTIONS:
@@ -63,9 +67,9 @@ def declared(call: Any) -> int | None:
 
 
 @gates.gate("script", lambda command: command.name in _RUN_SCRIPTS | _RUN_FUNCTIONS)
-def by_its_flags(call: Any) -> None:
+def by_its_flags(call: Call) -> None:
     """What would refuse a command with the flags that the script declares refuses the script."""
-    flags = declared(call)
+    flags = declared(call.server.scripting, call)
     if flags is None:
         return
     judged, checks = _judged(call.command, flags)
@@ -73,9 +77,9 @@ def by_its_flags(call: Any) -> None:
         check(Call(call.client, call.server, judged, call.argv))
 
 
-def only_reads(call: Any) -> bool:
+def only_reads(scripting: "Scripting", call: RunningCommand) -> bool:
     """Whether a call is of a script that declares no-writes."""
     if call.command.name not in _RUN_SCRIPTS | _RUN_FUNCTIONS:
         return False
-    flags = declared(call)
+    flags = declared(scripting, call)
     return flags is not None and bool(flags & NO_WRITES)

@@ -17,6 +17,7 @@ from scripting.scripts import Scripts
 from server.clients import client as c
 from server.clients.client import Client
 from server.dispatch import conditions, gates
+from server.dispatch.call import Call
 from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE
 from server.registry.errors import CommandError
 
@@ -71,7 +72,7 @@ class Scripting:
     # ---- one call
     def execute(
         self,
-        call: Any,
+        call: Call,
         where: Interpreter,
         function: int,
         name: bytes,
@@ -110,11 +111,11 @@ class Scripting:
             if run.timed_out:
                 self.end_busy(run)
 
-    def _prepare(self, call: Any, flags: int, read_only: bool, oom: bool) -> None:
+    def _prepare(self, call: Call, flags: int, read_only: bool, oom: bool) -> None:
         """What stops a script that declares flags inside EXEC, where no gate has looked at it (`declared`)."""
         if flags & NO_CLUSTER and call.config.cluster_enabled:
             raise CommandError("ERR Can not run script on cluster, 'no-cluster' flag is set.")
-        if not flags & ALLOW_STALE and is_stale(call.server):
+        if not flags & ALLOW_STALE and call.server.stale:
             raise CommandError(
                 "MASTERDOWN Link with MASTER is down, replica-serve-stale-data is set to 'no' and 'allow-stale' flag "
                 "is not set on the script."
@@ -126,7 +127,7 @@ class Scripting:
                 "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
             )
 
-    def _may_write(self, call: Any, read_only: bool) -> None:
+    def _may_write(self, call: Call, read_only: bool) -> None:
         for gate, text in (
             ("readonly-replica", b"READONLY Can not run script with write flag on readonly replica"),
             ("disk", b""),
@@ -204,11 +205,6 @@ def busy_text(run: Run) -> str:
     return BUSY_SCRIPT if run.eval else BUSY_FUNCTION
 
 
-def is_stale(server: "Server") -> bool:
-    """Whether the server is a replica that must not serve because its link is down; replication says so here."""
-    return bool(getattr(server, "serves_stale", lambda: False)())
-
-
 def _about_scripts(text: bytes) -> bytes:
     """A MISCONF error as scripts that may write are told it."""
     if b"AOF" in text:
@@ -237,7 +233,7 @@ _WRITER: Any = _Writer()
 
 
 @gates.gate("busy", lambda command: not command.has(ALLOW_BUSY))
-def busy(call: Any) -> None:
+def busy(call: Call) -> None:
     """While a script runs for too long, others may only end it."""
     run = call.server.scripting.run
     if run is not None and run.timed_out and call.client is not run.caller:

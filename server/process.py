@@ -13,10 +13,11 @@ import os
 import signal
 import socket
 import sys
-from typing import Any
 
 from server import kernel
+from server.config.config import Config
 from server.config.process import expand_title
+from server.observe.log import Log
 
 DEFAULT_PIDFILE = "/var/run/redis.pid"
 OURS = "remus-server"
@@ -58,7 +59,7 @@ SYSTEMD = (
 class Process:
     """The process of one server; made before the log's first line."""
 
-    def __init__(self, config: Any, log: Any) -> None:
+    def __init__(self, config: Config, log: Log) -> None:
         self.config = config
         self.log = log
         self.supervised = ""                     # "", "upstart" or "systemd": process_supervised of INFO
@@ -189,7 +190,7 @@ class Process:
         shown = expand_title(self.config.proc_title_template, self.title_variables(title or program_title(self.config)))
         return shown is not None and kernel.set_title(os.fsencode(shown))
 
-    def follow_title(self, config: Any) -> str | None:
+    def follow_title(self, config: Config) -> str | None:
         """CONFIG SET proc-title-template."""
         if config.set_proc_title and kernel.title_room() and not self.set_title():
             return "failed to set process title"
@@ -229,7 +230,7 @@ class Process:
             return False
         return True
 
-    def follow_oom_score(self, _config: Any) -> str | None:
+    def follow_oom_score(self, _config: Config) -> str | None:
         """CONFIG SET oom-score-adj and oom-score-adj-values."""
         return None if self.set_oom_score() else "Failed to set current oom_score_adj. Check server logs."
 
@@ -271,7 +272,7 @@ def first_line(path: str) -> str:
         return ""
 
 
-def program_title(config: Any) -> str:
+def program_title(config: Config) -> str:
     """{title}: the name that process monitors look for where a path would end, and ours in the place of the folder."""
     return f"{OURS}/{'redis-sentinel' if config.sentinel_mode else 'redis-server'}"
 

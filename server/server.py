@@ -81,6 +81,7 @@ class Server:
         self.start_time: float = time.time()
         self.start_us: int = clock.monotonic_now_us()
         self.loading: bool = False
+        self.stale: bool = False           # a replica that must not serve, for its link is down
         self.good_replicas: int = 0             # replicas that min-replicas-max-lag counts as good
         self.shutdown_signal: int | None = None
         self.exit_status: int = 0

@@ -18,6 +18,7 @@ from server.dispatch import (
     collector,
     conditions,
     debug_failures,
+    debug_propagation,
     gates,
     hot_keys,
     info_commands,
@@ -106,7 +107,7 @@ def fill_hooks(server: "Server") -> None:
     s.loop.on_accept = s.accepted
     s.loop.on_closed = s.closed
     s.loop.on_output = s.limits.check_output
-    pause.only_read.append(declared.only_reads)
+    pause.only_read.append(partial(declared.only_reads, s.scripting))
 
     # files. Both kinds answer one question, whether writes are refused: `check_health` looks at both
     s.snapshots.on_health = s.appending.check_health
@@ -204,4 +205,4 @@ def steps_of_shutdown(server: "Server") -> None:
 
 
 # imported for what they declare
-_ = debug_failures, info_commands, info_keys, info_load, info_persistence, info_server, info_work
+_ = debug_failures, debug_propagation, info_commands, info_keys, info_load, info_persistence, info_server, info_work

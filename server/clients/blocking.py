@@ -36,6 +36,7 @@ from server.observe.stats import Stats
 from server.registry import args
 from server.registry.clock import monotonic_now_us, unix_ms
 from server.registry.errors import CommandError
+from server.registry.loop_seam import Timer
 from server.registry.reply import NO_REPLY, NULL_ARRAY, NoReply
 
 LIST, SORTED_SET, STREAM, REPLICATION = "list", "zset", "stream", "replication"     # what is waited for
@@ -97,11 +98,11 @@ class Blocked:
         self.room.stats.count_error(error)
         self._end(error)
 
-    def finish(self, reply: Any) -> None:
+    def finish(self, reply: object) -> None:
         """What was waited for has come (for those who do not wait for keys)."""
         self._end(reply)
 
-    def _end(self, reply: Any) -> None:
+    def _end(self, reply: object) -> None:
         self.command.record.calls += 1              # a call counts once: now, not when it began to wait
         self.room.executor.commands += 1
         self.room.leave(self)
@@ -133,7 +134,7 @@ class Blocking:
         self._again: Blocked | None = None                  # whose command is being run again
         self._deadlines: list[tuple[int, int, Blocked]] = []        # heap of (us, client id, who), some of them gone
         self._with_deadline = 0                             # how many of them are still here
-        self._timer: Any = None
+        self._timer: Timer | None = None
         self._no_key: dict[tuple[int, bytes], int] = {}     # keys with on_no_key waiters, and how many
         self._others = 0                                    # who waits for keys, but not for lists
 

@@ -14,7 +14,12 @@ from collections.abc import Callable, Iterable
 from hashlib import sha1
 from typing import Any
 
-from server.types.sorted_set import format_score
+from server.keyspace.database import Database, Keyspace
+from server.types.hash import Hash
+from server.types.list import List
+from server.types.set import Set
+from server.types.sorted_set import SortedSet, format_score
+from server.types.stream import Stream
 
 EMPTY = bytes(20)
 _EXPIRE_MARK = b"!!expire!!"
@@ -47,25 +52,25 @@ def _pairs(digest: int, pairs: Iterable[tuple[bytes, bytes]]) -> int:
 
 
 # ---- types
-def _list(digest: int, view: Any) -> int:
+def _list(digest: int, view: List) -> int:
     return _chain(digest, view.items())
 
 
-def _set(digest: int, view: Any) -> int:
+def _set(digest: int, view: Set) -> int:
     for member in view.members():
         digest = unordered(digest, member)
     return digest
 
 
-def _hash(digest: int, view: Any) -> int:
+def _hash(digest: int, view: Hash) -> int:
     return _pairs(digest, view.items())
 
 
-def _sorted_set(digest: int, view: Any) -> int:
+def _sorted_set(digest: int, view: SortedSet) -> int:
     return _pairs(digest, ((member, format_score(score)) for member, score in view.items()))
 
 
-def _stream(digest: int, view: Any) -> int:
+def _stream(digest: int, view: Stream) -> int:
     for number, words in view.items():
         digest = _chain(ordered(digest, b"%d.%d" % number), words)
     return digest
@@ -78,7 +83,7 @@ _TYPES: dict[str, tuple[int, Callable[[int, Any], int]]] = {
 }
 
 
-def _take_value(digest: int, db: Any, key: bytes) -> int:
+def _take_value(digest: int, db: Database, key: bytes) -> int:
     kind = db.type_of(key, notify=False)
     if kind is None:
         return digest
@@ -88,12 +93,12 @@ def _take_value(digest: int, db: Any, key: bytes) -> int:
 
 
 # ---- what is asked for
-def value_digest(db: Any, key: bytes) -> bytes:
+def value_digest(db: Database, key: bytes) -> bytes:
     """The digest of a key's value and of whether it expires; EMPTY when it is absent. Complexity: O(its size)."""
     return _take_value(0, db, key).to_bytes(20, "big")
 
 
-def keyspace_digest(keyspace: Any) -> bytes:
+def keyspace_digest(keyspace: Keyspace) -> bytes:
     """The digest of all databases; zeros when there is no key. Complexity: O(size of the data)."""
     total = 0
     for db in keyspace.databases:

@@ -2,9 +2,9 @@
 
 import time
 from collections import deque
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from server.registry.command import FAST
+from server.registry.command import FAST, Command
 
 HISTORY_MAX = 160
 
@@ -44,7 +44,7 @@ class LatencyMonitor:
             return
         event.samples.append(Spike(now, milliseconds))
 
-    def command(self, command: Any, milliseconds: int) -> None:
+    def command(self, command: Command, milliseconds: int) -> None:
         """A command that took so long: "command" or "fast-command"."""
         self.add("fast-command" if command.has(FAST) else "command", milliseconds)
 

@@ -27,6 +27,7 @@ from server.persistence import aof_manifest
 from server.persistence.aof_manifest import Manifest
 from server.persistence.background_sync import BackgroundSync
 from server.persistence.disk import AnyDisk, Disk, write_all
+from server.persistence.seams import Host
 from server.registry import clock
 from server.structures.block_stream import AOF, Sink
 
@@ -44,7 +45,7 @@ def exit_now(status: int) -> NoReturn:
 class AppendOnlyFile:
     """The append only file of one server. Sizes are bytes, times seconds of the monotonic clock."""
 
-    def __init__(self, server: Any, disk: AnyDisk | None = None, background: Any = None) -> None:
+    def __init__(self, server: Host, disk: AnyDisk | None = None, background: Any = None) -> None:
         self.server = server
         self.config = server.config
         self.log = server.log

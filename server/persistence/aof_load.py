@@ -17,6 +17,7 @@ from server.persistence.aof import AppendOnlyFile
 from server.persistence.aof_manifest import ManifestError, Part
 from server.persistence.aof_reader import AofReader, BadFormat, Torn
 from server.persistence.rdb_load import BadFile
+from server.persistence.seams import Host
 
 OK, NOT_EXIST, EMPTY, OPEN_ERROR, FAILED, TRUNCATED = "ok", "not-exist", "empty", "open-error", "failed", "truncated"
 SERVE_EVERY = 1024          # commands between two looks at the clients
@@ -32,7 +33,7 @@ class AofLoader:
     """One loading. `replay` runs the commands: `begin()` for each file, `run(argv)`, which may raise UnknownCommand;
     `in_multi` tells whether a transaction is open."""
 
-    def __init__(self, server: Any, replay: Any) -> None:
+    def __init__(self, server: Host, replay: Any) -> None:
         self.server = server
         self.aof: AppendOnlyFile = server.aof
         self.replay = replay

@@ -16,13 +16,13 @@ one. When rewrites fail again and again, the next ones wait: 1 minute, 2, 4 ... 
 import errno
 import os
 import time
-from typing import Any
 
 from server.persistence import rdb_file
 from server.persistence.aof import OFF, ON, WAIT_REWRITE, AppendOnlyFile
 from server.persistence.child import AOF, Report
 from server.persistence.command_writer import CommandWriter
 from server.persistence.disk import write_all
+from server.persistence.seams import Host
 
 FAILURES_BEFORE_LIMIT = 3
 LONGEST_DELAY_MINUTES = 60
@@ -36,7 +36,7 @@ def temporary_name(pid: int, background: bool) -> str:
     return f"temp-rewriteaof-{'bg-' if background else ''}{pid}.aof"
 
 
-def write_base(server: Any, path: str, report: Report = lambda keys: None) -> bool:
+def write_base(server: Host, path: str, report: Report = lambda keys: None) -> bool:
     """Write all data as a base file, RDB or commands (aof-use-rdb-preamble), complete or not at all. False: the log
     says why."""
     aof: AppendOnlyFile = server.aof
@@ -68,7 +68,7 @@ def write_base(server: Any, path: str, report: Report = lambda keys: None) -> bo
     return True
 
 
-def write_commands(server: Any, file: int, report: Report) -> None:
+def write_commands(server: Host, file: int, report: Report) -> None:
     """The data as commands. OSError."""
     config, disk = server.config, server.aof.disk
     unsynced = 0
@@ -95,7 +95,7 @@ def write_commands(server: Any, file: int, report: Report) -> None:
 class Rewriter:
     """The rewrites of one server."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Host) -> None:
         self._server = server
         self.aof: AppendOnlyFile = server.aof
         self.scheduled = False              # as soon as no child is in the way

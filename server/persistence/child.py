@@ -18,7 +18,9 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from server.observe.log import Log
 from server.persistence.rdb_sink import dismiss_written
+from server.persistence.seams import Host
 from server.registry import clock
 from server.structures import table
 
@@ -47,7 +49,7 @@ def private_dirty() -> int:
 class Reporter:
     """The child's end of the pipe: call it with the keys written so far; it speaks up about once a second."""
 
-    def __init__(self, log: Any, kind: str, pipe: int) -> None:
+    def __init__(self, log: Log, kind: str, pipe: int) -> None:
         self._log = log
         self._kind = kind
         self._pipe = pipe
@@ -84,7 +86,7 @@ class Reporter:
 class Child:
     """The one child of a server, seen by the parent. `kind` is RDB, AOF or "" when there is none."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Host) -> None:
         self._server = server
         self.pid = 0
         self.kind = ""

@@ -10,7 +10,8 @@ far it is.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+
+from server.persistence.seams import Host
 
 TELL_SECONDS = 5.0          # between two lines in the log
 
@@ -22,7 +23,7 @@ class Interrupted(Exception):
 class Loading:
     """Progress of one server. Bytes are of the file."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Host) -> None:
         self._server = server
         self.switch: Callable[[bool], None] = lambda on: None      # the loop's: fast paths decline while loading
         self.started = 0.0                  # Unix seconds, for loading_start_time

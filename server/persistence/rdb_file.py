@@ -14,6 +14,7 @@ from server.observe.debug_settings import settings
 from server.persistence.disk import Disk
 from server.persistence.rdb_load import BadFile, RdbReader
 from server.persistence.rdb_save import RdbWriter
+from server.persistence.seams import Host
 from server.registry import clock
 from server.version import REDIS_VERSION
 
@@ -30,7 +31,7 @@ def access_kept(policy: str) -> str:
     return "lru" if policy.endswith("-lru") else "lfu" if policy.endswith("-lfu") else ""
 
 
-def fields(server: Any, version: int, aof_base: bool) -> list[tuple[bytes, bytes]]:
+def fields(server: Host, version: int, aof_base: bool) -> list[tuple[bytes, bytes]]:
     """The AUX fields. Before version 10 a base of an append only file was marked otherwise."""
     told = [
         (b"redis-ver", REDIS_VERSION.encode()),
@@ -43,7 +44,7 @@ def fields(server: Any, version: int, aof_base: bool) -> list[tuple[bytes, bytes
     return told
 
 
-def write_to(server: Any, file: int, report: Callable[[int], None] = lambda keys: None, *, aof_base: bool = False,
+def write_to(server: Host, file: int, report: Callable[[int], None] = lambda keys: None, *, aof_base: bool = False,
              sync: bool = False) -> None:
     """Write the whole keyspace to a file descriptor. report(keys so far) is called now and then. OSError."""
     config = server.config
@@ -79,7 +80,7 @@ def _folder() -> str:
 
 
 def save(
-    server: Any, name: str, report: Callable[[int], None] = lambda keys: None, *, keep_cache: bool = False
+    server: Host, name: str, report: Callable[[int], None] = lambda keys: None, *, keep_cache: bool = False
 ) -> None:
     """Write a snapshot under this name. Errors: SaveFailed; the file that had the name is then as it was."""
     log = server.log
@@ -123,7 +124,7 @@ def save(
 class _Fields:
     """What AUX fields say, as Redis logs it."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Host) -> None:
         self._server = server
         self.replication: dict[str, bytes] = {}
 
@@ -157,7 +158,7 @@ class DamagedFile(BadFile):
     """What is in the file is broken, rather than of another kind or version."""
 
 
-def _complain(server: Any, reader: RdbReader, why: str) -> bool:
+def _complain(server: Host, reader: RdbReader, why: str) -> bool:
     """Log what is wrong with a file, in Redis's words where it has some. True: it is damaged."""
     log = server.log
     if why == "signature":
@@ -186,7 +187,7 @@ def _complain(server: Any, reader: RdbReader, why: str) -> bool:
     return False
 
 
-def read_from(server: Any, data: Any, start: int = 0, *, aof_base: bool = False, replace: bool = False,
+def read_from(server: Host, data: Any, start: int = 0, *, aof_base: bool = False, replace: bool = False,
               keep_expired: bool = False, forget: Callable[[int], None] = lambda position: None) -> int:
     """Load an RDB file that begins at `start` of a buffer; where it ends. Call it inside `server.progress.of`.
     replace: a key that is there is replaced. Keys whose time has come are left out, unless it is the base of an append
@@ -222,7 +223,7 @@ def read_from(server: Any, data: Any, start: int = 0, *, aof_base: bool = False,
     return end
 
 
-def load(server: Any, name: str, *, replace: bool = False, keep_expired: bool = False) -> bool:
+def load(server: Host, name: str, *, replace: bool = False, keep_expired: bool = False) -> bool:
     """Load a snapshot by its name; False when there is none. Errors: BadFile (logged), OSError,
     loading.Interrupted."""
     try:

@@ -12,10 +12,11 @@ import math
 import signal
 import time
 from collections.abc import Callable
-from typing import Any
 
+from server.config.config import Config
 from server.persistence import check_rdb, rdb_file
 from server.persistence.child import RDB, Report
+from server.persistence.seams import Host
 
 RETRY_SECONDS = 5           # between a failed BGSAVE and the next by a save point
 
@@ -25,7 +26,7 @@ class Snapshots:
     must be refused; `libraries` and `load_library(source, replace)` are the function libraries; `more_fields` adds AUX
     fields."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, server: Host) -> None:
         self._server = server
         self.last_save = int(time.time())           # Unix seconds, for LASTSAVE
         self._saved_at = time.monotonic()           # the same by the clock that save points count with, seconds
@@ -156,7 +157,7 @@ class Snapshots:
         config = self._server.config
         return bool(config.stop_writes_on_bgsave_error and config.save and not self.last_ok)
 
-    def check_health(self, _config: Any = None) -> None:
+    def check_health(self, _config: Config | None = None) -> None:
         """Tell the dispatch room; also after CONFIG SET save or stop-writes-on-bgsave-error."""
         self.on_health(self.refuses_writes())
 
@@ -174,5 +175,3 @@ class Snapshots:
             raise
         self._server.log.notice("DB loaded from disk: %.3f seconds", time.monotonic() - started)
         return True
-
-

@@ -4,7 +4,7 @@ from libc.stdlib cimport abort, calloc, free
 from libc.string cimport memmove
 
 from iothreads.message cimport (CONSUMED_ALL, PARSE_NOT_A_REPLY, PARSE_OK, PARSE_QUERY_BUFFER_LIMIT, PARSE_REPLY_TOO_LONG,
-                                READ_RAW, READ_REPLIES, READ_REQUESTS, Command, batch_more_commands, batch_new, batch_pool,
+                                READ_RAW, READ_REPLIES, READ_REQUESTS, Request, batch_more_commands, batch_new, batch_pool,
                                 batch_room)
 from iothreads.resp_reader cimport compact, parse, reader_reset
 from iothreads.resp_reply_reader cimport BROKEN, IN_BULK, reply_scan, reply_scanner_reset
@@ -122,7 +122,7 @@ cdef bint parse_replies(Connection* c) noexcept nogil:
     cdef ReplyScanner* scanner = c.replies
     cdef Reader* reader = &c.reader
     cdef int64_t longest = <int64_t>load_relaxed64(&c.limits.reply)
-    cdef Command* reply
+    cdef Request* reply
     while reader.position < b.used:
         if not scanner.inside:
             reader.command_start = reader.position

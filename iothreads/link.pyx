@@ -14,7 +14,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from iothreads.connection cimport QueryMeter
 from iothreads.handoff cimport EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, EVENT_OPENED, Start
 from iothreads.message cimport (PARSE_NOT_A_REPLY, PARSE_OK, PARSE_REPLY_TOO_LONG, READ_RAW, READ_REPLIES, READ_REQUESTS,
-                                REFERENCE_MIN, Command, arg_at, arg_length, output_clear, output_reference)
+                                REFERENCE_MIN, Request, arg_at, arg_length, output_clear, output_reference)
 from iothreads.resp_writer cimport write_bulk, write_header, write_raw
 from iothreads.ring cimport load_relaxed64
 
@@ -138,7 +138,7 @@ cdef class Link:
 
     cdef int hear_replies(self, Batch* b) except -1:
         cdef uint32_t i
-        cdef Command* c
+        cdef Request* c
         for i in range(b.command_count):
             c = &b.commands[i]
             try:
@@ -157,7 +157,7 @@ cdef class Link:
 
     cdef int hear_requests(self, Batch* b) except -1:
         cdef uint32_t i, n
-        cdef Command* c
+        cdef Request* c
         for i in range(b.command_count):
             c = &b.commands[i]
             self.protocol.command_received(self, [

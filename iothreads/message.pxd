@@ -23,7 +23,7 @@ cdef struct Arg:
     size_t offset                      # into Batch.buffer
     size_t length
 
-cdef struct Command:
+cdef struct Request:
     uint32_t first_arg                 # index into Batch.args
     uint32_t arg_count                 # >= 1
     void* record                       # scratch of the main thread: its command record (the lane sets NULL)
@@ -40,7 +40,7 @@ cdef struct Batch:                     # all complete commands that one read mad
     Arg* args
     uint32_t arg_count
     uint32_t arg_capacity
-    Command* commands
+    Request* commands
     uint32_t command_count
     uint32_t command_capacity
     uint32_t next                      # next command to execute: the main thread may stop in the middle (blocked client)
@@ -71,10 +71,10 @@ cdef enum:                             # Batch.error
     PARSE_REPLY_TOO_LONG = 12
     # (POST and Host: are commands to the parser; the main thread aborts on them)
 
-cdef inline char* arg_at(const Batch* b, const Command* c, uint32_t i) noexcept nogil:
+cdef inline char* arg_at(const Batch* b, const Request* c, uint32_t i) noexcept nogil:
     return b.buffer + b.args[c.first_arg + i].offset
 
-cdef inline size_t arg_length(const Batch* b, const Command* c, uint32_t i) noexcept nogil:
+cdef inline size_t arg_length(const Batch* b, const Request* c, uint32_t i) noexcept nogil:
     return b.args[c.first_arg + i].length
 
 # ---- out

@@ -158,7 +158,7 @@ cdef Batch* batch_new(BatchPool* pool) noexcept nogil:
         b.arg_capacity = 64
         b.args = <Arg*>must(malloc(b.arg_capacity * sizeof(Arg)))
         b.command_capacity = 16
-        b.commands = <Command*>must(malloc(b.command_capacity * sizeof(Command)))
+        b.commands = <Request*>must(malloc(b.command_capacity * sizeof(Request)))
     b.used = 0
     b.arg_count = b.command_count = b.next = 0
     b.error = PARSE_OK
@@ -191,7 +191,7 @@ cdef void batch_shrink(Batch* b) noexcept nogil:
     if b.command_capacity > KEPT_ITEMS:
         free(b.commands)
         b.command_capacity = 16
-        b.commands = <Command*>must(malloc(b.command_capacity * sizeof(Command)))
+        b.commands = <Request*>must(malloc(b.command_capacity * sizeof(Request)))
 
 
 cdef void batch_free(Batch* b) noexcept nogil:
@@ -224,4 +224,4 @@ cdef void batch_more_args(Batch* b) noexcept nogil:
 
 cdef void batch_more_commands(Batch* b) noexcept nogil:
     b.command_capacity *= 2
-    b.commands = <Command*>must(realloc(b.commands, b.command_capacity * sizeof(Command)))
+    b.commands = <Request*>must(realloc(b.commands, b.command_capacity * sizeof(Request)))

@@ -8,10 +8,11 @@ byte hides the line end behind it, as it does for the C string functions that de
 from libc.stdint cimport uint64_t
 from libc.string cimport memchr, memmove
 
+from iothreads.decimal cimport parse_int64
 from iothreads.message cimport (PARSE_EXPECTED_DOLLAR, PARSE_INVALID_BULK_LENGTH, PARSE_INVALID_MULTIBULK_LENGTH, PARSE_OK,
                                 PARSE_TOO_BIG_BULK_COUNT, PARSE_TOO_BIG_INLINE, PARSE_TOO_BIG_MBULK_COUNT,
                                 PARSE_UNAUTHENTICATED_BULK, PARSE_UNAUTHENTICATED_MULTIBULK, PARSE_UNBALANCED_QUOTES, Arg,
-                                Command, batch_more_args, batch_more_commands)
+                                Request, batch_more_args, batch_more_commands)
 
 cdef enum:                             # what header() found
     HEADER_NUMBER = 0
@@ -40,7 +41,7 @@ cdef inline void push_arg(Batch* b, size_t offset, size_t length) noexcept nogil
 cdef inline void push_command(Reader* reader, Batch* b, size_t length) noexcept nogil:
     if b.command_count == b.command_capacity:
         batch_more_commands(b)
-    cdef Command* command = &b.commands[b.command_count]
+    cdef Request* command = &b.commands[b.command_count]
     command.first_arg = reader.first_arg
     command.arg_count = b.arg_count - reader.first_arg
     command.record = NULL
@@ -51,36 +52,6 @@ cdef inline void push_command(Reader* reader, Batch* b, size_t length) noexcept 
     reader.first_arg = b.arg_count
 
 
-cdef bint strict_number(const char* p, size_t length, int64_t* value) noexcept nogil:
-    """A 64-bit integer in its one canonical form: no sign but `-`, no leading zero, no blanks."""
-    cdef uint64_t v = 0
-    cdef bint negative = False
-    cdef size_t i = 0
-    cdef unsigned char digit
-    if length == 0 or length > 20:
-        return False
-    if length == 1 and p[0] == c'0':
-        value[0] = 0
-        return True
-    if p[0] == c'-':
-        negative = True
-        i = 1
-    if i == length or p[i] < c'1' or p[i] > c'9':
-        return False
-    while i < length:
-        if p[i] < c'0' or p[i] > c'9':
-            return False
-        digit = <unsigned char>(p[i] - c'0')
-        if v > (<uint64_t>0xFFFFFFFFFFFFFFFF - digit) // 10:
-            return False
-        v = v * 10 + digit
-        i += 1
-    if v > (<uint64_t>1 << 63) - (0 if negative else 1):
-        return False
-    value[0] = <int64_t>(<uint64_t>0 - v) if negative else <int64_t>v
-    return True
-
-
 cdef int slow_header(const char* p, const char* end, int64_t* value, const char** after) noexcept nogil:
     cdef const char* cr = <const char*>memchr(p, c'\r', end - p)
     if cr == NULL or memchr(p, 0, cr - p) != NULL:
@@ -88,7 +59,7 @@ cdef int slow_header(const char* p, const char* end, int64_t* value, const char*
     if end - cr < 2:
         return HEADER_PARTIAL
     after[0] = cr + 2
-    return HEADER_NUMBER if strict_number(p + 1, cr - p - 1, value) else HEADER_WRONG
+    return HEADER_NUMBER if parse_int64(p + 1, cr - p - 1, value) else HEADER_WRONG
 
 
 cdef inline int header(const char* p, const char* end, int64_t* value, const char** after) noexcept nogil:

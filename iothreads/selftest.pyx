@@ -26,7 +26,7 @@ from libc.string cimport memset
 
 from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, EVENT_OPENED, Event,
                                 IOThreads, Start)
-from iothreads.message cimport (PARSE_OK, READ_RAW, READ_REPLIES, READ_REQUESTS, Batch, Chunk, Command, Output, arg_at,
+from iothreads.message cimport (PARSE_OK, READ_RAW, READ_REPLIES, READ_REQUESTS, Batch, Chunk, Output, Request, arg_at,
                                 arg_length, chunk_held, output_clear, output_cut, output_init, output_reference,
                                 output_splice)
 from iothreads.resp_writer cimport (format_double, write_bulk, write_double, write_error, write_header, write_integer,
@@ -154,7 +154,7 @@ cdef class Link:
 
     cdef int64_t take(self, Batch* b) except -1:
         cdef uint32_t i
-        cdef Command* c
+        cdef Request* c
         cdef int64_t at = 0
         if self.reads == READ_RAW:
             at = b.used if self.left < 0 else min(self.left, <int64_t>b.used)
@@ -399,7 +399,7 @@ cdef class Echo:
 
     cdef int batch(self, Peer* peer, Batch* b) except -1:
         cdef uint32_t i
-        cdef Command* c
+        cdef Request* c
         cdef bytes text
         for i in range(b.command_count):
             c = &b.commands[i]
@@ -417,7 +417,7 @@ cdef class Echo:
         self.io.give_back(b)
         return 0
 
-    cdef void echo(self, Peer* peer, Batch* b, Command* c) noexcept:
+    cdef void echo(self, Peer* peer, Batch* b, Request* c) noexcept:
         cdef uint32_t i
         if c.arg_count == 1 and arg_length(b, c, 0) == 4 and arg_at(b, c, 0)[0] == c'P':
             write_status(&peer.out, "PONG", 4)
@@ -426,7 +426,7 @@ cdef class Echo:
         for i in range(c.arg_count):
             write_bulk(&peer.out, arg_at(b, c, i), arg_length(b, c, i))
 
-    cdef bint special(self, Peer* peer, Batch* b, Command* c) except -1:
+    cdef bint special(self, Peer* peer, Batch* b, Request* c) except -1:
         """False if the command is to be echoed."""
         cdef bytes name = arg_at(b, c, 0)[:arg_length(b, c, 0)]
         cdef bytes word = arg_at(b, c, 1)[:arg_length(b, c, 1)] if c.arg_count > 1 else b""

@@ -8,8 +8,8 @@ from libc.stdint cimport int64_t, uint32_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
-from iothreads.message cimport Batch, arg_at, arg_length
-from iothreads.message cimport Command as Request
+from iothreads.decimal cimport parse_int64
+from iothreads.message cimport Batch, Request, arg_at, arg_length
 from scripting.interpreter cimport Interpreter
 from scripting.redis_api cimport begin_run
 from scripting.run_context cimport Run
@@ -19,7 +19,6 @@ from server.dispatch.door cimport WRITES_ASKED
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record
-from server.keyspace.database cimport parse_int64
 from server.registry.clock cimport clock_refresh
 
 from scripting.flags import ALLOW_OOM, NO_WRITES

@@ -2,8 +2,7 @@
 """One Lua state: EVAL has one, functions have another."""
 from libc.stdint cimport uint32_t
 
-from iothreads.message cimport Batch
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request
 from scripting.lua cimport lua_State
 from scripting.sandbox cimport Limits
 

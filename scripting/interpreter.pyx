@@ -10,8 +10,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from iothreads.message cimport Batch, arg_at, arg_length
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request, arg_at, arg_length
 from scripting.bits cimport bits_open
 from scripting.conversion cimport pop_reply
 from scripting.json cimport json_open

@@ -14,8 +14,7 @@ from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport Arg, Batch, Chunk, Output, output_clear
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Arg, Batch, Chunk, Output, Request, output_clear
 from scripting.conversion cimport bytes_at, number_text, push_error_reply, push_reply, push_wire
 from scripting.lua cimport LUA_NUMBER, LUA_STRING, lua, lua_State
 from scripting.run_context cimport REPL_AOF, REPL_REPLICA, Checked, Run, find_checked

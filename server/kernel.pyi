@@ -13,6 +13,3 @@ def set_name(name: bytes) -> None:
 
 def disable_huge_pages() -> bool:
     """No transparent huge pages for this process and its children; False when the kernel will not."""
-
-def huge_pages_disabled() -> bool:
-    """Whether that has been asked for."""

@@ -27,11 +27,9 @@ cdef extern from *:
     #endif
     static int remus_set_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
     static int remus_set_thp_disable(void) { return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); }
-    static int remus_get_thp_disable(void) { return prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0); }
     #else
     static int remus_set_name(const char *name) { (void)name; return -1; }
     static int remus_set_thp_disable(void) { return -1; }
-    static int remus_get_thp_disable(void) { return 0; }
     #endif
     #ifdef __GLIBC__
     extern char *program_invocation_name, *program_invocation_short_name;
@@ -55,7 +53,6 @@ cdef extern from *:
     void remus_tune_malloc() nogil
     int remus_set_name(const char*) nogil
     int remus_set_thp_disable() nogil
-    int remus_get_thp_disable() nogil
 
 # While this module is imported no other thread runs yet. Chunks of many long replies come and go: without this the top of
 # the heap is given back and faulted in again each time (LRANGE of 6 MB for 50 clients: a tenth of the processor time).
@@ -147,8 +144,3 @@ def set_name(bytes name not None):
 def disable_huge_pages():
     """No transparent huge pages for this process and its children; False when the kernel will not."""
     return remus_set_thp_disable() == 0
-
-
-def huge_pages_disabled():
-    """Whether that has been asked for."""
-    return remus_get_thp_disable() == 1

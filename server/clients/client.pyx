@@ -150,9 +150,10 @@ cdef class Client:
         """Memory of the replies that wait. Complexity: O(1)."""
         return self.out.memory + self.in_flight
 
-    def has_waiting_commands(self) -> bool:
-        """Whether commands of the batch in hand are still to be executed."""
-        return self.batch != NULL and self.batch.next < self.batch.command_count
+    @property
+    def obeyed(self) -> bool:
+        """Whether it is to be taken at its word: our master, and what replays a file (scripts are not)."""
+        return bool(self.state & CLIENT_MASTER or (self.state & CLIENT_FAKE and not self.state & CLIENT_SCRIPT))
 
     def rewind(self) -> None:
         """The command executed last runs once more when the client goes on."""

@@ -3,8 +3,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
 
-from iothreads.message cimport Batch
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request
 from server.clients.client cimport Client
 
 cdef class Transaction:

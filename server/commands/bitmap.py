@@ -7,7 +7,6 @@ string with zero bytes. Offsets reach as far as a string may grow (proto-max-bul
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from server.clients.client import FAKE, MASTER, SCRIPT
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import DENYOOM, FAST, READONLY, WRITE, group
@@ -40,9 +39,7 @@ def _offset(call: Call, text: bytes, width: int = 0) -> int:
     value = args.integer(text[1:] if counted else text, BAD_OFFSET) * (width if counted else 1)
     if not 0 <= value <= args.INT64_MAX:
         raise CommandError(BAD_OFFSET)
-    client = call.client
-    obeyed = client.has(MASTER) or (client.has(FAKE) and not client.has(SCRIPT))
-    if not obeyed and value >> 3 >= call.config.proto_max_bulk_len:
+    if not call.client.obeyed and value >> 3 >= call.config.proto_max_bulk_len:
         raise CommandError(BAD_OFFSET)
     return value
 

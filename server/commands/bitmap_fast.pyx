@@ -5,13 +5,14 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
+from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport write_header, write_integer
 from server.clients.client cimport Client
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
     DECLINED, FAST_STRING, READ, WRITE, find_at, found, integer_at, is_char, is_word, length_at, missed,
     overwrite, row, word_at)
-from server.keyspace.database cimport entry_string_view, parse_int64
+from server.keyspace.database cimport entry_string_view
 from server.structures.bits cimport bits_count_range, bits_find_range
 from server.structures.table cimport TYPE_STRING
 

@@ -1,7 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of connections: PING and ECHO."""
-from iothreads.message cimport Batch, arg_at, arg_length
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport write_bulk, write_raw
 from server.clients.client cimport Client
 from server.dispatch.shapes cimport by_hand

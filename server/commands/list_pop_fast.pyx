@@ -8,6 +8,7 @@ from libc.string cimport memcpy
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
+from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_null_array, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops
@@ -15,7 +16,7 @@ from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     DECLINED, FREE, TAKE, UNKEYED, Word, event_of, find_at, find_first, finish_take, insert, integer_at,
     is_awaited, is_plain, is_word, length_at, notify, pass_on, pass_on_as, row, touch, view_of, word_at, word_of)
-from server.structures.listpack cimport LpValue, lp_integer_text, lp_string_to_int64
+from server.structures.listpack cimport LpValue, lp_integer_text
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport TYPE_LIST, Entry, entry_encoding, table_find, table_hash
 from server.types.bulk cimport write_element
@@ -229,7 +230,7 @@ cdef int64_t _transfer(Op* op, int origin, int end) except -1:
         touch(c, target)
     write_element(op.out, &value)
     n = _take(source, origin, &value, copy)
-    list_grow(op.e, 0 if lp_string_to_int64(copy, n, &number) else n, 1)     # as List.push_popped: integers without bytes
+    list_grow(op.e, 0 if parse_int64(copy, n, &number) else n, 1)     # as List.push_popped: integers without bytes
     list_push(op.e, copy, n, end)
     notify(op, 2, _LPUSH if end == QL_HEAD else _RPUSH)
     op.at, op.hash, op.e = 1, op.r.hash, source

@@ -6,8 +6,7 @@ messages come after its reply.
 """
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
-from iothreads.message cimport Batch, arg_at, arg_length
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport write_integer
 from server.clients.client cimport CLIENT_SCRIPT, Client
 from server.dispatch.loop cimport Loop

@@ -8,7 +8,6 @@ chosen, and how far trimming really went.
 
 from typing import NamedTuple
 
-from server.clients.client import FAKE, MASTER, SCRIPT
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import DENYOOM, FAST, READONLY, WRITE, group
@@ -52,12 +51,6 @@ def _default_limit(call: Call) -> int:
     """Approximate trimming takes a bite at a time, so that it never holds the server up."""
     limit = _NODES_AT_ONCE * call.config.stream_node_max_entries
     return min(limit if limit > 0 else _FEWEST_AT_ONCE, _MOST_AT_ONCE)
-
-
-def _obeys(call: Call) -> bool:
-    """Whether the command comes from our master or the AOF: trimming went as far as it says, whatever the limit."""
-    client = call.client
-    return client.has(MASTER) or (client.has(FAKE) and not client.has(SCRIPT))
 
 
 def _read_threshold(strategy: int, word: bytes) -> int | Id:
@@ -106,7 +99,7 @@ def _read_options(call: Call, adding: bool) -> _Options:
         raise CommandError(_LIMIT_ALONE)
     if not adding and not strategy:
         raise CommandError("ERR syntax error, XTRIM must be called with a trimming strategy")
-    if _obeys(call):
+    if call.client.obeyed:                 # trimming went as far as it says, whatever the limit
         limit = 0
     elif limit is None:
         limit = _default_limit(call) if approx else 0

@@ -8,7 +8,6 @@ expire; AOF and replicas always hear of it as an absolute time in milliseconds.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from server.clients.client import FAKE, MASTER, SCRIPT
 from server.dispatch.call import Call
 from server.registry import args, errors
 from server.registry.command import DENYOOM, FAST, READONLY, WRITE, group
@@ -83,10 +82,7 @@ def _is_past(call: Call, when: int) -> bool:
 
 def _check_length(call: Call, length: int) -> None:
     """proto-max-bulk-len for a string that grows; what our master or the AOF says is taken as it is."""
-    client = call.client
-    if client.has(MASTER) or (client.has(FAKE) and not client.has(SCRIPT)):
-        return
-    if length > call.config.proto_max_bulk_len:
+    if not call.client.obeyed and length > call.config.proto_max_bulk_len:
         raise CommandError(errors.STRING_TOO_LONG)
 
 

@@ -12,8 +12,8 @@ from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint6
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport REFERENCE_MIN, Batch, Output, arg_at, arg_length, output_reference
-from iothreads.message cimport Command as Request
+from iothreads.decimal cimport parse_int64
+from iothreads.message cimport REFERENCE_MIN, Batch, Output, Request, arg_at, arg_length, output_reference
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport FAST_FAR, read_number
@@ -22,7 +22,7 @@ from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FAST_KEYS, FAST_STRING, FREE, OR_ZERO, READ, SAYS, WRITE, Word, by_hand, changed, event_of,
     find_at, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_plain, is_word, length_at, missed,
     notify, overwrite, pass_on, pass_on_as, pass_on_verb, row, table_of, tell, touch, word_at, word_of)
-from server.keyspace.database cimport entry_string_view, parse_int64
+from server.keyspace.database cimport entry_string_view
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, STR_INT, TYPE_STRING, Blob, Entry, Table, blob_release, entry_encoding, entry_inline,

@@ -23,8 +23,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport Batch
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request
 from server.clients.client cimport SLOW_LINK, SLOW_MULTI, Client
 from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS,
                                          SLOW_LOADING, SLOW_MONITORS, SLOW_READONLY, SLOW_SCRIPT, SLOW_STALE,

@@ -1,7 +1,6 @@
 # cython: language_level=3
 """MULTI, what is queued, and EXEC, without a Python object per command."""
-from iothreads.message cimport Batch
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request
 from server.clients.client cimport Client
 from server.dispatch.executor cimport Executor
 

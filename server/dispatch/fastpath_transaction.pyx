@@ -15,8 +15,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport Batch, Output, arg_at, arg_length, output_cut
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Output, Request, arg_at, arg_length, output_cut
 from iothreads.resp_writer cimport write_header, write_raw
 from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_FAKE, SLOW_MULTI,
                                     Client)

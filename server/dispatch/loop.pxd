@@ -7,8 +7,7 @@ from cpython.ref cimport PyObject
 
 from iothreads.handoff cimport Event, IOThreads
 from iothreads.link cimport Links
-from iothreads.message cimport Batch
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request
 from server.clients.client cimport Client
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation

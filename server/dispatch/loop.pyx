@@ -12,8 +12,7 @@ from iothreads.connection cimport QueryMeter
 from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, Event,
                                 IOThreads)
 from iothreads.link cimport Link, Links
-from iothreads.message cimport Batch, arg_at, arg_length, output_cut
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request, arg_at, arg_length, output_cut
 from iothreads.ring cimport load_relaxed64
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_PAUSED,
                                     CLIENT_UNIX_SOCKET, SLOW_MULTI, Client)

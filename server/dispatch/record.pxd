@@ -5,8 +5,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport Batch, Output
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Output, Request
 from server.clients.client cimport Client
 from server.structures.table cimport Entry, Table
 

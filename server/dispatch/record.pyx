@@ -90,10 +90,6 @@ cdef class Record:
     cdef void _first_latency(self) noexcept:
         self.latency = <uint64_t*>calloc(LATENCY_BUCKETS, sizeof(uint64_t))
 
-    def account_call(self, uint64_t ns, bint tracking=True) -> None:
-        """The same for callers in Python."""
-        self.account(ns, tracking)
-
     @property
     def microseconds(self) -> int:
         """Total time, microseconds."""

@@ -11,8 +11,7 @@ from libc.string cimport memset
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport Arg, Batch, output_clear
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Arg, Batch, Request, output_clear
 from server.clients.client cimport Client
 from server.dispatch.door cimport FROM_FILE, may_pass
 from server.dispatch.record cimport Record, record_pointer

@@ -10,8 +10,7 @@ noted. There are two clocks behind the one countdown:
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from iothreads.message cimport Batch
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request
 from server.clients.client cimport Client
 from server.observe.hot_keys cimport HotKeys
 

@@ -6,8 +6,7 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
-from iothreads.message cimport Batch, arg_at, arg_length
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request, arg_at, arg_length
 from server.clients.client cimport Client
 from server.dispatch.record cimport Record
 from server.observe.hot_keys cimport HotKeys

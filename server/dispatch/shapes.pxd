@@ -21,13 +21,12 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.dict cimport PyDict_Size
 
-from iothreads.message cimport Batch, arg_at, arg_length
-from iothreads.message cimport Command as Request
+from iothreads.decimal cimport parse_int64
+from iothreads.message cimport Batch, Request, arg_at, arg_length
 from server.clients.client cimport Client
 from server.dispatch.conditions cimport state
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Event, Op, fast_t, own_t
-from server.keyspace.database cimport parse_int64
 from server.structures.table cimport ENTRY_EXPIRE, Entry, Table, entry_expire, entry_type, table_find, table_hash
 from server.types.value cimport Value
 

@@ -6,8 +6,7 @@ from libc.string cimport strlen
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_INCREF, PyObject
 
-from iothreads.message cimport Batch, arg_at, arg_length
-from iothreads.message cimport Command as Request
+from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null
 from server.clients.client cimport Client
 from server.dispatch.conditions cimport event_kind

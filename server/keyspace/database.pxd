@@ -72,4 +72,3 @@ cdef class Database:
 cdef bytes entry_key_bytes(Entry* e)
 cdef bytes entry_string(Entry* e)                          # a TYPE_STRING entry's value
 cdef size_t entry_string_view(Entry* e, char* scratch, char** start) noexcept      # same without a copy; scratch of 24 bytes for integers
-cdef bint parse_int64(const char* text, size_t length, int64_t* value) noexcept nogil     # canonical form only (string2ll)

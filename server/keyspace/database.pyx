@@ -5,6 +5,7 @@ from libc.string cimport memcpy, memset
 from cpython.buffer cimport PyBuffer_FillInfo
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
+from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport format_signed
 from server.registry.clock cimport clock_state, monotonic_us
 from server.structures.memory cimport mem_good_size, mem_used
@@ -15,7 +16,7 @@ from server.structures.table cimport (
     table_find, table_free, table_hash, table_insert_inline, table_insert_word, table_memory, table_new, table_persist,
     table_rehash_us, table_release_entry, table_resize_hint, table_scan, table_set_expire, table_set_inline,
     table_set_word, table_shrink_if_sparse, table_size, table_unlink)
-from server.types.value cimport TypeTraits, Value, release_value, release_word, traits_of
+from server.types.value cimport TypeTraits, Value, class_of, release_value, release_word, traits_of
 
 import random
 
@@ -34,42 +35,6 @@ def when_expire_takes_long(hook) -> None:
     """Have `hook("expire-del", milliseconds)` called when deleting an expired key took a millisecond or more."""
     global _expire_took
     _expire_took = hook
-
-
-cdef bint parse_int64(const char* text, size_t length, int64_t* value) noexcept nogil:
-    cdef uint64_t v = 0
-    cdef size_t i = 0
-    cdef bint negative = False
-    cdef uint32_t digit
-    if length == 0 or length > 20:
-        return False
-    if text[0] == c'-':
-        negative = True
-        i = 1
-        if length == 1:
-            return False
-    if text[i] == c'0':
-        if length == 1:
-            value[0] = 0
-            return True
-        return False
-    while i < length:
-        digit = <uint32_t>(<uint8_t>text[i]) - 48
-        if digit > 9:
-            return False
-        if v > 1844674407370955161ULL or (v == 1844674407370955161ULL and digit > 5):
-            return False
-        v = v * 10 + digit
-        i += 1
-    if negative:
-        if v > 9223372036854775808ULL:
-            return False
-        value[0] = <int64_t>(<uint64_t>0 - v)
-    else:
-        if v > 9223372036854775807ULL:
-            return False
-        value[0] = <int64_t>v
-    return True
 
 
 cdef bytes entry_key_bytes(Entry* e):
@@ -337,12 +302,8 @@ cdef class Database:
     def view(self, bytes key):
         """A view of the value whatever its type is, None for a string or no key; looking does not touch or count."""
         cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
-        if e == NULL:
-            return None
-        for kind in Value.__subclasses__():
-            if entry_type(e) == <int>kind.TYPE:
-                return self._view(e, kind)
-        return None
+        kind = None if e == NULL else class_of(entry_type(e))
+        return None if kind is None else self._view(e, kind)
 
     def lookup_read(self, bytes key, kind):
         """A view of the value for reading, None when the key is absent. `kind` is a class of server.types.

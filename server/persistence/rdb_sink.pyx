@@ -4,9 +4,10 @@ from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport abort, free, realloc
 from libc.string cimport memcpy, memmove
 
+from iothreads.decimal cimport parse_int64
 from server.persistence.rdb_format cimport RDB_INT8, RDB_INT16, RDB_INT32, RDB_LZF, RDB_LZF_MIN
 from server.structures.crc64 cimport crc64
-from server.structures.listpack cimport LP_INTEGER_TEXT, lp_string_to_int64
+from server.structures.listpack cimport LP_INTEGER_TEXT
 from server.structures.lzf cimport lzf_compress
 
 cdef extern from "stdio.h" nogil:
@@ -200,7 +201,7 @@ cdef bint _put_compressed(RdbSink* sink, const char* s, size_t n) noexcept nogil
 
 cdef void put_string(RdbSink* sink, const char* s, size_t n) noexcept nogil:
     cdef int64_t number
-    if n <= 11 and lp_string_to_int64(s, n, &number) and _put_small_integer(sink, number):
+    if n <= 11 and parse_int64(s, n, &number) and _put_small_integer(sink, number):
         return
     if sink.compress and n > RDB_LZF_MIN and _put_compressed(sink, s, n):
         return

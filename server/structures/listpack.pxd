@@ -22,6 +22,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from iothreads.decimal cimport parse_int64
 from server.structures.memory cimport mem_free
 
 cdef enum:
@@ -219,7 +220,6 @@ cdef inline bint lp_get_integer_if(const unsigned char* p, int64_t* number) noex
     number[0] = value.number
     return True
 
-cdef bint lp_string_to_int64(const char* s, size_t n, int64_t* number) noexcept nogil   # only the exact decimal form of an int64
 cdef int lp_integer_text(int64_t number, char* text) noexcept nogil                     # writes at most LP_INTEGER_TEXT bytes; returns how many
 cdef bint lp_compare(const unsigned char* p, const char* s, size_t n) noexcept nogil    # element equals these bytes (integers by value)
 cdef unsigned char* lp_find(const unsigned char* lp, const unsigned char* p, const char* s, size_t n, uint32_t skip) noexcept nogil
@@ -281,7 +281,7 @@ cdef inline void lp_encode_string(LpEncoded* e, const char* s, size_t n) noexcep
 cdef inline void lp_encode(LpEncoded* e, const char* s, size_t n) noexcept nogil:
     """Choose the encoding of these bytes; s stays borrowed until lp_write."""
     cdef int64_t number
-    if 0 < n <= 20 and (c'0' <= s[0] <= c'9' or s[0] == c'-') and lp_string_to_int64(s, n, &number):
+    if 0 < n <= 20 and (c'0' <= s[0] <= c'9' or s[0] == c'-') and parse_int64(s, n, &number):
         lp_encode_integer(e, number)
     else:
         lp_encode_string(e, s, n)

@@ -8,49 +8,13 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memmove
 
+from iothreads.decimal cimport parse_int64
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size, mem_realloc
 
 cdef uint64_t MAX_TOTAL = 0xFFFFFFFF           # what the header can say
 
 
 # --- integers and their text
-
-cdef bint lp_string_to_int64(const char* s, size_t n, int64_t* number) noexcept nogil:
-    """Strict: no sign but '-', no spaces, no leading zero, nothing that would not print back the same."""
-    cdef uint64_t v
-    cdef size_t i = 0
-    cdef unsigned int digit
-    cdef bint negative = False
-    if n == 0 or n > 20:
-        return False
-    if n == 1 and s[0] == c'0':
-        number[0] = 0
-        return True
-    if s[0] == c'-':
-        negative = True
-        i = 1
-        if n == 1:
-            return False
-    if not c'1' <= s[i] <= c'9':
-        return False
-    v = s[i] - c'0'
-    i += 1
-    while i < n:
-        digit = <unsigned int>s[i] - c'0'
-        if digit > 9 or v > <uint64_t>1844674407370955161ULL or (v == <uint64_t>1844674407370955161ULL and digit > 5):
-            return False
-        v = v * 10 + digit
-        i += 1
-    if negative:
-        if v > <uint64_t>1 << 63:
-            return False
-        number[0] = <int64_t>(0 - v)
-    else:
-        if v > (<uint64_t>1 << 63) - 1:
-            return False
-        number[0] = <int64_t>v
-    return True
-
 
 cdef int lp_integer_text(int64_t number, char* text) noexcept nogil:
     cdef char digits[LP_INTEGER_TEXT]
@@ -124,7 +88,7 @@ cdef bint lp_compare(const unsigned char* p, const char* s, size_t n) noexcept n
     lp_get(p, &value)
     if value.s != NULL:
         return value.length == n and memcmp(value.s, s, n) == 0
-    return lp_string_to_int64(s, n, &number) and number == value.number
+    return parse_int64(s, n, &number) and number == value.number
 
 
 cdef unsigned char* _find_short(const unsigned char* p, const char* s, unsigned char n, uint32_t skip) noexcept nogil:
@@ -154,7 +118,7 @@ cdef unsigned char* lp_find(const unsigned char* lp, const unsigned char* p, con
     cdef LpValue value
     cdef int64_t number = 0
     cdef uint32_t i
-    cdef bint is_integer = lp_string_to_int64(s, n, &number)
+    cdef bint is_integer = parse_int64(s, n, &number)
     if p == NULL:
         return NULL
     if not is_integer and n < 64:

@@ -2,6 +2,7 @@
 """A listpack as Python sees it: for tests, never on a request's way."""
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from iothreads.decimal cimport parse_int64
 from server.structures.listpack cimport *
 from server.structures.memory cimport mem_alloc, mem_free
 
@@ -227,7 +228,7 @@ cdef class ListpackProbe:
     def integer_of(bytes text):
         """The int64 that this text is the exact decimal form of, or None."""
         cdef int64_t number
-        return number if lp_string_to_int64(text, len(text), &number) else None
+        return number if parse_int64(text, len(text), &number) else None
 
     @staticmethod
     def text_of(int64_t number):

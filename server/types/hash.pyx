@@ -19,7 +19,7 @@ from server.structures.table cimport (
     table_resize_hint, table_scan, table_seed, table_set_inline, table_set_word, table_shrink_if_sparse, table_size)
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 from server.types.bulk cimport element_bytes, write_element, write_short
-from server.types.value cimport TypeTraits, Value, traits_of
+from server.types.value cimport TypeTraits, Value, traits_of, value_class
 
 cdef enum:
     SAMPLE = 1000                      # pairs drawn from a listpack in one pass, so that a large count needs no large memory
@@ -551,3 +551,4 @@ _traits.release_step = _release_step
 _traits.effort = _effort
 _traits.memory = _memory
 _traits.copy = _copy
+value_class(Hash)

@@ -3,12 +3,13 @@ from libc.stdint cimport int64_t, uint64_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
+from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Output
 from iothreads.resp_writer cimport write_header
 from server.structures.listpack cimport (
     LP_AFTER, LP_BEFORE, LpValue, lp_append, lp_bytes, lp_compare, lp_delete, lp_delete_range, lp_dup, lp_first, lp_free,
     lp_get, lp_insert, lp_last, lp_length, lp_new, lp_next, lp_prepend, lp_prev, lp_replace, lp_repr, lp_seek,
-    lp_skip, lp_string_to_int64)
+    lp_skip)
 from server.structures.memory cimport mem_good_size
 from server.structures.quicklist cimport (
     QL_HEAD, QL_TAIL, Quicklist, QuicklistEntry, QuicklistIter, QuicklistNode, quicklist_compare,
@@ -20,7 +21,7 @@ from server.structures.quicklist cimport (
     quicklist_set_packed_threshold, quicklist_size_limit, quicklist_take_listpack)
 from server.structures.table cimport TYPE_LIST, Entry, entry_encoding, entry_set_type, entry_word_ref
 from server.types.bulk cimport element_bytes, write_element
-from server.types.value cimport TypeTraits, Value, traits_of
+from server.types.value cimport TypeTraits, Value, traits_of, value_class
 
 HEAD = QL_HEAD
 TAIL = QL_TAIL
@@ -275,7 +276,7 @@ cdef class List(Value):
         chosen, for it never was a string."""
         cdef int64_t number
         cdef size_t n = PyBytes_GET_SIZE(value)
-        list_grow(self.entry, 0 if lp_string_to_int64(PyBytes_AS_STRING(value), n, &number) else n, 1)
+        list_grow(self.entry, 0 if parse_int64(PyBytes_AS_STRING(value), n, &number) else n, 1)
         list_push(self.entry, PyBytes_AS_STRING(value), n, end)
 
     def pop(self, int end) -> bytes | None:
@@ -523,3 +524,4 @@ _traits.release_step = _release_step
 _traits.effort = _effort
 _traits.memory = _memory
 _traits.copy = _copy
+value_class(List)

@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
+from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Output
 from iothreads.resp_writer cimport write_header
 from server.structures.glob cimport glob_match
@@ -12,7 +13,7 @@ from server.structures.intset cimport (intset_add, intset_at, intset_bytes, ints
 from server.structures.listpack cimport (
     LP_INTEGER_TEXT, LP_MAX_BYTES, LpValue, lp_append, lp_append_integer, lp_batch_delete, lp_bytes, lp_delete, lp_dup,
     lp_estimate, lp_find, lp_first, lp_free, lp_get, lp_integer_text, lp_length, lp_new, lp_next, lp_next_random,
-    lp_random_below, lp_random_entries, lp_repr, lp_seek, lp_string_to_int64)
+    lp_random_below, lp_random_entries, lp_repr, lp_seek)
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
 from server.structures.table cimport (
     ENTRY_WORD, TYPE_SET, Entry, Table, entry_encoding, entry_key, entry_key_length, entry_set_type, entry_word_ref, table_delete,
@@ -20,7 +21,7 @@ from server.structures.table cimport (
     table_resize_hint, table_scan, table_seed, table_shrink_if_sparse, table_size)
 from server.structures.table_walk cimport table_walk, table_walk_next
 from server.types.bulk cimport element_bytes, write_element
-from server.types.value cimport LooseEntry, TypeTraits, Value, traits_of
+from server.types.value cimport LooseEntry, TypeTraits, Value, traits_of, value_class
 
 cdef enum:
     SAMPLE = 1000                      # members drawn from a listpack in one pass, so that a large count needs no large memory
@@ -64,7 +65,7 @@ cdef inline void _free_block(Entry* e) noexcept nogil:
 cdef void set_begin(Entry* e, const char* first, size_t n, size_t members) noexcept nogil:
     cdef int64_t number
     cdef Table* t
-    if members <= limits.intset_entries and lp_string_to_int64(first, n, &number):
+    if members <= limits.intset_entries and parse_int64(first, n, &number):
         _become(e, SET_INTSET, <uint64_t>intset_new())
     elif members <= limits.listpack_entries:
         _become(e, SET_LISTPACK, <uint64_t>lp_new())
@@ -125,7 +126,7 @@ cdef void set_to_intset_if_fits(Entry* e) noexcept:
     set_walk(&walk, e)
     while set_walk_next(&walk, &member):
         if member.s != NULL:
-            lp_string_to_int64(member.s, member.length, &member.number)
+            parse_int64(member.s, member.length, &member.number)
         intset_add(&numbers, member.number)
     _release(entry_encoding(e), entry_word_ref(e)[0])
     _become(e, SET_INTSET, <uint64_t>numbers)
@@ -165,7 +166,7 @@ cdef bint set_add(Entry* e, const char* s, size_t n) noexcept nogil:
                 and lp_bytes(_block(e)[0]) + n <= LP_MAX_BYTES):
             lp_append(_block(e), s, n)
             return True
-    elif lp_string_to_int64(s, n, &number):
+    elif parse_int64(s, n, &number):
         return _add_number(e, number)
     elif _fits_listpack(_block(e)[0], n):
         _to_listpack(e)
@@ -208,7 +209,7 @@ cdef bint set_remove(Entry* e, const char* s, size_t n) noexcept:
         table_shrink_if_sparse(set_table(e))
         return True
     if encoding == SET_INTSET:
-        return lp_string_to_int64(s, n, &number) and intset_remove(_block(e), number)
+        return parse_int64(s, n, &number) and intset_remove(_block(e), number)
     p = lp_first(_block(e)[0])
     if p != NULL:
         p = lp_find(_block(e)[0], p, s, n, 0)
@@ -225,7 +226,7 @@ cdef bint set_contains(Entry* e, const char* s, size_t n) noexcept nogil:
     if encoding == SET_TABLE:
         return table_find(set_table(e), s, n, table_hash(s, n)) != NULL
     if encoding == SET_INTSET:
-        return lp_string_to_int64(s, n, &number) and intset_find(_block(e)[0], number)
+        return parse_int64(s, n, &number) and intset_find(_block(e)[0], number)
     p = lp_first(_block(e)[0])
     return p != NULL and lp_find(_block(e)[0], p, s, n, 0) != NULL
 
@@ -599,3 +600,4 @@ _traits.release_step = _release_step
 _traits.effort = _effort
 _traits.memory = _memory
 _traits.copy = _copy
+value_class(Set)

@@ -8,7 +8,8 @@ that is left are integers. So OBJECT ENCODING of a stored result is the same her
 """
 from libc.stdint cimport uint64_t
 
-from server.structures.listpack cimport LpValue, lp_string_to_int64
+from iothreads.decimal cimport parse_int64
+from server.structures.listpack cimport LpValue
 from server.structures.table cimport Entry, entry_encoding
 from server.types.bulk cimport element_bytes
 from server.types.set cimport (SET_INTSET, SET_TABLE, Set, SetWalk, set_add_value, set_as_listpack,
@@ -77,7 +78,7 @@ def intersection_set(sets) -> Set:
             continue
         if member.s != NULL and only_integers:
             only_integers = (entry_encoding(smallest) == SET_TABLE
-                             and lp_string_to_int64(member.s, member.length, &member.number))
+                             and parse_int64(member.s, member.length, &member.number))
         set_add_value(result.entry, &member)
     if only_integers and set_length(result.entry):
         set_to_intset_if_fits(result.entry)

@@ -25,7 +25,7 @@ from server.structures.table cimport (
     table_free, table_free_step, table_hash, table_insert_word, table_memory, table_new, table_prefetch_bucket,
     table_release_entry, table_resize_hint, table_scan, table_shrink_if_sparse, table_size, table_unlink)
 from server.types.bulk cimport write_short
-from server.types.value cimport traits_of
+from server.types.value cimport traits_of, value_class
 
 ZADD_FLAGS = {"INCR": ZADD_INCR, "NX": ZADD_NX, "XX": ZADD_XX, "GT": ZADD_GT, "LT": ZADD_LT}
 ADDED, UPDATED, NOTHING, NAN = ZADDED, ZUPDATED, ZNOTHING, ZNAN
@@ -989,3 +989,6 @@ def format_score(double score) -> bytes:
     """A score as replies show it."""
     cdef char text[64]
     return PyBytes_FromStringAndSize(text, format_double(text, score))
+
+
+value_class(SortedSet)

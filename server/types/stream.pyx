@@ -24,7 +24,7 @@ from server.types.stream_log cimport (
     stream_is_empty, stream_log_copy, stream_log_free_step, stream_log_init, stream_log_memory, stream_next_id,
     stream_trim, stream_walk, stream_walk_next, stream_write_entry, stream_write_id)
 from server.types.stream_log cimport limits as node_limits
-from server.types.value cimport TypeTraits, traits_of
+from server.types.value cimport TypeTraits, traits_of, value_class
 
 MAXLEN = TRIM_MAXLEN
 MINID = TRIM_MINID
@@ -620,3 +620,4 @@ _traits.release_step = _release_step
 _traits.effort = _effort
 _traits.memory = _memory
 _traits.copy = _copy
+value_class(Stream)

@@ -3,18 +3,19 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Output, output_advance, output_reserve
 from iothreads.resp_writer cimport format_unsigned, write_header
 from server.structures.listpack cimport (
     LP_EMPTY_BYTES, LP_EOF, LP_HEADER, LP_REPLACE, LpEncoded, LpValue, lp_bytes, lp_compare, lp_count_more,
     lp_encode, lp_encode_integer, lp_entry_size, lp_get, lp_insert_integer_in, lp_last, lp_new_in,
-    lp_prev, lp_replace_integer, lp_set_bytes, lp_shrink, lp_skip, lp_string_to_int64, lp_validate_integrity,
+    lp_prev, lp_replace_integer, lp_set_bytes, lp_shrink, lp_skip, lp_validate_integrity,
     lp_validate_next, lp_write)
 from server.structures.memory cimport mem_free, mem_good_size, mem_realloc
 from server.structures.rax cimport (
     RAX_LE, Rax, RaxCursor, StreamId, id_equal, id_less, rax_check, rax_find, rax_first, rax_free_step, rax_insert,
     rax_item, rax_last, rax_memory, rax_new, rax_next, rax_prev, rax_remove, rax_seek)
-from server.types.bulk cimport write_element
+from server.types.bulk cimport write_element, write_short
 from server.types.stream_node cimport (
     node_dup, node_free, node_is_packed, node_memory, node_open, node_pack, node_thaw, packed_node)
 
@@ -36,7 +37,7 @@ cdef inline int64_t _integer(const unsigned char* p) noexcept nogil:
     lp_get(p, &value)
     if value.s == NULL:
         return value.number
-    lp_string_to_int64(value.s, value.length, &number)
+    parse_int64(value.s, value.length, &number)
     return number
 
 
@@ -627,20 +628,7 @@ cdef size_t format_id(char* at, const StreamId* id) noexcept nogil:
 cdef size_t stream_write_id(Output* out, const StreamId* id) noexcept nogil:
     cdef char text[48]
     cdef size_t n = format_id(text, id)
-    cdef char* start = output_reserve(out, n + 8)
-    cdef char* p = start
-    p[0] = c'$'
-    if n >= 10:
-        p[1] = <char>(48 + n // 10)
-        p += 1
-    p[1] = <char>(48 + n % 10)
-    p[2] = c'\r'
-    p[3] = c'\n'
-    memcpy(p + 4, text, n)
-    p += 4 + n
-    p[0] = c'\r'
-    p[1] = c'\n'
-    output_advance(out, p + 2 - start)
+    write_short(out, text, n)
     return n
 
 
@@ -678,7 +666,7 @@ cdef inline bint _take_integer(const unsigned char* lp, const unsigned char** ne
         return False
     lp_get(p, &value)
     if value.s != NULL:
-        return lp_string_to_int64(value.s, value.length, number)
+        return parse_int64(value.s, value.length, number)
     number[0] = value.number
     return True
 

@@ -18,6 +18,8 @@ cdef class Value:
     cdef LooseEntry loose              # the entry of a value that is in no database (see `loose_value`); freed with the view
     cdef int create(self) except -1    # give a fresh entry (word 0) an empty value and its first encoding
 
+cdef int value_class(kind) except -1     # a class of this room introduces itself
+cdef object class_of(int type)          # the class of a type's values, None for strings
 cdef Value loose_value(kind)           # an empty value of a class of this room, in no database: Database.store gives it a key
 
 cdef struct TypeTraits:

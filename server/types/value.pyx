@@ -6,6 +6,7 @@ from server.structures.table cimport (ENTRY_WORD, STR_BLOB, TYPE_STRING, Blob, E
                                       entry_encoding, entry_set_type, entry_type, entry_word_ref)
 
 cdef TypeTraits _traits[16]
+cdef dict _classes = {}
 
 
 cdef class Value:
@@ -17,6 +18,15 @@ cdef class Value:
 
     cdef int create(self) except -1:
         raise NotImplementedError(type(self).__name__)
+
+
+cdef int value_class(kind) except -1:
+    _classes[kind.TYPE] = kind
+    return 0
+
+
+cdef object class_of(int type):
+    return _classes.get(type)
 
 
 cdef Value loose_value(kind):

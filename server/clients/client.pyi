@@ -41,6 +41,7 @@ class Client:
     created_us: int
     active_us: int
     soft_limit_us: int
+    written: int
     bytes_in: int
     bytes_out: int
     commands: int

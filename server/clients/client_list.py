@@ -135,3 +135,15 @@ def line(client: Client, argv: Iterable[bytes] = ()) -> str:
         ("lib-ver", client.library_version.decode("ascii")),
     )
     return " ".join(f"{name}={value}" for name, value in fields)
+
+
+# ---- where it is
+PEER_UNKNOWN = "?"
+
+
+def peer_of(client: Client) -> tuple[str, int]:
+    """Address and port of the other end; (PEER_UNKNOWN, 0) for a unix socket and for what has no connection."""
+    if client.has(c.UNIX_SOCKET) or ":" not in client.address:
+        return PEER_UNKNOWN, 0
+    ip, _, port = client.address.rpartition(":")
+    return ip.strip("[]"), int(port) if port.isdigit() else 0

@@ -124,7 +124,7 @@ def publish(call: Call, channel: bytes, message: bytes) -> int:
     Complexity: O(N+M) where N is the number of subscribers of the channel and M the number of patterns subscribed to.
     """
     receivers = call.server.pubsub.publish(channel, message)
-    call.propagate_as(*call.argv)
+    call.server.propagation.to_replicas(call.db, call.argv)
     return receivers
 
 
@@ -135,7 +135,7 @@ def spublish(call: Call, channel: bytes, message: bytes) -> int:
     Complexity: O(N) where N is the number of subscribers of the channel.
     """
     receivers = call.server.pubsub.spublish(channel, message)
-    call.propagate_as(*call.argv)
+    call.server.propagation.to_replicas(call.db, call.argv)
     return receivers
 
 

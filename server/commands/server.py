@@ -123,16 +123,6 @@ def time_(call: Call) -> list[bytes]:
     return [b"%d" % (now // 1000000), b"%d" % (now % 1000000)]
 
 
-@command("ROLE", arity=1, flags=NOSCRIPT | LOADING | STALE | FAST | SENTINEL, since="2.8.12",
-         acl=("admin", "dangerous"))
-def role(call: Call) -> list:
-    """Describe the instance in replication: master with its offset and replicas, or replica with its master's address.
-
-    Complexity: O(1)
-    """
-    return [b"master", 0, []]
-
-
 @command("LOLWUT", arity=-1, flags=READONLY | FAST, since="5.0.0", syntax="[VERSION version]")
 def lolwut(call: Call, *words: bytes) -> Verbatim:
     """Show something of no use at all, and the version.

@@ -252,6 +252,7 @@ cdef class Executor:
         cdef Client client = call.client
         cdef list argv = call.argv
         cdef Propagation propagation = self.propagation
+        cdef int64_t written = propagation.end()
         if propagation.depth == 0:
             refresh_if_old()
             propagation.loose = record.rules & RULE_LOOSE
@@ -289,6 +290,8 @@ cdef class Executor:
             if propagation.depth == 0:
                 propagation.depth = 1
                 propagation.leave()
+                if propagation.end() != written:
+                    client.written = propagation.end()
         if blocked:
             return reply
         self.commands += 1

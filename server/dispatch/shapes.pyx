@@ -243,11 +243,13 @@ cdef void pass_on_own(Client c, Batch* b, Request* r) noexcept:
     cdef uint32_t i
     if r.bytes_length:
         propagation_.feed_raw(c.db.index, b.buffer + r.bytes, r.bytes_length)
+        c.written = propagation_.end()
         return
     propagation_.feed_raw(c.db.index, NULL, 0)       # an inline command: written anew
     write_header(&propagation_.out, c'*', r.arg_count)
     for i in range(r.arg_count):
         write_bulk(&propagation_.out, arg_at(b, r, i), arg_length(b, r, i))
+    c.written = propagation_.end()
 
 
 cdef void pass_on_as(Op* op, uint32_t count, const Word* words) noexcept:
@@ -258,6 +260,7 @@ cdef void pass_on_as(Op* op, uint32_t count, const Word* words) noexcept:
     write_header(&propagation_.out, c'*', count)
     for i in range(count):
         write_bulk(&propagation_.out, words[i].s, words[i].n)
+    (<Client>op.client).written = propagation_.end()
 
 
 cdef void pass_on_with(Op* op, uint32_t at, uint32_t count, const Word* words) noexcept:
@@ -271,6 +274,7 @@ cdef void pass_on_with(Op* op, uint32_t at, uint32_t count, const Word* words) n
             write_bulk(&propagation_.out, words[i - at].s, words[i - at].n)
         else:
             write_bulk(&propagation_.out, word_at(op, i), length_at(op, i))
+    (<Client>op.client).written = propagation_.end()
 
 
 cdef void pass_on_verb(Op* op, const char* name) noexcept:

@@ -42,6 +42,7 @@ class Snapshots:
         self.libraries: Callable[[], list[bytes]] = lambda: self._kept_libraries
         self.load_library: Callable[[bytes, bool], None] = self._keep_library
         self.more_fields: Callable[[], list[tuple[bytes, bytes]]] = list
+        self.ended: list[Callable[[bool], None]] = []      # told when a child that wrote the file is gone: did it succeed
 
     def _keep_library(self, source: bytes, replace: bool) -> None:
         """Without an engine for them, libraries are kept and written again."""
@@ -118,6 +119,17 @@ class Snapshots:
             self._saved()
         self.last_seconds = int(time.time() - self._started)
         self.check_health()
+        for hook in self.ended:
+            hook(not code and not number)
+
+    def note_transfer(self, code: int, number: int) -> None:
+        """A child that wrote a snapshot for replicas, not for the file, is gone."""
+        if number:
+            self._server.log.warning("Background transfer terminated by signal %d", number)
+        elif code:
+            self._server.log.warning("Background transfer error")
+        else:
+            self._server.log.notice("Background RDB transfer terminated with success")
 
     def kill_child(self) -> None:
         """End a BGSAVE under way; what it has written is gone."""

@@ -30,6 +30,7 @@ from server.dispatch import (
     hot_keys,
     io_sharing,
     record,
+    replicating,
     saving,
     shapes,
     shutdown,
@@ -54,6 +55,7 @@ from server.observe.stats import Stats
 from server.process import Process, program_name
 from server.registry import clock
 from server.registry.command import COMMANDS, SKIP_SLOWLOG, rename
+from server.replication import info as replication_info
 from server.structures import table
 from server.structures.block_stream import Stream
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
@@ -72,7 +74,6 @@ class Server:
         internal_errors.log_to(self.log)
         self.process = Process(config, self.log)
         self.run_id = secrets.token_hex(20)
-        self.replid = secrets.token_hex(20)
         self.start_time = time.time()
         self.start_us = clock.monotonic_now_us()
         self.stats = Stats()
@@ -91,7 +92,6 @@ class Server:
         self.monitors: list[Client] = []
         self.paused: Any = None
         self.loading = False
-        self.good_replicas = 0             # replicas that min-replicas-max-lag counts as good
         self.shutdown_signal: int | None = None
         self.exit_status = 0
         self.listeners: list[Any] = []
@@ -119,6 +119,7 @@ class Server:
         shutdown.wire(self)
         saving.wire(self)
         appending.wire(self)
+        replicating.wire(self)
         hot_keys.wire(self)
         io_sharing.wire(self)
         big_keys.wire(self)
@@ -159,7 +160,6 @@ class Server:
         follow = {
             ("loglevel",): lambda c: setattr(self.log, "level", LEVELS.index(c.loglevel)),
             ("maxmemory",): self.set_max_memory,
-            ("min-replicas-to-write",): lambda c: conditions.slow_because("few-replicas", c.min_replicas_to_write > 0),
             ("slowlog-log-slower-than", "latency-monitor-threshold"): self.set_slow,
             ("slowlog-max-len",): self.set_slowlog_length,
             ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
@@ -320,6 +320,7 @@ class Server:
 
     def closed(self, client: Client) -> None:
         """A connection is gone: every room forgets the client."""
+        self.replication.forget(client)
         multi.forget(self, client)
         blocking.forget(self, client)
         self.pubsub.forget(client)
@@ -381,7 +382,8 @@ class Server:
 
     def make_room(self) -> bool:
         """Evict until below maxmemory; False when that is not possible. Nothing is evicted while clients are paused."""
-        return self.paused is not None or self.evictor.make_room()
+        ignores = self.replication.following is not None and self.config.replica_ignore_maxmemory
+        return self.paused is not None or ignores or self.evictor.make_room()
 
     def eviction_exceeded_ms(self) -> int:
         """How long memory has been above maxmemory, 0 when it is not."""
@@ -433,6 +435,7 @@ class Server:
             self.remove_files()
             return self.exit_status
         self.loop.timers.add(clock.monotonic_now_us(), 1, self.cron.tick)
+        replicating.start(self)
         for kind in dict.fromkeys(listener.kind for listener in self.listeners):
             self.log.notice("Ready to accept connections %s", kind)
         self.process.ready()
@@ -505,4 +508,4 @@ LOGO = r"""
 
 """
 
-_ = client_state, debug_failures, info_data, info_keys, info_load, info_server  # imported for what they declare
+_ = client_state, debug_failures, info_data, info_keys, info_load, info_server, replication_info  # imported for what they declare

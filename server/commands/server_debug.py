@@ -418,7 +418,7 @@ def stringmatch_test(call: Call) -> str:
 def change_repl_id(call: Call) -> str:
     """Replicas then have to start anew."""
     call.server.log.notice("Changing replication IDs after receiving DEBUG change-repl-id")
-    call.server.replid = secrets.token_hex(20)
+    call.server.replication.history.begin()
     return OK
 
 

@@ -137,7 +137,9 @@ def memory(call: Any) -> None:
 @gate("min-replicas", lambda command: command.has(WRITE) or command.name == "exec")
 def enough_replicas(call: Any) -> None:
     """min-replicas-to-write: no writes on a master with too few good replicas."""
-    if call.config.min_replicas_to_write > call.server.good_replicas and flags_of(call) & WRITE:
+    replication = call.server.replication
+    if (call.config.min_replicas_to_write > replication.master.good_replicas and call.config.min_replicas_max_lag
+            and replication.following is None and flags_of(call) & WRITE):
         raise CommandError("NOREPLICAS Not enough good replicas to write.")
 
 

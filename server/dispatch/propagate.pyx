@@ -51,6 +51,11 @@ cdef class Propagation:
         """Have the next command preceded by SELECT (a new sink, or a new file, that starts in the middle)."""
         self.selected = self.selected_by[0] = self.selected_by[1] = -1
 
+    @property
+    def selected_for_replicas(self) -> int:
+        """The database of the last command that replicas heard; -1: the next one comes with SELECT."""
+        return self.selected_by[1]
+
     # ---- what happened
     def also(self, db, list argv) -> None:
         """A command of the unit under way, in order."""

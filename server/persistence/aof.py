@@ -58,6 +58,7 @@ class AppendOnlyFile:
         self.base_size = 0                  # the same after the last rewrite (aof_base_size)
         self.incr_size = 0                  # of the file appended to
         self.synced_size = 0                # how much of that was given to a sync
+        self.synced_offset = 0              # of the history: so much of it is on disk
         self.last_sync = 0
         self.postponed_since = 0            # everysec: since when writes wait for a sync, 0 when none does
         self.delayed_syncs = 0              # aof_delayed_fsync

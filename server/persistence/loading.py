@@ -24,6 +24,7 @@ class Loading:
 
     def __init__(self, server: Any) -> None:
         self._server = server
+        self.meanwhile: Callable[[], None] = lambda: None          # called at each look
         self.switch: Callable[[bool], None] = lambda on: None      # the loop's: fast paths decline while loading
         self.started = 0.0
         self.tell_at = 0.0                  # when the log hears of it next
@@ -59,6 +60,7 @@ class Loading:
                               self.total >> 20, self.remaining_seconds())
         server.loop.turn_once(0)
         server.shutdown.tick()
+        self.meanwhile()
         if server.loop.stopping:
             raise Interrupted
 

@@ -44,7 +44,7 @@ def fields(server: Any, version: int, aof_base: bool) -> list[tuple[bytes, bytes
 
 
 def write_to(server: Any, file: int, report: Callable[[int], None] = lambda keys: None, *, aof_base: bool = False,
-             sync: bool = False) -> None:
+             sync: bool = False, functions_only: bool = False) -> None:
     """Write the whole keyspace to a file descriptor. report(keys so far) is called now and then. OSError."""
     config = server.config
     writer = RdbWriter(
@@ -52,7 +52,7 @@ def write_to(server: Any, file: int, report: Callable[[int], None] = lambda keys
         sync=sync, access=access_kept(config.maxmemory_policy), delay_us=config.rdb_key_save_delay,
     )
     writer.begin(fields(server, config.rdb_version, aof_base), server.snapshots.libraries())
-    while writer.step(KEYS_PER_STEP):
+    while not functions_only and writer.step(KEYS_PER_STEP):
         report(writer.keys)
     writer.finish()
     report(writer.keys)

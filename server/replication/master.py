@@ -159,6 +159,7 @@ class Master:
     def drop_all(self) -> None:
         """Our history ends here: replicas come again and ask."""
         for client in list(self.replicas):
+            self.forget(client)
             client.close()
 
     # ---- PSYNC and SYNC

@@ -11,6 +11,7 @@ class PropagationSeam(Protocol):
 
     stream: Stream
     depth: int
+    selected_for_replicas: int         # database of the last command; -1: the next one says its own
 
     def subscribe(self, sink: Sink, listener: Any = None) -> None:
         """A sink gets the commands from now on."""
@@ -36,6 +37,7 @@ class LoopSeam(Protocol):
 
     timers: Any
     stopping: bool
+    unapplied: bytes                   # of the stream of our master: a transaction that is not over
 
     def attend(self, hook: Callable[[], Any], yes: bool = True) -> None:
         """Call a hook each turn; it returns True when the loop must not wait."""

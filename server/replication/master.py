@@ -301,9 +301,8 @@ class Master:
         good = 0
         if config.min_replicas_to_write and config.min_replicas_max_lag:
             good = sum(int(now) - int(replica.heard) <= config.min_replicas_max_lag for replica in self.online())
-        if good != self.good_replicas:
-            self.good_replicas = good
-            self.good_changed(good)
+        self.good_replicas = good
+        self.good_changed(good)
 
     def tick(self) -> None:
         """Once a second: pings, silence, and the end of a backlog that nobody came for."""

@@ -331,14 +331,14 @@ cdef void lane_output(Lane* lane, uint64_t id, Chunk* head, Chunk* tail, size_t 
         ids_push(&lane.dirty, id)
 
 
-cdef void wait_to_write(Lane* lane, Connection* c) noexcept nogil:
-    """The transport must hear something before it writes on; it may have bytes for us that stand before that."""
-    if c.socket.transport.pending != NULL and c.socket.transport.pending(&c.socket):
-        c.readable = True
-        if not c.batch_out:            # else when it is given back
-            later(lane, c)
-    else:
-        poller_reading(&lane.poller, c.socket.fd, True)
+cdef bint heard_by_writing(Lane* lane, Connection* c) noexcept nogil:
+    """Whether a transport that must hear something in order to write has read bytes for us, too: no poller tells of them."""
+    if c.socket.transport.pending == NULL or not c.socket.transport.pending(&c.socket):
+        return False
+    c.readable = True
+    if not c.batch_out:                # else when it is given back
+        later(lane, c)
+    return True
 
 
 cdef void lane_write(Lane* lane, Connection* c) noexcept nogil:
@@ -346,8 +346,11 @@ cdef void lane_write(Lane* lane, Connection* c) noexcept nogil:
     cdef Chunk* more
     cdef Traffic traffic
     cdef int result
+    cdef bint heard
     traffic.calls = traffic.bytes = 0
+    c.waits &= ~<uint8_t>WAITS_TO_WRITE
     result = connection_write(c, &traffic)
+    heard = heard_by_writing(lane, c)
     if traffic.calls:
         count(&lane.stats.writes, traffic.calls)
         count(&lane.stats.bytes_out, traffic.bytes)
@@ -358,8 +361,8 @@ cdef void lane_write(Lane* lane, Connection* c) noexcept nogil:
             c.tail = c.head
             c.head.next = NULL
             append_packed(c, more)
-        if c.waits & WAITS_TO_WRITE:
-            wait_to_write(lane, c)
+        if c.waits & WAITS_TO_WRITE and not heard:
+            poller_reading(&lane.poller, c.socket.fd, True)
         watch_writing(lane, c, c.waits != WAITS_TO_WRITE)
         return
     if c.blocked:

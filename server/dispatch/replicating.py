@@ -86,7 +86,7 @@ class Replicating:
         server, following = self._server, self.node.following
         server.config.store("replicaof", (following.host, following.port) if following is not None else None)
         server.blocking.fail_all(CommandError(FORCED))
-        server.keyspace.keep_expired = following is not None
+        server.keyspace.keep_expired_for("replica", following is not None)
         server.log.role = "S" if following is not None else "M"
         self.link_changed()
 

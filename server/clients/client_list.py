@@ -53,7 +53,8 @@ def query_of(client: Client) -> tuple[int, int]:
 
 def list_bytes(client: Client) -> int:
     """omem: memory of waiting replies beyond the static buffer. Output limits look at this. Complexity: O(1)."""
-    return client.output_memory if client.output_bytes > STATIC_REPLY_BYTES else 0
+    memory: int = client.output_memory if client.output_bytes > STATIC_REPLY_BYTES else 0
+    return memory + client.extra["replica"].waiting if client.has(c.REPLICA) and "replica" in client.extra else memory
 
 
 def memory_of(client: Client, argv_bytes: int = 0) -> int:

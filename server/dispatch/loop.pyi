@@ -34,6 +34,7 @@ class Loop:
     def everybody(self) -> list[Any]: ...
     on_group: Any
     on_applied: Any
+    on_master_error: Any
     unapplied: bytes
     on_flushed: Any
     partial_memory: int

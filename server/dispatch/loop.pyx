@@ -454,6 +454,8 @@ cdef class Loop:
                 else:
                     self.run_slow(client, b, r)
                     before = ticks()
+                    if client.out.bytes and client.out.head.bytes[0] == c'-':
+                        self.on_master_error(client, PyBytes_FromStringAndSize(client.out.head.bytes, client.out.head.used))
                 if not client.state & CLIENT_MULTI:
                     done = end_of(b, b.next - 1)
                     self.applied_db = client.db.index

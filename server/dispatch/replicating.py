@@ -2,6 +2,7 @@
 the room below are filled here."""
 
 import os
+from itertools import islice
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from server.clients.client import Client
 from server.dispatch import conditions
 from server.dispatch.connector import Connector
 from server.dispatch.gates import flags_of, gate
+from server.observe import crash
 from server.observe.memory_account import MemoryAccount
 from server.persistence import rdb_file
 from server.persistence.loading import Interrupted
@@ -22,6 +24,8 @@ from server.replication.node import Node
 from server.replication.payload import Payload
 
 TICK_MS = 1000
+AT_A_TICK = 1000            # own expires that a tick looks at
+DISK_MS = 100               # how often the disk is asked for those who wait for it
 _FOREVER_MS = 1 << 62
 
 
@@ -46,12 +50,37 @@ def is_stale(server: Any) -> bool:
     return following is not None and not following.connected and not server.config.replica_serve_stale_data
 
 
+class OwnExpires:
+    """Keys that clients of a writable replica gave an expire: no master will ever say that their time has come."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[Any, bytes], None] = {}
+
+    def note(self, db: Any, key: bytes) -> None:
+        """One more. Complexity: O(1)."""
+        self._keys[(db, key)] = None
+
+    def forget(self) -> None:
+        """We are a master, which looks at all keys."""
+        self._keys.clear()
+
+    def tick(self) -> None:
+        """From the cron: delete what has expired. Complexity: O(AT_A_TICK)."""
+        for db, key in list(islice(self._keys, AT_A_TICK)):
+            del self._keys[(db, key)]
+            if db.is_expired(key):
+                db.drop_expired(key)
+            elif db.expire_at(key) >= 0:
+                self._keys[(db, key)] = None
+
+
 class Replicating:
     """The wiring of one server."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
         connector = Connector(server.loop)
+        self.own_expires = OwnExpires()
         self.node = node = Node(server.config, server.log, server.stats, server.propagation, server.loop, connector,
                                 server.snapshots, server.child, self.write_snapshot)
         node.on_role = self.role_changed
@@ -64,11 +93,15 @@ class Replicating:
         node.master.good_changed = self.good_changed
         node.master.check_output = server.limits.check_output
         server.loop.on_applied = node.applied
+        server.loop.on_master_error = self.master_error
         server.snapshots.more_fields = node.fields
         server.shutdown.lagging = node.lagging
         memory: MemoryAccount = server.memory
         memory.replication = node.master.memory
+        server.aof.on_synced = node.waiting.tick
         server.cron.every(TICK_MS, node.tick)
+        server.cron.every(DISK_MS, node.waiting.tick)
+        server.cron.every(DISK_MS, self.own_expires.tick)
         config = server.config
         config.on_change("replica-read-only", lambda _: self.link_changed())
         config.on_change("replica-serve-stale-data", lambda _: self.link_changed())
@@ -93,7 +126,12 @@ class Replicating:
     def link_changed(self) -> None:
         """The link to the master came or went, or a directive about it changed."""
         config, following = self._server.config, self.node.following
-        conditions.slow_because("readonly", following is not None and config.replica_read_only)
+        writable = following is not None and not config.replica_read_only
+        conditions.slow_because("readonly", following is not None)
+        self._server.keyspace.writes_drop_expired = writable
+        self._server.keyspace.on_expire_set = self.own_expires.note if writable else None
+        if following is None:
+            self.own_expires.forget()
         conditions.slow_because("stale", is_stale(self._server))
         self.good_changed(self.node.master.good_replicas)
 
@@ -123,6 +161,18 @@ class Replicating:
         server.loop.make_client(link, client)
         server.clients.add(client)
         return client
+
+    def master_error(self, client: Client, reply: bytes) -> None:
+        """A command of our master failed here: the data may differ."""
+        server = self._server
+        server.stats.unexpected_error_replies += 1
+        server.log.warning(
+            "== CRITICAL == This replica is sending an error to its master: '%s' after processing the command '%s'",
+            reply[1:].split(b"\r\n")[0].decode("utf-8", "replace"),
+            client.command.name if client.command is not None else "<unknown>")
+        behaviour = server.config.propagation_error_behavior
+        if behaviour in ("panic", "panic-on-replicas"):
+            crash.panic(server, "This replica panicked sending an error to its master after processing a command")
 
     # ---- a snapshot takes the place of the data
     def loads_from_memory(self) -> bool:
@@ -209,5 +259,9 @@ def start(server: Any) -> None:
     node: Node = server.replication
     if not server.config.appendonly:
         node.restored(server.snapshots.replication_fields)
+        for db, key in server.snapshots.left_out:        # replicas that go on from here still have them
+            server.propagation.to_replicas(db, [b"DEL", key])
+        server.propagation.flush()
+    server.snapshots.left_out = []
     if server.config.replicaof is not None:
         node.follow(*server.config.replicaof)

@@ -194,12 +194,14 @@ def read_from(server: Any, data: Any, start: int = 0, *, aof_base: bool = False,
     config = server.config
     told = _Fields(server)
     clock.refresh()
+    expired: list[tuple[Any, bytes]] = []
     reader = RdbReader(
         server.keyspace, data, start, on_field=told,
         on_library=lambda source: server.snapshots.load_library(source, replace),
         checksum=config.rdbchecksum and not settings.skip_checksum_validation,
         drop_expired=not (aof_base or keep_expired), replace=replace, delay_us=config.key_load_delay,
         trusted=config.sanitize_dump_payload != "yes", on_warning=lambda text: server.log.warning("%s", text),
+        on_expired=lambda db, key: expired.append((db, key)) if told.replication else None,
     )
     try:
         reader.begin()
@@ -216,6 +218,7 @@ def read_from(server: Any, data: Any, start: int = 0, *, aof_base: bool = False,
         end = reader.position
         reader.close()
     server.snapshots.replication_fields = told.replication
+    server.snapshots.left_out = expired
     empty = f", empty keys skipped: {reader.keys_empty}" if reader.keys_empty else ""
     server.log.notice("Done loading RDB, keys loaded: %d, keys expired: %d%s.", reader.keys_loaded, reader.keys_expired,
                       empty)

@@ -45,7 +45,7 @@ cdef class RdbReader:
 
     def __cinit__(self, Keyspace keyspace, data, size_t start=0, *, on_field, on_library, bint checksum=True,
                   bint drop_expired=True, bint replace=False, int64_t delay_us=0, on_database=None, bint trusted=True,
-                  on_warning=None):
+                  on_warning=None, on_expired=None):
         PyObject_GetBuffer(data, &self.view, PyBUF_SIMPLE)
         self.viewed = True
         if start > <size_t>self.view.len:
@@ -65,6 +65,7 @@ cdef class RdbReader:
         self.item_type = -1
         self.doing = "start"
         self.drop_expired = drop_expired
+        self.on_expired = on_expired
         self.replace = replace
         self.delay_us = delay_us
         self.now_ms = keyspace.clock.unix_ms
@@ -259,6 +260,8 @@ cdef class RdbReader:
             self._warn(name, n, &stream_value(&value.head).log)
         if drop:
             self.keys_expired += 1
+            if self.on_expired is not None:
+                self.on_expired(self.db, PyBytes_FromStringAndSize(name, n))
             if type == RDB_STRING:
                 text_free(&text)
             else:

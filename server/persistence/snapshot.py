@@ -38,7 +38,8 @@ class Snapshots:
         self.dirty_before = 0
         self._pid = 0                   # of the child that writes, or wrote, the last one
         self._started = 0.0
-        self.replication_fields: dict[str, bytes] = {}     # of the file that was loaded last
+        self.replication_fields: dict[str, bytes] = {}     # of the file that was loaded last ...
+        self.left_out: list[tuple[Any, bytes]] = []        # ... and its keys whose time had come, if it had such fields
         self._kept_libraries: list[bytes] = []
         self.on_health: Callable[[bool], None] = lambda refuse: None
         self.libraries: Callable[[], list[bytes]] = lambda: self._kept_libraries

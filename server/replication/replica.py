@@ -63,8 +63,8 @@ class Replica:
 
     @property
     def waiting(self) -> int:
-        """Bytes of the stream that have not been handed to its connection."""
-        return self.feed.pending if self.feed is not None else 0
+        """Bytes of the stream that have not been handed to its connection: they count as its output."""
+        return self.feed.pending if self.feed is not None and self.feed.stream is not None else 0
 
     @property
     def good(self) -> bool:

@@ -57,6 +57,11 @@ class Waiting:
             self._master.ask_for_acknowledgements()
         return False
 
+    def tick(self) -> None:
+        """From the cron: a disk says nothing by itself."""
+        if self._waiters:
+            self.look()
+
     def look(self) -> None:
         """Something was acknowledged, or came to the disk. Complexity: O(those who wait)."""
         for client, waiter in list(self._waiters.items()):

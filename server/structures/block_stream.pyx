@@ -290,6 +290,15 @@ cdef class Backlog(Sink):
         return self.stream.offset - self.pending
 
     def trim(self) -> None:
-        """Forget what is more than `size` bytes behind."""
-        if self.pending > self.size:
-            self.advance(self.pending - self.size)
+        """Forget what is more than `size` bytes behind, block by block. What a replica still has to read is kept as
+        long as that does: it costs nothing, and whoever loses its link may still go on from there."""
+        cdef Block* block
+        cdef size_t left
+        while self.pending > self.size:
+            block = self.block
+            left = block.chunk.used - self.at if block.mask & TO_REPLICAS else 0
+            if block.next == NULL or block.references > 1 or self.pending - left < self.size:
+                break
+            self.pending -= left
+            self.step()
+        self.stream.trim()

@@ -117,6 +117,30 @@ def test_a_library_has_half_a_second(raw):
     assert raw("FUNCTION", "LOAD", "#!lua name=l\nwhile true do end").text == "ERR Error registering functions: ERR FUNCTION LOAD timeout"
 
 
+BIG = "#!lua name=big\nlocal text = '%s' local function f() return text end "
+
+
+@pytest.mark.parametrize(
+    "registers",
+    [
+        "redis.register_function('no name', f)",
+        "redis.register_function('f', f) redis.register_function('f', f)",
+        "redis.register_function{function_name = 'f', callback = f, colour = 1}",
+        "redis.register_function{function_name = 'f', callback = f, flags = {'none'}}",
+        "redis.register_function{callback = f}",
+        "redis.register_function('f', f) local x = nothing",
+        "local x = = 1",
+    ],
+)
+def test_a_library_that_fails_leaves_nothing(server, raw, registers):
+    raw.ok("FUNCTION", "FLUSH")
+    for i in range(40):
+        reply = raw("FUNCTION", "LOAD", BIG % ("%07d" % i * 40000) + registers)
+        assert isinstance(reply, RespError)
+    assert raw.ok("FUNCTION", "LIST") == []
+    assert int(server.info("memory")["used_memory_vm_functions"]) < 4_000_000
+
+
 def test_functions_have_a_fast_path_that_answers_alike(both):
     """Through Python inside MULTI, natively outside, here and at a real server."""
     bodies = [

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scripting import interpreter
+from scripting import limits
 from scripting.dump import dumped, texts_of
 from scripting.flags import names
 from scripting.functions import ENGINE, LOAD_TIMEOUT_MS, Functions, Library
@@ -158,7 +158,7 @@ def function_stats(call: Call) -> dict[bytes, Any]:
         raise CommandError(BUSY_SCRIPT)
     running = None
     if run is not None:
-        running = {b"name": run.name, b"command": list(run.argv), b"duration_ms": interpreter.running_ms()}
+        running = {b"name": run.name, b"command": list(run.argv), b"duration_ms": limits.running_us() // 1000}
     counts = {
         b"libraries_count": len(scripting.functions.libraries),
         b"functions_count": len(scripting.functions.functions),

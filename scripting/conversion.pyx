@@ -18,6 +18,7 @@ from libc.string cimport memchr
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from iothreads.resp_writer cimport format_double, format_signed
+from scripting.limits cimport SLICE, SPARSE, limits, limits_ended
 from scripting.lua cimport LUA_BOOLEAN, LUA_NIL, LUA_NUMBER, LUA_STRING, LUA_TABLE, lua, lua_pop, lua_State
 from server.registry.reply_writer cimport encode_reply
 
@@ -27,6 +28,7 @@ from server.registry.reply import BigNumber, Pairs, SetOf, Verbatim
 cdef object _CommandError = CommandError
 cdef enum:
     DEEPEST = 2000                     # tables within tables that a script may return
+    ELEMENT = 40                       # bytes that an element counts for besides its text
 
 
 class CountedError(CommandError):
@@ -240,12 +242,38 @@ cdef bint _field(lua_State* L, const char* name, int kind) noexcept:
     return False
 
 
+cdef size_t _spent = 0                 # bytes that the reply under way counts for
+
+
+class _Endless(Exception):
+    """The script was killed, or its reply needs too much."""
+
+
+cdef int _spend(size_t bytes) except -1:
+    """A table that is in itself twice has 2^2000 elements, and a long string may be in many places."""
+    global _spent
+    _spent += bytes
+    limits.work += bytes
+    if limits.work > SLICE and limits_ended() or _spent > limits.most:
+        raise _Endless
+    return 0
+
+
 cdef object pop_reply(lua_State* L, int resp, object count_error):
-    return _pop(L, resp, count_error, 0)
+    global _spent
+    _spent = 0
+    try:
+        return _pop(L, resp, count_error, 0)
+    except _Endless:
+        error = CountedError("ERR the script's reply needs more memory than a script may have")
+        if not limits.killed:
+            count_error(error)
+        return error
 
 
 cdef object _pop(lua_State* L, int resp, object count_error, int depth):
     cdef int kind = lua.type(L, -1)
+    _spend(ELEMENT + (lua.objlen(L, -1) if kind == LUA_STRING else 0))
     if kind == LUA_TABLE:
         reply = _table(L, resp, count_error, depth)
     elif kind == LUA_STRING:
@@ -313,6 +341,7 @@ cdef object _collection(lua_State* L, int resp, object count_error, int depth):
     cdef int i = 0
     cdef list items = []
     if _field(L, "map", LUA_TABLE):
+        limits.work += limits.large // SPARSE
         lua.pushnil(L)
         while lua.next(L, -2):
             lua.pushvalue(L, -2)
@@ -320,6 +349,7 @@ cdef object _collection(lua_State* L, int resp, object count_error, int depth):
             items.append((key, _pop(L, resp, count_error, depth + 1)))
         return Pairs(items)
     if _field(L, "set", LUA_TABLE):
+        limits.work += limits.large // SPARSE
         lua.pushnil(L)
         while lua.next(L, -2):
             lua_pop(L, 1)

@@ -11,7 +11,7 @@ from iothreads.listen import close_listeners
 from scripting import (
     declared as declared,  # its gate
     fast_eval,
-    interpreter,
+    limits,
     redis_api,
 )
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES
@@ -149,7 +149,7 @@ class Scripting:
             server.log.warning(
                 "Slow script detected: still in execution after %d milliseconds. You can try killing the script using "
                 "the %s command. Script name is: %s.",
-                interpreter.running_ms(),
+                limits.running_us() // 1000,
                 "SCRIPT KILL" if run.eval else "FUNCTION KILL",
                 run.name.decode("utf-8", "backslashreplace"),
             )
@@ -247,8 +247,8 @@ def wire(server: Any) -> None:
     server.scripting = Scripting(server)
     server.scripting.attach_fast_path()
     redis_api.log_to(server.log)
-    interpreter.when_slow(server.scripting.slow)
+    limits.when_slow(server.scripting.slow)
     server.config.on_change(
-        "busy-reply-threshold", lambda config: interpreter.set_time_limit(config.busy_reply_threshold)
+        "busy-reply-threshold", lambda config: limits.set_time_limit(config.busy_reply_threshold)
     )
-    interpreter.set_time_limit(server.config.busy_reply_threshold)
+    limits.set_time_limit(server.config.busy_reply_threshold)

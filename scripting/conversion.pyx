@@ -10,6 +10,7 @@ redis.setresp(3) they are booleans), and the tables above are what they stand fo
 
 Lua is called here with the memory limit off, so nothing raises.
 """
+from libc.math cimport signbit
 from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MIN, int64_t
 from libc.stdlib cimport strtod, strtoll
@@ -212,10 +213,13 @@ cdef int push_reply(lua_State* L, object reply, int resp) except -1:
 
 cdef size_t number_text(double number, char* text) noexcept nogil:
     cdef int64_t whole
-    if -9223372036854775808.0 <= number < 9223372036854775808.0:
+    if -4611686018427387904.0 <= number <= 4611686018427387904.0:      # 2^62, as in Redis
         whole = <int64_t>number
         if <double>whole == number:
             return format_signed(text, whole) - text
+    if number != number and signbit(number):
+        text[0] = c'-'
+        return 1 + format_double(text + 1, number)
     return format_double(text, number)
 
 

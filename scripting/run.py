@@ -24,6 +24,7 @@ from server.clients.client import Client
 from server.dispatch import conditions, gates
 from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE
 from server.registry.errors import CommandError
+from server.registry.info import section
 
 BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
@@ -140,6 +141,11 @@ class Scripting:
             check(call)
 
     # ---- a script that takes long
+    @property
+    def slow_run(self) -> Run | None:
+        """The script that others hear BUSY about."""
+        return self.run if self.run is not None and self.run.timed_out else None
+
     def slow(self) -> bool:
         """Called from within Lua: serve others for a moment. True when the script must end."""
         server, run = self._server, self.run
@@ -237,9 +243,23 @@ _WRITER: Any = _Writer()
 @gates.gate("busy", lambda command: not command.has(ALLOW_BUSY))
 def busy(call: Any) -> None:
     """While a script runs for too long, others may only end it."""
-    run = call.server.scripting.run
-    if run is not None and run.timed_out and call.client is not run.caller:
+    run = call.server.scripting.slow_run
+    if run is not None and call.client is not run.caller:
         raise CommandError(busy_text(run))
+
+
+def _slow_seconds(server: Any) -> str:
+    return f"{limits.running_us() / 1e6:.3f}" if server.scripting.slow_run is not None else "0.000"
+
+
+def _slow_name(server: Any) -> str:
+    run = server.scripting.slow_run
+    return "" if run is None else run.name.decode("utf-8", "backslashreplace")
+
+
+_stats = section("stats", "Stats")
+_stats.field("script_running_seconds", _slow_seconds)
+_stats.field("script_running_name", _slow_name)
 
 
 def wire(server: Any) -> None:

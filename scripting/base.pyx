@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""What could leave the sandbox or swallow a script's end is replaced: bytecode is not loaded, the collector is stopped while
-the parser runs (an identifier it has not anchored yet may not go away), finalizers cannot be set, what catches errors
-raises the end again.
+"""What could leave the sandbox or swallow a script's end is replaced: bytecode is not loaded, the collector is stopped
+while the parser runs (an identifier it has not anchored yet may not go away), finalizers cannot be set, what catches
+errors raises the end again.
 """
 from libc.stddef cimport ptrdiff_t
 from libc.string cimport strcmp
@@ -133,7 +133,7 @@ cdef int _resume(lua_State* L) noexcept nogil:
 
 
 cdef int _call_wrapped(lua_State* L) noexcept nogil:
-    """What coroutine.wrap gave: upvalue 1, the coroutine, is where Lua's own function expects it; upvalue 2 is that one."""
+    """What coroutine.wrap gave: upvalue 1, the coroutine, is where Lua's own function expects it; 2: that."""
     return _go_on(L, lua.tothread(L, LUA_GLOBALS - 1), <lua_CFunction>lua.touserdata(L, LUA_GLOBALS - 2))
 
 

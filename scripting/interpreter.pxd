@@ -13,7 +13,7 @@ cdef class Interpreter:
     cdef Limits limits
     cdef int globals                   # registry: the real globals
     cdef int face                      # registry: the read-only face of them that scripts have
-    cdef int library                   # registry: what a library finds instead of them while it is loaded; 0: not for libraries
+    cdef int library                   # registry: what a library finds instead while it is loaded; 0: none
     cdef int calls                     # since the collector was last given a slice
     cdef size_t code                   # bytes of texts compiled since the last full collection for these
     cdef bytes message(self)

@@ -31,7 +31,7 @@ cdef bytes KILLED = b"ERR Script killed by user with SCRIPT KILL... script: %s"
 cdef enum:
     COLLECT_EVERY = 50                 # calls
     CODE_LEAST = 512                   # bytes that a text counts for besides its own
-    MUCH_CODE = 1048576                # bytes of texts, whose compilation may have left something, before a full collection
+    MUCH_CODE = 1048576                # bytes of texts whose compilation may have left something: a collection is due
 
 cdef extern from *:
     """
@@ -138,7 +138,7 @@ cdef class Interpreter:
         return lua.tolstring(self.L, -1, NULL) if lua.isstring(self.L, -1) else b"execution failure"
 
     cdef void compiled(self, size_t code) noexcept:
-        """So many bytes of text were. No collection comes by itself when texts alone are compiled, and no script runs."""
+        """So many bytes of text were. No collection comes by itself as long as no script runs."""
         self.code += code + CODE_LEAST
         if self.code > MUCH_CODE and self.code > self.limits.used // 4:
             self.code = 0

@@ -96,7 +96,7 @@ cdef object _placed_arguments(lua_State* L):
 
 
 cdef str _register(lua_State* L, tuple about):
-    """Give the function at CALLBACK to the library; a text says why it does not take it, and then nothing refers to it."""
+    """Give the function at CALLBACK to the library; a text says why it does not take it: nothing refers to it then."""
     cdef int function
     name, description, flags = about
     cdef str refused = "the server has no memory"

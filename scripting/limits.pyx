@@ -66,7 +66,7 @@ cdef void _watch() noexcept nogil:
 
 
 cdef int _hook_every() noexcept nogil:
-    """Comparing two strings, going over a table from one key to the next, reading a number from a text... is one instruction."""
+    """Comparing two strings, going over a table from one key to the next, reading a number... is one instruction."""
     cdef size_t every = HOOK_BYTES // (limits.large + 1)
     return HOOK_EVERY if every > HOOK_EVERY else HOOK_LEAST if every < HOOK_LEAST else <int>every
 

@@ -1,8 +1,8 @@
 # cython: language_level=3
 """The C interface of Lua 5.1, as function pointers: lupa's extension module carries the library, `lua` finds it there.
 
-`lua.pushnil(L)` is lua_pushnil(L); luaL_x is `lua.L_x`, luaopen_x `lua.open_x`. Any of them may raise a Lua error (a longjmp)
-where the manual says so: who calls them holds no Python reference then.
+`lua.pushnil(L)` is lua_pushnil(L); luaL_x is `lua.L_x`, luaopen_x `lua.open_x`. Any of them may raise a Lua error (a
+longjmp) where the manual says so: who calls them holds no Python reference then.
 """
 from libc.stddef cimport ptrdiff_t, size_t
 
@@ -148,4 +148,4 @@ cdef inline void lua_set_function(lua_State* L, const char* name, lua_CFunction 
     lua.pushcclosure(L, function, 0)
     lua.setfield(L, -2, name)
 
-cdef int lua_fail(lua_State* L, const char* text) noexcept nogil          # luaL_error with a plain text: does not return
+cdef int lua_fail(lua_State* L, const char* text) noexcept nogil    # luaL_error with a plain text: does not return

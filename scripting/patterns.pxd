@@ -1,8 +1,8 @@
 # cython: language_level=3
 """Lua's patterns, matched without recursion: what to try next when a way fails stands on a stack of ours.
 
-The same matches, in the same order, with the same errors as Lua 5.1's own matcher, which calls itself for every item that
-may match in several ways, as deep as a pattern is long, and whose loops nobody can end.
+The same matches, in the same order, with the same errors as Lua 5.1's own matcher, which calls itself for every item
+that may match in several ways, as deep as a pattern is long, and whose loops nobody can end.
 """
 from libc.stddef cimport ptrdiff_t, size_t
 

@@ -185,7 +185,8 @@ cdef const char* _balanced(Matcher* m, const char* s, const char* p) noexcept no
 cdef bint _at_frontier(Matcher* m, const char* s, const char* p, const char* after) noexcept nogil:
     """Whether s is the first character that is in the set at p."""
     _step(m, after - p)
-    return (not _in_set(<uint8_t>(s - 1)[0] if s > m.begin else 0, p, after - 1) and _in_set(<uint8_t>s[0], p, after - 1))
+    return (not _in_set(<uint8_t>(s - 1)[0] if s > m.begin else 0, p, after - 1)
+            and _in_set(<uint8_t>s[0], p, after - 1))
 
 
 # ---- the way through
@@ -216,7 +217,7 @@ cdef Choice* _new_choice(Matcher* m, size_t depth, Kind kind, const char* s, con
 
 
 cdef const char* _go_back(Matcher* m, size_t* depth, const char** p) noexcept nogil:
-    """A way failed: the place in the subject, and in the pattern, from which the next one goes on; NULL when there is none."""
+    """A way failed: the place in the subject, and in the pattern, from which the next one goes on; NULL: none."""
     cdef Choice* choice
     while depth[0]:
         _step(m, 1)

@@ -13,14 +13,14 @@ cdef int sandbox_readonly(lua_State* L) noexcept nogil       # __newindex of wha
 cdef bint sandbox_push_real(lua_State* L, int index) noexcept nogil
     # push the table behind the read-only one at index; push nothing when it is not one
 cdef int sandbox_refuse_readonly(lua_State* L, int index) noexcept nogil    # a Lua error when the table there is one
-cdef void sandbox_lock_globals(lua_State* L) noexcept nogil  # what stands in the real globals (top of stack) is read-only from now on
+cdef void sandbox_lock_globals(lua_State* L) noexcept nogil  # what stands in the real globals (on top) is read-only now
 cdef void sandbox_missing(lua_State* L) noexcept nogil       # the table on top complains about fields it lacks
 
 # ---- functions of Lua's own, in the table on top
-cdef void sandbox_wrap(lua_State* L, const char* name, lua_CFunction wrapper) noexcept nogil    # `wrapper` gets it as ORIGINAL
+cdef void sandbox_wrap(lua_State* L, const char* name, lua_CFunction wrapper) noexcept nogil    # it gets it as ORIGINAL
 cdef int sandbox_original(lua_State* L) noexcept nogil       # for a wrapper: run what it wraps, in the same frame
 cdef int sandbox_charged(lua_State* L) noexcept nogil        # a wrapper: it goes through the strings that it is given
-cdef int sandbox_writing(lua_State* L) noexcept nogil        # a wrapper: it writes into its first argument, bypassing metatables
+cdef int sandbox_writing(lua_State* L) noexcept nogil        # a wrapper: it writes into its first argument itself
 
 # ---- functions of ours that use Python (the GIL is held whenever Lua runs), in the table on top
 cdef void sandbox_offer(lua_State* L, const char* name, void* function) noexcept nogil      # function: an api_t

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Lua's own functions where they are quick; what searches and replaces is ours, on `patterns`, so that it can be ended."""
+"""Lua's own functions where they are quick; what searches and replaces is ours, on `patterns`, and can be ended."""
 from libc.stddef cimport ptrdiff_t, size_t
 from libc.string cimport memcpy, strpbrk
 
@@ -33,7 +33,8 @@ cdef int _push_place(lua_State* L, size_t first, size_t last) noexcept nogil:
     return 2
 
 
-cdef int _plain(lua_State* L, const char* s, size_t start, size_t length, const char* p, size_t p_length) noexcept nogil:
+cdef int _plain(lua_State* L, const char* s, size_t start, size_t length, const char* p,
+                size_t p_length) noexcept nogil:
     cdef const char* found = s + start
     limits_charge(L, length - start + p_length)
     if p_length:

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The functions of Lua's table library that loop: the same, with loops that can be ended. Places are C ints, as there."""
+"""The functions of Lua's table library that loop: the same, with loops that can be ended. Places are C ints, too."""
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t
 
@@ -144,7 +144,7 @@ cdef int _maxn(lua_State* L) noexcept nogil:
     return 1
 
 
-# ---- sorting: Lua's way through the elements, since the order of equal ones, and the calls of a script's own function, show it
+# ---- sorting: Lua's way through the elements, since the order of equal ones, and a script's own function, show it
 cdef bint _less(lua_State* L, int a, int b) noexcept nogil:
     """Whether the value at a comes before the one at b (both below the top)."""
     cdef bint answer
@@ -180,8 +180,8 @@ cdef void _order(lua_State* L, int low, int high) noexcept nogil:
 
 
 cdef int _partition(lua_State* L, int first, int last) noexcept nogil:
-    """Elements before the pivot to its left, others to its right; its place. The pivot (on top) is at last - 1, too; first and
-    last are on their sides already."""
+    """Elements before the pivot to its left, others to its right; its place. The pivot (on top) is at last - 1, too;
+    first and last are on their sides already."""
     cdef int i = first, j = last - 1
     while True:
         i += 1

@@ -135,7 +135,7 @@ BIG = "#!lua name=big\nlocal text = '%s' local function f() return text end "
 def test_a_library_that_fails_leaves_nothing(server, raw, registers):
     raw.ok("FUNCTION", "FLUSH")
     for i in range(40):
-        reply = raw("FUNCTION", "LOAD", BIG % ("%07d" % i * 40000) + registers)
+        reply = raw("FUNCTION", "LOAD", BIG % (f"{i:07d}" * 40000) + registers)
         assert isinstance(reply, RespError)
     assert raw.ok("FUNCTION", "LIST") == []
     assert int(server.info("memory")["used_memory_vm_functions"]) < 4_000_000

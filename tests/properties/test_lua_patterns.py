@@ -38,8 +38,8 @@ SETS = st.sampled_from([b"[ab]", b"[^ab]", b"[a-c]", b"[%w_]", b"[^%s]", b"[]a]"
 ITEMS = st.one_of(st.sampled_from([b"a", b"b", b"."]), CLASSES, SETS)
 TIMES = st.sampled_from([b"", b"", b"*", b"+", b"-", b"?"])
 ODD = st.sampled_from(
-    [b"(", b")", b"()", b"(a", b")*", b"%1", b"%2", b"%b()", b"%bab", b"%f[a]", b"%f[%W]", b"^", b"$", b"[", b"[a", b"%",
-     b"%b(", b"%f", b"%0", b"\0", b"^$", b"[]", b"[^", b"[a-", b"[%", b"%1*"]
+    [b"(", b")", b"()", b"(a", b")*", b"%1", b"%2", b"%b()", b"%bab", b"%f[a]", b"%f[%W]", b"^", b"$", b"[", b"[a",
+     b"%", b"%b(", b"%f", b"%0", b"\0", b"^$", b"[]", b"[^", b"[a-", b"[%", b"%1*"]
 )  # fmt: skip
 PART = st.one_of(st.builds(lambda item, times: item + times, ITEMS, TIMES), ODD)
 

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Lua's own functions where they are quick; what searches and replaces is ours, on `patterns`, and can be ended."""
 from libc.stddef cimport ptrdiff_t, size_t
-from libc.string cimport memcpy, strpbrk
+from libc.string cimport memchr, memcmp, memcpy, strpbrk
 
 from scripting.limits cimport SLICE, limited_int, limited_optional_integer, limits, limits_charge
 from scripting.lua cimport (
@@ -21,6 +21,7 @@ cdef extern from *:
     int snprintf(char* at, size_t size, const char* format, ...) nogil
 
 cdef enum:
+    TRIES = 20                         # at places where the first byte stands
     SUBJECT = LUA_GLOBALS - 1          # upvalues of what gmatch gives
     PATTERN = LUA_GLOBALS - 2
     PLACE = LUA_GLOBALS - 3            # in the subject, where to go on
@@ -33,12 +34,28 @@ cdef int _push_place(lua_State* L, size_t first, size_t last) noexcept nogil:
     return 2
 
 
+cdef const char* _found(const char* s, size_t length, const char* p, size_t p_length) noexcept nogil:
+    """Where p is in s. Places where its first byte stands are found faster than p itself, unless there are many: to
+    compare at each of them is quadratic."""
+    cdef const char* end = s + length
+    cdef int i
+    if p_length == 0:
+        return s
+    for i in range(TRIES):
+        if <size_t>(end - s) < p_length:
+            return NULL
+        s = <const char*>memchr(s, p[0], end - s - p_length + 1)
+        if s == NULL or memcmp(s, p, p_length) == 0:
+            return s
+        s += 1
+    return <const char*>memmem(s, end - s, p, p_length)
+
+
 cdef int _plain(lua_State* L, const char* s, size_t start, size_t length, const char* p,
                 size_t p_length) noexcept nogil:
-    cdef const char* found = s + start
+    cdef const char* found
     limits_charge(L, length - start + p_length)
-    if p_length:
-        found = <const char*>memmem(s + start, length - start, p, p_length)
+    found = _found(s + start, length - start, p, p_length)
     if found == NULL:
         lua.pushnil(L)
         return 1

@@ -23,6 +23,7 @@ local s, p, at, with = ...
 local calls = {
     function() return s:find(p, at) end, function() return s:match(p, at) end, function() return s:gsub(p, with) end,
     function() return s:gsub(p, with, at) end, function() return words(s, p) end,
+    function() return s:find(p, at, true) end, function() return ('ab'):rep(60):find(p .. 'b', at, true) end,
     function() return s:gsub(p, function(a, b) if a ~= 'a' then return told(a, b) end end) end,
     function() return s:gsub(p, {a = 1, ab = 'x', b = false}) end,
 }

@@ -7,8 +7,7 @@ from libc.stddef cimport ptrdiff_t
 from libc.string cimport strcmp
 
 from scripting.limits cimport (
-    LARGE, limited_int, limited_optional_int, limits, limits_charge, limits_raise_if_killed,
-    limits_running)
+    limited_int, limited_optional_int, limits, limits_charge, limits_look, limits_raise_if_killed, limits_running)
 from scripting.lua cimport (
     GC_COLLECT, GC_RESTART, GC_STEP, GC_STOP, LUA_BOOLEAN, LUA_FUNCTION, LUA_GLOBALS, LUA_MULTRET, LUA_NIL, LUA_STRING,
     LUA_TABLE, lua, lua_CFunction, lua_fail, lua_pop, lua_set_function, lua_State)
@@ -18,6 +17,7 @@ from scripting.sandbox cimport (
 cdef enum:
     MAX_CODE = 0x1FFFFFFF              # bytes of one chunk of source
     BYTECODE = 27                      # what it begins with
+    PIECE = 4096                       # bytes that the parser gets at a time
     PIECES = 64                        # of a source, that are put together at a time
     SWITCH = 4096                      # steps that going on in another coroutine counts for
 
@@ -153,15 +153,16 @@ cdef struct Source:
 
 
 cdef const char* _read(lua_State* L, void* data, size_t* size) noexcept nogil:
-    """A lua_Reader: a piece at a time, so that the clock is looked at in between."""
+    """A lua_Reader: a piece at a time, and a look at the clock in between. Lists of jumps (out of a loop, a chain of
+    elseif, or of `or`) make the parser quadratic."""
     cdef Source* source = <Source*>data
     cdef const char* piece = source.at
     if source.lead:
         source.lead = False
         size[0] = 1
         return " "
-    size[0] = min(source.left, <size_t>LARGE)
-    limits_charge(L, size[0] * 8)
+    size[0] = min(source.left, <size_t>PIECE)
+    limits_look(L)
     source.at += size[0]
     source.left -= size[0]
     return piece
@@ -178,7 +179,6 @@ cdef int base_load(lua_State* L, const char* code, size_t length, const char* na
     source.left = length
     source.lead = length > 0 and code[0] == BYTECODE
     if limits.used > limits.most // 2:
-        limits.work += limits.used
         lua.gc(L, GC_COLLECT, 0)       # there will be none before the end
     lua.gc(L, GC_STOP, 0)
     failed = lua.load(L, _read, &source, name)

@@ -30,6 +30,7 @@ cdef bytes KILLED = b"ERR Script killed by user with SCRIPT KILL... script: %s"
 
 cdef enum:
     COLLECT_EVERY = 50                 # calls
+    COMPILE_MS = 5000                  # for which a script may be compiled
     CODE_LEAST = 512                   # bytes that a text counts for besides its own
     MUCH_CODE = 1048576                # bytes of texts whose compilation may have left something: a collection is due
 
@@ -119,12 +120,12 @@ cdef class Interpreter:
         cdef int failed
         limits_enter(&self.limits)
         self.reset_globals()
-        limits_start_loading(L, 0)
+        limits_start_loading(L, COMPILE_MS)
         failed = base_load(L, PyBytes_AS_STRING(code), PyBytes_GET_SIZE(code), PyBytes_AS_STRING(name))
         limits_rest(L)
         limits_stop()
         if failed:
-            text = self.message()
+            text = b"it takes too long" if self.limits.killed else self.message()
             lua.settop(L, 0)
             self.compiled(PyBytes_GET_SIZE(code))
             raise CommandError(text)

@@ -33,7 +33,7 @@ cdef void limits_leave(Limits* mine) noexcept nogil                   # their st
 cdef void* limited_alloc(void* owner, void* block, size_t old, size_t size) noexcept nogil     # owner: Limits*
 cdef void limits_start(lua_State* L) noexcept nogil                   # a script begins in L: strict, the clock runs
 cdef void limits_start_loading(lua_State* L, int64_t milliseconds) noexcept nogil
-    # as limits_start, for a library, which ends by itself after so long; 0: it does not
+    # as limits_start, for a library or a text to be compiled, which ends by itself after so long; 0: it does not
 cdef void limits_rest(lua_State* L) noexcept nogil                    # it has ended: not strict; the clock runs on
 cdef void limits_stop() noexcept nogil                                # that is done too
 cdef void limits_running(lua_State* L) noexcept nogil                 # that coroutine goes on: the hook is there too

@@ -117,6 +117,17 @@ def test_a_library_has_half_a_second(raw):
     assert raw("FUNCTION", "LOAD", "#!lua name=l\nwhile true do end").text == "ERR Error registering functions: ERR FUNCTION LOAD timeout"
 
 
+def test_a_library_that_is_restored_has_half_a_second(raw):
+    text = b"#!lua name=l\nwhile true do end"
+    assert "FUNCTION LOAD timeout" in raw("FUNCTION", "RESTORE", with_footer(b"\xf5" + bytes([len(text)]) + text)).text
+
+
+def test_a_library_that_is_compiled_for_too_long_is_given_up(raw):
+    """Each `elseif` is put at the end of a list that the parser goes through from its beginning."""
+    text = "#!lua name=l\nlocal function f() if a then " + "elseif a then " * 1_000_000 + "end end"
+    assert "FUNCTION LOAD timeout" in raw("FUNCTION", "LOAD", text).text
+
+
 BIG = "#!lua name=big\nlocal text = '%s' local function f() return text end "
 
 

@@ -143,6 +143,7 @@ def test_a_table_within_itself_ends_in_an_error(raw):
         "local t, u = {}, {} for i = 1, 1e5 do t[i] = i end for i = 1, 1e5 do t[i] = nil u[i] = t end while true do cjson.encode(u) end",
         "local s = ('9'):rep(1e7) while true do tonumber(s) unpack({}, s) string.char(s, s) end",
         "load(function() return ' ' end)",
+        "loadstring('local a while 1 do ' .. ('do break end '):rep(1e6) .. 'end')",
         "local t = {} for i = 1, 1e6 do t[i] = {} end while true do collectgarbage() loadstring('x=') end",
     ],
 )

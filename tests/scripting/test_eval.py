@@ -283,3 +283,15 @@ def test_whole_numbers_that_commands_get(raw, number, text):
 def test_unpack_of_more_than_there_can_be(raw, bounds):
     assert "too many results to unpack" in raw("EVAL", f"return #{{unpack({{}}, {bounds})}}", 0).text
     assert raw("PING") == "PONG"
+
+
+def test_texts_that_do_not_compile_leave_nothing(server, raw):
+    def held() -> int:
+        return int(server.info("memory")["used_memory_lua"])
+
+    raw.ok("SCRIPT", "FLUSH")
+    before = held()
+    texts = [("EVAL", f"return name_{i} = 'text {i}'", 0) for i in range(8000)]
+    assert all(isinstance(reply, RespError) for reply in raw.pipeline(texts))
+    assert held() - before < 600_000
+    assert server.info("memory")["number_of_cached_scripts"] == "0"

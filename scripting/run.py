@@ -11,7 +11,7 @@ from iothreads.listen import close_listeners
 from scripting import (
     declared as declared,  # its gate
     fast_eval,
-    interpreter,
+    limits,
     redis_api,
 )
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES
@@ -24,6 +24,7 @@ from server.clients.client import Client
 from server.dispatch import conditions, gates
 from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE
 from server.registry.errors import CommandError
+from server.registry.info import section
 
 BUSY_SCRIPT = "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
 BUSY_FUNCTION = "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
@@ -140,6 +141,11 @@ class Scripting:
             check(call)
 
     # ---- a script that takes long
+    @property
+    def slow_run(self) -> Run | None:
+        """The script that others hear BUSY about."""
+        return self.run if self.run is not None and self.run.timed_out else None
+
     def slow(self) -> bool:
         """Called from within Lua: serve others for a moment. True when the script must end."""
         server, run = self._server, self.run
@@ -149,7 +155,7 @@ class Scripting:
             server.log.warning(
                 "Slow script detected: still in execution after %d milliseconds. You can try killing the script using "
                 "the %s command. Script name is: %s.",
-                interpreter.running_ms(),
+                limits.running_us() // 1000,
                 "SCRIPT KILL" if run.eval else "FUNCTION KILL",
                 run.name.decode("utf-8", "backslashreplace"),
             )
@@ -237,9 +243,23 @@ _WRITER: Any = _Writer()
 @gates.gate("busy", lambda command: not command.has(ALLOW_BUSY))
 def busy(call: Any) -> None:
     """While a script runs for too long, others may only end it."""
-    run = call.server.scripting.run
-    if run is not None and run.timed_out and call.client is not run.caller:
+    run = call.server.scripting.slow_run
+    if run is not None and call.client is not run.caller:
         raise CommandError(busy_text(run))
+
+
+def _slow_seconds(server: Any) -> str:
+    return f"{limits.running_us() / 1e6:.3f}" if server.scripting.slow_run is not None else "0.000"
+
+
+def _slow_name(server: Any) -> str:
+    run = server.scripting.slow_run
+    return "" if run is None else run.name.decode("utf-8", "backslashreplace")
+
+
+_stats = section("stats", "Stats")
+_stats.field("script_running_seconds", _slow_seconds)
+_stats.field("script_running_name", _slow_name)
 
 
 def wire(server: Any) -> None:
@@ -247,8 +267,8 @@ def wire(server: Any) -> None:
     server.scripting = Scripting(server)
     server.scripting.attach_fast_path()
     redis_api.log_to(server.log)
-    interpreter.when_slow(server.scripting.slow)
+    limits.when_slow(server.scripting.slow)
     server.config.on_change(
-        "busy-reply-threshold", lambda config: interpreter.set_time_limit(config.busy_reply_threshold)
+        "busy-reply-threshold", lambda config: limits.set_time_limit(config.busy_reply_threshold)
     )
-    interpreter.set_time_limit(server.config.busy_reply_threshold)
+    limits.set_time_limit(server.config.busy_reply_threshold)

@@ -14,7 +14,7 @@ from server.observe.debug_settings import settings
 from server.persistence.disk import Disk
 from server.persistence.rdb_load import BadFile, RdbReader
 from server.persistence.rdb_save import RdbWriter
-from server.registry import clock
+from server.registry import args, clock
 from server.version import REDIS_VERSION
 
 KEYS_PER_STEP = 1024
@@ -131,7 +131,7 @@ class _Fields:
         log = self._server.log
         key = name.lower().decode("latin-1")
         shown = value.decode("utf-8", "surrogateescape")
-        number = int(value) if value.lstrip(b"-").isdigit() else 0
+        number = args.leading_integer(value)
         if not key:
             log.notice("%s", shown)
         elif key.startswith("%"):

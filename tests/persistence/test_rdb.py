@@ -430,6 +430,19 @@ def test_a_pause_that_begins_or_ends_during_a_reload(new_server: Callable[..., S
     wait_until(lambda: c.ok("DBSIZE") == 1000, "the key to be deleted by the cron")
 
 
+def test_fields_that_hold_no_number(new_server: Callable[..., Server]) -> None:
+    """Read as C does: what digits there are, 64 bits at most."""
+    server = new_server(start=False)
+    fields = [(b"ctime", b"--5"), (b"ctime", b"9" * 60), (b"used-mem", b"9" * 60), (b"used-mem", b"\xb2"),
+              (b"aof-base", b"--1"), (b"aof-preamble", b""), (b"used-mem", b" +2097152 and more")]  # fmt: skip
+    (server.folder / "dump.rdb").write_bytes(b"REDIS0011" + b"".join(
+        b"\xfa%c%s%c%s" % (len(name), name, len(value), value) for name, value in fields) + b"\xff" + bytes(8))
+    server.start()
+    told = [line for line in server.log().splitlines() if "RDB memory usage when created" in line]
+    assert told[0].endswith(" 8796093022208.00 Mb") and told[1].endswith(" 0.00 Mb") and told[2].endswith(" 2.00 Mb")
+    assert server.info("persistence")["loading"] == "0"
+
+
 def test_told_to_end_while_it_loads(new_server: Callable[..., Server]) -> None:
     server = new_server(loading_process_events_interval_bytes=1024, save="1 1")
     c = server.connect()

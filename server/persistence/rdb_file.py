@@ -52,7 +52,9 @@ def write_to(server: Any, file: int, report: Callable[[int], None] = lambda keys
         sync=sync, access=access_kept(config.maxmemory_policy), delay_us=config.rdb_key_save_delay,
     )
     writer.begin(fields(server, config.rdb_version, aof_base), server.snapshots.libraries())
-    while writer.step(KEYS_PER_STEP):
+    # Signals are looked at between steps: not after 1,024 delays only.
+    keys = KEYS_PER_STEP if config.rdb_key_save_delay <= 0 else 1
+    while writer.step(keys):
         report(writer.keys)
     writer.finish()
     report(writer.keys)

@@ -92,8 +92,8 @@ def client_list_(call: Call, *words: bytes) -> Verbatim:
 
 
 def _listing(call: Call, clients: Iterable[Client]) -> Verbatim:
-    lines = [client_list.line(client, call.argv if client is call.client else ()) + "\n" for client in clients]
-    return Verbatim("".join(lines))
+    lines = [client_list.line(client, call.argv if client is call.client else ()) for client in clients]
+    return Verbatim("\n".join([*lines, ""]))
 
 
 # ---- closing others

@@ -16,7 +16,7 @@ import pytest
 
 from server.persistence.aof_reader import AofReader, BadFormat, Torn
 from tests.persistence.dataset import ENCODINGS, contents, fill
-from tests.support.resp import Connection, ConnectionClosed, RespError
+from tests.support.resp import Connection, ConnectionClosed, NullArray, RespError
 from tests.support.server import ROOT, Process, Server, wait_until
 
 FOLDER = "appendonlydir"
@@ -84,6 +84,20 @@ def test_kill_9_loses_nothing_with_and_without_a_base(new_server: Callable[..., 
     c.ok("DEBUG", "LOADAOF")
     assert c.ok("DEBUG", "DIGEST") == digest
     assert check_tool(server).stdout.endswith("All AOF files and manifest are valid\n")
+
+
+@pytest.mark.parametrize("base", ["yes", "no"])
+def test_loadaof_forgets_functions_and_tells_who_watches(new_server: Callable[..., Server], base: str) -> None:
+    server = new_server(appendonly=True, aof_use_rdb_preamble=base)
+    c = server.connect()
+    c.ok("FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() return 1 end)")
+    c.ok("SET", "k", "v")
+    rewrite(server)
+    c.ok("WATCH", "k")
+    c.ok("DEBUG", "LOADAOF")
+    assert c.pipeline([("MULTI",), ("PING",), ("EXEC",)])[-1] is NullArray
+    assert c.ok("FCALL", "f", 0) == 1
+    assert c.ok("GET", "k") == b"v"
 
 
 def test_only_the_commands_without_a_rewrite(new_server: Callable[..., Server]) -> None:

@@ -12,7 +12,7 @@ from tests.support.resp import Connection, RespError
 from tests.support.server import Server
 
 FOLDER, INCR = "appendonlydir", "appendonly.aof.1.incr.aof"
-WARM, ROUNDS = 10, 40
+WARM, ROUNDS, LOOKS = 10, 40, 3
 SLACK = 80  # blocks; the smallest cycle that is left each time is more
 
 
@@ -37,14 +37,21 @@ def look(c: Connection) -> tuple[int, int]:
 
 
 def stays_flat(c: Connection, fail: Callable[[], object]) -> None:
+    """A suspicion is looked at again."""
+    for protocol in (3, 2):            # what is encoded soon after the start is there already
+        c.pipeline([("HELLO", protocol), ("COMMAND",), ("COMMAND", "DOCS")])
     for _ in range(WARM):
         fail()
-    before = look(c)
-    for _ in range(ROUNDS):
-        fail()
-    blocks, dataset = look(c)
-    assert blocks - before[0] < SLACK, "blocks of the interpreter"
-    assert dataset - before[1] < 64 << 10, "bytes of keys"
+    blocks = dataset = 0
+    for _ in range(LOOKS):
+        before = look(c)
+        for _ in range(ROUNDS):
+            fail()
+        after = look(c)
+        blocks, dataset = after[0] - before[0], after[1] - before[1]
+        if blocks < SLACK and dataset < 64 << 10:
+            return
+    raise AssertionError(f"{blocks} blocks of the interpreter, {dataset} bytes of keys")
 
 
 def test_payloads(server: Server) -> None:

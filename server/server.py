@@ -445,6 +445,8 @@ class Server:
         gc.freeze()
         gc.disable()
         self.loop.run()
+        self.loop.listen([])
+        listen.close_listeners(self.listeners)         # first: a client that sees the end finds nobody listening
         self.loop.io.stop()
         self.remove_files()
         return self.exit_status

@@ -17,7 +17,7 @@ from server.persistence.aof_load import AofLoader
 from server.persistence.aof_rewrite import Rewriter, write_base
 from server.persistence.loading import Interrupted
 from server.registry.command import WRITE
-from server.registry.errors import CommandError
+from server.registry.errors import LOADING, CommandError
 
 TICK_MS = 100
 
@@ -182,6 +182,8 @@ def load(server: Any) -> bool:
 def reload(server: Any) -> None:
     """DEBUG LOADAOF: empty the databases and load the files. CommandError when that fails."""
     aof: AppendOnlyFile = server.aof
+    if server.loading:
+        raise CommandError(LOADING)
     server.propagation.flush()
     if aof.state != OFF:
         aof.flush(force=True)

@@ -25,7 +25,7 @@ from server.registry.command import (
     CommandFlag,
     every_command,
 )
-from server.registry.errors import CommandError
+from server.registry.errors import LOADING as IS_LOADING, CommandError
 
 
 class Postponed(Exception):
@@ -170,7 +170,7 @@ def subscribed(call: Any) -> None:
 def loading(call: Any) -> None:
     """While a file is loaded only what needs no data runs."""
     if call.server.loading:
-        raise CommandError("LOADING Redis is loading the dataset in memory")
+        raise CommandError(IS_LOADING)
 
 
 @gate("paused", lambda command: True)

@@ -15,7 +15,7 @@ from server.persistence.loading import Interrupted, Loading
 from server.persistence.rdb_load import BadFile
 from server.persistence.snapshot import Snapshots
 from server.registry.command import WRITE
-from server.registry.errors import CommandError
+from server.registry.errors import LOADING, CommandError
 
 MISCONF = (
     "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that "
@@ -71,7 +71,7 @@ def last_snapshot(server: Any, words: frozenset[str]) -> None:
 def reload(server: Any, *, save: bool, flush: bool, merge: bool) -> None:
     """DEBUG RELOAD: save, empty, load; merge: keys of the file replace those that are there. Errors: CommandError."""
     if server.loading:
-        raise CommandError("LOADING Redis is loading the dataset in memory")
+        raise CommandError(LOADING)
     if save and not server.snapshots.save():
         raise CommandError("ERR")
     if flush:

@@ -8,6 +8,7 @@ import signal
 from typing import Any
 
 from server.observe import crash
+from server.persistence import rdb_file
 
 
 def install(server: Any) -> None:
@@ -18,6 +19,7 @@ def install(server: Any) -> None:
     def asked_to_stop(number: int, _frame: Any) -> None:
         if server.shutdown_signal is not None and number == signal.SIGINT:
             server.log.warning("You insist... exiting now.")
+            rdb_file.remove_quietly(rdb_file.temporary_name(os.getpid()))
             server.remove_files()
             os._exit(1)
         if server.loading:

@@ -14,7 +14,7 @@ from server.observe.debug_settings import settings
 from server.persistence.disk import Disk
 from server.persistence.rdb_load import BadFile, RdbReader
 from server.persistence.rdb_save import RdbWriter
-from server.registry import clock
+from server.registry import args, clock
 from server.version import REDIS_VERSION
 
 KEYS_PER_STEP = 1024
@@ -52,7 +52,9 @@ def write_to(server: Any, file: int, report: Callable[[int], None] = lambda keys
         sync=sync, access=access_kept(config.maxmemory_policy), delay_us=config.rdb_key_save_delay,
     )
     writer.begin(fields(server, config.rdb_version, aof_base), server.snapshots.libraries())
-    while not functions_only and writer.step(KEYS_PER_STEP):
+    # Signals are looked at between steps: not after 1,024 delays only.
+    keys = KEYS_PER_STEP if config.rdb_key_save_delay <= 0 else 1
+    while not functions_only and writer.step(keys):
         report(writer.keys)
     writer.finish()
     report(writer.keys)
@@ -131,7 +133,7 @@ class _Fields:
         log = self._server.log
         key = name.lower().decode("latin-1")
         shown = value.decode("utf-8", "surrogateescape")
-        number = int(value) if value.lstrip(b"-").isdigit() else 0
+        number = args.leading_integer(value)
         if not key:
             log.notice("%s", shown)
         elif key.startswith("%"):

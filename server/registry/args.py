@@ -10,6 +10,7 @@ from server.registry.errors import MUST_BE_POSITIVE, NOT_A_FLOAT, NOT_AN_INTEGER
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 _DIGITS = frozenset(b"0123456789")
 _CURSOR = re.compile(rb"[+-]?\d+\Z")
+_LEADING = re.compile(rb"[ \t\n\v\f\r]*([+-]?)0*(\d{1,20})")
 CURSOR_MASK = (1 << 64) - 1
 
 
@@ -25,6 +26,12 @@ def parse_integer(text: bytes) -> int | None:
         return None
     value = int(text)
     return value if INT64_MIN <= value <= INT64_MAX else None
+
+
+def leading_integer(text: bytes) -> int:
+    """The integer that a text begins with, as C's atoll reads it: 0 when there is none, at most 64 bits."""
+    found = _LEADING.match(text)
+    return max(INT64_MIN, min(INT64_MAX, int(found.group(1) + found.group(2)))) if found else 0
 
 
 def integer(text: bytes, error: str = NOT_AN_INTEGER) -> int:

@@ -113,6 +113,28 @@ def test_libraries_survive_a_restart(new_server):
     assert server.connect().ok("FCALL", "f", 1, "k", "a") == [[b"k"], [b"a"]]
 
 
+def test_a_library_that_goes_leaves_nothing(new_server):
+    c = new_server(save="", hz=1).connect()
+    for protocol in (3, 2):            # what is encoded soon after the start is there already
+        c.pipeline([("HELLO", protocol), ("COMMAND",), ("COMMAND", "DOCS")])
+    c.ok("FUNCTION", "LOAD", LIBRARY)
+    payload = c.ok("FUNCTION", "DUMP")
+    c.ok("FUNCTION", "FLUSH")
+    ways = (
+        [("FUNCTION", "LOAD", LIBRARY), ("FUNCTION", "DELETE", "lib")],
+        [("FUNCTION", "LOAD", LIBRARY), ("FUNCTION", "FLUSH")],
+        [("FUNCTION", "LOAD", "REPLACE", LIBRARY)],
+        [("FUNCTION", "RESTORE", payload, "REPLACE")],
+        [("FUNCTION", "RESTORE", payload, "FLUSH")],
+        [("FUNCTION", "LOAD", "REPLACE", LIBRARY.replace("lib", "bil", 1))],        # its functions are taken: refused
+    )
+    for commands in ways:
+        c.pipeline(commands * 40)
+        before = c.ok("DEBUG", "BLOCKS")
+        c.pipeline(commands * 40)
+        assert c.ok("DEBUG", "BLOCKS") - before < 80, commands
+
+
 def test_a_library_has_half_a_second(raw):
     assert raw("FUNCTION", "LOAD", "#!lua name=l\nwhile true do end").text == "ERR Error registering functions: ERR FUNCTION LOAD timeout"
 

@@ -273,3 +273,46 @@ def test_what_is_stored_and_what_is_done_to_it(both: Pair, sequence: str) -> Non
             if not excused and not agree("", a, b, "PEXPIRETIME" in sequence):
                 story = batch[index - batch[index::-1].index((b"FLUSHALL",)) : index + 1]
                 raise AssertionError(f"{story}\n ours:   {a!r}\n theirs: {b!r}")
+
+
+# ---- directives
+FIXED = {  # they end the server or our connection to it, take much memory, or cannot be set
+    "port", "maxclients", "bind-source-addr", "io-threads", "tls-port", "tcp-backlog", "metrics-port", "databases",
+    "cluster-port", "repl-backlog-size", "maxmemory-clients",
+}  # fmt: skip
+SIZES = [
+    b"1gb",
+    b"5k",
+    b"1mb1",
+    b"9223372036854775807b",
+    b"9223372036854775807k",
+    b"17179869184gb",
+    b"-1mb",
+    b"100%",
+    b"-1%",
+]
+
+
+def test_directives(both: Pair) -> None:
+    """Every number that may be set is one that all commands can live with."""
+    values, known = (flat_pairs(side("CONFIG", "GET", "*")) for side in (both.ours, both.theirs))
+    asked: list[Words] = [
+        (b"SET", b"k", b"v", b"EX", b"100"), (b"GET", b"k"), (b"DEL", b"k"), (b"PUBLISH", b"c", b"m"), (b"PING",),
+    ]  # fmt: skip
+    for name in sorted(values.keys() & known.keys()):
+        if name.decode() in FIXED or not known[name].lstrip(b"-").isdigit():
+            continue
+        batch: list[Words] = []
+        for edge in EDGES + SIZES:
+            if name != b"maxmemory" or edge not in (b"1", b"2", b"1000000", b"5k"):
+                batch += [(b"CONFIG", b"SET", name, edge), (b"CONFIG", b"GET", name), *asked]
+        ours, theirs = (
+            side.pipeline([*batch, (b"CONFIG", b"SET", name, before[name])])
+            for side, before in ((both.ours, values), (both.theirs, known))
+        )
+        for words, a, b in zip(batch, ours[:-1], theirs[:-1], strict=True):
+            assert same(a, b) or (OLDER and words[0] == b"CONFIG"), f"{name} {words}\n ours:   {a!r}\n theirs: {b!r}"
+
+
+def flat_pairs(flat: list[bytes]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))

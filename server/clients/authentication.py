@@ -6,6 +6,7 @@ from another machine is refused while there is no password, unless protected-mod
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from typing import Any
 
 from server.clients.client import STRANGER, UNIX_SOCKET, Client
@@ -31,10 +32,11 @@ PROTECTED = (
 
 
 class Authentication:
-    """Checks names and passwords."""
+    """Checks names and passwords; `denied` is told of each wrong one."""
 
-    def __init__(self, config: Any) -> None:
+    def __init__(self, config: Any, denied: Callable[[], object]) -> None:
         self._config = config
+        self._denied = denied
 
     @property
     def open(self) -> bool:
@@ -56,6 +58,7 @@ class Authentication:
     def log_in(self, client: Client, user: bytes, password: bytes) -> None:
         """AUTH: the client is that user from now on. Errors: WRONGPASS, the client stays who it was."""
         if not self.check(user, password):
+            self._denied()
             raise CommandError(WRONG_PASSWORD)
         client.user = user.decode()
         recognize(client, True)
@@ -85,7 +88,7 @@ def is_local(client: Client) -> bool:
 # ---- wiring
 def wire(server: Any) -> None:
     """Give the server its Authentication."""
-    server.authentication = Authentication(server.config)
+    server.authentication = Authentication(server.config, lambda: server.stats.add("acl_access_denied_auth"))
 
     def password_changed(config: Any) -> None:
         if not config.requirepass:

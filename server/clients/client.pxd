@@ -14,7 +14,7 @@ cdef enum:                             # Client.slow: why the fast paths must de
     SLOW_TRACKING = 16
     SLOW_RESTRICTED = 32               # its ACL user may not run everything
     SLOW_NO_TOUCH = 64
-    SLOW_LINK = 128                    # a replica or our master
+    SLOW_LINK = 128                    # a replica (so is who monitors) or our master
     SLOW_CLOSING = 256
 
 cdef enum:                             # Client.state: what CLIENT LIST shows and what commands ask

@@ -26,6 +26,7 @@ IN_MULTI: int
 SUBSCRIBED: int
 REPLY_MODE: int
 RESTRICTED: int
+LINK: int
 CLOSING: int
 UNTOUCHING: int
 

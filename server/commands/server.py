@@ -1,7 +1,7 @@
 """The server as a whole: emptying it, its size and role, watching it (MONITOR, INFO), and its end (SHUTDOWN)."""
 
 from server.clients import multi
-from server.clients.client import DENY_BLOCKING, MONITOR, REPLICA
+from server.clients.client import DENY_BLOCKING, LINK, MONITOR, REPLICA
 from server.dispatch import conditions
 from server.dispatch.call import Call
 from server.registry import args, clock
@@ -160,6 +160,7 @@ def monitor(call: Call) -> str | NoReply:
     if call.client.has(REPLICA):
         return NO_REPLY
     call.client.set(REPLICA | MONITOR)
+    call.client.slow_because(LINK)
     call.server.monitors.append(call.client)
     conditions.slow_because("monitors", True)
     return OK

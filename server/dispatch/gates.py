@@ -18,8 +18,10 @@ from server.registry import errors
 from server.registry.command import (
     DENYOOM,
     LOADING,
+    MAY_REPLICATE,
     NO_AUTH,
     PROTECTED,
+    READONLY,
     WRITE,
     Command,
     CommandFlag,
@@ -58,6 +60,7 @@ ORDER = {
     "stale": 100,
     "loading": 110,
     "busy": 120,
+    "replica": 125,
     "paused": 130,
 }
 UNANNOUNCED = {"protected", "script"}
@@ -171,6 +174,13 @@ def loading(call: Any) -> None:
     """While a file is loaded only what needs no data runs."""
     if call.server.loading:
         raise CommandError(IS_LOADING)
+
+
+@gate("replica", lambda command: command.has(WRITE | READONLY | MAY_REPLICATE))
+def replica(call: Any) -> None:
+    """Who is sent what others do, as a replica or by MONITOR, may not use keys: CLIENT PAUSE does not hold it."""
+    if call.client.has(c.REPLICA):
+        raise CommandError("ERR Replica can't interact with the keyspace")
 
 
 @gate("paused", lambda command: True)

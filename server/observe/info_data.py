@@ -6,6 +6,7 @@ from typing import Any
 
 from server.observe import process
 from server.observe.internal_errors import internal_errors
+from server.observe.stats import error_name
 from server.registry.command import every_command
 from server.registry.info import section
 
@@ -244,9 +245,9 @@ errorstats = section("errorstats", "Errorstats")
 
 @errorstats.family
 def error_lines(s: Any) -> Iterator[tuple[str, str]]:
-    """errorstat_WRONGTYPE:count=3."""
+    """errorstat_WRONGTYPE:count=3. Codes that differ in what may not stand in a name share it, as in Redis."""
     for code, count in s.stats.errors.items():
-        yield f"errorstat_{code}", f"count={count}"
+        yield f"errorstat_{error_name(code)}", f"count={count}"
 
 
 latencystats = section("latencystats", "Latencystats", default=False)

@@ -48,4 +48,7 @@ def feed(monitors: list[Any], call: Any) -> None:
         return
     wire = Encoded(line(call, time.time()))
     for monitor in monitors:
-        monitor.reply(wire)
+        if monitor.held is None:
+            monitor.reply(wire)
+        else:                          # its own command: the reply comes first
+            monitor.held.append(wire)

@@ -3,6 +3,8 @@
 A command raises CommandError; dispatch counts it (errorstats by its first word) and writes it as `-TEXT`.
 """
 
+CODE_MAX = 30  # bytes
+
 
 class CommandError(Exception):
     """An error reply. The text starts with its code: "ERR ...", "WRONGTYPE ..."."""
@@ -13,8 +15,9 @@ class CommandError(Exception):
 
     @property
     def code(self) -> str:
-        """The first word, which errorstats counts by."""
-        return self.text.split(b" ", 1)[0].decode("utf-8", "replace")
+        """What errorstats counts by: the first word, or ERR where none of up to CODE_MAX bytes ends in a space."""
+        end = self.text.find(b" ", 0, CODE_MAX + 1)
+        return self.text[:end].decode("utf-8", "surrogateescape") if end >= 0 else "ERR"
 
     def bare(self) -> "CommandError":
         """Itself, without the frames that it came through: an error is kept as a reply, and a frame knows the call that

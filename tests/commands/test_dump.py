@@ -373,3 +373,13 @@ def test_a_negative_zero_score_survives(both: Pair, configure: Callable[..., Non
     both("RESTORE", "copy", 0, payload)
     assert both("ZSCORE", "copy", "c") == b"-0"
     both("OBJECT", "ENCODING", "copy")
+
+
+def test_a_time_to_live_that_overflows_has_passed(raw: Connection) -> None:
+    raw.ok("SET", "k", "v")
+    payload = raw("DUMP", "k")
+    assert raw("RESTORE", "new", 2**63 - 1, payload) == "OK"
+    assert raw("RESTORE", "k", 2**63 - 1, payload, "REPLACE") == "OK"
+    assert raw("EXISTS", "new", "k") == 0
+    assert raw("RESTORE", "k", 2**63 - 1, payload, "ABSTTL") == "OK"
+    assert raw("PEXPIRETIME", "k") == 2**63 - 1

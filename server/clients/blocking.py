@@ -23,7 +23,7 @@ Complexity: waiting and going cost O(keys of the client), and O(log N) for the d
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 from server.clients.client import BLOCKED, CLOSE_ASAP, PAUSED, Client
@@ -32,6 +32,7 @@ from server.registry import args
 from server.registry.clock import monotonic_now_us, unix_ms
 from server.registry.errors import CommandError
 from server.registry.reply import NO_REPLY, NULL_ARRAY, NoReply
+from server.structures import long_double
 
 LIST, SORTED_SET, STREAM, REPLICATION = "list", "zset", "stream", "replication"     # what is waited for
 _KIND_OF_TYPE = {1: LIST, 3: SORTED_SET, 6: STREAM}
@@ -45,7 +46,12 @@ when_unwatched_by_fast_paths: Callable[[bool], object] = bool
 # ---- the argument
 def seconds(text: bytes) -> int:
     """A timeout in seconds, fractions allowed, as milliseconds (rounded up); 0 is for ever."""
-    value = args.float_(text, "ERR timeout is not a float or out of range") * 1000.0
+    value = args.parse_float(text)
+    if value is None:
+        if not long_double.is_number(text):
+            raise CommandError("ERR timeout is not a float or out of range")
+        value = -inf if text.startswith(b"-") else inf  # beyond doubles: Redis reads a long double
+    value *= 1000.0
     if value > args.INT64_MAX:
         raise CommandError("ERR timeout is out of range")
     return _timeout(ceil(value) if value > args.INT64_MIN else -1)

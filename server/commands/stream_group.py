@@ -11,7 +11,7 @@ from typing import NamedTuple
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import DENYOOM, FAST, LOADING, READONLY, STALE, WRITE, container, group
-from server.registry.errors import CommandError, syntax
+from server.registry.errors import CommandError, named, syntax
 from server.registry.keys import ACCESS, DELETE, INSERT, RO, RW, UPDATE, one_key
 from server.registry.reply import NULL_ARRAY, OK
 from server.types import stream_id
@@ -29,7 +29,7 @@ _WRONG_SUBCOMMAND = b"ERR unknown subcommand or wrong number of arguments for '%
 
 # ---- what they share
 def _wrong_subcommand(call: Call) -> CommandError:
-    return CommandError(_WRONG_SUBCOMMAND % call.argv[1])
+    return named(_WRONG_SUBCOMMAND, call.argv[1])
 
 
 def _stream_for(call: Call, key: bytes) -> Stream:
@@ -44,7 +44,7 @@ def _group_for(call: Call, key: bytes, name: bytes) -> Group:
     """The group that XGROUP is about. Errors: no such key, no such group."""
     found = _stream_for(call, key).group(name)
     if found is None:
-        raise CommandError(b"NOGROUP No such consumer group '%s' for key name '%s'" % (name, key))
+        raise named(b"NOGROUP No such consumer group '%s' for key name '%s'", name, key)
     return found
 
 
@@ -55,7 +55,7 @@ def _read_group(call: Call, key: bytes, name: bytes) -> tuple[Stream | None, Gro
 
 
 def _no_group(key: bytes, name: bytes) -> CommandError:
-    return CommandError(b"NOGROUP No such key '%s' or consumer group '%s'" % (key, name))
+    return named(b"NOGROUP No such key '%s' or consumer group '%s'", key, name)
 
 
 def _consumer_for(call: Call, key: bytes, readers: Group, name: bytes) -> Consumer:
@@ -318,7 +318,7 @@ def _read_claim(call: Call, words: tuple[bytes, ...]) -> _Claim:
             else:
                 last_id = stream_id.read(words[at])
         else:
-            raise CommandError(b"ERR Unrecognized XCLAIM option '%s'" % words[at])
+            raise named(b"ERR Unrecognized XCLAIM option '%s'", words[at])
         at += 1
     return _Claim(ids, delivered_ms, deliveries, force, just_id, last_id)
 

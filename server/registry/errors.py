@@ -23,6 +23,11 @@ class CommandError(Exception):
         return self
 
 
+def named(text: bytes, *words: bytes) -> CommandError:
+    """An error that names words of the request, each up to its first NUL, with which text ends in C."""
+    return CommandError(text % tuple(word.split(b"\0", 1)[0] for word in words))
+
+
 SYNTAX = "ERR syntax error"
 WRONG_TYPE = "WRONGTYPE Operation against a key holding the wrong kind of value"
 NOT_AN_INTEGER = "ERR value is not an integer or out of range"

@@ -238,3 +238,12 @@ def test_the_group_goes_while_somebody_waits(raw: Connection, another: Callable[
 def test_history_never_waits(raw: Connection) -> None:
     raw("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
     assert raw("XREADGROUP", "GROUP", "g", "c", "BLOCK", 0, "STREAMS", "s", "0") == [[b"s", []]]
+
+
+@pytest.mark.parametrize("words", [
+    ("XCLAIM", "a\0b", "g\0h", "c", 0, "0-1"), ("XGROUP", "DESTROY\0", "a", "g"), ("XPENDING", "a\0", "g"),
+    ("XREADGROUP", "GROUP", "g\0h", "c", "STREAMS", "a\0b", ">"), ("NO\0SUCH", "a\0b", "c"),
+])  # fmt: skip
+def test_errors_name_words_up_to_a_nul(both, words):
+    both(*words)
+    both("EVAL", "return redis.pcall(unpack(ARGV))", 0, *words, code_only=True)

@@ -24,20 +24,29 @@ class Keyspace(NamedTuple):
 
 
 def settle(control: Connection) -> None:
-    """No key has a time to live that is near, no score is -0 (a listpack makes it 0, in Redis too), no child runs."""
+    """No key is about to go, none has expired and is still there, no child runs. No score is -0: a listpack makes it 0,
+    in Redis too.
+    """
     wait_until(lambda: idle(control), "the children end")
+    control.ok("DEBUG", "SET-ACTIVE-EXPIRE", 1)
     for db in databases(control):
         control.ok("SELECT", db)
         for key in control.ok("KEYS", "*"):
-            left = control("PTTL", key)
-            if not isinstance(left, int) or left < -2:
-                raise Finding("PTTL", f"{key!r} in database {db} answers {left!r}", [key])
-            if 0 <= left < SOON_MS:
-                control("PERSIST", key)
-            if control.ok("TYPE", key) == "zset":
-                zeros = control.ok("ZRANGEBYSCORE", key, 0, 0)
-                control.pipeline([("ZADD", key, score, member) for member in zeros for score in (1, 0)])
+            settle_key(control, db, key)
+        wait_until(lambda: control.ok("DBSIZE") == len(control.ok("KEYS", "*")), "all expired keys go")
+    control.ok("DEBUG", "SET-ACTIVE-EXPIRE", 0)
     control.ok("SELECT", 0)
+
+
+def settle_key(control: Connection, db: int, key: bytes) -> None:
+    left = control("PTTL", key)
+    if not isinstance(left, int) or left < -2:
+        raise Finding("PTTL", f"{key!r} in database {db} answers {left!r}", [key])
+    if 0 <= left < SOON_MS:
+        control("PERSIST", key)
+    if control.ok("TYPE", key) == "zset":
+        zeros = control.ok("ZRANGEBYSCORE", key, 0, 0)
+        control.pipeline([("ZADD", key, score, member) for member in zeros for score in (1, 0)])
 
 
 def idle(control: Connection) -> bool:

@@ -30,6 +30,8 @@ WITHOUT = frozenset({
     "function|help", "script|help", "xinfo|help", "xgroup|help", "pubsub|help", "pfdebug", "object|encoding",
 })  # fmt: skip
 BLOCKING = {b"BLPOP", b"BRPOP", b"BLMOVE", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP", b"BRPOPLPUSH"}
+CENTURIES = 1 << 62  # milliseconds
+RANKS = (b"ZRANK", b"ZREVRANK")
 SCRIPT = (b"EVAL", b"EVAL_RO", b"FCALL", b"FCALL_RO")
 SOON = 1_000_000  # milliseconds or seconds; a time to live below that may end in the middle
 OF_TIME = {b"XADD", b"XAUTOCLAIM", b"XCLAIM"}
@@ -55,6 +57,15 @@ def integer(word: bytes) -> int:
 
 def waits(words: Request) -> bool:
     return words[0].upper() in BLOCKING or b"BLOCK" in words
+
+
+def new_in_7_2(command: Request, request: Request) -> bool:
+    """Where 7.0 sees something else first: it refuses to wait in scripts, and the words of ZRANK that may be WITHSCORE;
+    it does not see that the end of a wait is beyond all times.
+    """
+    if waits(command):
+        return request[0] in SCRIPT or any(abs(integer(word)) > CENTURIES for word in command)
+    return command[0].upper() in RANKS and len(command) > 3
 
 
 def still_queueing(before: bool, words: Request) -> bool:
@@ -112,8 +123,8 @@ class Duel:
         for words in pipeline(self.chance, grammar):
             if any(decided_by_time(part) for part in parts(words)):
                 continue
-            if words[0] in SCRIPT and peer_version() < (7, 2) and any(map(waits, parts(words))):
-                continue  # 7.0 refuses them in scripts
+            if peer_version() < (7, 2) and any(new_in_7_2(part, words) for part in parts(words)):
+                continue
             requests += [[b"MULTI"], words, [b"EXEC"]] if waits(words) and not queueing else [words]
             queueing = still_queueing(queueing, words)
         return requests
@@ -130,7 +141,7 @@ class Duel:
                 queued.append(words)
             elif words == [b"EXEC"] and isinstance(a, list) and isinstance(b, list) and len(a) == len(b) == len(queued):
                 rows = list(zip(queued, a, b, strict=True))
-            if words in ([b"EXEC"], [b"DISCARD"], [b"MULTI"]):
+            if words in ([b"EXEC"], [b"DISCARD"]):
                 queued = []
             for each, x, y in (part for row in rows for part in in_script(*row)):
                 if not agree(requests, each, x, y):

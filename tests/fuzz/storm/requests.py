@@ -12,7 +12,8 @@ PLAY = """
 local replies, at = {{}}, 1
 while ARGV[at] do
   local count = tonumber(ARGV[at])
-  replies[#replies + 1] = redis.{call}(unpack(ARGV, at + 1, at + count))
+  local reply = redis.{call}(unpack(ARGV, at + 1, at + count))
+  replies[#replies + 1] = reply == nil and 'nil' or reply
   at = at + count + 1
 end
 return {result}

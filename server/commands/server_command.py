@@ -16,7 +16,7 @@ from server.registry.command import (
     find,
     group,
 )
-from server.registry.errors import CommandError, syntax
+from server.registry.errors import CommandError, named, syntax
 from server.registry.keys import NOT_KEY, KeySpec
 from server.registry.reply import Pairs, SetOf
 from server.registry.syntax import Argument, arguments
@@ -77,7 +77,7 @@ def command_(call: Call, *words: bytes) -> list[Any]:
     Complexity: O(N) where N is the number of commands
     """
     if words:
-        raise CommandError(f"ERR unknown subcommand '{words[0].decode('utf-8', 'replace')}'. Try COMMAND HELP.")
+        raise named(b"ERR unknown subcommand '%s'. Try COMMAND HELP.", words[0][:128])
     return [_info(each) for each in COMMANDS.values()]
 
 

@@ -3,6 +3,8 @@
 A command raises CommandError; dispatch counts it (errorstats by its first word) and writes it as `-TEXT`.
 """
 
+from collections.abc import Sequence
+
 
 class CommandError(Exception):
     """An error reply. The text starts with its code: "ERR ...", "WRONGTYPE ..."."""
@@ -24,8 +26,16 @@ class CommandError(Exception):
 
 
 def named(text: bytes, *words: bytes) -> CommandError:
-    """An error that names words of the request, each up to its first NUL, with which text ends in C."""
-    return CommandError(text % tuple(word.split(b"\0", 1)[0] for word in words))
+    """An error that names words of the request: each up to its first NUL, with which text ends in C, and without the
+    ends of lines behind it.
+    """
+    return CommandError((text % tuple(word.split(b"\0", 1)[0] for word in words)).rstrip(b"\r\n"))
+
+
+def wrong_subcommand(argv: Sequence[bytes]) -> CommandError:
+    """Of a container: none of that name, or not with so many words."""
+    wrong = b"ERR unknown subcommand or wrong number of arguments for '%s'. Try %s HELP."
+    return named(wrong, argv[1][:128], argv[0].upper())
 
 
 SYNTAX = "ERR syntax error"

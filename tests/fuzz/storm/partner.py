@@ -25,8 +25,8 @@ WITHOUT = frozenset({
     "info", "time", "client", "config", "latency", "slowlog", "memory", "command", "lolwut", "hotkeys", "module",
     "randomkey", "spop", "srandmember", "hrandfield", "zrandmember", "dump", "restore", "lastsave", "save", "bgsave",
     "bgrewriteaof", "role", "auth", "hello", "reset", "scan", "sscan", "hscan", "zscan", "xinfo|consumers",
-    "wait", "waitaof", "restore-asking", "function|dump", "function|restore", "function|stats", "object|freq",
-    "object|idletime", "object|help", "acl",
+    "wait", "waitaof", "restore-asking", "function|dump", "function|restore", "function|stats", "object|refcount",
+    "object|freq", "object|idletime", "object|help", "acl",
     "function|help", "script|help", "xinfo|help", "xgroup|help", "pubsub|help", "pfdebug", "object|encoding",
 })  # fmt: skip
 BLOCKING = {b"BLPOP", b"BRPOP", b"BLMOVE", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP", b"BRPOPLPUSH"}

@@ -2,6 +2,8 @@ from typing import Any
 
 def format(value: float) -> bytes: ...
 
+def account(steps: list[tuple[str, int]]) -> list[tuple[int, int, int]]: ...
+
 class Echo:
     connections: int
     refused: int
@@ -17,9 +19,12 @@ class Echo:
         poller: str = "",
         authenticated: bool = True,
         *,
+        scrambled: bool = False,
+        plan: str = "",
         max_bulk: int | None = None,
         query_buffer: int | None = None,
         keepalive: int | None = None,
+        reply: int | None = None,
     ) -> None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...

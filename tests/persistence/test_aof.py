@@ -164,6 +164,54 @@ def test_expired_keys_come_back_until_their_del(new_server: Callable[..., Server
     assert server.connect().ok("GET", "k2") == b"6"
 
 
+# ---- disks with errors
+FAILING_DISK = """
+import errno, os
+def failing(call, name):
+    def run(*arguments):
+        if os.path.exists(name):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return call(*arguments)
+    return run
+os.fdatasync = failing(os.fdatasync, "sync-fails")
+os.writev = failing(os.writev, "write-fails")
+"""
+
+
+@pytest.mark.parametrize("what", ["sync", "write"])
+def test_one_error_under_everysec_heals(new_server: Callable[..., Server], what: str) -> None:
+    server = new_server(appendonly=True, appendfsync="everysec", prelude=FAILING_DISK)
+    c = server.connect()
+    c.ok("SET", "k", 0)
+    (server.folder / f"{what}-fails").touch()
+    refusal = RespError("MISCONF Errors writing to the AOF file: Input/output error")
+    wait_until(lambda: c("INCR", "k") == refusal, "a refusal")
+    assert c("PING") == refusal and c.ok("GET", "k")
+    assert server.info("persistence")["aof_last_write_status"] == "err"
+    (server.folder / f"{what}-fails").unlink()
+    wait_until(lambda: c("PING") == "PONG", "a disk that is well")
+    before = c.ok("INCR", "k")
+    assert server.info("persistence")["aof_last_write_status"] == "ok"
+    error = {"sync": "Fail to fsync the AOF file: Input/output error",
+             "write": "Error writing to the AOF file: Input/output error"}[what]
+    assert error in server.log() and "looks solved, Redis can write again." in server.log()
+    server.restart()
+    assert server.connect().ok("GET", "k") == b"%d" % before
+
+
+@pytest.mark.parametrize("what", ["sync", "write"])
+def test_an_error_under_always_ends_the_server(new_server: Callable[..., Server], what: str) -> None:
+    """Nobody is told that the write was done."""
+    server = new_server(appendonly=True, appendfsync="always", prelude=FAILING_DISK)
+    c = server.connect()
+    (server.folder / f"{what}-fails").touch()
+    c.send("SET", "k", 1)
+    with pytest.raises((ConnectionClosed, ConnectionError)):
+        c.read()
+    assert server.wait_exit() == 1
+    assert "Exiting..." in server.log().splitlines()[-1]
+
+
 # ---- switching
 def test_on_and_off_while_running(new_server: Callable[..., Server]) -> None:
     server = new_server()

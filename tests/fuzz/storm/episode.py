@@ -45,8 +45,8 @@ class Episode:
 
     def play(self, rounds: int = ROUNDS, turns: int = TURNS) -> None:
         with self.server:
-            self.server.start()
             try:
+                self.server.start()
                 self._play(rounds, turns)
             except BROKEN as error:
                 raise told_of(error, self.server) from error

@@ -95,12 +95,13 @@ class Duel:
 
     def play(self) -> None:
         with self.server, self.peer:
-            self.server.start()
-            self.peer.start()
-            self.sides = (self.server.connect(timeout=30), self.peer.connect(timeout=30))
-            # Theirs: an older server has fewer commands and fewer options.
-            grammar = Grammar(self.sides[1].ok("COMMAND", "DOCS"), self.chance.choice((0.01, 0.1)), WITHOUT)
             try:
+                self.server.start()
+                self.peer.start()
+                self.sides = (self.server.connect(timeout=30), self.peer.connect(timeout=30))
+                # Theirs: an older server has fewer commands and fewer options.
+                docs = self.sides[1].ok("COMMAND", "DOCS")
+                grammar = Grammar(docs, self.chance.choice((0.01, 0.1)), WITHOUT)
                 for _ in range(BOUTS):
                     self._play(grammar)
             except BROKEN as error:

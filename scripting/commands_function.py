@@ -10,7 +10,7 @@ from scripting.run import BUSY_SCRIPT
 from server.clients.client import MASTER
 from server.dispatch.call import Call
 from server.registry.command import ALLOW_BUSY, DENYOOM, LOADING, NOSCRIPT, STALE, WRITE, container, group
-from server.registry.errors import CommandError
+from server.registry.errors import CommandError, wrong_subcommand
 from server.registry.reply import OK, Pairs, SetOf
 from server.structures import glob
 
@@ -63,7 +63,7 @@ def function_flush(call: Call, *words: bytes) -> str:
     Complexity: O(N) where N is the number of functions deleted
     """
     if len(words) > 1:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'flush'. Try FUNCTION HELP.")
+        raise wrong_subcommand(call.argv)
     if words and words[0].upper() not in (b"ASYNC", b"SYNC"):
         raise CommandError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     _functions(call).flush()
@@ -129,7 +129,7 @@ def function_restore(call: Call, payload: bytes, *words: bytes) -> str:
     Complexity: O(N) where N is the number of functions on the payload
     """
     if len(words) > 1:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'restore'. Try FUNCTION HELP.")
+        raise wrong_subcommand(call.argv)
     policy = words[0].upper() if words else b"APPEND"
     if policy not in (b"APPEND", b"REPLACE", b"FLUSH"):
         raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")

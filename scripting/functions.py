@@ -24,8 +24,8 @@ BAD_NAME = (
 
 @dataclass(eq=False)
 class Function:
-    """One function; number is its place in the interpreter. It knows its library by name: two objects that know each
-    other would never be freed (the collector is off while serving)."""
+    """One function; number is its place in the interpreter. It knows its library by name: the library knows it, and a
+    cycle would never be freed."""
 
     name: bytes
     number: int

@@ -26,7 +26,7 @@ from server.registry import args, clock
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE, group
 from server.registry.debug import SUBCOMMANDS, subcommand
 from server.registry.directive import parse_memory
-from server.registry.errors import NO_SUCH_KEY, CommandError, syntax
+from server.registry.errors import NO_SUCH_KEY, CommandError, syntax, wrong_subcommand
 from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Push, SetOf, Several, Verbatim
 from server.structures.block_stream import AOF, REPLICAS, Sink
 from server.structures.glob import match
@@ -44,8 +44,7 @@ def debug(call: Call, name: bytes, *words: bytes) -> Any:
     """
     found = SUBCOMMANDS.get(name.decode("latin-1").lower())
     if found is None or not found.least <= len(words) <= found.most:
-        shown = name[:128].decode("utf-8", "surrogateescape")
-        raise CommandError(f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP.")
+        raise wrong_subcommand(call.argv)
     return found.run(call, *words)
 
 
@@ -536,7 +535,7 @@ def replybuffer(call: Call, what: bytes, value: bytes) -> str:
     elif what.upper() == b"RESIZING":
         settings.reply_buffer_resizing = _yes(value)
     else:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'replybuffer'. Try DEBUG HELP.")
+        raise wrong_subcommand(call.argv)
     return OK
 
 

@@ -16,7 +16,7 @@ from server.clients.client import SCRIPT
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import BLOCKING, READONLY, WRITE, group
-from server.registry.errors import CommandError, syntax
+from server.registry.errors import CommandError, named, syntax
 from server.registry.keys import ACCESS, RO, Keys, keys, spec
 from server.registry.reply import NULL_ARRAY, Pairs
 from server.types import stream_id
@@ -140,7 +140,7 @@ def _check_group(call: Call, key: bytes, name: bytes, word: bytes) -> Id:
     """The ID that is asked for. Errors: no such group, no such ID."""
     stream = call.db.lookup_read(key, Stream)
     if stream is None or stream.group(name) is None:
-        raise CommandError(_NO_GROUP % (key, name))
+        raise named(_NO_GROUP, key, name)
     if word == b"$":
         raise CommandError(_DOLLAR_IN_GROUP)
     return _NEW if word == b">" else stream_id.read(word)

@@ -86,7 +86,7 @@ cdef inline void refresh_if_old() noexcept:
 
 
 cdef str _shown(bytes word, int limit):
-    return word[:limit].decode("utf-8", "surrogateescape")
+    return word.split(b"\0", 1)[0][:limit].decode("utf-8", "surrogateescape")
 
 
 cdef object _unknown(list argv):

@@ -115,6 +115,11 @@ cdef inline void _begin(Op* op, const Row* row, Client c, Batch* b, Request* r) 
     op.how = row.how
 
 
+cdef inline void _untouch(Entry* e, uint32_t meta) noexcept:
+    """As it was before `touch`: the time of access, not the encoding beside it."""
+    e.meta = (e.meta & 0xFF000000U) | (meta & 0xFFFFFF)
+
+
 cdef int _read(Client c, Batch* b, Request* r) except -1:
     cdef const Row* row = &(<Record>r.record).row
     cdef uint32_t meta
@@ -132,7 +137,7 @@ cdef int _read(Client c, Batch* b, Request* r) except -1:
     if row.shape & (WARM | WARM_PLACE):
         warm(&op, 2, row.shape & WARM_PLACE)
     if row.own(&op) == DECLINED:
-        op.e.meta = meta
+        _untouch(op.e, meta)
         return 0
     found(c, op.e)
     return 1
@@ -154,7 +159,7 @@ cdef inline int64_t _change(Client c, Op* op, const Row* row) except -1:
         warm(op, 2, row.shape & WARM_PLACE)
     changes = row.own(op)
     if changes == DECLINED:
-        op.e.meta = meta
+        _untouch(op.e, meta)
     return changes
 
 

@@ -86,23 +86,6 @@ def float_(text: bytes, error: str = NOT_A_FLOAT) -> float:
     return value
 
 
-def options(arguments: tuple[bytes, ...], **known: int) -> dict[str, tuple[bytes, ...] | bool]:
-    """Options by name in any order and any case: `options(args, EX=1, NX=0)`, the number is how many values follow.
-
-    Returns {"EX": (b"10",), "NX": True}; a repeated option overwrites. Raises `ERR syntax error` for anything else.
-    """
-    found: dict[str, tuple[bytes, ...] | bool] = {}
-    at = 0
-    while at < len(arguments):
-        name = arguments[at].decode("latin-1").upper()
-        values = known.get(name)
-        if values is None or at + values >= len(arguments):
-            raise syntax()
-        found[name] = arguments[at + 1 : at + 1 + values] if values else True
-        at += 1 + values
-    return found
-
-
 def cursor(text: bytes) -> int:
     """The cursor of SCAN and its like, read as leniently as strtoul does. Errors: invalid cursor."""
     text = text.split(b"\0", 1)[0]

@@ -3,6 +3,8 @@
 A command raises CommandError; dispatch counts it (errorstats by its first word) and writes it as `-TEXT`.
 """
 
+from collections.abc import Sequence
+
 CODE_MAX = 30  # bytes
 
 
@@ -24,6 +26,19 @@ class CommandError(Exception):
         keeps it, so the two would never be freed (the collector is off while serving)."""
         self.__traceback__ = self.__context__ = self.__cause__ = None
         return self
+
+
+def named(text: bytes, *words: bytes) -> CommandError:
+    """An error that names words of the request: each up to its first NUL, with which text ends in C, and without the
+    ends of lines behind it.
+    """
+    return CommandError((text % tuple(word.split(b"\0", 1)[0] for word in words)).rstrip(b"\r\n"))
+
+
+def wrong_subcommand(argv: Sequence[bytes]) -> CommandError:
+    """Of a container: none of that name, or not with so many words."""
+    wrong = b"ERR unknown subcommand or wrong number of arguments for '%s'. Try %s HELP."
+    return named(wrong, argv[1][:128], argv[0].upper())
 
 
 SYNTAX = "ERR syntax error"

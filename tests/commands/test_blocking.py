@@ -41,6 +41,20 @@ def waiting(raw: Connection, another: Connect) -> Iterator[Callable[..., Connect
     yield start
 
 
+@pytest.mark.parametrize("timeout", ["1e400", "inf", "1e17"])
+def test_a_timeout_beyond_all_numbers(raw, timeout):
+    assert raw("BLPOP", "l", timeout) == RespError("ERR timeout is out of range")
+
+
+@pytest.mark.parametrize("timeout", ["1e5000", "nan", "x"])
+def test_a_timeout_that_is_no_number(raw, timeout):
+    assert raw("BLPOP", "l", timeout) == RespError("ERR timeout is not a float or out of range")
+
+
+def test_a_timeout_below_all_numbers(raw):
+    assert raw("BLPOP", "l", "-1e400") == RespError("ERR timeout is negative")
+
+
 def test_a_push_serves_who_waits(raw, waiting):
     one = waiting("BLPOP", "a", "b", 0)
     assert raw("RPUSH", "b", "x", "y") == 2

@@ -100,6 +100,15 @@ def test_loadaof_forgets_functions_and_tells_who_watches(new_server: Callable[..
     assert c.ok("GET", "k") == b"v"
 
 
+def test_a_string_that_only_grew_is_in_the_file(new_server: Callable[..., Server]) -> None:
+    server = new_server(appendonly=True, appendfsync="always")
+    c = server.connect()
+    assert c.ok("BITFIELD", "k", "OVERFLOW", "FAIL", "INCRBY", "i8", 7, 1234567) == [None]
+    assert c.ok("GET", "k") == b"\0\0"
+    c.ok("DEBUG", "LOADAOF")
+    assert c.ok("GET", "k") == b"\0\0"
+
+
 def test_only_the_commands_without_a_rewrite(new_server: Callable[..., Server]) -> None:
     server = new_server(appendonly=True, appendfsync="always")      # everysec waits for a slow fsync
     c = server.connect()

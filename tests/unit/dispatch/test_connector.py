@@ -497,14 +497,13 @@ def test_links_and_attempts_are_freed(
     running.connector.connect("127.0.0.1", free_port(), refused, timeout_ms=60_000)
     running.connector.connect("127.0.0.1", deaf, late, timeout_ms=20)
     running.connector.connect("127.0.0.1", deaf, given_up).abort()
-    closed, left = dial(timeout_ms=60_000), dial()
-    closed[0].close()
-    left[1].close()
-    running.until(lambda: refused.lost and late.lost and given_up.lost and closed[2].lost and left[2].lost)
-    running.until(lambda: len(running.loop.links) == 0)
-    for heard in (refused, late, given_up, closed[2], left[2]):
+    closed, left = Heard(), Heard()
+    dial(closed, timeout_ms=60_000)[0].close()
+    dial(left)[1].close()
+    all_of_them = (refused, late, given_up, closed, left)
+    running.until(lambda: all(heard.lost for heard in all_of_them) and len(running.loop.links) == 0)
+    for heard in all_of_them:
         heard.link = None
-    del closed, left
     assert cycles() == []
 
 

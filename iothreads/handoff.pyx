@@ -10,7 +10,7 @@ from iothreads.connection cimport (WAITS_CONNECT, WAITS_HANDSHAKE, Connection, c
                                    connection_tune)
 from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, lane_clock, lane_close, lane_detach,
                              lane_find, lane_finish, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink, lane_write)
-from iothreads.message cimport Chunk, batch_free, chunks_home
+from iothreads.message cimport Chunk, batch_free, chunks_home, output_init
 from iothreads.poller cimport HANGUP, READABLE, WRITABLE
 from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_LISTENER, WATCH_WAKER, poller_add, poller_remove, poller_wait
 from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
@@ -494,8 +494,7 @@ cdef class IOThreads:
         cdef Lane* lane
         cdef Connection* c
         cdef Message m
-        out.head = out.tail = NULL
-        out.bytes = 0
+        output_init(out)
         if head == NULL:
             return 0
         if slot == NULL or slot.state != SLOT_LIVE:

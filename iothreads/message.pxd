@@ -93,6 +93,7 @@ cdef struct Output:                    # a growing reply; belongs to a client on
     Chunk* head
     Chunk* tail
     size_t bytes                       # in all chunks, not sent yet
+    size_t memory                      # held by the chunks, themselves included; a referred value counts with its length
 
 cdef Chunk* chunk_new(size_t capacity) noexcept nogil                     # main thread; pooled at CHUNK_BYTES
 cdef void chunk_free(Chunk* c) noexcept nogil                             # main thread; back to the pool (never calls release)
@@ -101,7 +102,15 @@ cdef char* output_grow(Output* out, size_t room) noexcept nogil           # slow
 cdef void output_reference(Output* out, char* bytes, size_t length, void* owner, release_t release) noexcept nogil
 cdef void output_cut(Output* out, size_t bytes) noexcept                  # takes back what was written behind the first `bytes`
 cdef void output_splice(Output* out, Output* more) noexcept nogil         # append and empty `more`
-cdef size_t output_memory(const Output* out) noexcept nogil
+
+cdef inline void output_init(Output* out) noexcept nogil:
+    """Empty, whatever it was: nothing is freed."""
+    out.head = out.tail = NULL
+    out.bytes = out.memory = 0
+
+cdef inline size_t chunk_held(const Chunk* c) noexcept nogil:
+    """Bytes of memory, as `memory` counts them."""
+    return sizeof(Chunk) + (c.capacity if c.capacity else c.used)
 
 cdef inline char* output_reserve(Output* out, size_t room) noexcept nogil:
     """A place for `room` contiguous bytes; say with output_advance how many were written."""

@@ -2,6 +2,8 @@ from typing import Any
 
 def format(value: float) -> bytes: ...
 
+def account(steps: list[tuple[str, int]]) -> list[tuple[int, int, int]]: ...
+
 class Echo:
     connections: int
     refused: int

@@ -26,8 +26,8 @@ from libc.string cimport memset
 
 from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, EVENT_OPENED, Event,
                                 IOThreads, Start)
-from iothreads.message cimport (PARSE_OK, READ_RAW, READ_REPLIES, READ_REQUESTS, Batch, Command, Output, arg_at, arg_length,
-                                output_clear, output_reference)
+from iothreads.message cimport (PARSE_OK, READ_RAW, READ_REPLIES, READ_REQUESTS, Batch, Chunk, Command, Output, arg_at,
+                                arg_length, chunk_held, output_clear, output_cut, output_init, output_reference, output_splice)
 from iothreads.resp_writer cimport (format_double, write_bulk, write_double, write_error, write_header, write_integer,
                                     write_raw, write_status)
 from iothreads.selftest_transport cimport scrambled_state, scrambled_transport
@@ -60,6 +60,45 @@ def format(double value) -> bytes:
     cdef char text[64]
     cdef size_t n = format_double(text, value)
     return text[:n]
+
+
+cdef size_t walk(const Output* out) noexcept:
+    cdef Chunk* chunk = out.head
+    cdef size_t held = 0
+    while chunk != NULL:
+        held += chunk_held(chunk)
+        chunk = chunk.next
+    return held
+
+
+def account(list steps) -> list[tuple[int, int, int]]:
+    """Do things to an output: `("write", n)`, `("refer", n)`, `("cut", bytes kept)`, `("splice", n)` (of n bytes, written and
+    referred to), `("clear", 0)`. After each: its bytes, its memory as accounted, and as its chunks say."""
+    cdef Output out
+    cdef Output more
+    cdef bytes value
+    seen = []
+    values = []                        # alive while referred to
+    output_init(&out)
+    output_init(&more)
+    for what, n in steps:
+        value = bytes(n)
+        values.append(value)
+        if what == "write":
+            write_raw(&out, value, n)
+        elif what == "refer":
+            output_reference(&out, value, n, NULL, NULL)
+        elif what == "cut":
+            output_cut(&out, n)
+        elif what == "splice":
+            write_raw(&more, value, n)
+            output_reference(&more, value, n, NULL, NULL)
+            output_splice(&out, &more)
+        else:
+            output_clear(&out)
+        seen.append((out.bytes, out.memory, walk(&out)))
+    output_clear(&out)
+    return seen
 
 
 cdef enum:

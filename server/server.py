@@ -21,6 +21,7 @@ from server.clients import authentication, blocking, client as client_state, lim
 from server.clients.client import Client
 from server.clients.table import ClientTable
 from server.cluster.migrate_target import Targets
+from server.commands import server_command
 from server.dispatch import (
     appending,
     big_keys,
@@ -125,6 +126,7 @@ class Server:
         io_sharing.wire(self)
         big_keys.wire(self)
         scripting.wire(self)
+        server_command.wire(self)
         self.expiry = expire.ActiveExpire(self)
         self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: self.memory.besides_keys)
         self.evictor.took = self.latency.add

@@ -200,6 +200,7 @@ cdef class Loop:
         cdef int count = 0
         cdef uint32_t commands = 0
         cdef Event* event
+        cdef PyObject* closed
         cdef Client client
         cdef uint64_t before = door.commands + <uint64_t>self.executor.commands
         cdef int64_t started = 0
@@ -213,6 +214,10 @@ cdef class Loop:
                 commands += event.batch.command_count
                 if count < GROUP and commands < WARM:
                     continue
+            elif event != NULL and event.kind != EVENT_CLOSED:
+                self.handle_event(event)       # before the group runs: what serves others meanwhile asks for events too
+                continue
+            closed = NULL if event == NULL or event.kind != EVENT_CLOSED else <PyObject*>event.client
             if count:
                 if started == 0:
                     started = _clock.monotonic_us
@@ -221,8 +226,8 @@ cdef class Loop:
                 commands = 0
             if event == NULL:
                 break
-            if event.kind != EVENT_BATCH:
-                self.handle_event(event)
+            if closed != NULL:
+                self.forget(<Client>closed)
         if started:
             self.command_us += monotonic_us() - started
             before = door.commands + <uint64_t>self.executor.commands - before
@@ -238,8 +243,6 @@ cdef class Loop:
             client = <Client>event.client
             client.in_flight -= event.bytes
             client.bytes_out += event.bytes
-        elif event.kind == EVENT_CLOSED:
-            self.forget(<Client>event.client)
         elif event.kind == EVENT_ACCEPTED:
             self.accept(event.fd, event.listener, event.error)
         return 0

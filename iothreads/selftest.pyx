@@ -27,7 +27,8 @@ from libc.string cimport memset
 from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, EVENT_OPENED, Event,
                                 IOThreads, Start)
 from iothreads.message cimport (PARSE_OK, READ_RAW, READ_REPLIES, READ_REQUESTS, Batch, Chunk, Command, Output, arg_at,
-                                arg_length, chunk_held, output_clear, output_cut, output_init, output_reference, output_splice)
+                                arg_length, chunk_held, output_clear, output_cut, output_init, output_reference,
+                                output_splice)
 from iothreads.resp_writer cimport (format_double, write_bulk, write_double, write_error, write_header, write_integer,
                                     write_raw, write_status)
 from iothreads.selftest_transport cimport scrambled_state, scrambled_transport

@@ -20,6 +20,7 @@ from scripting import run as scripting
 from server.clients import authentication, blocking, client as client_state, limits, multi, pubsub
 from server.clients.client import Client
 from server.clients.table import ClientTable
+from server.cluster.migrate_target import Targets
 from server.commands import server_command
 from server.dispatch import (
     appending,
@@ -88,6 +89,7 @@ class Server:
         self.executor = Executor(self, self.propagation)
         self.loop = Loop(IOThreads(config.io_threads), self, self.executor)
         self.connector = Connector(self.loop)
+        self.migrate_targets = Targets(self.connector, self.loop.links)
         self.cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
         self.memory = MemoryAccount(self)
         self.monitors: list[Client] = []
@@ -134,6 +136,7 @@ class Server:
         self.cron.every(0, self.shutdown.tick)
         self.cron.every(0, self.rehash)
         self.cron.every(100, self.sample_rates)
+        self.cron.every(1000, self.migrate_targets.drop_idle)
         self.cron.every(100, self.note_client_memory)
         self.collector = collector.Collector(self.log, lambda: self.commands_processed)
         self.cron.every(collector.INTERVAL_MS, self.collector.tick)

@@ -150,7 +150,7 @@ stats.field("pubsub_patterns", lambda s: len(s.pubsub.patterns), metric="pubsub_
 stats.field("pubsubshard_channels", lambda s: len(s.pubsub.shard_channels), metric="pubsubshard_channels")
 stats.field("latest_fork_usec", lambda s: s.stats.fork_us, metric="latest_fork_seconds", scale=1e-6)
 stats.field("total_forks", lambda s: s.stats.forks)
-counted("migrate_cached_sockets", "migrate_cached_sockets_total")
+stats.field("migrate_cached_sockets", lambda s: len(s.migrate_targets), metric="migrate_cached_sockets_total")
 counted("slave_expires_tracked_keys", "slave_expires_tracked_keys")
 for _name, _metric in (
     ("active_defrag_hits", "defrag_hits"),

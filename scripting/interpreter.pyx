@@ -67,7 +67,7 @@ cdef void _watch(Limits* limits) noexcept nogil:
     limits.strict = False
     limits.killed = _loading
     for turn in range(TURNS):
-        if not limits.killed and (<ask_t>_ask)():
+        if not limits.killed and (<ask_t><void*>_ask)():
             limits.killed = True
     limits.strict = True
 
@@ -83,7 +83,7 @@ cdef void _hook(lua_State* L, lua_Debug* where) noexcept nogil:
         lua.error(L)
     if not limits.killed:
         limits.strict = False
-        if (<ask_t>_ask)():
+        if (<ask_t><void*>_ask)():
             limits.killed = True
         limits.strict = True
     if limits.killed:

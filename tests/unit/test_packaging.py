@@ -82,7 +82,7 @@ def test_every_pyx_becomes_a_module_beside_it(built):
 
 def test_nothing_changed_nothing_built(built):
     before = modules(built)
-    build(built)
+    assert "native modules" not in build(built)
     assert modules(built) == before
 
 
@@ -90,9 +90,17 @@ def test_a_changed_pxd_rebuilds_those_that_cimport_it(built):
     before = modules(built)
     sheet = built / "server/depot/box.pxd"
     sheet.write_text(sheet.read_text().replace("41", "40"))
-    build(built)
+    output = build(built)
+    assert "native modules: 0 of 2, less than a minute left\n" in output  # those that are stale are counted
+    assert "native modules: 2 of 2\n" in output
     assert python("import server.depot.user as u; print(u.twice())", built) == "80"
     assert modules(built)["lane"] == before["lane"]
+
+
+def test_other_directives_rebuild_all(built):
+    setup = built / "setup.py"
+    setup.write_text(setup.read_text().replace('"auto_pickle": False', '"auto_pickle": None'))
+    assert "native modules: 3 of 3\n" in build(built)
 
 
 @pytest.mark.parametrize(

@@ -11,15 +11,7 @@ class Echo:
     wakes: int
     references: int
     def __init__(
-        self,
-        sockets: list[Any],
-        threads: int = 1,
-        poller: str = "",
-        authenticated: bool = True,
-        *,
-        max_bulk: int | None = None,
-        query_buffer: int | None = None,
-        keepalive: int | None = None,
+        self, sockets: list[Any], threads: int = 1, poller: str = "", authenticated: bool = True, **limits: int
     ) -> None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...

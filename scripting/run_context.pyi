@@ -3,6 +3,10 @@ from typing import Any
 
 from server.clients.client import Client
 
+class Checked:
+    command: Any
+    def __init__(self, command: Any) -> None: ...
+
 class Run:
     server: Any
     client: Client

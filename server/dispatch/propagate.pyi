@@ -6,6 +6,7 @@ class Propagation:
     stream: Stream
     wanted: bool
     spread: int
+    loose: bool
     depth: int
     def __init__(self, stream: Stream) -> None: ...
     def subscribe(self, sink: Sink, listener: Any = None) -> None: ...

@@ -18,7 +18,7 @@ from server.version import VERSION
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_FILES = {
     "setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md", "dev", "remus_server.py",
-    "redis.conf",
+    "redis.conf", "server/version.py",
 }  # fmt: skip
 ROOMS = ("server", "iothreads", "scripting", "metrics")
 
@@ -55,6 +55,7 @@ def plant(tree: Path, *without: str) -> Path:
     """The real build files around a small tree."""
     pytest.importorskip("Cython")
     pytest.importorskip("setuptools")
+    (tree / "server").mkdir()
     for name in BUILD_FILES:
         shutil.copy(ROOT / name, tree / name)
     for name in SMALL_TREE.keys() - set(without):
@@ -136,7 +137,7 @@ def test_sdist_and_the_wheel_made_from_it(tmp_path):
     left_out = {"server/depot/user.pyx", "iothreads/lane.pyx"}
     tree = plant(tmp_path / "tree", *left_out)
     run(sys.executable, "setup.py", "-q", "sdist", "-d", tmp_path, cwd=tree)
-    (sdist,) = tmp_path.glob("*.tar.gz")
+    sdist = tmp_path / f"remus_server-{VERSION}.tar.gz"
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     assert SMALL_TREE.keys() - left_out | BUILD_FILES <= held
@@ -144,7 +145,7 @@ def test_sdist_and_the_wheel_made_from_it(tmp_path):
 
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
     run(*pip, "wheel", "--no-build-isolation", "--no-deps", "-w", tmp_path, sdist, cwd=tmp_path)
-    (wheel,) = tmp_path.glob("*.whl")
+    (wheel,) = tmp_path.glob(f"remus_server-{VERSION}-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     home = "remus_server_home"
@@ -233,7 +234,8 @@ def test_version_line_is_what_tools_expect():
     assert run(sys.executable, ROOT / "remus_server.py", "--version", cwd=Path("/")) == line
 
 
-def test_one_version():
+def test_the_version_stands_in_one_place():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    assert setup["metadata"]["version"] == VERSION
+    assert setup["metadata"]["version"] == "attr: server.version.VERSION"
+    assert f"\n## {VERSION}\n" in (ROOT / "CHANGELOG.md").read_text()

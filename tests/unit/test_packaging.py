@@ -234,6 +234,17 @@ def test_version_line_is_what_tools_expect():
     assert run(sys.executable, ROOT / "remus_server.py", "--version", cwd=Path("/")) == line
 
 
+def test_ci_runs_each_python_that_is_promised():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    promised = re.findall(r"Python :: (3\.\d+)$", setup["metadata"]["classifiers"], re.MULTILINE)
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text()
+    (matrix,) = re.findall(r"^ +python: \[(.*)\]$", workflow, re.MULTILINE)
+    assert re.findall(r"[\d.]+", matrix) == promised
+    assert setup["options"]["python_requires"] == f">={promised[0]}"
+    assert os.access(ROOT / re.findall(r"^ +- run: (\S+)$", workflow, re.MULTILINE)[0], os.X_OK)
+
+
 def test_the_version_stands_in_one_place():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")

@@ -65,12 +65,12 @@ cdef void chunks_home(Chunk* c) noexcept:
 
 cdef void output_clear(Output* out) noexcept:
     cdef Chunk* head = out.head
-    out.head = out.tail = NULL
-    out.bytes = 0
+    output_init(out)
     chunks_home(head)
 
 
 cdef inline void append(Output* out, Chunk* c) noexcept nogil:
+    out.memory += chunk_held(c)
     if out.tail == NULL:
         out.head = c
     else:
@@ -97,6 +97,7 @@ cdef void output_reference(Output* out, char* bytes, size_t length, void* owner,
 cdef void output_cut(Output* out, size_t bytes) noexcept:
     """O(chunks). Nothing may have left since there were so many bytes."""
     cdef Chunk* last = out.head
+    cdef Chunk* c
     cdef size_t before = 0             # bytes in the chunks in front of `last`
     if bytes == 0:
         output_clear(out)
@@ -106,7 +107,13 @@ cdef void output_cut(Output* out, size_t bytes) noexcept:
     while before + last.used < bytes:
         before += last.used
         last = last.next
+    if last.capacity == 0:
+        out.memory -= last.used - (bytes - before)
     last.used = bytes - before
+    c = last.next
+    while c != NULL:
+        out.memory -= chunk_held(c)
+        c = c.next
     out.bytes = bytes
     out.tail = last
     chunks_home(last.next)
@@ -122,18 +129,8 @@ cdef void output_splice(Output* out, Output* more) noexcept nogil:
         out.tail.next = more.head
     out.tail = more.tail
     out.bytes += more.bytes
-    more.head = more.tail = NULL
-    more.bytes = 0
-
-
-cdef size_t output_memory(const Output* out) noexcept nogil:
-    """Bytes held by the chunks (a referred value counts with its length). O(chunks)."""
-    cdef size_t total = 0
-    cdef Chunk* c = out.head
-    while c != NULL:
-        total += sizeof(Chunk) + (c.capacity if c.capacity else c.used)
-        c = c.next
-    return total
+    out.memory += more.memory
+    output_init(more)
 
 
 # ---- batches: called by the lane that owns the pool
@@ -166,6 +163,7 @@ cdef Batch* batch_new(BatchPool* pool) noexcept nogil:
     b.arg_count = b.command_count = b.next = 0
     b.error = PARSE_OK
     b.error_byte = 0
+    b.reads = READ_REQUESTS
     b.input_bytes = b.buffered = 0
     return b
 

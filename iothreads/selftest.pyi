@@ -2,6 +2,8 @@ from typing import Any
 
 def format(value: float) -> bytes: ...
 
+def account(steps: list[tuple[str, int]]) -> list[tuple[int, int, int]]: ...
+
 class Echo:
     connections: int
     refused: int
@@ -11,7 +13,18 @@ class Echo:
     wakes: int
     references: int
     def __init__(
-        self, sockets: list[Any], threads: int = 1, poller: str = "", authenticated: bool = True, **limits: int
+        self,
+        sockets: list[Any],
+        threads: int = 1,
+        poller: str = "",
+        authenticated: bool = True,
+        *,
+        scrambled: bool = False,
+        plan: str = "",
+        max_bulk: int | None = None,
+        query_buffer: int | None = None,
+        keepalive: int | None = None,
+        reply: int | None = None,
     ) -> None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...

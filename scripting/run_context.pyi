@@ -3,10 +3,6 @@ from typing import Any
 
 from server.clients.client import Client
 
-class Checked:
-    command: Any
-    def __init__(self, command: Any) -> None: ...
-
 class Run:
     server: Any
     client: Client

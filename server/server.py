@@ -20,6 +20,7 @@ from scripting import run as scripting
 from server.clients import authentication, blocking, client as client_state, limits, multi, pubsub
 from server.clients.client import Client
 from server.clients.table import ClientTable
+from server.commands import server_command
 from server.dispatch import (
     appending,
     big_keys,
@@ -35,6 +36,7 @@ from server.dispatch import (
     shutdown,
     signals,
 )
+from server.dispatch.connector import Connector
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
 from server.dispatch.loop import Loop
@@ -84,6 +86,7 @@ class Server:
         self.pubsub = pubsub.PubSub()
         self.executor = Executor(self, self.propagation)
         self.loop = Loop(IOThreads(config.io_threads), self, self.executor)
+        self.connector = Connector(self.loop)
         self.cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
         self.memory = MemoryAccount(self)
         self.monitors: list[Client] = []
@@ -121,6 +124,7 @@ class Server:
         io_sharing.wire(self)
         big_keys.wire(self)
         scripting.wire(self)
+        server_command.wire(self)
         self.expiry = expire.ActiveExpire(self)
         self.evictor = Evictor(self.keyspace, self.config, self.key_evicted, lambda: self.memory.besides_keys)
         self.evictor.took = self.latency.add

@@ -3,7 +3,7 @@
 from libc.string cimport memcpy
 
 from iothreads.message cimport (
-    Batch, BatchPool, Output, PARSE_OK, batch_free, batch_new, batch_room, output_clear,
+    Batch, BatchPool, Output, PARSE_OK, batch_free, batch_new, batch_room, output_clear, output_init,
 )
 from iothreads.resp_reader cimport Reader, parse, reader_reset
 from iothreads.resp_writer cimport write_bulk, write_double, write_header, write_integer, write_null, write_status
@@ -51,9 +51,7 @@ def write_replies(long loops, str kind, bytes value, unsigned int replies) -> fl
     cdef int which = ("bulk", "integer", "double", "null", "status", "array").index(kind)
     cdef long n
     cdef unsigned int i
-    out.head = NULL
-    out.tail = NULL
-    out.bytes = 0
+    output_init(&out)
     began = seconds()
     for n in range(loops):
         if which == 5:

@@ -2,9 +2,6 @@
 
 OPERATIONS: int
 
-class Keys:
-    def __init__(self, count: int) -> None: ...
-
 class TableLoops:
     def __init__(self, count: int) -> None: ...
     def find(self, loops: int) -> float: ...

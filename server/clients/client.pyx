@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from iothreads.message cimport Output, output_clear, output_cut, output_memory
+from iothreads.message cimport Output, output_clear, output_cut
 from iothreads.resp_writer cimport write_header, write_raw
 from server.keyspace.database cimport Database
 from server.registry.clock cimport monotonic_us
@@ -147,8 +147,8 @@ cdef class Client:
 
     @property
     def output_memory(self) -> int:
-        """Memory of the replies that wait."""
-        return output_memory(&self.out) + self.in_flight
+        """Memory of the replies that wait. Complexity: O(1)."""
+        return self.out.memory + self.in_flight
 
     def has_waiting_commands(self) -> bool:
         """Whether commands of the batch in hand are still to be executed."""

@@ -4,6 +4,8 @@ A line is `name=value` pairs with single spaces, so no value may contain a space
 """
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 
 from server.clients import client as c
 from server.clients.client import Client
@@ -20,6 +22,8 @@ BAD_NAME = "Client names cannot contain spaces, newlines or special characters."
 _FLAGS = ((c.MASTER, "M"), (c.MULTI, "x"), (c.BLOCKED | c.PAUSED, "b"), (c.TRACKING, "t"), (c.DIRTY_CAS, "d"),
           (c.CLOSE_AFTER_REPLY, "c"), (c.CLOSE_ASAP, "A"), (c.UNIX_SOCKET, "U"), (c.READONLY, "r"), (c.NO_EVICT, "e"),
           (c.NO_TOUCH, "T"))
+_SHOWN = reduce(or_, [bit for bit, _ in _FLAGS], c.REPLICA | c.MONITOR)
+_NO_REPLY_BUFFER = (STATIC_REPLY_BYTES,)
 
 
 # ---- names
@@ -81,6 +85,8 @@ def note_replies(client: Client, now_us: int) -> int:
 # ---- lines
 def flags_of(client: Client) -> str:
     """The letters of `flags=`."""
+    if not (client.state & _SHOWN or client.subscriptions or client.tracking):
+        return "N"
     letters = ""
     if client.has(c.REPLICA | c.MONITOR):
         letters = "O" if client.has(c.MONITOR) else "S"
@@ -97,41 +103,27 @@ def flags_of(client: Client) -> str:
 def line(client: Client, argv: Iterable[bytes] = ()) -> str:
     """One client in the order and with the names of Redis 7.2. `argv` is what it is running at the moment."""
     now = monotonic_now_us()
-    waiting = client.output_bytes
-    in_list = list_bytes(client)
-    argv_bytes = sum(map(len, argv))
-    listening = client.subscriptions
+    idle = now - client.active_us
+    waiting, in_list = client.output_bytes, list_bytes(client)
+    argv_bytes = sum(map(len, argv)) if argv else 0
     held, query = query_of(client)
-    fields = (
-        ("id", client.id),
-        ("addr", client.address),
-        ("laddr", client.local_address),
-        ("fd", client.fd),
-        ("name", client.name.decode("ascii")),
-        ("age", (now - client.created_us) // 1000000),
-        ("idle", max(0, now - client.active_us) // 1000000),
-        ("flags", flags_of(client)),
-        ("db", client.db.index),
-        ("sub", len(listening.channels) if listening else 0),
-        ("psub", len(listening.patterns) if listening else 0),
-        ("ssub", len(listening.shard_channels) if listening else 0),
-        ("multi", len(client.transaction) if client.transaction is not None else -1),
-        ("qbuf", query),
-        ("qbuf-free", max(0, held - query)),
-        ("argv-mem", argv_bytes),
-        ("multi-mem", client.transaction.memory if client.transaction is not None else 0),
-        ("rbs", client.extra.get("reply_buffer", (STATIC_REPLY_BYTES,))[0]),
-        ("rbp", min(waiting, STATIC_REPLY_BYTES)),
-        ("obl", 0 if in_list else waiting),
-        ("oll", (waiting + STATIC_REPLY_BYTES - 1) // STATIC_REPLY_BYTES if in_list else 0),
-        ("omem", in_list),
-        ("tot-mem", memory_of(client, argv_bytes)),
-        ("events", ("r" if client.loop is not None else "") + ("w" if waiting else "")),
-        ("cmd", client.command.name if client.command is not None else "NULL"),
-        ("user", client.user or "(superuser)"),
-        ("redir", getattr(client.tracking, "redirect", -1) if client.tracking is not None else -1),
-        ("resp", client.resp),
-        ("lib-name", client.library_name.decode("ascii")),
-        ("lib-ver", client.library_version.decode("ascii")),
+    listening, transaction, tracking = client.subscriptions, client.transaction, client.tracking
+    command = client.command
+    channels, patterns, shards = (
+        (len(listening.channels), len(listening.patterns), len(listening.shard_channels)) if listening else (0, 0, 0))
+    return (
+        f"id={client.id} addr={client.address} laddr={client.local_address} fd={client.fd}"
+        f" name={client.name.decode('ascii')} age={(now - client.created_us) // 1000000}"
+        f" idle={idle // 1000000 if idle > 0 else 0} flags={flags_of(client)} db={client.db.index}"
+        f" sub={channels} psub={patterns} ssub={shards} multi={-1 if transaction is None else len(transaction)}"
+        f" qbuf={query} qbuf-free={held - query if held > query else 0} argv-mem={argv_bytes}"
+        f" multi-mem={0 if transaction is None else transaction.memory}"
+        f" rbs={client.extra.get('reply_buffer', _NO_REPLY_BUFFER)[0]}"
+        f" rbp={waiting if waiting < STATIC_REPLY_BYTES else STATIC_REPLY_BYTES} obl={0 if in_list else waiting}"
+        f" oll={(waiting + STATIC_REPLY_BYTES - 1) // STATIC_REPLY_BYTES if in_list else 0} omem={in_list}"
+        f" tot-mem={memory_of(client, argv_bytes)}"
+        f" events={'r' if client.loop is not None else ''}{'w' if waiting else ''}"
+        f" cmd={'NULL' if command is None else command.name} user={client.user or '(superuser)'}"
+        f" redir={-1 if tracking is None else getattr(tracking, 'redirect', -1)} resp={client.resp}"
+        f" lib-name={client.library_name.decode('ascii')} lib-ver={client.library_version.decode('ascii')}"
     )
-    return " ".join(f"{name}={value}" for name, value in fields)

@@ -1,9 +1,11 @@
 """COMMAND: what the server's commands are, read from their declarations."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from server.dispatch.call import Call
+from server.dispatch.cron import AGAIN
 from server.registry.command import (
     CATEGORIES,
     COMMANDS,
@@ -18,7 +20,8 @@ from server.registry.command import (
 )
 from server.registry.errors import CommandError, syntax
 from server.registry.keys import NOT_KEY, KeySpec
-from server.registry.reply import Pairs, SetOf
+from server.registry.reply import Encoded, Pairs, SetOf, Several
+from server.registry.reply_writer import encode_reply
 from server.registry.syntax import Argument, arguments
 from server.structures.glob import match
 
@@ -31,11 +34,26 @@ _FLAG_ORDER = ("write", "readonly", "denyoom", "module", "admin", "pubsub", "nos
                "no_multi", "movablekeys", "allow_busy")
 
 
+_DAY_MS = 86400 * 1000
+
+
+# ---- encoded once
+@cache
+def _wire(describe: Callable[[Any], Any], described: Any, resp: int) -> bytes:
+    """What is said about a command, for a protocol: it never changes, and clients ask for it whenever they connect."""
+    return encode_reply(describe(described), resp)
+
+
+def _array(describe: Callable[[Any], Any], chosen: Collection[Command | None], resp: int) -> Encoded:
+    return Encoded(b"*%d\r\n" % len(chosen) + b"".join([_wire(describe, each, resp) for each in chosen]))
+
+
 # ---- COMMAND and COMMAND INFO
 def _statuses(names: Iterable[str]) -> SetOf:
     return SetOf(list(names))
 
 
+@cache
 def _places(spec: KeySpec) -> Pairs:
     """A key specification as a map."""
     begin = {"index": ("index",), "keyword": ("keyword", "startfrom"), "unknown": ()}[spec.begin[0]]
@@ -71,26 +89,27 @@ def _named(word: bytes) -> Command | None:
 
 
 @command("COMMAND", arity=-1, flags=_FLAGS, since="2.8.13", acl=("connection",), tips=_ORDER)
-def command_(call: Call, *words: bytes) -> list[Any]:
+def command_(call: Call, *words: bytes) -> Encoded:
     """Describe all commands, as COMMAND INFO does.
 
     Complexity: O(N) where N is the number of commands
     """
     if words:
         raise CommandError(f"ERR unknown subcommand '{words[0].decode('utf-8', 'replace')}'. Try COMMAND HELP.")
-    return [_info(each) for each in COMMANDS.values()]
+    return _array(_info, COMMANDS.values(), call.client.resp)
 
 
 @command("COMMAND|INFO", arity=-2, flags=_FLAGS, since="2.8.13", acl=("connection",), tips=_ORDER,
          syntax="[command-name [command-name ...]]", history=(("7.0.0", "Without names: all commands."),))
-def command_info(call: Call, *names: bytes) -> list[Any]:
+def command_info(call: Call, *names: bytes) -> Encoded:
     """Describe commands: arity, flags, where keys are, ACL categories, tips, key specifications and subcommands.
 
     A name that no command has gives null. Subcommands are named like config|get.
 
     Complexity: O(N) where N is the number of commands to look up
     """
-    return [_info(each) for each in (map(_named, names) if names else COMMANDS.values())]
+    chosen = [_named(name) for name in names] if names else COMMANDS.values()
+    return _array(_info, chosen, call.client.resp)
 
 
 @command("COMMAND|COUNT", arity=2, flags=_FLAGS, since="2.8.13", acl=("connection",))
@@ -163,15 +182,35 @@ def _docs(found: Command) -> Pairs:
     return Pairs(pairs)
 
 
+def _entry(found: Command) -> Several:
+    """What the map of COMMAND DOCS has of it: its name, and the docs."""
+    return Several([found.name.encode(), _docs(found)])
+
+
 @command("COMMAND|DOCS", arity=-2, flags=_FLAGS, since="7.0.0", acl=("connection",), tips=_ORDER,
          syntax="[command-name [command-name ...]]")
-def command_docs(call: Call, *names: bytes) -> Pairs:
+def command_docs(call: Call, *names: bytes) -> Encoded:
     """Document commands: summary, since, group, complexity, history and the tree of arguments; all without names.
 
     Complexity: O(N) where N is the number of commands to look up
     """
-    chosen = filter(None, map(_named, names)) if names else COMMANDS.values()
-    return Pairs([(each.name.encode(), _docs(each)) for each in chosen])
+    resp = call.client.resp
+    chosen = list(filter(None, map(_named, names)) if names else COMMANDS.values())
+    header = b"%%%d\r\n" % len(chosen) if resp == 3 else b"*%d\r\n" % (2 * len(chosen))
+    return Encoded(header + b"".join([_wire(_entry, each, resp) for each in chosen]))
+
+
+# ---- ahead
+def wire(server: Any) -> None:
+    """Encode it all soon after the start, a command at a time between turns of the loop: all at once takes 20 ms."""
+    waiting = [(describe, each, resp) for resp in (3, 2) for describe in (_entry, _info) for each in COMMANDS.values()]
+
+    def encode_one() -> object:
+        if waiting:
+            _wire(*waiting.pop())
+        return AGAIN if waiting else None
+
+    server.cron.every(_DAY_MS, encode_one)
 
 
 # ---- keys of a call

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from iothreads.message cimport Chunk, Output, output_clear
+from iothreads.message cimport Chunk, Output, output_clear, output_init
 from iothreads.resp_writer cimport write_bulk, write_header, write_raw
 from server.structures.block_stream cimport TO_ALL, TO_AOF, TO_REPLICAS, Sink, Stream
 
@@ -112,8 +112,7 @@ cdef class Propagation:
         several = self.gathered > 1 and not self.loose
         own, own_cuts = self.out, self.cuts
         self.out, self.cuts = self.before, self.before_cuts
-        self.before.head = self.before.tail = NULL
-        self.before.bytes = 0
+        output_init(&self.before)
         self.before_cuts = None
         self.gathering = False
         self.mask = TO_ALL

@@ -6,7 +6,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from cpython.unicode cimport PyUnicode_DATA, PyUnicode_GET_LENGTH
 
-from iothreads.message cimport REFERENCE_MIN, Chunk, Output, output_clear, output_reference, output_splice
+from iothreads.message cimport REFERENCE_MIN, Chunk, Output, output_clear, output_init, output_reference, output_splice
 from iothreads.resp_writer cimport (write_bulk, write_double, write_error, write_header, write_integer, write_null,
                                     write_null_array, write_raw, write_status)
 
@@ -171,8 +171,7 @@ cpdef bytes encode_reply(object value, int resp):
     cdef Chunk* chunk
     cdef bytes wire
     cdef char* at
-    out.head = out.tail = NULL
-    out.bytes = 0
+    output_init(&out)
     try:
         write_reply(&out, value, resp)
         wire = PyBytes_FromStringAndSize(NULL, out.bytes)

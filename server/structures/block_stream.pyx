@@ -4,7 +4,7 @@ from libc.string cimport memcpy
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from iothreads.message cimport CHUNK_BYTES, Chunk, Output, chunk_free, chunk_new
+from iothreads.message cimport CHUNK_BYTES, Chunk, Output, chunk_free, chunk_held, chunk_new, output_init
 
 AOF, REPLICAS, ALL = TO_AOF, TO_REPLICAS, TO_ALL
 
@@ -76,8 +76,7 @@ cdef class Stream:
         cdef Chunk* chunk = out.head
         cdef Chunk* following
         cdef Block* tail
-        out.head = out.tail = NULL
-        out.bytes = 0
+        output_init(out)
         while chunk != NULL:
             following = chunk.next
             chunk.next = NULL
@@ -107,6 +106,7 @@ cdef class Stream:
                 out.head = chunk.next
                 if out.head == NULL:
                     out.tail = NULL
+                out.memory -= chunk_held(chunk)
                 chunk_free(chunk)
 
     cdef void account(self, size_t length, uint32_t mask) noexcept:

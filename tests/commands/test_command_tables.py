@@ -201,3 +201,23 @@ def test_getkeys(both, words, form):
 def test_command_by_itself(both):
     assert isinstance(both.ours("COMMAND", "NONE"), RespError)
     assert both.ours("COMMAND", "COUNT") == len(both.ours("COMMAND"))
+
+
+def test_summaries_are_sentences_without_the_complexity(raw3):
+    for name, docs in every_docs(raw3("COMMAND", "DOCS"), {}).items():
+        summary = docs[b"summary"]
+        assert summary.endswith((b".", b"?")) and b"omplexity:" not in summary and b"\n" not in summary, name
+
+
+def test_replies_that_are_encoded_once_are_those_of_the_protocol(raw, raw3):
+    for words in (("COMMAND",), ("COMMAND", "INFO", "get", "none"), ("COMMAND", "DOCS", "get"), ("COMMAND", "DOCS")):
+        two, three, again = raw(*words), raw3(*words), raw(*words)
+        assert two == again != three
+        assert len(two) == len(three) * (2 if isinstance(three, dict) else 1)
+
+
+def test_scripts_read_them(raw):
+    script = "redis.setresp(3) local docs = redis.call('COMMAND', 'DOCS', 'get').map.get.map return docs.group"
+    assert raw("EVAL", script, 0) == b"string"
+    script = "local all = redis.call('COMMAND', 'INFO', 'get', 'none') return {all[1][1], all[1][2], all[2], #all}"
+    assert raw("EVAL", script, 0) == [b"get", 2, None, 2]

@@ -10,7 +10,6 @@ class Call:
     db: Any
     dirty: int
     propagated: list[list[bytes]] | None
-    status: Any
     def __init__(self, client: Client, server: Any, command: Any, argv: list[bytes]) -> None: ...
     @property
     def now_ms(self) -> int: ...

@@ -1,9 +1,12 @@
+from collections.abc import Callable
 from typing import Any
 
 class Executor:
     server: Any
     dirty: int
     commands: int
+    ready_keys: Any
+    serve_ready_keys: Callable[[], None] | None
     def __init__(self, server: Any, propagation: Any) -> None: ...
     def find(self, argv: list[bytes]) -> Any: ...
     def process_command(self, client: Any, argv: list[bytes]) -> None: ...

@@ -7,6 +7,7 @@ class Propagation:
     wanted: bool
     audience: int
     spread: int
+    loose: bool
     depth: int
     @property
     def selected_for_replicas(self) -> int: ...

@@ -3,6 +3,8 @@ from typing import Any
 class Record:
     command: Any
     first_key: int
+    last_key: int
+    key_step: int
     calls: int
     rejected: int
     failed: int

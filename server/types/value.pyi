@@ -1,7 +1,6 @@
 """The Python-visible face of values that are in no database."""
 from typing import Any
 
-class Value:
-    TYPE: int
+class Value: ...
 
 def loose(kind: type) -> Any: ...

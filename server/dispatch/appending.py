@@ -75,7 +75,9 @@ class Appending:
 
     def tick(self) -> None:
         """From the cron."""
+        self._server.propagation.flush()
         self.aof.tick()
+        self.aof.note_settled()
         self.check_health()
 
     # ---- CONFIG SET

@@ -262,6 +262,13 @@ class AppendOnlyFile:
         if self.sink.stream is not None and not self.sink.pending:
             self._asked_offset = self.sink.stream.offset
 
+    def note_settled(self) -> None:
+        """From the cron, with nothing under way to the stream: if the disk has all that was written, it has all (a rewrite
+        or a start brought it there, without a sync of ours)."""
+        if (self.state == ON and not self.sink.pending and self.synced_size == self.incr_size
+                and not self.background.pending and not self.background.error):
+            self._ask_offset()
+
     @property
     def synced_offset(self) -> int:
         """How far the history is on disk, as an offset of the stream. Complexity: O(1)."""

@@ -132,7 +132,7 @@ class Following(LinkProtocol):
             self._log.notice("Partial resynchronization not possible (no cached master)")
         self._handshake = Handshake(
             config.replica_announce_port or self._parts.port, config.replica_announce_ip or "", config.masteruser or "",
-            config.masterauth or "", history.id if self._known else NONE_KNOWN, self._parts.stream.offset, self.failover,
+            config.masterauth or b"", history.id if self._known else NONE_KNOWN, self._parts.stream.offset, self.failover,
             note=self._note)
         self._do(self._handshake.begin())
 

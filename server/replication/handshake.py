@@ -62,7 +62,7 @@ class Handshake:
     port: int
     announced_ip: str
     user: str
-    password: str
+    password: bytes
     history: str
     offset: int
     failover: bool = False
@@ -90,7 +90,7 @@ class Handshake:
         commands = []
         if self.password:
             commands.append([b"AUTH"] + ([self.user.encode()] if self.user else [])
-                            + [self.password.encode("utf-8", "surrogateescape")])
+                            + [self.password])
             self._expected.append(self._authenticated)
         commands.append([b"REPLCONF", b"listening-port", b"%d" % self.port])
         self._expected.append(self._uncritical("listening-port"))

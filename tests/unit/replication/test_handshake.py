@@ -9,7 +9,7 @@ from server.replication.handshake import Continue, Failed, FullSync, Handshake, 
 
 
 def handshake(**changes: Any) -> Handshake:
-    known = {"port": 7000, "announced_ip": "", "user": "", "password": "", "history": "a" * 40, "offset": 99}
+    known = {"port": 7000, "announced_ip": "", "user": "", "password": b"", "history": "a" * 40, "offset": 99}
     made = Handshake(**{**known, **changes})
     assert made.begin() == Send([[b"PING"]])
     return made
@@ -21,7 +21,7 @@ def words(action: Any) -> list[list[bytes]]:
 
 
 def test_all_that_may_be_said() -> None:
-    talk = handshake(announced_ip="10.0.0.1", user="me", password="secret")
+    talk = handshake(announced_ip="10.0.0.1", user="me", password=b"secret")
     assert words(talk.receive("PONG")) == [
         [b"AUTH", b"me", b"secret"],
         [b"REPLCONF", b"listening-port", b"7000"],
@@ -72,7 +72,7 @@ def test_an_answer_that_is_none_ends_the_attempt(reply: Any) -> None:
 
 
 def test_a_wrong_password_and_a_ping_that_fails() -> None:
-    talk = handshake(password="x")
+    talk = handshake(password=b"x")
     talk.receive("PONG")
     assert isinstance(talk.receive(CommandError("WRONGPASS no")), Failed)
     assert isinstance(handshake().receive(CommandError("ERR max number of clients reached")), Failed)

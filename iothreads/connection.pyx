@@ -1,25 +1,20 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Reading and writing one socket. A read that comes back short has emptied the socket, so none follows it."""
-from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdlib cimport abort, calloc, free
-from libc.string cimport memset
+from libc.string cimport memmove
 
-from iothreads.message cimport PARSE_OK, PARSE_QUERY_BUFFER_LIMIT, batch_new, batch_pool, batch_room
+from iothreads.message cimport (CONSUMED_ALL, PARSE_NOT_A_REPLY, PARSE_OK, PARSE_QUERY_BUFFER_LIMIT, PARSE_REPLY_TOO_LONG,
+                                READ_RAW, READ_REPLIES, READ_REQUESTS, Command, batch_more_commands, batch_new, batch_pool,
+                                batch_room)
 from iothreads.resp_reader cimport compact, parse, reader_reset
+from iothreads.resp_reply_reader cimport BROKEN, IN_BULK, reply_scan, reply_scanner_reset
 from iothreads.ring cimport load_relaxed64
+from iothreads.transport cimport (TRANSPORT_FAILED, WANT_READ, WANT_WRITE, iovec, plain_transport)
 
 cdef extern from "<sys/socket.h>" nogil:
-    struct iovec:
-        void* iov_base
-        size_t iov_len
-    struct msghdr:
-        iovec* msg_iov
-        size_t msg_iovlen
-    ssize_t recv(int, void*, size_t, int)
-    ssize_t send(int, const void*, size_t, int)
-    ssize_t sendmsg(int, const msghdr*, int)
     int setsockopt(int, int, int, const void*, unsigned int)
-    int SOL_SOCKET, SO_KEEPALIVE, MSG_NOSIGNAL, MSG_DONTWAIT
+    int getsockopt(int, int, int, void*, unsigned int*)
+    int SOL_SOCKET, SO_KEEPALIVE, SO_ERROR
 cdef extern from "<netinet/in.h>" nogil:
     int IPPROTO_TCP
 cdef extern from "<netinet/tcp.h>" nogil:
@@ -29,20 +24,26 @@ cdef enum:
     SLACK = 4096                       # read past a known argument, so that the read of its end comes back short
 
 
-cdef Connection* connection_new(uint64_t id, int fd, void* client, bint authenticated, QueryMeter* meter) noexcept nogil:
+cdef Connection* connection_new(uint64_t id, int fd, void* client, bint authenticated, QueryMeter* meter,
+                                const Limits* limits) noexcept nogil:
+    """A plain connection that is open and reads requests."""
     cdef Connection* c = <Connection*>calloc(1, sizeof(Connection))
     if c == NULL:
         abort()
     c.id = id
-    c.fd = fd
+    c.socket.fd = fd
+    c.socket.transport = plain_transport()
     c.client = client
     c.authenticated = authenticated
     c.meter = meter
+    c.limits = limits
     reader_reset(&c.reader)
     return c
 
 
 cdef void connection_free(Connection* c) noexcept nogil:
+    free(c.socket.reason)
+    free(c.replies)
     free(c)
 
 
@@ -60,17 +61,127 @@ cdef void connection_tune(int fd, uint64_t keepalive) noexcept nogil:
         set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3)
 
 
-cdef inline bint parse_more(Connection* c, const Limits* limits) noexcept nogil:
+# ---- opening
+
+cdef int connection_open(Connection* c, bint writable) noexcept nogil:
+    """Goes on with connecting and the transport's handshake: 0 when it is open, WANT_READ or WANT_WRITE when the socket
+    must be ready for that first, TRANSPORT_FAILED. writable: the poller says so, which is how connect() ends."""
+    cdef int error = 0
+    cdef unsigned int size = sizeof(int)
+    cdef int result = 0
+    if c.waits & WAITS_CONNECT:
+        if getsockopt(c.socket.fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 and error != 0:
+            c.socket.error = error
+            return TRANSPORT_FAILED
+        if not writable:
+            return WANT_WRITE
+        c.waits = WAITS_HANDSHAKE
+    if c.socket.transport.handshake != NULL:
+        result = c.socket.transport.handshake(&c.socket)
+    if result == 0:
+        c.waits = 0
+    return result
+
+
+# ---- the readers
+
+cdef void connection_reads(Connection* c, int reads) noexcept nogil:
+    c.reads = reads
+    c.raw_room = 0
+    reader_reset(&c.reader)
+    if reads == READ_REPLIES:
+        if c.replies == NULL:
+            c.replies = <ReplyScanner*>calloc(1, sizeof(ReplyScanner))
+            if c.replies == NULL:
+                abort()
+        reply_scanner_reset(c.replies)
+
+
+cdef void connection_back(Connection* c, Batch* b) noexcept nogil:
+    cdef size_t cut = c.reader.command_start if c.reader.remaining else c.reader.position
+    if b.consumed == CONSUMED_ALL and b.reads == c.reads:
+        compact(&c.reader, b)
+        return
+    if b.consumed != CONSUMED_ALL:
+        cut = min(<size_t>b.consumed, b.used)
+    b.used -= cut
+    memmove(b.buffer, b.buffer + cut, b.used)
+    b.arg_count = b.command_count = b.next = 0
+    cut = c.raw_room if b.reads == c.reads else 0
+    if b.reads == READ_RAW and c.reads == READ_RAW and b.used > 0:
+        connection_reads(c, READ_RAW)
+        c.reader.position = b.used     # the main thread has seen these: it wants more of them
+        c.reader.remaining = 1
+    else:
+        connection_reads(c, b.reads)
+    c.raw_room = cut
+
+
+cdef bint parse_replies(Connection* c) noexcept nogil:
+    cdef Batch* b = c.batch
+    cdef ReplyScanner* scanner = c.replies
+    cdef Reader* reader = &c.reader
+    cdef int64_t longest = <int64_t>load_relaxed64(&c.limits.reply)
+    cdef Command* reply
+    while reader.position < b.used:
+        if not scanner.inside:
+            reader.command_start = reader.position
+            if b.buffer[reader.position] == c'\n':
+                reader.position += 1   # a master that has no answer yet says so that it lives
+                continue
+        reader.position = reply_scan(scanner, b.buffer + reader.position, b.buffer + b.used, longest) - b.buffer
+        if scanner.phase == BROKEN:
+            if b.command_count:        # after these it may be read otherwise; if not, it is found again
+                reader.position = reader.command_start
+                reply_scanner_reset(scanner)
+            else:
+                b.error = PARSE_NOT_A_REPLY
+            break
+        if not scanner.inside:
+            if b.command_count == b.command_capacity:
+                batch_more_commands(b)
+            reply = &b.commands[b.command_count]
+            reply.first_arg = reply.arg_count = 0
+            reply.record = NULL
+            reply.hash = 0
+            reply.bytes = reader.command_start
+            reply.bytes_length = reader.position - reader.command_start
+            b.command_count += 1
+    b.buffered = b.used - reader.command_start if scanner.inside else 0
+    reader.remaining = scanner.inside
+    reader.bulk_length = scanner.left - 2 if scanner.phase == IN_BULK and scanner.left > 2 else -1
+    if <int64_t>b.buffered > longest and b.error == PARSE_OK and b.command_count == 0:
+        b.error = PARSE_REPLY_TOO_LONG
+    return b.command_count > 0 or b.error != PARSE_OK
+
+
+cdef bint parse_raw(Connection* c) noexcept nogil:
+    cdef Batch* b = c.batch
+    cdef bint more = b.used > c.reader.position
+    if more:
+        if b.used == b.capacity:       # all that there was room for
+            c.raw_room = min(b.capacity * 2, <size_t>RAW_MAX)
+        c.reader.position = b.used
+        c.reader.remaining = 0
+        b.buffered = 0
+    return more
+
+
+cdef inline bint parse_more(Connection* c) noexcept nogil:
     """Parses what is there; true if the main thread must see the batch."""
     cdef Batch* b = c.batch
     c.unparsed = False
-    parse(&c.reader, b, <int64_t>load_relaxed64(&limits.max_bulk), c.authenticated)
+    if c.reads != READ_REQUESTS:
+        return parse_raw(c) if c.reads == READ_RAW else parse_replies(c)
+    parse(&c.reader, b, <int64_t>load_relaxed64(&c.limits.max_bulk), c.authenticated)
     b.buffered = b.used - c.reader.position
     if b.error == PARSE_OK and (c.authenticated or b.command_count == 0):
-        if b.buffered > load_relaxed64(&limits.query_buffer):
+        if b.buffered > load_relaxed64(&c.limits.query_buffer):
             b.error = PARSE_QUERY_BUFFER_LIMIT
     return b.command_count > 0 or b.error != PARSE_OK
 
+
+# ---- reading
 
 cdef inline size_t make_room(Connection* c, size_t turn_bytes) noexcept nogil:
     """Room to read into: all of a known argument at once, else the rest of the buffer, doubled up to a turn's share."""
@@ -80,33 +191,36 @@ cdef inline size_t make_room(Connection* c, size_t turn_bytes) noexcept nogil:
         wanted = c.reader.position + <size_t>c.reader.bulk_length + 2
         if wanted > b.capacity:
             batch_room(b, wanted + SLACK)
+    elif c.raw_room > b.capacity - b.used:
+        batch_room(b, b.used + c.raw_room)
     if b.used == b.capacity:
         batch_room(b, b.capacity * 2)
     wanted = b.capacity - b.used
     return wanted if wanted <= turn_bytes else turn_bytes
 
 
-cdef int connection_read(Connection* c, BatchPool* pool, const Limits* limits, Traffic* traffic) noexcept nogil:
+cdef int connection_read(Connection* c, BatchPool* pool, Traffic* traffic) noexcept nogil:
+    cdef const Transport* transport = c.socket.transport
     cdef size_t room, total = 0
     cdef ssize_t n
     cdef Batch* b = c.batch
     cdef int result
     if b == NULL:
         b = c.batch = batch_new(pool)
-    elif c.unparsed and parse_more(c, limits):
+    elif c.unparsed and parse_more(c):
         return IO_BATCH
     while True:
-        room = make_room(c, BULK_TURN_BYTES if c.reader.bulk_length >= 0 else TURN_BYTES)
-        n = recv(c.fd, b.buffer + b.used, room, MSG_DONTWAIT)
+        room = make_room(c, BULK_TURN_BYTES if c.reader.bulk_length >= 0 or c.raw_room else TURN_BYTES)
+        n = transport.recv(&c.socket, b.buffer + b.used, room)
         if n > 0:
             traffic.calls += 1
             traffic.bytes += <uint64_t>n
             b.used += <size_t>n
             b.input_bytes += <size_t>n
             total += <size_t>n
-            if <size_t>n < room and not c.hangup:
+            if <size_t>n < room and not c.hangup and transport.short_blocks:
                 c.readable = False
-            if parse_more(c, limits):
+            if parse_more(c):
                 return IO_BATCH
             result = IO_DONE
             if not c.readable:
@@ -114,15 +228,15 @@ cdef int connection_read(Connection* c, BatchPool* pool, const Limits* limits, T
             result = IO_AGAIN
             if total >= TURN_BYTES:
                 break
-        elif n == 0:
-            c.error = 0
-            return IO_CLOSED
-        elif errno == EAGAIN:
+        elif n == WANT_READ or n == WANT_WRITE:
+            if n == WANT_WRITE:
+                c.waits |= WAITS_TO_READ
             c.readable = False
             result = IO_DONE
             break
-        elif errno != EINTR:
-            c.error = errno
+        else:
+            if n == 0:
+                c.socket.error = 0
             return IO_CLOSED
     if b.used == c.reader.position and c.reader.remaining == 0:
         idle(c, pool)
@@ -165,7 +279,6 @@ cdef inline void written(Connection* c, size_t n) noexcept nogil:
 cdef ssize_t write_many(Connection* c, size_t room, size_t* asked) noexcept nogil:
     """Writes at most `room` bytes of the chunks that wait; `asked` says what it tried."""
     cdef iovec vectors[IOVECS]
-    cdef msghdr header
     cdef Chunk* chunk = c.head
     cdef size_t n = 0
     asked[0] = 0
@@ -175,10 +288,7 @@ cdef ssize_t write_many(Connection* c, size_t room, size_t* asked) noexcept nogi
         asked[0] += vectors[n].iov_len
         n += 1
         chunk = chunk.next
-    memset(&header, 0, sizeof(msghdr))
-    header.msg_iov = vectors
-    header.msg_iovlen = n
-    return sendmsg(c.fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT)
+    return c.socket.transport.sendmsg(&c.socket, vectors, n)
 
 
 cdef int connection_write(Connection* c, Traffic* traffic) noexcept nogil:
@@ -191,7 +301,7 @@ cdef int connection_write(Connection* c, Traffic* traffic) noexcept nogil:
         chunk = c.head
         if chunk.next == NULL:
             asked = min(chunk.used - chunk.sent, WRITE_TURN_BYTES - total)
-            n = send(c.fd, chunk.bytes + chunk.sent, asked, MSG_NOSIGNAL | MSG_DONTWAIT)
+            n = c.socket.transport.send(&c.socket, chunk.bytes + chunk.sent, asked)
         else:
             n = write_many(c, WRITE_TURN_BYTES - total, &asked)
         if n >= 0:
@@ -199,11 +309,13 @@ cdef int connection_write(Connection* c, Traffic* traffic) noexcept nogil:
             traffic.bytes += <uint64_t>n
             total += <size_t>n
             written(c, <size_t>n)
-            if <size_t>n < asked:
+            if <size_t>n < asked and c.socket.transport.short_blocks:
                 return IO_BLOCKED
-        elif errno == EAGAIN:
+        elif n == WANT_WRITE:
             return IO_BLOCKED
-        elif errno != EINTR:
-            c.error = errno
+        elif n == WANT_READ:
+            c.waits |= WAITS_TO_WRITE
+            return IO_BLOCKED
+        else:
             return IO_CLOSED
     return IO_DONE

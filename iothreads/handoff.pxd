@@ -23,8 +23,13 @@ Rules
     comes; if not, the lane reads to the end first, so that replies to a half-closed socket are not lost.
 6.  EVENT_CLOSED is the last event of a connection; the cookie is not mentioned after it. A batch that is still out then
     is given back like any other.
-7.  A chunk may refer to somebody's value. release(owner) is called when it is home, on the main thread.
-8.  After fork() the child calls after_fork_child() and may then use nothing of this.
+7.  A link is a connection that we asked for, or a peer's that is no client. It differs in how it begins (Start) and in what
+    the main thread is told: every event of it has EVENT_OF_LINK set, and EVENT_OPENED comes before the first batch. Its
+    batches hold requests, whole replies or raw bytes. Who has its batch may say before give_back() how it is read on
+    (Batch.reads) and from which byte (Batch.consumed): what was received behind that is read again, so that no byte is
+    lost between two ways of reading. rename() gives it another cookie, or makes it a client.
+8.  A chunk may refer to somebody's value. release(owner) is called when it is home, on the main thread.
+9.  After fork() the child calls after_fork_child() and may then use nothing of this.
 
 All calls are made by the main thread, with the GIL; only wake_fd may be written by others.
 """
@@ -35,26 +40,41 @@ from iothreads.connection cimport Limits, QueryMeter
 from iothreads.lane cimport Lane, LaneStats
 from iothreads.message cimport Batch, Output
 from iothreads.ring cimport Message, Queue, Sleeper
+from iothreads.transport cimport Transport
 
 cdef enum:                             # Event.kind
     EVENT_BATCH = 1                    # event.batch
     EVENT_CLOSED = 2                   # event.client: the connection is gone (peer, error, or our close): its id is dead
-    EVENT_HOME = 3                     # event.client: `bytes` that send() could not write at once have left; chunks are released
+    EVENT_HOME = 3                     # event.client: `bytes` that send() could not write at once have left; chunks are released.
+                                       # error: they never left, EVENT_CLOSED follows
     EVENT_ACCEPTED = 4                 # event.fd, event.listener: a new socket (non-blocking, CLOEXEC); answer with adopt() or close it
+
+    EVENT_OPENED = 7                   # event.client: a link is connected; a client's or a link's transport is through its handshake
+    EVENT_OF_LINK = 64                 # added to the kind: event.client is a link, event.batch holds what Batch.reads says
 
 cdef struct Event:
     int kind
-    void* client
+    void* client                       # the cookie
     Batch* batch
     size_t bytes
     int fd                             # -1 with an error: accepting pauses for ACCEPT_PAUSE_MS
     int listener                       # index of the listener
     int error                          # errno for CLOSED, 0 = EOF or our own close; errno for ACCEPTED, 0 = fd is good
+    const char* reason                 # for CLOSED: what a transport says beside errno; NULL
 
 cdef enum:                             # Slot.state
     SLOT_FREE = 0
     SLOT_LIVE = 1
     SLOT_REPORTED = 2                  # EVENT_CLOSED was given out ahead of the lane's own word
+
+cdef struct Start:                     # how a connection begins that is no plain client
+    bint link                          # events with EVENT_OF_LINK; no limits for requests
+    bint authenticated
+    bint connecting                    # connect() is under way
+    int reads                          # a READ_ (iothreads.message)
+    int keepalive                      # TCP: seconds, 0 = off, -1 = as for clients; -2: not TCP
+    const Transport* transport         # NULL: plain
+    void* state                        # the transport's, which lets go of it
 
 cdef struct Slot:                      # what the main thread knows of a connection
     uint64_t id                        # current name; the generation counts up with each use
@@ -62,6 +82,7 @@ cdef struct Slot:                      # what the main thread knows of a connect
     int lane
     int fd
     int state
+    int link                           # EVENT_OF_LINK, or 0
     bint batch_out                     # the main thread has its batch
     uint32_t next_free
     QueryMeter* meter                  # at a place of its own: lanes write it
@@ -69,7 +90,7 @@ cdef struct Slot:                      # what the main thread knows of a connect
 cdef class IOThreads:
     # life: __init__(threads, poller=""), start(), stop(), after_fork_child(), resize(threads), listen(sockets), stop_accepting()
     # move_away(count), take_home(count), keep_away(yes); away, at_home
-    # set_limits(max_bulk=, query_buffer=, keepalive=); stats(), threads, multiplexing_api, io_threaded_reads / _writes
+    # set_limits(max_bulk=, query_buffer=, keepalive=, reply=); stats(), threads, multiplexing_api, io_threaded_reads / _writes
     cdef readonly int wake_fd          # 8 bytes written here end a poll(); for signal handlers and other threads
     cdef int thread_count              # as io-threads: 1 = no threads
     cdef int poller_kind
@@ -77,6 +98,7 @@ cdef class IOThreads:
     cdef Lane** lanes                  # [0] is the main thread's own
     cdef int lane_count
     cdef Limits limits
+    cdef Limits link_limits
     cdef Sleeper main
     cdef Slot* slots
     cdef uint32_t slot_count
@@ -88,6 +110,8 @@ cdef class IOThreads:
     cdef Queue hangups                 # looked at in the next poll
     cdef Queue homes                   # batches given back in this turn; they go to their lanes behind the replies
     cdef Event event
+    cdef Event link_event              # next_event_of() gives out this one: it is called while somebody looks at the other
+    cdef char* reason                  # of the event given out last
     cdef bint slept                    # the last wait had to sleep, and little came
     cdef int ready                     # results of the last wait ...
     cdef int taken                     # ... and how many of them were looked at
@@ -107,6 +131,11 @@ cdef class IOThreads:
     cdef int poll(self, int timeout_ms) except -1
     cdef Event* next_event(self) noexcept
     cdef uint64_t adopt(self, int fd, void* client, bint is_tcp, bint authenticated) noexcept
+    cdef uint64_t begin(self, int fd, void* client, const Start* start) noexcept
+    cdef void rename(self, uint64_t connection, void* client, bint link) noexcept
+    cdef bint poll_one(self, uint64_t connection, int timeout_ms) except -1
+    cdef Event* next_event_of(self, uint64_t connection) noexcept
+    cdef void poll_one_over(self) noexcept
     cdef size_t send(self, uint64_t connection, Output* out) noexcept
     cdef void flush_wakes(self) noexcept
     cdef void give_back(self, Batch* batch) noexcept
@@ -116,6 +145,8 @@ cdef class IOThreads:
     cdef QueryMeter* meter(self, uint64_t connection) noexcept
     cdef uint64_t query_memory(self) noexcept
 
+    cdef Slot* take_slot(self, int fd, void* client) noexcept
+    cdef bint has_event_of(self, uint64_t connection) noexcept
     cdef void push_homes(self) noexcept
     cdef Slot* find(self, uint64_t connection) noexcept
     cdef void tell(self, int lane, const Message* message) noexcept
@@ -125,7 +156,7 @@ cdef class IOThreads:
     cdef bint all_quiet(self) noexcept
     cdef void judge_hangups(self) noexcept
     cdef int wait(self, int timeout_ms) noexcept
-    cdef bint give_out(self, Message* message) noexcept
+    cdef bint give_out(self, Message* message, Event* event) noexcept
     cdef bint accept_next(self) noexcept
     cdef void expect(self, uint64_t id) noexcept
     cdef void watch_listeners(self, bint on) noexcept

@@ -6,10 +6,12 @@ from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, EN
 from libc.stdlib cimport abort, calloc, free, malloc, realloc
 from libc.string cimport memset
 
-from iothreads.connection cimport Connection, connection_new, connection_tune
+from iothreads.connection cimport (WAITS_CONNECT, WAITS_HANDSHAKE, Connection, connection_new, connection_reads,
+                                   connection_tune)
 from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, lane_clock, lane_close, lane_detach,
-                             lane_find, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink, lane_write)
+                             lane_find, lane_finish, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink, lane_write)
 from iothreads.message cimport Chunk, batch_free, chunks_home, output_init
+from iothreads.poller cimport HANGUP, READABLE, WRITABLE
 from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_LISTENER, WATCH_WAKER, poller_add, poller_remove, poller_wait
 from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
                              TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
@@ -30,7 +32,15 @@ cdef extern from "<poll.h>" nogil:
         short events
         short revents
     int c_poll "poll"(c_pollfd*, unsigned long, int)
-    short POLLIN
+    short POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL
+cdef extern from *:
+    """
+    #include <poll.h>
+    #ifndef POLLRDHUP
+    #define POLLRDHUP 0x2000
+    #endif
+    """
+    short POLLRDHUP
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* at) nogil
@@ -71,6 +81,9 @@ cdef class IOThreads:
         self.limits.max_bulk = 512 * 1024 * 1024
         self.limits.query_buffer = 1024 * 1024 * 1024
         self.limits.keepalive = 300
+        self.link_limits.max_bulk = <uint64_t>1 << 62      # a master sends what it has, as a client it has no limits
+        self.link_limits.query_buffer = <uint64_t>1 << 62
+        self.link_limits.reply = 1024 * 1024 * 1024
         self.sockets = []
 
     def __init__(self, int threads, str poller=""):
@@ -193,6 +206,8 @@ cdef class IOThreads:
         queue_free(&self.homes)
         sleeper_close(&self.main)
         self.wake_fd = -1
+        free(self.reason)
+        self.reason = NULL
         free(self.slots)
         while self.meter_blocks:
             self.meter_blocks -= 1
@@ -281,14 +296,17 @@ cdef class IOThreads:
 
     # ---- limits and figures
 
-    def set_limits(self, *, max_bulk=None, query_buffer=None, keepalive=None) -> None:
-        """proto-max-bulk-len and client-query-buffer-limit in bytes, tcp-keepalive in seconds; None leaves one as it is."""
+    def set_limits(self, *, max_bulk=None, query_buffer=None, keepalive=None, reply=None) -> None:
+        """proto-max-bulk-len and client-query-buffer-limit in bytes, tcp-keepalive in seconds: of clients. reply: bytes of
+        the longest reply that a link takes. None leaves one as it is."""
         if max_bulk is not None:
             store_relaxed64(&self.limits.max_bulk, max_bulk)
         if query_buffer is not None:
             store_relaxed64(&self.limits.query_buffer, query_buffer)
         if keepalive is not None:
             store_relaxed64(&self.limits.keepalive, keepalive)
+        if reply is not None:
+            store_relaxed64(&self.link_limits.reply, reply)
 
     @property
     def threads(self) -> int:
@@ -341,13 +359,11 @@ cdef class IOThreads:
             return NULL
         return &self.slots[slot]
 
-    cdef uint64_t adopt(self, int fd, void* client, bint is_tcp, bint authenticated) noexcept:
-        """Makes a socket a connection; returns its id. A failure comes as EVENT_CLOSED."""
+    cdef Slot* take_slot(self, int fd, void* client) noexcept:
+        """A name for a new connection, and the lane that it will live on."""
         cdef uint32_t i, grown
-        cdef int lane = 0
         cdef Slot* slot
         cdef QueryMeter* meters
-        cdef Message m
         if self.first_free == NO_SLOT:
             grown = self.slot_count * 2 if self.slot_count else 64
             self.slots = <Slot*>realloc(self.slots, grown * sizeof(Slot))
@@ -366,23 +382,27 @@ cdef class IOThreads:
                 self.slots[i].meter = &meters[i - self.slot_count]
             self.first_free = self.slot_count
             self.slot_count = grown
-        i = self.first_free
-        slot = &self.slots[i]
+        slot = &self.slots[self.first_free]
         self.first_free = slot.next_free
-        if self.lane_count > 1 and (self.always_away or self.full):
-            lane = self.lightest_lane()
         slot.id += <uint64_t>1 << 32
         slot.client = client
-        slot.lane = lane
+        slot.lane = self.lightest_lane() if self.lane_count > 1 and (self.always_away or self.full) else 0
         slot.fd = fd
         slot.state = SLOT_LIVE
+        slot.link = 0
         slot.batch_out = False
-        slot.meter.memory = slot.meter.used = 0        # its last lane is done with it: it said CLOSED
-        self.lanes[lane].load += 1
+        memset(slot.meter, 0, sizeof(QueryMeter))      # its last lane is done with it: it said CLOSED
+        self.lanes[slot.lane].load += 1
+        return slot
+
+    cdef uint64_t adopt(self, int fd, void* client, bint is_tcp, bint authenticated) noexcept:
+        """Makes a socket a connection of a client; returns its id. A failure comes as EVENT_CLOSED."""
+        cdef Slot* slot = self.take_slot(fd, client)
+        cdef Message m
         if is_tcp:
             connection_tune(fd, self.limits.keepalive)
-        if lane == 0:
-            lane_adopt(self.lanes[0], connection_new(slot.id, fd, client, authenticated, slot.meter))
+        if slot.lane == 0:
+            lane_adopt(self.lanes[0], connection_new(slot.id, fd, client, authenticated, slot.meter, &self.limits))
         else:
             memset(&m, 0, sizeof(Message))
             m.kind = TO_LANE_ADOPT
@@ -391,8 +411,44 @@ cdef class IOThreads:
             m.connection = slot.id
             m.client = client
             m.pointer = slot.meter
-            self.tell(lane, &m)
+            self.tell(slot.lane, &m)
         return slot.id
+
+    cdef uint64_t begin(self, int fd, void* client, const Start* start) noexcept:
+        """The same for a link, or with a transport of its own. What is sent before EVENT_OPENED leaves after it."""
+        cdef Slot* slot = self.take_slot(fd, client)
+        cdef Connection* c
+        cdef Message m
+        if start.keepalive >= -1:
+            connection_tune(fd, self.limits.keepalive if start.keepalive == -1 else <uint64_t>start.keepalive)
+        slot.link = EVENT_OF_LINK if start.link else 0
+        c = connection_new(slot.id, fd, client, start.authenticated, slot.meter,
+                           &self.link_limits if start.link else &self.limits)
+        if start.transport != NULL:
+            c.socket.transport = start.transport
+            c.socket.state = start.state
+        if start.connecting:
+            c.waits = WAITS_CONNECT
+        elif start.link or c.socket.transport.handshake != NULL:
+            c.waits = WAITS_HANDSHAKE
+        c.blocked = c.watched = c.waits != 0
+        connection_reads(c, start.reads)
+        if slot.lane == 0:
+            lane_adopt(self.lanes[0], c)
+        else:
+            memset(&m, 0, sizeof(Message))
+            m.kind = TO_LANE_ATTACH
+            m.connection = slot.id
+            m.pointer = c
+            self.tell(slot.lane, &m)
+        return slot.id
+
+    cdef void rename(self, uint64_t connection, void* client, bint link) noexcept:
+        """Gives a connection another cookie; whether it is a link's or a client's."""
+        cdef Slot* slot = self.find(connection)
+        if slot != NULL:
+            slot.client = client
+            slot.link = EVENT_OF_LINK if link else 0
 
     # ---- to the lanes
 
@@ -599,7 +655,7 @@ cdef class IOThreads:
             queued = queue_pop(&self.hangups)
             m = queued[0]
             slot = self.find(m.connection)
-            if slot == NULL or slot.state != SLOT_LIVE or not slot.batch_out:
+            if slot == NULL or slot.state != SLOT_LIVE or not slot.batch_out or slot.link:
                 continue
             self.close(m.connection, False)
             slot.state = SLOT_REPORTED
@@ -669,9 +725,8 @@ cdef class IOThreads:
             self.flush_wakes()
         return self.ready > 0 or not queue_empty(&self.events)
 
-    cdef bint give_out(self, Message* m) noexcept:
-        """Fills self.event; false if this message concerns nobody any more."""
-        cdef Event* event = &self.event
+    cdef bint give_out(self, Message* m, Event* event) noexcept:
+        """Fills the event; false if this message concerns nobody any more."""
         cdef Slot* slot = self.find(m.connection)
         cdef int state = SLOT_FREE if slot == NULL else slot.state
         if m.kind == TO_MAIN_CLOSED and m.fd != -2 and slot != NULL:
@@ -680,20 +735,23 @@ cdef class IOThreads:
             slot.state = SLOT_FREE
             slot.next_free = self.first_free
             self.first_free = <uint32_t>(slot - self.slots)
+            free(self.reason)
+            self.reason = <char*>m.pointer
         if m.kind == TO_MAIN_BATCH:
             if state != SLOT_LIVE:
                 batch_free(<Batch*>m.pointer)
                 return False
             slot.batch_out = True
-        elif state != SLOT_LIVE and m.fd != -2:
+        elif slot == NULL or (state != SLOT_LIVE and m.fd != -2):
             return False
-        event.kind = m.kind
-        event.client = m.client
+        event.kind = m.kind | slot.link
+        event.client = slot.client
         event.batch = <Batch*>m.pointer
         event.bytes = m.bytes
         event.fd = -1
         event.listener = -1
         event.error = m.error
+        event.reason = self.reason if m.kind == TO_MAIN_CLOSED else NULL
         return True
 
     cdef void expect(self, uint64_t id) noexcept:
@@ -723,7 +781,7 @@ cdef class IOThreads:
         while True:
             m = queue_pop(&self.events)
             if m != NULL:
-                if self.give_out(m):
+                if self.give_out(m, &self.event):
                     return &self.event
                 continue
             if self.accepting >= 0 and self.accept_next():
@@ -743,7 +801,7 @@ cdef class IOThreads:
                 if m == NULL:
                     continue
                 if m.kind == TO_MAIN_BATCH and queue_empty(&lane.queue):
-                    if self.give_out(m):           # as nearly always
+                    if self.give_out(m, &self.event):           # as nearly always
                         return &self.event
                     continue
                 self.take(m)
@@ -752,6 +810,76 @@ cdef class IOThreads:
                     if m == NULL:
                         break
                     self.take(m)
+
+    # ---- one connection alone
+
+    cdef bint has_event_of(self, uint64_t connection) noexcept:
+        cdef uint32_t i
+        for i in range(self.events.tail - self.events.head):
+            if self.events.items[(self.events.head + i) & (self.events.capacity - 1)].connection == connection:
+                return True
+        return False
+
+    cdef bint poll_one(self, uint64_t connection, int timeout_ms) except -1:
+        """Waits at most so long for events of one connection; whatever else happens waits for poll(). Returns whether
+        next_event_of() has some; false also when a signal came or nothing of interest. Call poll_one_over() at the end."""
+        cdef Slot* slot = self.find(connection)
+        cdef Lane* lane
+        cdef Connection* c
+        cdef c_pollfd at
+        cdef uint64_t value
+        self.flush_wakes()
+        self.take_messages()
+        if slot == NULL or self.has_event_of(connection):
+            return slot != NULL
+        at.events = POLLIN | POLLRDHUP
+        at.revents = 0
+        if slot.lane == 0:
+            lane = self.lanes[0]
+            c = lane_find(lane, connection)
+            if c != NULL and c.again:
+                lane_finish(lane, c)
+            elif c != NULL:
+                at.fd = c.socket.fd
+                if c.watched:
+                    at.events |= POLLOUT
+                with nogil:
+                    c_poll(&at, 1, timeout_ms)
+                lane_ready(lane, connection, (READABLE if at.revents & POLLIN else 0)
+                           | (WRITABLE if at.revents & POLLOUT else 0)
+                           | (HANGUP if at.revents & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL) else 0))
+        else:
+            at.fd = self.main.fd
+            lie_down(&self.main)
+            self.take_messages()
+            if not self.has_event_of(connection):
+                with nogil:
+                    c_poll(&at, 1, timeout_ms)
+                    if at.revents:
+                        c_read(at.fd, &value, 8)
+            get_up(&self.main)
+        self.take_messages()
+        return self.has_event_of(connection)
+
+    cdef Event* next_event_of(self, uint64_t connection) noexcept:
+        """The oldest event of one connection, NULL if there is none; the others keep their order. Valid until the next
+        call. O(events that wait)."""
+        cdef Message m, found
+        cdef uint32_t i, size = self.events.tail - self.events.head
+        found.kind = 0
+        for i in range(size):
+            m = queue_pop(&self.events)[0]
+            if m.connection == connection and found.kind == 0:
+                found = m
+            else:
+                queue_push(&self.events, &m)
+        if found.kind == 0:
+            return NULL
+        return &self.link_event if self.give_out(&found, &self.link_event) else self.next_event_of(connection)
+
+    cdef void poll_one_over(self) noexcept:
+        """The next poll() shall not sleep over what came meanwhile."""
+        sleeper_ring(&self.main)
 
     # ---- who serves which connection
 

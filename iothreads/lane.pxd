@@ -75,6 +75,7 @@ cdef void lane_give_back(Lane* lane, Batch* batch) noexcept nogil
 cdef void lane_shrink(Lane* lane, uint64_t id) noexcept nogil      # a half-read request lets go of room it does not fill
 cdef void lane_close(Lane* lane, uint64_t id, bint after_flush) noexcept nogil
 cdef void lane_ready(Lane* lane, uint64_t id, uint32_t mask) noexcept nogil
+cdef void lane_finish(Lane* lane, Connection* c) noexcept nogil    # unfinished work of one connection
 cdef void lane_again(Lane* lane) noexcept nogil                    # one round of unfinished work
 cdef void lane_write_dirty(Lane* lane) noexcept nogil              # writes what came in since the last call
 cdef void lane_handle(Lane* lane, const Message* message) noexcept nogil

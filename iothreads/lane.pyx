@@ -1,24 +1,23 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What a lane does with its connections. Everything here runs without the GIL and knows no Python object."""
+from libc.stdint cimport uint8_t
 from libc.stdlib cimport abort, calloc, free, realloc
 from libc.string cimport memcpy, memmove, memset
 
-from iothreads.connection cimport (IO_AGAIN, IO_BATCH, IO_BLOCKED, IO_CLOSED, QueryMeter, Traffic, connection_free,
-                                   connection_new, connection_read, connection_write)
-from iothreads.message cimport BUFFER_BYTES, CHUNK_BYTES, PARSE_OK, Arg, batch_free, batch_pool, batch_pool_clear
+from iothreads.connection cimport (IO_AGAIN, IO_BATCH, IO_BLOCKED, IO_CLOSED, WAITS_CONNECT, WAITS_HANDSHAKE, WAITS_TO_READ,
+                                   WAITS_TO_WRITE, QueryMeter, Traffic, connection_back, connection_free, connection_new,
+                                   connection_open, connection_read, connection_write)
+from iothreads.message cimport (BUFFER_BYTES, CHUNK_BYTES, CONSUMED_ALL, PARSE_OK, READ_RAW, READ_REQUESTS, Arg, batch_free,
+                                batch_pool, batch_pool_clear)
 from iothreads.poller cimport (HANGUP, READABLE, WATCH_CONNECTION, WATCH_WAKER, WRITABLE, poller_add, poller_close, poller_mute,
                                poller_open, poller_reading, poller_remove, poller_writing)
 from iothreads.resp_reader cimport compact, reader_reset
-from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
+from iothreads.ring cimport (NOT_WRITTEN, TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
                              TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
-                             TO_MAIN_HANGUP, TO_MAIN_HOME, count, fence, queue_empty, queue_free, queue_pop, queue_push,
+                             TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, count, fence, queue_empty, queue_free, queue_pop, queue_push,
                              ring_free, ring_new, ring_push, sleeper_close, sleeper_open, store_relaxed, store_relaxed64)
+from iothreads.transport cimport TRANSPORT_FAILED, WANT_WRITE, socket_close
 
-cdef extern from "<unistd.h>" nogil:
-    int c_close "close"(int)
-cdef extern from "<sys/socket.h>" nogil:
-    int shutdown(int, int)
-    int SHUT_RDWR
 cdef extern from "<time.h>" nogil:
     struct timespec:
         long tv_sec
@@ -68,8 +67,7 @@ cdef void lane_free(Lane* lane) noexcept nogil:
     for i in range(lane.slot_capacity):
         c = lane.connections[i]
         if c != NULL:
-            shutdown(c.fd, SHUT_RDWR)
-            c_close(c.fd)
+            socket_close(&c.socket)
             if c.batch != NULL and not c.batch_out:
                 batch_free(c.batch)
             connection_free(c)
@@ -199,15 +197,15 @@ cdef void lane_adopt(Lane* lane, Connection* c) noexcept nogil:
     lane.connections[slot] = c
     store_relaxed(&lane.stats.connections, lane.stats.connections + 1)
     store_relaxed64(&lane.stats.query_memory, lane.stats.query_memory + c.metered)
-    error = poller_add(&lane.poller, c.fd, c.id, WATCH_CONNECTION)
+    error = poller_add(&lane.poller, c.socket.fd, c.id, WATCH_CONNECTION)
     if error != 0:
-        c.error = error
+        c.socket.error = error
         end(lane, c)
         return
     if c.batch_out:
-        poller_reading(&lane.poller, c.fd, False)
-    if c.blocked:
-        poller_writing(&lane.poller, c.fd, c.id, True)
+        poller_reading(&lane.poller, c.socket.fd, False)
+    if c.watched:
+        poller_writing(&lane.poller, c.socket.fd, c.id, True)
     if c.readable or c.unparsed or c.head != NULL:
         later(lane, c)
 
@@ -223,7 +221,7 @@ cdef Connection* lane_detach(Lane* lane, uint64_t id) noexcept nogil:
 
 
 cdef void forget(Lane* lane, Connection* c) noexcept nogil:
-    poller_remove(&lane.poller, c.fd)
+    poller_remove(&lane.poller, c.socket.fd)
     lane.connections[<uint32_t>c.id] = NULL
     store_relaxed(&lane.stats.connections, lane.stats.connections - 1)
     store_relaxed64(&lane.stats.query_memory, lane.stats.query_memory - c.metered)
@@ -231,23 +229,21 @@ cdef void forget(Lane* lane, Connection* c) noexcept nogil:
 
 cdef void end(Lane* lane, Connection* c) noexcept nogil:
     """The last of a connection: its chunks go home, then its name."""
-    if c.head != NULL:                 # what was not written is let go of like the rest
-        while c.head != NULL:
-            c.done_bytes += c.head.used
-            if c.done_tail == NULL:
-                c.done_head = c.head
-            else:
-                c.done_tail.next = c.head
-            c.done_tail = c.head
-            c.head = c.head.next
-        c.tail = NULL
+    cdef Chunk* chunk = c.head
+    cdef size_t bytes = 0
     lane_home(lane, c)
+    if chunk != NULL:                  # what was not written is let go of like the rest
+        while chunk != NULL:
+            bytes += chunk.used
+            chunk = chunk.next
+        post(lane, TO_MAIN_HOME, c, c.head, bytes, NOT_WRITTEN)
+        c.head = c.tail = NULL
     if c.batch != NULL and not c.batch_out:
         batch_pool(&lane.batches, c.batch)
     forget(lane, c)
-    shutdown(c.fd, SHUT_RDWR)          # a forked child may hold the socket too: the peer shall not wait for its end
-    c_close(c.fd)
-    post(lane, TO_MAIN_CLOSED, c, NULL, 0, c.error)
+    socket_close(&c.socket)
+    post(lane, TO_MAIN_CLOSED, c, c.socket.reason, 0, c.socket.error)
+    c.socket.reason = NULL             # the message has it now
     connection_free(c)
 
 
@@ -258,13 +254,21 @@ cdef void lane_close(Lane* lane, uint64_t id, bint after_flush) noexcept nogil:
     c.closing = True
     if not after_flush or c.head == NULL:
         end(lane, c)
+    elif c.waits:
+        pass                           # it may have to hear something before it can write
     elif c.hangup:
-        poller_mute(&lane.poller, c.fd)
+        poller_mute(&lane.poller, c.socket.fd)
     else:
-        poller_reading(&lane.poller, c.fd, False)
+        poller_reading(&lane.poller, c.socket.fd, False)
 
 
 # ---- writing
+
+cdef void watch_writing(Lane* lane, Connection* c, bint on) noexcept nogil:
+    if c.watched != on:
+        c.watched = on
+        poller_writing(&lane.poller, c.socket.fd, c.id, on)
+
 
 cdef bint swallowed(Chunk* tail, Chunk* more) noexcept nogil:
     """Fills up the last chunk that waits from the next one, so that what waits takes the memory of its bytes. Whether that
@@ -327,13 +331,26 @@ cdef void lane_output(Lane* lane, uint64_t id, Chunk* head, Chunk* tail, size_t 
         ids_push(&lane.dirty, id)
 
 
+cdef bint heard_by_writing(Lane* lane, Connection* c) noexcept nogil:
+    """Whether a transport that must hear something in order to write has read bytes for us, too: no poller tells of them."""
+    if c.socket.transport.pending == NULL or not c.socket.transport.pending(&c.socket):
+        return False
+    c.readable = True
+    if not c.batch_out:                # else when it is given back
+        later(lane, c)
+    return True
+
+
 cdef void lane_write(Lane* lane, Connection* c) noexcept nogil:
     """Writes what the socket takes. May end the connection."""
     cdef Chunk* more
     cdef Traffic traffic
     cdef int result
+    cdef bint heard
     traffic.calls = traffic.bytes = 0
+    c.waits &= ~<uint8_t>WAITS_TO_WRITE
     result = connection_write(c, &traffic)
+    heard = heard_by_writing(lane, c)
     if traffic.calls:
         count(&lane.stats.writes, traffic.calls)
         count(&lane.stats.bytes_out, traffic.bytes)
@@ -344,11 +361,13 @@ cdef void lane_write(Lane* lane, Connection* c) noexcept nogil:
             c.tail = c.head
             c.head.next = NULL
             append_packed(c, more)
-            poller_writing(&lane.poller, c.fd, c.id, True)
+        if c.waits & WAITS_TO_WRITE and not heard:
+            poller_reading(&lane.poller, c.socket.fd, True)
+        watch_writing(lane, c, c.waits != WAITS_TO_WRITE)
         return
     if c.blocked:
         c.blocked = False
-        poller_writing(&lane.poller, c.fd, c.id, False)
+        watch_writing(lane, c, c.waits & WAITS_TO_READ != 0)
     if result == IO_AGAIN:
         later(lane, c)
     elif result == IO_CLOSED or c.closing:
@@ -388,20 +407,33 @@ cdef void lane_read(Lane* lane, Connection* c) noexcept nogil:
         later(lane, c)                 # the main thread does not keep up: read nothing more for it
         return
     traffic.calls = traffic.bytes = 0
-    result = connection_read(c, &lane.batches, lane.limits, &traffic)
+    result = connection_read(c, &lane.batches, &traffic)
     if traffic.calls:
         count(&lane.stats.reads, traffic.calls)
         count(&lane.stats.bytes_in, traffic.bytes)
-    if result == IO_BATCH:
-        hand_over(lane, c)
-        return
+        if c.reads != READ_REQUESTS:
+            store_relaxed64(&c.meter.read_us, clock_ns() // 1000)
     if result == IO_CLOSED:
         end(lane, c)
         return
-    if result == IO_AGAIN:
-        later(lane, c)
-    if c.batch != NULL or c.metered:
-        measure(lane, c)
+    if result == IO_BATCH:
+        hand_over(lane, c)
+    else:
+        if result == IO_AGAIN:
+            later(lane, c)
+        if c.batch != NULL or c.metered:
+            measure(lane, c)
+    if c.waits:
+        after_reading(lane, c)
+
+
+cdef void after_reading(Lane* lane, Connection* c) noexcept nogil:
+    """Reading waits for room to write, or what it has read is what writing waited for."""
+    if c.waits & WAITS_TO_READ:
+        watch_writing(lane, c, True)
+    if c.waits & WAITS_TO_WRITE:
+        c.waits &= ~<uint8_t>WAITS_TO_WRITE
+        write_and_home(lane, c)
 
 
 cdef inline void hand_over(Lane* lane, Connection* c) noexcept nogil:
@@ -417,12 +449,16 @@ cdef inline void hand_over(Lane* lane, Connection* c) noexcept nogil:
         measure(lane, c)
     if b.error != PARSE_OK:
         c.failed = True
-    count(&lane.stats.batches, 1)
-    count(&lane.stats.commands, b.command_count)
-    poller_reading(&lane.poller, c.fd, False)
+    if c.reads == READ_REQUESTS:
+        count(&lane.stats.batches, 1)
+        count(&lane.stats.commands, b.command_count)
+    else:
+        b.reads = c.reads
+        b.consumed = CONSUMED_ALL
+    poller_reading(&lane.poller, c.socket.fd, False)
     post(lane, TO_MAIN_BATCH, c, b, 0, 0)
     if c.hangup:
-        poller_mute(&lane.poller, c.fd)
+        poller_mute(&lane.poller, c.socket.fd)
         post(lane, TO_MAIN_HANGUP, c, NULL, 0, 0)
 
 
@@ -433,10 +469,13 @@ cdef void lane_give_back(Lane* lane, Batch* b) noexcept nogil:
         return
     c.batch_out = False
     c.authenticated = b.authenticated
-    compact(&c.reader, b)
+    if c.reads | b.reads:
+        connection_back(c, b)
+    else:
+        compact(&c.reader, b)
     b.error = PARSE_OK
     b.input_bytes = 0
-    if b.used == 0 and c.reader.remaining == 0:
+    if b.used == 0 and c.reader.remaining == 0 and not (c.raw_room and c.readable):
         reader_reset(&c.reader)
         c.batch = NULL
         batch_pool(&lane.batches, b)
@@ -446,7 +485,7 @@ cdef void lane_give_back(Lane* lane, Batch* b) noexcept nogil:
         measure(lane, c)
     if c.closing or c.failed:
         return
-    poller_reading(&lane.poller, c.fd, True)
+    poller_reading(&lane.poller, c.socket.fd, True)
     if c.readable:
         later(lane, c)
 
@@ -456,7 +495,7 @@ cdef void lane_give_back(Lane* lane, Batch* b) noexcept nogil:
 cdef void lane_ready(Lane* lane, uint64_t id, uint32_t mask) noexcept nogil:
     """The poller has something for a connection."""
     cdef Connection* c = lane_find(lane, id)
-    if c == NULL:
+    if c == NULL or (c.waits and not lane_waited(lane, c, mask)):
         return
     if mask & WRITABLE and c.blocked and not write_and_home(lane, c):
         return
@@ -466,10 +505,60 @@ cdef void lane_ready(Lane* lane, uint64_t id, uint32_t mask) noexcept nogil:
         c.hangup = True
         c.readable = True
         if c.batch_out or c.closing or c.failed:
-            poller_mute(&lane.poller, c.fd)
+            poller_mute(&lane.poller, c.socket.fd)
     if mask & READABLE:
         c.readable = True
     if c.readable:
+        lane_read(lane, c)
+
+
+cdef bint lane_waited(Lane* lane, Connection* c, uint32_t mask) noexcept nogil:
+    """The same for one that waits for something out of the ordinary; false when there is nothing more to do for it."""
+    cdef uint8_t waits = c.waits
+    if waits & (WAITS_CONNECT | WAITS_HANDSHAKE):
+        return lane_open_on(lane, c, mask)
+    c.waits = waits & WAITS_TO_WRITE
+    if waits & WAITS_TO_READ:
+        c.readable = True              # whatever it was that came: reading says again what it wants
+        watch_writing(lane, c, c.blocked and not waits & WAITS_TO_WRITE)
+    if waits & WAITS_TO_WRITE and mask & (READABLE | HANGUP):
+        c.waits = 0
+        if c.batch_out:
+            poller_reading(&lane.poller, c.socket.fd, False)
+        return write_and_home(lane, c)
+    return True
+
+
+cdef bint lane_open_on(Lane* lane, Connection* c, uint32_t mask) noexcept nogil:
+    """Connecting or shaking hands goes on; true once it is over, and reading and writing may begin."""
+    cdef int result = connection_open(c, mask & WRITABLE != 0)
+    if mask & HANGUP:
+        c.hangup = True
+    if result == TRANSPORT_FAILED:
+        end(lane, c)
+    elif result == WANT_WRITE:
+        c.watched = True               # asked for anew, which makes an edge: it may be writable now
+        poller_writing(&lane.poller, c.socket.fd, c.id, True)
+    elif result != 0:
+        watch_writing(lane, c, False)
+    else:
+        watch_writing(lane, c, False)
+        c.blocked = False
+        c.readable = True
+        post(lane, TO_MAIN_OPENED, c, NULL, 0, 0)
+        if c.head != NULL or c.closing:
+            return write_and_home(lane, c)
+    return result == 0
+
+
+cdef void lane_finish(Lane* lane, Connection* c) noexcept nogil:
+    """What a connection left unfinished, if anything."""
+    if not c.again:
+        return
+    c.again = False
+    if c.head != NULL and not c.blocked and not write_and_home(lane, c):
+        return
+    if c.readable or c.unparsed:
         lane_read(lane, c)
 
 
@@ -479,13 +568,8 @@ cdef void lane_again(Lane* lane) noexcept nogil:
     cdef Connection* c
     for i in range(size):
         c = lane_find(lane, lane.again.items[i])
-        if c == NULL or not c.again:
-            continue
-        c.again = False
-        if c.head != NULL and not c.blocked and not write_and_home(lane, c):
-            continue
-        if c.readable or c.unparsed:
-            lane_read(lane, c)
+        if c != NULL:
+            lane_finish(lane, c)
     for i in range(size, lane.again.size):
         lane.again.items[i - size] = lane.again.items[i]
     lane.again.size -= size
@@ -500,7 +584,8 @@ cdef void lane_handle(Lane* lane, const Message* m) noexcept nogil:
     elif m.kind == TO_LANE_BATCH:
         lane_give_back(lane, <Batch*>m.pointer)
     elif m.kind == TO_LANE_ADOPT:
-        lane_adopt(lane, connection_new(m.connection, m.fd, m.client, m.error != 0, <QueryMeter*>m.pointer))
+        lane_adopt(lane, connection_new(m.connection, m.fd, m.client, m.error != 0, <QueryMeter*>m.pointer,
+                                          lane.limits))
     elif m.kind == TO_LANE_SHRINK:
         lane_shrink(lane, m.connection)
     elif m.kind == TO_LANE_CLOSE:

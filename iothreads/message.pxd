@@ -1,5 +1,6 @@
 # cython: language_level=3
-"""What crosses between a lane (a set of sockets) and the main thread: batches of commands in, chunks of reply out.
+"""What crosses between a lane (a set of sockets) and the main thread: batches of what was read, chunks of what is to be
+written.
 
 Whoever holds one of these owns its memory. All of it comes from malloc (lanes must not touch the keyspace's allocator).
 A lane knows no command and no key; the main thread knows no socket. A connection is named by its id.
@@ -12,6 +13,12 @@ cdef enum:
     REFERENCE_MIN = 16384              # a reply value at least this long leaves without a copy
 
 # ---- in
+cdef enum:                             # how the bytes of a connection are read
+    READ_REQUESTS = 0                  # Batch.commands are requests
+    READ_REPLIES = 1                   # Batch.commands are whole replies, each by `bytes` and `bytes_length` alone
+    READ_RAW = 2                       # no commands: buffer[:used] is what came
+    CONSUMED_ALL = -1                  # Batch.consumed
+
 cdef struct Arg:
     size_t offset                      # into Batch.buffer
     size_t length
@@ -40,6 +47,8 @@ cdef struct Batch:                     # all complete commands that one read mad
     uint8_t error                      # a PARSE_ error that follows the commands: answer its text, then close
     uint8_t error_byte                 # the offending byte, for texts that show it
     uint8_t authenticated              # set by the main thread before it sends the batch home: lifts the limits of strangers
+    uint8_t reads                      # a READ_; of a link the main thread may say before it sends the batch home how it goes on ...
+    int64_t consumed                   # ... and behind how many bytes of `buffer`; the rest is read (again) then. CONSUMED_ALL: all that was handed over
     size_t input_bytes                 # bytes read from the socket for this batch
     size_t buffered                    # bytes of unparsed tail: counts against client-query-buffer-limit
     size_t memory                      # what the query buffer of this connection holds now (qbuf + qbuf-free of CLIENT LIST)
@@ -58,6 +67,8 @@ cdef enum:                             # Batch.error
     PARSE_TOO_BIG_INLINE = 8                   # "Protocol error: too big inline request"
     PARSE_UNBALANCED_QUOTES = 9                # "Protocol error: unbalanced quotes in request"
     PARSE_QUERY_BUFFER_LIMIT = 10              # no text: logged and closed
+    PARSE_NOT_A_REPLY = 11                     # of replies; no text, these are not clients
+    PARSE_REPLY_TOO_LONG = 12
     # (POST and Host: are commands to the parser; the main thread aborts on them)
 
 cdef inline char* arg_at(const Batch* b, const Command* c, uint32_t i) noexcept nogil:

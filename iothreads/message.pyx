@@ -163,6 +163,7 @@ cdef Batch* batch_new(BatchPool* pool) noexcept nogil:
     b.arg_count = b.command_count = b.next = 0
     b.error = PARSE_OK
     b.error_byte = 0
+    b.reads = READ_REQUESTS
     b.input_bytes = b.buffered = 0
     return b
 

@@ -38,11 +38,13 @@ cdef extern from *:
 
 cdef enum:                             # Message.kind
     TO_MAIN_BATCH = 1                  # pointer: Batch
-    TO_MAIN_CLOSED = 2                 # error: errno
-    TO_MAIN_HOME = 3                   # pointer: first Chunk of a chain, bytes: their payload; client NULL if it is gone
+    TO_MAIN_CLOSED = 2                 # error: errno; pointer: NULL, or malloc'd text
+    TO_MAIN_HOME = 3                   # pointer: first Chunk of a chain, bytes: their payload; client NULL if it is gone; error: 0 or
+    NOT_WRITTEN = 1                    # ... their connection ended first
     TO_MAIN_HANGUP = 4                 # the peer is gone while its batch is out
     TO_MAIN_DETACHED = 5               # pointer: Connection, on its way to another lane
     TO_MAIN_ECHO = 6
+    TO_MAIN_OPENED = 7                 # connected, and the transport's handshake is over
     TO_LANE_ADOPT = 10                 # fd, client; error: FLAG_AUTHENTICATED or 0
     TO_LANE_OUTPUT = 11                # pointer: first Chunk, client: last Chunk, bytes
     TO_LANE_BATCH = 12                 # pointer: Batch, given back

@@ -19,9 +19,12 @@ class Echo:
         poller: str = "",
         authenticated: bool = True,
         *,
+        scrambled: bool = False,
+        plan: str = "",
         max_bulk: int | None = None,
         query_buffer: int | None = None,
         keepalive: int | None = None,
+        reply: int | None = None,
     ) -> None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...

@@ -8,18 +8,30 @@ For every command the reply is an array of its arguments as bulks. A few names d
     DOUBLE x      a double (RESP3 form if a third word follows)   SEEN          offset-length pairs of the batch's own bytes
     DROP          close at once, replies and all                  LATER         the reply comes at the end of the turn after
 A protocol error is answered with `-<PARSE_ number> <byte>`.
+
+It also speaks to others. A plan says how a link reads: `replies:2,raw:5,requests` is two replies, then five bytes, then
+requests for ever; `frames` are raw bytes in messages that begin with their length in one byte.
+    DIAL fd plan  a link on a connecting socket: its number. A plan that begins with `~` is scrambled (selftest_transport)
+    TELL n bytes  write to link n                 HEARD n       a bulk: repr of the list of what happened to it so far
+    WAIT n ms m   serve only link n for so long, or until it has heard more than m things; an integer: how many it has heard
+    HANGUP n      close link n                    LINKS         how many there are now
 """
 import threading
+import time
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
-from iothreads.handoff cimport EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, Event, IOThreads
-from iothreads.message cimport (PARSE_OK, Batch, Chunk, Command, Output, arg_at, arg_length, chunk_held, output_clear,
-                                output_cut, output_init, output_reference, output_splice)
-from iothreads.resp_writer cimport (format_double, write_bulk, write_double, write_error, write_header, write_raw,
-                                    write_status)
+from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, EVENT_OPENED, Event,
+                                IOThreads, Start)
+from iothreads.message cimport (PARSE_OK, READ_RAW, READ_REPLIES, READ_REQUESTS, Batch, Chunk, Command, Output, arg_at,
+                                arg_length, chunk_held, output_clear, output_cut, output_init, output_reference,
+                                output_splice)
+from iothreads.resp_writer cimport (format_double, write_bulk, write_double, write_error, write_header, write_integer,
+                                    write_raw, write_status)
+from iothreads.selftest_transport cimport scrambled_state, scrambled_transport
 
 cdef extern from "<unistd.h>" nogil:
     int c_close "close"(int)
@@ -90,11 +102,93 @@ def account(list steps) -> list[tuple[int, int, int]]:
     return seen
 
 
+cdef enum:
+    WHATEVER = -1                      # Link.left: for ever
+    READ_FRAMES = 100 | READ_RAW       # a step of a plan
+
+READERS = {"requests": READ_REQUESTS, "replies": READ_REPLIES, "raw": READ_RAW, "frames": READ_FRAMES}
+
+
+cdef class Link:
+    """A connection that is no client; its plan, and what it has heard."""
+
+    cdef uint64_t connection           # 0: gone
+    cdef Output out
+    cdef list steps                    # (reads, how many) that are still to come
+    cdef int reads                     # the one it is at ...
+    cdef int64_t left                  # ... and how many more
+    cdef list heard
+
+    def __cinit__(self, str plan):
+        self.steps = []
+        for step in plan.split(","):
+            name, _, count = step.partition(":")
+            self.steps.append((READERS[name], int(count) if count else WHATEVER))
+        self.heard = []
+        self.next_step()
+
+    cdef int next_step(self) except -1:
+        self.reads, self.left = self.steps.pop(0)
+        return 0
+
+    cdef int hear_bytes(self, bytes piece) except -1:
+        if self.heard and self.heard[len(self.heard) - 1][0] == "bytes":
+            piece = self.heard.pop()[1] + piece
+        self.heard.append(("bytes", piece))
+        return 0
+
+    cdef int batch(self, Batch* b) except -1:
+        """Notes what is in it, as far as the plan goes; then the batch says where the next step begins."""
+        cdef int64_t end
+        if b.error != PARSE_OK:
+            self.heard.append(("broken", b.error))
+            return 0
+        end = self.take(b)
+        if self.left == 0:
+            self.next_step()
+            b.reads = self.reads % 100
+            b.consumed = end
+        elif end < <int64_t>b.used and b.reads == READ_RAW:
+            b.consumed = end
+        return 0
+
+    cdef int64_t take(self, Batch* b) except -1:
+        cdef uint32_t i
+        cdef Command* c
+        cdef int64_t at = 0
+        if self.reads == READ_RAW:
+            at = b.used if self.left < 0 else min(self.left, <int64_t>b.used)
+            self.hear_bytes(b.buffer[:at])
+            if self.left > 0:
+                self.left -= at
+            return at
+        if self.reads == READ_FRAMES:
+            while at < <int64_t>b.used and at + 1 + <unsigned char>b.buffer[at] <= <int64_t>b.used and self.left:
+                self.heard.append(("frame", b.buffer[at + 1:at + 1 + <unsigned char>b.buffer[at]]))
+                at += 1 + <unsigned char>b.buffer[at]
+                if self.left > 0:
+                    self.left -= 1
+            return at
+        for i in range(b.command_count):
+            c = &b.commands[i]
+            if self.reads == READ_REPLIES:
+                self.heard.append(("reply", b.buffer[c.bytes:c.bytes + c.bytes_length]))
+            else:
+                self.heard.append(("request", *[arg_at(b, c, n)[:arg_length(b, c, n)] for n in range(c.arg_count)]))
+            at = c.bytes + c.bytes_length
+            if self.left > 0:
+                self.left -= 1
+                if self.left == 0:
+                    break
+        return at
+
+
 cdef class Echo:
     """An echo server on a thread of its own.
 
     sockets: listening sockets; threads, poller: as for IOThreads; authenticated: whether clients start so. Connections
-    stay on I/O threads, if there are any, until a client says KEEP no.
+    stay on I/O threads, if there are any, until a client says KEEP no. scrambled: clients are to speak so; plan: who
+    connects is no client but a link with this plan.
     """
 
     cdef IOThreads io
@@ -110,8 +204,17 @@ cdef class Echo:
     cdef readonly uint64_t wakes       # polls that returned
     cdef object thread
     cdef object tcp
+    cdef list links
+    cdef list told                     # links with output
+    cdef bint scrambled
+    cdef str plan
 
-    def __init__(self, list sockets, int threads=1, str poller="", bint authenticated=True, **limits):
+    def __init__(self, list sockets, int threads=1, str poller="", bint authenticated=True, *, bint scrambled=False,
+                 str plan="", **limits):
+        self.links = []
+        self.told = []
+        self.scrambled = scrambled
+        self.plan = plan
         self.io = IOThreads(threads, poller)
         self.io.keep_away(True)
         self.io.set_limits(**limits)
@@ -159,6 +262,9 @@ cdef class Echo:
             event = self.io.next_event()
             if event == NULL:
                 break
+            if event.kind & EVENT_OF_LINK:
+                self.link_event(event)
+                continue
             peer = <Peer*>event.client
             if event.kind == EVENT_BATCH:
                 self.batch(peer, event.batch)
@@ -180,18 +286,88 @@ cdef class Echo:
             self.home += left
             if peer.closing:
                 self.io.close(peer.connection, True)
+        self.flush_links()
         self.io.flush_wakes()
         return 0
 
+    # ---- links
+    cdef int flush_links(self) except -1:
+        cdef Link link
+        for link in self.told:
+            self.io.send(link.connection, &link.out)
+        self.told = []
+        return 0
+
+    cdef int link_event(self, Event* event) except -1:
+        cdef Link link = <Link>event.client
+        cdef int kind = event.kind & ~EVENT_OF_LINK
+        if kind == EVENT_BATCH:
+            link.batch(event.batch)
+            if event.batch.error != PARSE_OK:
+                self.io.close(link.connection, False)
+            self.io.give_back(event.batch)
+        elif kind == EVENT_OPENED:
+            link.heard.append(("opened",))
+        elif kind == EVENT_CLOSED:
+            link.heard.append(("closed", event.error, b"" if event.reason == NULL else event.reason))
+            link.connection = 0
+        return 0
+
+    cdef int begin(self, int fd, str plan, bint connecting) except -1:
+        """A new link; its number."""
+        cdef Start start
+        cdef Link link
+        memset(&start, 0, sizeof(Start))
+        if plan.startswith("~"):
+            plan = plan[1:]
+            start.transport = scrambled_transport()
+            start.state = scrambled_state()
+        link = Link(plan)
+        start.link = start.authenticated = True
+        start.connecting = connecting
+        start.reads = link.reads % 100
+        start.keepalive = -1
+        self.links.append(link)        # for good: it is a cookie
+        link.connection = self.io.begin(fd, <void*>link, &start)
+        return len(self.links) - 1
+
+    cdef int wait(self, Link link, int milliseconds, int known) except -1:
+        """Serve one link alone."""
+        cdef Event* event
+        cdef uint64_t connection = link.connection
+        self.flush_links()
+        end = time.monotonic() + milliseconds / 1000
+        while len(link.heard) <= known and link.connection and (left := int(1000 * (end - time.monotonic()))) > 0:
+            self.io.poll_one(connection, left)
+            while True:
+                event = self.io.next_event_of(connection)
+                if event == NULL:
+                    break
+                self.link_event(event)
+        self.io.poll_one_over()
+        return len(link.heard)
+
     cdef int accept(self, int fd, int listener) except -1:
         cdef Peer* peer
+        cdef Start start
         if fd < 0:
             self.refused += 1
+            return 0
+        if self.plan:
+            self.begin(fd, self.plan, False)
             return 0
         peer = <Peer*>calloc(1, sizeof(Peer))
         peer.authenticated = self.authenticated
         self.connections += 1
-        peer.connection = self.io.adopt(fd, peer, self.tcp[listener], peer.authenticated)
+        if not self.scrambled:
+            peer.connection = self.io.adopt(fd, peer, self.tcp[listener], peer.authenticated)
+            return 0
+        memset(&start, 0, sizeof(Start))
+        start.authenticated = peer.authenticated
+        start.keepalive = -1
+        start.transport = scrambled_transport()
+        start.state = scrambled_state()
+        peer.connection = self.io.begin(fd, peer, &start)
         return 0
 
     cdef int closed(self, Peer* peer) except -1:
@@ -228,7 +404,7 @@ cdef class Echo:
         for i in range(b.command_count):
             c = &b.commands[i]
             self.commands += 1
-            if c.arg_count > 3 or arg_length(b, c, 0) > 6 or arg_at(b, c, 0)[0] > c'Z' or not self.special(peer, b, c):
+            if c.arg_count > 4 or arg_length(b, c, 0) > 6 or arg_at(b, c, 0)[0] > c'Z' or not self.special(peer, b, c):
                 self.echo(peer, b, c)
             if peer.held != NULL:
                 return 0
@@ -254,6 +430,8 @@ cdef class Echo:
         """False if the command is to be echoed."""
         cdef bytes name = arg_at(b, c, 0)[:arg_length(b, c, 0)]
         cdef bytes word = arg_at(b, c, 1)[:arg_length(b, c, 1)] if c.arg_count > 1 else b""
+        cdef bytes third = arg_at(b, c, 2)[:arg_length(b, c, 2)] if c.arg_count > 2 else b""
+        cdef Link link
         cdef size_t n
         cdef char* value
         if name == b"BIG":
@@ -291,6 +469,24 @@ cdef class Echo:
         elif name == b"KEEP":
             self.io.keep_away(word == b"yes")
             write_status(&peer.out, "OK", 2)
+        elif name == b"DIAL":
+            write_integer(&peer.out, self.begin(int(word), third.decode(), True))
+        elif name == b"TELL":
+            link = <Link>self.links[int(word)]
+            write_raw(&link.out, third, len(third))
+            self.told.append(link)
+            write_status(&peer.out, "OK", 2)
+        elif name == b"HEARD":
+            word = repr((<Link>self.links[int(word)]).heard).encode()
+            write_bulk(&peer.out, word, len(word))
+        elif name == b"WAIT":
+            n = int(arg_at(b, c, 3)[:arg_length(b, c, 3)])
+            write_integer(&peer.out, self.wait(<Link>self.links[int(word)], int(third), n))
+        elif name == b"HANGUP":
+            self.io.close((<Link>self.links[int(word)]).connection, False)
+            write_status(&peer.out, "OK", 2)
+        elif name == b"LINKS":
+            write_integer(&peer.out, sum([(<Link>link).connection != 0 for link in self.links]))
         elif name == b"DOUBLE":
             write_double(&peer.out, float(word), 3 if c.arg_count > 2 else 2)
         elif name == b"SEEN":

@@ -36,6 +36,7 @@ from server.dispatch import (
     shutdown,
     signals,
 )
+from server.dispatch.connector import Connector
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
 from server.dispatch.loop import Loop
@@ -85,6 +86,7 @@ class Server:
         self.pubsub = pubsub.PubSub()
         self.executor = Executor(self, self.propagation)
         self.loop = Loop(IOThreads(config.io_threads), self, self.executor)
+        self.connector = Connector(self.loop)
         self.cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
         self.memory = MemoryAccount(self)
         self.monitors: list[Client] = []

@@ -10,6 +10,7 @@ from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_CONNECTION, polle
 from iothreads.ring cimport load_relaxed64, store_relaxed
 from perf.benchmark.draw cimport FIXED, LIST, LOGNORMAL, RANGE, SEQUENTIAL, UNIFORM, ZIPF, Random, keys_make, random_seed
 from perf.benchmark.histogram cimport Histogram, cells_add
+from perf.benchmark.replies cimport error_text
 from perf.benchmark.request cimport NO_VALUE, VALUE_BYTES, VALUE_LENGTH, Segment, Template, render, template_most
 from perf.benchmark.worker cimport (NO_FAILURE, Plan, Worker, clock_ns, sockaddr, socklen_t, worker_free,
                                     worker_join, worker_prepare, worker_start)
@@ -286,7 +287,7 @@ cdef class Engine:
         cdef uint32_t i
         for i in range(self.threads):
             if self.workers[i].first_error.length:
-                return self.workers[i].first_error.text[:self.workers[i].first_error.length].rstrip(b"\r\n")
+                return error_text(&self.workers[i].first_error)
         return b""
 
     def failure(self) -> tuple[str, int]:

@@ -1,42 +1,29 @@
 # cython: language_level=3
-"""Where replies end: RESP2 and RESP3 are skipped, not read, in whatever pieces they come.
-
-A Skipper keeps no bytes between two pieces, only where it is: so many connections share one receive buffer, which stays
-in the processor's cache. Aggregates need no stack: `pending` counts the values still to come until the reply is whole,
-and an array of n adds n to it.
+"""Replies are counted, not read: many connections share one receive buffer, which stays in the processor's cache. Where
+they end is told by iothreads.resp_reply_reader; of the first error the text is kept.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 
-cdef enum:                             # Skipper.phase: what the next byte is
-    AT_VALUE = 0                       # a type byte
-    IN_LINE = 1                        # of a line that ends with LF
-    IN_NUMBER = 2                      # of a length or a count
-    AFTER_CR = 3                       # the LF behind a length or a count
-    IN_BULK = 4                        # of a bulk of `left` more bytes, CRLF included
-    BROKEN = 5                         # this is no RESP
+from iothreads.resp_reply_reader cimport ReplyScanner
 
-    ERROR_MAX = 256                    # bytes kept of the first error
+cdef enum:
+    ERROR_MAX = 256                    # bytes kept of the first error: its text ...
+    HEAD_MAX = 32                      # ... and what may stand before it
 
 cdef struct Skipper:
-    int phase
-    char kind                          # type byte of the value that is being read
-    bint negative
-    bint push                          # the reply being read is out-of-band data
-    bint failed                        # the reply being read is an error
-    bint capturing                     # its text goes to FirstError
-    int64_t number
-    int64_t left                       # bytes of a bulk
-    int64_t pending                    # values until the reply is whole; 0: between replies
+    ReplyScanner scanner
+    bint capturing                     # the reply being read is the first error
 
 cdef struct FirstError:                # one for all connections of a thread
     bint taken                         # some connection writes or wrote it
     size_t length
-    char[ERROR_MAX] text
+    char[HEAD_MAX + ERROR_MAX] text    # from the type byte on
 
 cdef struct Found:                     # what one call has seen
     uint64_t replies                   # whole ones, errors included, pushes not
     uint64_t errors
 
 cdef void skipper_reset(Skipper* skipper) noexcept nogil
-cdef void skip(Skipper* skipper, const char* bytes, size_t length, FirstError* first, Found* found) noexcept nogil
+cdef bint skip(Skipper* s, const char* bytes, size_t length, FirstError* first, Found* found) noexcept nogil
+cdef bytes error_text(const FirstError* first)

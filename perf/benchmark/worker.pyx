@@ -18,7 +18,7 @@ from iothreads.poller cimport (HANGUP, POLLER_EPOLL, READABLE, WATCH_CONNECTION,
 from iothreads.ring cimport load_relaxed, store_relaxed, store_relaxed64
 from perf.benchmark.draw cimport draw_exponential, random_next, random_seed
 from perf.benchmark.histogram cimport Cells, cells_clear, cells_record
-from perf.benchmark.replies cimport BROKEN, Found, skip, skipper_reset
+from perf.benchmark.replies cimport Found, skip, skipper_reset
 from perf.benchmark.request cimport Template, fill_holes, render, template_most
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -268,8 +268,7 @@ cdef bint count(Worker* w, Connection* c, size_t length) noexcept nogil:
     cdef uint32_t replies, greeting
     cdef int64_t now
     found.replies = found.errors = 0
-    skip(&c.skipper, w.inbox, length, &w.first_error, &found)
-    if c.skipper.phase == BROKEN:
+    if not skip(&c.skipper, w.inbox, length, &w.first_error, &found):
         fail(w, NOT_RESP)
         return False
     if found.replies > <uint64_t>c.outstanding + c.greeting:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from server.clients.client import PAUSED, REPLICA, Client
-from server.registry.clock import unix_ms
+from server.registry.clock import monotonic_now_us
 from server.registry.command import MAY_REPLICATE, WRITE
 
 BY_CLIENT, BY_SHUTDOWN, BY_FAILOVER = "client", "shutdown", "failover"
@@ -30,12 +30,13 @@ class Pause:
 
     def __init__(self, server: Any) -> None:
         self._server = server
-        self._pauses: dict[str, tuple[int, int]] = {}        # purpose -> (end in Unix ms, strength)
+        self._pauses: dict[str, tuple[int, int]] = {}        # purpose -> (end, strength); ends are monotonic, ms
         self._postponed: dict[Client, None] = {}
         self.strength = NONE
 
-    def start(self, purpose: str, end_ms: int, strength: int) -> None:
-        """Pause until a Unix time. A later end set before stays; so does ALL over WRITES of a user's command."""
+    def start(self, purpose: str, milliseconds: int, strength: int) -> None:
+        """Pause from now on. A later end set before stays; so does ALL over WRITES of a user's command."""
+        end_ms = monotonic_now_us() // 1000 + milliseconds
         before_end, before_strength = self._pauses.get(purpose, (0, NONE))
         if purpose == BY_CLIENT:
             strength = max(strength, before_strength)
@@ -51,12 +52,12 @@ class Pause:
         """Let pauses whose time is over end (a job of the cron). Clients that may go on do."""
         if not self._pauses and not self.strength:
             return
-        now = unix_ms()
+        now = monotonic_now_us() // 1000
         self._pauses = {purpose: pause for purpose, pause in self._pauses.items() if pause[0] > now}
         before, self.strength = self.strength, max((strength for _, strength in self._pauses.values()), default=NONE)
         if bool(before) != bool(self.strength):
             self._server.paused = self if self.strength else None
-            self._server.keyspace.keep_expired = bool(self.strength)
+            self._server.keyspace.keep_expired_for("pause", bool(self.strength))
             when_paused(bool(self.strength))
         if self.strength < before:
             self._resume()
@@ -88,11 +89,6 @@ class Pause:
             del self._postponed[client]
             self._server.clients.blocked -= 1
             client.clear(PAUSED)
-
-    @property
-    def client_pause_end_ms(self) -> int:
-        """When CLIENT PAUSE ends, Unix ms; 0 without one."""
-        return self._pauses.get(BY_CLIENT, (0, NONE))[0]
 
     def postponed(self) -> int:
         """How many clients wait."""

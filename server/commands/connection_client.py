@@ -307,7 +307,7 @@ def client_pause(call: Call, timeout: bytes, *mode: bytes) -> str:
     if milliseconds > INT64_MAX - call.now_ms:
         raise CommandError("ERR timeout is out of range")
     strength = pause.WRITES if mode and mode[0].upper() == b"WRITE" else pause.ALL
-    call.server.pause.start(pause.BY_CLIENT, call.now_ms + milliseconds if milliseconds else 0, strength)
+    call.server.pause.start(pause.BY_CLIENT, milliseconds, strength)
     return OK
 
 

@@ -185,7 +185,7 @@ def reload(server: Any) -> None:
     server.propagation.flush()
     if aof.state != OFF:
         aof.flush(force=True)
-    server.keyspace.flush(False)
+    saving.empty(server)
     loaded = aof_load.load_manifest(aof)
     if loaded:
         aof.delete_history()

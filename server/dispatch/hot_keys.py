@@ -46,12 +46,14 @@ class Session:
     seconds: int  # 0: until it is stopped
     sample: int  # commands per sampled one
     slots: frozenset[int] | None
-    started_ms: int = 0  # Unix time
-    ended_ms: int = 0  # 0: it is active
+    started_ms: int = 0  # Unix time, for the reply
+    _started_us: int = 0  # monotonic
+    _ended_us: int = 0  # monotonic; 0: it is active
     end: Totals | None = None
 
     def __post_init__(self) -> None:
         self.started_ms = clock.unix_ms()
+        self._started_us = clock.monotonic_now_us()
         self.begin = totals(self.server)
         capacity = max(COUNTERS_MIN, self.count * COUNTERS_PER_KEY)
         self.server.loop.sampling.begin(self.sample, self.cpu, self.net, capacity, self.slots)
@@ -59,21 +61,22 @@ class Session:
     @property
     def active(self) -> bool:
         """Whether it still counts; one whose time is over ends here."""
-        if not self.ended_ms and self.seconds and clock.unix_ms() >= self.started_ms + self.seconds * 1000:
+        end_us = self._started_us + self.seconds * 1_000_000
+        if not self._ended_us and self.seconds and clock.monotonic_now_us() >= end_us:
             self.stop()
-            self.ended_ms = self.started_ms + self.seconds * 1000
-        return not self.ended_ms
+            self._ended_us = end_us
+        return not self._ended_us
 
     def stop(self) -> None:
         """HOTKEYS STOP."""
-        self.ended_ms = clock.unix_ms()
+        self._ended_us = clock.monotonic_now_us()
         self.end = totals(self.server)
         self.server.loop.sampling.end()
 
     @property
     def duration_ms(self) -> int:
         """So far, or in all."""
-        return (self.ended_ms or clock.unix_ms()) - self.started_ms
+        return ((self._ended_us or clock.monotonic_now_us()) - self._started_us) // 1000
 
     def spent(self) -> Totals:
         """What the server did meanwhile. CONFIG RESETSTAT makes the rest of it all there is."""

@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t, uint64_t
 from cpython.ref cimport PyObject
 
 from iothreads.handoff cimport Event, IOThreads
+from iothreads.link cimport Links
 from iothreads.message cimport Batch
 from iothreads.message cimport Command as Request
 from server.clients.client cimport Client
@@ -18,6 +19,7 @@ from server.keyspace.lazyfree cimport LazyFree
 
 cdef class Loop:
     cdef readonly IOThreads io
+    cdef readonly Links links          # connections that are no clients
     cdef object server
     cdef Executor executor
     cdef dict connected                # client id -> Client: keeps alive what lanes know as a cookie

@@ -1,11 +1,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from iothreads.link import Link, Links
 from server.dispatch.sampling import Sampling
 from server.dispatch.timers import Timers
 
 class Loop:
     io: Any
+    links: Links
     to_flush: list[Any]
     to_close: list[Any]
     to_resume: list[Any]
@@ -28,6 +30,7 @@ class Loop:
     def turn_once(self, timeout_ms: int) -> None: ...
     def attend(self, hook: Callable[[], Any], yes: bool = True) -> None: ...
     def protect(self, client: Any) -> None: ...
+    def make_client(self, link: Link, client: Any) -> None: ...
     def everybody(self) -> list[Any]: ...
     on_group: Any
     on_flushed: Any

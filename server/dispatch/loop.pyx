@@ -9,7 +9,9 @@ from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.ref cimport Py_INCREF, PyObject
 
 from iothreads.connection cimport QueryMeter
-from iothreads.handoff cimport EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, Event, IOThreads
+from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, Event,
+                                IOThreads)
+from iothreads.link cimport Link, Links
 from iothreads.message cimport Batch, arg_at, arg_length, output_cut
 from iothreads.message cimport Command as Request
 from iothreads.ring cimport load_relaxed64
@@ -30,6 +32,7 @@ import os
 
 from server.dispatch.door import use
 from server.observe.internal_errors import internal_errors
+from server.registry.reply_reader import read_reply
 
 
 cdef enum:
@@ -91,6 +94,7 @@ cdef class Loop:
 
     def __cinit__(self, IOThreads io, server, Executor executor):
         self.io = io
+        self.links = Links(io, read_reply, internal_errors.note)
         self.server = server
         self.executor = executor
         self.propagation = executor.propagation
@@ -196,6 +200,7 @@ cdef class Loop:
         cdef int count = 0
         cdef uint32_t commands = 0
         cdef Event* event
+        cdef PyObject* closed
         cdef Client client
         cdef uint64_t before = door.commands + <uint64_t>self.executor.commands
         cdef int64_t started = 0
@@ -209,6 +214,10 @@ cdef class Loop:
                 commands += event.batch.command_count
                 if count < GROUP and commands < WARM:
                     continue
+            elif event != NULL and event.kind != EVENT_CLOSED:
+                self.handle_event(event)       # before the group runs: what serves others meanwhile asks for events too
+                continue
+            closed = NULL if event == NULL or event.kind != EVENT_CLOSED else <PyObject*>event.client
             if count:
                 if started == 0:
                     started = _clock.monotonic_us
@@ -217,8 +226,8 @@ cdef class Loop:
                 commands = 0
             if event == NULL:
                 break
-            if event.kind != EVENT_BATCH:
-                self.handle_event(event)
+            if closed != NULL:
+                self.forget(<Client>closed)
         if started:
             self.command_us += monotonic_us() - started
             before = door.commands + <uint64_t>self.executor.commands - before
@@ -228,12 +237,12 @@ cdef class Loop:
 
     cdef int handle_event(self, Event* event) except -1:
         cdef Client client
+        if event.kind & EVENT_OF_LINK:
+            return self.links.event(event)
         if event.kind == EVENT_HOME:
             client = <Client>event.client
             client.in_flight -= event.bytes
             client.bytes_out += event.bytes
-        elif event.kind == EVENT_CLOSED:
-            self.forget(<Client>event.client)
         elif event.kind == EVENT_ACCEPTED:
             self.accept(event.fd, event.listener, event.error)
         return 0
@@ -252,6 +261,16 @@ cdef class Loop:
         self.connected[client.id] = client
         client.connection = self.io.adopt(fd, <void*>client, not client.state & CLIENT_UNIX_SOCKET, client.authenticated)
         return 0
+
+    def make_client(self, Link link, Client client) -> None:
+        """An open link goes on as a client's connection (a replica's to its master, once it follows the stream): what comes
+        behind the reply or the bytes that are being heard are the client's commands. The link's protocol hears no more.
+
+        Errors: ValueError, when the link is not open, or in the middle of something.
+        """
+        client.connection = self.links.give_away(link, <void*>client)
+        client.in_flight += link.in_flight
+        self.connected[client.id] = client
 
     cdef int forget(self, Client client) except -1:
         """The connection is gone for good."""
@@ -494,6 +513,8 @@ cdef class Loop:
                     left = self.io.send(client.connection, &client.out)
                     client.in_flight += bytes - left
                     client.bytes_out += left
+        if self.links.told:
+            self.links.flush()
         if self.on_flushed is not None:
             self.on_flushed(clients)
         if self.to_close:

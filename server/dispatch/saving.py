@@ -75,10 +75,7 @@ def reload(server: Any, *, save: bool, flush: bool, merge: bool) -> None:
     if save and not server.snapshots.save():
         raise CommandError("ERR")
     if flush:
-        for db in server.keyspace.databases:
-            multi.all_changed(db)
-        server.keyspace.flush(False)
-        server.scripting.functions.flush()
+        empty(server)
     try:
         if not rdb_file.load(server, server.config.dbfilename, replace=merge):
             raise FileNotFoundError
@@ -87,6 +84,14 @@ def reload(server: Any, *, save: bool, flush: bool, merge: bool) -> None:
     except Interrupted:
         pass
     server.log.notice("DB reloaded by DEBUG RELOAD")
+
+
+def empty(server: Any) -> None:
+    """No data, no function libraries: a file is about to be loaded."""
+    for db in server.keyspace.databases:
+        multi.all_changed(db)
+    server.keyspace.flush(False)
+    server.scripting.functions.flush()
 
 
 def load(server: Any) -> bool:

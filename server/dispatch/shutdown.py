@@ -13,12 +13,16 @@ from typing import Any
 
 from server.clients import pause
 from server.clients.client import BLOCKED, CLOSE_ASAP, Client
-from server.registry.clock import unix_ms
+from server.registry.clock import monotonic_now_us
 from server.registry.errors import CommandError
 
 FAILED = "ERR Errors trying to SHUTDOWN. Check logs."
 SAVE, NOSAVE, NOW, FORCE = "save", "nosave", "now", "force"
 _FOREVER_MS = 1 << 62
+
+
+def _now_ms() -> int:
+    return monotonic_now_us() // 1000
 
 
 class CannotStop(Exception):
@@ -30,7 +34,7 @@ class Shutdown:
 
     def __init__(self, server: Any) -> None:
         self._server = server
-        self._deadline_ms: int | None = None          # while replicas are waited for: Unix ms
+        self._deadline_ms: int | None = None          # while replicas are waited for; monotonic
         self._words: frozenset[str] = frozenset()
         self._waiting: list[Client] = []              # clients whose SHUTDOWN is not answered yet
         self.lagging: Callable[[], bool] = lambda: False
@@ -43,7 +47,7 @@ class Shutdown:
 
     def remaining_ms(self) -> int | None:
         """shutdown_in_milliseconds of INFO; None when none is under way."""
-        return None if self._deadline_ms is None else max(0, self._deadline_ms - unix_ms())
+        return None if self._deadline_ms is None else max(0, self._deadline_ms - _now_ms())
 
     def request(self, words: frozenset[str], client: Client | None = None) -> bool:
         """Begin: True when the server stops now. False: replicas are waited for and the client is blocked until then,
@@ -58,7 +62,7 @@ class Shutdown:
         server.log.notice("User requested shutdown...")
         server.process.stopping()
         if NOW not in words and server.config.shutdown_timeout and self.lagging():
-            self._deadline_ms = unix_ms() + server.config.shutdown_timeout * 1000
+            self._deadline_ms = _now_ms() + server.config.shutdown_timeout * 1000
             server.pause.start(pause.BY_SHUTDOWN, _FOREVER_MS, pause.WRITES)
             server.log.notice("Waiting for replicas before shutting down.")
             if client is not None:
@@ -128,7 +132,7 @@ class Shutdown:
         """From the cron: what a signal asked for, and whether waiting is over."""
         server = self._server
         if self.waiting:
-            if unix_ms() >= (self._deadline_ms or 0) or not self.lagging():
+            if _now_ms() >= (self._deadline_ms or 0) or not self.lagging():
                 self.finish()
         elif server.shutdown_signal is not None:
             chosen = (server.config.shutdown_on_sigint if server.shutdown_signal == signal.SIGINT

@@ -23,7 +23,7 @@ cdef class Keyspace:
     cdef public bint lfu               # maxmemory-policy is an LFU one
     cdef public uint32_t lfu_log_factor
     cdef public uint32_t lfu_decay_time        # minutes
-    cdef public bint keep_expired      # a replica, loading, or paused: expired keys are hidden, not deleted
+    cdef readonly int keep_expired     # not 0: expired keys are hidden, not deleted. A bit for each of KEEPERS
     cdef public bint show_expired      # commands of our master see them all the same
     cdef public bint no_touch          # CLIENT NO-TOUCH of the calling client
     cdef public bint lazy_expire, lazy_server_del      # lazyfree-lazy-*

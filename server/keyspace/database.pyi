@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 TYPE_NAMES: dict[int, str]
+KEEPERS: tuple[str, ...]
 
 def when_expire_takes_long(hook: Callable[[str, int], object] | None) -> None: ...
 
@@ -12,7 +13,8 @@ class Keyspace:
     lfu: bool
     lfu_log_factor: int
     lfu_decay_time: int
-    keep_expired: bool
+    @property
+    def keep_expired(self) -> int: ...
     show_expired: bool
     no_touch: bool
     lazy_expire: bool
@@ -23,6 +25,7 @@ class Keyspace:
     databases: list[Database]
     lazyfree: Any
     def __init__(self, count: int = 16) -> None: ...
+    def keep_expired_for(self, owner: str, on: bool) -> None: ...
     def reset_stats(self) -> None: ...
     def memory_used(self) -> int: ...
     def allocator(self) -> dict[str, int]: ...

@@ -119,6 +119,9 @@ cdef class StringView:
                               flags)
 
 
+KEEPERS = ("loading", "pause", "replica")          # who may have expired keys kept: each for itself
+
+
 cdef class Keyspace:
     """What the databases share. `count` databases, as `databases` says."""
 
@@ -158,6 +161,12 @@ cdef class Keyspace:
     cdef uint32_t first_access(self) noexcept:
         """The access bits of a new key: LFU starts at 5 so that it is not evicted at once."""
         return (self.clock.minutes << 8) | 5 if self.lfu else self.clock.lru
+
+    def keep_expired_for(self, owner: str, on: bool) -> None:
+        """From now on `owner`, one of KEEPERS, wants expired keys hidden rather than deleted, or no more. They are
+        deleted again when nobody wants them."""
+        bit = 1 << KEEPERS.index(owner)
+        self.keep_expired = self.keep_expired | bit if on else self.keep_expired & ~bit
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""

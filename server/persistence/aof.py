@@ -6,8 +6,9 @@
 appendfsync says when the write is also on the medium. `always`: in the same turn, so what was acknowledged is there.
 `everysec`: a background thread (`background_sync`) syncs once a second; while a sync takes long the write waits for it,
 2 seconds at most, and so long kill -9 can lose what was acknowledged.
-`no`: when the kernel likes. A write that fails leaves its bytes pending; until one succeeds, writing commands are
-refused (MISCONF). Under `always` a failure ends the process: replies that promise the write are on their way.
+`no`: when the kernel likes. A write that fails leaves its bytes pending and is tried again ten times a second, a sync
+that fails once a second; until one succeeds, writing commands are refused (MISCONF). Under `always` a failure ends the
+process: replies that promise the write are on their way.
 
     OFF  --CONFIG SET appendonly yes-->  WAIT_REWRITE  --first rewrite done-->  ON  --appendonly no-->  OFF
 
@@ -41,7 +42,7 @@ def exit_now(status: int) -> NoReturn:
 
 
 class AppendOnlyFile:
-    """The append only file of one server. Sizes are bytes, times Unix seconds."""
+    """The append only file of one server. Sizes are bytes, times seconds of the monotonic clock."""
 
     def __init__(self, server: Any, disk: AnyDisk | None = None, background: Any = None) -> None:
         self.server = server
@@ -58,15 +59,15 @@ class AppendOnlyFile:
         self.base_size = 0                  # the same after the last rewrite (aof_base_size)
         self.incr_size = 0                  # of the file appended to
         self.synced_size = 0                # how much of that was given to a sync
-        self.last_sync = 0
-        self.postponed_since = 0            # everysec: since when writes wait for a sync, 0 when none does
+        self.last_sync = -1
+        self.postponed_since: int | None = None     # everysec: since when writes wait for a sync, None when none does
         self.delayed_syncs = 0              # aof_delayed_fsync
         self.write_error = 0                # errno of the last write, 0 when it succeeded
-        self.timestamp = 0                  # the last #TS: written
+        self.timestamp = 0                  # the last #TS: written, Unix seconds
         self.spent_us = 0                   # in append(), altogether (eventloop_duration_aof_sum)
         self.sync_us = 0                    # what a sync under `always` takes, on the average of the last ones
-        self._logged_error = 0
-        self.now: Callable[[], int] = lambda: clock.unix_ms() // 1000
+        self._logged_error = -LOG_ERROR_SECONDS - 1
+        self.now: Callable[[], int] = lambda: clock.monotonic_now_us() // 1_000_000
         self.has_child: Callable[[], bool] = lambda: False          # any forked child: it loads the disk
         self.collects: Callable[[], bool] = lambda: True            # while WAIT_REWRITE: whether our child is running
         self.exit: Callable[[int], Any] = exit_now
@@ -110,8 +111,9 @@ class AppendOnlyFile:
     # ---- appending: a listener of propagation
     def begin_turn(self) -> None:
         """Commands come: put the time before them, if it is wanted and a second has passed."""
-        if self.config.aof_timestamp_enabled and self.timestamp < self.now() and self.sink.stream is not None:
-            self.timestamp = self.now()
+        now = clock.unix_seconds()
+        if self.config.aof_timestamp_enabled and self.timestamp < now and self.sink.stream is not None:
+            self.timestamp = now
             self.sink.stream.write(b"#TS:%d\r\n" % self.timestamp, AOF)
 
     def end_turn(self) -> None:
@@ -128,9 +130,10 @@ class AppendOnlyFile:
         policy = self.config.appendfsync
         syncing = policy == "everysec" and self.background.pending > 0
         if not self.sink.pending:
-            due = self.synced_size != self.incr_size and (
-                policy == "always" or (policy == "everysec" and self.now() > self.last_sync and not syncing))
-            if due:
+            if self.background.error:
+                self._sync_again()
+            elif self.synced_size != self.incr_size and (
+                    policy == "always" or (policy == "everysec" and self.now() > self.last_sync and not syncing)):
                 self._sync(policy, syncing)
             return
         if syncing and not force and self._postpone():
@@ -141,7 +144,7 @@ class AppendOnlyFile:
     def _postpone(self) -> bool:
         """Whether a write shall go on waiting for the sync that is under way (for two whole seconds, so 1 to 2)."""
         now = self.now()
-        if not self.postponed_since:
+        if self.postponed_since is None:
             self.postponed_since = now
             return True
         if now - self.postponed_since < POSTPONE_SECONDS:
@@ -163,7 +166,7 @@ class AppendOnlyFile:
         except OSError as error:
             failed = error.errno or errno.EIO
         self._write_latency(started, syncing)
-        self.postponed_since = 0
+        self.postponed_since = None
         if failed or written < self.sink.pending:
             self._write_failed(policy, failed, written)
             return False
@@ -238,12 +241,21 @@ class AppendOnlyFile:
                 self.synced_size = self.incr_size
             self.last_sync = now
 
+    def _sync_again(self) -> None:
+        """The last sync in the background failed, and no write may follow that would bring the next: try once a second,
+        whatever the policy is by now."""
+        now = self.now()
+        if now > self.last_sync and not self.background.pending:
+            self.background.sync(self.file)
+            self.synced_size = self.incr_size
+            self.last_sync = now
+
     # ---- from the cron
     def tick(self) -> None:
         """Ten times a second: the postponed write, the sync of what was written last, another try after an error."""
         if self.state == OFF or self.file < 0:
             return
-        if self.sink.pending or self.synced_size != self.incr_size:
+        if self.sink.pending or self.synced_size != self.incr_size or self.background.error:
             self.flush()
 
     # ---- files
@@ -365,7 +377,8 @@ class AppendOnlyFile:
             self.disk.close(self.file)
         self.file = -1
         self.state = OFF
-        self.incr_size = self.synced_size = self.postponed_since = 0
+        self.incr_size = self.synced_size = 0
+        self.postponed_since = None
         self.sink.clear()
 
     def forget_errors(self) -> None:

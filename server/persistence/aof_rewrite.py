@@ -140,7 +140,7 @@ class Rewriter:
             aof.log.warning("Can't rewrite append only file in background: fork: %s", error.strerror)
             return False
         self._pid = server.child.pid
-        self._started = time.time()
+        self._started = time.monotonic()
         aof.log.notice("Background append only file rewriting started by pid %d", self._pid)
         self.scheduled = False
         return True
@@ -180,7 +180,7 @@ class Rewriter:
             aof.background.remove(aof.path(aof.temp_incr_name))
             aof.background.drain()
             self.scheduled = True
-        self.last_seconds = int(time.time() - self._started)
+        self.last_seconds = int(time.monotonic() - self._started)
 
     def _failed(self) -> None:
         self.last_ok = False

@@ -60,13 +60,17 @@ class BackgroundSync:
     def _sync(self, file: int) -> None:
         try:
             self._disk.sync(file)
-            self.error = 0
         except OSError as error:
             if error.errno in CLOSED_MEANWHILE:
                 return
             if not self.error:
                 self._log.warning("Fail to fsync the AOF file: %s", error.strerror)
             self.error = error.errno or errno.EIO
+            return
+        if self.error:
+            self.error = 0
+            self._log.notice("AOF fsync error looks solved, Redis can write again. Only a rewrite (BGREWRITEAOF) makes "
+                             "sure that what was written before it is on the disk.")
 
     def _sync_counted(self, file: int) -> None:
         try:

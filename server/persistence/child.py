@@ -88,7 +88,7 @@ class Child:
         self._server = server
         self.pid = 0
         self.kind = ""
-        self.started = 0.0              # Unix seconds
+        self.started = 0.0              # monotonic, seconds
         self.ended: list[Callable[[], None]] = []      # called after a child is gone: others may fork now
         self.keys_processed = self.keys_total = 0
         self.cow_size = self.cow_peak = 0
@@ -127,7 +127,7 @@ class Child:
         server.stats.fork_us = took
         server.latency.add("fork", took // 1000)
         self.pid, self.kind, self._pipe, self._done = pid, kind, reading, done
-        self.started = time.time()
+        self.started = time.monotonic()
         self.keys_processed = self.cow_size = self.cow_peak = self.final_cow = 0
         self._cow_at = 0.0
         self.keys_total = server.keyspace.keys_total()
@@ -215,7 +215,7 @@ class Child:
 
     def seconds(self, kind: str) -> int:
         """How long a child of this kind has been working, -1 when there is none."""
-        return int(time.time() - self.started) if self.kind == kind else -1
+        return int(time.monotonic() - self.started) if self.kind == kind else -1
 
     def percent(self) -> float:
         """Share of the keys that are written."""

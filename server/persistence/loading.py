@@ -20,13 +20,14 @@ class Interrupted(Exception):
 
 
 class Loading:
-    """Progress of one server. Bytes are of the file, times are Unix seconds."""
+    """Progress of one server. Bytes are of the file."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
         self.switch: Callable[[bool], None] = lambda on: None      # the loop's: fast paths decline while loading
-        self.started = 0.0
-        self.tell_at = 0.0                  # when the log hears of it next
+        self.started = 0.0                  # Unix seconds, for loading_start_time
+        self._started = 0.0                 # the same by the monotonic clock, seconds
+        self._tell_at = 0.0                 # when the log hears of it next
         self.total = self.loaded = 0
         self.used_memory = 0                # what the server that wrote the file used
         self.keys_loaded = self.keys_expired = 0       # rdb_last_load_*
@@ -35,26 +36,27 @@ class Loading:
     def of(self, total: int) -> Iterator[None]:
         """Loading so many bytes, from now to the end of the block."""
         server = self._server
-        keep = server.keyspace.keep_expired
         self.started = time.time()
-        self.tell_at = self.started + TELL_SECONDS
+        self._started = time.monotonic()
+        self._tell_at = self._started + TELL_SECONDS
         self.total, self.loaded, self.used_memory = total, 0, 0
         self.keys_loaded = self.keys_expired = 0
-        server.loading = server.keyspace.keep_expired = True
+        server.loading = True
+        server.keyspace.keep_expired_for("loading", True)
         self.switch(True)
         try:
             yield
         finally:
             server.loading = False
-            server.keyspace.keep_expired = keep
+            server.keyspace.keep_expired_for("loading", False)
             self.switch(False)
 
     def reached(self, position: int) -> None:
         """So many bytes are loaded: look at the clients."""
         server = self._server
         self.loaded = position
-        if time.time() >= self.tell_at:
-            self.tell_at = time.time() + TELL_SECONDS
+        if time.monotonic() >= self._tell_at:
+            self._tell_at = time.monotonic() + TELL_SECONDS
             server.log.notice("Loading: %d%% (%d of %d MB), about %d seconds left", self.percent(), position >> 20,
                               self.total >> 20, self.remaining_seconds())
         server.loop.turn_once(0)
@@ -68,5 +70,5 @@ class Loading:
 
     def remaining_seconds(self) -> int:
         """An estimate; 1 at the beginning."""
-        elapsed = int(time.time() - self.started)
+        elapsed = int(time.monotonic() - self._started)
         return elapsed * (self.total - self.loaded) // (self.loaded + 1) if elapsed else 1

@@ -8,6 +8,7 @@ made; after a failure the next try waits RETRY_SECONDS. While the last BGSAVE fa
 refused (stop-writes-on-bgsave-error): data that cannot be kept shall not be promised.
 """
 
+import math
 import signal
 import time
 from collections.abc import Callable
@@ -20,15 +21,16 @@ RETRY_SECONDS = 5           # between a failed BGSAVE and the next by a save poi
 
 
 class Snapshots:
-    """The snapshots of one server. Times are Unix seconds. Rooms above fill the hooks: `on_health` hears whether writes
+    """The snapshots of one server. Rooms above fill the hooks: `on_health` hears whether writes
     must be refused; `libraries` and `load_library(source, replace)` are the function libraries; `more_fields` adds AUX
     fields."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
-        self.last_save = int(time.time())
+        self.last_save = int(time.time())           # Unix seconds, for LASTSAVE
+        self._saved_at = time.monotonic()           # the same by the clock that save points count with, seconds
+        self._tried_at = -math.inf                  # a BGSAVE, likewise
         self.last_ok = True             # of the last BGSAVE or SAVE
-        self.last_try = 0
         self.last_seconds = -1          # how long the last BGSAVE took
         self.last_cow_size = 0
         self.count = 0                  # rdb_saves
@@ -67,6 +69,7 @@ class Snapshots:
 
     def _saved(self) -> None:
         self.last_save = int(time.time())
+        self._saved_at = time.monotonic()
         self.last_ok = True
         self.check_health()
 
@@ -77,7 +80,7 @@ class Snapshots:
             return False
         self.count += 1
         self.dirty_before = server.dirty
-        self.last_try = int(time.time())
+        self._tried_at = time.monotonic()
         name = server.config.dbfilename
 
         def work(report: Report) -> bool:
@@ -96,7 +99,7 @@ class Snapshots:
             return False
         server.log.notice("Background saving started by pid %d", server.child.pid)
         self._pid = server.child.pid
-        self._started = time.time()
+        self._started = time.monotonic()
         return True
 
     def _done(self, code: int, number: int) -> None:
@@ -116,7 +119,7 @@ class Snapshots:
             self._server.executor.dirty -= self.dirty_before
             self.last_cow_size = self._server.child.final_cow
             self._saved()
-        self.last_seconds = int(time.time() - self._started)
+        self.last_seconds = int(time.monotonic() - self._started)
         self.check_health()
 
     def kill_child(self) -> None:
@@ -137,10 +140,10 @@ class Snapshots:
         server.child.poll()
         if server.child.alive or server.loading:
             return
-        now = int(time.time())
-        may_try = self.last_ok or now - self.last_try > RETRY_SECONDS
+        now = time.monotonic()
+        may_try = self.last_ok or now - self._tried_at > RETRY_SECONDS
         for point in server.config.save:
-            if server.dirty >= point.changes and now - self.last_save > point.seconds and may_try:
+            if server.dirty >= point.changes and now - self._saved_at > point.seconds and may_try:
                 server.log.notice("%d changes in %d seconds. Saving...", point.changes, point.seconds)
                 self.save_in_background()
                 return

@@ -2,6 +2,10 @@
 """The server's cached time, and a cheap tick counter for measuring commands.
 
 The loop refreshes the cache once per turn, and dispatch before a command that runs in Python. Owner: the main thread.
+
+Unix time is for dates alone (EXPIREAT, LASTSAVE, IDs of streams, logs): it jumps when somebody sets the clock. How long
+something took, and when it is due, is measured by the monotonic clock; so are the LRU and LFU clocks, which begin at
+Unix time and then go on by themselves.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -9,7 +13,7 @@ cdef struct Clock:
     int64_t unix_us                    # Unix time, microseconds, at the last refresh
     int64_t unix_ms                    # the same in milliseconds
     int64_t monotonic_us               # CLOCK_MONOTONIC, microseconds
-    uint32_t lru                       # 24-bit LRU clock, seconds
+    uint32_t lru                       # 24-bit LRU clock, seconds; like `minutes` it does not follow a clock that is set
     uint32_t minutes                   # 16-bit LFU clock, minutes
     double ticks_per_us                # what ticks() advances in a microsecond
 

@@ -9,6 +9,14 @@ cdef extern from "<time.h>" nogil:
     int CLOCK_REALTIME, CLOCK_MONOTONIC
 
 cdef Clock _clock
+cdef int64_t _access_ahead_us        # of the clock of accesses (LRU, LFU) before the monotonic one: Unix time at start
+cdef int64_t _set_us                   # how far a test has set the wall clock
+
+
+cdef int64_t _unix_us() noexcept nogil:
+    cdef timespec now
+    clock_gettime(CLOCK_REALTIME, &now)
+    return <int64_t>now.tv_sec * 1000000 + now.tv_nsec // 1000 + _set_us
 
 
 cdef Clock* clock_state() noexcept nogil:
@@ -22,13 +30,13 @@ cdef int64_t monotonic_us() noexcept nogil:
 
 
 cdef void clock_refresh() noexcept nogil:
-    cdef timespec now
-    clock_gettime(CLOCK_REALTIME, &now)
-    _clock.unix_us = <int64_t>now.tv_sec * 1000000 + now.tv_nsec // 1000
+    cdef int64_t seconds
+    _clock.unix_us = _unix_us()
     _clock.unix_ms = _clock.unix_us // 1000
-    _clock.lru = <uint32_t>now.tv_sec & 0xFFFFFF
-    _clock.minutes = <uint32_t>(now.tv_sec // 60) & 0xFFFF
     _clock.monotonic_us = monotonic_us()
+    seconds = (_clock.monotonic_us + _access_ahead_us) // 1000000
+    _clock.lru = <uint32_t>seconds & 0xFFFFFF
+    _clock.minutes = <uint32_t>(seconds // 60) & 0xFFFF
 
 
 cdef void _calibrate() noexcept nogil:
@@ -42,12 +50,19 @@ cdef void _calibrate() noexcept nogil:
 
 
 _calibrate()
+_access_ahead_us = _unix_us() - monotonic_us()
 clock_refresh()
 
 
 def refresh() -> None:
     """Read the system's clock into the cache."""
     clock_refresh()
+
+
+def set_wall_clock(ahead_us: int) -> None:
+    """For tests: from the next refresh on, Unix time is so far ahead of the system's (behind: negative)."""
+    global _set_us
+    _set_us = ahead_us
 
 
 def unix_ms() -> int:

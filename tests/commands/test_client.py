@@ -175,7 +175,7 @@ class TestPause:
 
     def test_all_wait(self, raw, another):
         other = another()
-        raw.ok("CLIENT", "PAUSE", "300", "ALL")
+        raw.ok("CLIENT", "PAUSE", "2000", "ALL")
         other.send("PING")
         assert other.nothing_comes()
         raw.send("CLIENT", "UNPAUSE")

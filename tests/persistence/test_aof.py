@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.persistence.dataset import ENCODINGS, contents, fill
-from tests.support.resp import Connection, ConnectionClosed, RespError
+from tests.support.resp import Connection, ConnectionClosed, NullArray, RespError
 from tests.support.server import ROOT, Process, Server, wait_until
 
 FOLDER = "appendonlydir"
@@ -84,6 +84,20 @@ def test_kill_9_loses_nothing_with_and_without_a_base(new_server: Callable[..., 
     assert check_tool(server).stdout.endswith("All AOF files and manifest are valid\n")
 
 
+@pytest.mark.parametrize("base", ["yes", "no"])
+def test_loadaof_forgets_functions_and_tells_who_watches(new_server: Callable[..., Server], base: str) -> None:
+    server = new_server(appendonly=True, aof_use_rdb_preamble=base)
+    c = server.connect()
+    c.ok("FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() return 1 end)")
+    c.ok("SET", "k", "v")
+    rewrite(server)
+    c.ok("WATCH", "k")
+    c.ok("DEBUG", "LOADAOF")
+    assert c.pipeline([("MULTI",), ("PING",), ("EXEC",)])[-1] is NullArray
+    assert c.ok("FCALL", "f", 0) == 1
+    assert c.ok("GET", "k") == b"v"
+
+
 def test_only_the_commands_without_a_rewrite(new_server: Callable[..., Server]) -> None:
     server = new_server(appendonly=True, appendfsync="always")      # everysec waits for a slow fsync
     c = server.connect()
@@ -139,6 +153,54 @@ def test_expired_keys_come_back_until_their_del(new_server: Callable[..., Server
                 + command("INCR", "k") + command("RENAME", "k", "k2") + command("PERSIST", "k2"))
     server.start()
     assert server.connect().ok("GET", "k2") == b"6"
+
+
+# ---- disks with errors
+FAILING_DISK = """
+import errno, os
+def failing(call, name):
+    def run(*arguments):
+        if os.path.exists(name):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return call(*arguments)
+    return run
+os.fdatasync = failing(os.fdatasync, "sync-fails")
+os.writev = failing(os.writev, "write-fails")
+"""
+
+
+@pytest.mark.parametrize("what", ["sync", "write"])
+def test_one_error_under_everysec_heals(new_server: Callable[..., Server], what: str) -> None:
+    server = new_server(appendonly=True, appendfsync="everysec", prelude=FAILING_DISK)
+    c = server.connect()
+    c.ok("SET", "k", 0)
+    (server.folder / f"{what}-fails").touch()
+    refusal = RespError("MISCONF Errors writing to the AOF file: Input/output error")
+    wait_until(lambda: c("INCR", "k") == refusal, "a refusal")
+    assert c("PING") == refusal and c.ok("GET", "k")
+    assert server.info("persistence")["aof_last_write_status"] == "err"
+    (server.folder / f"{what}-fails").unlink()
+    wait_until(lambda: c("PING") == "PONG", "a disk that is well")
+    before = c.ok("INCR", "k")
+    assert server.info("persistence")["aof_last_write_status"] == "ok"
+    error = {"sync": "Fail to fsync the AOF file: Input/output error",
+             "write": "Error writing to the AOF file: Input/output error"}[what]
+    assert error in server.log() and "looks solved, Redis can write again." in server.log()
+    server.restart()
+    assert server.connect().ok("GET", "k") == b"%d" % before
+
+
+@pytest.mark.parametrize("what", ["sync", "write"])
+def test_an_error_under_always_ends_the_server(new_server: Callable[..., Server], what: str) -> None:
+    """Nobody is told that the write was done."""
+    server = new_server(appendonly=True, appendfsync="always", prelude=FAILING_DISK)
+    c = server.connect()
+    (server.folder / f"{what}-fails").touch()
+    c.send("SET", "k", 1)
+    with pytest.raises((ConnectionClosed, ConnectionError)):
+        c.read()
+    assert server.wait_exit() == 1
+    assert "Exiting..." in server.log().splitlines()[-1]
 
 
 # ---- switching

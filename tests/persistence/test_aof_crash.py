@@ -12,6 +12,7 @@ import io
 import os
 import pkgutil
 import random
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -337,6 +338,31 @@ def test_the_log_says_how_far_a_long_loading_is(monkeypatch: pytest.MonkeyPatch)
     assert told and told[-1].startswith("Loading: 100% (2 of 2 MB), about ")
 
 
+@pytest.fixture
+def clock_an_hour_back() -> Iterator[None]:
+    clock.set_wall_clock(-3600 * 1_000_000)
+    clock.refresh()
+    yield
+    clock.set_wall_clock(0)
+    clock.refresh()
+
+
+def test_everysec_goes_on_when_the_clock_is_set_back(
+        monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    server = MiniServer(SimulatedDisk(), appendfsync="everysec")
+    server.aof.now = AppendOnlyFile(server, server.disk, server.aof.background).now
+    server.start()
+    server.execute(b"SET", b"k", b"1")
+    server.end_turn()
+    server.aof.background.finish()
+    request.getfixturevalue("clock_an_hour_back")
+    later = clock.monotonic_now_us() + 1_000_000
+    monkeypatch.setattr(clock, "monotonic_now_us", lambda: later)
+    server.execute(b"SET", b"k", b"2")
+    server.end_turn()
+    assert server.aof.background.pending
+
+
 # ---- disks that are full
 def test_a_full_disk_refuses_writes_and_heals() -> None:
     disk = SimulatedDisk()
@@ -367,9 +393,11 @@ def test_a_full_disk_under_always_ends_the_process_before_anything_is_acknowledg
     assert server.exits == [1]
 
 
-def test_a_sync_that_fails_refuses_writes_until_one_succeeds() -> None:
+@pytest.mark.parametrize("policy", ["everysec", "no", "always"])
+def test_a_sync_that_fails_is_tried_again_until_one_succeeds(policy: str) -> None:
+    """Without a write in between: they are refused. CONFIG SET appendfsync meanwhile does not matter."""
     disk = SimulatedDisk()
-    server = MiniServer(disk)
+    server = MiniServer(disk, appendfsync="everysec")
     server.aof.background = BackgroundSync(disk, server.log)
     server.start()
     disk.sync_error = 5
@@ -377,13 +405,26 @@ def test_a_sync_that_fails_refuses_writes_until_one_succeeds() -> None:
     server.execute(b"SET", b"k", b"v")
     server.end_turn()
     server.aof.background.drain()
-    assert server.aof.refusal() == "Input/output error"
+    assert server.aof.refusal() == "Input/output error" and server.aof.last_write_status == "err"
+    server.config.store("appendfsync", policy)
+    for _ in range(3):
+        server.seconds += 1
+        server.aof.tick()
+        server.aof.background.drain()
+        assert server.aof.refusal() == "Input/output error"
     disk.sync_error = 0
-    server.seconds += 2
-    server.execute(b"SET", b"k", b"w")
-    server.end_turn()
+    server.aof.tick()
     server.aof.background.drain()
-    assert not server.aof.refusal()
+    assert server.aof.refusal()                    # once a second is enough
+    server.seconds += 1
+    server.aof.tick()
+    server.aof.background.drain()
+    assert not server.aof.refusal() and server.aof.last_write_status == "ok"
+    told = [line for line in server.log.lines if "fsync" in line]
+    assert [line[:30] for line in told] == ["Fail to fsync the AOF file: In", "AOF fsync error looks solved, "]
+    again = MiniServer(disk.crashed(LOST))
+    again.start()
+    assert again.contents() == {b"k": b"v"} and not server.exits
 
 
 def test_a_write_waits_two_seconds_for_a_slow_sync_and_no_longer() -> None:

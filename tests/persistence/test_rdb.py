@@ -387,6 +387,49 @@ def test_clients_are_told_while_it_loads(new_server: Callable[..., Server]) -> N
     assert server.connect().ok("DBSIZE") == 3000
 
 
+def test_who_connects_at_the_moment_of_a_reload_is_served(new_server: Callable[..., Server]) -> None:
+    """The loop hears of both in one turn, and the command asks for what comes before it is over."""
+    server = new_server(loading_process_events_interval_bytes=1024)
+    c = server.connect()
+    c.ok("DEBUG", "POPULATE", 1000, "key", 100)
+    server.signal(signal.SIGSTOP)
+    wait_until(lambda: psutil.Process(server.pid).status() == "stopped", "a stopped server")
+    c.send("DEBUG", "RELOAD")
+    others = [server.connect() for _ in range(3)]
+    for other in others:
+        other.send("PING")
+    server.signal(signal.SIGCONT)
+    assert c.read() == "OK"
+    for other in others:
+        assert other.read() in ("PONG", RespError("LOADING Redis is loading the dataset in memory"))
+        assert other.ok("PING") == "PONG"
+    assert "Error accepting" not in server.log()
+
+
+@pytest.mark.parametrize("at_the_end", ["UNPAUSE", "PAUSE"])
+def test_a_pause_that_begins_or_ends_during_a_reload(new_server: Callable[..., Server], at_the_end: str) -> None:
+    """Loading and pausing keep expired keys each for itself: neither ends, or prolongs, what the other wants."""
+    server = new_server(loading_process_events_interval_bytes=1024)
+    c, other = server.connect(), server.connect()
+    c.ok("DEBUG", "POPULATE", 1000, "key", 100)
+    c.ok("CONFIG", "SET", "key-load-delay", 500)
+    if at_the_end == "UNPAUSE":
+        c.ok("CLIENT", "PAUSE", 100_000, "WRITE")
+    c.send("DEBUG", "RELOAD")
+    wait_until(lambda: server.info("persistence")["loading"] == "1", "loading")
+    assert other("CLIENT", at_the_end, *([100_000, "WRITE"] if at_the_end == "PAUSE" else [])) == "OK"
+    assert server.info("persistence")["loading"] == "1"
+    assert c.read() == "OK"
+    if at_the_end == "PAUSE":
+        c.send("SET", "k", "v", "PX", 1)
+        assert c.nothing_comes()
+        assert other.ok("CLIENT", "UNPAUSE") == "OK"
+        assert c.read() == "OK"
+    else:
+        c.ok("SET", "k", "v", "PX", 1)
+    wait_until(lambda: c.ok("DBSIZE") == 1000, "the key to be deleted by the cron")
+
+
 def test_told_to_end_while_it_loads(new_server: Callable[..., Server]) -> None:
     server = new_server(loading_process_events_interval_bytes=1024, save="1 1")
     c = server.connect()

@@ -11,6 +11,7 @@
 Directives are keyword arguments with `_` for `-`. A bool is yes/no; a list is that many lines of the directive
 (`save=["900 1", "60 5"]`); `save=""` is `save ""`. They go into `redis.conf` in the folder; `config` is text put before
 them. `arguments` are given on the command line as they are. The folder is also `dir` and the working directory.
+`prelude` is Python that the server's process runs before everything else: a disk that fails, a clock that is set.
 
 Most tests want no server of their own: see the fixtures in tests/conftest.py.
 """
@@ -78,6 +79,7 @@ class Process:
         config: str = "",
         arguments: Iterable[str] = (),
         env: dict[str, str] | None = None,
+        prelude: str = "",
         start: bool = True,
         **directives: Any,
     ) -> None:
@@ -91,6 +93,7 @@ class Process:
         self.port = int(self.directives.pop("port", 0)) or free_port(below)
         self.arguments = list(arguments)
         self.env = env or {}
+        self.prelude = prelude
         self.child: subprocess.Popen[bytes] | None = None
         self._connections: list[Connection] = []
         Process.known.add(self)
@@ -110,6 +113,9 @@ class Process:
         directives = {"port": self.port, "dir": str(self.folder), **self.directives}
         text = "\n".join([self.config_text, *config_lines(directives), ""])
         self.config_file.write_text(text)
+        if self.prelude:
+            (self.folder / "sitecustomize.py").write_text(self.prelude)
+        path = os.pathsep.join([str(self.folder)] * bool(self.prelude) + [str(ROOT)])
         with open(self.log_file, "ab") as out:
             self.child = subprocess.Popen(
                 [*self.command_line(), str(self.config_file), *self.arguments, *self.last_arguments()],
@@ -118,7 +124,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
                 # Bytecode is kept, whatever the caller's environment says: it halves the time of a start.
-                env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "", **self.env},
+                env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "", **self.env},
             )
         if wait:
             self.wait_ready()

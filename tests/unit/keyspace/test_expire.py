@@ -140,7 +140,7 @@ def test_nothing_happens_when_it_must_not(reason: str) -> None:
     world = World()
     world.fill(5, -1000)
     world.expiry.enabled = reason != "disabled"
-    world.keyspace.keep_expired = reason == "replica"
+    world.keyspace.keep_expired_for("replica", reason == "replica")
     world.expiry.slow()
     assert len(world.keyspace.databases[0]) == 5
 

@@ -115,7 +115,7 @@ def test_no_script_runs(raw):
 
 
 def test_who_ends_the_server_is_told_its_log_and_the_next_get_another(run_of_tests):
-    run = run_of_tests(SHARED, "--timeout=2", "-rA")
+    run = run_of_tests(SHARED, "-o", "timeout=4", "-rA")
     text = run.communicate(timeout=patience(60))[0]
     assert "ERROR " in text and "::test_it_is_ended" in text, text
     assert "the server ended during this test: Server on port" in text and "User requested shutdown" in text

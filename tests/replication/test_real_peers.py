@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -50,9 +51,11 @@ def in_step(master: Any, *replicas: Any) -> None:
 
 
 def write_at_random(c: Connection, number: int, seed: int) -> None:
-    """Commands of all types, and errors among them."""
+    """Writes of all types, and errors among them."""
     chosen = random.Random(seed)
-    c.pipeline([command_from(chosen.randbytes(64)) for _ in range(number)])
+    writes = {name.upper() for name in c("COMMAND", "LIST", "FILTERBY", "ACLCAT", "write")}
+    commands = (command_from(chosen.randbytes(64)) for _ in range(100 * number))
+    c.pipeline([command for command in islice((words for words in commands if words[0] in writes), number)])
 
 
 @pytest.fixture
@@ -87,7 +90,7 @@ def test_our_replica_of_a_real_one(ours: Any, new_peer: Any, load: str) -> None:
     in_step(master, replica)
     with replica.connect() as r:
         assert r("SET", "x", "1").code == "READONLY"
-        assert r("ROLE")[0] == b"slave" and r("FCALL", "f", "0") == 1
+        assert r("ROLE")[0] == b"slave" and len(r("FUNCTION", "LIST")) == 1
 
 
 @pytest.mark.peer

@@ -17,7 +17,7 @@ from iothreads.message cimport Batch, Output
 
 cdef class Link:
     cdef readonly str address          # where to, as messages show it
-    cdef readonly object protocol      # who hears
+    cdef readonly object protocol      # who hears; None once it is lost
     cdef readonly bint opened          # connected, and through the transport's handshake
     cdef readonly bint lost            # gone: nothing more will be heard
     cdef Links links

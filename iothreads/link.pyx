@@ -48,8 +48,9 @@ cdef class Link:
         return f"<Link to {self.address}: {'lost' if self.lost else 'open' if self.opened else 'connecting'}>"
 
     def set_protocol(self, protocol) -> None:
-        """Somebody else hears from now on."""
-        self.protocol = protocol
+        """Somebody else hears from now on. A lost link stays without."""
+        if not self.lost:
+            self.protocol = protocol
 
     # ---- out
     def write(self, bytes data) -> None:
@@ -197,7 +198,9 @@ cdef class Link:
         self.opened = False
         output_clear(&self.out)
         self.links.living.discard(self)
-        self.protocol.connection_lost(self, self.reason if self.closing else reason)
+        protocol = self.protocol
+        self.protocol = None           # who knows its link and is known by it would never be freed
+        protocol.connection_lost(self, self.reason if self.closing else reason)
         return 0
 
 
@@ -262,6 +265,7 @@ cdef class Links:
         link.send()
         link.lost = True
         link.opened = False
+        link.protocol = None
         self.living.discard(link)
         self.io.rename(link.connection, client, False)
         return link.connection

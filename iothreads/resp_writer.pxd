@@ -14,6 +14,7 @@ cdef inline char* format_signed(char* at, int64_t value) noexcept nogil:
     return format_unsigned(at, <uint64_t>value)
 
 cdef size_t format_double(char* at, double value) noexcept nogil          # shortest %.17g round trip as Redis replies doubles; inf, -inf, nan; <= 40 bytes
+cdef size_t format_shortest(char* at, double value) noexcept nogil        # the same, but 5e+9 for 5000000000
 
 cdef inline void write_raw(Output* out, const char* bytes, size_t length) noexcept nogil:
     memcpy(output_reserve(out, length), bytes, length)

@@ -175,22 +175,26 @@ cdef int shortest_digits(double value, char* digits, int* power) noexcept nogil:
 
 
 cdef size_t format_double(char* at, double value) noexcept nogil:
-    """As Redis replies doubles: an integer in plain digits, else the shortest digits that read back the same; plain
-    notation for exponents that need few zeros, else `d.ddde+x`."""
+    """As Redis replies doubles: an integer in plain digits, else as format_shortest."""
+    cdef int64_t whole
+    if value != 0 and -4611686018427387904.0 <= value <= 4611686018427387904.0:
+        whole = <int64_t>value
+        if <double>whole == value:
+            return format_signed(at, whole) - at
+    return format_shortest(at, value)
+
+
+cdef size_t format_shortest(char* at, double value) noexcept nogil:
+    """The shortest digits that read back the same; plain notation for exponents that need few zeros, else `d.ddde+x`."""
     cdef char digits[24]
     cdef char* p = at
     cdef int n, point, power, lead
-    cdef int64_t whole
     if isnan(value):
         return constant(at, "nan", 3)
     if isinf(value):
         return constant(at, "-inf", 4) if value < 0 else constant(at, "inf", 3)
     if value == 0:
         return constant(at, "-0", 2) if signbit(value) else constant(at, "0", 1)
-    if -4611686018427387904.0 <= value <= 4611686018427387904.0:
-        whole = <int64_t>value
-        if <double>whole == value:
-            return format_signed(at, whole) - at
     if value < 0:
         p[0] = c'-'
         p += 1

@@ -218,11 +218,7 @@ def keyspace_families(s: Snapshot) -> Iterator[Metric]:
     yield family(
         "redis_db_avg_ttl_seconds", "Their mean time to live.", [(db, each.average_ttl_ms / 1000) for db, each in names]
     )
-    errors = [
-        ({"err": name.removeprefix("errorstat_")}, float(words(line)["count"]))
-        for name, line in s.lines.items()
-        if name.startswith("errorstat_")
-    ]
+    errors = [({"err": code}, float(count)) for code, count in s.errors.items()]
     yield family("redis_errors_total", "Error replies by their first word.", errors)
 
 

@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from scripting.limits cimport limited_number
 from scripting.lua cimport lua, lua_set_function, lua_State
 
 cdef enum:
@@ -11,7 +12,7 @@ cdef enum:
 
 cdef uint32_t _argument(lua_State* L, int index) noexcept nogil:
     """With 2^52 + 2^51 added, the low bits of the double are the integer."""
-    cdef double number = lua.L_checknumber(L, index) + 6755399441055744.0
+    cdef double number = limited_number(L, index) + 6755399441055744.0
     cdef uint64_t image
     memcpy(&image, &number, 8)
     return <uint32_t>image

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from scripting import interpreter
+from scripting import limits
 from scripting.dump import dumped, texts_of
 from scripting.flags import names
 from scripting.functions import ENGINE, LOAD_TIMEOUT_MS, Functions, Library
@@ -10,7 +10,7 @@ from scripting.run import BUSY_SCRIPT
 from server.clients.client import MASTER
 from server.dispatch.call import Call
 from server.registry.command import ALLOW_BUSY, DENYOOM, LOADING, NOSCRIPT, STALE, WRITE, container, group
-from server.registry.errors import CommandError
+from server.registry.errors import CommandError, wrong_subcommand
 from server.registry.reply import OK, Pairs, SetOf
 from server.structures import glob
 
@@ -24,6 +24,11 @@ def _functions(call: Call) -> Functions:
     return call.server.scripting.functions
 
 
+def _timeout_ms(call: Call) -> int:
+    """For how long a library may run while it is loaded; 0: what the master has loaded is loaded."""
+    return 0 if call.client.has(MASTER) else LOAD_TIMEOUT_MS
+
+
 @command("FUNCTION|LOAD", arity=-3, flags=NOSCRIPT | WRITE | DENYOOM, since="7.0.0", syntax="[REPLACE] function-code",
          tips=_ON_SHARDS)
 def function_load(call: Call, *words: bytes) -> bytes:
@@ -34,8 +39,7 @@ def function_load(call: Call, *words: bytes) -> bytes:
     for word in words[:-1]:
         if word.upper() != b"REPLACE":
             raise CommandError(b"ERR Unknown option given: " + word)
-    timeout_ms = 0 if call.client.has(MASTER) else LOAD_TIMEOUT_MS
-    name = _functions(call).load(words[-1], replace=len(words) > 1, timeout_ms=timeout_ms)
+    name = _functions(call).load(words[-1], replace=len(words) > 1, timeout_ms=_timeout_ms(call))
     call.dirty += 1
     return name
 
@@ -59,7 +63,7 @@ def function_flush(call: Call, *words: bytes) -> str:
     Complexity: O(N) where N is the number of functions deleted
     """
     if len(words) > 1:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'flush'. Try FUNCTION HELP.")
+        raise wrong_subcommand(call.argv)
     if words and words[0].upper() not in (b"ASYNC", b"SYNC"):
         raise CommandError("ERR FUNCTION FLUSH only supports SYNC|ASYNC option")
     _functions(call).flush()
@@ -125,7 +129,7 @@ def function_restore(call: Call, payload: bytes, *words: bytes) -> str:
     Complexity: O(N) where N is the number of functions on the payload
     """
     if len(words) > 1:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'restore'. Try FUNCTION HELP.")
+        raise wrong_subcommand(call.argv)
     policy = words[0].upper() if words else b"APPEND"
     if policy not in (b"APPEND", b"REPLACE", b"FLUSH"):
         raise CommandError("ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.")
@@ -133,7 +137,7 @@ def function_restore(call: Call, payload: bytes, *words: bytes) -> str:
     restored = functions.beside()
     try:
         for text in texts_of(payload):
-            restored.load(text, timeout_ms=0)
+            restored.load(text, timeout_ms=_timeout_ms(call))
         if policy == b"FLUSH":
             functions.exchange(restored)
         else:
@@ -158,7 +162,7 @@ def function_stats(call: Call) -> dict[bytes, Any]:
         raise CommandError(BUSY_SCRIPT)
     running = None
     if run is not None:
-        running = {b"name": run.name, b"command": list(run.argv), b"duration_ms": interpreter.running_ms()}
+        running = {b"name": run.name, b"command": list(run.argv), b"duration_ms": limits.running_us() // 1000}
     counts = {
         b"libraries_count": len(scripting.functions.libraries),
         b"functions_count": len(scripting.functions.functions),

@@ -10,6 +10,7 @@ redis.setresp(3) they are booleans), and the tables above are what they stand fo
 
 Lua is called here with the memory limit off, so nothing raises.
 """
+from libc.math cimport signbit
 from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MIN, int64_t
 from libc.stdlib cimport strtod, strtoll
@@ -18,6 +19,7 @@ from libc.string cimport memchr
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from iothreads.resp_writer cimport format_double, format_signed
+from scripting.limits cimport SLICE, SPARSE, limits, limits_ended
 from scripting.lua cimport LUA_BOOLEAN, LUA_NIL, LUA_NUMBER, LUA_STRING, LUA_TABLE, lua, lua_pop, lua_State
 from server.registry.reply_writer cimport encode_reply
 
@@ -27,6 +29,7 @@ from server.registry.reply import BigNumber, Pairs, SetOf, Verbatim
 cdef object _CommandError = CommandError
 cdef enum:
     DEEPEST = 2000                     # tables within tables that a script may return
+    ELEMENT = 40                       # bytes that an element counts for besides its text
 
 
 class CountedError(CommandError):
@@ -210,10 +213,13 @@ cdef int push_reply(lua_State* L, object reply, int resp) except -1:
 
 cdef size_t number_text(double number, char* text) noexcept nogil:
     cdef int64_t whole
-    if -9223372036854775808.0 <= number < 9223372036854775808.0:
+    if -4611686018427387904.0 <= number <= 4611686018427387904.0:      # 2^62, as in Redis
         whole = <int64_t>number
         if <double>whole == number:
             return format_signed(text, whole) - text
+    if number != number and signbit(number):
+        text[0] = c'-'
+        return 1 + format_double(text + 1, number)
     return format_double(text, number)
 
 
@@ -240,12 +246,38 @@ cdef bint _field(lua_State* L, const char* name, int kind) noexcept:
     return False
 
 
+cdef size_t _spent = 0                 # bytes that the reply under way counts for
+
+
+class _Endless(Exception):
+    """The script was killed, or its reply needs too much."""
+
+
+cdef int _spend(size_t bytes) except -1:
+    """A table that is in itself twice has 2^2000 elements, and a long string may be in many places."""
+    global _spent
+    _spent += bytes
+    limits.work += bytes
+    if limits.work > SLICE and limits_ended() or _spent > limits.most:
+        raise _Endless
+    return 0
+
+
 cdef object pop_reply(lua_State* L, int resp, object count_error):
-    return _pop(L, resp, count_error, 0)
+    global _spent
+    _spent = 0
+    try:
+        return _pop(L, resp, count_error, 0)
+    except _Endless:
+        error = CountedError("ERR the script's reply needs more memory than a script may have")
+        if not limits.killed:
+            count_error(error)
+        return error
 
 
 cdef object _pop(lua_State* L, int resp, object count_error, int depth):
     cdef int kind = lua.type(L, -1)
+    _spend(ELEMENT + (lua.objlen(L, -1) if kind == LUA_STRING else 0))
     if kind == LUA_TABLE:
         reply = _table(L, resp, count_error, depth)
     elif kind == LUA_STRING:
@@ -313,6 +345,7 @@ cdef object _collection(lua_State* L, int resp, object count_error, int depth):
     cdef int i = 0
     cdef list items = []
     if _field(L, "map", LUA_TABLE):
+        limits.work += limits.large // SPARSE
         lua.pushnil(L)
         while lua.next(L, -2):
             lua.pushvalue(L, -2)
@@ -320,6 +353,7 @@ cdef object _collection(lua_State* L, int resp, object count_error, int depth):
             items.append((key, _pop(L, resp, count_error, depth + 1)))
         return Pairs(items)
     if _field(L, "set", LUA_TABLE):
+        limits.work += limits.large // SPARSE
         lua.pushnil(L)
         while lua.next(L, -2):
             lua_pop(L, 1)

@@ -89,6 +89,8 @@ cdef int _run(Client c, Batch* b, Request* r, command, Interpreter where, int fu
         begin_run(None)
         _scripting.run = None
         _propagation.leave()
+        if _propagation.wanted and run.wrote:
+            c.written = _propagation.end()
         if run.timed_out:
             _scripting.end_busy(run)
     if isinstance(reply, Exception):

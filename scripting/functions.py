@@ -24,13 +24,14 @@ BAD_NAME = (
 
 @dataclass(eq=False)
 class Function:
-    """One function; number is its place in the interpreter."""
+    """One function; number is its place in the interpreter. It knows its library by name: the library knows it, and a
+    cycle would never be freed."""
 
     name: bytes
     number: int
     description: bytes | None
     flags: int
-    library: "Library"
+    library: bytes
 
 
 @dataclass(eq=False)
@@ -55,7 +56,7 @@ class Library:
         bits = 0
         for flag in flags:
             bits |= FLAGS[flag.lower()]
-        self.functions[name] = Function(name, number, description, bits, self)
+        self.functions[name] = Function(name, number, description, bits, self.name)
         return None
 
 
@@ -124,7 +125,7 @@ class Functions:
                 raise CommandError("ERR No functions registered")
             for name in library.functions:
                 taken = self.functions.get(name.lower())
-                if taken is not None and taken.library is not old:
+                if taken is not None and taken.library != about.name:
                     raise CommandError(b"ERR Function %s already exists" % name)
         except CommandError:
             self._release(library)
@@ -177,7 +178,7 @@ class Functions:
             raise CommandError(b"ERR Library %s already exists" % replaced[0].name)
         for name, function in other.functions.items():
             taken = self.functions.get(name)
-            if taken is not None and taken.library not in replaced:
+            if taken is not None and taken.library not in other.libraries:
                 raise CommandError(b"ERR Function %s already exists" % function.name)
         for library in replaced:
             self._unlink(library)

@@ -1,18 +1,23 @@
 # cython: language_level=3
 """One Lua state: EVAL has one, functions have another."""
+from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t
 
 from iothreads.message cimport Batch, Request
+from scripting.limits cimport Limits
 from scripting.lua cimport lua_State
-from scripting.sandbox cimport Limits
 
 cdef class Interpreter:
     cdef lua_State* L
     cdef Limits limits
     cdef int globals                   # registry: the real globals
     cdef int face                      # registry: the read-only face of them that scripts have
-    cdef int library                   # registry: what a library finds instead of them while it is loaded; 0: not for libraries
+    cdef int library                   # registry: what a library finds instead while it is loaded; 0: none
     cdef int calls                     # since the collector was last given a slice
+    cdef size_t code                   # bytes of texts compiled since the last full collection for these
+    cdef bytes message(self)
+    cdef void compiled(self, size_t code) noexcept
+    cdef object load_failure(self, bytes at)
     cdef void open_library_globals(self) noexcept
     cdef push_strings(self, list strings)
     cdef void reset_globals(self) noexcept

@@ -1,99 +1,43 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""A Lua state with its memory limit, its sandbox and the hook that looks at the clock.
-
-Every 10,000 instructions the hook asks whether the script has run for too long; from then on it lets `on_slow` serve
-other clients, and ends the script when that says so. Large allocations ask too, because a few instructions that make
-long strings can take as long as millions of others. An end cannot be swallowed: pcall and its like raise it again.
-"""
-from libc.stddef cimport size_t
+"""A Lua state with its sandbox, and its `limits` of memory and time."""
 from libc.stdint cimport int64_t, uint32_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
+from scripting.base cimport base_load, base_open
 from scripting.bits cimport bits_open
 from scripting.conversion cimport pop_reply
 from scripting.json cimport json_open
 from scripting.library_api cimport library_open
+from scripting.limits cimport (
+    limited_alloc, limits_enter, limits_leave, limits_rest, limits_start, limits_start_loading, limits_stop)
+from scripting.lua cimport (
+    GC_COLLECT, GC_STEP, LUA_BOOLEAN, LUA_GLOBALS, LUA_REGISTRY, LUA_TABLE, lua, lua_pop, lua_State)
 from scripting.msgpack cimport msgpack_open
+from scripting.numbers cimport numbers_open
 from scripting.pack cimport pack_open
 from scripting.redis_api cimport redis_open, script_resp
-from scripting.lua cimport (
-    GC_COLLECT, GC_STEP, LUA_BOOLEAN, LUA_GLOBALS, LUA_REGISTRY, LUA_TABLE, MASK_COUNT, MASK_LINE, lua, lua_Debug,
-    lua_pop, lua_State)
-from scripting.sandbox cimport (
-    Limits, limited_alloc, sandbox_handler, sandbox_limits, sandbox_load, sandbox_lock_globals, sandbox_missing,
-    sandbox_open, sandbox_protect, sandbox_push_error, sandbox_raise_kill, sandbox_set_limits)
-from server.registry.clock cimport monotonic_us
+from scripting.sandbox cimport sandbox_handler, sandbox_lock_globals, sandbox_missing, sandbox_protect
+from scripting.strings cimport strings_open
+from scripting.tables cimport tables_open
 
 from scripting.conversion import CountedError
 from server.registry.errors import CommandError
 
+cdef bytes KILLED = b"ERR Script killed by user with SCRIPT KILL... script: %s"
+
 cdef enum:
-    HOOK_EVERY = 10000                 # instructions
-    TURNS = 3                          # of the loop, to others: the next may come late (accept, read, serve)
     COLLECT_EVERY = 50                 # calls
+    COMPILE_MS = 5000                  # for which a script may be compiled
+    CODE_LEAST = 512                   # bytes that a text counts for besides its own
+    MUCH_CODE = 1048576                # bytes of texts whose compilation may have left something: a collection is due
 
 cdef extern from *:
     """
     #define REMUS_SCRIPT_MEMORY ((size_t)512 << 20)
     """
     size_t SCRIPT_MEMORY "REMUS_SCRIPT_MEMORY"       # bytes a script may make Lua hold
-
-ctypedef int (*ask_t)() noexcept nogil
-
-cdef int64_t _started_us = 0
-cdef int64_t _limit_us = -1            # of the script or library under way; negative: none
-cdef bint _loading = False             # a library: past the limit it ends at once
-cdef object _on_slow = None            # () -> True when the script must end
-
-
-cdef int _ask() noexcept:
-    try:
-        return 1 if _on_slow() else 0
-    except BaseException:              # nobody there to hear of it: the script ends
-        return 1
-
-
-cdef bint _is_slow() noexcept nogil:
-    return _limit_us >= 0 and monotonic_us() - _started_us >= _limit_us
-
-
-cdef void _watch(Limits* limits) noexcept nogil:
-    cdef int turn
-    if limits.killed or not _is_slow():
-        return
-    limits.strict = False
-    limits.killed = _loading
-    for turn in range(TURNS):
-        if not limits.killed and (<ask_t>_ask)():
-            limits.killed = True
-    limits.strict = True
-
-
-cdef void _hook(lua_State* L, lua_Debug* where) noexcept nogil:
-    cdef Limits* limits
-    if not _is_slow():
-        return
-    limits = sandbox_limits(L)
-    if _loading:
-        lua.sethook(L, _hook, MASK_LINE, 0)
-        sandbox_push_error(L, "FUNCTION LOAD timeout")
-        lua.error(L)
-    if not limits.killed:
-        limits.strict = False
-        if (<ask_t>_ask)():
-            limits.killed = True
-        limits.strict = True
-    if limits.killed:
-        lua.sethook(L, _hook, MASK_LINE | MASK_COUNT, 1)
-        sandbox_raise_kill(L)
-
-
-def when_slow(on_slow) -> None:
-    """What a script that runs for too long calls every now and then; it says whether the script must end."""
-    global _on_slow
-    _on_slow = on_slow
 
 
 cdef class Interpreter:
@@ -102,12 +46,15 @@ cdef class Interpreter:
     def __cinit__(self, bint library=False):
         cdef lua_State* L
         self.limits.most = SCRIPT_MEMORY
-        self.limits.watch = _watch
         self.L = L = lua.newstate(limited_alloc, &self.limits)
         if L == NULL:
             raise MemoryError("no memory for Lua")
-        sandbox_set_limits(L, &self.limits)
-        sandbox_open(L)
+        limits_enter(&self.limits)
+        base_open(L)
+        strings_open(L)
+        tables_open(L)
+        numbers_open(L)
+        lua.pushvalue(L, LUA_GLOBALS)
         redis_open(L, not library)
         lua.setfield(L, -2, "redis")
         json_open(L)
@@ -142,6 +89,7 @@ cdef class Interpreter:
             self.limits.strict = False
             lua.settop(self.L, 0)
             lua.close(self.L)
+            limits_leave(&self.limits)
 
     @property
     def memory(self) -> int:
@@ -168,12 +116,33 @@ cdef class Interpreter:
     def compile(self, bytes code, bytes name) -> int:
         """The number of the compiled chunk. Raises CommandError with Lua's message alone."""
         cdef lua_State* L = self.L
+        cdef int failed
+        limits_enter(&self.limits)
         self.reset_globals()
-        if sandbox_load(L, PyBytes_AS_STRING(code), PyBytes_GET_SIZE(code), PyBytes_AS_STRING(name)):
-            text = lua.tolstring(L, -1, NULL) or b""
+        limits_start_loading(L, COMPILE_MS)
+        failed = base_load(L, PyBytes_AS_STRING(code), PyBytes_GET_SIZE(code), PyBytes_AS_STRING(name))
+        limits_rest(L)
+        limits_stop()
+        if failed:
+            text = b"it takes too long" if self.limits.killed else self.message()
             lua.settop(L, 0)
-            raise CommandError(<bytes>text)
+            self.compiled(PyBytes_GET_SIZE(code))
+            raise CommandError(text)
+        self.compiled(PyBytes_GET_SIZE(code))
         return lua.L_ref(L, LUA_REGISTRY)
+
+    cdef bytes message(self):
+        """The error on top, of whatever kind, as text."""
+        if lua.type(self.L, -1) == LUA_TABLE:
+            return self.field("err") or b"ERR unknown error"
+        return lua.tolstring(self.L, -1, NULL) if lua.isstring(self.L, -1) else b"execution failure"
+
+    cdef void compiled(self, size_t code) noexcept:
+        """So many bytes of text were. No collection comes by itself as long as no script runs."""
+        self.code += code + CODE_LEAST
+        if self.code > MUCH_CODE and self.code > self.limits.used // 4:
+            self.code = 0
+            lua.gc(self.L, GC_COLLECT, 0)
 
     def forget(self, int function) -> None:
         """Let a function go."""
@@ -181,17 +150,11 @@ cdef class Interpreter:
 
     # ---- running
     cdef int run(self, int arguments, int handler) noexcept:
-        """lua_pcall under the memory limit and the hook."""
+        """lua_pcall within the limits. The clock runs on, for the reply, until `limits_stop`."""
         cdef int status
-        global _started_us
-        _started_us = monotonic_us()
-        self.limits.killed = False
-        if _limit_us >= 0:
-            lua.sethook(self.L, _hook, MASK_COUNT, HOOK_EVERY)
-        self.limits.strict = True
+        limits_start(self.L)
         status = lua.pcall(self.L, arguments, 1, handler)
-        self.limits.strict = False
-        lua.sethook(self.L, NULL, 0, 0)
+        limits_rest(self.L)
         return status
 
     def call(self, int function, bytes name, list keys, list arguments, bint eval, object count_error):
@@ -211,6 +174,7 @@ cdef class Interpreter:
     cdef void prepare(self, int function, bint eval) noexcept:
         """The handler and the function on the stack; for EVAL also the globals, where KEYS and ARGV belong."""
         cdef lua_State* L = self.L
+        limits_enter(&self.limits)
         self.reset_globals()
         lua.pushcclosure(L, sandbox_handler, 0)
         lua.rawgeti(L, LUA_REGISTRY, function)
@@ -248,6 +212,9 @@ cdef class Interpreter:
             reply = self.failure(name)
         else:
             reply = pop_reply(L, script_resp(), count_error)
+            if self.limits.killed:
+                reply = CommandError(KILLED % name)
+        limits_stop()
         lua.settop(L, 0)
         self.calls += 1
         if self.limits.used > self.limits.most // 2:
@@ -269,7 +236,7 @@ cdef class Interpreter:
         cdef lua_State* L = self.L
         cdef bytes text
         if self.limits.killed and lua.type(L, -1) != LUA_TABLE:
-            return CommandError(b"ERR Script killed by user with SCRIPT KILL... script: %s" % name)
+            return CommandError(KILLED % name)
         if lua.type(L, -1) != LUA_TABLE:
             text = lua.tolstring(L, -1, NULL) if lua.isstring(L, -1) else b"execution failure"
             return CommandError(b"ERR Error running script %s, %s" % (name, text[:100]))
@@ -296,30 +263,34 @@ cdef class Interpreter:
         """Compile and run a library's code; it registers its functions (library_api.registering). Raises CommandError
         with the message for people."""
         cdef lua_State* L = self.L
-        global _limit_us, _loading
-        cdef int64_t before = _limit_us
+        cdef int failed
+        cdef bytes at = b"compiling function: "
+        limits_enter(&self.limits)
         self.show(self.library)
-        try:
-            try:
-                function = self.compile(code, b"@user_function")
-            except CommandError as error:
-                raise CommandError(b"ERR Error compiling function: " + error.text)
-            self.reset_globals()
-            lua.rawgeti(L, LUA_REGISTRY, function)
-            lua.L_unref(L, LUA_REGISTRY, function)
-            _loading, _limit_us = True, timeout_ms * 1000 if timeout_ms else -1
-            if self.run(0, 0):
-                if self.limits.killed:
-                    text = b"ERR FUNCTION LOAD timeout"
-                elif lua.type(L, -1) == LUA_TABLE:
-                    text = self.field("err") or b"ERR unknown error"
-                else:
-                    text = b"ERR " + (lua.tolstring(L, -1, NULL) if lua.isstring(L, -1) else b"execution failure")
-                raise CommandError(b"ERR Error registering functions: " + text)
-        finally:
-            _loading, _limit_us = False, before
-            lua.settop(L, 0)
-            self.show(self.globals)
+        self.reset_globals()
+        limits_start_loading(L, timeout_ms)
+        failed = base_load(L, PyBytes_AS_STRING(code), PyBytes_GET_SIZE(code), "@user_function")
+        if not failed:
+            at = b"registering functions: "
+            failed = lua.pcall(L, 0, 0, 0)
+        limits_rest(L)
+        limits_stop()
+        error = None
+        if failed:
+            error = self.load_failure(at)
+        lua.settop(L, 0)
+        self.show(self.globals)
+        self.compiled(PyBytes_GET_SIZE(code))
+        if error is not None:
+            raise error
+
+    cdef object load_failure(self, bytes at):
+        """The error on top, which came while a library was being loaded."""
+        if self.limits.killed:
+            return CommandError(b"ERR Error registering functions: ERR FUNCTION LOAD timeout")
+        if at == b"registering functions: " and lua.type(self.L, -1) != LUA_TABLE:
+            at += b"ERR "
+        return CommandError(b"ERR Error " + at + self.message())
 
     cdef void show(self, int table) noexcept:
         """Have the globals show that table."""
@@ -334,14 +305,3 @@ cdef class Interpreter:
     def collect(self) -> None:
         """A full collection."""
         lua.gc(self.L, GC_COLLECT, 0)
-
-
-def set_time_limit(int64_t milliseconds) -> None:
-    """busy-reply-threshold; 0 is none."""
-    global _limit_us
-    _limit_us = milliseconds * 1000 if milliseconds > 0 else -1
-
-
-def running_ms() -> int:
-    """For how long the script under way has been running."""
-    return (monotonic_us() - _started_us) // 1000

@@ -11,6 +11,7 @@ from libc.string cimport strcmp
 from scripting.json_decode cimport json_decode
 from scripting.json_encode cimport json_encode
 from scripting.json_settings cimport AS_NULL, OFF, ON, Settings, json_settings
+from scripting.limits cimport limited_integer
 from scripting.lua cimport LUA_BOOLEAN, LUA_NIL, lua, lua_CFunction, lua_pop, lua_State
 
 cdef extern from "<stdio.h>" nogil:
@@ -27,7 +28,7 @@ cdef int _integer_setting(lua_State* L, int index, int* setting, int low, int hi
     cdef ptrdiff_t value
     cdef char text[64]
     if lua.type(L, index) != LUA_NIL:
-        value = <int>lua.L_checkinteger(L, index)
+        value = <int>limited_integer(L, index)
         if value < low or value > high:
             snprintf(text, sizeof(text), "expected integer between %d and %d", low, high)
             lua.L_argerror(L, 1, text)

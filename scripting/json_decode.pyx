@@ -4,6 +4,7 @@ from libc.stdlib cimport strtod
 from libc.string cimport strncmp
 
 from scripting.json_settings cimport Settings, json_settings
+from scripting.limits cimport VALUE, limits_charge
 from scripting.lua cimport lua, lua_fail, lua_State
 from scripting.scratch cimport Scratch, scratch_begin, scratch_room
 
@@ -316,7 +317,9 @@ cdef void _decode_array(lua_State* L, Parser* p) noexcept nogil:
 
 
 cdef void _decode_value(lua_State* L, Parser* p, Token* token) noexcept nogil:
+    limits_charge(L, VALUE)
     if token.kind == T_STRING:
+        limits_charge(L, token.length)
         lua.pushlstring(L, token.text, token.length)
     elif token.kind == T_NUMBER:
         lua.pushnumber(L, token.number)

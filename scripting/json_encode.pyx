@@ -6,6 +6,7 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 from scripting.json_settings cimport AS_NULL, OFF, Settings, json_settings
+from scripting.limits cimport VALUE, limits_charge, limits_charge_table
 from scripting.lua cimport (LUA_BOOLEAN, LUA_LIGHTUSERDATA, LUA_NIL, LUA_NUMBER, LUA_STRING, LUA_TABLE, lua, lua_fail,
                             lua_pop, lua_State)
 from scripting.scratch cimport Scratch, scratch_add, scratch_begin, scratch_byte, scratch_finish, scratch_room
@@ -81,6 +82,7 @@ cdef int _array_length(lua_State* L) noexcept nogil:
     cdef double key
     cdef double largest = 0
     cdef int64_t items = 0
+    limits_charge_table(L)
     lua.pushnil(L)
     while lua.next(L, -2):
         if lua.type(L, -2) == LUA_NUMBER:
@@ -147,6 +149,7 @@ cdef void _encode_table(lua_State* L, Scratch* s, int depth) noexcept nogil:
 cdef void _encode_value(lua_State* L, Scratch* s, int depth) noexcept nogil:
     """The value on top, which stays there."""
     cdef int kind = lua.type(L, -1)
+    limits_charge(L, VALUE)
     if kind == LUA_STRING:
         _encode_string(L, s, -1)
     elif kind == LUA_NUMBER:

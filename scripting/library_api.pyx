@@ -5,6 +5,9 @@ from scripting.lua cimport (LUA_FUNCTION, LUA_NIL, LUA_NUMBER, LUA_REGISTRY, LUA
 from scripting.redis_api cimport ERROR, internal_error, open_log_and_version
 from scripting.sandbox cimport sandbox_offer, sandbox_push_error
 
+cdef enum:
+    CALLBACK = 2                       # where on the stack the function stands that is being registered
+
 # The library being loaded: knows(flags), register(name, function, description, flags).
 cdef object _registering = None
 
@@ -38,14 +41,14 @@ cdef list _flags_at(lua_State* L, int index):
 
 
 cdef object _named_arguments(lua_State* L):
-    """register_function{function_name = ..., callback = ..., ...}: (name, function, description, flags), or a text that
-    says what is wrong."""
-    cdef int function = -1
+    """register_function{function_name = ..., callback = ..., ...}: (name, description, flags), or a text that says what
+    is wrong. The function goes to CALLBACK."""
     cdef bytes key
     cdef object name = None, description = None, flags = []
     if lua.type(L, 1) != LUA_TABLE:
         return ("calling redis.register_function with a single argument is only applicable to Lua table "
                 "(representing named arguments).")
+    lua.settop(L, CALLBACK)
     lua.pushnil(L)
     while lua.next(L, 1):
         if lua.type(L, -2) == LUA_NUMBER:
@@ -65,7 +68,7 @@ cdef object _named_arguments(lua_State* L):
             if lua.type(L, -1) != LUA_FUNCTION:
                 return "callback argument given to redis.register_function must be a function"
             lua.pushvalue(L, -1)
-            function = lua.L_ref(L, LUA_REGISTRY)
+            lua.replace(L, CALLBACK)
         elif key == b"flags":
             if lua.type(L, -1) != LUA_TABLE:
                 return "flags argument to redis.register_function must be a table representing function flags"
@@ -77,9 +80,9 @@ cdef object _named_arguments(lua_State* L):
         lua_pop(L, 1)
     if name is None:
         return "redis.register_function must get a function name argument"
-    if function < 0:
+    if lua.type(L, CALLBACK) != LUA_FUNCTION:
         return "redis.register_function must get a callback argument"
-    return name, function, description, flags
+    return name, description, flags
 
 
 cdef object _placed_arguments(lua_State* L):
@@ -87,9 +90,24 @@ cdef object _placed_arguments(lua_State* L):
     name = _string_at(L, 1)
     if name is None:
         return "first argument to redis.register_function must be a string"
-    if lua.type(L, 2) != LUA_FUNCTION:
+    if lua.type(L, CALLBACK) != LUA_FUNCTION:
         return "second argument to redis.register_function must be a function"
-    return name, lua.L_ref(L, LUA_REGISTRY), None, []
+    return name, None, []
+
+
+cdef str _register(lua_State* L, tuple about):
+    """Give the function at CALLBACK to the library; a text says why it does not take it: nothing refers to it then."""
+    cdef int function
+    name, description, flags = about
+    cdef str refused = "the server has no memory"
+    lua.pushvalue(L, CALLBACK)
+    function = lua.L_ref(L, LUA_REGISTRY)
+    try:
+        refused = _registering.register(name, function, description, flags)
+    finally:
+        if refused is not None:
+            lua.L_unref(L, LUA_REGISTRY, function)
+    return refused
 
 
 cdef int _register_function(lua_State* L) noexcept:
@@ -101,7 +119,7 @@ cdef int _register_function(lua_State* L) noexcept:
             text = "wrong number of arguments to redis.register_function"
         else:
             found = _named_arguments(L) if count == 1 else _placed_arguments(L)
-            text = found if type(found) is str else _registering.register(*found)
+            text = found if type(found) is str else _register(L, found)
         if text is None:
             return 0
         error = (<str>text).encode()

@@ -1,8 +1,8 @@
 # cython: language_level=3
 """The C interface of Lua 5.1, as function pointers: lupa's extension module carries the library, `lua` finds it there.
 
-`lua.pushnil(L)` is lua_pushnil(L); luaL_x is `lua.L_x`, luaopen_x `lua.open_x`. Any of them may raise a Lua error (a longjmp)
-where the manual says so: who calls them holds no Python reference then.
+`lua.pushnil(L)` is lua_pushnil(L); luaL_x is `lua.L_x`, luaopen_x `lua.open_x`. Any of them may raise a Lua error (a
+longjmp) where the manual says so: who calls them holds no Python reference then.
 """
 from libc.stddef cimport ptrdiff_t, size_t
 
@@ -29,6 +29,7 @@ cdef struct lua_Debug:                 # of Lua 5.1, whose layout is its binary 
 ctypedef int (*lua_CFunction)(lua_State*) noexcept nogil
 ctypedef void* (*lua_Alloc)(void*, void*, size_t, size_t) noexcept nogil
 ctypedef void (*lua_Hook)(lua_State*, lua_Debug*) noexcept nogil
+ctypedef const char* (*lua_Reader)(lua_State*, void*, size_t*) noexcept nogil
 
 cdef enum:
     LUA_REGISTRY = -10000
@@ -72,6 +73,7 @@ cdef struct Lua:
     int (*isstring)(lua_State*, int) noexcept nogil
     int (*iscfunction)(lua_State*, int) noexcept nogil
     int (*rawequal)(lua_State*, int, int) noexcept nogil
+    int (*lessthan)(lua_State*, int, int) noexcept nogil
     double (*tonumber)(lua_State*, int) noexcept nogil
     ptrdiff_t (*tointeger)(lua_State*, int) noexcept nogil
     int (*toboolean)(lua_State*, int) noexcept nogil
@@ -79,6 +81,7 @@ cdef struct Lua:
     size_t (*objlen)(lua_State*, int) noexcept nogil
     lua_CFunction (*tocfunction)(lua_State*, int) noexcept nogil
     void* (*touserdata)(lua_State*, int) noexcept nogil
+    lua_State* (*tothread)(lua_State*, int) noexcept nogil
     void* (*newuserdata)(lua_State*, size_t) noexcept nogil
     const void* (*topointer)(lua_State*, int) noexcept nogil
     void (*pushnil)(lua_State*) noexcept nogil
@@ -103,14 +106,17 @@ cdef struct Lua:
     int (*setfenv)(lua_State*, int) noexcept nogil
     void (*call)(lua_State*, int, int) noexcept nogil
     int (*pcall)(lua_State*, int, int, int) noexcept nogil
+    int (*load)(lua_State*, lua_Reader, void*, const char*) noexcept nogil
     int (*gc)(lua_State*, int, int) noexcept nogil
     int (*error)(lua_State*) noexcept nogil
     int (*next)(lua_State*, int) noexcept nogil
     void (*concat)(lua_State*, int) noexcept nogil
     int (*sethook)(lua_State*, lua_Hook, int, int) noexcept nogil
+    int (*gethookcount)(lua_State*) noexcept nogil
+    const char* (*getupvalue)(lua_State*, int, int) noexcept nogil
     int (*getstack)(lua_State*, int, lua_Debug*) noexcept nogil
     int (*getinfo)(lua_State*, const char*, lua_Debug*) noexcept nogil
-    int (*L_loadbuffer)(lua_State*, const char*, size_t, const char*) noexcept nogil
+    int (*L_error)(lua_State*, const char*, ...) noexcept nogil
     int (*L_argerror)(lua_State*, int, const char*) noexcept nogil
     int (*L_typerror)(lua_State*, int, const char*) noexcept nogil
     const char* (*L_checklstring)(lua_State*, int, size_t*) noexcept nogil
@@ -142,4 +148,4 @@ cdef inline void lua_set_function(lua_State* L, const char* name, lua_CFunction 
     lua.pushcclosure(L, function, 0)
     lua.setfield(L, -2, name)
 
-cdef int lua_fail(lua_State* L, const char* text) noexcept nogil          # luaL_error with a plain text: does not return
+cdef int lua_fail(lua_State* L, const char* text) noexcept nogil    # luaL_error with a plain text: does not return

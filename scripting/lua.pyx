@@ -14,12 +14,13 @@ cdef extern from "<dlfcn.h>" nogil:
 _NAMES = """
     lua_newstate lua_close lua_newthread lua_atpanic lua_gettop lua_settop lua_pushvalue lua_remove lua_insert
     lua_replace lua_checkstack lua_type lua_typename lua_isnumber lua_isstring lua_iscfunction lua_rawequal
-    lua_tonumber lua_tointeger lua_toboolean lua_tolstring lua_objlen lua_tocfunction lua_touserdata lua_newuserdata
-    lua_topointer
+    lua_lessthan lua_tonumber lua_tointeger lua_toboolean lua_tolstring lua_objlen lua_tocfunction lua_touserdata
+    lua_tothread lua_newuserdata lua_topointer
     lua_pushnil lua_pushnumber lua_pushinteger lua_pushlstring lua_pushstring lua_pushcclosure lua_pushboolean
     lua_pushlightuserdata lua_gettable lua_getfield lua_rawget lua_rawgeti lua_createtable lua_getmetatable
-    lua_settable lua_setfield lua_rawset lua_rawseti lua_setmetatable lua_setfenv lua_call lua_pcall lua_gc
-    lua_error lua_next lua_concat lua_sethook lua_getstack lua_getinfo luaL_loadbuffer luaL_argerror luaL_typerror
+    lua_settable lua_setfield lua_rawset lua_rawseti lua_setmetatable lua_setfenv lua_call lua_pcall lua_load lua_gc
+    lua_error lua_next lua_concat lua_sethook lua_gethookcount lua_getupvalue lua_getstack lua_getinfo
+    luaL_error luaL_argerror luaL_typerror
     luaL_checklstring luaL_optlstring luaL_checknumber luaL_checkinteger luaL_optinteger luaL_checktype
     luaL_checkany luaL_checkstack luaL_where luaL_ref luaL_unref luaopen_base luaopen_table luaopen_string
     luaopen_math

@@ -9,6 +9,7 @@ from libc.stddef cimport ptrdiff_t, size_t
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from scripting.limits cimport VALUE, limited_integer, limited_optional_integer, limits_charge, limits_charge_table
 from scripting.lua cimport (
     LUA_BOOLEAN, LUA_NUMBER, LUA_STRING, LUA_TABLE, lua, lua_fail, lua_pop, lua_set_function, lua_State)
 from scripting.scratch cimport Scratch, scratch_add, scratch_begin, scratch_byte, scratch_finish, scratch_room
@@ -93,6 +94,7 @@ cdef bint _is_array(lua_State* L, size_t* count) noexcept nogil:
     cdef double key, largest = 0
     cdef bint array = True
     count[0] = 0
+    limits_charge_table(L)
     lua.pushnil(L)
     while lua.next(L, -2):
         lua_pop(L, 1)
@@ -134,6 +136,7 @@ cdef void _pack_table(lua_State* L, Scratch* s, int level) noexcept nogil:
 cdef void _pack_value(lua_State* L, Scratch* s, int level) noexcept nogil:
     """Pack the value on top and take it off."""
     cdef int kind = lua.type(L, -1)
+    limits_charge(L, VALUE)
     if kind == LUA_STRING:
         _pack_string(L, s)
     elif kind == LUA_NUMBER:
@@ -251,6 +254,7 @@ cdef void _push_short(lua_State* L, Input* input, int tag, int level) noexcept n
 
 cdef void _push_value(lua_State* L, Input* input, int level) noexcept nogil:
     cdef int tag
+    limits_charge(L, VALUE)
     _need(L, input, 1)
     lua.L_checkstack(L, 4, "too many return values at once; use unpack_one or unpack_limit instead.")
     if level > DEEPEST_IN:
@@ -319,14 +323,14 @@ cdef int _unpack(lua_State* L) noexcept nogil:
 
 
 cdef int _unpack_one(lua_State* L) noexcept nogil:
-    cdef ptrdiff_t offset = lua.L_optinteger(L, 2, 0)
+    cdef ptrdiff_t offset = limited_optional_integer(L, 2, 0)
     lua.settop(L, 1)
     return _unpack_some(L, 1, offset)
 
 
 cdef int _unpack_limit(lua_State* L) noexcept nogil:
-    cdef ptrdiff_t limit = lua.L_checkinteger(L, 2)
-    cdef ptrdiff_t offset = lua.L_optinteger(L, 3, 0)
+    cdef ptrdiff_t limit = limited_integer(L, 2)
+    cdef ptrdiff_t offset = limited_optional_integer(L, 3, 0)
     lua.settop(L, 1)
     return _unpack_some(L, limit, offset)
 

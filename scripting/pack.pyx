@@ -12,6 +12,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport INT64_MIN, int64_t, uint8_t, uint64_t
 from libc.string cimport memchr
 
+from scripting.limits cimport limited_number, limited_optional_integer
 from scripting.lua cimport lua, lua_fail, lua_pop, lua_set_function, lua_State
 from scripting.scratch cimport Scratch, scratch_add, scratch_begin, scratch_byte, scratch_finish, scratch_room
 
@@ -102,11 +103,11 @@ cdef bint _is_integer(int option) noexcept nogil:
 
 
 cdef void _put_integer(lua_State* L, Scratch* s, int argument, bint little, int size) noexcept nogil:
-    cdef double number = lua.L_checknumber(L, argument)
+    cdef double number = limited_number(L, argument)
     cdef uint64_t value
     cdef uint8_t* at
     cdef int i
-    if number < 0:
+    if not number >= 0:                # not a number: as the least
         value = <uint64_t>(<int64_t>number if number >= -9223372036854775808.0 else INT64_MIN)
     elif number < 18446744073709551616.0:
         value = <uint64_t>number
@@ -159,11 +160,11 @@ cdef int _pack(lua_State* L) noexcept nogil:
         elif option == c'x':
             scratch_byte(L, s, 0)
         elif option == c'f':
-            real4 = <float>lua.L_checknumber(L, argument)
+            real4 = <float>limited_number(L, argument)
             argument += 1
             _put_real(L, s, <uint8_t*>&real4, 4, layout.little)
         elif option == c'd':
-            real8 = lua.L_checknumber(L, argument)
+            real8 = limited_number(L, argument)
             argument += 1
             _put_real(L, s, <uint8_t*>&real8, 8, layout.little)
         elif option == c'c' or option == c's':
@@ -206,7 +207,7 @@ cdef int _unpack(lua_State* L) noexcept nogil:
     cdef const char* format = lua.L_checklstring(L, 1, NULL)
     cdef size_t length, size
     cdef const char* data = lua.L_checklstring(L, 2, &length)
-    cdef ptrdiff_t start = lua.L_optinteger(L, 3, 1)
+    cdef ptrdiff_t start = limited_optional_integer(L, 3, 1)
     cdef const char* end
     cdef size_t at
     cdef Layout layout

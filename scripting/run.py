@@ -8,7 +8,7 @@ hear -BUSY, except for the few commands that are allowed then (SCRIPT KILL, FUNC
 from typing import TYPE_CHECKING, Any
 
 from iothreads.listen import close_listeners
-from scripting import fast_eval, interpreter, redis_api
+from scripting import fast_eval, limits, redis_api
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES
 from scripting.functions import Functions
 from scripting.interpreter import Interpreter
@@ -20,6 +20,7 @@ from server.dispatch import conditions, gates
 from server.dispatch.call import Call
 from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE
 from server.registry.errors import CommandError
+from server.registry.info import section
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -143,6 +144,11 @@ class Scripting:
             check(call)
 
     # ---- a script that takes long
+    @property
+    def slow_run(self) -> Run | None:
+        """The script that others hear BUSY about."""
+        return self.run if self.run is not None and self.run.timed_out else None
+
     def slow(self) -> bool:
         """Called from within Lua: serve others for a moment. True when the script must end."""
         server, run = self._server, self.run
@@ -152,7 +158,7 @@ class Scripting:
             server.log.warning(
                 "Slow script detected: still in execution after %d milliseconds. You can try killing the script using "
                 "the %s command. Script name is: %s.",
-                interpreter.running_ms(),
+                limits.running_us() // 1000,
                 "SCRIPT KILL" if run.eval else "FUNCTION KILL",
                 run.name.decode("utf-8", "backslashreplace"),
             )
@@ -235,6 +241,20 @@ _WRITER: Any = _Writer()
 @gates.gate("busy", lambda command: not command.has(ALLOW_BUSY))
 def busy(call: Call) -> None:
     """While a script runs for too long, others may only end it."""
-    run = call.server.scripting.run
-    if run is not None and run.timed_out and call.client is not run.caller:
+    run = call.server.scripting.slow_run
+    if run is not None and call.client is not run.caller:
         raise CommandError(busy_text(run))
+
+
+def _slow_seconds(server: "Server") -> str:
+    return f"{limits.running_us() / 1e6:.3f}" if server.scripting.slow_run is not None else "0.000"
+
+
+def _slow_name(server: "Server") -> str:
+    run = server.scripting.slow_run
+    return "" if run is None else run.name.decode("utf-8", "backslashreplace")
+
+
+_stats = section("stats", "Stats")
+_stats.field("script_running_seconds", _slow_seconds)
+_stats.field("script_running_name", _slow_name)

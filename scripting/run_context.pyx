@@ -102,11 +102,11 @@ cdef class Run:
             self.wrote = True
         executor = self.executor
         propagation = self.propagation
-        propagation.spread = self.spread
+        propagation.spread = self.spread & propagation.audience
         try:
             reply = executor.run(self.client, command, argv)
         finally:
-            propagation.spread = TO_ALL
+            propagation.spread = propagation.audience
         self.freeze_time()
         return reply
 

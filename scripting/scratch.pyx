@@ -3,11 +3,12 @@ from libc.stddef cimport size_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy
 
+from scripting.limits cimport LARGE, limits, limits_charge, limits_look
 from scripting.lua cimport lua, lua_fail, lua_State
-from scripting.sandbox cimport LARGE, sandbox_limits, sandbox_watch
 
 cdef enum:
     KEPT_BYTES = 1048576               # a buffer beyond that does not stay
+    OWN_BYTES = 1024                   # that a buffer of one's own begins with
 
 cdef Scratch _scratch
 
@@ -21,29 +22,44 @@ cdef Scratch* scratch_begin() noexcept nogil:
     return &_scratch
 
 
+cdef void scratch_begin_own(lua_State* L, Scratch* s) noexcept nogil:
+    s.bytes = <char*>lua.newuserdata(L, OWN_BYTES)
+    s.used = 0
+    s.capacity = OWN_BYTES
+    s.place = lua.gettop(L)
+
+
+cdef char* _grown(lua_State* L, Scratch* s, size_t capacity) noexcept nogil:
+    cdef char* bytes
+    if s.place == 0:
+        bytes = <char*>realloc(s.bytes, capacity)
+        if bytes == NULL:
+            lua_fail(L, "not enough memory")
+        return bytes
+    bytes = <char*>lua.newuserdata(L, capacity)
+    memcpy(bytes, s.bytes, s.used)
+    lua.replace(L, s.place)
+    return bytes
+
+
 cdef void scratch_room(lua_State* L, Scratch* s, size_t room) noexcept nogil:
     cdef size_t capacity = s.capacity
-    cdef char* bytes
     if room <= capacity - s.used:
         return
-    if room > sandbox_limits(L).most - s.used:
+    if room > limits.most - s.used:
         lua_fail(L, "not enough memory")
-    if room >= LARGE:
-        sandbox_watch(L)               # the same text again and again is no allocation of Lua's
+    if s.used + room >= LARGE:
+        limits_look(L)                 # the same text again and again is no allocation of Lua's
     while capacity - s.used < room:
         capacity = capacity * 2 if capacity else 1024
-    bytes = <char*>realloc(s.bytes, capacity)
-    if bytes == NULL:
-        lua_fail(L, "not enough memory")
-    s.bytes = bytes
+    s.bytes = _grown(L, s, capacity)
     s.capacity = capacity
 
 
 cdef void scratch_finish(lua_State* L, Scratch* s) noexcept nogil:
-    if s.used:
-        lua.pushlstring(L, s.bytes, s.used)
-    else:
-        lua.pushlstring(L, "", 0)
+    limits_charge(L, s.used)
+    scratch_room(L, s, 1)              # there are bytes to point at, even if there is no text
+    lua.pushlstring(L, s.bytes, s.used)
 
 
 cdef void scratch_add(lua_State* L, Scratch* s, const char* bytes, size_t length) noexcept nogil:

@@ -24,8 +24,9 @@ from server.clients.multi import discard
 from server.clients.pause import Pause
 from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable
+from server.cluster.migrate_target import Targets
 from server.config.config import Config
-from server.dispatch import appending, big_keys, conditions, hot_keys, record, signals
+from server.dispatch import appending, big_keys, conditions, hot_keys, record, replicating, signals
 from server.dispatch.call import Call
 from server.dispatch.collector import Collector
 from server.dispatch.connector import Connector
@@ -34,6 +35,7 @@ from server.dispatch.executor import Executor
 from server.dispatch.io_sharing import IOSharing
 from server.dispatch.loop import Loop
 from server.dispatch.propagate import Propagation
+from server.dispatch.replicating import Replicating
 from server.dispatch.shutdown import Shutdown
 from server.following import Following
 from server.keyspace.big_keys import BigKeys
@@ -59,6 +61,7 @@ from server.registry import clock
 from server.registry.command import SKIP_SLOWLOG, Command
 from server.registry.errors import CommandError
 from server.registry.info import render
+from server.replication.node import Node
 from server.structures.block_stream import Stream
 from server.version import REDIS_VERSION, VERSION
 
@@ -77,12 +80,10 @@ class Server:
         self.log: Log = Log(config.logfile, LEVELS.index(config.loglevel))
         self.process: Process = Process(config, self.log)
         self.run_id: str = secrets.token_hex(20)
-        self.replid: str = secrets.token_hex(20)
         self.start_time: float = time.time()
         self.start_us: int = clock.monotonic_now_us()
         self.loading: bool = False
         self.stale: bool = False           # a replica that must not serve, for its link is down
-        self.good_replicas: int = 0             # replicas that min-replicas-max-lag counts as good
         self.shutdown_signal: int | None = None
         self.exit_status: int = 0
         self.listeners: list[listen.Listener] = []
@@ -105,6 +106,7 @@ class Server:
         self.executor: Executor = Executor(self, self.propagation)
         self.loop: Loop = Loop(IOThreads(config.io_threads), self, self.executor)
         self.connector: Connector = Connector(self.loop)
+        self.migrate_targets: Targets = Targets(self.connector, self.loop.links)
         self.cron: Cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
         self.shutdown: Shutdown = Shutdown(self)
         self.collector: Collector = Collector(self.log, lambda: self.commands_processed)
@@ -115,7 +117,9 @@ class Server:
         # clients
         self.clients: ClientTable = ClientTable()
         self.pubsub: PubSub = PubSub()
-        self.authentication: Authentication = Authentication(config, self.clients)
+        self.authentication: Authentication = Authentication(
+            config, self.clients, lambda: self.stats.add("acl_access_denied_auth")
+        )
         self.limits: Limits = Limits(config, self.clients, self.loop, self.log, self.stats)
         self.pause: Pause = Pause(self.clients, self.keyspace, self.loop)
         self.blocking: Blocking = Blocking(
@@ -138,6 +142,8 @@ class Server:
         )
         self.evictor: Evictor = Evictor(self.keyspace, config, self.key_evicted, lambda: self.memory.besides_keys)
         self.following: Following = Following(self)
+        self.replicating: Replicating = Replicating(self)
+        self.replication: Node = self.replicating.node
         wiring.wire(self)
 
     # ---- listening
@@ -211,6 +217,7 @@ class Server:
 
     def closed(self, client: Client) -> None:
         """A connection is gone: every room forgets the client."""
+        self.replication.forget(client)
         discard(client)
         self.blocking.forget(client)
         self.pubsub.forget(client)
@@ -276,7 +283,8 @@ class Server:
 
     def make_room(self) -> bool:
         """Evict until below maxmemory; False when that is not possible. Nothing is evicted while clients are paused."""
-        return self.pause.strength > 0 or self.evictor.make_room()
+        ignores = self.replication.following is not None and self.config.replica_ignore_maxmemory
+        return self.pause.strength > 0 or ignores or self.evictor.make_room()
 
     def eviction_exceeded_ms(self) -> int:
         """How long memory has been above maxmemory, 0 when it is not."""
@@ -328,6 +336,7 @@ class Server:
             self.remove_files()
             return self.exit_status
         self.loop.timers.add(clock.monotonic_now_us(), 1, self.cron.tick)
+        replicating.start(self)
         for kind in dict.fromkeys(listener.kind for listener in self.listeners):
             self.log.notice("Ready to accept connections %s", kind)
         self.process.ready()
@@ -335,6 +344,8 @@ class Server:
         gc.freeze()
         gc.disable()
         self.loop.run()
+        self.loop.listen([])
+        listen.close_listeners(self.listeners)         # first: a client that sees the end finds nobody listening
         self.loop.io.stop()
         self.remove_files()
         return self.exit_status

@@ -9,7 +9,7 @@ import pkgutil
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scripting import declared, interpreter, redis_api
+from scripting import declared, limits, redis_api
 from server.clients import multi, pause
 from server.commands import server_command
 from server.config.config import Config, OnChange
@@ -29,6 +29,7 @@ from server.dispatch import (
     info_work,
     io_sharing,
     record,
+    replicating,
     saving,
     shapes,
 )
@@ -39,12 +40,14 @@ from server.observe import memory_account
 from server.observe.internal_errors import internal_errors
 from server.observe.log import LEVELS
 from server.registry.command import COMMANDS, rename
+from server.replication import info as replication_info
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 
 if TYPE_CHECKING:
     from server.server import Server
 
 RATES_MS = 100
+MIGRATE_MS = 1000
 METRICS = ("metrics-port", "metrics-bind", "metrics-tls-cert-file", "metrics-tls-key-file", "metrics-tls-ca-cert-file")
 
 
@@ -114,9 +117,27 @@ def fill_hooks(server: "Server") -> None:
     s.snapshots.libraries = lambda: [library.code for library in s.scripting.functions.libraries.values()]
     s.snapshots.load_library = lambda source, replace: saving.load_library(s, source, replace)
 
+    # replication
+    node, master = s.replication, s.replication.master
+    node.on_role = s.replicating.role_changed
+    node.on_link = s.replicating.link_changed
+    node.make_master_client = s.replicating.make_master_client
+    node.replace_data = s.replicating.replace_data
+    node.loads_from_memory = s.replicating.loads_from_memory
+    node.pause_writes = s.replicating.pause_writes
+    node.synced_offset = s.replicating.synced_offset
+    master.good_changed = s.replicating.good_changed
+    master.check_output = s.limits.check_output
+    s.loop.on_applied = node.applied
+    s.loop.on_master_error = s.replicating.master_error
+    s.snapshots.more_fields = node.fields
+    s.shutdown.lagging = node.lagging
+    s.memory.replication = master.memory
+    s.aof.on_synced = node.waiting.tick
+
     # scripts
     redis_api.log_to(s.log)
-    interpreter.when_slow(s.scripting.slow)
+    limits.when_slow(s.scripting.slow)
 
 
 def follow_configuration(server: "Server") -> None:
@@ -128,7 +149,6 @@ def follow_configuration(server: "Server") -> None:
         ("client-output-buffer-limit",): s.limits.follow_output_limits,
         ("maxmemory-clients",): s.limits.follow_memory_limit,
         ("maxmemory",): s.following.memory_limit,
-        ("min-replicas-to-write",): lambda c: conditions.slow_because("few-replicas", c.min_replicas_to_write > 0),
         ("slowlog-log-slower-than", "latency-monitor-threshold"): s.following.slow_limits,
         ("slowlog-max-len",): s.following.slowlog_length,
         ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
@@ -142,13 +162,16 @@ def follow_configuration(server: "Server") -> None:
         ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): s.following.lane_limits,
         ("hot-keys-sample",): s.hot_keys_upkeep.follow,
         ("io-threads-always-active",): s.io_sharing.follow,
-        ("busy-reply-threshold",): lambda c: interpreter.set_time_limit(c.busy_reply_threshold),
+        ("busy-reply-threshold",): lambda c: limits.set_time_limit(c.busy_reply_threshold),
     }
     later: dict[tuple[str, ...], OnChange] = {
         ("port", "bind"): s.rebind,
         METRICS: s.serve_metrics,
         ("io-threads",): lambda c: s.loop.resize(c.io_threads),
         ("maxclients",): s.limits.follow_max_clients,
+        ("replica-read-only", "replica-serve-stale-data"): s.replicating.directive_changed,
+        ("min-replicas-to-write", "min-replicas-max-lag"): lambda c: s.replication.master.count_good(),
+        ("repl-backlog-size",): lambda c: s.replication.master.resize_backlog(),
         ("requirepass",): s.authentication.password_changed,
         ("save", "stop-writes-on-bgsave-error"): s.snapshots.check_health,
         ("appendonly",): s.appending.switch,
@@ -188,6 +211,10 @@ def schedule(server: "Server") -> None:
         (0, s.rehash),
         (RATES_MS, s.sample_rates),
         (RATES_MS, s.following.note_client_memory),
+        (MIGRATE_MS, s.migrate_targets.drop_idle),
+        (replicating.TICK_MS, s.replication.tick),
+        (replicating.DISK_MS, s.replication.waiting.tick),
+        (replicating.DISK_MS, s.replicating.own_expires.tick),
         (collector.INTERVAL_MS, s.collector.tick),
         (server_command.ENCODE_MS, server_command.encode_ahead()),     # once, soon after the start
     ):
@@ -205,4 +232,5 @@ def steps_of_shutdown(server: "Server") -> None:
 
 
 # imported for what they declare
-_ = debug_failures, debug_propagation, info_commands, info_keys, info_load, info_persistence, info_server, info_work
+_ = (debug_failures, debug_propagation, info_commands, info_keys, info_load, info_persistence, info_server, info_work,
+     replication_info)

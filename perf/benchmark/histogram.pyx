@@ -34,7 +34,7 @@ cdef class Histogram:
         """Add all that `other` has seen; O(cells)."""
         cells_add(&self.cells, &other.cells)
 
-    def copy(self) -> "Histogram":
+    def copy(self) -> Histogram:
         cdef Histogram made = Histogram()
         made.cells = self.cells
         return made

@@ -6,6 +6,7 @@ from another machine is refused while there is no password, unless protected-mod
 
 import hashlib
 import hmac
+from collections.abc import Callable
 
 from server.clients.client import STRANGER, UNIX_SOCKET, Client
 from server.clients.table import ClientTable
@@ -32,11 +33,12 @@ PROTECTED = (
 
 
 class Authentication:
-    """Checks names and passwords."""
+    """Checks names and passwords; `denied` is told of each wrong one."""
 
-    def __init__(self, config: Config, clients: ClientTable) -> None:
+    def __init__(self, config: Config, clients: ClientTable, denied: Callable[[], object]) -> None:
         self._config = config
         self._clients = clients
+        self._denied = denied
 
     @property
     def open(self) -> bool:
@@ -58,6 +60,7 @@ class Authentication:
     def log_in(self, client: Client, user: bytes, password: bytes) -> None:
         """AUTH: the client is that user from now on. Errors: WRONGPASS, the client stays who it was."""
         if not self.check(user, password):
+            self._denied()
             raise CommandError(WRONG_PASSWORD)
         client.user = user.decode()
         recognize(client, True)

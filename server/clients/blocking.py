@@ -23,7 +23,6 @@ Complexity: waiting and going cost O(keys of the client), and O(log N) for the d
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable
-from math import ceil
 from typing import Any
 
 from server.clients.client import BLOCKED, CLOSE_ASAP, PAUSED, Client
@@ -38,6 +37,7 @@ from server.registry.clock import monotonic_now_us, unix_ms
 from server.registry.errors import CommandError
 from server.registry.loop_seam import Timer
 from server.registry.reply import NO_REPLY, NULL_ARRAY, NoReply
+from server.structures.long_double import ceiling
 
 LIST, SORTED_SET, STREAM, REPLICATION = "list", "zset", "stream", "replication"     # what is waited for
 _KIND_OF_TYPE = {1: LIST, 3: SORTED_SET, 6: STREAM}
@@ -47,10 +47,10 @@ FORCED = "UNBLOCKED force unblock from blocking operation, instance state change
 # ---- the argument
 def seconds(text: bytes) -> int:
     """A timeout in seconds, fractions allowed, as milliseconds (rounded up); 0 is for ever."""
-    value = args.float_(text, "ERR timeout is not a float or out of range") * 1000.0
-    if value > args.INT64_MAX:
-        raise CommandError("ERR timeout is out of range")
-    return _timeout(ceil(value) if value > args.INT64_MIN else -1)
+    value = ceiling(text, 1000)
+    if value is None:
+        raise CommandError("ERR timeout is not a float or out of range")
+    return _timeout(value)
 
 
 def milliseconds(text: bytes) -> int:

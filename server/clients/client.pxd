@@ -14,7 +14,7 @@ cdef enum:                             # Client.slow: why the fast paths must de
     SLOW_TRACKING = 16
     SLOW_RESTRICTED = 32               # its ACL user may not run everything
     SLOW_NO_TOUCH = 64
-    SLOW_LINK = 128                    # a replica or our master
+    SLOW_LINK = 128                    # a replica (so is who monitors) or our master
     SLOW_CLOSING = 256
 
 cdef enum:                             # Client.state: what CLIENT LIST shows and what commands ask
@@ -57,6 +57,7 @@ cdef class Client:
     cdef public int64_t created_us     # monotonic
     cdef public int64_t active_us      # last command, monotonic
     cdef public int64_t soft_limit_us  # since when the soft output limit is exceeded, 0 = not
+    cdef public int64_t written        # WAIT: offset of the stream behind its last write, or a little more
     cdef public uint64_t bytes_in, bytes_out, commands
     cdef public object fd              # number for CLIENT LIST, -1 for a pretended client
     cdef public str address            # "ip:port" of the peer, or the unix socket's path + ":0"

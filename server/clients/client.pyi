@@ -34,6 +34,7 @@ IN_MULTI: int
 SUBSCRIBED: int
 REPLY_MODE: int
 RESTRICTED: int
+LINK: int
 CLOSING: int
 UNTOUCHING: int
 
@@ -49,6 +50,7 @@ class Client:
     created_us: int
     active_us: int
     soft_limit_us: int
+    written: int
     bytes_in: int
     bytes_out: int
     commands: int

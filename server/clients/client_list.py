@@ -53,7 +53,8 @@ def query_of(client: Client) -> tuple[int, int]:
 
 def list_bytes(client: Client) -> int:
     """omem: memory of waiting replies beyond the static buffer. Output limits look at this. Complexity: O(1)."""
-    return client.output_memory if client.output_bytes > STATIC_REPLY_BYTES else 0
+    memory: int = client.output_memory if client.output_bytes > STATIC_REPLY_BYTES else 0
+    return memory + client.extra["replica"].waiting if client.has(c.REPLICA) and "replica" in client.extra else memory
 
 
 def memory_of(client: Client, argv_bytes: int = 0) -> int:
@@ -128,3 +129,15 @@ def line(client: Client, argv: Iterable[bytes] = ()) -> str:
         f" redir={-1 if tracking is None else getattr(tracking, 'redirect', -1)} resp={client.resp}"
         f" lib-name={client.library_name.decode('ascii')} lib-ver={client.library_version.decode('ascii')}"
     )
+
+
+# ---- where it is
+PEER_UNKNOWN = "?"
+
+
+def peer_of(client: Client) -> tuple[str, int]:
+    """Address and port of the other end; (PEER_UNKNOWN, 0) for a unix socket and for what has no connection."""
+    if client.has(c.UNIX_SOCKET) or ":" not in client.address:
+        return PEER_UNKNOWN, 0
+    ip, _, port = client.address.rpartition(":")
+    return ip.strip("[]"), int(port) if port.isdigit() else 0

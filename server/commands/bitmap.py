@@ -269,8 +269,8 @@ def _bitfield(call: Call, key: bytes, fields: list[_Field]) -> list[int | None]:
             around = around & ~(mask << shift) | (new & mask) << shift
             db.set_range(key, first, around.to_bytes(size, "big"))
             changes += grown or old != new
-    if changes:
-        call.changed(key, "setbit", by=changes)
+    if changes or grown:  # grown, and then OVERFLOW FAIL: Redis tells nobody, and its AOF and replicas lack the zeros
+        call.changed(key, "setbit", by=max(changes, 1))
     return replies
 
 

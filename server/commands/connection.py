@@ -6,6 +6,7 @@ What can be asked and said about connections is in connection_client.py.
 from server.clients import multi
 from server.clients.authentication import DEFAULT_USER, NO_PASSWORD
 from server.clients.client import (
+    LINK,
     MASTER,
     MONITOR,
     NO_EVICT,
@@ -186,6 +187,7 @@ def _as_new(call: Call, client: Client) -> None:
         server.monitors.remove(client)
         slow_because("monitors", bool(server.monitors))
         client.clear(MONITOR | REPLICA)
+        client.slow_because(LINK, False)
     client.select(server.keyspace.databases[0])
     client.resp = 2
     server.authentication.log_in_by_default(client)

@@ -19,7 +19,7 @@ from server.dispatch.call import Call
 from server.registry import args
 from server.registry.args import INT64_MAX
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, SENTINEL, STALE, container, group
-from server.registry.errors import CommandError, syntax
+from server.registry.errors import CommandError, syntax, wrong_subcommand
 from server.registry.reply import NO_REPLY, OK, NoReply, Verbatim
 
 command = group("connection")
@@ -183,7 +183,7 @@ def client_unblock(call: Call, client_id: bytes, *reason: bytes) -> int:
     Complexity: O(log N) where N is the number of clients.
     """
     if len(reason) > 1:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'UNBLOCK'. Try CLIENT HELP.")
+        raise wrong_subcommand(call.argv)
     if reason and reason[0].upper() not in (b"TIMEOUT", b"ERROR"):
         raise CommandError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")
     client = call.server.clients.get(args.integer(client_id))
@@ -294,7 +294,7 @@ def client_pause(call: Call, timeout: bytes, *mode: bytes) -> str:
     Complexity: O(1)
     """
     if len(mode) > 1:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'PAUSE'. Try CLIENT HELP.")
+        raise wrong_subcommand(call.argv)
     if mode and mode[0].upper() not in (b"WRITE", b"ALL"):
         raise CommandError("ERR CLIENT PAUSE mode must be WRITE or ALL")
     milliseconds = args.integer(timeout, "ERR timeout is not an integer or out of range")

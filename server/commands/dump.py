@@ -120,6 +120,7 @@ def _create(call: Call, key: bytes, value: object, when: int, options: _Options)
 
 
 def _is_past(call: Call, when: int) -> bool:
-    """Whether a key with this expire need not be made. Not on a replica or while loading: there a DEL follows."""
+    """Whether a key with this expire need not be made. Not on a replica or while loading: there a DEL follows. A time
+    beyond 64 bits, which only a relative one can become, has passed too: in Redis the sum wraps."""
     shared = call.db.keyspace
-    return when <= call.now_ms and not (shared.keep_expired or shared.show_expired)
+    return when > args.INT64_MAX or (when <= call.now_ms and not (shared.keep_expired or shared.show_expired))

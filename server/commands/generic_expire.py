@@ -9,7 +9,7 @@ from typing import Any
 from server.dispatch.call import Call
 from server.registry import args, errors
 from server.registry.command import FAST, READONLY, WRITE, group
-from server.registry.errors import CommandError
+from server.registry.errors import CommandError, named
 from server.registry.keys import ACCESS, RO, RW, UPDATE, one_key
 
 command = group("generic")
@@ -87,7 +87,7 @@ def _conditions(words: tuple[bytes, ...]) -> set[bytes]:
     for word in words:
         name = word.upper()
         if name not in (b"NX", b"XX", b"GT", b"LT"):
-            raise CommandError(b"ERR Unsupported option " + word.split(b"\0")[0])
+            raise named(b"ERR Unsupported option %s", word)
         found.add(name)
     if b"NX" in found and len(found) > 1:
         raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")

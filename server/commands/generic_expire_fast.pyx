@@ -86,7 +86,7 @@ cdef int64_t _ttl(Op* op) except -1:
         write_integer(op.out, -1)
     else:
         ms = entry_expire(op.e) - ((<Client>op.client).db.keyspace.clock.unix_ms if op.how & RELATIVE else 0)
-        write_integer(op.out, (ms + 500) // 1000 if op.how & SECONDS else ms)
+        write_integer(op.out, ms // 1000 + (ms % 1000 >= 500) if op.how & SECONDS else ms)
     return 0
 
 

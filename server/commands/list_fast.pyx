@@ -44,9 +44,13 @@ cdef int64_t _push(Op* op) except -1:
 
 # ---- changing in the middle
 cdef int64_t _lset(Op* op) except -1:
-    cdef int64_t at
-    if op.e == NULL or not integer_at(op, 2, &at) or not list_replace(op.e, at, word_at(op, 3), length_at(op, 3)):
+    cdef int64_t at, length
+    if op.e == NULL or not integer_at(op, 2, &at):
         return DECLINED
+    length = <int64_t>list_length(op.e)
+    if not -length <= at < length:
+        return DECLINED
+    list_replace(op.e, at, word_at(op, 3), length_at(op, 3))
     list_shrink(op.e)
     write_raw(op.out, "+OK\r\n", 5)
     return 1

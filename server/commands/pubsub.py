@@ -10,7 +10,7 @@ from server.clients.client import DENY_BLOCKING, MULTI, REPLY_OFF, REPLY_SKIP
 from server.clients.pubsub import matching
 from server.dispatch.call import Call
 from server.registry.command import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, SENTINEL, STALE, container, group
-from server.registry.errors import CommandError
+from server.registry.errors import CommandError, wrong_subcommand
 from server.registry.keys import NOT_KEY, every_key, one_key
 from server.registry.reply import NO_REPLY, NoReply, Push, Several
 
@@ -124,7 +124,7 @@ def publish(call: Call, channel: bytes, message: bytes) -> int:
     Complexity: O(N+M) where N is the number of subscribers of the channel and M the number of patterns subscribed to.
     """
     receivers = call.server.pubsub.publish(channel, message)
-    call.propagate_as(*call.argv)
+    call.server.propagation.to_replicas(call.db, call.argv)
     return receivers
 
 
@@ -135,7 +135,7 @@ def spublish(call: Call, channel: bytes, message: bytes) -> int:
     Complexity: O(N) where N is the number of subscribers of the channel.
     """
     receivers = call.server.pubsub.spublish(channel, message)
-    call.propagate_as(*call.argv)
+    call.server.propagation.to_replicas(call.db, call.argv)
     return receivers
 
 
@@ -146,7 +146,7 @@ def pubsub_channels(call: Call, *pattern: bytes) -> list[bytes]:
 
     Complexity: O(N) where N is the number of channels.
     """
-    return matching(call.server.pubsub.channels, _one_pattern(pattern, "CHANNELS"))
+    return matching(call.server.pubsub.channels, _one_pattern(call, pattern))
 
 
 @command("PUBSUB|SHARDCHANNELS", arity=-2, flags=_LOOKING, since="7.0.0", syntax="[pattern]")
@@ -155,12 +155,12 @@ def pubsub_shardchannels(call: Call, *pattern: bytes) -> list[bytes]:
 
     Complexity: O(N) where N is the number of shard channels.
     """
-    return matching(call.server.pubsub.shard_channels, _one_pattern(pattern, "SHARDCHANNELS"))
+    return matching(call.server.pubsub.shard_channels, _one_pattern(call, pattern))
 
 
-def _one_pattern(pattern: tuple[bytes, ...], name: str) -> bytes | None:
+def _one_pattern(call: Call, pattern: tuple[bytes, ...]) -> bytes | None:
     if len(pattern) > 1:
-        raise CommandError(f"ERR unknown subcommand or wrong number of arguments for '{name}'. Try PUBSUB HELP.")
+        raise wrong_subcommand(call.argv)
     return pattern[0] if pattern else None
 
 

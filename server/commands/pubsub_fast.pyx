@@ -10,17 +10,18 @@ from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport write_integer
 from server.clients.client cimport CLIENT_SCRIPT, Client
 from server.dispatch.loop cimport Loop
-from server.dispatch.shapes cimport by_hand, is_passed_on, pass_on_own
+from server.dispatch.shapes cimport by_hand, is_passed_on
 
 
 cdef int _publish(Client c, Batch* b, Request* r) except -1:
-    """Propagated as it was called, listened to or not."""
+    """Replicas hear of it, listened to or not; the append only file does not."""
     if c.subscriptions is not None or c.state & CLIENT_SCRIPT or not isinstance(c.loop, Loop):
         return 0
-    receivers = (<Loop>c.loop).server.pubsub.publish(PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)),
-                                                     PyBytes_FromStringAndSize(arg_at(b, r, 2), arg_length(b, r, 2)))
+    channel = PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1))
+    message = PyBytes_FromStringAndSize(arg_at(b, r, 2), arg_length(b, r, 2))
+    receivers = (<Loop>c.loop).server.pubsub.publish(channel, message)
     if is_passed_on():
-        pass_on_own(c, b, r)
+        (<Loop>c.loop).propagation.to_replicas(c.db, [b"PUBLISH", channel, message])
     write_integer(&c.out, receivers)
     return 1
 

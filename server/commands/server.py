@@ -1,7 +1,7 @@
 """The server as a whole: emptying it, its size and role, watching it (MONITOR, INFO), and its end (SHUTDOWN)."""
 
 from server.clients import multi
-from server.clients.client import DENY_BLOCKING, MONITOR, REPLICA
+from server.clients.client import DENY_BLOCKING, LINK, MONITOR, REPLICA
 from server.dispatch import conditions
 from server.dispatch.call import Call
 from server.registry import args, clock
@@ -123,16 +123,6 @@ def time_(call: Call) -> list[bytes]:
     return [b"%d" % (now // 1000000), b"%d" % (now % 1000000)]
 
 
-@command("ROLE", arity=1, flags=NOSCRIPT | LOADING | STALE | FAST | SENTINEL, since="2.8.12",
-         acl=("admin", "dangerous"))
-def role(call: Call) -> list[object]:
-    """Describe the instance in replication: master with its offset and replicas, or replica with its master's address.
-
-    Complexity: O(1)
-    """
-    return [b"master", 0, []]
-
-
 @command("LOLWUT", arity=-1, flags=READONLY | FAST, since="5.0.0", syntax="[VERSION version]")
 def lolwut(call: Call, *words: bytes) -> Verbatim:
     """Show something of no use at all, and the version.
@@ -170,6 +160,7 @@ def monitor(call: Call) -> str | NoReply:
     if call.client.has(REPLICA):
         return NO_REPLY
     call.client.set(REPLICA | MONITOR)
+    call.client.slow_because(LINK)
     call.server.monitors.append(call.client)
     conditions.slow_because("monitors", True)
     return OK

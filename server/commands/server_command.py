@@ -18,7 +18,7 @@ from server.registry.command import (
     find,
     group,
 )
-from server.registry.errors import CommandError, syntax
+from server.registry.errors import CommandError, named, syntax
 from server.registry.keys import NOT_KEY, KeySpec
 from server.registry.reply import Encoded, Pairs, SetOf, Several
 from server.registry.reply_writer import encode_reply
@@ -95,7 +95,7 @@ def command_(call: Call, *words: bytes) -> Encoded:
     Complexity: O(N) where N is the number of commands
     """
     if words:
-        raise CommandError(f"ERR unknown subcommand '{words[0].decode('utf-8', 'replace')}'. Try COMMAND HELP.")
+        raise named(b"ERR unknown subcommand '%s'. Try COMMAND HELP.", words[0][:128])
     return _array(_info, COMMANDS.values(), call.client.resp)
 
 

@@ -21,7 +21,8 @@ from server.observe.debug_settings import DEFAULT_PEAK_RESET_MS, settings
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE, group
 from server.registry.debug import SUBCOMMANDS, subcommand
-from server.registry.errors import CommandError, syntax
+from server.registry.directive import parse_memory
+from server.registry.errors import CommandError, syntax, wrong_subcommand
 from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Push, SetOf, Several, Verbatim
 from server.structures.glob import match
 
@@ -40,8 +41,7 @@ def debug(call: Call, name: bytes, *words: bytes) -> Any:
     """
     found = SUBCOMMANDS.get(name.decode("latin-1").lower())
     if found is None or not found.least <= len(words) <= found.most:
-        shown = name[:128].decode("utf-8", "surrogateescape")
-        raise CommandError(f"ERR unknown subcommand or wrong number of arguments for '{shown}'. Try DEBUG HELP.")
+        raise wrong_subcommand(call.argv)
     return found.run(call, *words)
 
 
@@ -53,17 +53,6 @@ def help_(call: Call) -> list[str]:
         if entry.help:
             lines += [f"{name.upper()} {entry.help[0]}".rstrip(), *(f"    {line}" for line in entry.help[1:])]
     return [*lines, "HELP", "    Print this help."]
-
-
-def _atoi(word: bytes) -> int:
-    """A number as C reads it: the digits at the start, 0 without any."""
-    text = word.decode("latin-1").strip()
-    digits = text[:1] * (text[:1] in "+-") if text else ""
-    for char in text[len(digits) :]:
-        if not char.isdigit():
-            break
-        digits += char
-    return int(digits) if digits.strip("+-") else 0
 
 
 def _text(word: bytes) -> str:
@@ -233,14 +222,14 @@ def sleep(call: Call, seconds: bytes) -> str:
 @subcommand("SET-ACTIVE-EXPIRE", 1, 1, "<0|1>", "Remove expired keys that nobody asks for, or leave them.")
 def set_active_expire(call: Call, yes: bytes) -> str:
     """Those that somebody asks for go at once in any case."""
-    call.server.expiry.enabled = bool(_atoi(yes))
+    call.server.expiry.enabled = bool(args.leading_integer(yes))
     return OK
 
 
 @subcommand("PAUSE-CRON", 1, 1, "<0|1>", "Stop what the server does by itself, or go on with it.")
 def pause_cron(call: Call, yes: bytes) -> str:
     """Shutdown by a signal waits, too."""
-    call.server.cron.paused = bool(_atoi(yes))
+    call.server.cron.paused = bool(args.leading_integer(yes))
     return OK
 
 
@@ -282,7 +271,7 @@ def _switch(name: str, attribute: str, convert: Callable[[bytes], Any], *help_li
 
 
 def _yes(word: bytes) -> bool:
-    return bool(_atoi(word))
+    return bool(args.leading_integer(word))
 
 
 _switch(
@@ -295,7 +284,9 @@ _switch(
 _switch(
     "SET-DISABLE-DENY-SCRIPTS", "disable_deny_scripts", _yes, "<0|1>", "Let scripts call what they may not, or not."
 )
-_switch("AOF-FLUSH-SLEEP", "aof_flush_sleep_us", _atoi, "<microsec>", "Sleep before each write of the AOF.")
+_switch(
+    "AOF-FLUSH-SLEEP", "aof_flush_sleep_us", args.leading_integer, "<microsec>", "Sleep before each write of the AOF."
+)
 _switch("DICT-RESIZING", "dict_resizing", _yes, "<0|1>", "Let tables grow and shrink, or not.")
 _switch(
     "DROP-CLUSTER-PACKET-FILTER",
@@ -329,7 +320,7 @@ def replybuffer(call: Call, what: bytes, value: bytes) -> str:
     elif what.upper() == b"RESIZING":
         settings.reply_buffer_resizing = _yes(value)
     else:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'replybuffer'. Try DEBUG HELP.")
+        raise wrong_subcommand(call.argv)
     return OK
 
 

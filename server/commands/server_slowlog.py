@@ -5,7 +5,7 @@ from itertools import islice
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, STALE, container, group
-from server.registry.errors import CommandError
+from server.registry.errors import wrong_subcommand
 from server.registry.reply import OK
 
 command = group("server")
@@ -27,7 +27,7 @@ def slowlog_get(call: Call, *words: bytes) -> list[list[object]]:
     Complexity: O(N) where N is the number of entries returned
     """
     if len(words) > 1:
-        raise CommandError("ERR unknown subcommand or wrong number of arguments for 'GET'. Try SLOWLOG HELP.")
+        raise wrong_subcommand(call.argv)
     count = args.integer_in(words[0], _ALL, args.INT64_MAX, _COUNT_ERROR) if words else 10
     entries = call.server.slowlog.entries
     return [[entry.id, entry.unix_seconds, entry.microseconds, entry.argv, entry.address.encode(), entry.name]

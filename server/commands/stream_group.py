@@ -11,7 +11,7 @@ from typing import NamedTuple
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import DENYOOM, FAST, LOADING, READONLY, STALE, WRITE, container, group
-from server.registry.errors import CommandError, syntax
+from server.registry.errors import CommandError, named, syntax, wrong_subcommand
 from server.registry.keys import ACCESS, DELETE, INSERT, RO, RW, UPDATE, one_key
 from server.registry.reply import NULL_ARRAY, OK
 from server.types import stream_id
@@ -24,14 +24,9 @@ container("XGROUP", "stream", "Create, change and remove consumer groups and the
 
 _NO_STREAM = ("ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the "
               "MKSTREAM option to create an empty stream automatically.")
-_WRONG_SUBCOMMAND = b"ERR unknown subcommand or wrong number of arguments for '%s'. Try XGROUP HELP."
 
 
 # ---- what they share
-def _wrong_subcommand(call: Call) -> CommandError:
-    return CommandError(_WRONG_SUBCOMMAND % call.argv[1])
-
-
 def _stream_for(call: Call, key: bytes) -> Stream:
     """The stream that XGROUP is about. Errors: WRONGTYPE, no such key."""
     stream = call.db.lookup_write(key, Stream)
@@ -44,7 +39,7 @@ def _group_for(call: Call, key: bytes, name: bytes) -> Group:
     """The group that XGROUP is about. Errors: no such key, no such group."""
     found = _stream_for(call, key).group(name)
     if found is None:
-        raise CommandError(b"NOGROUP No such consumer group '%s' for key name '%s'" % (name, key))
+        raise named(b"NOGROUP No such consumer group '%s' for key name '%s'", name, key)
     return found
 
 
@@ -55,7 +50,7 @@ def _read_group(call: Call, key: bytes, name: bytes) -> tuple[Stream | None, Gro
 
 
 def _no_group(key: bytes, name: bytes) -> CommandError:
-    return CommandError(b"NOGROUP No such key '%s' or consumer group '%s'" % (key, name))
+    return named(b"NOGROUP No such key '%s' or consumer group '%s'", key, name)
 
 
 def _consumer_for(call: Call, key: bytes, readers: Group, name: bytes) -> Consumer:
@@ -90,7 +85,7 @@ def _read_group_options(call: Call, options: Sequence[bytes], creating: bool) ->
                 raise CommandError("ERR value for ENTRIESREAD must be positive or -1")
             at += 2
         else:
-            raise _wrong_subcommand(call)
+            raise wrong_subcommand(call.argv)
     return make, entries_read
 
 
@@ -107,7 +102,7 @@ def xgroup_create(call: Call, key: bytes, name: bytes, last: bytes, *options: by
     if stream is None and not make:
         raise CommandError(_NO_STREAM)
     if len(options) > 3:
-        raise _wrong_subcommand(call)
+        raise wrong_subcommand(call.argv)
     if last == b"$":
         id = stream.last_id if stream is not None else LOWEST
     else:
@@ -133,7 +128,7 @@ def xgroup_setid(call: Call, key: bytes, name: bytes, last: bytes, *options: byt
     _, entries_read = _read_group_options(call, options, creating=False)
     readers = _group_for(call, key, name)
     if len(options) not in (0, 2):
-        raise _wrong_subcommand(call)
+        raise wrong_subcommand(call.argv)
     readers.last_id = _stream_for(call, key).last_id if last == b"$" else stream_id.read_any(last)
     readers.entries_read = entries_read
     call.dirty += 1
@@ -318,7 +313,7 @@ def _read_claim(call: Call, words: tuple[bytes, ...]) -> _Claim:
             else:
                 last_id = stream_id.read(words[at])
         else:
-            raise CommandError(b"ERR Unrecognized XCLAIM option '%s'" % words[at])
+            raise named(b"ERR Unrecognized XCLAIM option '%s'", words[at])
         at += 1
     return _Claim(ids, delivered_ms, deliveries, force, just_id, last_id)
 

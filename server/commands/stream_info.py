@@ -3,7 +3,7 @@
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import LOADING, READONLY, STALE, container, group
-from server.registry.errors import NO_SUCH_KEY, CommandError
+from server.registry.errors import NO_SUCH_KEY, CommandError, named, wrong_subcommand
 from server.registry.keys import ACCESS, RO, one_key
 from server.types import stream_id
 from server.types.stream import UNKNOWN, Consumer, Group, Stream
@@ -14,7 +14,6 @@ container("XINFO", "stream", "What is known about streams, their consumer groups
           since="5.0.0", acl=("-stream",))
 
 _KEY = one_key(RO, ACCESS, at=2)
-_WRONG_SUBCOMMAND = b"ERR unknown subcommand or wrong number of arguments for '%s'. Try XINFO HELP."
 
 
 def _stream_for(call: Call, key: bytes) -> Stream:
@@ -67,7 +66,7 @@ def _full_count(call: Call, options: tuple[bytes, ...]) -> int:
     """`FULL [COUNT count]`: how much of each list, 0 for all of it."""
     words = [word.lower() for word in options[:2]]
     if len(options) not in (1, 3) or words not in ([b"full"], [b"full", b"count"]):
-        raise CommandError(_WRONG_SUBCOMMAND % call.argv[1])
+        raise wrong_subcommand(call.argv)
     count = args.integer(options[2]) if len(options) == 3 else 10
     return count if count >= 0 else 10
 
@@ -116,7 +115,7 @@ def xinfo_consumers(call: Call, key: bytes, name: bytes) -> list[object]:
     """
     readers = _stream_for(call, key).group(name)
     if readers is None:
-        raise CommandError(b"NOGROUP No such consumer group '%s' for key name '%s'" % (name, key))
+        raise named(b"NOGROUP No such consumer group '%s' for key name '%s'", name, key)
     now = call.now_ms
     return [{
         b"name": consumer.name, b"pending": consumer.pending_count, b"idle": max(now - consumer.seen_ms, 0),

@@ -16,7 +16,7 @@ from server.clients.client import SCRIPT
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import BLOCKING, READONLY, WRITE, group
-from server.registry.errors import CommandError, syntax
+from server.registry.errors import CommandError, named, syntax
 from server.registry.keys import ACCESS, RO, Keys, keys, spec
 from server.registry.reply import NULL_ARRAY, Pairs
 from server.types import stream_id
@@ -141,7 +141,7 @@ def _group(call: Call, key: bytes, name: bytes) -> tuple[Stream, Group]:
     stream = call.db.lookup_read(key, Stream)
     readers = stream.group(name) if stream is not None else None
     if stream is None or readers is None:
-        raise CommandError(_NO_GROUP % (key, name))
+        raise named(_NO_GROUP, key, name)
     return stream, readers
 
 

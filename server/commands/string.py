@@ -449,10 +449,22 @@ class LcsOptions(NamedTuple):
 
 
 def _lcs_options(words: Sequence[bytes]) -> LcsOptions:
-    found = args.options(tuple(words), LEN=0, IDX=0, MINMATCHLEN=1, WITHMATCHLEN=0)
-    shortest = found.get("MINMATCHLEN")
-    return LcsOptions("LEN" in found, "IDX" in found, args.integer(shortest[0]) if isinstance(shortest, tuple) else 0,
-                      "WITHMATCHLEN" in found)
+    """In any order and any number; the first word that is wrong decides the error."""
+    given: set[bytes] = set()
+    shortest = 0
+    left = iter(words)
+    for word in left:
+        name = word.upper()
+        if name == b"MINMATCHLEN":
+            value = next(left, None)
+            if value is None:
+                raise syntax()
+            shortest = args.integer(value)
+        elif name in (b"LEN", b"IDX", b"WITHMATCHLEN"):
+            given.add(name)
+        else:
+            raise syntax()
+    return LcsOptions(b"LEN" in given, b"IDX" in given, shortest, b"WITHMATCHLEN" in given)
 
 
 def _lcs_subject(call: Call, key: bytes) -> bytes:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.config.table import BY_NAME, DIRECTIVES, NOT_BUILT, unbuilt_reason
 from server.registry.directive import Directive, DirectiveError, Flag
+from server.registry.errors import LOADING
 
 if TYPE_CHECKING:
     from server.config.command_line import Action
@@ -156,7 +157,7 @@ class Config:
             if directive.flags & Flag.PROTECTED and not self._allows_protected(local):
                 raise ConfigSetError(_failed(name, "can't set protected config"))
             if loading and directive.flags & Flag.DENY_LOADING:
-                raise ConfigSetError("LOADING Redis is loading the dataset in memory")
+                raise ConfigSetError(LOADING)
             if name.lower() in seen:
                 raise ConfigSetError(_failed(name, "duplicate parameter"))
             seen.add(name.lower())

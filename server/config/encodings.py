@@ -14,7 +14,7 @@ DIRECTIVES = (
            flags=Flag.DEBUG),
     Number("set-max-intset-entries", 512, 0, LONG_MAX, "Members up to which a set of integers stays an intset."),
     Number("set-max-listpack-entries", 128, 0, LONG_MAX, "Members up to which a set stays a listpack."),
-    Memory("set-max-listpack-value", 64, 0, LONG_MAX, "Longest member of a set that stays a listpack."),
+    Number("set-max-listpack-value", 64, 0, LONG_MAX, "Longest member of a set that stays a listpack."),
     Number("zset-max-listpack-entries", 128, 0, LONG_MAX, "Members up to which a sorted set stays a listpack.",
            aliases=("zset-max-ziplist-entries",)),
     Memory("zset-max-listpack-value", 64, 0, LONG_MAX, "Longest member of a sorted set that stays a listpack.",

@@ -7,7 +7,7 @@ _PART = "replication"
 
 DIRECTIVES = (
     ReplicaOf("replicaof", None, "Host and port of the master to follow.", aliases=("slaveof",),
-              flags=Flag.IMMUTABLE | Flag.MULTI_ARG, part=_PART, promise=True),
+              flags=Flag.IMMUTABLE | Flag.MULTI_ARG, part=_PART),
     Secret("masterauth", "Password to give to the master.", part=_PART),
     Text("masteruser", "", "User name to give to the master; empty for the default user.", optional=True,
          flags=Flag.SENSITIVE, part=_PART),

@@ -33,7 +33,6 @@ NOT_BUILT = {
     "defragmentation": "defragmentation",
     "jemalloc": "a thread of the allocator",
     "modules": "loading native modules",
-    "replication": "replication",
     "request log": "the request log",
     "sentinel": "Sentinel",
     "socket marks": "marks on sockets",

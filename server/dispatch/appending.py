@@ -20,7 +20,7 @@ from server.persistence.aof_load import AofLoader
 from server.persistence.aof_rewrite import write_base
 from server.persistence.loading import Interrupted
 from server.registry.command import WRITE
-from server.registry.errors import CommandError
+from server.registry.errors import LOADING, CommandError
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -85,7 +85,9 @@ class Appending:
 
     def tick(self) -> None:
         """From the cron."""
+        self._server.propagation.flush()
         self.aof.tick()
+        self.aof.note_settled()
         self.check_health()
 
     # ---- CONFIG SET
@@ -177,6 +179,8 @@ def load(server: "Server") -> bool:
 def reload(server: "Server") -> None:
     """DEBUG LOADAOF: empty the databases and load the files. CommandError when that fails."""
     aof = server.aof
+    if server.loading:
+        raise CommandError(LOADING)
     server.propagation.flush()
     if aof.state != OFF:
         aof.flush(force=True)

@@ -72,6 +72,7 @@ class Attempt(LinkProtocol):
         self.over = True
         if self._timer is not None:
             self._loop.timers.remove(self._timer)
+            self._timer = None              # it knows this attempt: the two would never be freed
 
     def connection_made(self, link: Link) -> None:
         """The link is open: from here on its protocol hears it."""

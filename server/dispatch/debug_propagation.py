@@ -1,6 +1,5 @@
 """DEBUG about propagation: what AOF and replicas are told, shown, and made up."""
 
-import secrets
 from typing import TYPE_CHECKING, Any
 
 from server.dispatch.call import Call
@@ -20,7 +19,7 @@ _MANY = 1 << 20
 def change_repl_id(call: Call) -> str:
     """Replicas then have to start anew."""
     call.server.log.notice("Changing replication IDs after receiving DEBUG change-repl-id")
-    call.server.replid = secrets.token_hex(20)
+    call.server.replication.history.begin()
     return OK
 
 

@@ -10,7 +10,7 @@ say `passed`; each place only says what it need not ask about:
     IN_EXEC       not MULTI       all                 all                     EXEC was asked
     IN_SCRIPT     all             not its own script  all                     asked, and at the script's start
     FROM_FILE     all             not LOADING, DISK   WATCHED, BLOCKED alone  not asked
-    FROM_MASTER   not the link    not STALE, DISK     WATCHED, BLOCKED alone  not asked
+    FROM_MASTER   not the link    not STALE, DISK ..  WATCHED, BLOCKED alone  not asked
 
 A condition that concerns one key or one client must not slow the others: it is *asked*. Bits of WRITES_ASKED do not
 decline; `nobody_minds` then looks whether this command's keys are among those that somebody watches or waits for.
@@ -70,7 +70,7 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
     """Whether the fast path may be asked; record: r.record, NULL for an unknown command. `place` is a constant."""
     cdef uint32_t client_unasked = SLOW_MULTI if place == IN_EXEC else SLOW_LINK if place == FROM_MASTER else 0
     cdef uint32_t unasked = (SLOW_SCRIPT if place == IN_SCRIPT else SLOW_LOADING | DISK_FAILS if place == FROM_FILE
-                             else SLOW_STALE | DISK_FAILS if place == FROM_MASTER else 0)
+                             else SLOW_STALE | DISK_FAILS | SLOW_EXPIRED_KEPT if place == FROM_MASTER else 0)
     cdef uint32_t writes = state.writes & WRITES_ASKED if place >= FROM_FILE else state.writes
     return (record != NULL and (<Record>record).fast != NULL
             and not (client.slow & ~client_unasked | state.all & ~unasked)

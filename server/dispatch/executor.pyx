@@ -4,7 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport PyObject
 
-from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MULTI, CLIENT_NO_TOUCH, CLIENT_PAUSED, CLIENT_REPLY_OFF,
+from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MONITOR, CLIENT_MULTI, CLIENT_NO_TOUCH, CLIENT_PAUSED, CLIENT_REPLY_OFF,
                                     CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE,
                                     SLOW_TRACKING, Client)
 from server.clients.transaction cimport Transaction
@@ -86,7 +86,7 @@ cdef inline void refresh_if_old() noexcept:
 
 
 cdef str _shown(bytes word, int limit):
-    return word[:limit].decode("utf-8", "surrogateescape")
+    return word.split(b"\0", 1)[0][:limit].decode("utf-8", "surrogateescape")
 
 
 cdef object _unknown(list argv):
@@ -181,7 +181,7 @@ cdef class Executor:
     cdef int _run_for_client(self, Call call, Record record) except -1:
         """Run it, write its reply, and serve those who waited for what it made."""
         cdef Client client = call.client
-        if client.subscriptions is None and not client.state & CLIENT_MULTI:
+        if client.subscriptions is None and not client.state & (CLIENT_MULTI | CLIENT_MONITOR):
             client.write(self.call(call, record, True))
         else:
             self._run_holding_pushes(call, record)
@@ -190,7 +190,7 @@ cdef class Executor:
         return 0
 
     cdef int _run_holding_pushes(self, Call call, Record record) except -1:
-        """What the client publishes to itself comes after the reply."""
+        """What the client publishes to itself, or is shown of itself, comes after the reply."""
         call.client.hold_pushes()
         try:
             call.client.write(self.call(call, record, True))
@@ -252,6 +252,7 @@ cdef class Executor:
         cdef Client client = call.client
         cdef list argv = call.argv
         cdef Propagation propagation = self.propagation
+        cdef int64_t written = propagation.end()
         if propagation.depth == 0:
             refresh_if_old()
             propagation.loose = record.rules & RULE_LOOSE
@@ -289,6 +290,8 @@ cdef class Executor:
             if propagation.depth == 0:
                 propagation.depth = 1
                 propagation.leave()
+                if propagation.end() != written:
+                    client.written = propagation.end()
         if blocked:
             return reply
         self.commands += 1

@@ -112,6 +112,8 @@ cdef int _exec(Executor executor, Client client, Request* r, Record record) exce
             client.state &= ~<uint64_t>CLIENT_DENY_BLOCKING
         end_transaction(client)
         propagation.leave()
+        if propagation.wanted:
+            client.written = propagation.end()
         if subscribed:
             client.release_pushes()
     ns = _ns_since(start)

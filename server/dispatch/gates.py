@@ -18,14 +18,16 @@ from server.registry import errors
 from server.registry.command import (
     DENYOOM,
     LOADING,
+    MAY_REPLICATE,
     NO_AUTH,
     PROTECTED,
+    READONLY,
     WRITE,
     Command,
     CommandFlag,
     every_command,
 )
-from server.registry.errors import CommandError
+from server.registry.errors import LOADING as IS_LOADING, CommandError
 
 Check = Callable[[Call], None]  # raises what refuses the call
 
@@ -60,6 +62,7 @@ ORDER = {
     "stale": 100,
     "loading": 110,
     "busy": 120,
+    "replica": 125,
     "paused": 130,
 }
 UNANNOUNCED = {"protected", "script"}
@@ -137,7 +140,9 @@ def memory(call: Call) -> None:
 @gate("min-replicas", lambda command: command.has(WRITE) or command.name == "exec")
 def enough_replicas(call: Call) -> None:
     """min-replicas-to-write: no writes on a master with too few good replicas."""
-    if call.config.min_replicas_to_write > call.server.good_replicas and flags_of(call) & WRITE:
+    replication = call.server.replication
+    if (call.config.min_replicas_to_write > replication.master.good_replicas and call.config.min_replicas_max_lag
+            and replication.following is None and flags_of(call) & WRITE):
         raise CommandError("NOREPLICAS Not enough good replicas to write.")
 
 
@@ -168,7 +173,14 @@ def subscribed(call: Call) -> None:
 def loading(call: Call) -> None:
     """While a file is loaded only what needs no data runs."""
     if call.server.loading:
-        raise CommandError("LOADING Redis is loading the dataset in memory")
+        raise CommandError(IS_LOADING)
+
+
+@gate("replica", lambda command: command.has(WRITE | READONLY | MAY_REPLICATE))
+def replica(call: Call) -> None:
+    """Who is sent what others do, as a replica or by MONITOR, may not use keys: CLIENT PAUSE does not hold it."""
+    if call.client.has(c.REPLICA):
+        raise CommandError("ERR Replica can't interact with the keyspace")
 
 
 @gate("paused", lambda command: True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from server.observe.percentiles import percentiles
+from server.observe.stats import error_name
 from server.registry.command import every_command
 from server.registry.info import Section, section
 
@@ -32,9 +33,9 @@ errorstats: "Section[Server]" = section("errorstats", "Errorstats")
 
 @errorstats.family
 def error_lines(s: "Server") -> Iterator[tuple[str, str]]:
-    """errorstat_WRONGTYPE:count=3."""
+    """errorstat_WRONGTYPE:count=3. Codes that differ in what may not stand in a name share it, as in Redis."""
     for code, count in s.stats.errors.items():
-        yield f"errorstat_{code}", f"count={count}"
+        yield f"errorstat_{error_name(code)}", f"count={count}"
 
 
 latencystats: "Section[Server]" = section("latencystats", "Latencystats", default=False)

@@ -38,9 +38,9 @@ stats.field("instantaneous_output_kbps", lambda s: f"{s.stats.output_rate.per_se
 stats.field("instantaneous_input_repl_kbps", "0.00")
 stats.field("instantaneous_output_repl_kbps", "0.00")
 stats.field("rejected_connections", lambda s: s.clients.rejected, metric="rejected_connections_total", counter=True)
-stats.field("sync_full", 0, metric="replica_resyncs_full")
-stats.field("sync_partial_ok", 0, metric="replica_partial_resync_accepted")
-stats.field("sync_partial_err", 0, metric="replica_partial_resync_denied")
+counted("sync_full", "replica_resyncs_full")
+counted("sync_partial_ok", "replica_partial_resync_accepted")
+counted("sync_partial_err", "replica_partial_resync_denied")
 stats.field("expired_keys", lambda s: s.keyspace.expired_keys, metric="expired_keys_total", counter=True)
 stats.field("expired_stale_perc", lambda s: f"{s.expiry.stale_percent:.2f}", metric="expired_stale_percentage")
 stats.field(
@@ -73,7 +73,7 @@ stats.field("pubsub_patterns", lambda s: len(s.pubsub.patterns), metric="pubsub_
 stats.field("pubsubshard_channels", lambda s: len(s.pubsub.shard_channels), metric="pubsubshard_channels")
 stats.field("latest_fork_usec", lambda s: s.stats.fork_us, metric="latest_fork_seconds", scale=1e-6)
 stats.field("total_forks", lambda s: s.stats.forks)
-counted("migrate_cached_sockets", "migrate_cached_sockets_total")
+stats.field("migrate_cached_sockets", lambda s: len(s.migrate_targets), metric="migrate_cached_sockets_total")
 counted("slave_expires_tracked_keys", "slave_expires_tracked_keys")
 for _name, _metric in (
     ("active_defrag_hits", "defrag_hits"),
@@ -132,20 +132,6 @@ stats.field(
 for _name in ("auth", "cmd", "key", "channel"):
     counted(f"acl_access_denied_{_name}", f"acl_access_denied_{_name}_total", counter=True)
 
-
-# ---- replication: a master without replicas until the part is built
-replication: "Section[Server]" = section("replication", "Replication")
-replication.field("role", "master")
-replication.field("connected_slaves", 0, metric="connected_slaves")
-replication.field("master_failover_state", "no-failover")
-replication.field("master_replid", lambda s: s.replid)
-replication.field("master_replid2", "0" * 40)
-replication.field("master_repl_offset", 0, metric="master_repl_offset")
-replication.field("second_repl_offset", -1, metric="second_repl_offset")
-replication.field("repl_backlog_active", 0, metric="repl_backlog_is_active")
-replication.field("repl_backlog_size", lambda s: s.config.repl_backlog_size, metric="replication_backlog_bytes")
-replication.field("repl_backlog_first_byte_offset", 0, metric="repl_backlog_first_byte_offset")
-replication.field("repl_backlog_histlen", 0, metric="repl_backlog_history_bytes")
 
 # ---- cpu
 cpu: Section[dict[str, float]] = section("cpu", "CPU", source=lambda s: process.cpu_seconds())

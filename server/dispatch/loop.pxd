@@ -35,6 +35,10 @@ cdef class Loop:
     cdef public uint64_t output_watermark      # bytes
     cdef public object on_flushed      # (clients): what their sockets would take has left; may close some. None = not asked for
     cdef public object on_group        # (clients): their batches are about to be executed; may close some. None = not asked for
+    cdef public object on_applied      # (database of the last command): commands of our master were applied
+    cdef public object on_master_error         # (client, reply): a command of our master failed here
+    cdef public bytes unapplied        # of our master's stream: a transaction that is not over
+    cdef int applied_db
     cdef readonly Timers timers
     cdef public bint stopping
     cdef Client protected              # its command serves other clients meanwhile: not forgotten before that is over
@@ -63,6 +67,8 @@ cdef class Loop:
     cdef void warm_buckets(self, Client client) noexcept
     cdef void warm_entries(self, Client client) noexcept
     cdef void warm_chains(self, Client client) noexcept
+    cdef int run_master(self, Client client) except -1
+    cdef int pass_on_master(self, Client client, Batch* b, size_t start, size_t done) except -1
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1
     cdef int hold(self, Client client) except -1
     cdef int finish(self, Client client) except -1

@@ -12,11 +12,12 @@ from iothreads.connection cimport QueryMeter
 from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, Event,
                                 IOThreads)
 from iothreads.link cimport Link, Links
-from iothreads.message cimport Batch, Request, arg_at, arg_length, output_cut
+from iothreads.message cimport Batch, Request, arg_at, arg_length, output_clear, output_cut
 from iothreads.ring cimport load_relaxed64
-from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_PAUSED,
-                                    CLIENT_UNIX_SOCKET, SLOW_MULTI, Client)
-from server.dispatch.door cimport SOCKET, door, may_pass, note_sample, passed, sampling_
+from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_MASTER,
+                                    CLIENT_MULTI, CLIENT_PAUSED, CLIENT_UNIX_SOCKET, SLOW_MULTI, Client)
+from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
+from server.dispatch.door cimport FROM_MASTER, SOCKET, door, may_pass, note_sample, passed, sampling_
 from server.dispatch.executor cimport Executor
 from server.dispatch.fastpath_transaction cimport transaction_step
 from server.dispatch.record cimport Record, record_pointer
@@ -24,6 +25,7 @@ from server.dispatch.sampling cimport Sampling
 from server.dispatch.timers cimport Timers
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
+from server.structures.block_stream cimport TO_REPLICAS, Stream
 from server.structures.table cimport (Table, table_hash, table_prefetch_bucket, table_prefetch_chain,
                                       table_prefetch_entry)
 
@@ -60,6 +62,11 @@ PROTOCOL_ERRORS = {
     7: "too big bulk count string", 8: "too big inline request", 9: "unbalanced quotes in request",
 }
 cdef uint64_t _HELD = CLIENT_BLOCKED | CLIENT_PAUSED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
+
+
+cdef inline size_t end_of(Batch* b, uint32_t i) noexcept:
+    """Where in the buffer command i ends. What a master sends is RESP; only its newlines between have no bytes of theirs."""
+    return b.commands[i].bytes + b.commands[i].bytes_length
 
 
 cdef inline void note_turn() noexcept:
@@ -108,6 +115,7 @@ cdef class Loop:
         self.sampling = Sampling()
         use(server.note_slow, self.sampling)
         self.output_watermark = <uint64_t>-1
+        self.unapplied = b""
 
     def run(self) -> None:
         """Serve until `stopping` is set. A mistake of ours in a turn is logged, and the server lives on."""
@@ -384,6 +392,8 @@ cdef class Loop:
         cdef size_t written
         cdef Payload* payload
         client.active_us = _clock.monotonic_us
+        if client.state & CLIENT_MASTER:
+            return self.run_master(client)
         before = ticks()
         if b.ready_at:
             note_wait(b, before)
@@ -416,6 +426,58 @@ cdef class Loop:
             client.queued = True
             self.to_flush.append(client)
         return self.finish(client)
+
+    # ---- what our master says
+    cdef int run_master(self, Client client) except -1:
+        """Execute the stream of our master: nobody hears replies, nothing is asked that its master was asked already, and
+        what was applied goes on to our replicas as it came. Inside MULTI nothing counts as applied."""
+        cdef Batch* b = client.batch
+        cdef Request* r
+        cdef PyObject* said
+        cdef uint64_t before
+        cdef size_t start, done
+        if state.all & (SLOW_LOADING | SLOW_SCRIPT):        # a nested turn: the stream waits for what holds us
+            self.to_resume.append(client)
+            return 0
+        start = done = 0 if b.next == 0 else end_of(b, b.next - 1)
+        before = ticks()
+        client.db.keyspace.show_expired = True
+        try:
+            while b.next < b.command_count and not client.state & _HELD:
+                r = &b.commands[b.next]
+                b.next += 1
+                said = <PyObject*>r.record
+                if may_pass(said, client, b, r, FROM_MASTER) and (<Record>said).fast(client, b, r):
+                    passed(said, client, b, r, &before, r.bytes_length, True)
+                    client.command = (<Record>said).command
+                else:
+                    self.run_slow(client, b, r)
+                    before = ticks()
+                    if client.out.bytes and client.out.head.bytes[0] == c'-':
+                        self.on_master_error(client, PyBytes_FromStringAndSize(client.out.head.bytes, client.out.head.used))
+                if not client.state & CLIENT_MULTI:
+                    done = end_of(b, b.next - 1)
+                    self.applied_db = client.db.index
+                output_clear(&client.out)
+        finally:
+            client.db.keyspace.show_expired = False
+        self.pass_on_master(client, b, start, done)
+        return self.hold(client) if b.next < b.command_count else self.finish(client)
+
+    cdef int pass_on_master(self, Client client, Batch* b, size_t start, size_t done) except -1:
+        """Bytes `start` to `done` of the batch are applied, and so is what stood before them in a transaction."""
+        cdef Stream stream = self.propagation.stream
+        cdef size_t end = end_of(b, b.next - 1) if b.next else 0
+        if done > start:
+            if self.unapplied:
+                stream.write(self.unapplied, TO_REPLICAS)
+                self.unapplied = b""
+            stream.append(b.buffer + start, done - start, TO_REPLICAS)
+        if end > done:
+            self.unapplied += PyBytes_FromStringAndSize(b.buffer + done, end - done)
+        if done > start:
+            self.on_applied(self.applied_db)
+        return 0
 
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1:
         """A command that no fast path took."""

@@ -11,7 +11,7 @@ Each kind of sink has a SELECT of its own, for a script may send commands to one
 A sink may come with a listener: `begin_turn()` before the commands of a turn are in the stream, `end_turn()` after.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
 from iothreads.message cimport Output
 from server.structures.block_stream cimport Stream
@@ -31,9 +31,14 @@ cdef class Propagation:
     cdef int selected                  # database of the last command, if it is the same for all kinds; -1: look at the next
     cdef int selected_by[2]            # of AOF and replicas; -1: say SELECT first
     cdef list unit                     # (db index, argv, mask) of the execution unit under way
-    cdef public uint32_t spread        # for whom the commands of the unit under way are (stream.ALL but for scripts)
+    cdef readonly uint32_t audience    # for whom commands are: ALL, on a replica AOF: its replicas get the master's own bytes
+    cdef public uint32_t spread        # for whom those of the unit under way are: the audience, but for scripts
     cdef public bint loose             # the unit's commands have nothing to do with one another (SCAN deleting expired keys)
     cdef public int depth              # > 0 inside EXEC, a script or a running command
+    cdef inline int64_t end(self) noexcept:
+        """The offset behind all that came so far, or a little more (what the append only file alone gets counts)."""
+        return self.stream.offset + <int64_t>self.out.bytes
+
     cdef void feed_raw(self, int db, const char* command, size_t length) noexcept    # one command's own RESP bytes; the rest may follow in `out`
     cdef void gather(self) noexcept    # the unit under way (depth > 0) may have commands of fast paths among its own
     cdef int gather_one(self, int db, uint32_t mask) except -1

@@ -13,7 +13,7 @@ cdef class Propagation:
         self.stream = stream
         self.listeners = []
         self.unit = []
-        self.spread = self.mask = TO_ALL
+        self.audience = self.spread = self.mask = TO_ALL
         self.say_select()
 
     def __dealloc__(self):
@@ -26,7 +26,7 @@ cdef class Propagation:
         self.flush()
         self.stream.attach(sink)
         self.listeners.append((sink, listener))
-        self.wanted = True
+        self.follow()
         self.say_select()
 
     def unsubscribe(self, Sink sink) -> None:
@@ -34,11 +34,27 @@ cdef class Propagation:
         self.flush()
         self.listeners = [entry for entry in self.listeners if entry[0] is not sink]
         self.stream.detach(sink)
-        self.wanted = self.stream.kinds != 0
+        self.follow()
+
+    def address(self, uint32_t audience) -> None:
+        """From now on commands are for these kinds of sinks: ALL on a master, AOF on a replica."""
+        self.flush()
+        self.audience = self.spread = audience
+        self.follow()
+        self.say_select()
+
+    def follow(self) -> None:
+        """A sink came to the stream, or went."""
+        self.wanted = self.stream.kinds & self.audience != 0
 
     def say_select(self) -> None:
         """Have the next command preceded by SELECT (a new sink, or a new file, that starts in the middle)."""
         self.selected = self.selected_by[0] = self.selected_by[1] = -1
+
+    @property
+    def selected_for_replicas(self) -> int:
+        """The database of the last command that replicas heard; -1: the next one comes with SELECT."""
+        return self.selected_by[1]
 
     # ---- what happened
     def also(self, db, list argv) -> None:
@@ -47,6 +63,13 @@ cdef class Propagation:
             self.unit.append((db.index, argv, self.spread))
             if self.depth == 0:
                 self.end_unit()
+
+    def to_replicas(self, db, list argv) -> None:
+        """A command of the unit under way that only replicas hear of (PUBLISH)."""
+        cdef uint32_t spread = self.spread
+        self.spread &= TO_REPLICAS
+        self.also(db, argv)
+        self.spread = spread
 
     def enter(self) -> None:
         """A unit begins (units nest: only the outermost counts)."""
@@ -154,7 +177,7 @@ cdef class Propagation:
         if several:
             self.go_on_for(together)
             write_raw(&self.out, b"*1\r\n$4\r\nEXEC\r\n", 14)
-        self.go_on_for(TO_ALL)
+        self.go_on_for(self.audience)
         return 0
 
     cdef void go_on_for(self, uint32_t mask):
@@ -194,9 +217,12 @@ cdef class Propagation:
         if self.gathering:
             if self.unit:
                 self.gather_unit()
-            self.gather_one(db, TO_ALL)
-        elif db != self.selected:
-            self.select(db, TO_ALL)
+            self.gather_one(db, self.audience)
+        else:
+            if db != self.selected:
+                self.select(db, self.audience)
+            if self.mask != self.audience:
+                self.go_on_for(self.audience)
         write_raw(&self.out, command, length)
 
     # ---- once a turn

@@ -3,6 +3,8 @@ from server.registry.command import Command
 class Record:
     command: Command
     first_key: int
+    last_key: int
+    key_step: int
     calls: int
     rejected: int
     failed: int

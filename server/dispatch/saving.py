@@ -13,7 +13,7 @@ from server.persistence import rdb_file
 from server.persistence.loading import Interrupted
 from server.persistence.rdb_load import BadFile
 from server.registry.command import WRITE
-from server.registry.errors import CommandError
+from server.registry.errors import LOADING, CommandError
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -57,7 +57,7 @@ def last_snapshot(server: "Server", words: frozenset[str]) -> None:
 def reload(server: "Server", *, save: bool, flush: bool, merge: bool) -> None:
     """DEBUG RELOAD: save, empty, load; merge: keys of the file replace those that are there. Errors: CommandError."""
     if server.loading:
-        raise CommandError("LOADING Redis is loading the dataset in memory")
+        raise CommandError(LOADING)
     if save and not server.snapshots.save():
         raise CommandError("ERR")
     if flush:

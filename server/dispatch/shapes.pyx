@@ -114,6 +114,11 @@ cdef inline void _begin(Op* op, const Row* row, Client c, Batch* b, Request* r) 
     op.how = row.how
 
 
+cdef inline void _untouch(Entry* e, uint32_t meta) noexcept:
+    """As it was before `touch`: the time of access, not the encoding beside it."""
+    e.meta = (e.meta & 0xFF000000U) | (meta & 0xFFFFFF)
+
+
 cdef int _read(Client c, Batch* b, Request* r) except -1:
     cdef const Row* row = &(<Record>r.record).row
     cdef uint32_t meta
@@ -131,7 +136,7 @@ cdef int _read(Client c, Batch* b, Request* r) except -1:
     if row.shape & (WARM | WARM_PLACE):
         warm(&op, 2, row.shape & WARM_PLACE)
     if row.own(&op) == DECLINED:
-        op.e.meta = meta
+        _untouch(op.e, meta)
         return 0
     found(c, op.e)
     return 1
@@ -153,7 +158,7 @@ cdef inline int64_t _change(Client c, Op* op, const Row* row) except -1:
         warm(op, 2, row.shape & WARM_PLACE)
     changes = row.own(op)
     if changes == DECLINED:
-        op.e.meta = meta
+        _untouch(op.e, meta)
     return changes
 
 
@@ -242,11 +247,13 @@ cdef void pass_on_own(Client c, Batch* b, Request* r) noexcept:
     cdef uint32_t i
     if r.bytes_length:
         propagation_.feed_raw(c.db.index, b.buffer + r.bytes, r.bytes_length)
+        c.written = propagation_.end()
         return
     propagation_.feed_raw(c.db.index, NULL, 0)       # an inline command: written anew
     write_header(&propagation_.out, c'*', r.arg_count)
     for i in range(r.arg_count):
         write_bulk(&propagation_.out, arg_at(b, r, i), arg_length(b, r, i))
+    c.written = propagation_.end()
 
 
 cdef void pass_on_as(Op* op, uint32_t count, const Word* words) noexcept:
@@ -257,6 +264,7 @@ cdef void pass_on_as(Op* op, uint32_t count, const Word* words) noexcept:
     write_header(&propagation_.out, c'*', count)
     for i in range(count):
         write_bulk(&propagation_.out, words[i].s, words[i].n)
+    (<Client>op.client).written = propagation_.end()
 
 
 cdef void pass_on_with(Op* op, uint32_t at, uint32_t count, const Word* words) noexcept:
@@ -270,6 +278,7 @@ cdef void pass_on_with(Op* op, uint32_t at, uint32_t count, const Word* words) n
             write_bulk(&propagation_.out, words[i - at].s, words[i - at].n)
         else:
             write_bulk(&propagation_.out, word_at(op, i), length_at(op, i))
+    (<Client>op.client).written = propagation_.end()
 
 
 cdef void pass_on_verb(Op* op, const char* name) noexcept:

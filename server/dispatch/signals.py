@@ -7,6 +7,8 @@ import os
 import signal
 from typing import TYPE_CHECKING, Any
 
+from server.persistence import rdb_file
+
 if TYPE_CHECKING:
     from server.server import Server
 
@@ -19,6 +21,7 @@ def install(server: "Server") -> None:
     def asked_to_stop(number: int, _frame: Any) -> None:
         if server.shutdown_signal is not None and number == signal.SIGINT:
             server.log.warning("You insist... exiting now.")
+            rdb_file.remove_quietly(rdb_file.temporary_name(os.getpid()))
             server.remove_files()
             os._exit(1)
         if server.loading:

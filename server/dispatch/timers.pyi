@@ -3,6 +3,7 @@ from collections.abc import Callable
 class Timer:
     due_us: int
     run: Callable[[], int | None]
+    def __init__(self, due_us: int, run: Callable[[], int | None]) -> None: ...
 
 class Timers:
     next_due_us: int

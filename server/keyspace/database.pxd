@@ -23,6 +23,8 @@ cdef class Keyspace:
     cdef public bint lfu               # maxmemory-policy is an LFU one
     cdef public uint32_t lfu_log_factor
     cdef public uint32_t lfu_decay_time        # minutes
+    cdef public bint writes_drop_expired       # a writable replica: what a write would not see must not be there
+    cdef public object on_expire_set   # (db, key): a client gave a key an expire; None: nobody asks
     cdef readonly int keep_expired     # not 0: expired keys are hidden, not deleted. A bit for each of KEEPERS
     cdef public bint show_expired      # commands of our master see them all the same
     cdef public bint no_touch          # CLIENT NO-TOUCH of the calling client

@@ -21,6 +21,8 @@ class Keyspace:
     @property
     def keep_expired(self) -> int: ...
     show_expired: bool
+    writes_drop_expired: bool
+    on_expire_set: Callable[[Database, bytes], object] | None
     no_touch: bool
     lazy_expire: bool
     lazy_server_del: bool

@@ -270,6 +270,9 @@ cdef class Database:
         cdef size_t n = PyBytes_GET_SIZE(key)
         cdef Entry* e = self._live(k, n, table_hash(k, n))
         cdef Keyspace shared = self.keyspace
+        if e == NULL and flags & LOOKUP_WRITE and shared.writes_drop_expired:
+            if table_find(self.table, k, n, table_hash(k, n)) != NULL:
+                self.drop_expired(key)
         if e != NULL:
             if not flags & LOOKUP_NO_TOUCH:
                 shared.touch(e)
@@ -663,6 +666,8 @@ cdef class Database:
         if e == NULL:
             return False
         table_set_expire(self.table, e, hash, when_ms)
+        if self.keyspace.on_expire_set is not None and not self.keyspace.show_expired:
+            self.keyspace.on_expire_set(self, key)
         return True
 
     def persist(self, bytes key) -> bool:

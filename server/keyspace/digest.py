@@ -7,7 +7,8 @@ ways to take something into a digest of 20 bytes, both with SHA-1:
     ordered(digest, data)       SHA1(unordered(digest, data))               order counts
 
 A key starts with its name, then come the number of its type, its elements, and whether it expires. Groups of streams do
-not count. Redis 7.0 wrote scores with 17 digits here: digests of sorted sets with such scores differ from its.
+not count. A score is taken in by its shortest digits, 5e+9 rather than 5000000000; Redis 7.0 has 17 digits there, and
+other digests.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ from server.keyspace.database import Database, Keyspace
 from server.types.hash import Hash
 from server.types.list import List
 from server.types.set import Set
-from server.types.sorted_set import SortedSet, format_score
+from server.types.sorted_set import SortedSet, score_digits
 from server.types.stream import Stream
 
 EMPTY = bytes(20)
@@ -67,7 +68,7 @@ def _hash(digest: int, view: Hash) -> int:
 
 
 def _sorted_set(digest: int, view: SortedSet) -> int:
-    return _pairs(digest, ((member, format_score(score)) for member, score in view.items()))
+    return _pairs(digest, ((member, score_digits(score)) for member, score in view.items()))
 
 
 def _stream(digest: int, view: Stream) -> int:

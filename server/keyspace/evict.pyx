@@ -7,7 +7,7 @@ candidates seen so far, and the best one goes; that comes close to the true orde
 import random
 from bisect import insort
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint64_t
 
 from server.keyspace.database cimport Database, Keyspace, entry_key_bytes
 from server.registry.clock cimport monotonic_us
@@ -58,8 +58,8 @@ cdef class Evictor:
 
     def over(self) -> int:
         """Bytes above maxmemory, 0 or less when there is room."""
-        cdef int64_t limit = self.config.maxmemory
-        return <int64_t>mem_used() + <int64_t>self.besides_keys() - limit if limit else 0
+        cdef uint64_t limit = self.config.maxmemory
+        return <int64_t>mem_used() + <int64_t>self.besides_keys() - <int64_t>min(limit, <uint64_t>INT64_MAX) if limit else 0
 
     def make_room(self) -> bool:
         """Evict until there is room; False when that failed (nothing to evict, or the policy is noeviction). Stops

@@ -50,7 +50,7 @@ class LatencyMonitor:
 
     def reset(self, *names: str) -> int:
         """LATENCY RESET: forget these events, or all; how many there were."""
-        chosen = [name for name in names if name in self.events] if names else list(self.events)
+        chosen = [name for name in dict.fromkeys(names) if name in self.events] if names else list(self.events)
         for name in chosen:
             del self.events[name]
         return len(chosen)

@@ -29,10 +29,11 @@ class Origin(Protocol):
 
 
 class Caller(Protocol):
-    """A client."""
+    """A client. held: what is kept back until the reply of its own command is written, or None."""
 
     id: int
     address: str
+    held: list[Any] | None
 
     @property
     def db(self) -> Origin:
@@ -93,4 +94,7 @@ def feed(monitors: Iterable[Caller], call: RunningCommand) -> None:
         return
     wire = Encoded(line(call, time.time()))
     for monitor in monitors:
-        monitor.reply(wire)
+        if monitor.held is None:
+            monitor.reply(wire)
+        else:                          # its own command: the reply comes first
+            monitor.held.append(wire)

@@ -30,6 +30,14 @@ class Rate:
         self._last = None
 
 
+_NOT_IN_NAMES = str.maketrans("#:\r\n", "____")
+
+
+def error_name(code: str) -> str:
+    """An error's code as it may stand before the colon in INFO."""
+    return code.translate(_NOT_IN_NAMES)
+
+
 class Stats:
     """Plain counters by name (`stats.evicted_keys += 1`); zero until somebody counts."""
 
@@ -64,6 +72,14 @@ class Stats:
         if code not in self.errors and len(self.errors) >= ERROR_CODES_MAX:
             code = "ERRORSTATS_DISABLED"
         self.errors[code] = self.errors.get(code, 0) + 1
+
+    def errors_by_name(self) -> dict[str, int]:
+        """How many errors there were, by name in valid Unicode."""
+        found: dict[str, int] = {}
+        for code, count in self.errors.items():
+            name = error_name(code).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            found[name] = found.get(name, 0) + count
+        return found
 
     def add(self, name: str, by: int = 1) -> None:
         """Count under a free name."""

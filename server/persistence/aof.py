@@ -60,6 +60,8 @@ class AppendOnlyFile:
         self.base_size = 0                  # the same after the last rewrite (aof_base_size)
         self.incr_size = 0                  # of the file appended to
         self.synced_size = 0                # how much of that was given to a sync
+        self._synced_offset = self._asked_offset = 0    # of the history: so much is on disk, and was to be synced last
+        self.on_synced: Callable[[], None] = lambda: None           # more of it is on disk
         self.last_sync = -1
         self.postponed_since: int | None = None     # everysec: since when writes wait for a sync, None when none does
         self.delayed_syncs = 0              # aof_delayed_fsync
@@ -236,8 +238,11 @@ class AppendOnlyFile:
                 self.server.latency.add("aof-fsync-always", took // 1_000_000)
             self.synced_size = self.incr_size
             self.last_sync = now
+            self._ask_offset()
+            self.on_synced()
         elif policy == "everysec" and now > self.last_sync:
             if not syncing:
+                self._ask_offset()
                 self.background.sync(self.file)
                 self.synced_size = self.incr_size
             self.last_sync = now
@@ -247,9 +252,30 @@ class AppendOnlyFile:
         whatever the policy is by now."""
         now = self.now()
         if now > self.last_sync and not self.background.pending:
+            self._ask_offset()
             self.background.sync(self.file)
             self.synced_size = self.incr_size
             self.last_sync = now
+
+    def _ask_offset(self) -> None:
+        """All that was written is being synced. What is synced already stays so: the one before has ended by now."""
+        self._synced_offset = self.synced_offset
+        if self.sink.stream is not None and not self.sink.pending:
+            self._asked_offset = self.sink.stream.offset
+
+    def note_settled(self) -> None:
+        """From the cron, with nothing under way to the stream: if the disk has all that was written, it has all (a rewrite
+        or a start brought it there, without a sync of ours)."""
+        if (self.state == ON and not self.sink.pending and self.synced_size == self.incr_size
+                and not self.background.pending and not self.background.error):
+            self._ask_offset()
+
+    @property
+    def synced_offset(self) -> int:
+        """How far the history is on disk, as an offset of the stream. Complexity: O(1)."""
+        if self._asked_offset > self._synced_offset and not self.background.pending and not self.background.error:
+            self._synced_offset = self._asked_offset
+        return self._synced_offset
 
     # ---- from the cron
     def tick(self) -> None:

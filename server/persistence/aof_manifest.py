@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from server.persistence.disk import AnyDisk, write_all
+from server.registry.args import leading_integer
 from server.registry.quoting import quote, split_args
 
 LONGEST_LINE = 1024
@@ -145,23 +146,16 @@ def _parse_line(line: str, number: int) -> Part:
         if key.lower() == "file":
             if "/" in value or "\\" in value:
                 raise ManifestError("File can't be a path, just a filename", number, line)
+            if "\0" in value:
+                raise ManifestError("A file name can't contain a null character", number, line)
             part.name = value
         elif key.lower() == "seq":
-            part.number = _number(value)
+            part.number = leading_integer(value.encode("utf-8", "surrogateescape"))
         elif key.lower() == "type":
             part.kind = value[:1]
     if not part.name or not part.number or not part.kind:
         raise ManifestError("Invalid AOF manifest file format", number, line)
     return part
-
-
-def _number(text: str) -> int:
-    digits = text.lstrip(" \t")
-    sign = int(digits[:1] in ("-", "+"))
-    end = sign
-    while end < len(digits) and digits[end] in "0123456789":
-        end += 1
-    return int(digits[:end]) if end > sign else 0
 
 
 def _add(manifest: Manifest, part: Part, number: int, line: str) -> None:

@@ -6,14 +6,17 @@ consists of zeros alone (what some file systems show after a power cut); anythin
 """
 from libc.string cimport memchr
 
+from os import SEEK_END
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 PIECE = 1 << 20
+cdef long long LARGEST = 10 ** 18
 cdef enum:
     NEED_MORE = -1
     BAD = -2
     LINE_MAX = 1024            # longest line: a count, a length, an annotation
-    ARGS_MAX = 1 << 30
+    DIGITS_MAX = 18            # a number of more is taken for this large: no file holds as much
     FAST_BYTES = 1 << 17       # run by `fast` at a time
 
 
@@ -78,10 +81,13 @@ cdef class AofReader:
 
     cdef bint _read_more(self) except -1:
         cdef bytes rest, piece
+        cdef Py_ssize_t have
         if self.ended:
             return False
         rest = self.data[self.at:]
-        piece = self.file.read(max(PIECE, self.want - len(rest)))
+        have = PyBytes_GET_SIZE(rest)
+        # What is wanted may be more than the file has, or memory: no more at once than is there already.
+        piece = self.file.read(max(PIECE, min(self.want - have, have)))
         self.want = 0
         if not piece:
             self.ended = True
@@ -94,12 +100,24 @@ cdef class AofReader:
     cdef _bad(self):
         """Bad, unless all that follows are zeros: those are the torn end of a file."""
         cdef bytes tail
+        if not self._ends_with_zero():
+            raise BadFormat
+        self.want = LARGEST
         while self._read_more():
-            pass
+            self.want = LARGEST
         tail = self.data[self.at:]
         if tail.endswith(b"\0") and self._is_torn(tail):
             raise Torn
         raise BadFormat
+
+    cdef bint _ends_with_zero(self) except -1:
+        """Whether the file does: otherwise there is no need to read all of it."""
+        cdef object here = self.file.tell()
+        cdef bytes last
+        self.file.seek(-1, SEEK_END)
+        last = self.file.read(1)
+        self.file.seek(here)
+        return last == b"\0"
 
     cdef bint _is_torn(self, bytes tail) except -1:
         """Whether a command, cut anywhere and filled up with zeros, could look like this."""
@@ -130,17 +148,20 @@ cdef class AofReader:
         """The number between a mark and the line's end; BAD when there is none."""
         cdef const char* text = PyBytes_AS_STRING(self.data)
         cdef long long value = 0
+        cdef Py_ssize_t digits
         end -= 1
         if end > at and text[end - 1] == c'\r':
             end -= 1
-        if at >= end or end - at > 18:
+        digits = end - at
+        if digits <= 0:
             return BAD
         while at < end:
             if not c'0' <= text[at] <= c'9':
                 return BAD
-            value = value * 10 + (text[at] - c'0')
+            if digits <= DIGITS_MAX:
+                value = value * 10 + (text[at] - c'0')
             at += 1
-        return value
+        return value if digits <= DIGITS_MAX else LARGEST
 
     cdef Py_ssize_t _parse(self) except -3:
         """One command or annotation at `self.at`: the place after it, the command in `self.argv`; or NEED_MORE, BAD."""
@@ -159,7 +180,7 @@ cdef class AofReader:
             self.annotation = start[at:end].rstrip()
             return end
         count = self._number(at + 1, end)
-        if count < 1 or count > ARGS_MAX:
+        if count == LARGEST or <int>count < 1:         # Redis keeps it in an int
             return BAD
         argv = []
         at = end

@@ -17,6 +17,7 @@ from server.persistence import aof_manifest
 from server.persistence.aof_manifest import LONGEST_LINE, ManifestError
 from server.persistence.aof_reader import AofReader, BadFormat, Torn
 from server.persistence.rdb_load import BadFile, RdbReader
+from server.registry.directive import parse_loose_integer
 
 RDB_MARK = b"REDIS"
 MOST_DATABASES = 1 << 14
@@ -151,11 +152,12 @@ class FileCheck:
                 if length < 0:
                     self._fail(at, f"Expected to read string of {length} bytes, which is not in the suitable range")
                     return
-                body = file.read(length + 2)
-                if len(body) < length + 2:
-                    self._fail(at, f"Expected to read {length + 2} bytes, got {len(body)} bytes")
+                left = os.fstat(file.fileno()).st_size - at
+                if left < length + 2:
+                    self._fail(at, f"Expected to read {length + 2} bytes, got {left} bytes")
                     return
-                if not self._newline(at, body[length:]):
+                file.seek(at + length)
+                if not self._newline(at, file.read(2)):
                     return
 
     def _number(self, file: object, mark: bytes) -> int | None:
@@ -285,10 +287,11 @@ def main(argv: list[str] | None = None) -> int:
     if len(words) == 2 and words[0] == "--fix":
         return check(words[1], Wanted(fix=True))
     if len(words) == 3 and words[0] == "--truncate-to-timestamp":
-        if not words[1].lstrip("-").isdigit():
+        timestamp = parse_loose_integer(words[1])
+        if timestamp is None:
             say("Invalid timestamp, aborting...")
             return 1
-        return check(words[2], Wanted(timestamp=int(words[1])))
+        return check(words[2], Wanted(timestamp=timestamp))
     say(USAGE.format(os.path.basename(sys.argv[0])))
     return 1
 

@@ -317,7 +317,7 @@ cdef bint _pending(RdbSink* sink, Entry* e, StreamGroup* group, StreamConsumer* 
         _name(sink, "TIME")
         _number(sink, pending.delivered_ms)
         _name(sink, "RETRYCOUNT")
-        _natural(sink, pending.deliveries)
+        _number(sink, <int64_t>pending.deliveries)
         _name(sink, "JUSTID")
         _name(sink, "FORCE")
         more = rax_next(&cursor)

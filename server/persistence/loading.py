@@ -25,6 +25,7 @@ class Loading:
 
     def __init__(self, server: Host) -> None:
         self._server = server
+        self.meanwhile: Callable[[], None] = lambda: None          # called at each look
         self.switch: Callable[[bool], None] = lambda on: None      # the loop's: fast paths decline while loading
         self.started = 0.0                  # Unix seconds, for loading_start_time
         self._started = 0.0                 # the same by the monotonic clock, seconds
@@ -62,6 +63,7 @@ class Loading:
                               self.total >> 20, self.remaining_seconds())
         server.loop.turn_once(0)
         server.shutdown.tick()
+        self.meanwhile()
         if server.loop.stopping:
             raise Interrupted
 

@@ -15,7 +15,7 @@ from server.persistence.disk import Disk
 from server.persistence.rdb_load import BadFile, RdbReader
 from server.persistence.rdb_save import RdbWriter
 from server.persistence.seams import Host
-from server.registry import clock
+from server.registry import args, clock
 from server.version import REDIS_VERSION
 
 KEYS_PER_STEP = 1024
@@ -45,7 +45,7 @@ def fields(server: Host, version: int, aof_base: bool) -> list[tuple[bytes, byte
 
 
 def write_to(server: Host, file: int, report: Callable[[int], None] = lambda keys: None, *, aof_base: bool = False,
-             sync: bool = False) -> None:
+             sync: bool = False, functions_only: bool = False) -> None:
     """Write the whole keyspace to a file descriptor. report(keys so far) is called now and then. OSError."""
     config = server.config
     writer = RdbWriter(
@@ -53,7 +53,9 @@ def write_to(server: Host, file: int, report: Callable[[int], None] = lambda key
         sync=sync, access=access_kept(config.maxmemory_policy), delay_us=config.rdb_key_save_delay,
     )
     writer.begin(fields(server, config.rdb_version, aof_base), server.snapshots.libraries())
-    while writer.step(KEYS_PER_STEP):
+    # Signals are looked at between steps: not after 1,024 delays only.
+    keys = KEYS_PER_STEP if config.rdb_key_save_delay <= 0 else 1
+    while not functions_only and writer.step(keys):
         report(writer.keys)
     writer.finish()
     report(writer.keys)
@@ -132,7 +134,7 @@ class _Fields:
         log = self._server.log
         key = name.lower().decode("latin-1")
         shown = value.decode("utf-8", "surrogateescape")
-        number = int(value) if value.lstrip(b"-").isdigit() else 0
+        number = args.leading_integer(value)
         if not key:
             log.notice("%s", shown)
         elif key.startswith("%"):
@@ -195,12 +197,14 @@ def read_from(server: Host, data: Any, start: int = 0, *, aof_base: bool = False
     config = server.config
     told = _Fields(server)
     clock.refresh()
+    expired: list[tuple[Any, bytes]] = []
     reader = RdbReader(
         server.keyspace, data, start, on_field=told,
         on_library=lambda source: server.snapshots.load_library(source, replace),
         checksum=config.rdbchecksum and not settings.skip_checksum_validation,
         drop_expired=not (aof_base or keep_expired), replace=replace, delay_us=config.key_load_delay,
         trusted=config.sanitize_dump_payload != "yes", on_warning=lambda text: server.log.warning("%s", text),
+        on_expired=lambda db, key: expired.append((db, key)) if told.replication else None,
     )
     try:
         reader.begin()
@@ -217,6 +221,7 @@ def read_from(server: Host, data: Any, start: int = 0, *, aof_base: bool = False
         end = reader.position
         reader.close()
     server.snapshots.replication_fields = told.replication
+    server.snapshots.left_out = expired
     empty = f", empty keys skipped: {reader.keys_empty}" if reader.keys_empty else ""
     server.log.notice("Done loading RDB, keys loaded: %d, keys expired: %d%s.", reader.keys_loaded, reader.keys_expired,
                       empty)

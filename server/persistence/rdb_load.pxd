@@ -17,7 +17,7 @@ cdef class RdbReader:
     cdef Keyspace keyspace
     cdef Database db                   # selected
     cdef object on_field, on_library
-    cdef object on_database, on_warning        # may be None
+    cdef object on_database, on_warning, on_expired        # may be None; on_expired(database, key): it was left out
     cdef const unsigned char* item     # where what is read now begins: an opcode, or a key with its type
     cdef readonly int item_type        # its first byte, -1 before
     cdef readonly str doing            # Redis's word for it

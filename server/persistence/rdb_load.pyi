@@ -21,6 +21,7 @@ class RdbReader:
         on_library: Callable[[bytes], None], checksum: bool = True, drop_expired: bool = True, replace: bool = False,
         delay_us: int = 0, on_database: Callable[[int], None] | None = None, trusted: bool = True,
         on_warning: Callable[[str], None] | None = None,
+        on_expired: Callable[[Any, bytes], object] | None = None,
     ) -> None: ...
     @property
     def position(self) -> int: ...

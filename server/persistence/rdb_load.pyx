@@ -45,7 +45,7 @@ cdef class RdbReader:
 
     def __cinit__(self, Keyspace keyspace, data, size_t start=0, *, on_field, on_library, bint checksum=True,
                   bint drop_expired=True, bint replace=False, int64_t delay_us=0, on_database=None, bint trusted=True,
-                  on_warning=None):
+                  on_warning=None, on_expired=None):
         PyObject_GetBuffer(data, &self.view, PyBUF_SIMPLE)
         self.viewed = True
         if start > <size_t>self.view.len:
@@ -65,6 +65,7 @@ cdef class RdbReader:
         self.item_type = -1
         self.doing = "start"
         self.drop_expired = drop_expired
+        self.on_expired = on_expired
         self.replace = replace
         self.delay_us = delay_us
         self.now_ms = keyspace.clock.unix_ms
@@ -243,6 +244,7 @@ cdef class RdbReader:
         cdef RdbText text
         cdef uint64_t hash = table_hash(name, n)
         cdef bint drop = self.drop_expired and self.expire != -1 and self.expire < self.now_ms
+        cdef bint twice
         cdef Entry* e
         if type == RDB_STRING:
             if not take_text(&self.input, &text):
@@ -257,17 +259,20 @@ cdef class RdbReader:
         if self.input.miscounted:
             self.input.miscounted = False
             self._warn(name, n, &stream_value(&value.head).log)
-        if drop:
-            self.keys_expired += 1
+        twice = not drop and table_find(self.db.table, name, n, hash) != NULL
+        if drop or (twice and not self.replace):
             if type == RDB_STRING:
                 text_free(&text)
             else:
                 release_value(&value.head)
-            return True
-        if table_find(self.db.table, name, n, hash) != NULL:
-            if not self.replace:
+            if twice:
                 input_fail(&self.input, "the same key twice")
                 return False
+            self.keys_expired += 1
+            if self.on_expired is not None:
+                self.on_expired(self.db, PyBytes_FromStringAndSize(name, n))
+            return True
+        if twice:
             table_delete(self.db.table, name, n, hash, release_value)
         if type != RDB_STRING:
             e = table_insert_word(self.db.table, name, n, hash, entry_word_ref(&value.head)[0])

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 
 from server.config.config import Config
+from server.keyspace.database import Database
 from server.persistence import check_rdb, rdb_file
 from server.persistence.child import RDB, Report
 from server.persistence.seams import Host
@@ -39,12 +40,14 @@ class Snapshots:
         self.dirty_before = 0
         self._pid = 0                   # of the child that writes, or wrote, the last one
         self._started = 0.0
-        self.replication_fields: dict[str, bytes] = {}     # of the file that was loaded last
+        self.replication_fields: dict[str, bytes] = {}     # of the file that was loaded last ...
+        self.left_out: list[tuple[Database, bytes]] = []   # ... and its keys whose time had come, if it had such fields
         self._kept_libraries: list[bytes] = []
         self.on_health: Callable[[bool], None] = lambda refuse: None
         self.libraries: Callable[[], list[bytes]] = lambda: self._kept_libraries
         self.load_library: Callable[[bytes, bool], None] = self._keep_library
         self.more_fields: Callable[[], list[tuple[bytes, bytes]]] = list
+        self.ended: list[Callable[[bool], None]] = []      # told when a child that wrote the file is gone: did it succeed
 
     def _keep_library(self, source: bytes, replace: bool) -> None:
         """Without an engine for them, libraries are kept and written again."""
@@ -122,6 +125,17 @@ class Snapshots:
             self._saved()
         self.last_seconds = int(time.monotonic() - self._started)
         self.check_health()
+        for hook in self.ended:
+            hook(not code and not number)
+
+    def note_transfer(self, code: int, number: int) -> None:
+        """A child that wrote a snapshot for replicas, not for the file, is gone."""
+        if number:
+            self._server.log.warning("Background transfer terminated by signal %d", number)
+        elif code:
+            self._server.log.warning("Background transfer error")
+        else:
+            self._server.log.notice("Background RDB transfer terminated with success")
 
     def kill_child(self) -> None:
         """End a BGSAVE under way; what it has written is gone."""

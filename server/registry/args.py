@@ -10,6 +10,7 @@ from server.registry.errors import MUST_BE_POSITIVE, NOT_A_FLOAT, NOT_AN_INTEGER
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 _DIGITS = frozenset(b"0123456789")
 _CURSOR = re.compile(rb"[+-]?\d+\Z")
+_LEADING = re.compile(rb"[ \t\n\v\f\r]*([+-]?)0*(\d{1,20})")
 CURSOR_MASK = (1 << 64) - 1
 
 
@@ -25,6 +26,12 @@ def parse_integer(text: bytes) -> int | None:
         return None
     value = int(text)
     return value if INT64_MIN <= value <= INT64_MAX else None
+
+
+def leading_integer(text: bytes) -> int:
+    """The integer that a text begins with, as C's atoll reads it: 0 when there is none, at most 64 bits."""
+    found = _LEADING.match(text)
+    return max(INT64_MIN, min(INT64_MAX, int(found.group(1) + found.group(2)))) if found else 0
 
 
 def integer(text: bytes, error: str = NOT_AN_INTEGER) -> int:
@@ -77,23 +84,6 @@ def float_(text: bytes, error: str = NOT_A_FLOAT) -> float:
     if value is None:
         raise CommandError(error)
     return value
-
-
-def options(arguments: tuple[bytes, ...], **known: int) -> dict[str, tuple[bytes, ...] | bool]:
-    """Options by name in any order and any case: `options(args, EX=1, NX=0)`, the number is how many values follow.
-
-    Returns {"EX": (b"10",), "NX": True}; a repeated option overwrites. Raises `ERR syntax error` for anything else.
-    """
-    found: dict[str, tuple[bytes, ...] | bool] = {}
-    at = 0
-    while at < len(arguments):
-        name = arguments[at].decode("latin-1").upper()
-        values = known.get(name)
-        if values is None or at + values >= len(arguments):
-            raise syntax()
-        found[name] = arguments[at + 1 : at + 1 + values] if values else True
-        at += 1 + values
-    return found
 
 
 def cursor(text: bytes) -> int:

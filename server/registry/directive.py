@@ -268,6 +268,8 @@ class Text(Directive):
         self.optional = optional
 
     def parse_words(self, args: Sequence[str], current: Any) -> Any:
+        if "\0" in args[0]:            # no file, address or name of the system has one
+            raise DirectiveError("argument can't contain a null character")
         return args[0]
 
     def rewrite_lines(self, value: Any, config: Any) -> RewriteLines:

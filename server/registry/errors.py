@@ -3,6 +3,10 @@
 A command raises CommandError; dispatch counts it (errorstats by its first word) and writes it as `-TEXT`.
 """
 
+from collections.abc import Sequence
+
+CODE_MAX = 30  # bytes
+
 
 class CommandError(Exception):
     """An error reply. The text starts with its code: "ERR ...", "WRONGTYPE ..."."""
@@ -13,14 +17,28 @@ class CommandError(Exception):
 
     @property
     def code(self) -> str:
-        """The first word, which errorstats counts by."""
-        return self.text.split(b" ", 1)[0].decode("utf-8", "replace")
+        """What errorstats counts by: the first word, or ERR where none of up to CODE_MAX bytes ends in a space."""
+        end = self.text.find(b" ", 0, CODE_MAX + 1)
+        return self.text[:end].decode("utf-8", "surrogateescape") if end >= 0 else "ERR"
 
     def bare(self) -> "CommandError":
         """Itself, without the frames that it came through: an error is kept as a reply, and a frame knows the call that
         keeps it, so the two would never be freed (the collector is off while serving)."""
         self.__traceback__ = self.__context__ = self.__cause__ = None
         return self
+
+
+def named(text: bytes, *words: bytes) -> CommandError:
+    """An error that names words of the request: each up to its first NUL, with which text ends in C, and without the
+    ends of lines behind it.
+    """
+    return CommandError((text % tuple(word.split(b"\0", 1)[0] for word in words)).rstrip(b"\r\n"))
+
+
+def wrong_subcommand(argv: Sequence[bytes]) -> CommandError:
+    """Of a container: none of that name, or not with so many words."""
+    wrong = b"ERR unknown subcommand or wrong number of arguments for '%s'. Try %s HELP."
+    return named(wrong, argv[1][:128], argv[0].upper())
 
 
 SYNTAX = "ERR syntax error"
@@ -30,6 +48,7 @@ NOT_A_FLOAT = "ERR value is not a valid float"
 OUT_OF_RANGE = "ERR value is out of range"
 MUST_BE_POSITIVE = "ERR value is out of range, must be positive"
 NO_SUCH_KEY = "ERR no such key"
+LOADING = "LOADING Redis is loading the dataset in memory"
 BUSY_KEY = "BUSYKEY Target key name already exists."
 SAME_OBJECT = "ERR source and destination objects are the same"
 INDEX_OUT_OF_RANGE = "ERR index out of range"

@@ -86,7 +86,7 @@ class Keys:
     """All specifications of a command, and for the few that need it a function that reads argv itself."""
 
     specs: tuple[KeySpec, ...] = ()
-    reader: Callable[[Sequence[bytes]], list[KeyReference]] | None = field(default=None, compare=False)
+    reader: Callable[[Sequence[bytes]], list[KeyReference] | None] | None = field(default=None, compare=False)
 
     @property
     def movable(self) -> bool:
@@ -143,8 +143,8 @@ def spec(
     return KeySpec(flags, ("index", begin) if isinstance(begin, int) else begin, find, notes)
 
 
-def keys(*specs: KeySpec, reader: Callable[[Sequence[bytes]], list[KeyReference]] | None = None) -> Keys:
-    """Several specifications."""
+def keys(*specs: KeySpec, reader: Callable[[Sequence[bytes]], list[KeyReference] | None] | None = None) -> Keys:
+    """Several specifications; reader: finds the keys by itself, None where the arguments are invalid."""
     return Keys(specs, reader)
 
 

@@ -20,7 +20,10 @@ def read_reply(wire: bytes) -> Any:
 
     Errors: ValueError. Complexity: O(bytes).
     """
-    value, end = _value(wire, 0)
+    try:
+        value, end = _value(wire, 0)
+    except RecursionError:             # attributes without end
+        raise ValueError("too deep") from None
     if end != len(wire):
         raise ValueError("more than one reply")
     return value

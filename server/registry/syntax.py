@@ -329,6 +329,8 @@ def _rename(found: list[Argument], command: Any) -> None:
             argument.display = shown
         if command.name == "xreadgroup" and argument.token == "GROUP":
             argument.name = "group-block"
+        if command.name == "migrate" and argument.token in ("AUTH", "KEYS"):
+            argument.name, argument.display = argument.token.lower(), shown
         if argument.token in ("STORE", "STOREDIST") and argument.name == "key":
             argument.name, argument.display = argument.token.lower() + "key", shown
 

@@ -43,6 +43,39 @@ cdef class Stream:
         self.sinks.append(sink)
         self.kinds |= sink.kind
 
+    def attach_at(self, Sink sink, Backlog backlog, int64_t offset) -> None:
+        """It gets what came behind that offset, which the backlog still holds. Complexity: O(blocks of the backlog)."""
+        cdef Block* block = backlog.block
+        if not backlog.first_offset <= offset <= self.offset:
+            raise ValueError("not in the backlog")
+        while block.next != NULL and not (block.mask & TO_REPLICAS
+                                          and offset < block.offset + <int64_t>block.chunk.used):
+            block = block.next
+        sink.stream = self
+        sink.block = block
+        sink.at = offset - block.offset if block.mask & TO_REPLICAS else block.chunk.used
+        sink.pending = self.offset - offset
+        block.references += 1
+        self.sinks.append(sink)
+        self.kinds |= sink.kind
+
+    def attach_like(self, Sink sink, Sink other) -> None:
+        """It gets what another one has not read yet, and all that follows."""
+        sink.stream = self
+        sink.block, sink.at, sink.pending = other.block, other.at, other.pending
+        sink.block.references += 1
+        self.sinks.append(sink)
+        self.kinds |= sink.kind
+
+    def begin_history(self, int64_t offset) -> None:
+        """The bytes that come have no connection with those before (a full sync). No sink for replicas may be attached."""
+        if self.kinds & TO_REPLICAS:
+            raise ValueError("somebody reads the history before")
+        self.offset = offset
+        if self.tail != NULL:
+            self.add_block(chunk_new(CHUNK_BYTES), TO_ALL)
+            self.trim()
+
     def detach(self, Sink sink) -> None:
         """It gets nothing more, and what it has not read is not kept for it."""
         cdef Sink other
@@ -111,7 +144,7 @@ cdef class Stream:
 
     cdef void account(self, size_t length, uint32_t mask) noexcept:
         cdef Sink sink
-        if mask & self.kinds & TO_REPLICAS:
+        if mask & TO_REPLICAS:
             self.offset += length
         for sink in self.sinks:
             if sink.kind & mask:
@@ -126,6 +159,7 @@ cdef class Stream:
         block.references = 0
         block.mask = mask
         block.offset = self.offset
+        block.stream = <void*>self
         if self.tail == NULL:
             self.head = block
         else:
@@ -155,6 +189,10 @@ cdef class Stream:
         for sink in self.sinks:
             sink.at = 0
 
+    cdef void let_go(self, Block* block) noexcept:
+        block.references -= 1
+        self.trim()
+
     def check(self) -> None:
         """Assert what must be true of blocks and sinks."""
         cdef Block* block = self.head
@@ -178,8 +216,8 @@ cdef class Stream:
 cdef class Sink:
     """A reader of the stream: `views` is what it has not read, `advance` says how much of that is done with."""
 
-    def __cinit__(self, uint32_t kind):
-        self.kind = kind
+    def __cinit__(self, kind=TO_ALL):
+        self.kind = kind if isinstance(kind, int) else 0
 
     def __len__(self) -> int:
         return self.pending
@@ -220,6 +258,15 @@ cdef class Sink:
         self.block.references += 1
         self.at = 0
 
+    cdef Block* next_piece(self, char** bytes, size_t* length) noexcept:
+        if self.pending == 0:
+            return NULL
+        while not self.block.mask & self.kind or self.at == self.block.chunk.used:
+            self.step()
+        bytes[0] = self.block.chunk.bytes + self.at
+        length[0] = self.block.chunk.used - self.at
+        return self.block
+
     def clear(self) -> None:
         """Pass over what is pending."""
         self.advance(self.pending)
@@ -229,3 +276,29 @@ cdef class Sink:
         found = b"".join(self.views())
         self.advance(len(found))
         return found
+
+
+cdef class Backlog(Sink):
+    """Stands `size` bytes behind the end, so that what came since stays in memory."""
+
+    def __cinit__(self):
+        self.kind = TO_REPLICAS
+
+    @property
+    def first_offset(self) -> int:
+        """Whoever has read so far may go on."""
+        return self.stream.offset - self.pending
+
+    def trim(self) -> None:
+        """Forget what is more than `size` bytes behind, block by block. What a replica still has to read is kept as
+        long as that does: it costs nothing, and whoever loses its link may still go on from there."""
+        cdef Block* block
+        cdef size_t left
+        while self.pending > self.size:
+            block = self.block
+            left = block.chunk.used - self.at if block.mask & TO_REPLICAS else 0
+            if block.next == NULL or block.references > 1 or self.pending - left < self.size:
+                break
+            self.pending -= left
+            self.step()
+        self.stream.trim()

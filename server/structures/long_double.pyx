@@ -5,6 +5,7 @@ Where long double has 64 bits of mantissa or more, 17 decimals hide the binary r
 """
 from libc cimport errno as c_errno
 from libc.stddef cimport size_t
+from libc.stdint cimport int64_t
 from libc.stdio cimport snprintf
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -13,9 +14,12 @@ cdef extern from "<stdlib.h>" nogil:
     long double strtold(const char* text, char** end)
 
 cdef extern from "<math.h>" nogil:
+    long double ceill(long double)
     bint isnan(long double)
     bint isinf(long double)
     double HUGE_VAL
+
+cdef long double TWO_63 = 9223372036854775808.0
 
 
 cdef bint parse_long_double(const char* text, size_t length, long double* value) noexcept nogil:
@@ -55,6 +59,18 @@ def is_finite(bytes text) -> bool:
     """Whether it is a number and not infinite."""
     cdef long double value
     return parse_long_double(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), &value) and not isinf(value)
+
+
+def ceiling(bytes text, int factor) -> int | None:
+    """The smallest whole number that is not less than the number times `factor`; of one outside 64 bits the nearest that
+    is within them, or 2^63 when it is too large. None: text is no number."""
+    cdef long double value
+    if not parse_long_double(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), &value):
+        return None
+    value = ceill(value * factor)
+    if value >= TWO_63:
+        return 1 << 63
+    return <int64_t>value if value > -TWO_63 else -1 << 63
 
 
 def add(bytes first, bytes second) -> bytes | None:

@@ -9,7 +9,7 @@ from libc.string cimport memcmp, memcpy
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
-from iothreads.resp_writer cimport format_double, write_double, write_header
+from iothreads.resp_writer cimport format_double, format_shortest, write_double, write_header
 from server.registry.reply_writer cimport WrittenReply
 from server.structures.listpack cimport (
     LP_AFTER, LP_BEFORE, LpValue, lp_append, lp_append_integer, lp_bytes, lp_delete_range,
@@ -983,6 +983,12 @@ def pairs_reply(list pairs, int resp) -> list:
     if resp == 3:
         return [list(pair) for pair in pairs]
     return [word for pair in pairs for word in pair]
+
+
+def score_digits(double score) -> bytes:
+    """A score in its shortest digits (5e+9), as digests take it in."""
+    cdef char text[64]
+    return PyBytes_FromStringAndSize(text, format_shortest(text, score))
 
 
 def format_score(double score) -> bytes:

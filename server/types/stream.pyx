@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memcpy, memmove
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -483,7 +483,7 @@ cdef class Group:
         while count and going and not id_less(&last, &cursor.id):
             entry = <Pending*>rax_item(&cursor).value
             if not min_idle or now_ms - entry.delivered_ms >= min_idle:
-                found.append((_text(&cursor.id), _name(entry.consumer.name), entry.delivered_ms, entry.deliveries))
+                found.append((_text(&cursor.id), _name(entry.consumer.name), entry.delivered_ms, <int64_t>entry.deliveries))
                 count -= 1
             going = rax_next(&cursor)
         return found
@@ -568,14 +568,14 @@ cdef class PendingEntry:
 
     @property
     def deliveries(self) -> int:
-        """How often it was delivered."""
-        return self.pending.deliveries
+        """How often it was delivered. Beyond 2^63 - 1, where XCLAIM can set it, it is negative, as Redis shows it."""
+        return <int64_t>self.pending.deliveries
 
-    def claim(self, Consumer consumer, int64_t delivered_ms, uint64_t deliveries) -> None:
-        """It is this consumer's now, delivered then and so often."""
+    def claim(self, Consumer consumer, int64_t delivered_ms, object deliveries) -> None:
+        """It is this consumer's now, delivered then and so often (the lower 64 bits count)."""
         pending_give(self.pending, self.place, consumer.consumer)
         self.pending.delivered_ms = delivered_ms
-        self.pending.deliveries = deliveries
+        self.pending.deliveries = deliveries & UINT64_MAX
 
     def remove(self) -> None:
         """It is pending no more. The view is good for nothing afterwards."""

@@ -41,6 +41,20 @@ def waiting(raw: Connection, another: Connect) -> Iterator[Callable[..., Connect
     yield start
 
 
+@pytest.mark.parametrize("timeout", ["1e400", "inf", "1e17"])
+def test_a_timeout_beyond_all_numbers(raw, timeout):
+    assert raw("BLPOP", "l", timeout) == RespError("ERR timeout is out of range")
+
+
+@pytest.mark.parametrize("timeout", ["1e5000", "nan", "x"])
+def test_a_timeout_that_is_no_number(raw, timeout):
+    assert raw("BLPOP", "l", timeout) == RespError("ERR timeout is not a float or out of range")
+
+
+def test_a_timeout_below_all_numbers(raw):
+    assert raw("BLPOP", "l", "-1e400") == RespError("ERR timeout is negative")
+
+
 def test_a_push_serves_who_waits(raw, waiting):
     one = waiting("BLPOP", "a", "b", 0)
     assert raw("RPUSH", "b", "x", "y") == 2
@@ -325,3 +339,28 @@ def test_events_of_a_served_client(raw, another, waiting, configure):
         (b"lpop", b"k"),
         (b"del", b"k"),
     ]
+
+
+@pytest.mark.parametrize(("timeout", "error"), [
+    ("1e400", "is out of range"), ("inf", "is out of range"), ("9223372036854775.807", "is out of range"),
+    ("-1e400", "is negative"), ("-inf", "is negative"), ("1e-400", None), ("0x1p-20", None),
+    ("1e5000", "is not a float or out of range"), ("nan", "is not a float or out of range"),
+])  # fmt: skip
+def test_timeouts_at_the_edges(raw, timeout, error):
+    assert raw("BLPOP", "l", timeout) == (RespError(f"ERR timeout {error}") if error else NullArray)
+
+
+@pytest.mark.parametrize("words", [
+    ("BLPOP", "l", "9000000000000000"), ("BLMPOP", "9e15", 1, "l", "LEFT"), ("BZPOPMIN", "z", 1e12),
+    ("XREAD", "BLOCK", 9 * 10**18, "STREAMS", "x", "$"), ("BRPOP", "l", "8e15"),
+])  # fmt: skip
+def test_waits_of_ages(raw, another, words):
+    """Times that overflow as microseconds."""
+    client = another()
+    name = client("CLIENT", "ID")
+    client.send(*words)
+    until(lambda: info(raw, "blocked_clients") == 1)
+    raw.ok("PING")
+    assert info(raw, "blocked_clients") == 1
+    assert raw("CLIENT", "UNBLOCK", name) == 1
+    assert client.read() in (NullArray, None)

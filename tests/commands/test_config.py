@@ -135,3 +135,11 @@ def test_a_mistake_in_the_file_ends_the_server(tmp_path: Path) -> None:
     assert "*** FATAL CONFIG FILE ERROR (Redis 7.2" in log
     assert ">>> 'maxmemry 1'\nBad directive or wrong number of arguments\n" in log
     assert "'maxmemory'" in log
+
+
+@pytest.mark.parametrize("limit", [2**63 - 1, 2**63, 2**64 - 1])
+def test_a_limit_of_memory_beyond_63_bits_is_one_that_is_never_reached(raw, limit):
+    raw.ok("CONFIG", "SET", "maxmemory", limit)
+    assert raw("CONFIG", "GET", "maxmemory") == [b"maxmemory", b"%d" % limit]
+    assert raw("SET", "k", "v") == "OK"
+    assert raw("EVAL", "return redis.call('APPEND', 'k', 'v')", 0) == 2

@@ -145,3 +145,20 @@ def test_ping_of_a_subscriber(another, protocol):
     c.read()
     assert c("PING") == ([b"pong", b""] if protocol == 2 else Status("PONG"))
     assert c("PING", "x") == ([b"pong", b"x"] if protocol == 2 else b"x")
+
+
+def test_wrong_passwords_are_counted(raw, configure):
+    def denied():
+        return raw.ok("INFO", "stats").split(b"acl_access_denied_auth:")[1].split(b"\r")[0]
+
+    raw.ok("CONFIG", "RESETSTAT")
+    assert raw("AUTH", "x").code == "ERR"           # none is asked for
+    assert denied() == b"0"
+    assert raw("AUTH", "nobody", "x").code == "WRONGPASS"
+    configure("requirepass", "secret")
+    assert raw("AUTH", "wrong").code == "WRONGPASS"
+    assert raw("HELLO", 3, "AUTH", "default", "wrong").code == "WRONGPASS"
+    assert raw("AUTH", "secret") == "OK"
+    assert denied() == b"3"
+    raw.ok("CONFIG", "RESETSTAT")
+    assert denied() == b"0"

@@ -45,6 +45,16 @@ def test_digest_knows_databases_and_names(raw):
     assert values == [Status(ZEROS)] * 2
 
 
+@pytest.mark.parametrize(("entries", "value"), [
+    (128, "8e28f351ad67e51cbbb828db8ddc038f76391058"), (0, "bece8c69426043378c01407ca4410c69b5501c72"),
+])  # fmt: skip
+def test_digest_takes_scores_by_their_shortest_digits(raw, configure, entries, value):
+    """A real 7.2.6 says so. A listpack has no negative zero."""
+    configure("zset-max-listpack-entries", entries)
+    raw("ZADD", "z", 5e9, "a", 1e8, "b", 3, "c", 0.5, "d", 1e7, "e", "inf", "f", -1e20, "g", "-0.0", "h")
+    assert raw("DEBUG", "DIGEST-VALUE", "z") == [Status(value)]
+
+
 def test_digest_value_does_not_know_names(raw):
     raw("MSET", "a", "same", "b", "same", "c", "other")
     a, b, c = raw("DEBUG", "DIGEST-VALUE", "a", "b", "c")

@@ -156,3 +156,16 @@ def test_a_new_name_is_a_new_key_to_lfu(raw, configure):
     raw("GET", "k")
     raw("RENAME", "k", "new")
     assert raw("OBJECT", "FREQ", "new") == 5
+
+
+@pytest.mark.parametrize(("when", "seconds"), [
+    (2**63 - 1, 9223372036854776), (2**63 - 308, 9223372036854776), (2**63 - 309, 9223372036854775),
+    (2**63 - 500, 9223372036854775), (4102444800500, 4102444801), (4102444800499, 4102444800),
+])  # fmt: skip
+def test_seconds_are_rounded_up_to_the_last(raw: Connection, when: int, seconds: int) -> None:
+    raw.ok("SET", "k", "v")
+    assert raw("PEXPIREAT", "k", when) == 1
+    assert (raw("EXPIRETIME", "k"), raw("PEXPIRETIME", "k")) == (seconds, when)
+    assert 0 < raw("TTL", "k") <= seconds - 1700000000
+    ways = raw.pipeline([("MULTI",), ("EXPIRETIME", "k"), ("EXEC",)])[-1]
+    assert [*ways, raw("EVAL", "return tostring(redis.call('EXPIRETIME', 'k'))", 0)] == [seconds, b"%.14g" % seconds]

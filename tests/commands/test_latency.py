@@ -32,7 +32,7 @@ def test_graph(spiky):
 
 
 def test_reset(spiky):
-    assert spiky("LATENCY", "RESET", "nothing", "command") == 1
+    assert spiky("LATENCY", "RESET", "nothing", "command", "command") == 1
     assert spiky("LATENCY", "LATEST") == []
 
 

@@ -92,6 +92,18 @@ def test_linsert_lset(both):
     both.same_keyspace()
 
 
+@pytest.mark.parametrize("index", [2, -3, 2**31, -(2**63)])
+def test_lset_beyond_the_end_with_an_element_that_needs_a_node(both, index):
+    both("RPUSH", "l", "a", "b")
+    both("LSET", "l", index, "w" * 9000)
+    both("OBJECT", "ENCODING", "l")
+    both("LRANGE", "l", 0, -1)
+    both("RPUSH", "l", "c")
+    both("RPOP", "l", 2)
+    both("RPOP", "l", 2)
+    both.same_keyspace()
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, -1, -2, 100, -100])
 @pytest.mark.parametrize("padding", [0, 2000])
 def test_lrem(both, count, padding):

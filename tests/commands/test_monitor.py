@@ -88,3 +88,38 @@ def test_a_command_that_waited_is_shown_once(raw, another):
     assert waiting.read() == [b"l", b"x"]
     raw("ECHO", "end")
     assert [shown(monitor)[1] for _ in range(2)] == ['"RPUSH" "l" "x"', '"ECHO" "end"']
+
+
+REFUSED = RespError("ERR Replica can't interact with the keyspace")
+
+
+def test_who_watches_may_not_use_keys(raw, another):
+    monitor = watching(another)
+    for line in ("SET k 1", "GET k", "PUBLISH c m", "EVAL return 0", "DBSIZE", "KEYS *", "BLPOP k 0"):
+        assert monitor(*line.split()) == REFUSED
+    raw("SET", "k", 1)
+    assert shown(monitor)[1] == '"SET" "k" "1"'
+    assert monitor("RESET") == "RESET"
+    assert monitor("GET", "k") == b"1"
+
+
+def test_its_own_commands_are_shown_after_their_replies(raw, another):
+    monitor = watching(another)
+    assert monitor("PING") == "PONG"
+    assert shown(monitor)[1] == '"PING"'
+    assert monitor("MULTI") == "OK"
+    assert shown(monitor)[1] == '"MULTI"'
+    assert monitor("PING") == "QUEUED"
+    assert monitor("EXEC") == ["PONG"]
+    assert [shown(monitor)[1] for _ in range(2)] == ['"PING"', '"EXEC"']
+    assert monitor("MULTI") == "OK"
+    assert shown(monitor)[1] == '"MULTI"'
+    assert monitor("GET", "k") == REFUSED
+    assert monitor("EXEC").code == "EXECABORT"
+
+
+def test_it_is_not_held_by_a_pause_but_refused(raw, another):
+    monitor = watching(another)
+    raw.ok("CLIENT", "PAUSE", 10000, "WRITE")
+    assert monitor("SET", "k", 1) == REFUSED
+    raw.ok("CLIENT", "UNPAUSE")

@@ -418,3 +418,14 @@ def test_a_large_count_within_the_limit_is_answered_in_full(threaded):
         one("SRANDMEMBER", "set", -2500)
         one("DEL", "set")
         assert one("EXEC") == [[b"a"] * 2500, 1]
+
+
+@pytest.mark.parametrize("words", [
+    ("pubsub", "channels", "a", "b"), ("PubSub", "ShardChannels", "a", "b"), ("xgroup", "create", "k", "g", "0", "NO"),
+    ("slowlog", "get", 1, 2), ("client", "Unblock", 1, "ERROR", "x"), ("client", "pause", 1, "ALL", "x"),
+    ("function", "Flush", "SYNC", "x"), ("Function", "Restore", "x", "APPEND", "y"), ("xinfo", "Stream", "k", "NO"),
+    ("command", "no\0such"), ("debug", "no\0such"), ("PEXPIREAT", "k", 1, "NX", "\r\nx\r\n\r\n"),
+])  # fmt: skip
+def test_errors_name_words_as_they_were_sent(both, words):
+    both("XADD", "k", "1-1", "f", "v")
+    both(*words)

@@ -134,3 +134,16 @@ def test_monitors_are_gone_with_their_connection(raw, another):
     other("MONITOR")
     other.close()
     wait_until(lambda: b"cmd=monitor" not in raw("CLIENT", "LIST"), "the monitor's end")
+
+
+def test_names_of_error_statistics(raw):
+    raw.ok("CONFIG", "RESETSTAT")
+    long = "x" * 30
+    for text in ("a:b c", "a#b c", "a\nb c", "NOCODE", "GOOD one", " lead", f"{long} y", f"{long}x y", b"\xff\xfe z"):
+        raw("EVAL", "return {err=ARGV[1]}", 0, text)
+    lines = [line for line in raw("INFO", "errorstats").split(b"\r\n") if line.startswith(b"errorstat_")]
+    assert sorted(lines) == sorted([
+        b"errorstat_a_b:count=1", b"errorstat_a_b:count=1", b"errorstat_a:count=1", b"errorstat_ERR:count=2",
+        b"errorstat_GOOD:count=1", b"errorstat_:count=1", b"errorstat_" + b"x" * 30 + b":count=1",
+        b"errorstat_\xff\xfe:count=1",
+    ])  # fmt: skip

@@ -238,3 +238,27 @@ def test_the_group_goes_while_somebody_waits(raw: Connection, another: Callable[
 def test_history_never_waits(raw: Connection) -> None:
     raw("XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
     assert raw("XREADGROUP", "GROUP", "g", "c", "BLOCK", 0, "STREAMS", "s", "0") == [[b"s", []]]
+
+
+def test_a_delivery_count_beyond_63_bits_wraps(raw, raw3):
+    raw.ok("XADD", "s", "5-5", "f", "v")
+    raw.ok("XGROUP", "CREATE", "s", "g", "0")
+    raw.ok("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")
+    raw.ok("XCLAIM", "s", "g", "c", 0, "5-5", "RETRYCOUNT", 2**63 - 1)
+    for expected in (-(2**63), -(2**63) + 1):
+        raw.ok("XCLAIM", "s", "g", "c", 0, "5-5")
+        assert raw("XPENDING", "s", "g", "-", "+", 10)[0][3] == expected
+        full = raw3("XINFO", "STREAM", "s", "FULL")
+        assert full[b"groups"][0][b"pending"][0][3] == expected
+    raw.ok("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", "0")
+    raw.ok("XCLAIM", "s", "g", "c", 0, "5-5", "RETRYCOUNT", 3)
+    assert raw("XPENDING", "s", "g", "-", "+", 10)[0][3] == 3
+
+
+@pytest.mark.parametrize("words", [
+    ("XCLAIM", "a\0b", "g\0h", "c", 0, "0-1"), ("XGROUP", "DESTROY\0", "a", "g"), ("XPENDING", "a\0", "g"),
+    ("XREADGROUP", "GROUP", "g\0h", "c", "STREAMS", "a\0b", ">"), ("NO\0SUCH", "a\0b", "c"),
+])  # fmt: skip
+def test_errors_name_words_up_to_a_nul(both, words):
+    both(*words)
+    both("EVAL", "return redis.pcall(unpack(ARGV))", 0, *words, code_only=True)

@@ -201,6 +201,10 @@ def test_lcs(raw: Connection, raw3: Connection) -> None:
         "ERR If you want both the length and indexes, please just use IDX."
     )
     assert raw("LCS", "a", "b", "FOO") == SYNTAX
+    assert raw("LCS", "a", "b", "MINMATCHLEN") == SYNTAX
+    assert raw("LCS", "a", "b", "FOO", "MINMATCHLEN", "x") == SYNTAX
+    assert raw("LCS", "a", "b", "MINMATCHLEN", "x", "FOO") == NOT_AN_INTEGER
+    assert raw("LCS", "a", "b", "MINMATCHLEN", "", "IDX") == NOT_AN_INTEGER
 
 
 def test_lcs_memory(raw: Connection, configure: Any) -> None:

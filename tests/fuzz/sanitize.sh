@@ -94,7 +94,7 @@ if [ $kind = address ]; then
     # shellcheck disable=SC2046
     step "commands" outside $(cd "$root" && ls -d tests/commands tests/persistence tests/scripting 2>/dev/null) "$@"
 else
-    step "hand-off" inside tests/unit/iothreads tests/fuzz --ignore=tests/fuzz/test_mixed_load.py "$@"
+    step "hand-off" inside tests/unit/iothreads tests/unit/dispatch/test_connector.py tests/fuzz --ignore=tests/fuzz/test_mixed_load.py "$@"
     step "fuzzing" outside tests/fuzz/test_mixed_load.py "$@"
     REMUS_SERVER_ARGUMENTS="--io-threads 4"
     export REMUS_SERVER_ARGUMENTS

@@ -1,6 +1,7 @@
 """Nothing that a request makes outlives it: every command in every form that its documentation lets one make, over and
 over, leaves as many allocations of the interpreter and bytes of keys behind as before. In plain, inside EXEC, from a
-script, and by a stranger who has not logged in.
+script, and by a stranger who has not logged in. What comes and goes otherwise, clients, scripts and the like, is in
+test_growth_of_what_goes.py.
 
 REMUS_GROWTH_TIMES: how often each form runs between two looks (CI: 40).
 """

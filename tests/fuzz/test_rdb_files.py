@@ -5,6 +5,7 @@ AUX fields, functions. The checksum is not looked at, or no mutation would come 
 the files in it are mutated as well. REMUS_FUZZ_ROUNDS says how many mutations (2000); the seed is printed.
 """
 
+import gc
 import os
 import random
 import struct
@@ -19,9 +20,11 @@ from server.persistence.command_writer import CommandWriter
 from server.persistence.object_reader import BadPayload
 from server.persistence.rdb_load import BadFile, RdbReader
 from server.persistence.rdb_save import RdbWriter
+from server.structures import memory
 from tests.fuzz.test_restore import KEY, ROUNDS, change, length, mutated, some_payload, string, use
 
 DATABASES = 16
+KEPT_OF_SCRATCH = 4096  # bytes: the tables in which good values are made
 
 
 @pytest.fixture
@@ -118,16 +121,37 @@ def use_all(keyspace: Keyspace, chance: random.Random, trusted: bool) -> None:
 
 @pytest.mark.parametrize("trusted", [False, True])
 def test_mutated_files(chance: random.Random, trusted: bool) -> None:
-    """Most are refused; the others are as good as any."""
+    """Most are refused; the others are as good as any. Neither leaves keys behind."""
     scratch = Keyspace(1).databases[0]
     files = folder_files()
     good = b""
-    accepted = 0
+    accepted = before = 0
     for round_ in range(ROUNDS):
+        if round_ == ROUNDS // 2:      # by now there is what structures make once and keep
+            gc.collect()
+            before = memory.used()
         if round_ % 10 == 0:
             good = chance.choice(files) if files and chance.randrange(2) else some_file(chance, scratch)
             assert load(good, trusted)[1] == ""
         keyspace, why = load(good[:9] + mutated(chance, good[9:]), trusted)
         accepted += not why
         use_all(keyspace, chance, trusted)
+    del keyspace
+    gc.collect()
+    assert memory.used() - before < KEPT_OF_SCRATCH
     assert accepted > ROUNDS // 50
+
+
+def test_the_same_key_twice_leaves_nothing(chance: random.Random) -> None:
+    """The value that is not taken is freed, a string as well."""
+    scratch = Keyspace(1).databases[0]
+    values = [b"\0" + string(b"x" * 5000), *(some_payload(chance, scratch) for _ in range(20))]
+    for value in values:
+        record = value[:1] + string(b"key") + value[1:]
+        data = b"REDIS0011" + record * 2 + b"\xff" + bytes(8)
+        load(data, True)
+        gc.collect()
+        before = memory.used()
+        assert load(data, True)[1] == "the same key twice"
+        gc.collect()
+        assert memory.used() == before

@@ -1,5 +1,6 @@
 """The append only file of a server process: restarts, rewrites, switching, damage, files exchanged with Redis."""
 
+import io
 import os
 import resource
 import shutil
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from server.persistence.aof_reader import AofReader, BadFormat, Torn
 from tests.persistence.dataset import ENCODINGS, contents, fill
 from tests.support.resp import Connection, ConnectionClosed, NullArray, RespError
 from tests.support.server import ROOT, Process, Server, wait_until
@@ -96,6 +98,15 @@ def test_loadaof_forgets_functions_and_tells_who_watches(new_server: Callable[..
     assert c.pipeline([("MULTI",), ("PING",), ("EXEC",)])[-1] is NullArray
     assert c.ok("FCALL", "f", 0) == 1
     assert c.ok("GET", "k") == b"v"
+
+
+def test_a_string_that_only_grew_is_in_the_file(new_server: Callable[..., Server]) -> None:
+    server = new_server(appendonly=True, appendfsync="always")
+    c = server.connect()
+    assert c.ok("BITFIELD", "k", "OVERFLOW", "FAIL", "INCRBY", "i8", 7, 1234567) == [None]
+    assert c.ok("GET", "k") == b"\0\0"
+    c.ok("DEBUG", "LOADAOF")
+    assert c.ok("GET", "k") == b"\0\0"
 
 
 def test_only_the_commands_without_a_rewrite(new_server: Callable[..., Server]) -> None:
@@ -297,6 +308,97 @@ def test_a_torn_end_is_cut(new_server: Callable[..., Server]) -> None:
         assert (server.folder / FOLDER / INCR).read_bytes() == whole
 
 
+ABSURD = (b"*1\r\n$99999999999\r\n", b"*2147483647\r\n", b"*2147483647\r\n$3\r\nSET\r\n", b"*99999999999\r\n",
+          b"*3\r\n$3\r\nSET\r\n$1\r\nc\r\n$99999999999\r\nvvv", b"*1\r\n$" + b"9" * 30 + b"\r\nSET")
+
+
+@pytest.mark.parametrize("end", ABSURD)
+def test_the_reader_finds_an_end_that_promises_too_much(end: bytes) -> None:
+    """Nobody makes room for what it promises."""
+    whole = command("SET", "a", "1")
+    reader = AofReader(io.BytesIO(whole + end))
+    assert reader.next() == [b"SET", b"a", b"1"]
+    with pytest.raises(Torn):
+        reader.next()
+    assert reader.offset == len(whole)
+
+
+@pytest.mark.parametrize("end", [b"*0\r\n", b"*-1\r\n", b"*\r\n", b"*x\r\n", b"*2147483648\r\n",
+                                 b"*" + b"9" * 30 + b"\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$x\r\n",
+                                 b"*1\r\n$4\r\nPINGxx", b"*1\r\n\0\0\0\0x"])
+def test_the_reader_finds_what_is_no_command(end: bytes) -> None:
+    reader = AofReader(io.BytesIO(end))
+    with pytest.raises(BadFormat):
+        reader.next()
+
+
+def test_the_reader_joins_what_is_longer_than_its_pieces() -> None:
+    words = ["SET", "k", "v" * (5 << 20)]
+    reader = AofReader(io.BytesIO(command(*words) * 2))
+    assert [reader.next(), reader.next(), reader.next()] == [[word.encode() for word in words]] * 2 + [None]
+
+
+@pytest.mark.parametrize(("name", "torn"), [(INCR, ABSURD[0]), (INCR, ABSURD[1]), ("appendonly.aof", ABSURD[0])])
+def test_an_end_that_promises_more_than_any_file_has_is_torn(
+        new_server: Callable[..., Server], name: str, torn: bytes) -> None:
+    """A single old-style file likewise."""
+    whole = command("SET", "a", "1") + command("SET", "b", "2")
+    server = new_server(appendonly=True, start=False)
+    path = server.folder / (name if name != INCR else f"{FOLDER}/{INCR}")
+    if name == INCR:
+        folder_with(server, INCR, b"")
+    path.write_bytes(whole + torn)
+    check = [sys.executable, "-m", "server.persistence.check_aof", str(path)]
+    checked = subprocess.run(check, cwd=ROOT, text=True, capture_output=True)
+    assert checked.returncode == 1 and f"ok_up_to={len(whole)}" in checked.stdout and not checked.stderr
+    server.start()
+    assert sorted(server.connect().ok("KEYS", "*")) == [b"a", b"b"]
+    assert f"Truncating the AOF {name} at offset {len(whole)}" in server.log()
+    server.kill()
+    assert (server.folder / FOLDER / name).read_bytes() == whole
+
+
+def test_no_command_in_the_file_loads_it_again(new_server: Callable[..., Server]) -> None:
+    server = new_server(appendonly=True, start=False)
+    folder_with(server, INCR, command("SET", "a", "1") + command("DEBUG", "LOADAOF") + command("INCR", "a"))
+    server.start()
+    assert server.connect().ok("GET", "a") == b"2"
+    assert "'LOADING Redis is loading the dataset in memory' after processing the command 'debug'" in server.log()
+
+
+@pytest.mark.parametrize("tail", [*ABSURD[:2], b"*1\r\n$3\r\nSE"])
+def test_a_torn_end_stops_the_server_that_shall_not_cut(new_server: Callable[..., Server], tail: bytes) -> None:
+    server = new_server(appendonly=True, aof_load_truncated=False, start=False)
+    folder_with(server, INCR, command("SET", "a", "1") + tail)
+    Process.start(server, wait=False)
+    assert server.wait_exit() == 1
+    assert "Unexpected end of file reading the append only file" in server.log().splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["appendonlydir", f"{FOLDER}/{MANIFEST}", f"{FOLDER}/{INCR}", "dump.rdb"])
+@pytest.mark.parametrize("instead", ["folder", "loop", "file"])
+def test_something_else_in_place_of_a_file(new_server: Callable[..., Server], name: str, instead: str) -> None:
+    """It is said in words, and the server ends; where nothing of the name can be there is nothing to load."""
+    server = new_server(appendonly=name != "dump.rdb", start=False)
+    folder_with(server, INCR, command("SET", "a", "1"))
+    path = server.folder / name
+    if path.exists():
+        (shutil.rmtree if path.is_dir() else os.remove)(path)
+    if instead == "folder":
+        path.mkdir()
+    elif instead == "loop":
+        path.symlink_to(path)
+    else:
+        path.write_bytes(b"neither one nor the other")
+    Process.start(server, wait=False)
+    starts = (name, instead) in ((FOLDER, "folder"), (f"{FOLDER}/{MANIFEST}", "loop"))
+    if starts:
+        server.wait_ready()
+    else:
+        assert server.wait_exit() == 1
+    assert "Traceback" not in server.log()
+
+
 @pytest.mark.parametrize(("content", "options", "last_line"), [
     (command("SET", "a", "1")[:-1], {"aof_load_truncated": False}, "Unexpected end of file reading the append only"),
     (command("SET", "a", "1") + b"!!!", {}, "Bad file format reading the append only file"),
@@ -321,6 +423,9 @@ def test_other_damage_stops_the_server_and_says_so_last(
     ("file a seq 2 type i\nfile b seq 1 type i\n", "Found a non-monotonic sequence number"),
     ("file a seq 1 type b\nfile b seq 2 type b\n", "Found duplicate base file information"),
     ("file a seq 1 type x\n", "Unknown AOF file type"),
+    ('file "a\\x00b" seq 1 type i\n', "A file name can't contain a null character"),
+    ('file "a\\x00b" seq 1 type h\nfile c seq 1 type i\n', "A file name can't contain a null character"),
+    (f"file {'a' * 300} seq 1 type i\n", "length. stat: File name too long"),
 ])
 def test_a_manifest_that_is_none_stops_the_server(new_server: Callable[..., Server], text: str, reason: str) -> None:
     server = new_server(appendonly=True, start=False)
@@ -328,7 +433,9 @@ def test_a_manifest_that_is_none_stops_the_server(new_server: Callable[..., Serv
     (server.folder / FOLDER / MANIFEST).write_text(text)
     Process.start(server, wait=False)
     assert server.wait_exit() == 1
-    assert reason in server.log()
+    assert reason in server.log() and "Traceback" not in server.log()
+    checked = check_tool(server)
+    assert checked.returncode == bool(text) and "Traceback" not in checked.stderr      # of nothing: it is empty
 
 
 def test_an_old_single_file_moves_into_the_folder(new_server: Callable[..., Server]) -> None:
@@ -423,3 +530,5 @@ def test_the_tool_goes_back_in_time(new_server: Callable[..., Server]) -> None:
     assert "Successfully truncated AOF" in check_tool(server, "--truncate-to-timestamp", "1999").stdout
     assert (server.folder / FOLDER / INCR).read_bytes() == first
     assert "has nothing before timestamp 999" in check_tool(server, "--truncate-to-timestamp", "999").stdout
+    for word in ("--5", "\u00b2", "x"):
+        assert check_tool(server, "--truncate-to-timestamp", word).stdout == "Invalid timestamp, aborting...\n"

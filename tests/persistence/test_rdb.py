@@ -11,7 +11,7 @@ import pytest
 
 from server.persistence import check_rdb
 from tests.persistence.dataset import ENCODINGS, contents, fill
-from tests.support.resp import RespError
+from tests.support.resp import ConnectionClosed, RespError
 from tests.support.server import Server, wait_until
 
 
@@ -428,6 +428,42 @@ def test_a_pause_that_begins_or_ends_during_a_reload(new_server: Callable[..., S
     else:
         c.ok("SET", "k", "v", "PX", 1)
     wait_until(lambda: c.ok("DBSIZE") == 1000, "the key to be deleted by the cron")
+
+
+def test_fields_that_hold_no_number(new_server: Callable[..., Server]) -> None:
+    """Read as C does: what digits there are, 64 bits at most."""
+    server = new_server(start=False)
+    fields = [(b"ctime", b"--5"), (b"ctime", b"9" * 60), (b"used-mem", b"9" * 60), (b"used-mem", b"\xb2"),
+              (b"aof-base", b"--1"), (b"aof-preamble", b""), (b"used-mem", b" +2097152 and more")]  # fmt: skip
+    (server.folder / "dump.rdb").write_bytes(b"REDIS0011" + b"".join(
+        b"\xfa%c%s%c%s" % (len(name), name, len(value), value) for name, value in fields) + b"\xff" + bytes(8))
+    server.start()
+    told = [line for line in server.log().splitlines() if "RDB memory usage when created" in line]
+    assert told[0].endswith(" 8796093022208.00 Mb") and told[1].endswith(" 0.00 Mb") and told[2].endswith(" 2.00 Mb")
+    assert server.info("persistence")["loading"] == "0"
+
+
+def test_who_insists_on_the_end_of_a_server_that_saves(new_server: Callable[..., Server]) -> None:
+    """SIGINT twice: at once, and the unfinished file goes."""
+    server = new_server(save="900 1", rdb_key_save_delay=10_000_000)
+    server.connect().pipeline([("SET", number, "v") for number in range(20)])
+    unfinished = server.folder / f"temp-{server.pid}.rdb"
+    server.signal(signal.SIGINT)
+    wait_until(unfinished.exists, "the last snapshot")
+    server.signal(signal.SIGINT)
+    assert server.wait_exit() == 1
+    assert not unfinished.exists() and not (server.folder / "dump.rdb").exists()
+    assert "You insist... exiting now." in server.log()
+
+
+def test_nobody_listens_once_clients_see_the_end(new_server: Callable[..., Server]) -> None:
+    server = new_server()
+    c = server.connect()
+    c.send("SHUTDOWN", "NOSAVE")
+    with pytest.raises((ConnectionClosed, ConnectionError)):
+        c.read()
+    with pytest.raises(ConnectionRefusedError):
+        server.connect()
 
 
 def test_told_to_end_while_it_loads(new_server: Callable[..., Server]) -> None:

@@ -2,7 +2,8 @@
 
 Each example is up to LENGTH commands (tests.support.generators), sent as one pipeline to both. Compared are
 - every reply, in RESP2 or RESP3, errors included: in order, unless the order is a hash table's; times to live
-  within two seconds; random replies by their shape; what EXEC returns by the rules of the commands in it;
+  within two seconds; random replies by their shape; what EXEC returns by the rules of the commands in it
+  (tests.support.agreement);
 - afterwards, in both databases: the keys, TYPE, OBJECT ENCODING, expire times, the contents;
 - DUMP: byte for byte, where nothing random decides; and each side RESTOREs what the other dumped.
 
@@ -22,10 +23,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings, strategies as st
 
+from tests.support.agreement import Command, agree, known
 from tests.support.differential import READ_ALL, same, unordered_form
 from tests.support.generators import FIRST, FOCI, RECORD, command_from
 from tests.support.peer import Peer, peer_version, require_peer
-from tests.support.resp import RespError
 from tests.support.server import Process, Server
 
 LENGTH = 40  # commands in a sequence; shrinking makes records of zeros, which are left out
@@ -48,15 +49,7 @@ LIMITS = {
 }
 ONLY_7_2 = {"set-max-listpack-entries", "set-max-listpack-value"}
 
-UNORDERED = {
-    b"HGETALL", b"HKEYS", b"HVALS", b"HSCAN", b"SMEMBERS", b"SPOP", b"SINTER", b"SUNION", b"SDIFF", b"SSCAN", b"ZSCAN",
-    b"SRANDMEMBER", b"HRANDFIELD", b"ZRANDMEMBER", b"KEYS", b"SCAN",
-}  # fmt: skip
-NEAR = {b"TTL", b"PTTL", b"EXPIRETIME", b"PEXPIRETIME"}
-RANDOM = {b"-1", b"-3", b"-7"}  # counts of SRANDMEMBER and the like that ask for repetitions
 BLOCKING = {b"BLPOP", b"BRPOP", b"BLMOVE", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP"}
-
-Command = list[bytes]
 
 
 def sent(focus: int, drawn: list[bytes], with_consumers: bool = False) -> list[Command]:
@@ -77,32 +70,6 @@ def sent(focus: int, drawn: list[bytes], with_consumers: bool = False) -> list[C
         commands += [[b"MULTI"], command, [b"EXEC"]] if waits and not queueing else [command]
         queueing = name == b"MULTI" or (queueing and name not in (b"EXEC", b"DISCARD"))
     return [*commands, [b"DISCARD"], [b"UNWATCH"]]
-
-
-def shape(value: Any) -> Any:
-    """What remains of a random reply."""
-    return [shape(one) for one in value] if isinstance(value, list) else type(value).__name__
-
-
-def comparable(command: Command, reply: Any) -> Any:
-    """The part of a reply that both must agree on."""
-    name = command[0].upper()
-    if isinstance(reply, RespError):
-        return reply
-    if name in UNORDERED:
-        if name.endswith((b"MEMBER", b"FIELD")) and RANDOM & set(command):
-            return shape(reply)
-        return unordered_form(reply)
-    if name in (b"SORT", b"SORT_RO") and b"nosort" in command:
-        return unordered_form(reply)
-    if name == b"XPENDING" and isinstance(reply, list):
-        return [[id, consumer, count] for id, consumer, _, count in reply] if len(command) > 3 else reply
-    if name == b"XINFO" and command[1] == b"STREAM" and isinstance(reply, dict):
-        return {field: value for field, value in reply.items() if field != b"radix-tree-nodes"}
-    if name == b"XINFO" and command[1] == b"STREAM" and isinstance(reply, list):
-        at = reply.index(b"radix-tree-nodes")
-        return reply[:at] + reply[at + 2 :]
-    return reply
 
 
 class Compared:
@@ -142,19 +109,11 @@ class Compared:
             if command[0] in (b"EXEC", b"DISCARD"):
                 queued = []
             for each, x, y in rows:
-                if not self.agree(commands, each, x, y):
+                if not agree(commands, each, x, y):
                     raise AssertionError(told(commands[: at + 1], each, x, y))
         self.both([("HELLO", 2)])
         for db in (0, 1):
             self.compare_database(commands, db)
-
-    def agree(self, commands: list[Command], command: Command, a: Any, b: Any) -> bool:
-        if (excused := EXCUSED_7_0.get(command[0].upper())) and self.version < (7, 2) and excused(command, a, b):
-            return True
-        if command[:2] == [b"OBJECT", b"ENCODING"] and known(commands, a, b):
-            return True
-        within = 2000 if command[0] in NEAR else 0
-        return same(comparable(command, a), comparable(command, b), within)
 
     def compare_database(self, commands: list[Command], db: int) -> None:
         found, theirs = self.both([("SELECT", db), ("KEYS", "*")])
@@ -222,23 +181,6 @@ class Compared:
         if kind != "stream":
             return False
         return any(group[3] for group in self.connections[0].ok("XINFO", "GROUPS", key))
-
-
-EXCUSED_7_0: dict[bytes, Any] = {  # commands whose replies differ between 7.0 and 7.2
-    b"OBJECT": lambda command, a, b: command[1].upper() == b"ENCODING" and b in (b"hashtable", b"quicklist"),
-}
-
-
-def known(commands: list[Command], ours: Any, theirs: Any) -> bool:
-    """Encodings that differ and may: INCRBYFLOAT with a whole result is `embstr` there, SORT makes its sorted set a
-    skiplist there, and 7.0 does not count the fields of one HSET in advance.
-    """
-    names = {command[0] for command in commands}
-    return (
-        ((ours, theirs) == (b"int", b"embstr") and b"INCRBYFLOAT" in names)
-        or ((ours, theirs) == (b"listpack", b"skiplist") and bool({b"SORT", b"SORT_RO"} & names))
-        or ((ours, theirs) == (b"hashtable", b"listpack") and peer_version() < (7, 2))
-    )
 
 
 def told(commands: list[Command], about: list[Any], a: Any, b: Any) -> str:

@@ -266,7 +266,32 @@ def test_a_script_deletes_an_expired_key(raw):
         raw.ok("DEBUG", "SET-ACTIVE-EXPIRE", 1)
 
 
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        ("2^53", b"9007199254740992"), ("2^62", b"4611686018427387904"), ("-2^62", b"-4611686018427387904"),
+        ("2^62 + 1024", b"4611686018427389000"), ("9.2e18", b"9.2e+18"), ("-9.2e18", b"-9.2e+18"), ("2^63", b"9223372036854776000"),
+        ("5459677262240662000", b"5459677262240662000"), ("1e19", b"1e+19"), ("-0.0", b"0"), ("0/0", b"-nan"), ("-(0/0)", b"nan"),
+    ],
+)  # fmt: skip
+def test_whole_numbers_that_commands_get(raw, number, text):
+    """Up to 2^62 all digits, beyond it the shortest that mean the number, as in 7.2."""
+    assert raw.ok("EVAL", f"redis.call('SET', 'k', {number}) return redis.call('GET', 'k')", 0) == text
+
+
 @pytest.mark.parametrize("bounds", ["4294967296, 2147483647", "1, 9000000", "-2147483648, 2147483647"])
 def test_unpack_of_more_than_there_can_be(raw, bounds):
     assert "too many results to unpack" in raw("EVAL", f"return #{{unpack({{}}, {bounds})}}", 0).text
     assert raw("PING") == "PONG"
+
+
+def test_texts_that_do_not_compile_leave_nothing(server, raw):
+    def held() -> int:
+        return int(server.info("memory")["used_memory_lua"])
+
+    raw.ok("SCRIPT", "FLUSH")
+    before = held()
+    texts = [("EVAL", f"return name_{i} = 'text {i}'", 0) for i in range(8000)]
+    assert all(isinstance(reply, RespError) for reply in raw.pipeline(texts))
+    assert held() - before < 600_000
+    assert server.info("memory")["number_of_cached_scripts"] == "0"

@@ -113,8 +113,65 @@ def test_libraries_survive_a_restart(new_server):
     assert server.connect().ok("FCALL", "f", 1, "k", "a") == [[b"k"], [b"a"]]
 
 
+def test_a_library_that_goes_leaves_nothing(new_server):
+    c = new_server(save="", hz=1).connect()
+    for protocol in (3, 2):            # what is encoded soon after the start is there already
+        c.pipeline([("HELLO", protocol), ("COMMAND",), ("COMMAND", "DOCS")])
+    c.ok("FUNCTION", "LOAD", LIBRARY)
+    payload = c.ok("FUNCTION", "DUMP")
+    c.ok("FUNCTION", "FLUSH")
+    ways = (
+        [("FUNCTION", "LOAD", LIBRARY), ("FUNCTION", "DELETE", "lib")],
+        [("FUNCTION", "LOAD", LIBRARY), ("FUNCTION", "FLUSH")],
+        [("FUNCTION", "LOAD", "REPLACE", LIBRARY)],
+        [("FUNCTION", "RESTORE", payload, "REPLACE")],
+        [("FUNCTION", "RESTORE", payload, "FLUSH")],
+        [("FUNCTION", "LOAD", "REPLACE", LIBRARY.replace("lib", "bil", 1))],        # its functions are taken: refused
+    )
+    for commands in ways:
+        c.pipeline(commands * 40)
+        before = c.ok("DEBUG", "BLOCKS")
+        c.pipeline(commands * 40)
+        assert c.ok("DEBUG", "BLOCKS") - before < 80, commands
+
+
 def test_a_library_has_half_a_second(raw):
     assert raw("FUNCTION", "LOAD", "#!lua name=l\nwhile true do end").text == "ERR Error registering functions: ERR FUNCTION LOAD timeout"
+
+
+def test_a_library_that_is_restored_has_half_a_second(raw):
+    text = b"#!lua name=l\nwhile true do end"
+    assert "FUNCTION LOAD timeout" in raw("FUNCTION", "RESTORE", with_footer(b"\xf5" + bytes([len(text)]) + text)).text
+
+
+def test_a_library_that_is_compiled_for_too_long_is_given_up(raw):
+    """Each `elseif` is put at the end of a list that the parser goes through from its beginning."""
+    text = "#!lua name=l\nlocal function f() if a then " + "elseif a then " * 1_000_000 + "end end"
+    assert "FUNCTION LOAD timeout" in raw("FUNCTION", "LOAD", text).text
+
+
+BIG = "#!lua name=big\nlocal text = '%s' local function f() return text end "
+
+
+@pytest.mark.parametrize(
+    "registers",
+    [
+        "redis.register_function('no name', f)",
+        "redis.register_function('f', f) redis.register_function('f', f)",
+        "redis.register_function{function_name = 'f', callback = f, colour = 1}",
+        "redis.register_function{function_name = 'f', callback = f, flags = {'none'}}",
+        "redis.register_function{callback = f}",
+        "redis.register_function('f', f) local x = nothing",
+        "local x = = 1",
+    ],
+)
+def test_a_library_that_fails_leaves_nothing(server, raw, registers):
+    raw.ok("FUNCTION", "FLUSH")
+    for i in range(40):
+        reply = raw("FUNCTION", "LOAD", BIG % (f"{i:07d}" * 40000) + registers)
+        assert isinstance(reply, RespError)
+    assert raw.ok("FUNCTION", "LIST") == []
+    assert int(server.info("memory")["used_memory_vm_functions"]) < 4_000_000
 
 
 def test_functions_have_a_fast_path_that_answers_alike(both):

@@ -24,6 +24,7 @@ import subprocess
 import sys
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,15 +37,18 @@ START_SECONDS = 20.0  # of a quiet machine
 TERM_SECONDS = 20.0
 SHOWN_OF_A_LOG = 6000  # characters, in a failure
 
+_given: deque[int] = deque(maxlen=1000)  # ports, by free_port
+
 
 def free_port(below: int = 1 << 16) -> int:
-    """A TCP port that was free a moment ago."""
+    """A TCP port that was free a moment ago; no other one of this process, which may not have bound its own yet."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port: int = probe.getsockname()[1]
-            if port < below:
-                return port
+        if port < below and port not in _given:
+            _given.append(port)
+            return port
 
 
 def quoted(value: Any) -> str:

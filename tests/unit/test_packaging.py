@@ -18,7 +18,7 @@ from server.version import VERSION
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_FILES = {
     "setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md", "dev", "remus_server.py",
-    "redis.conf",
+    "redis.conf", "server/version.py",
 }  # fmt: skip
 ROOMS = ("server", "iothreads", "scripting", "metrics")
 
@@ -55,6 +55,7 @@ def plant(tree: Path, *without: str) -> Path:
     """The real build files around a small tree."""
     pytest.importorskip("Cython")
     pytest.importorskip("setuptools")
+    (tree / "server").mkdir()
     for name in BUILD_FILES:
         shutil.copy(ROOT / name, tree / name)
     for name in SMALL_TREE.keys() - set(without):
@@ -82,7 +83,7 @@ def test_every_pyx_becomes_a_module_beside_it(built):
 
 def test_nothing_changed_nothing_built(built):
     before = modules(built)
-    build(built)
+    assert "native modules" not in build(built)
     assert modules(built) == before
 
 
@@ -90,9 +91,17 @@ def test_a_changed_pxd_rebuilds_those_that_cimport_it(built):
     before = modules(built)
     sheet = built / "server/depot/box.pxd"
     sheet.write_text(sheet.read_text().replace("41", "40"))
-    build(built)
+    output = build(built)
+    assert "native modules: 0 of 2, less than a minute left\n" in output  # those that are stale are counted
+    assert "native modules: 2 of 2\n" in output
     assert python("import server.depot.user as u; print(u.twice())", built) == "80"
     assert modules(built)["lane"] == before["lane"]
+
+
+def test_other_directives_rebuild_all(built):
+    setup = built / "setup.py"
+    setup.write_text(setup.read_text().replace('"auto_pickle": False', '"auto_pickle": None'))
+    assert "native modules: 3 of 3\n" in build(built)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +137,7 @@ def test_sdist_and_the_wheel_made_from_it(tmp_path):
     left_out = {"server/depot/user.pyx", "iothreads/lane.pyx"}
     tree = plant(tmp_path / "tree", *left_out)
     run(sys.executable, "setup.py", "-q", "sdist", "-d", tmp_path, cwd=tree)
-    (sdist,) = tmp_path.glob("*.tar.gz")
+    sdist = tmp_path / f"remus_server-{VERSION}.tar.gz"
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
     assert SMALL_TREE.keys() - left_out | BUILD_FILES <= held
@@ -136,7 +145,7 @@ def test_sdist_and_the_wheel_made_from_it(tmp_path):
 
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
     run(*pip, "wheel", "--no-build-isolation", "--no-deps", "-w", tmp_path, sdist, cwd=tmp_path)
-    (wheel,) = tmp_path.glob("*.whl")
+    (wheel,) = tmp_path.glob(f"remus_server-{VERSION}-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     home = "remus_server_home"
@@ -225,7 +234,19 @@ def test_version_line_is_what_tools_expect():
     assert run(sys.executable, ROOT / "remus_server.py", "--version", cwd=Path("/")) == line
 
 
-def test_one_version():
+def test_ci_runs_each_python_that_is_promised():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
-    assert setup["metadata"]["version"] == VERSION
+    promised = re.findall(r"Python :: (3\.\d+)$", setup["metadata"]["classifiers"], re.MULTILINE)
+    workflow = (ROOT / ".github/workflows/ci.yml").read_text()
+    (matrix,) = re.findall(r"^ +python: \[(.*)\]$", workflow, re.MULTILINE)
+    assert re.findall(r"[\d.]+", matrix) == promised
+    assert setup["options"]["python_requires"] == f">={promised[0]}"
+    assert os.access(ROOT / re.findall(r"^ +- run: (\S+)$", workflow, re.MULTILINE)[0], os.X_OK)
+
+
+def test_the_version_stands_in_one_place():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    assert setup["metadata"]["version"] == "attr: server.version.VERSION"
+    assert f"\n## {VERSION}\n" in (ROOT / "CHANGELOG.md").read_text()

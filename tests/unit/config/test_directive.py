@@ -94,6 +94,9 @@ def test_accepts(name: str, text: str, printed: str) -> None:
         ("shutdown-on-sigint", "save nosave", "shutdown options SAVE and NOSAVE can't be used simultaneously"),
         ("dbfilename", "a/b", "dbfilename can't be a path, just a filename"),
         ("appendfilename", "", "appendfilename can't be empty"),
+        *((name, "a\0b", "argument can't contain a null character") for name in (
+            "dbfilename", "appendfilename", "appenddirname", "pidfile", "logfile", "unixsocket", "aclfile",
+            "tls-cert-file", "metrics-bind", "cluster-config-file")),
         ("save", "1", "Invalid save parameters"),
         ("save", "0 1", "Invalid save parameters"),
         ("save", "1 -1", "Invalid save parameters"),

@@ -1,6 +1,7 @@
 """Links as the server's rooms use them: connecting by name and address, what a protocol hears, the end, and what a link
 may become. A server runs in the test's own process, a turn at a time; the other end is a plain socket."""
 
+import gc
 import os
 import socket
 import threading
@@ -469,6 +470,41 @@ def test_a_mistake_of_a_protocol_costs_its_link_only(running: Running, dial: Cal
     peer.sendall(b"x")
     running.until(lambda: heard.lost)
     assert internal_errors.count == before + 4
+
+
+@pytest.fixture
+def cycles() -> Iterator[Callable[[], list[Any]]]:
+    """What of ours was garbage in cycles since: the server never collects what it makes while serving."""
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+
+    def found() -> list[Any]:
+        gc.collect()
+        ours = ("iothreads", "server")
+        return [thing for thing in gc.garbage if str(getattr(type(thing), "__module__", "")).startswith(ours)]
+
+    yield found
+    gc.set_debug(0)
+    gc.garbage.clear()
+    gc.enable()
+
+
+def test_links_and_attempts_are_freed(
+    running: Running, dial: Callable[..., Ends], deaf: int, cycles: Callable[[], list[Any]]
+) -> None:
+    refused, late, given_up = Heard(), Heard(), Heard()
+    running.connector.connect("127.0.0.1", free_port(), refused, timeout_ms=60_000)
+    running.connector.connect("127.0.0.1", deaf, late, timeout_ms=20)
+    running.connector.connect("127.0.0.1", deaf, given_up).abort()
+    closed, left = Heard(), Heard()
+    dial(closed, timeout_ms=60_000)[0].close()
+    dial(left)[1].close()
+    all_of_them = (refused, late, given_up, closed, left)
+    running.until(lambda: all(heard.lost for heard in all_of_them) and len(running.loop.links) == 0)
+    for heard in all_of_them:
+        heard.link = None
+    assert cycles() == []
 
 
 # ---- a link that becomes a client

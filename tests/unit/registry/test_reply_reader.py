@@ -87,7 +87,7 @@ def test_an_error_of_a_bulk() -> None:
         b":\r\n", b":four\r\n", b": 4\r\n", b":4_0\r\n", b":9223372036854775808\r\n", b":-9223372036854775809\r\n",
         b":" + b"9" * 5000 + b"\r\n", b",x\r\n",
         b",1_0\r\n", b", 1\r\n", b"#yes\r\n", b"(1.5\r\n", b"=3\r\nabc\r\n", b"$2\r\nabc\r\n",
-        b"*2\r\n:1\r\n", b"+OK\r\n+OK\r\n",
+        b"*2\r\n:1\r\n", b"+OK\r\n+OK\r\n", b"|0\r\n" * 5000 + b"+OK\r\n",
     ],
 )  # fmt: skip
 def test_nonsense(wire: bytes) -> None:

@@ -1,0 +1,242 @@
+"""What replication needs of the loop, the gates and the keyspace: as `saving` and `appending` do for files, the hooks of
+the room below are filled here."""
+
+import os
+from itertools import islice
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from server.clients import client as c
+from server.clients import multi, pause
+from server.clients.blocking import FORCED
+from server.clients.client import Client
+from server.config.config import Config
+from server.dispatch import conditions
+from server.dispatch.call import Call
+from server.dispatch.gates import flags_of, gate
+from server.persistence import rdb_file
+from server.persistence.loading import Interrupted
+from server.persistence.rdb_load import BadFile
+from server.registry.command import STALE, WRITE
+from server.registry.errors import CommandError
+from server.replication.node import Node
+from server.replication.payload import Payload
+
+if TYPE_CHECKING:
+    from server.server import Server
+
+TICK_MS = 1000
+AT_A_TICK = 1000            # own expires that a tick looks at
+DISK_MS = 100               # how often the disk is asked for those who wait for it
+_FOREVER_MS = 1 << 62
+
+
+@gate("readonly-replica", lambda command: command.has(WRITE) or command.name == "exec")
+def readonly_replica(call: Call) -> None:
+    """A replica takes writes from its master only, unless it is writable."""
+    if (call.server.replication.following is not None and call.config.replica_read_only
+            and not call.client.has(c.MASTER | c.FAKE) and flags_of(call) & WRITE):
+        raise CommandError("READONLY You can't write against a read only replica.")
+
+
+@gate("stale", lambda command: not command.has(STALE))
+def stale(call: Call) -> None:
+    """A replica without its master serves what it has, unless replica-serve-stale-data says no."""
+    if is_stale(call.server) and not call.client.has(c.MASTER):
+        raise CommandError("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
+
+
+def is_stale(server: "Server") -> bool:
+    """Whether data may not be served."""
+    following = server.replication.following
+    return following is not None and not following.connected and not server.config.replica_serve_stale_data
+
+
+class OwnExpires:
+    """Keys that clients of a writable replica gave an expire: no master will ever say that their time has come."""
+
+    def __init__(self) -> None:
+        self._keys: dict[tuple[Any, bytes], None] = {}
+
+    def note(self, db: Any, key: bytes) -> None:
+        """One more. Complexity: O(1)."""
+        self._keys[(db, key)] = None
+
+    def forget(self) -> None:
+        """We are a master, which looks at all keys."""
+        self._keys.clear()
+
+    def tick(self) -> None:
+        """From the cron: delete what has expired. Complexity: O(AT_A_TICK)."""
+        for db, key in list(islice(self._keys, AT_A_TICK)):
+            del self._keys[(db, key)]
+            if db.is_expired(key):
+                db.drop_expired(key)
+            elif db.expire_at(key) >= 0:
+                self._keys[(db, key)] = None
+
+
+class Replicating:
+    """The wiring of one server."""
+
+    def __init__(self, server: "Server") -> None:
+        self._server = server
+        self.own_expires = OwnExpires()
+        self.node = Node(server.config, server.log, server.stats, server.propagation, server.loop, server.connector,
+                         server.snapshots, server.child, self.write_snapshot)
+
+    # ---- snapshots for replicas
+    def write_snapshot(self, file: int, report: Callable[[int], None], functions_only: bool) -> None:
+        """In a child: write what a replica wants to a pipe."""
+        rdb_file.write_to(self._server, file, report, functions_only=functions_only)
+
+    # ---- roles
+    def role_changed(self) -> None:
+        """We are a replica now, or no longer."""
+        server, following = self._server, self.node.following
+        server.config.store("replicaof", (following.host, following.port) if following is not None else None)
+        server.blocking.fail_all(CommandError(FORCED))
+        server.keyspace.keep_expired_for("replica", following is not None)
+        server.log.role = "S" if following is not None else "M"
+        self.link_changed()
+
+    def directive_changed(self, config: Config) -> None:
+        """replica-read-only, replica-serve-stale-data."""
+        self.link_changed()
+
+    def link_changed(self) -> None:
+        """The link to the master came or went, or a directive about it changed."""
+        config, following = self._server.config, self.node.following
+        writable = following is not None and not config.replica_read_only
+        conditions.slow_because("readonly", following is not None)
+        self._server.keyspace.writes_drop_expired = writable
+        self._server.keyspace.on_expire_set = self.own_expires.note if writable else None
+        if following is None:
+            self.own_expires.forget()
+        self._server.stale = is_stale(self._server)
+        conditions.slow_because("stale", self._server.stale)
+        self.good_changed(self.node.master.good_replicas)
+
+    def good_changed(self, good: int) -> None:
+        """min-replicas-to-write."""
+        wanted = self._server.config.min_replicas_to_write
+        conditions.slow_because("few-replicas", bool(self.node.following is None and wanted
+                                                     and self._server.config.min_replicas_max_lag and good < wanted))
+
+    def pause_writes(self, yes: bool) -> None:
+        """FAILOVER holds back what would change something."""
+        if yes:
+            self._server.pause.start(pause.BY_FAILOVER, _FOREVER_MS, pause.WRITES)
+        else:
+            self._server.pause.stop(pause.BY_FAILOVER)
+
+    def make_master_client(self, link: Any, database: int) -> Client:
+        """The link to the master is a client's connection from now on."""
+        server = self._server
+        databases = server.keyspace.databases
+        client = Client(server.next_client_id, databases[database if database < len(databases) else 0], server.loop)
+        server.next_client_id += 1
+        client.address = link.address
+        client.authenticated = True
+        client.user = ""
+        server.loop.unapplied = b""
+        server.loop.make_client(link, client)
+        server.clients.add(client)
+        return client
+
+    def master_error(self, client: Client, reply: bytes) -> None:
+        """A command of our master failed here: the data may differ."""
+        server = self._server
+        server.stats.unexpected_error_replies += 1
+        server.log.warning(
+            "== CRITICAL == This replica is sending an error to its master: '%s' after processing the command '%s'",
+            reply[1:].split(b"\r\n")[0].decode("utf-8", "replace"),
+            client.command.name if client.command is not None else "<unknown>")
+        behaviour = server.config.propagation_error_behavior
+        if behaviour in ("panic", "panic-on-replicas"):
+            server.crash.panic("This replica panicked sending an error to its master after processing a command")
+
+    # ---- a snapshot takes the place of the data
+    def loads_from_memory(self) -> bool:
+        """repl-diskless-load."""
+        how = self._server.config.repl_diskless_load
+        return bool(how == "swapdb" or (how == "on-empty-db" and self._server.keyspace.keys_total() == 0))
+
+    def replace_data(self, payload: Payload, temporary: str, alive: Callable[[], None]) -> bool:
+        """Load what a master sent; alive() keeps it from losing patience. False: it failed and the log says why."""
+        server = self._server
+        log, name = server.log, server.config.dbfilename
+        if payload.on_disk and not self._take_name(payload, temporary, name):
+            return False
+        appending = server.config.appendonly
+        if appending:
+            server.aof_rewrite.switch_off()
+            server.appending.follow()
+        log.notice("MASTER <-> REPLICA sync: Flushing old data")
+        self._empty()
+        log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
+        server.progress.meanwhile = alive
+        try:
+            if payload.on_disk:
+                rdb_file.load(server, name, keep_expired=True)
+            else:
+                with server.progress.of(payload.received):
+                    rdb_file.read_from(server, payload.bytes(), keep_expired=True)
+        except (BadFile, OSError):
+            log.warning("Failed trying to load the MASTER synchronization DB, check server logs.")
+            self._empty()
+            return False
+        except Interrupted:
+            return False
+        finally:
+            server.progress.meanwhile = lambda: None
+        if payload.on_disk and server.config.rdb_del_sync_files and not server.config.save and not appending:
+            log.notice("Removing the RDB file obtained from the master. This replica has persistence disabled")
+            rdb_file.remove_quietly(name)
+        if appending:
+            server.aof_rewrite.switch_on(False)
+            server.appending.follow()
+        return True
+
+    def _take_name(self, payload: Payload, temporary: str, name: str) -> bool:
+        server = self._server
+        if server.snapshots.in_progress:
+            server.log.notice("Replica is about to load the RDB file received from the master, but there is a pending RDB "
+                              "child running. Killing process %d and removing its temp file to avoid any race",
+                              server.child.pid)
+            server.snapshots.kill_child()
+        try:
+            os.fsync(payload.file)
+            os.rename(temporary, name)
+        except OSError as error:
+            server.log.warning("Failed trying to rename the temp DB into %s in MASTER <-> REPLICA synchronization: %s", name,
+                               error.strerror)
+            return False
+        return True
+
+    def _empty(self) -> None:
+        server = self._server
+        for db in server.keyspace.databases:
+            multi.all_changed(db)
+        server.keyspace.flush(server.config.replica_lazy_flush)
+        for db in server.keyspace.databases:
+            server.blocking.emptied(db)
+        server.scripting.functions.flush()
+
+    # ---- disks
+    def synced_offset(self) -> int:
+        """How much of the history is in our append only file, on disk; -1 without one."""
+        return int(self._server.aof.synced_offset) if self._server.config.appendonly else -1
+
+
+def start(server: "Server") -> None:
+    """The data of the last time are loaded: go on with their history, and follow whom the configuration names."""
+    node = server.replication
+    if not server.config.appendonly:
+        node.restored(server.snapshots.replication_fields)
+        for db, key in server.snapshots.left_out:        # replicas that go on from here still have them
+            server.propagation.to_replicas(db, [b"DEL", key])
+        server.propagation.flush()
+    server.snapshots.left_out = []
+    if server.config.replicaof is not None:
+        node.follow(*server.config.replicaof)

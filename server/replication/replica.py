@@ -1,0 +1,72 @@
+"""One replica, as its master sees it: what it told about itself, how far its sync is, and what it acknowledged."""
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from server.clients.client import Client
+from server.clients.client_list import PEER_UNKNOWN, peer_of
+from server.replication.feed import Feed
+
+
+class State(Enum):
+    """How far the sync is."""
+
+    NONE = 0                           # REPLCONF came, but no PSYNC yet
+    WAIT_START = 1                     # for a snapshot to begin
+    WAIT_END = 2                       # for one under way
+    SEND_BULK = 3                      # it is being sent
+    ONLINE = 4
+    RDB_SENT = 5                       # it only wanted the snapshot
+
+
+SHOWN = {State.WAIT_START: "wait_bgsave", State.WAIT_END: "wait_bgsave", State.SEND_BULK: "send_bulk",
+         State.ONLINE: "online", State.RDB_SENT: "rdb_transmitted"}       # by INFO
+
+
+@dataclass(eq=False)
+class Replica:
+    """What its master knows of a replica. Offsets in bytes of the history, times in monotonic seconds."""
+
+    client: Client
+    state: State = State.NONE
+    port: int = 0                      # REPLCONF listening-port
+    announced_ip: str = ""             # REPLCONF ip-address
+    eof: bool = False                  # understands a snapshot of unknown length
+    psync2: bool = False               # understands +CONTINUE with an id
+    old_sync: bool = False             # SYNC: sends no acknowledgements
+    rdb_only: bool = False             # REPLCONF rdb-only
+    functions_only: bool = False       # REPLCONF rdb-filter-only functions
+    without_data: bool = False         # REPLCONF rdb-filter-only, and keys are not among what it wants
+    acknowledged: int = 0
+    synced: int = 0                    # offset that its append only file has on disk
+    heard: float = 0.0                 # when it acknowledged last
+    since: float = 0.0                 # when it asked for its sync
+    wrote: float = 0.0                 # when its socket last took some of the snapshot
+    start: int = 0                     # offset that its snapshot stands for
+    stream_on_ack: bool = False        # it gets the stream once it says that it has loaded the snapshot
+    feed: Feed | None = field(default=None, repr=False)
+
+    @property
+    def ip(self) -> str:
+        """Its address."""
+        return self.announced_ip or peer_of(self.client)[0]
+
+    @property
+    def name(self) -> str:
+        """How the log calls it."""
+        ip, port = peer_of(self.client)
+        if self.announced_ip:
+            ip = self.announced_ip
+        elif ip == PEER_UNKNOWN:
+            return f"client id #{self.client.id}"
+        return f"{ip}:{self.port}" if self.port else f"{ip}:<unknown-replica-port>"
+
+    @property
+    def waiting(self) -> int:
+        """Bytes of the stream that have not been handed to its connection: they count as its output."""
+        return self.feed.pending if self.feed is not None and self.feed.stream is not None else 0
+
+    @property
+    def good(self) -> bool:
+        """Whether it gets the stream."""
+        return self.state is State.ONLINE and not self.stream_on_ack

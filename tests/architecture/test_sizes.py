@@ -1,0 +1,59 @@
+"""No module is longer than docs/architecture.md wants it; those that are may only shrink."""
+
+import re
+
+from tests.architecture.test_imports import ROOT
+
+FOLDERS = ("server", "iothreads", "scripting", "metrics", "perf")
+SUFFIXES = (".py", ".pyx", ".pxd", ".pyi")
+(LIMIT,) = (int(n) for n in re.findall(r"past\s+(\d+)\s+look again", (ROOT / "docs/architecture.md").read_text()))
+# At most so many lines, and why it is one file. Only ever lowered: a file that has lost SHRUNK lines lowers its number.
+SHRUNK = 40
+LONGER = {
+    "iothreads/handoff.pyx": (1040, "the rules of the hand-off are kept by both of its sides, read together"),
+    "iothreads/lane.pyx": (610, "a poller, and the reading and writing of what lives on it"),
+    "iothreads/selftest.pyx": (510, "a server without Remus above the lanes, for their tests alone"),
+    "perf/micro/structures.pyx": (530, "a table of loops, one kind of structure after the other"),
+    "scripting/sandbox.pyx": (590, "what is closed to scripts must be seen whole to be believed"),
+    "server/commands/server_debug.py": (590, "a list of DEBUG's subcommands that have no room of their own"),
+    "server/commands/string.py": (510, "a group of COMMAND DOCS"),
+    "server/commands/string_fast.pyx": (580, "written by hand for the hottest commands, where shapes measure slower"),
+    "server/dispatch/loop.pyx": (620, "a turn of the loop and its batches; what runs once per command is inlined"),
+    "server/keyspace/database.pyx": (930, "every way to a key: a native class has one module"),
+    "server/server.py": (510, "the one place where all parts are put together"),
+    "server/structures/hyperloglog.pyx": (630, "two representations of one value, and what turns one into the other"),
+    "server/structures/listpack.pyx": (590, "an encoding whose writers and readers share its layout"),
+    "server/structures/memory.pyx": (810, "one allocator: size classes, pages, and what moves between pages"),
+    "server/structures/ordered_index.pyx": (900, "one B+-tree: splitting, joining and counting hang together"),
+    "server/structures/quicklist.pyx": (1030, "one list of packed nodes; what writes shares how nodes are split"),
+    "server/structures/rax.pyx": (610, "one B+-tree: splitting, joining and walks hang together"),
+    "server/structures/table.pyx": (1160, "the keyspace's table: look-up, rehash, SCAN and random picks share buckets"),
+    "server/types/hash.pyx": (560, "a value with two encodings in each of its methods"),
+    "server/types/list.pyx": (530, "a value with two encodings in each of its methods"),
+    "server/types/set.pyx": (610, "a value with three encodings in each of its methods"),
+    "server/types/sorted_set.pyx": (1000, "a value with two encodings in each of its methods, by rank, score and name"),
+    "server/types/stream.pyx": (630, "a value: its log, its groups and its limits behind one face"),
+    "server/types/stream_log.pyx": (780, "entries packed into nodes: appending, trimming and walks share the layout"),
+}  # fmt: skip
+
+
+def lengths() -> dict[str, int]:
+    files = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES]
+    files += ROOT.glob("*.py")
+    return {path.relative_to(ROOT).as_posix(): len(path.read_bytes().splitlines()) for path in files}
+
+
+def test_no_module_is_too_long():
+    wrong = [
+        f"{name}: {lines} lines, {LONGER.get(name, (LIMIT,))[0]} are allowed"
+        for name, lines in lengths().items()
+        if lines > LONGER.get(name, (LIMIT,))[0]
+    ]
+    assert wrong == []
+
+
+def test_what_is_longer_shrinks():
+    lines = lengths()
+    assert LONGER.keys() - lines.keys() == set(), "gone"
+    assert [name for name in LONGER if lines[name] <= LIMIT] == [], "an exception no longer"
+    assert [name for name, (most, _) in LONGER.items() if lines[name] <= most - SHRUNK] == [], "lower its number"

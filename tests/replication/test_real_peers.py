@@ -1,0 +1,225 @@
+"""Ours and Debian's redis-server as each other's replica: the same data, whatever is written."""
+
+import random
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from tests.support.generators import command_from
+from tests.support.pace import wait_until
+from tests.support.resp import Connection
+
+PEERS_RDB = {"rdb-version": 10, "repl-diskless-sync-delay": 0}
+TYPES = (
+    ("SET", "string", "x" * 100), ("SET", "number", "12345"), ("SET", "expires", "1", "PX", "100000000"),
+    ("RPUSH", "list", *map(str, range(300))), ("SADD", "intset", *map(str, range(50))),
+    ("SADD", "set", *(f"member{n}" for n in range(300))), ("HSET", "small", "a", "1", "b", "2"),
+    ("HSET", "hash", *(f"{what}{n}" for n in range(300) for what in "fv")),
+    ("ZADD", "zset", *(str(n) if what else f"m{n}" for n in range(300) for what in (1, 0))),
+    ("XADD", "stream", "1-1", "a", "1"), ("XADD", "stream", "1-2", "b", "2"), ("XGROUP", "CREATE", "stream", "g", "0"),
+    ("XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", "stream", ">"), ("PFADD", "hll", "a", "b", "c"),
+    ("SELECT", "3"), ("SET", "elsewhere", "1"), ("SELECT", "0"),
+    ("FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 1 end)"),
+)  # fmt: skip
+
+
+def linked(replica: Any) -> bool:
+    return bool(replica.info("replication").get("master_link_status") == "up")
+
+
+def follow(replica: Any, master: Any) -> None:
+    with replica.connect() as c:
+        c.ok("REPLICAOF", "127.0.0.1", str(master.port))
+    wait_until(lambda: linked(replica), "a link")
+
+
+def digest(server: Any) -> Any:
+    with server.connect() as c:
+        return c("DEBUG", "DIGEST")
+
+
+def in_step(master: Any, *replicas: Any) -> None:
+    """All have applied all, and hold the same."""
+    def offsets() -> bool:
+        end = master.info("replication")["master_repl_offset"]
+        return all(replica.info("replication")["slave_repl_offset"] == end for replica in replicas)
+
+    wait_until(offsets, "replicas that have everything")
+    wait_until(lambda: len({digest(server) for server in (master, *replicas)}) == 1, "the same data (expires come to all)")
+
+
+def write_at_random(c: Connection, number: int, seed: int) -> None:
+    """Writes of all types, and errors among them."""
+    chosen = random.Random(seed)
+    writes = {name.upper() for name in c("COMMAND", "LIST", "FILTERBY", "ACLCAT", "write")}
+    commands = (command_from(chosen.randbytes(64)) for _ in range(100 * number))
+    c.pipeline([command for command in islice((words for words in commands if words[0] in writes), number)])
+
+
+@pytest.fixture
+def ours(new_server: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda **options: new_server(**{**PEERS_RDB, **options})
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("diskless", ["yes", "no"])
+def test_a_real_replica_of_ours(ours: Any, new_peer: Any, diskless: str) -> None:
+    master, replica = ours(repl_diskless_sync=diskless), new_peer()
+    with master.connect() as c:
+        c.pipeline(TYPES)
+        follow(replica, master)
+        in_step(master, replica)
+        write_at_random(c, 2000, 1)
+        c.pipeline([("MULTI",), ("INCR", "n"), ("SELECT", "2"), ("INCR", "n"), ("EXEC",)])
+        c("EVAL", "redis.call('set', 'a', 1) redis.call('incr', 'a') redis.call('lpush', 'l', 'x')", "0")
+    in_step(master, replica)
+
+
+@pytest.mark.peer
+@pytest.mark.parametrize("load", ["disabled", "swapdb"])
+def test_our_replica_of_a_real_one(ours: Any, new_peer: Any, load: str) -> None:
+    master, replica = new_peer(repl_diskless_sync_delay=0), ours(repl_diskless_load=load)
+    with master.connect() as c:
+        c.pipeline(TYPES)
+        follow(replica, master)
+        in_step(master, replica)
+        write_at_random(c, 2000, 2)
+        c.pipeline([("MULTI",), ("INCR", "n"), ("SELECT", "2"), ("INCR", "n"), ("EXEC",)])
+    in_step(master, replica)
+    with replica.connect() as r:
+        assert r("SET", "x", "1").code == "READONLY"
+        assert r("ROLE")[0] == b"slave" and len(r("FUNCTION", "LIST")) == 1
+
+
+@pytest.mark.peer
+def test_chains(ours: Any, new_peer: Any) -> None:
+    first, second, third = ours(), new_peer(repl_diskless_sync_delay=0), ours()
+    follow(second, first)
+    follow(third, second)
+    with first.connect() as c:
+        write_at_random(c, 1000, 3)
+    in_step(first, second)
+    in_step(first, third)
+    first, second, third = new_peer(repl_diskless_sync_delay=0), ours(), new_peer()
+    follow(second, first)
+    follow(third, second)
+    with first.connect() as c:
+        write_at_random(c, 1000, 4)
+    in_step(first, second, third)
+
+
+def test_a_cut_link_goes_on_where_it_was(ours: Any) -> None:
+    master, replica = ours(), ours()
+    follow(replica, master)
+    with master.connect() as c:
+        for turn in range(5):
+            c("CLIENT", "KILL", "TYPE", "replica")
+            write_at_random(c, 200, turn)
+            wait_until(lambda: linked(replica), "a link again")
+        in_step(master, replica)
+        assert master.info("stats")["sync_full"] == "1"
+        assert int(master.info("stats")["sync_partial_ok"]) >= 5
+
+
+def test_promotion_keeps_the_history(ours: Any) -> None:
+    first, second, third = ours(), ours(), ours()
+    follow(second, first)
+    follow(third, first)
+    with first.connect() as c:
+        write_at_random(c, 200, 5)
+    in_step(first, second, third)
+    with second.connect() as c:
+        c.ok("REPLICAOF", "NO", "ONE")
+        follow(third, second)
+        follow(first, second)
+        write_at_random(c, 200, 6)
+    in_step(second, first, third)
+    stats = second.info("stats")
+    assert (stats["sync_full"], stats["sync_partial_ok"]) == ("0", "2")
+
+
+def test_restarts_go_on_too(ours: Any) -> None:
+    master, replica = ours(save="3600 100000"), ours(save="3600 100000")
+    follow(replica, master)
+    with master.connect() as c:
+        c("SET", "k", "1")
+    in_step(master, replica)
+    replica.restart(replicaof=f"127.0.0.1 {master.port}")
+    wait_until(lambda: linked(replica), "a link again")
+    assert master.info("stats")["sync_full"] == "1"
+    master.restart()
+    wait_until(lambda: linked(replica), "a link again")
+    assert master.info("stats")["sync_full"] == "0"
+    with master.connect() as c:
+        c("SET", "k", "2")
+    in_step(master, replica)
+
+
+def test_wait(ours: Any) -> None:
+    master, replica = ours(appendonly="yes"), ours(appendonly="yes")
+    follow(replica, master)
+    with master.connect() as c:
+        c("SET", "k", "1")
+        assert c("WAIT", "1", "5000") == 1
+        assert c("WAITAOF", "1", "1", "10000") == [1, 1]
+        assert c("WAIT", "2", "10") == 1
+        assert c("WAITAOF", "1", "2", "10") == [1, 1]
+        assert c("WAIT", "x", "10").code == c("WAITAOF", "2", "0", "10").code == "ERR"
+    with replica.connect() as c:
+        assert "replica instances" in str(c("WAIT", "1", "1"))
+
+
+def test_failover(ours: Any) -> None:
+    master, replica = ours(), ours()
+    follow(replica, master)
+    with master.connect() as c:
+        write_at_random(c, 100, 7)
+        c.ok("FAILOVER")
+        wait_until(lambda: master.info("replication")["role"] == "slave" and linked(master), "changed roles")
+        assert replica.info("replication")["role"] == "master"
+        assert c("SET", "x", "1").code == "READONLY"
+    in_step(replica, master)
+
+
+def test_too_few_good_replicas(ours: Any) -> None:
+    master, replica = ours(min_replicas_to_write=1), ours()
+    with master.connect() as c:
+        assert c("SET", "x", "1").code == "NOREPLICAS"
+        follow(replica, master)
+        wait_until(lambda: c("SET", "x", "1") == "OK", "a good replica")
+
+
+def test_garbage_from_a_replica(ours: Any) -> None:
+    master = ours()
+    with master.connect() as c:
+        assert c("PSYNC", "x", "y").code == "ERR"
+        assert c("PSYNC", "?", "-1", "WHAT").code == "ERR"
+        assert c("REPLCONF", "what", "1").code == "ERR"
+        assert c("REPLCONF", "listening-port").code == "ERR"
+        assert c("REPLCONF", "listening-port", "x").code == "ERR"
+        assert c("REPLCONF", "ip-address", "1" * 100).code == "ERR"
+        assert c("REPLCONF", "rdb-filter-only", "everything").code == "ERR"
+        c.send("REPLCONF", "ACK", "5")
+        assert c.nothing_comes()
+        assert c("PING") == "PONG"
+
+
+def test_masters_that_are_none(ours: Any) -> None:
+    """A replica tries again, keeps its data and says why."""
+    replica, other = ours(), ours(requirepass="secret")
+    with replica.connect() as c:
+        c("SET", "k", "1")
+        for port in (other.port, 1):
+            c.ok("REPLICAOF", "127.0.0.1", str(port))
+            wait_until(lambda: c("ROLE")[3] in (b"connect", b"connecting"), "an attempt that failed")
+        assert c("GET", "k") == b"1"
+        c.ok("CONFIG", "SET", "masterauth", "secret")
+        c.ok("REPLICAOF", "127.0.0.1", str(other.port))
+        wait_until(lambda: linked(replica), "a link")
+        c.ok("CONFIG", "SET", "replica-serve-stale-data", "no")
+        c("REPLICAOF", "127.0.0.1", "1")
+        assert c("GET", "k").code == "MASTERDOWN"
+        c.ok("REPLICAOF", "NO", "ONE")
+        assert c("GET", "k") is None

@@ -26,11 +26,11 @@ from server.replication.waiting import Waiter
 command = group("server")
 generic = group("generic")
 _SYNC = ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI
-NOT_ON_REPLICA = ("cannot be used with replica instances. Please also note that writes to replicas are just local and are "
-                  "not propagated.")
-WAIT_NOT_ON_REPLICA = ("ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica "
-                       "is configured to be writable (which is not the default) writes to replicas are just local and are "
-                       "not propagated.")
+NOT_ON_REPLICA = ("cannot be used with replica instances. Please also note that writes to replicas are just local and "
+                  "are not propagated.")
+WAIT_NOT_ON_REPLICA = ("ERR WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a "
+                       "replica is configured to be writable (which is not the default) writes to replicas are just "
+                       "local and are not propagated.")
 
 
 # ---- what replicas say
@@ -234,8 +234,8 @@ def wait(call: Call, replicas: bytes, timeout: bytes) -> int | NoReply:
     return reply
 
 
-@generic("WAITAOF", arity=4, flags=NOSCRIPT, since="7.2.0", syntax="numlocal numreplicas timeout", acl=("connection", "-keyspace"),
-         tips=("request_policy:all_shards", "response_policy:agg_min"))
+@generic("WAITAOF", arity=4, flags=NOSCRIPT, since="7.2.0", syntax="numlocal numreplicas timeout",
+         acl=("connection", "-keyspace"), tips=("request_policy:all_shards", "response_policy:agg_min"))
 def waitaof(call: Call, local: bytes, replicas: bytes, timeout: bytes) -> list[int] | NoReply:
     """Wait until what this connection wrote is on our disk, and on those of so many replicas; the reply is on how many.
 

@@ -21,7 +21,6 @@ from server.observe.debug_settings import DEFAULT_PEAK_RESET_MS, settings
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE, group
 from server.registry.debug import SUBCOMMANDS, subcommand
-from server.registry.directive import parse_memory
 from server.registry.errors import CommandError, syntax, wrong_subcommand
 from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Push, SetOf, Several, Verbatim
 from server.structures.glob import match

@@ -1,13 +1,12 @@
-"""What replication needs of the loop, the gates and the keyspace: as `saving` and `appending` do for files, the hooks of
-the room below are filled here."""
+"""What replication needs of the loop, the gates and the keyspace, as `saving` and `appending` do for files: the room below
+knows none of them. `server.wiring` fills its hooks from here."""
 
 import os
-from itertools import islice
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from server.clients import client as c
-from server.clients import multi, pause
+from server.clients import client as c, multi, pause
 from server.clients.blocking import FORCED
 from server.clients.client import Client
 from server.config.config import Config
@@ -201,16 +200,16 @@ class Replicating:
     def _take_name(self, payload: Payload, temporary: str, name: str) -> bool:
         server = self._server
         if server.snapshots.in_progress:
-            server.log.notice("Replica is about to load the RDB file received from the master, but there is a pending RDB "
-                              "child running. Killing process %d and removing its temp file to avoid any race",
+            server.log.notice("Replica is about to load the RDB file received from the master, but there is a pending "
+                              "RDB child running. Killing process %d and removing its temp file to avoid any race",
                               server.child.pid)
             server.snapshots.kill_child()
         try:
             os.fsync(payload.file)
             os.rename(temporary, name)
         except OSError as error:
-            server.log.warning("Failed trying to rename the temp DB into %s in MASTER <-> REPLICA synchronization: %s", name,
-                               error.strerror)
+            server.log.warning("Failed trying to rename the temp DB into %s in MASTER <-> REPLICA synchronization: %s",
+                               name, error.strerror)
             return False
         return True
 

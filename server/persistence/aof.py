@@ -264,8 +264,8 @@ class AppendOnlyFile:
             self._asked_offset = self.sink.stream.offset
 
     def note_settled(self) -> None:
-        """From the cron, with nothing under way to the stream: if the disk has all that was written, it has all (a rewrite
-        or a start brought it there, without a sync of ours)."""
+        """From the cron, with nothing under way to the stream: if the disk has all that was written, it has all. (A
+        rewrite or a start brought it there, without a sync of ours.)"""
         if (self.state == ON and not self.sink.pending and self.synced_size == self.incr_size
                 and not self.background.pending and not self.background.error):
             self._ask_offset()

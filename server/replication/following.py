@@ -1,11 +1,11 @@
 """The replica's side: one master, followed for as long as nobody says otherwise, over one link after the other.
 
     connect -> connecting -> handshake -> sync -> connected
-       ^ retried each second   |  +CONTINUE ---------^  the link becomes the connection of a client with the flag MASTER,
-       +---- any failure ------+                        whose commands the loop runs as it runs those of others
+       ^ retried each second   |  +CONTINUE ---------^  the link becomes the connection of a client, MASTER, whose
+       +---- any failure ------+                        commands the loop runs in `run_master`
 
-What was applied is told by the stream's offset: it counts the master's own bytes, which go on to our own replicas as they
-came. So everybody below one master shares its history, and the next attempt asks for what comes behind that offset.
+What was applied is told by the stream's offset: it counts the master's own bytes, which go on to our own replicas as
+they came. So everybody below one master shares its history, and the next attempt asks for what comes behind that offset.
 """
 
 import os
@@ -132,8 +132,8 @@ class Following(LinkProtocol):
             self._log.notice("Partial resynchronization not possible (no cached master)")
         self._handshake = Handshake(
             config.replica_announce_port or self._parts.port, config.replica_announce_ip or "", config.masteruser or "",
-            config.masterauth or b"", history.id if self._known else NONE_KNOWN, self._parts.stream.offset, self.failover,
-            note=self._note)
+            config.masterauth or b"", history.id if self._known else NONE_KNOWN, self._parts.stream.offset,
+            self.failover, note=self._note)
         self._do(self._handshake.begin())
 
     def _note(self, level: str, text: str) -> None:

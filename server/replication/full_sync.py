@@ -1,8 +1,8 @@
 """Full syncs: one snapshot for all replicas that wait, by way of the disk or straight to their sockets.
 
     disk     a child writes the RDB file; then its length and its bytes go to each replica at that one's pace
-    sockets  a child writes into a pipe; what comes out goes to all of them at the pace of the slowest (diskless). Nobody
-             knows the length before, so a mark of 40 random bytes stands at both ends
+    sockets  a child writes into a pipe; what comes out goes to all of them at the pace of the slowest (diskless).
+             Nobody knows the length before, so a mark of 40 random bytes stands at both ends
 
 Replicas that come while a snapshot for the disk is under way join it; others wait for the next. A diskless one waits
 repl-diskless-sync-delay seconds for more to come, for nobody can join it.

@@ -56,8 +56,8 @@ def _text(reply: Any) -> str:
 
 @dataclass
 class Handshake:
-    """One attempt. port: where we listen; announced_ip: "" for where we come from; history, offset: what we know, "?" for
-    nothing; failover: the master hands over to us. note(level, text) is for what the log should know."""
+    """One attempt. port: where we listen; announced_ip: "" for where we come from; history, offset: what we know, "?"
+    for nothing; failover: the master hands over to us. note(level, text) is for what the log should know."""
 
     port: int
     announced_ip: str

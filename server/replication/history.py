@@ -46,8 +46,8 @@ class History:
         self.id = id
 
     def refusal(self, id: str, offset: int) -> str | None:
-        """Why a replica that knows this id and wants the byte `offset` next cannot go on; None when it may, as far as the
-        history is concerned. "?" asks for everything: that is no reason to be logged, and the text is empty."""
+        """Why a replica that knows this id and wants the byte `offset` next cannot go on; None when it may, as far as
+        the history is concerned. "?" asks for everything: that is no reason to be logged, and the text is empty."""
         if id.lower() == self.id or (id.lower() == self.second_id and offset <= self.second_offset):
             return None
         if id == "?":

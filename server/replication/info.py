@@ -1,16 +1,13 @@
 """INFO replication, and what the stats section says of syncs."""
 
 from collections.abc import Iterator
-from typing import Any
 
-from server.registry.info import section
+from server.registry.info import Section, section
 from server.replication.failover import Failover
 from server.replication.following import Following
 from server.replication.master import seconds
 from server.replication.node import Node
 from server.replication.replica import SHOWN
-
-DOWN_FOR_EVER = -1
 
 
 def _of_replica(node: Node, following: Following) -> Iterator[tuple[str, str]]:
@@ -37,14 +34,13 @@ def _of_replica(node: Node, following: Following) -> Iterator[tuple[str, str]]:
     yield "replica_announced", str(int(config.replica_announced))
 
 
-replication = section("replication", "Replication", source=lambda server: server.replication)
+replication: Section[Node] = section("replication", "Replication", source=lambda server: server.replication)
 replication.field("role", lambda node: "master" if node.following is None else "slave")
 
 
 @replication.family
-def _master(server: Any) -> Iterator[tuple[str, str]]:
+def _master(node: Node) -> Iterator[tuple[str, str]]:
     """Of our master, if we have one."""
-    node: Node = server.replication
     if node.following is not None:
         yield from _of_replica(node, node.following)
 
@@ -55,9 +51,8 @@ replication.field("min_slaves_good_slaves", lambda node: node.master.good_replic
 
 
 @replication.family
-def _replicas(server: Any) -> Iterator[tuple[str, str]]:
+def _replicas(node: Node) -> Iterator[tuple[str, str]]:
     """slave0, slave1 ..."""
-    node: Node = server.replication
     for number, replica in enumerate(node.master.connected()):
         lag = int(seconds() - replica.heard) if replica.state in SHOWN and replica.heard else 0
         yield (f"slave{number}", f"ip={replica.ip},port={replica.port},state={SHOWN.get(replica.state, '')},"

@@ -3,8 +3,8 @@
     PSYNC id offset --> the history is ours and the backlog holds the offset --> +CONTINUE, and the stream from there
                     --> else a full sync: +FULLRESYNC, a snapshot (`full_sync`), then the stream from where it was taken
 
-The stream stands in memory once (structures.block_stream). The backlog is a sink that stays repl-backlog-size behind its
-end; each replica is a sink that moves on as its connection takes bytes (`feed`).
+The stream stands in memory once (structures.block_stream). The backlog is a sink that stays repl-backlog-size behind
+its end; each replica is a sink that moves on as its connection takes bytes (`feed`).
 """
 
 from collections.abc import Callable, Iterator
@@ -31,8 +31,8 @@ def seconds() -> float:
 
 
 class Master:
-    """Those who follow us. `changed` is called when a replica acknowledged, came or went; `good_changed` with the number
-    of replicas that min-replicas-max-lag counts as good."""
+    """Those who follow us. `changed` is called when a replica acknowledged, came or went; `good_changed` with the
+    number of replicas that min-replicas-max-lag counts as good."""
 
     def __init__(self, config: Config, log: Log, stats: Stats, history: History, propagation: PropagationSeam,
                  loop: LoopSeam) -> None:
@@ -46,7 +46,8 @@ class Master:
         self.replicas: dict[Client, Replica] = {}
         self.backlog: Backlog | None = None
         self.is_replica: Callable[[], bool] = lambda: False
-        self.start_full_sync: Callable[[Replica], None] = lambda replica: None         # this and the next two: full_sync's
+        # these three are full_sync's
+        self.start_full_sync: Callable[[Replica], None] = lambda replica: None
         self.gone_while_syncing: Callable[[Replica], None] = lambda replica: None
         self.is_streaming_to: Callable[[Replica], bool] = lambda replica: False
         self.check_output: Callable[[Client], None] = lambda client: None
@@ -101,7 +102,7 @@ class Master:
             self.backlog.trim()
 
     def feed_all(self) -> bool:
-        """Hand over what connections will take. Never wants the loop to hurry: a connection that took bytes wakes it."""
+        """Hand over what connections will take. It never hurries the loop: a connection that took bytes wakes it."""
         behind = False
         for replica in self.replicas.values():
             if replica.feed is not None and replica.good and replica.feed.pending:
@@ -163,8 +164,8 @@ class Master:
 
     # ---- PSYNC and SYNC
     def sync(self, client: Client, id: str | None, offset: int) -> bytes | None:
-        """A replica asks for the stream: its answer when it may go on, None when a full sync was begun. id: of the history
-        that it knows, "?" for none, None for SYNC, which knows no histories. offset: the next byte that it wants."""
+        """A replica asks for the stream: its answer when it may go on, None when a full sync was begun. id: of the
+        history that it knows, "?" for none, None for SYNC, which knows no histories. offset: the next byte that it wants."""
         replica = self.of(client)
         self.log.notice("Replica %s asks for synchronization", replica.name)
         if id is not None:

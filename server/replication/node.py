@@ -46,7 +46,7 @@ class Node:
         self.make_master_client: Callable[[Any, int], Client]      # (link, database)
         self.replace_data: Callable[[Payload, str, Callable[[], None]], bool]
         self.loads_from_memory: Callable[[], bool] = lambda: False
-        self.synced_offset: Callable[[], int] = lambda: -1         # what of the history is in our AOF on disk; -1: no AOF
+        self.synced_offset: Callable[[], int] = lambda: -1         # how far our AOF is on disk; -1: there is none
         self.pause_writes: Callable[[bool], None] = lambda yes: None
         self.waiting = Waiting(self.master, lambda: self.synced_offset())
         self.failover = Failover(self, lambda yes: self.pause_writes(yes))
@@ -64,8 +64,8 @@ class Node:
             self.following = None
             before.stop()
         else:
-            self.log.notice("Before turning into a replica, using my own master parameters to synthesize a cached master: "
-                            "I may be able to synchronize with the new master with just a partial transfer.")
+            self.log.notice("Before turning into a replica, using my own master parameters to synthesize a cached "
+                            "master: I may be able to synchronize with the new master with just a partial transfer.")
             self.propagation.flush()
         self.following = Following(self, host, port, failover=failover)
         self.propagation.address(AOF)

@@ -1,5 +1,5 @@
-"""The snapshot of a full sync as it comes from the master: `$length`, then so many bytes; or `$EOF:mark`, then bytes until
-the mark comes again. Newlines before are the master's sign of life."""
+"""The snapshot of a full sync as it comes from the master: `$length`, then so many bytes; or `$EOF:mark`, then bytes
+until the mark comes again. Newlines before are the master's sign of life."""
 
 import mmap
 import os

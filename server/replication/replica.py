@@ -54,7 +54,7 @@ class Replica:
     @property
     def name(self) -> str:
         """How the log calls it."""
-        ip, port = peer_of(self.client)
+        ip = peer_of(self.client)[0]
         if self.announced_ip:
             ip = self.announced_ip
         elif ip == PEER_UNKNOWN:

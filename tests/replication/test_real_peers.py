@@ -47,7 +47,8 @@ def in_step(master: Any, *replicas: Any) -> None:
         return all(replica.info("replication")["slave_repl_offset"] == end for replica in replicas)
 
     wait_until(offsets, "replicas that have everything")
-    wait_until(lambda: len({digest(server) for server in (master, *replicas)}) == 1, "the same data (expires come to all)")
+    same = lambda: len({digest(server) for server in (master, *replicas)}) == 1  # noqa: E731 (expires come later)
+    wait_until(same, "the same data")
 
 
 def write_at_random(c: Connection, number: int, seed: int) -> None:
@@ -55,7 +56,7 @@ def write_at_random(c: Connection, number: int, seed: int) -> None:
     chosen = random.Random(seed)
     writes = {name.upper() for name in c("COMMAND", "LIST", "FILTERBY", "ACLCAT", "write")}
     commands = (command_from(chosen.randbytes(64)) for _ in range(100 * number))
-    c.pipeline([command for command in islice((words for words in commands if words[0] in writes), number)])
+    c.pipeline(list(islice((words for words in commands if words[0] in writes), number)))
 
 
 @pytest.fixture

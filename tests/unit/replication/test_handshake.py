@@ -66,7 +66,10 @@ def test_a_master_without_psync_gets_sync() -> None:
     assert ready().receive(CommandError("ERR unknown command 'PSYNC'")) == FullSync("", -1)
 
 
-@pytest.mark.parametrize("reply", ["FULLRESYNC", "FULLRESYNC x 1", f"FULLRESYNC {'a' * 40} -1", "WHAT", "", 7, None, [1]])
+ODD = ["FULLRESYNC", "FULLRESYNC x 1", f"FULLRESYNC {'a' * 40} -1", "WHAT", "", 7, None, [1]]
+
+
+@pytest.mark.parametrize("reply", ODD)
 def test_an_answer_that_is_none_ends_the_attempt(reply: Any) -> None:
     assert isinstance(ready().receive(reply), Failed)
 

@@ -45,7 +45,10 @@ def payload() -> Iterator[Payload]:
     os.close(file)
 
 
-@pytest.mark.parametrize("wire", [b"-ERR no\r\n", b"+OK\r\n", b"$EOF:short\r\n", b"$-1\r\n", b"$x\r\n", b"x" * 2 * LONGEST_LINE])
+ODD = [b"-ERR no\r\n", b"+OK\r\n", b"$EOF:short\r\n", b"$-1\r\n", b"$x\r\n", b"x" * 2 * LONGEST_LINE]
+
+
+@pytest.mark.parametrize("wire", ODD)
 def test_what_is_no_snapshot(payload: Payload, wire: bytes) -> None:
     with pytest.raises(PayloadError):
         payload.take(wire)

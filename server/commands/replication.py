@@ -203,7 +203,7 @@ def role(call: Call) -> list[object]:
     following = replication.following
     if following is not None:
         return [b"slave", following.host.encode(), following.port, following.role_state.encode(), following.role_offset]
-    return [b"master", replication.master.offset,
+    return [b"master", replication.master.shown_offset,
             [[replica.ip.encode(), b"%d" % replica.port, b"%d" % replica.acknowledged]
              for replica in replication.master.online()]]
 

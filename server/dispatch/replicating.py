@@ -1,5 +1,5 @@
-"""What replication needs of the loop, the gates and the keyspace, as `saving` and `appending` do for files: the room below
-knows none of them. `server.wiring` fills its hooks from here."""
+"""What replication needs of the loop, the gates and the keyspace, as `saving` and `appending` do for files: the room
+below knows none of them. `server.wiring` fills its hooks from here."""
 
 import os
 from collections.abc import Callable

@@ -5,7 +5,7 @@
        +---- any failure ------+                        commands the loop runs in `run_master`
 
 What was applied is told by the stream's offset: it counts the master's own bytes, which go on to our own replicas as
-they came. So everybody below one master shares its history, and the next attempt asks for what comes behind that offset.
+they came. So everybody below one master shares its history, and the next attempt asks for what comes behind it.
 """
 
 import os

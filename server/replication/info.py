@@ -67,7 +67,7 @@ def _failover_state(node: Node) -> str:
 replication.field("master_failover_state", _failover_state)
 replication.field("master_replid", lambda node: node.history.id)
 replication.field("master_replid2", lambda node: node.history.second_id)
-replication.field("master_repl_offset", lambda node: node.master.offset, metric="master_repl_offset")
+replication.field("master_repl_offset", lambda node: node.master.shown_offset, metric="master_repl_offset")
 replication.field("second_repl_offset", lambda node: node.history.second_offset, metric="second_repl_offset")
 replication.field("repl_backlog_active", lambda node: int(node.master.backlog is not None),
                   metric="repl_backlog_is_active")

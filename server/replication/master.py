@@ -65,6 +65,11 @@ class Master:
         self.propagation.flush()
         return self.stream.offset
 
+    @property
+    def shown_offset(self) -> int:
+        """The same for people: 0 while nobody has ever followed us, for nothing was kept (WAITAOF counts even so)."""
+        return self.offset if self.backlog is not None else 0
+
     # ---- the backlog
     def create_backlog(self) -> None:
         """From now on the stream is kept and counted."""
@@ -165,7 +170,7 @@ class Master:
     # ---- PSYNC and SYNC
     def sync(self, client: Client, id: str | None, offset: int) -> bytes | None:
         """A replica asks for the stream: its answer when it may go on, None when a full sync was begun. id: of the
-        history that it knows, "?" for none, None for SYNC, which knows no histories. offset: the next byte that it wants."""
+        history that it knows, "?" for none, None for SYNC, which knows no histories. offset: the next byte wanted."""
         replica = self.of(client)
         self.log.notice("Replica %s asks for synchronization", replica.name)
         if id is not None:

@@ -235,7 +235,7 @@ def field(c: Connection, name: str) -> str:
 
 
 def test_the_append_only_file_gets_a_del(new_server: Callable[..., Server], target: Server) -> None:
-    source = new_server(appendonly=True)
+    source = new_server(appendonly=True, appendfsync="always")
     c = source.connect()
     c.pipeline([("SET", key, "v") for key in "abc"])
     target.connect().ok("SET", "b", "old")

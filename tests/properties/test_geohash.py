@@ -7,7 +7,7 @@ from hypothesis import given, settings, strategies as st
 from server.structures.geohash import Shape, decode, degrees, distance, encode, string
 from tests.support.peer import Peer
 
-LONGITUDES = st.floats(-180, 180)
+LONGITUDES = st.floats(-180, 180, exclude_max=True)  # 180 itself takes a bit more, which a score may lose, as in Redis
 LATITUDES = st.floats(-85.05112878, 85.05112878)
 POSITIONS = st.tuples(LONGITUDES, LATITUDES)
 METRES = {b"m": 1.0, b"km": 1000.0, b"mi": 1609.34, b"ft": 0.3048}

@@ -50,7 +50,7 @@ def test_a_bad_directive_raises_with_the_log():
     "directives",
     [
         {"user": ["default on >secret ~* &* +@all"]}, {"user": "alice on >secret ~* +@all"}, {"tls_port": 6390},
-        {"replicaof": ["127.0.0.1 6379"]}, {"aclfile": "users.acl"}, {"cluster_enabled": True},
+        {"aclfile": "users.acl"}, {"cluster_enabled": True},
     ],
 )  # fmt: skip
 def test_a_promise_that_nothing_keeps_raises(directives):

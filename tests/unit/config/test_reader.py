@@ -185,8 +185,6 @@ def test_directives_of_old_are_passed_over() -> None:
         ("user default on", "acl"),
         ("user bob on nopass ~* &* +@all", "acl"),
         ("aclfile users.acl", "acl"),
-        ("replicaof 127.0.0.1 1", "replication"),
-        ("SLAVEOF 127.0.0.1 1", "replication"),
         ("cluster-enabled yes", "cluster"),
         ("tls-port 6390", "tls"),
         ("tls-replication yes", "tls"),

@@ -45,8 +45,7 @@ def test_parts_that_are_missing_are_parts_that_exist() -> None:
 def test_what_a_server_promises_by_which_part() -> None:
     promises = {d.name: d.part for d in DIRECTIVES if d.promise}
     assert promises == {
-        "aclfile": "acl", "cluster-enabled": "cluster", "replicaof": "replication",
-        "socket-mark-id": "socket marks",
+        "aclfile": "acl", "cluster-enabled": "cluster", "socket-mark-id": "socket marks",
         "tls-cluster": "tls", "tls-port": "tls", "tls-replication": "tls",
     }
     assert {s.name: s.part for s in FILE_STATEMENTS.values() if s.part} == {
@@ -116,7 +115,7 @@ def test_redis_conf_says_what_the_server_does_not_start_with() -> None:
 
 def test_help_says_it_too() -> None:
     assert missing_parts() == [NOT_BUILT[part] for part in NOT_BUILT if part in
-                               {"acl", "cluster", "modules", "replication", "sentinel", "socket marks", "tls"}]
+                               {"acl", "cluster", "modules", "sentinel", "socket marks", "tls"}]
     for name in missing_parts():
         assert f"\n  {name}\n" in usage().partition("Not built yet")[2]
 

@@ -79,7 +79,7 @@ def take(server: "Server") -> Snapshot:
                 if (part.metric or part.name in WANTED) and (part.shown is None or part.shown(subject)):
                     fields.append((part, section.name, part.read(subject)))
             elif section.name not in AS_NUMBERS:
-                lines.update(part(server))
+                lines.update(part(subject))
     config, entries = server.config, server.slowlog.entries
     newest = entries[0] if entries else None
     return Snapshot(

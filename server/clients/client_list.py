@@ -52,9 +52,14 @@ def query_of(client: Client) -> tuple[int, int]:
 
 
 def list_bytes(client: Client) -> int:
-    """omem: memory of waiting replies beyond the static buffer. Output limits look at this. Complexity: O(1)."""
-    memory: int = client.output_memory if client.output_bytes > STATIC_REPLY_BYTES else 0
-    return memory + client.extra["replica"].waiting if client.has(c.REPLICA) and "replica" in client.extra else memory
+    """omem: memory of waiting replies beyond the static buffer. Complexity: O(1)."""
+    return client.output_memory if client.output_bytes > STATIC_REPLY_BYTES else 0
+
+
+def unread_bytes(client: Client) -> int:
+    """The same, and what waits in the stream for a replica (where it stands once for all): output limits look at it."""
+    waiting: int = client.extra["replica"].waiting if client.has(c.REPLICA) and "replica" in client.extra else 0
+    return list_bytes(client) + waiting
 
 
 def memory_of(client: Client, argv_bytes: int = 0) -> int:
@@ -106,7 +111,7 @@ def line(client: Client, argv: Iterable[bytes] = ()) -> str:
     """One client in the order and with the names of Redis 7.2. `argv` is what it is running at the moment."""
     now = monotonic_now_us()
     idle = now - client.active_us
-    waiting, in_list = client.output_bytes, list_bytes(client)
+    waiting, in_list = client.output_bytes, unread_bytes(client)
     argv_bytes = sum(map(len, argv)) if argv else 0
     held, query = query_of(client)
     listening, transaction, tracking = client.subscriptions, client.transaction, client.tracking

@@ -59,7 +59,7 @@ class Limits:
         """Whether it is over its hard limit, or has been over its soft limit for too long. Complexity: O(1)."""
         kind = class_of(client)
         limit = self._config.client_output_buffer_limit[NORMAL if kind == MASTERS else kind]
-        used = client_list.list_bytes(client)
+        used = client_list.unread_bytes(client)
         hard = limit.hard_limit_bytes
         if kind == REPLICAS and hard:
             hard = max(hard, self._config.repl_backlog_size)

@@ -109,11 +109,14 @@ class Master:
     def feed_all(self) -> bool:
         """Hand over what connections will take. It never hurries the loop: a connection that took bytes wakes it."""
         behind = False
+        watermark = self._watermark()
         for replica in self.replicas.values():
-            if replica.feed is not None and replica.good and replica.feed.pending:
+            if replica.feed is None or not replica.feed.pending:
+                continue
+            if replica.good:
                 behind |= replica.feed.send()
-                if replica.feed.pending >= self._watermark():
-                    self.check_output(replica.client)
+            if replica.feed.pending >= watermark:          # also of one whose snapshot takes for ever
+                self.check_output(replica.client)
         self.loop.attend(self.feed_all, behind)
         return False
 
@@ -151,6 +154,8 @@ class Master:
         if replica.feed is not None and replica.feed.stream is not None:
             self.stream.detach(replica.feed)
             self.propagation.follow()
+            if self.backlog is not None:
+                self.backlog.trim()        # it may have held more than the backlog wants
         ended = replica.state
         replica.state = State.NONE
         self.log.notice("Connection with replica %s lost.", replica.name)

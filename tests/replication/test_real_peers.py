@@ -224,3 +224,18 @@ def test_masters_that_are_none(ours: Any) -> None:
         assert c("GET", "k").code == "MASTERDOWN"
         c.ok("REPLICAOF", "NO", "ONE")
         assert c("GET", "k") is None
+
+
+def test_a_replica_that_reads_nothing_is_closed_at_its_limit(ours: Any) -> None:
+    """The others get everything, and what it held goes."""
+    master, other = ours(client_output_buffer_limit="replica 4mb 0 0", repl_backlog_size="16kb"), ours()
+    follow(other, master)
+    with master.connect() as c, master.connect() as deaf:
+        deaf.send("PSYNC", "?", "-1")
+        wait_until(lambda: master.info("replication")["connected_slaves"] == "2", "two replicas")
+        for turn in range(64):
+            c.ok("SET", f"key{turn % 4}", "x" * (1 << 20))
+        wait_until(lambda: master.info("replication")["connected_slaves"] == "1", "the end of the deaf one")
+        in_step(master, other)
+        assert int(master.info("memory")["mem_total_replication_buffers"]) < 4 << 20
+        assert "output buffer limits" in master.log()

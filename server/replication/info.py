@@ -1,50 +1,65 @@
 """INFO replication, and what the stats section says of syncs."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from server.registry.info import Section, section
 from server.replication.failover import Failover
-from server.replication.following import Following
+from server.replication.following import SYNC, Following
 from server.replication.master import seconds
 from server.replication.node import Node
+from server.replication.payload import Payload
 from server.replication.replica import SHOWN
-
-
-def _of_replica(node: Node, following: Following) -> Iterator[tuple[str, str]]:
-    config = node.config
-    payload = following.payload
-    yield "master_host", following.host
-    yield "master_port", str(following.port)
-    yield "master_link_status", "up" if following.connected else "down"
-    yield "master_last_io_seconds_ago", str(following.silent_seconds)
-    yield "master_sync_in_progress", str(int(following.state == "sync"))
-    yield "slave_read_repl_offset", str(node.stream.offset + len(node.unapplied()))
-    yield "slave_repl_offset", str(node.stream.offset)
-    if payload is not None:
-        total, received = max(0, payload.total), payload.received
-        yield "master_sync_total_bytes", str(total)
-        yield "master_sync_read_bytes", str(received)
-        yield "master_sync_left_bytes", str(total - received if total else 0)
-        yield "master_sync_perc", f"{100 * received / total if total else 0:.2f}"
-        yield "master_sync_last_io_seconds_ago", str(int(seconds() - following.heard))
-    if not following.connected:
-        yield "master_link_down_since_seconds", str(int(seconds() - following.down_since))
-    yield "slave_priority", str(config.replica_priority)
-    yield "slave_read_only", str(int(config.replica_read_only))
-    yield "replica_announced", str(int(config.replica_announced))
-
 
 replication: Section[Node] = section("replication", "Replication", source=lambda server: server.replication)
 replication.field("role", lambda node: "master" if node.following is None else "slave")
 
 
-@replication.family
-def _master(node: Node) -> Iterator[tuple[str, str]]:
-    """Of our master, if we have one."""
-    if node.following is not None:
-        yield from _of_replica(node, node.following)
 
 
+def _is_replica(node: Node) -> bool:
+    return node.following is not None
+
+
+def _is_syncing(node: Node) -> bool:
+    return node.following is not None and node.following.payload is not None
+
+
+def _is_down(node: Node) -> bool:
+    return node.following is not None and not node.following.connected
+
+
+def of_master(name: str, read: Callable[[Following], object], shown: Callable[[Node], bool] = _is_replica) -> None:
+    """A field about our master, which only a replica has."""
+    replication.field(name, lambda node: read(node.following) if node.following is not None else "", shown=shown)
+
+
+def of_snapshot(name: str, read: Callable[[Payload], object]) -> None:
+    """A field about the snapshot that is coming."""
+    of_master(name, lambda following: read(following.payload) if following.payload is not None else "", _is_syncing)
+
+
+def _total(payload: Payload) -> int:
+    return max(0, payload.total)
+
+
+of_master("master_host", lambda following: following.host)
+of_master("master_port", lambda following: following.port)
+of_master("master_link_status", lambda following: "up" if following.connected else "down")
+of_master("master_last_io_seconds_ago", lambda following: following.silent_seconds)
+of_master("master_sync_in_progress", lambda following: int(following.state == SYNC))
+replication.field("slave_read_repl_offset", lambda node: node.stream.offset + len(node.unapplied()), shown=_is_replica)
+replication.field("slave_repl_offset", lambda node: node.stream.offset, shown=_is_replica)
+of_snapshot("master_sync_total_bytes", _total)
+of_snapshot("master_sync_read_bytes", lambda payload: payload.received)
+of_snapshot("master_sync_left_bytes", lambda payload: max(0, _total(payload) - payload.received))
+of_snapshot("master_sync_perc",
+            lambda payload: f"{100 * payload.received / _total(payload) if _total(payload) else 0:.2f}")
+of_master("master_sync_last_io_seconds_ago", lambda following: int(seconds() - following.heard), _is_syncing)
+of_master("master_link_down_since_seconds", lambda following: int(seconds() - following.down_since), _is_down)
+replication.field("slave_priority", lambda node: node.config.replica_priority, metric="slave_priority",
+                  shown=_is_replica)
+replication.field("slave_read_only", lambda node: int(node.config.replica_read_only), shown=_is_replica)
+replication.field("replica_announced", lambda node: int(node.config.replica_announced), shown=_is_replica)
 replication.field("connected_slaves", lambda node: len(node.master.replicas), metric="connected_slaves")
 replication.field("min_slaves_good_slaves", lambda node: node.master.good_replicas,
                   shown=lambda node: bool(node.config.min_replicas_to_write and node.config.min_replicas_max_lag))

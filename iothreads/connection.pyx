@@ -21,6 +21,7 @@ cdef extern from "<netinet/tcp.h>" nogil:
     int TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT
 
 cdef enum:
+    AHEAD = 67108864                   # of an argument that is longer, no more room is made before so much of it has come
     SLACK = 4096                       # read past a known argument, so that the read of its end comes back short
 
 
@@ -184,12 +185,17 @@ cdef inline bint parse_more(Connection* c) noexcept nogil:
 # ---- reading
 
 cdef inline size_t make_room(Connection* c, size_t turn_bytes) noexcept nogil:
-    """Room to read into: all of a known argument at once, else the rest of the buffer, doubled up to a turn's share."""
+    """Room to read into: all of a known argument at once, else the rest of the buffer, doubled up to a turn's share. Of a
+    huge argument, whose length is only a promise (a master's has no limit), so much more as has come of it already."""
     cdef Batch* b = c.batch
     cdef size_t wanted
+    cdef bint promised
     if c.reader.bulk_length >= 0:
         wanted = c.reader.position + <size_t>c.reader.bulk_length + 2
-        if wanted > b.capacity:
+        promised = wanted > 2 * b.used + AHEAD
+        if promised:
+            wanted = 2 * b.used + AHEAD
+        if wanted > b.capacity and not (promised and b.capacity - b.used > SLACK):
             batch_room(b, wanted + SLACK)
     elif c.raw_room > b.capacity - b.used:
         batch_room(b, b.used + c.raw_room)

@@ -92,14 +92,14 @@ if [ $kind = address ]; then
     step "fuzzing" outside tests/fuzz/test_mixed_load.py "$@"
     step "fuzzing in one process" inside tests/fuzz --ignore=tests/fuzz/test_mixed_load.py "$@"
     # shellcheck disable=SC2046
-    step "commands" outside $(cd "$root" && ls -d tests/commands tests/persistence tests/scripting 2>/dev/null) "$@"
+    step "commands" outside $(cd "$root" && ls -d tests/commands tests/persistence tests/replication tests/scripting 2>/dev/null) "$@"
 else
     step "hand-off" inside tests/unit/iothreads tests/unit/dispatch/test_connector.py tests/fuzz --ignore=tests/fuzz/test_mixed_load.py "$@"
     step "fuzzing" outside tests/fuzz/test_mixed_load.py "$@"
     REMUS_SERVER_ARGUMENTS="--io-threads 4"
     export REMUS_SERVER_ARGUMENTS
     # shellcheck disable=SC2046
-    step "commands" outside $(cd "$root" && ls -d tests/commands tests/persistence tests/scripting 2>/dev/null) "$@"
+    step "commands" outside $(cd "$root" && ls -d tests/commands tests/persistence tests/replication tests/scripting 2>/dev/null) "$@"
     if command -v redis-benchmark >/dev/null; then
         step "redis-benchmark" outside tests/fuzz/sanitized_benchmark.py "$@"
     fi

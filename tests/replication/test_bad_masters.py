@@ -1,0 +1,123 @@
+"""Masters that break off, lie, send garbage or half of things: the replica says why, keeps what it may, tries again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.bad_peer import BadPeer, Behaviour, close, reset, say
+from tests.support.pace import wait_until
+
+ID = "a" * 40
+FULL = b"+FULLRESYNC %s 7\r\n" % ID.encode()
+GREETING = (b"+PONG\r\n", b"+OK\r\n", b"+OK\r\n")
+EMPTY = b"REDIS0011\xfa\x09redis-ver\x057.2.6\xff" + bytes(8)    # a checksum of 0 is none
+MARK = b"0123456789" * 4
+
+
+def and_say(data: bytes, then: Behaviour = close) -> Behaviour:
+    def behave(sock: Any, heard: bytearray) -> None:
+        sock.sendall(data)
+        then(sock, heard)
+
+    return behave
+
+
+BEFORE_THE_DATA_GO = {
+    "a close": close,
+    "a reset": reset,
+    "an error for PING": say(b"-ERR no\r\n"),
+    "no reply": say(b"\x00\xff\r\n"),
+    "an endless reply": say(b"*1000000000\r\n" + b"*1\r\n" * 1000),
+    "a close in the handshake": say(*GREETING, then=close),
+    "not now": say(*GREETING, b"-LOADING wait\r\n"),
+    "a reply that is none": say(*GREETING, b"+WHAT\r\n"),
+    "an offset that is none": say(*GREETING, b"+FULLRESYNC %s x\r\n" % ID.encode()),
+    "nothing after the reply": say(*GREETING, FULL, then=close),
+    "half a snapshot": say(*GREETING, FULL + b"$1000\r\nREDIS0011", then=close),
+    "half a marked one": say(*GREETING, FULL + b"$EOF:" + MARK + b"\r\nREDIS0011", then=close),
+    "no length": say(*GREETING, FULL + b"$x\r\n"),
+    "an error in its place": say(*GREETING, FULL + b"-ERR BGSAVE failed, replication can't continue\r\n"),
+    "a line without end": say(*GREETING, FULL + b"$" + b"1" * 100_000),
+}  # fmt: skip
+GARBAGE_IN_THE_STREAM = (
+    b"*1\r\n$-1\r\n", b"*99999999999\r\n", b"$5\r\n", b"*2\r\n$3\r\nGET\r\n:1\r\n", b"\x00" * 10_000,
+    b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$99999999999\r\n",
+)  # fmt: skip
+
+
+def snapshot(data: bytes) -> bytes:
+    return FULL + b"$%d\r\n" % len(data) + data
+
+
+@pytest.fixture
+def replica(new_server: Callable[..., Any]) -> Any:
+    server = new_server()
+    with server.connect() as c:
+        c.ok("SET", "kept", "1")
+    return server
+
+
+def follow(replica: Any, peer: BadPeer) -> None:
+    with replica.connect() as c:
+        c.ok("REPLICAOF", peer.host, str(peer.port))
+
+
+def lives(replica: Any) -> None:
+    with replica.connect() as c:
+        assert c("PING") == "PONG"
+    assert replica.info("stats")["internal_errors"] == "0"
+
+
+@pytest.mark.parametrize("name", BEFORE_THE_DATA_GO)
+def test_data_stay_until_a_snapshot_is_there(replica: Any, name: str) -> None:
+    with BadPeer(BEFORE_THE_DATA_GO[name]) as peer:
+        follow(replica, peer)
+        wait_until(lambda: len(peer.heard) >= 2, "another attempt", 40)
+        with replica.connect() as c:
+            assert c("GET", "kept") == b"1"
+            c.ok("REPLICAOF", "NO", "ONE")
+            c.ok("SET", "kept", "2")
+    lives(replica)
+
+
+@pytest.mark.parametrize("data", [b"", b"nothing", EMPTY[:-12], b"REDIS0011" + bytes(100), b"REDIS9999\xff" + bytes(8)])
+def test_a_snapshot_that_is_none(replica: Any, data: bytes) -> None:
+    with BadPeer(say(*GREETING, snapshot(data)), say(*GREETING, snapshot(EMPTY))) as peer:
+        follow(replica, peer)
+        wait_until(lambda: replica.info("replication")["master_link_status"] == "up", "a link with the next try", 40)
+    lives(replica)
+
+
+@pytest.mark.parametrize("garbage", GARBAGE_IN_THE_STREAM)
+def test_garbage_in_the_stream(replica: Any, garbage: bytes) -> None:
+    good = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"
+    half = b"*1\r\n$5\r\nMULTI\r\n*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n1\r\n"
+    with BadPeer(say(*GREETING, snapshot(EMPTY) + good + half + garbage, then=close)) as peer:
+        follow(replica, peer)
+        wait_until(lambda: len(peer.heard) >= 2, "another attempt", 40)
+        asked = peer.commands(1)
+        with replica.connect() as c:
+            assert c("GET", "a") == b"1" and c("GET", "b") is None, "a transaction that is not over was not applied"
+            c.ok("REPLICAOF", "NO", "ONE")
+        wait_until(lambda: [words[0] for words in peer.commands(1)][:1] == [b"PING"] or asked, "a greeting")
+    lives(replica)
+
+
+def test_what_goes_on_says_where_it_is(replica: Any) -> None:
+    good = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"
+    with BadPeer(say(*GREETING, snapshot(EMPTY) + good, then=close), say(*GREETING, b"+CONTINUE\r\n" + good)) as peer:
+        follow(replica, peer)
+        wait_until(lambda: replica.info("replication")["slave_repl_offset"] == str(7 + 2 * len(good)), "both", 40)
+        assert peer.commands(1)[3] == [b"PSYNC", ID.encode(), b"%d" % (7 + len(good) + 1)]
+    lives(replica)
+
+
+def test_errors_of_the_stream_are_told(replica: Any) -> None:
+    stream = b"*1\r\n$4\r\nWHAT\r\n*3\r\n$6\r\nINCRBY\r\n$1\r\nn\r\n$1\r\nx\r\n*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n"
+    with BadPeer(say(*GREETING, snapshot(EMPTY) + stream)) as peer:
+        follow(replica, peer)
+        replica.wait_for_log("after processing the command 'incrby'")
+        with replica.connect() as c:
+            wait_until(lambda: c("GET", "n") == b"1", "what follows")
+        assert replica.log().count("== CRITICAL ==") == 2

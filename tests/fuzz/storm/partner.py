@@ -63,9 +63,9 @@ def new_in_7_2(command: Request, request: Request) -> bool:
     """Where 7.0 sees something else first: it refuses to wait in scripts, and the words of ZRANK that may be WITHSCORE;
     it does not see that the end of a wait is beyond all times.
     """
-    if waits(command):
-        return request[0] in SCRIPT or any(abs(integer(word)) > CENTURIES for word in command)
-    return command[0].upper() in RANKS and len(command) > 3
+    if command[0].upper() in RANKS:
+        return len(command) > 3
+    return waits(command) and (request[0] in SCRIPT or any(abs(integer(word)) > CENTURIES for word in command))
 
 
 def still_queueing(before: bool, words: Request) -> bool:

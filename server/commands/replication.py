@@ -132,7 +132,6 @@ def _rdb_only(call: Call, value: bytes, words: tuple[bytes, ...]) -> None:
 
 def _rdb_filter_only(call: Call, value: bytes, words: tuple[bytes, ...]) -> None:
     replica = call.server.replication.master.of(call.client)
-    replica.without_data = True
     replica.functions_only = False
     for word in value.lower().split():
         if word != b"functions":
@@ -202,7 +201,7 @@ def role(call: Call) -> list[object]:
     replication = call.server.replication
     following = replication.following
     if following is not None:
-        return [b"slave", following.host.encode(), following.port, following.role_state.encode(), following.role_offset]
+        return [b"slave", following.host.encode(), following.port, following.state.encode(), following.role_offset]
     return [b"master", replication.master.shown_offset,
             [[replica.ip.encode(), b"%d" % replica.port, b"%d" % replica.acknowledged]
              for replica in replication.master.online()]]

@@ -47,18 +47,12 @@ class Following(LinkProtocol):
         self._full: FullSync | None = None
         self._temporary = ""
         self._file = -1
-        self.applied_db = parts.applied_db
 
     # ---- for INFO and ROLE
     @property
     def connected(self) -> bool:
         """Whether the stream flows."""
         return self.state == CONNECTED
-
-    @property
-    def role_state(self) -> str:
-        """ROLE's word for the state."""
-        return self.state
 
     @property
     def role_offset(self) -> int:
@@ -167,6 +161,7 @@ class Following(LinkProtocol):
     def connection_lost(self, link: Link | None, reason: str) -> None:
         """The attempt failed, or the link broke before the stream began."""
         if self.over:
+            self._end_attempt()            # it knows us
             return
         if self.state == CONNECTING:
             self._log.warning("Error condition on socket for SYNC: %s", reason)

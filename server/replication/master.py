@@ -147,8 +147,9 @@ class Master:
         return (replica for replica in self.replicas.values() if replica.state is State.ONLINE)
 
     def forget(self, client: Client) -> None:
-        """The client is gone."""
+        """The client is gone, or is no replica any more. It and what is known of it know each other: that ends here."""
         replica = self.replicas.pop(client, None)
+        client.extra.pop("replica", None)
         if replica is None:
             return
         if replica.feed is not None and replica.feed.stream is not None:

@@ -36,7 +36,6 @@ class Replica:
     old_sync: bool = False             # SYNC: sends no acknowledgements
     rdb_only: bool = False             # REPLCONF rdb-only
     functions_only: bool = False       # REPLCONF rdb-filter-only functions
-    without_data: bool = False         # REPLCONF rdb-filter-only, and keys are not among what it wants
     acknowledged: int = 0
     synced: int = 0                    # offset that its append only file has on disk
     heard: float = 0.0                 # when it acknowledged last

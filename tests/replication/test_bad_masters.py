@@ -104,6 +104,20 @@ def test_garbage_in_the_stream(replica: Any, garbage: bytes) -> None:
     lives(replica)
 
 
+def test_nothing_stays_of_who_went(replica: Any) -> None:
+    """Neither of replicas that only greeted us, nor of masters that were followed for a moment."""
+    with BadPeer(close) as peer, replica.connect() as c:
+        for _ in range(50):
+            with replica.connect() as greeting:
+                greeting.ok("REPLCONF", "listening-port", "1", "capa", "eof")
+            c.ok("REPLICAOF", peer.host, str(peer.port))
+            c.ok("REPLICAOF", "127.0.0.1", "1")
+            c.ok("REPLICAOF", "NO", "ONE")
+        looked = int(replica.info("stats")["gc_collections"])
+    wait_until(lambda: int(replica.info("stats")["gc_collections"]) > looked, "a look for cycles", 40)
+    assert replica.info("stats")["gc_cycles_found"] == "0"
+
+
 def test_what_goes_on_says_where_it_is(replica: Any) -> None:
     good = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"
     with BadPeer(say(*GREETING, snapshot(EMPTY) + good, then=close), say(*GREETING, b"+CONTINUE\r\n" + good)) as peer:

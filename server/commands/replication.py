@@ -20,7 +20,7 @@ from server.registry.command import (
     group,
 )
 from server.registry.errors import CommandError, syntax
-from server.registry.reply import NO_REPLY, OK, Encoded, NoReply
+from server.registry.reply import NO_REPLY, OK, NoReply
 from server.replication.waiting import Waiter
 
 command = group("server")
@@ -35,7 +35,7 @@ WAIT_NOT_ON_REPLICA = ("ERR WAIT cannot be used with replica instances. Please a
 
 # ---- what replicas say
 @command("SYNC", arity=1, flags=_SYNC, since="1.0.0")
-def sync(call: Call) -> Encoded | NoReply:
+def sync(call: Call) -> NoReply:
     """Become a replica in the way of old: a snapshot comes, then every write.
 
     Complexity: O(N), N being all keys
@@ -44,7 +44,7 @@ def sync(call: Call) -> Encoded | NoReply:
 
 
 @command("PSYNC", arity=-3, flags=_SYNC, since="2.8.0", syntax="replicationid offset")
-def psync(call: Call, id: bytes, offset: bytes, *words: bytes) -> Encoded | NoReply:
+def psync(call: Call, id: bytes, offset: bytes, *words: bytes) -> NoReply:
     """Become a replica that knows a history up to an offset: the stream goes on from there if it can, else a snapshot
     comes first.
 
@@ -59,7 +59,7 @@ def psync(call: Call, id: bytes, offset: bytes, *words: bytes) -> Encoded | NoRe
     return _sync(call, id.decode("latin-1"), wanted)
 
 
-def _sync(call: Call, id: str | None, offset: int) -> Encoded | NoReply:
+def _sync(call: Call, id: str | None, offset: int) -> NoReply:
     client, replication = call.client, call.server.replication
     if client.has(REPLICA):
         return NO_REPLY
@@ -69,7 +69,9 @@ def _sync(call: Call, id: str | None, offset: int) -> Encoded | NoReply:
     if client.output_bytes:
         raise CommandError("ERR SYNC and PSYNC are invalid with pending output")
     answer = replication.master.sync(client, id, offset)
-    return NO_REPLY if answer is None else Encoded(answer)
+    if answer is not None:
+        client.push_encoded(answer)
+    return NO_REPLY
 
 
 @command("REPLCONF", arity=-1, flags=ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY, since="3.0.0",

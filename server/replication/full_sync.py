@@ -17,7 +17,6 @@ from server.persistence import rdb_file
 from server.persistence.child import RDB, Child, Report
 from server.persistence.snapshot import Snapshots
 from server.registry.clock import monotonic_now_us
-from server.registry.errors import CommandError
 from server.replication.master import Master, seconds
 from server.replication.replica import Replica, State
 
@@ -103,7 +102,7 @@ class FullSync:
         for replica in alike:
             replica.state = State.NONE
             self._master.replicas.pop(replica.client, None)
-            replica.client.reply(CommandError("ERR BGSAVE failed, replication can't continue"))
+            replica.client.push_encoded(b"-ERR BGSAVE failed, replication can't continue\r\n")
             replica.client.close(after_reply=True)
 
     def _start_file(self, replicas: list[Replica]) -> bool:

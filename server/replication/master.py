@@ -9,7 +9,7 @@ its end; each replica is a sink that moves on as its connection takes bytes (`fe
 
 from collections.abc import Callable, Iterator
 
-from server.clients.client import CLOSE_ASAP, REPLICA, Client
+from server.clients.client import CLOSE_ASAP, REPLICA, REPLY_MODE, REPLY_OFF, Client
 from server.config.config import Config
 from server.observe.log import Log
 from server.observe.memory_account import Replication as Memory
@@ -229,7 +229,8 @@ class Master:
     def _add(self, replica: Replica, state: State) -> None:
         replica.state = state
         replica.since = replica.wrote = seconds()
-        replica.client.set(REPLICA)
+        replica.client.set(REPLICA | REPLY_OFF)        # its connection carries the stream: no reply may stand in it
+        replica.client.slow_because(REPLY_MODE)
         self.replicas[replica.client] = replica
         self._tell()
 

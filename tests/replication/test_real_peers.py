@@ -207,6 +207,21 @@ def test_garbage_from_a_replica(ours: Any) -> None:
         assert c("PING") == "PONG"
 
 
+def test_a_replicas_own_commands_put_no_reply_into_the_stream(ours: Any) -> None:
+    master = ours()
+    with master.connect() as c, master.connect() as odd:
+        odd.send("PSYNC", "?", "-1")
+        wait_until(lambda: b"state=online" in c("INFO", "replication"), "a replica with its snapshot")
+        odd.send("PING")
+        odd.send("NO-SUCH-COMMAND")
+        odd.send("TIME")
+        c.ok("SET", "k", "1")
+        got = b""
+        while not got.endswith(b"$1\r\nk\r\n$1\r\n1\r\n"):
+            got += odd.socket.recv(1 << 16)
+        assert b"PONG" not in got and b"unknown command" not in got
+
+
 def test_masters_that_are_none(ours: Any) -> None:
     """A replica tries again, keeps its data and says why."""
     replica, other = ours(), ours(requirepass="secret")

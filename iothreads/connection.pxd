@@ -51,6 +51,7 @@ cdef struct Connection:
     uint8_t blocked                    # nothing is written before the poller says so
     uint8_t watched                    # the poller is asked for WRITABLE
     uint8_t waits                      # WAITS_ bits
+    uint8_t goes_home                  # to the main thread's lane, when its handshake is over
     uint8_t reads                      # a READ_ (iothreads.message)
     uint8_t unparsed                   # the tail may hold a whole command: parse before reading
     uint8_t dirty                      # is in the lane's list of connections to write

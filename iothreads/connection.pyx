@@ -205,6 +205,10 @@ cdef inline size_t make_room(Connection* c, size_t turn_bytes) noexcept nogil:
     return wanted if wanted <= turn_bytes else turn_bytes
 
 
+cdef inline bint drained(Connection* c) noexcept nogil:
+    return c.socket.transport.drained != NULL and c.socket.transport.drained(&c.socket)
+
+
 cdef int connection_read(Connection* c, BatchPool* pool, Traffic* traffic) noexcept nogil:
     cdef const Transport* transport = c.socket.transport
     cdef size_t room, total = 0
@@ -224,7 +228,7 @@ cdef int connection_read(Connection* c, BatchPool* pool, Traffic* traffic) noexc
             b.used += <size_t>n
             b.input_bytes += <size_t>n
             total += <size_t>n
-            if <size_t>n < room and not c.hangup and transport.short_blocks:
+            if <size_t>n < room and not c.hangup and (transport.short_blocks or drained(c)):
                 c.readable = False
             if parse_more(c):
                 return IO_BATCH

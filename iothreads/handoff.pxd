@@ -13,7 +13,8 @@ Rules
 1.  Only messages cross. Whoever holds a batch or a chunk owns its memory; no flag of a client is shared.
 2.  A connection lives on one lane at a time and moves as a whole: move_away(), take_home(), resize(). Nobody spins.
 3.  Lane 0 calls the same functions. There is one code path, and no queue in between where none is needed. A hand-off costs
-    more than it brings while the main thread has time: who calls move_away() knows that it has none.
+    more than it brings while the main thread has time: who calls move_away() knows that it has none. Handshakes of clients
+    begin on an I/O thread if there is one, and come home once they are over.
     Beside the messages a lane shows relaxed statistics: LaneStats, and per connection what a half-read request holds
     (QueryMeter). Nothing but a figure that a user reads, or a limit, may depend on them.
 4.  A connection is named by its id: slot and generation. A message for a dead id is dropped, its chunks come home.
@@ -84,12 +85,13 @@ cdef struct Slot:                      # what the main thread knows of a connect
     int state
     int link                           # EVENT_OF_LINK, or 0
     bint batch_out                     # the main thread has its batch
+    int closing                        # an I/O thread was told to close it: 1 at once, 2 after its output
     uint32_t next_free
     QueryMeter* meter                  # at a place of its own: lanes write it
 
 cdef class IOThreads:
     # life: __init__(threads, poller=""), start(), stop(), after_fork_child(), resize(threads), listen(sockets), stop_accepting()
-    # move_away(count), take_home(count), keep_away(yes); away, at_home
+    # move_away(count), take_home(count), keep_away(yes), shake_hands_away(yes); away, at_home
     # set_limits(max_bulk=, query_buffer=, keepalive=, reply=); stats(), threads, multiplexing_api, io_threaded_reads / _writes
     cdef readonly int wake_fd          # 8 bytes written here end a poll(); for signal handlers and other threads
     cdef int thread_count              # as io-threads: 1 = no threads
@@ -125,6 +127,7 @@ cdef class IOThreads:
     cdef uint32_t turns
     cdef int echoes                    # lanes that have answered settle()
     cdef bint always_away              # keep_away()
+    cdef bint hands_away               # shake_hands_away()
     cdef bint full                     # the main thread has no time for more connections
     cdef uint32_t next_to_move         # slot behind which move_some() goes on
 
@@ -145,7 +148,7 @@ cdef class IOThreads:
     cdef QueryMeter* meter(self, uint64_t connection) noexcept
     cdef uint64_t query_memory(self) noexcept
 
-    cdef Slot* take_slot(self, int fd, void* client) noexcept
+    cdef Slot* take_slot(self, int fd, void* client, bint away) noexcept
     cdef bint has_event_of(self, uint64_t connection) noexcept
     cdef void push_homes(self) noexcept
     cdef Slot* find(self, uint64_t connection) noexcept
@@ -162,6 +165,9 @@ cdef class IOThreads:
     cdef void watch_listeners(self, bint on) noexcept
     cdef Lane* open_lane(self, int index) except NULL
     cdef int close_lane(self, int index) except -1
+    cdef bint stays_away(self) noexcept
+    cdef int lanes_for(self, int threads) noexcept
+    cdef int fit_lanes(self) except -1
     cdef int lightest_lane(self) noexcept
     cdef void move_some(self, int count, bint from_home) noexcept
     cdef void spread(self, int threads) noexcept

@@ -15,8 +15,8 @@ from iothreads.poller cimport HANGUP, READABLE, WRITABLE
 from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_LISTENER, WATCH_WAKER, poller_add, poller_remove, poller_wait
 from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
                              TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
-                             TO_MAIN_HANGUP, TO_MAIN_HOME, exchange, fence, get_up, lie_down, load_relaxed, load_relaxed64, queue_empty, queue_free,
-                             queue_pop, queue_push, ring_empty, ring_pop, ring_push, sleeper_close, sleeper_open,
+                             TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, exchange, fence, get_up, lie_down, load_relaxed, load_relaxed64,
+                             queue_empty, queue_free, queue_pop, queue_push, ring_empty, ring_pop, ring_push, sleeper_close, sleeper_open,
                              sleeper_ring, store_relaxed, store_relaxed64, wake)
 from iothreads.thread cimport thread_join, thread_start
 
@@ -108,7 +108,7 @@ cdef class IOThreads:
         if self.running:
             return
         self.running = True
-        for i in range(1, self.thread_count):
+        for i in range(1, self.lanes_for(self.thread_count)):
             self.open_lane(i)
 
     def stop(self) -> None:
@@ -359,8 +359,8 @@ cdef class IOThreads:
             return NULL
         return &self.slots[slot]
 
-    cdef Slot* take_slot(self, int fd, void* client) noexcept:
-        """A name for a new connection, and the lane that it will live on."""
+    cdef Slot* take_slot(self, int fd, void* client, bint away) noexcept:
+        """A name for a new connection, and the lane that it will live on: an I/O thread's if there is one, when `away`."""
         cdef uint32_t i, grown
         cdef Slot* slot
         cdef QueryMeter* meters
@@ -386,18 +386,19 @@ cdef class IOThreads:
         self.first_free = slot.next_free
         slot.id += <uint64_t>1 << 32
         slot.client = client
-        slot.lane = self.lightest_lane() if self.lane_count > 1 and (self.always_away or self.full) else 0
+        slot.lane = self.lightest_lane() if self.lane_count > 1 and (away or self.stays_away()) else 0
         slot.fd = fd
         slot.state = SLOT_LIVE
         slot.link = 0
         slot.batch_out = False
+        slot.closing = 0
         memset(slot.meter, 0, sizeof(QueryMeter))      # its last lane is done with it: it said CLOSED
         self.lanes[slot.lane].load += 1
         return slot
 
     cdef uint64_t adopt(self, int fd, void* client, bint is_tcp, bint authenticated) noexcept:
         """Makes a socket a connection of a client; returns its id. A failure comes as EVENT_CLOSED."""
-        cdef Slot* slot = self.take_slot(fd, client)
+        cdef Slot* slot = self.take_slot(fd, client, False)
         cdef Message m
         if is_tcp:
             connection_tune(fd, self.limits.keepalive)
@@ -416,7 +417,8 @@ cdef class IOThreads:
 
     cdef uint64_t begin(self, int fd, void* client, const Start* start) noexcept:
         """The same for a link, or with a transport of its own. What is sent before EVENT_OPENED leaves after it."""
-        cdef Slot* slot = self.take_slot(fd, client)
+        cdef bint shakes_hands = start.transport != NULL and start.transport.handshake != NULL
+        cdef Slot* slot = self.take_slot(fd, client, shakes_hands and not start.link)
         cdef Connection* c
         cdef Message m
         if start.keepalive >= -1:
@@ -429,8 +431,9 @@ cdef class IOThreads:
             c.socket.state = start.state
         if start.connecting:
             c.waits = WAITS_CONNECT
-        elif start.link or c.socket.transport.handshake != NULL:
+        elif start.link or shakes_hands:
             c.waits = WAITS_HANDSHAKE
+        c.goes_home = slot.lane != 0 and not self.stays_away()
         c.blocked = c.watched = c.waits != 0
         connection_reads(c, start.reads)
         if slot.lane == 0:
@@ -564,6 +567,7 @@ cdef class IOThreads:
         if slot.lane == 0:
             lane_close(self.lanes[0], connection, after_flush)
             return
+        slot.closing = 2 if after_flush else 1
         memset(&m, 0, sizeof(Message))
         m.kind = TO_LANE_CLOSE
         m.connection = connection
@@ -614,7 +618,10 @@ cdef class IOThreads:
             return
         elif m.kind == TO_MAIN_DETACHED:
             self.arrive(m)
-            return
+            if m.bytes == 0:
+                return
+            m.kind = TO_MAIN_OPENED
+            self.due += 1
         elif m.kind == TO_MAIN_ECHO:
             self.echoes += 1
             return
@@ -883,6 +890,20 @@ cdef class IOThreads:
 
     # ---- who serves which connection
 
+    cdef bint stays_away(self) noexcept:
+        """Whether connections that come now are for the I/O threads."""
+        return self.thread_count > 1 and (self.always_away or self.full)
+
+    cdef int lanes_for(self, int threads) noexcept:
+        return 2 if threads == 1 and self.hands_away else threads
+
+    def shake_hands_away(self, bint yes) -> None:
+        """Whether clients' handshakes are done by an I/O thread, be io-threads 1: it has one then that does nothing else."""
+        if yes != self.hands_away:
+            self.hands_away = yes
+            if self.running:
+                self.fit_lanes()
+
     cdef int lightest_lane(self) noexcept:
         """The I/O thread with the fewest connections."""
         cdef int lane = 1, other
@@ -913,11 +934,18 @@ cdef class IOThreads:
         self.lanes[to].load += 1
 
     cdef void arrive(self, Message* m) noexcept:
-        """A connection has left its old lane: hand it to the new one."""
+        """A connection has left its old lane: hand it to the new one. One that left by itself comes to lane 0, unless it was
+        to move elsewhere meanwhile; what its lane was told of it on the way was lost."""
         cdef Slot* slot = self.find(m.connection)
         cdef Message attach = m[0]
+        if m.bytes and slot.lane == m.error:
+            self.lanes[slot.lane].load -= 1
+            self.lanes[0].load += 1
+            slot.lane = 0
         if slot.lane == 0:
             lane_adopt(self.lanes[0], <Connection*>m.pointer)
+            if slot.closing:
+                lane_close(self.lanes[0], m.connection, slot.closing == 2)
             return
         attach.kind = TO_LANE_ATTACH
         self.tell(slot.lane, &attach)
@@ -938,7 +966,7 @@ cdef class IOThreads:
 
     def move_away(self, int count) -> None:
         """Up to `count` connections of the calling thread, and those that come from now on, go to the I/O threads."""
-        if self.lane_count == 1:
+        if self.thread_count == 1 or self.lane_count == 1:
             return
         self.full = True
         self.move_some(count, True)
@@ -978,22 +1006,27 @@ cdef class IOThreads:
 
         Returns when all have moved: a thread needs only as long for it as for one turn. O(connections).
         """
-        cdef int i
-        cdef int before = self.lane_count
+        cdef int before = self.thread_count
         if not 1 <= threads <= MAX_THREADS:
             raise ValueError("threads must be between 1 and 128")
-        if threads == self.thread_count or not self.running:
-            self.thread_count = threads
-            return
-        self.push_homes()
-        for i in range(before, threads):
-            self.open_lane(i)
         self.thread_count = threads
-        self.spread(threads)
+        if threads != before and self.running:
+            self.fit_lanes()
+
+    cdef int fit_lanes(self) except -1:
+        """As many lanes as there shall be; connections leave those that end."""
+        cdef int i
+        cdef int before = self.lane_count
+        cdef int lanes = self.lanes_for(self.thread_count)
+        self.push_homes()
+        for i in range(before, lanes):
+            self.open_lane(i)
+        self.spread(self.thread_count)
         self.settle(before)
-        for i in range(before - 1, max(threads, 1) - 1, -1):
+        for i in range(before - 1, lanes - 1, -1):
             self.close_lane(i)
         self.flush_wakes()
+        return 0
 
     cdef void spread(self, int threads) noexcept:
         """Starts the moves that another number of threads makes necessary: nobody stays on one that ends, and what is away

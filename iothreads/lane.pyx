@@ -545,10 +545,20 @@ cdef bint lane_open_on(Lane* lane, Connection* c, uint32_t mask) noexcept nogil:
         watch_writing(lane, c, False)
         c.blocked = False
         c.readable = True
+        if c.goes_home and not c.closing:
+            c.goes_home = False
+            go_home(lane, c)
+            return False
         post(lane, TO_MAIN_OPENED, c, NULL, 0, 0)
         if c.head != NULL or c.closing:
             return write_and_home(lane, c)
     return result == 0
+
+
+cdef void go_home(Lane* lane, Connection* c) noexcept nogil:
+    """An open connection leaves by itself: DETACHED says so with `bytes`, and in `error` from where."""
+    lane_detach(lane, c.id)
+    post(lane, TO_MAIN_DETACHED, c, c, 1, lane.index)
 
 
 cdef void lane_finish(Lane* lane, Connection* c) noexcept nogil:

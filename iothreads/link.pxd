@@ -14,6 +14,7 @@ from libc.stdint cimport int64_t, uint64_t
 
 from iothreads.handoff cimport Event, IOThreads
 from iothreads.message cimport Batch, Output
+from iothreads.tls cimport TlsContext
 
 cdef class Link:
     cdef readonly str address          # where to, as messages show it
@@ -45,7 +46,8 @@ cdef class Links:
     cdef set living                    # keeps alive what lanes know as a cookie
     cdef list told                     # links with output
 
-    cdef Link begin(self, int fd, str address, object protocol, int reads, int keepalive, bint connecting)
+    cdef Link begin(self, int fd, str address, object protocol, int reads, int keepalive, bint connecting, TlsContext tls,
+                    str host)
     cdef uint64_t give_away(self, Link link, void* client) except 0
     cdef int event(self, Event* event) except -1
     cdef int flush(self) except -1

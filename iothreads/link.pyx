@@ -17,6 +17,7 @@ from iothreads.message cimport (PARSE_NOT_A_REPLY, PARSE_OK, PARSE_REPLY_TOO_LON
                                 REFERENCE_MIN, Request, arg_at, arg_length, output_clear, output_reference)
 from iothreads.resp_writer cimport write_bulk, write_header, write_raw
 from iothreads.ring cimport load_relaxed64
+from iothreads.tls cimport TlsContext, tls_transport
 
 from iothreads.connect import begin_connecting
 
@@ -224,23 +225,32 @@ cdef class Links:
     def __iter__(self):
         return iter(self.living)
 
-    def open(self, to, protocol, *, str source="", int reads=READ_REPLIES) -> Link:
+    def open(self, to, protocol, *, str source="", int reads=READ_REPLIES, TlsContext tls=None, str host="") -> Link:
         """Begin to connect. to: an Address; source: the address to come from, "" for any; reads: how it is read at first.
+        tls: how it is enciphered, None for not at all; host: the name that was asked for, "" when that was an address.
 
         Errors: ConnectError, when it fails at once.
         """
         return self.begin(begin_connecting(to, source), str(to), protocol, reads,
-                          KEEPALIVE_NOT_TCP if to.family == socket.AF_UNIX else KEEPALIVE_AS_CLIENTS, True)
+                          KEEPALIVE_NOT_TCP if to.family == socket.AF_UNIX else KEEPALIVE_AS_CLIENTS, True, tls, host)
 
-    def take(self, int fd, str address, protocol, *, bint is_tcp=True, int reads=READ_REPLIES) -> Link:
+    def take(self, int fd, str address, protocol, *, bint is_tcp=True, int reads=READ_REPLIES, TlsContext tls=None) -> Link:
         """Make a link of a connected, non-blocking socket, which is the link's from now on: of a peer that came to a listener
-        of ours. address: what to call it."""
-        return self.begin(fd, address, protocol, reads, KEEPALIVE_AS_CLIENTS if is_tcp else KEEPALIVE_NOT_TCP, False)
+        of ours. address: what to call it; tls: as for open()."""
+        return self.begin(fd, address, protocol, reads, KEEPALIVE_AS_CLIENTS if is_tcp else KEEPALIVE_NOT_TCP, False, tls,
+                          "")
 
-    cdef Link begin(self, int fd, str address, object protocol, int reads, int keepalive, bint connecting):
+    cdef Link begin(self, int fd, str address, object protocol, int reads, int keepalive, bint connecting, TlsContext tls,
+                    str host):
         cdef Start start
         cdef Link link = Link.__new__(Link)
         memset(&start, 0, sizeof(Start))
+        if tls is not None:
+            start.transport = tls_transport()
+            start.state = tls.state(host.encode())
+            if start.state == NULL:
+                os.close(fd)
+                raise MemoryError
         start.link = start.authenticated = True
         start.connecting = connecting
         start.reads = reads

@@ -19,7 +19,7 @@ class ListenError(Exception):
 
 
 class Listener:
-    """One listening socket. kind: "tcp" or "unix"; path: of the latter; warnings: log lines on addresses left out."""
+    """One listening socket. kind: "tcp", "tls" or "unix"; path: of the latter; warnings: on addresses left out."""
 
     def __init__(self, sock: socket.socket, kind: str, path: str = "") -> None:
         self.socket = sock
@@ -38,8 +38,15 @@ class Listener:
 
 
 def open_listeners(config: Any) -> list[Listener]:
-    """All listeners of a configuration: port (0 = none), bind, tcp_backlog, unixsocket ("" = none), unixsocketperm."""
-    listeners = open_tcp(list(config.bind), config.port, config.tcp_backlog) if config.port else []
+    """All listeners of a configuration: port and tls_port (0 = none), bind, tcp_backlog, unixsocket ("" = none),
+    unixsocketperm."""
+    listeners: list[Listener] = []
+    for kind, port in (("tcp", config.port), ("tls", config.tls_port)):
+        try:
+            listeners += open_tcp(list(config.bind), port, config.tcp_backlog, kind) if port else []
+        except ListenError:
+            close_listeners(listeners)
+            raise
     if config.unixsocket:
         try:
             listeners.append(open_unix(config.unixsocket, config.unixsocketperm, config.tcp_backlog))
@@ -57,22 +64,25 @@ def close_listeners(listeners: list[Listener]) -> None:
         listener.close()
 
 
-def open_tcp(addresses: list[str], port: int, backlog: int) -> list[Listener]:
-    """A listener per address. `*` is every IPv4 address, `::*` every IPv6 one, a leading `-` makes one optional."""
+def open_tcp(addresses: list[str], port: int, backlog: int, kind: str = "tcp") -> list[Listener]:
+    """A listener per address. `*` is every IPv4 address, `::*` every IPv6 one, a leading `-` makes one optional.
+
+    kind: what is spoken there, "tcp" or "tls".
+    """
     listeners: list[Listener] = []
     lines: list[str] = []
     for word in addresses:
         optional = word.startswith("-")
         address = word[1:] if optional else word
         try:
-            listeners.append(Listener(bind_tcp(address, port, backlog), "tcp"))
+            listeners.append(Listener(bind_tcp(address, port, backlog), kind))
         except OSError as error:
             what = f"{getattr(error, 'step', 'socket')}: {text_of(error)}"
             lines.append(f"Warning: Could not create server TCP listening socket {address}:{port}: {what}")
             if (error.errno == errno.EADDRNOTAVAIL and optional) or error.errno in FORGIVEN:
                 continue
             close_listeners(listeners)
-            lines.append(f"Failed listening on port {port} (tcp), aborting.")
+            lines.append(f"Failed listening on port {port} ({kind}), aborting.")
             raise ListenError("\n".join(lines)) from None
     if listeners:
         listeners[0].warnings = lines

@@ -67,6 +67,7 @@ cdef ssize_t plain_sendmsg(Socket* s, iovec* pieces, size_t count) noexcept nogi
 cdef Transport _plain
 _plain.name = "plain"
 _plain.short_blocks = True
+_plain.drained = NULL
 _plain.handshake = NULL
 _plain.recv = plain_recv
 _plain.send = plain_send

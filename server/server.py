@@ -9,13 +9,13 @@ import platform
 import secrets
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from iothreads import listen
 from iothreads.handoff import IOThreads
 from scripting.run import Scripting
 from server import wiring
-from server.clients import client as client_state
+from server.clients import client as client_state, tls
 from server.clients.authentication import Authentication
 from server.clients.blocking import Blocking
 from server.clients.client import Client
@@ -24,6 +24,7 @@ from server.clients.multi import discard
 from server.clients.pause import Pause
 from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable
+from server.clients.tls import Tls
 from server.cluster.migrate_target import Targets
 from server.config.config import Config
 from server.dispatch import appending, big_keys, conditions, hot_keys, record, replicating, signals
@@ -69,6 +70,7 @@ if TYPE_CHECKING:
     from metrics.endpoint import Endpoint
 
 REHASH_SLICE_US = 1000
+KINDS = ("tcp", "tls", "unix")  # of listeners, as INFO lists them
 
 
 class Server:
@@ -87,6 +89,7 @@ class Server:
         self.shutdown_signal: int | None = None
         self.exit_status: int = 0
         self.listeners: list[listen.Listener] = []
+        self.bound: dict[str, tuple[Any, int]] = {}         # where each kind of listener listens: (addresses, port)
         self.monitors: list[Client] = []
         self.next_client_id: int = 1
         self.metrics: Endpoint | None = None        # only a server that has a metrics port loads that room
@@ -105,6 +108,7 @@ class Server:
         # how commands run
         self.executor: Executor = Executor(self, self.propagation)
         self.loop: Loop = Loop(IOThreads(config.io_threads), self, self.executor)
+        self.tls: Tls = Tls(config, self.log)
         self.connector: Connector = Connector(self.loop)
         self.migrate_targets: Targets = Targets(self.connector, self.loop.links)
         self.cron: Cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
@@ -149,28 +153,47 @@ class Server:
     # ---- listening
     def listen(self) -> None:
         """Open the listeners that the configuration asks for. ListenError says why not."""
-        self.listeners = listen.open_listeners(self.config)
+        config = self.config
+        if not self.tls.prepare():
+            raise listen.ListenError("Failed to configure TLS. Check logs for more info.")
+        self.listeners = listen.open_listeners(config)
+        self.bound = {"tcp": (config.bind, config.port), "tls": (config.bind, config.tls_port)}
         for warning in (line for listener in self.listeners for line in listener.warnings):
             self.log.warning("%s", warning)
         self.loop.listen(self.listeners)
 
     def rebind(self, config: Config) -> str | None:
-        """CONFIG SET port / bind: close the TCP listeners, open the new ones; when that fails, the old ones again."""
-        kept = [listener for listener in self.listeners if listener.kind != "tcp"]
-        old = [listener.socket.getsockname()[:2] for listener in self.listeners if listener.kind == "tcp"]
+        """CONFIG SET port / tls-port / bind: close the listeners that change and open the new ones; when that fails,
+        the old ones again."""
+        if not self.tls.prepare():
+            return tls.REFUSED
+        reason = None
+        for kind, port in (("tcp", config.port), ("tls", config.tls_port)):
+            if self.bound.get(kind, ((), 0)) != (config.bind, port):
+                reason = reason or self.reopen(kind, port)
+        return reason
+
+    def reopen(self, kind: str, port: int) -> str | None:
+        """Other listeners of a kind; the reason when they cannot be had."""
+        config = self.config
+        kept = [listener for listener in self.listeners if listener.kind != kind]
+        closed = [listener for listener in self.listeners if listener.kind == kind]
+        old = [listener.socket.getsockname()[:2] for listener in closed]
         self.loop.listen(kept)
-        listen.close_listeners([listener for listener in self.listeners if listener.kind == "tcp"])
+        listen.close_listeners(closed)
         failed = None
         try:
-            opened = listen.open_tcp(list(config.bind), config.port, config.tcp_backlog) if config.port else []
+            opened = listen.open_tcp(list(config.bind), port, config.tcp_backlog, kind) if port else []
+            self.bound[kind] = (config.bind, port)
         except listen.ListenError as error:
             for line in str(error).splitlines():
                 self.log.warning("%s", line)
             failed = "Unable to listen on this port. Check server logs."
-            if old and config.port == old[0][1]:
+            if old and port == old[0][1]:
                 failed = "Failed to bind to specified addresses."
-            opened = [one for address, port in old for one in listen.open_tcp([address], port, config.tcp_backlog)]
-        self.listeners = opened + kept
+            opened = [one for address, before in old
+                      for one in listen.open_tcp([address], before, config.tcp_backlog, kind)]
+        self.listeners = sorted(opened + kept, key=lambda listener: KINDS.index(listener.kind))
         self.loop.listen(self.listeners)
         return failed
 
@@ -202,6 +225,8 @@ class Server:
         if refusal:
             self.refuse(fd, refusal)
             return None
+        if self.listeners[listener].kind == "tls":
+            self.tls.shakes_hands(client)
         self.next_client_id += 1
         self.authentication.log_in_by_default(client)
         self.clients.add(client)
@@ -222,6 +247,7 @@ class Server:
         self.blocking.forget(client)
         self.pubsub.forget(client)
         self.limits.forget(client)
+        self.tls.forget(client)
         self.pause.forget(client)
         self.shutdown.forget(client)
         if client in self.monitors:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from scripting import declared, limits, redis_api
-from server.clients import multi, pause
+from server.clients import multi, pause, tls
 from server.commands import server_command
 from server.config.config import Config, OnChange
 from server.dispatch import (
@@ -109,6 +109,9 @@ def fill_hooks(server: "Server") -> None:
     s.executor.serve_ready_keys = s.blocking.serve
     s.loop.on_accept = s.accepted
     s.loop.on_closed = s.closed
+    s.loop.on_secured = s.tls.secured
+    s.loop.on_transport_failed = s.tls.transport_failed
+    s.tls.on_context = lambda context: setattr(s.loop, "tls", context)
     s.loop.on_output = s.limits.check_output
     pause.only_read.append(partial(declared.only_reads, s.scripting))
 
@@ -119,6 +122,8 @@ def fill_hooks(server: "Server") -> None:
 
     # replication
     node, master = s.replication, s.replication.master
+    node.tls = s.tls.for_replication
+    s.migrate_targets.tls = s.tls.for_cluster
     node.on_role = s.replicating.role_changed
     node.on_link = s.replicating.link_changed
     node.make_master_client = s.replicating.make_master_client
@@ -165,7 +170,8 @@ def follow_configuration(server: "Server") -> None:
         ("busy-reply-threshold",): lambda c: limits.set_time_limit(c.busy_reply_threshold),
     }
     later: dict[tuple[str, ...], OnChange] = {
-        ("port", "bind"): s.rebind,
+        tls.DIRECTIVES: s.tls.follow,
+        ("port", "tls-port", "bind"): s.rebind,
         METRICS: s.serve_metrics,
         ("io-threads",): lambda c: s.loop.resize(c.io_threads),
         ("maxclients",): s.limits.follow_max_clients,
@@ -189,7 +195,7 @@ def follow_configuration(server: "Server") -> None:
 def reset_with_statistics(server: "Server") -> None:
     """What CONFIG RESETSTAT sets back to zero."""
     for reset in (server.limits.reset_stats, server.clients.reset_stats, server.appending.reset_statistics,
-                  server.reset_statistics):
+                  server.tls.reset_statistics,                  server.reset_statistics):
         server.config.on_reset_statistics(reset)
 
 
@@ -211,6 +217,7 @@ def schedule(server: "Server") -> None:
         (0, s.rehash),
         (RATES_MS, s.sample_rates),
         (RATES_MS, s.following.note_client_memory),
+        (tls.TICK_MS, s.tls.tick),
         (MIGRATE_MS, s.migrate_targets.drop_idle),
         (replicating.TICK_MS, s.replication.tick),
         (replicating.DISK_MS, s.replication.waiting.tick),

@@ -6,11 +6,12 @@ replies. While it goes on nobody else is served (as in Redis): a key must never 
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import Link, Links
+from iothreads.tls import TlsContext
 from server.registry.errors import CommandError
 
 KEPT_MAX = 64
@@ -21,7 +22,7 @@ WINDOW = 1 << 20        # bytes written ahead of the socket; more would only lie
 class Connector(Protocol):
     """What makes connections (server.dispatch.connector)."""
 
-    def connect(self, host: str, port: int, protocol: LinkProtocol) -> Any:
+    def connect(self, host: str, port: int, protocol: LinkProtocol, *, tls: TlsContext | None) -> Any:
         """Begin. Returns an Attempt: its `link` if there is one yet, and `abort()`."""
 
     def wait(self, attempt: Any, timeout_ms: int) -> bool:
@@ -76,9 +77,10 @@ class Target(LinkProtocol):
         self.lost = True
 
     # ---- a transfer
-    def open(self, connector: Connector, host: str, port: int, timeout_ms: int) -> Broken | None:
+    def open(self, connector: Connector, host: str, port: int, timeout_ms: int,
+             tls: TlsContext | None) -> Broken | None:
         """Connect."""
-        attempt = connector.connect(host, port, self)
+        attempt = connector.connect(host, port, self, tls=tls)
         if not connector.wait(attempt, timeout_ms) or attempt.link is None:
             attempt.abort()
             return Broken("connecting to the client", retry=False)
@@ -145,6 +147,7 @@ class Targets:
     def __init__(self, connector: Connector, links: Links) -> None:
         self._connector = connector
         self._links = links
+        self.tls: Callable[[], TlsContext | None] = lambda: None       # how the links are enciphered
         self._kept: dict[tuple[bytes, bytes], Target] = {}
 
     def __len__(self) -> int:
@@ -159,7 +162,8 @@ class Targets:
         if len(self._kept) >= KEPT_MAX:
             self.drop(*random.choice(list(self._kept)))
         target = Target(self._links)
-        broken = target.open(self._connector, host.decode("utf-8", "surrogateescape"), port_number(port), timeout_ms)
+        broken = target.open(self._connector, host.decode("utf-8", "surrogateescape"), port_number(port), timeout_ms,
+                             self.tls())
         if broken is not None:
             return broken
         self._kept[host, port] = target

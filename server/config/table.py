@@ -36,7 +36,6 @@ NOT_BUILT = {
     "request log": "the request log",
     "sentinel": "Sentinel",
     "socket marks": "marks on sockets",
-    "tls": "TLS",
     "watchdog": "the watchdog",
 }
 

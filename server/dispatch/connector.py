@@ -14,6 +14,7 @@ import time
 
 from iothreads.connect import Address, ConnectError, LinkProtocol, look_up, numeric
 from iothreads.link import REPLIES, Link
+from iothreads.tls import TlsContext
 from server.dispatch.loop import Loop
 from server.dispatch.timers import Timer
 from server.registry.clock import monotonic_now_us
@@ -25,11 +26,14 @@ TIMED_OUT = "timed out while connecting"
 class Attempt(LinkProtocol):
     """A connection being made: it hears the link in place of its protocol until it is open."""
 
-    def __init__(self, loop: Loop, protocol: LinkProtocol, source: str, reads: int) -> None:
+    def __init__(self, loop: Loop, protocol: LinkProtocol, source: str, reads: int, tls: TlsContext | None,
+                 host: str) -> None:
         self._loop = loop
         self._protocol = protocol
         self._source = source
         self._reads = reads
+        self._tls = tls
+        self._host = host                   # "": it was an address
         self._addresses: list[Address] = []
         self._why = NO_ADDRESS
         self._timer: Timer | None = None
@@ -58,7 +62,8 @@ class Attempt(LinkProtocol):
         while self._addresses:
             try:
                 to = self._addresses.pop(0)
-                self.link = self._loop.links.open(to, self, source=self._source, reads=self._reads)
+                self.link = self._loop.links.open(to, self, source=self._source, reads=self._reads,
+                                                  tls=self._tls, host=self._host)
                 return
             except ConnectError as error:
                 self._why = str(error)
@@ -97,19 +102,19 @@ class Connector:
         self._found: queue.SimpleQueue[tuple[Attempt, list[Address]]] = queue.SimpleQueue()
 
     def connect(self, host: str, port: int, protocol: LinkProtocol, *, source: str = "", timeout_ms: int = 0,
-                reads: int = REPLIES) -> Attempt:
+                reads: int = REPLIES, tls: TlsContext | None = None) -> Attempt:
         """Begin to connect.
 
         host: an address, a name, or the path of a unix socket (port is 0 then); source: the address to come from, ""
         for any; timeout_ms: for all of it, 0 = as long as the system tries; reads: REPLIES, REQUESTS or RAW
-        (iothreads.link), how the link is read at first.
+        (iothreads.link), how the link is read at first; tls: how it is enciphered, None for not at all.
         """
-        attempt = Attempt(self._loop, protocol, source, reads)
+        address = numeric(host, port)
+        attempt = Attempt(self._loop, protocol, source, reads, tls, "" if address is not None else host)
         if timeout_ms:
             attempt.expire_after(timeout_ms)
         self._looking += 1
         self._loop.attend(self._go_on)
-        address = numeric(host, port)
         if address is not None:
             self._tell(attempt, [address])
         else:

@@ -34,7 +34,7 @@ server.field("python_version", platform.python_version())
 server.field("process_id", lambda s: os.getpid(), metric="process_id")
 server.field("process_supervised", lambda s: s.process.supervised or "no")
 server.field("run_id", lambda s: s.run_id)
-server.field("tcp_port", lambda s: s.config.port)
+server.field("tcp_port", lambda s: s.config.port or s.config.tls_port)
 server.field("server_time_usec", lambda s: clock.unix_us())
 server.field("uptime_in_seconds", lambda s: uptime(s), metric="uptime_in_seconds")
 server.field("uptime_in_days", lambda s: uptime(s) // 86400)
@@ -63,7 +63,8 @@ def listeners(s: "Server") -> Iterator[tuple[str, str]]:
             yield f"listener{number}", f"name=unix,bind={s.config.unixsocket}"
         else:
             binds = "".join(f"bind={name}," for name in s.config.bind)
-            yield f"listener{number}", f"name={kind},{binds}port={s.config.port}"
+            port = s.config.tls_port if kind == "tls" else s.config.port
+            yield f"listener{number}", f"name={kind},{binds}port={port}"
 
 
 # ---- clients

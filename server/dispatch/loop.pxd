@@ -8,6 +8,7 @@ from cpython.ref cimport PyObject
 from iothreads.handoff cimport Event, IOThreads
 from iothreads.link cimport Links
 from iothreads.message cimport Batch, Request
+from iothreads.tls cimport TlsContext
 from server.clients.client cimport Client
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
@@ -31,6 +32,10 @@ cdef class Loop:
     cdef LazyFree lazyfree
     cdef public object on_accept       # (fd, listener index, error) -> Client or None (refused; the hook closed the fd)
     cdef public object on_closed       # (client)
+    cdef public object on_secured      # (client): it is through its handshake
+    cdef public object on_transport_failed     # (client, why); on_closed follows
+    cdef public TlsContext tls         # of clients that come to a listener whose kind is tls
+    cdef list secured                  # which listeners are
     cdef public object on_output       # (client): its replies that wait are at least output_watermark; may close it
     cdef public uint64_t output_watermark      # bytes
     cdef public object on_flushed      # (clients): what their sockets would take has left; may close some. None = not asked for
@@ -61,6 +66,8 @@ cdef class Loop:
     cdef int handle_events(self) except -1
     cdef int handle_event(self, Event* event) except -1
     cdef int accept(self, int fd, int listener, int error) except -1
+    cdef int accept_secured(self, Client client, int fd) except -1
+    cdef int transport_failed(self, Client client, bytes reason) except -1
     cdef int forget(self, Client client) except -1
     cdef int execute_group(self, PyObject** group, int count) except -1
     cdef int rest_of_group(self) except -1

@@ -4,6 +4,7 @@ from typing import Any
 from iothreads.handoff import IOThreads
 from iothreads.link import Link, Links
 from iothreads.listen import Listener
+from iothreads.tls import TlsContext
 from server.clients.client import Client
 from server.dispatch.executor import Executor
 from server.dispatch.sampling import Sampling
@@ -19,6 +20,9 @@ class Loop:
     before_sleep: list[Callable[[], Any]]
     on_accept: Callable[[int, int, int], Client | None]
     on_closed: Callable[[Client], object]
+    on_secured: Callable[[Client], object]
+    on_transport_failed: Callable[[Client, str], object]
+    tls: TlsContext | None
     on_output: Callable[[Client], object]
     output_watermark: int
     timers: Timers
@@ -49,7 +53,7 @@ class Loop:
     def partial_memory_of(self, client: Client) -> int: ...
     def shrink_query(self, client: Client) -> None: ...
     def resume(self, client: Client) -> None: ...
-    def listen(self, sockets: Sequence[Listener]) -> None: ...
+    def listen(self, listeners: Sequence[Listener]) -> None: ...
     def resize(self, threads: int) -> None: ...
     def lane_stats(self) -> list[dict[str, int]]: ...
     def wait_histogram(self) -> tuple[list[int], int]: ...

@@ -9,11 +9,12 @@ from cpython.list cimport PyList_New, PyList_SET_ITEM
 from cpython.ref cimport Py_INCREF, PyObject
 
 from iothreads.connection cimport QueryMeter
-from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, Event,
-                                IOThreads)
+from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, EVENT_OPENED, Event,
+                                IOThreads, Start)
 from iothreads.link cimport Link, Links
 from iothreads.message cimport Batch, Request, arg_at, arg_length, output_clear, output_cut
 from iothreads.ring cimport load_relaxed64
+from iothreads.tls cimport tls_transport
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_MASTER,
                                     CLIENT_MULTI, CLIENT_PAUSED, CLIENT_UNIX_SOCKET, SLOW_MULTI, Client)
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
@@ -111,6 +112,7 @@ cdef class Loop:
         self.to_resume = []
         self.before_sleep = []
         self.gone = []
+        self.secured = []
         self.timers = Timers()
         self.sampling = Sampling()
         use(server.note_slow, self.sampling)
@@ -225,6 +227,7 @@ cdef class Loop:
                 self.handle_event(event)       # before the group runs: what serves others meanwhile asks for events too
                 continue
             closed = NULL if event == NULL or event.kind != EVENT_CLOSED else <PyObject*>event.client
+            reason = None if closed == NULL or event.reason == NULL else <bytes>event.reason
             if count:
                 if started == 0:
                     started = _clock.monotonic_us
@@ -234,6 +237,8 @@ cdef class Loop:
             if event == NULL:
                 break
             if closed != NULL:
+                if reason is not None:
+                    self.transport_failed(<Client>closed, reason)
                 self.forget(<Client>closed)
         if started:
             self.command_us += monotonic_us() - started
@@ -252,6 +257,15 @@ cdef class Loop:
             client.bytes_out += event.bytes
         elif event.kind == EVENT_ACCEPTED:
             self.accept(event.fd, event.listener, event.error)
+        elif event.kind == EVENT_OPENED:
+            self.on_secured(<Client>event.client)
+        return 0
+
+    cdef int transport_failed(self, Client client, bytes reason) except -1:
+        try:
+            self.on_transport_failed(client, reason.decode("utf-8", "replace"))
+        except Exception:
+            internal_errors.note("A transport that failed")
         return 0
 
     cdef int accept(self, int fd, int listener, int error) except -1:
@@ -266,7 +280,23 @@ cdef class Loop:
         if client is None:
             return 0
         self.connected[client.id] = client
+        if listener < len(self.secured) and self.secured[listener] and self.tls is not None:
+            return self.accept_secured(client, fd)
         client.connection = self.io.adopt(fd, <void*>client, not client.state & CLIENT_UNIX_SOCKET, client.authenticated)
+        return 0
+
+    cdef int accept_secured(self, Client client, int fd) except -1:
+        """A client that has to shake hands first."""
+        cdef Start start
+        memset(&start, 0, sizeof(Start))
+        start.authenticated = client.authenticated
+        start.keepalive = -1
+        start.transport = tls_transport()
+        start.state = self.tls.state(b"")
+        if start.state == NULL:
+            os.close(fd)
+            return self.forget(client)
+        client.connection = self.io.begin(fd, <void*>client, &start)
         return 0
 
     def make_client(self, Link link, Client client) -> None:
@@ -635,9 +665,11 @@ cdef class Loop:
         return self.io.query_memory()
 
     # ---- for server.server
-    def listen(self, list sockets) -> None:
-        """Replace the listening sockets."""
-        self.io.listen(sockets)
+    def listen(self, list listeners) -> None:
+        """Replace the listening sockets (iothreads.listen.Listener)."""
+        self.secured = [listener.kind == "tls" for listener in listeners]
+        self.io.listen(listeners)
+        self.io.shake_hands_away(True in self.secured)
 
     def resize(self, int threads) -> None:
         """CONFIG SET io-threads."""

@@ -93,7 +93,8 @@ class Following(LinkProtocol):
         self.heard = seconds()
         source = self._config.bind_source_addr or ""
         self._attempt = self._parts.connector.connect(self.host, self.port, self, source=source,
-                                                      timeout_ms=self._config.repl_timeout * 1000)
+                                                      timeout_ms=self._config.repl_timeout * 1000,
+                                                      tls=self._parts.tls())
         self._log.notice("MASTER <-> REPLICA sync started")
 
     def _abort(self, reason: str) -> None:

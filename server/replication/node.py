@@ -7,6 +7,7 @@ data (dispatch.replicating).
 from collections.abc import Callable
 from typing import Any
 
+from iothreads.tls import TlsContext
 from server.clients.client import Client
 from server.config.config import Config
 from server.observe.log import Log
@@ -41,6 +42,7 @@ class Node:
         self.full_sync = FullSync(self.master, snapshots, child, write)
         self.following: Following | None = None
         self.applied_db = 0                # database of the last command that came from a master
+        self.tls: Callable[[], TlsContext | None] = lambda: None   # how the link to the master is enciphered
         self.on_role: Callable[[], None] = lambda: None            # we are a replica now, or no longer
         self.on_link: Callable[[], None] = lambda: None            # the link to the master came or went
         self.make_master_client: Callable[[Any, int], Client]      # (link, database)
@@ -54,7 +56,8 @@ class Node:
     @property
     def port(self) -> int:
         """Where we listen, as our master is told."""
-        return int(self.config.port)
+        config = self.config
+        return int(config.tls_port if config.tls_replication and config.tls_port else config.port)
 
     # ---- roles
     def follow(self, host: str, port: int, *, failover: bool = False) -> None:

@@ -18,6 +18,7 @@ ACTIVE_IN_REDIS = {"bind", "protected-mode", "port", "tcp-backlog", "timeout", "
 OURS = {                    # directives that Redis 7.2 does not have
     "rdb-version",
     "io-threads-always-active",
+    "tls-auto-reload-interval",
     *(directive.name for directive in metrics.DIRECTIVES),
 }
 
@@ -108,14 +109,14 @@ def test_redis_conf_says_what_the_server_does_not_start_with() -> None:
         if "# (not built yet: the server does not start with it)" in block
     }
     assert said == {d.name for d in DIRECTIVES if d.promise and d.part in NOT_BUILT}
-    for part, words in (("tls", "TLS is"), ("replication", "Replication is"), ("cluster", "Redis Cluster is")):
+    for part, words in (("replication", "Replication is"), ("cluster", "Redis Cluster is")):
         assert (f"\n# {words} not built yet: the server does not start" in text) == (part in NOT_BUILT)
     assert ("are not\n# built yet: the server does not start with a line that asks" in text) == ("acl" in NOT_BUILT)
 
 
 def test_help_says_it_too() -> None:
     assert missing_parts() == [NOT_BUILT[part] for part in NOT_BUILT if part in
-                               {"acl", "cluster", "modules", "sentinel", "socket marks", "tls"}]
+                               {"acl", "cluster", "modules", "sentinel", "socket marks"}]
     for name in missing_parts():
         assert f"\n  {name}\n" in usage().partition("Not built yet")[2]
 

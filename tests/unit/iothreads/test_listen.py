@@ -10,8 +10,9 @@ import pytest
 from iothreads import listen
 
 
-def config(port=0, bind=("127.0.0.1",), unixsocket="", unixsocketperm=0):
-    return SimpleNamespace(port=port, bind=bind, tcp_backlog=16, unixsocket=unixsocket, unixsocketperm=unixsocketperm)
+def config(port=0, bind=("127.0.0.1",), unixsocket="", unixsocketperm=0, tls_port=0):
+    return SimpleNamespace(port=port, tls_port=tls_port, bind=bind, tcp_backlog=16,
+                           unixsocket=unixsocket, unixsocketperm=unixsocketperm)
 
 
 @pytest.fixture

@@ -1,0 +1,9 @@
+OLDEST: int
+NAMES: tuple[str, ...]
+OPTIONAL: tuple[str, ...]
+FUNCTIONS: tuple[str, ...]
+
+class NoOpenSSL(OSError): ...
+
+def load() -> str: ...
+def candidates() -> list[str]: ...

@@ -1,0 +1,97 @@
+# cython: language_level=3
+"""Finding OpenSSL, and one pointer for each of its functions that we call."""
+import ctypes.util
+import os
+import re
+
+cdef extern from "<dlfcn.h>" nogil:
+    void* dlopen(const char*, int)
+    void* dlsym(void*, const char*)
+    int RTLD_NOW, RTLD_LOCAL
+
+cdef Api _api
+cdef bint _loaded = False
+OLDEST = 0x10101000                    # 1.1.1
+NAMES = ("libssl.so.3", "libssl.so.1.1", "libssl.3.dylib", "libssl.so")
+
+cdef Api* openssl() noexcept nogil:
+    return &_api
+
+
+class NoOpenSSL(OSError):
+    """There is no OpenSSL that can be used; str() says what was looked for."""
+
+
+def load() -> str:
+    """Find OpenSSL, once; its file. NoOpenSSL without one."""
+    global _loaded, _file
+    if not _loaded:
+        _file = find()
+        _loaded = True
+    return _file
+
+
+_file = ""
+
+
+def candidates() -> list[str]:
+    """Where it may be, best first: the one that is in this process already, because Python's `ssl` brought it."""
+    found = []
+    try:
+        import ssl  # noqa: F401
+        with open("/proc/self/maps") as maps:
+            found = sorted({line.split()[-1] for line in maps if re.search(r"/lib(ssl|python)[^/]*$", line.rstrip())},
+                           key=lambda path: "libssl" not in path)
+    except (ImportError, OSError):
+        pass
+    named = ctypes.util.find_library("ssl")
+    return list(dict.fromkeys([*found, *([named] if named else []), *NAMES]))
+
+
+cdef str find():
+    cdef void* handle
+    tried = []
+    for name in candidates():
+        handle = dlopen(os.fsencode(name), RTLD_NOW | RTLD_LOCAL)
+        if handle == NULL:
+            continue
+        missing = fill(handle)
+        if not missing:
+            return name
+        tried.append(f"{name} has no {missing}")
+    raise NoOpenSSL("TLS needs OpenSSL 1.1.1 or later (libssl3 of Debian and Ubuntu, openssl-libs of Fedora): "
+                    + ("; ".join(tried) or "no libssl was found"))
+
+
+cdef void* symbol(void* handle, str name):
+    return dlsym(handle, name.encode())
+
+
+cdef str fill(void* handle):
+    """Takes the functions of a library; the name of the first that it lacks, or ""."""
+    cdef void** at = <void**>&_api
+    cdef int i = 0
+    for name in FUNCTIONS:
+        at[i] = symbol(handle, name)   # libssl brings libcrypto along: one handle finds both
+        if at[i] == NULL and name not in OPTIONAL:
+            return name
+        i += 1
+    return "" if _api.OpenSSL_version_num() >= OLDEST else "version from 1.1.1 on"
+
+
+OPTIONAL = ("PEM_read_bio_DHparams", "DH_free")
+FUNCTIONS = (                          # in the order of Api
+    "TLS_method", "SSL_CTX_new", "SSL_CTX_free", "SSL_CTX_ctrl", "SSL_CTX_set_options", "SSL_CTX_set_verify",
+    "SSL_CTX_set_default_passwd_cb", "SSL_CTX_set_default_passwd_cb_userdata", "SSL_CTX_use_certificate_chain_file",
+    "SSL_CTX_use_PrivateKey_file", "SSL_CTX_load_verify_locations", "SSL_CTX_set_cipher_list",
+    "SSL_CTX_set_ciphersuites", "SSL_CTX_set_timeout", "SSL_CTX_set_session_id_context", "SSL_CTX_get0_certificate",
+    "X509_get0_notAfter", "ASN1_TIME_to_tm", "BIO_new_file", "PEM_read_bio_DHparams", "DH_free",
+    "SSL_new", "SSL_free", "SSL_ctrl", "SSL_set_verify", "SSL_set_bio", "SSL_set_accept_state", "SSL_set_connect_state",
+    "SSL_do_handshake", "SSL_read", "SSL_write", "SSL_has_pending", "SSL_get_error", "SSL_shutdown",
+    "SSL_get_verify_result", "X509_verify_cert_error_string",
+    "BIO_meth_new", "BIO_meth_set_read", "BIO_meth_set_write", "BIO_meth_set_ctrl", "BIO_new", "BIO_free", "BIO_set_data",
+    "BIO_get_data", "BIO_set_init", "BIO_set_flags", "BIO_clear_flags",
+    "ERR_get_error", "ERR_clear_error", "ERR_error_string_n", "OpenSSL_version_num",
+)
+if len(FUNCTIONS) * sizeof(void*) != sizeof(Api):
+    raise ImportError("Api and FUNCTIONS do not agree")

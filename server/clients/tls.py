@@ -1,0 +1,190 @@
+"""TLS of one server: what it shows and whom it trusts, read from the tls- directives; contexts for those who come to us
+and for links that we open. A context that is replaced lives on in the connections that it made.
+
+`iothreads.tls` does the work, with the OpenSSL of this machine.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+from iothreads.openssl import NoOpenSSL
+from iothreads.tls import TlsContext, TlsError
+from server.clients.client import Client
+from server.config.config import Config
+from server.observe.log import Log
+from server.registry.info import Section, section
+
+DIRECTIVES = (
+    "tls-cert-file", "tls-key-file", "tls-key-file-pass", "tls-client-cert-file", "tls-client-key-file",
+    "tls-client-key-file-pass", "tls-dh-params-file", "tls-ca-cert-file", "tls-ca-cert-dir", "tls-auth-clients",
+    "tls-protocols", "tls-ciphers", "tls-ciphersuites", "tls-prefer-server-ciphers", "tls-session-caching",
+    "tls-session-cache-size", "tls-session-cache-timeout", "tls-replication", "tls-cluster",
+)
+REFUSED = "Unable to update TLS configuration. Check server logs."
+TICK_MS = 1000
+DAY = 86400
+Seen = tuple[tuple[int, int, int] | None, ...]
+
+
+class Tls:
+    """The contexts, who is shaking hands, and how often that went well."""
+
+    def __init__(self, config: Config, log: Log) -> None:
+        self._config = config
+        self._log = log
+        self._accepting: TlsContext | None = None
+        self._linking: TlsContext | None = None
+        self._seen: Seen = ()
+        self._looked = 0.0                 # at the files, for tls-auto-reload-interval
+        self.on_context: Callable[[TlsContext | None], object] = lambda context: None
+        self.shaking: set[Client] = set()
+        self.reset_statistics()
+
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.handshakes = self.failures = self.reloads = self.reload_failures = 0
+
+    # ---- contexts
+    @property
+    def wanted(self) -> bool:
+        """Whether anything here speaks TLS."""
+        config = self._config
+        return bool(config.tls_port or config.tls_replication or config.tls_cluster)
+
+    def for_replication(self) -> TlsContext | None:
+        """Of the link to our master; None: it is plain."""
+        return self._links() if self._config.tls_replication else None
+
+    def for_cluster(self) -> TlsContext | None:
+        """Of links between nodes, MIGRATE's among them; None: they are plain."""
+        return self._links() if self._config.tls_cluster else None
+
+    def _links(self) -> TlsContext:
+        assert self._linking is not None, "TLS is wanted, so prepare() or follow() has made it"
+        return self._linking
+
+    def prepare(self) -> bool:
+        """At start, and before a TLS port is opened: whether there are contexts, if any are wanted."""
+        return not self.wanted or self._accepting is not None or self._make()
+
+    def follow(self, config: Config) -> str | None:
+        """CONFIG SET of one of DIRECTIVES. A reason: nothing changes."""
+        return REFUSED if self.wanted and not self._make() else None
+
+    def _make(self) -> bool:
+        """Read everything anew; the log says why that does not do."""
+        try:
+            accepting, linking = contexts(self._config)
+        except (TlsError, NoOpenSSL) as error:
+            self._log.warning("%s", error)
+            return False
+        self._accepting, self._linking = accepting, linking
+        self._seen = self._look()
+        self.on_context(accepting)
+        return True
+
+    # ---- files that change
+    def tick(self) -> None:
+        """From the cron: read certificates anew whose files have changed (tls-auto-reload-interval)."""
+        every, now = self._config.tls_auto_reload_interval, time.monotonic()
+        if not every or self._accepting is None or now - self._looked < every:
+            return
+        self._looked = now
+        seen = self._look()
+        if seen == self._seen:
+            return
+        self._seen = seen                  # once for each change, be it good or bad
+        if self._make():
+            self.reloads += 1
+            self._log.notice("TLS certificates were read anew: their files have changed")
+        else:
+            self.reload_failures += 1
+            self._log.warning("The TLS certificates that were read before stay in use")
+
+    def _look(self) -> Seen:
+        config = self._config
+        names = (config.tls_cert_file, config.tls_key_file, config.tls_client_cert_file, config.tls_client_key_file,
+                 config.tls_ca_cert_file, config.tls_ca_cert_dir, config.tls_dh_params_file)
+        return tuple(_state_of(name) for name in names if name)
+
+    # ---- clients
+    def shakes_hands(self, client: Client) -> None:
+        """It has come to the TLS port."""
+        self.shaking.add(client)
+
+    def secured(self, client: Client) -> None:
+        """It is through its handshake."""
+        self.shaking.discard(client)
+        self.handshakes += 1
+
+    def transport_failed(self, client: Client, reason: str) -> None:
+        """Its connection ends, and TLS says why."""
+        if client in self.shaking:
+            self.failures += 1
+            self._log.warning("Error accepting a client connection: %s (addr=%s laddr=%s)", reason, client.address,
+                              client.local_address)
+        else:
+            self._log.verbose("Reading from client: %s", reason)
+
+    def forget(self, client: Client) -> None:
+        """It is gone."""
+        self.shaking.discard(client)
+
+    # ---- for INFO
+    def days_left(self) -> int:
+        """Whole days until the server's certificate ends; -1 without one, also when it has ended."""
+        if self._accepting is None or not self._accepting.expires:
+            return -1
+        return max(-1, int((self._accepting.expires - time.time()) // DAY))
+
+    @property
+    def expires(self) -> int:
+        """When it ends, Unix seconds; 0 without one."""
+        return int(self._accepting.expires) if self._accepting is not None else 0
+
+
+def _state_of(name: str) -> tuple[int, int, int] | None:
+    try:
+        state = os.stat(name)
+    except OSError:
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino
+
+
+def contexts(config: Config) -> tuple[TlsContext, TlsContext]:
+    """Of those who come, and of links that we open. Errors: TlsError, NoOpenSSL."""
+    if not config.tls_cert_file:
+        raise TlsError("No tls-cert-file configured!")
+    if not config.tls_key_file:
+        raise TlsError("No tls-key-file configured!")
+    verifies = config.tls_auth_clients != "no" or config.tls_cluster or config.tls_replication
+    if verifies and not config.tls_ca_cert_file and not config.tls_ca_cert_dir:
+        raise TlsError("Either tls-ca-cert-file or tls-ca-cert-dir must be specified when tls-cluster, tls-replication "
+                       "or tls-auth-clients are enabled!")
+    common: dict[str, Any] = {
+        "authorities": config.tls_ca_cert_file, "authorities_folder": config.tls_ca_cert_dir,
+        "protocols": config.tls_protocols, "ciphers": config.tls_ciphers, "ciphersuites": config.tls_ciphersuites,
+    }
+    own = (config.tls_cert_file, config.tls_key_file, config.tls_key_file_pass)
+    accepting = TlsContext(
+        accepting=True, certificate=own[0], key=own[1], key_password=own[2], verify=config.tls_auth_clients,
+        server_prefers=config.tls_prefer_server_ciphers, sessions=config.tls_session_cache_size,
+        session_seconds=config.tls_session_cache_timeout if config.tls_session_caching else 0,
+        dh_parameters=config.tls_dh_params_file, **common)
+    if config.tls_client_cert_file and config.tls_client_key_file:
+        own = (config.tls_client_cert_file, config.tls_client_key_file, config.tls_client_key_file_pass)
+    linking = TlsContext(accepting=False, certificate=own[0], key=own[1], key_password=own[2], **common)
+    return accepting, linking
+
+
+# ---- INFO
+tls: Section[Tls] = section("tls", "TLS", default=False, source=lambda server: server.tls)
+tls.field("tls_handshakes", lambda t: t.handshakes, metric="tls_handshakes_total", counter=True)
+tls.field("tls_handshake_failures", lambda t: t.failures, metric="tls_handshake_failures_total", counter=True)
+tls.field("tls_handshakes_under_way", lambda t: len(t.shaking), metric="tls_handshakes_under_way")
+tls.field("tls_certificate_days_left", lambda t: t.days_left(), metric="tls_certificate_days_left")
+tls.field("tls_certificate_expires", lambda t: t.expires, metric="tls_certificate_expires_timestamp_seconds")
+tls.field("tls_reloads", lambda t: t.reloads, metric="tls_reloads_total", counter=True)
+tls.field("tls_reload_failures", lambda t: t.reload_failures, metric="tls_reload_failures_total", counter=True)

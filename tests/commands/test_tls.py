@@ -1,0 +1,333 @@
+"""TLS: both ports, who may come, what certificates do, links to others. With openssl's certificates, Python's ssl,
+redis-cli, redis-benchmark and redis-py."""
+
+import os
+import shutil
+import socket
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.certificates import Authority
+from tests.support.pace import patience, wait_until
+from tests.support.resp import Connection
+from tests.support.server import Server, free_port
+
+
+class Secure:
+    """A server with a TLS port, and those who come to it."""
+
+    def __init__(self, server: Server, port: int, authority: Authority, client: tuple[Path, Path]) -> None:
+        self.server = server
+        self.port = port
+        self.authority = authority
+        self.client = client
+
+    def context(self, *, shows: bool = True, **versions: Any) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=str(self.authority.file))
+        if shows:
+            context.load_cert_chain(*map(str, self.client))
+        for name, version in versions.items():
+            setattr(context, name, version)
+        return context
+
+    def connect(self, **options: Any) -> ssl.SSLSocket:
+        plain = socket.create_connection(("127.0.0.1", self.port), patience(10))
+        return self.context(**options).wrap_socket(plain, server_hostname="localhost")
+
+    def ask(self, *commands: bytes, **options: Any) -> bytes:
+        """What is answered until PONG comes."""
+        with self.connect(**options) as stream:
+            stream.sendall(b"".join(commands) + b"PING\r\n")
+            got = b""
+            while not got.endswith(b"+PONG\r\n"):
+                more = stream.recv(65536)
+                assert more, got
+                got += more
+            return got[:-7]
+
+    def words(self) -> list[str]:
+        """For redis-cli and redis-benchmark."""
+        cert, key = self.client
+        shown = ["--cacert", str(self.authority.file), "--cert", str(cert), "--key", str(key)]
+        return ["-p", str(self.port), "--tls", *shown]
+
+    def info(self) -> dict[str, str]:
+        return self.server.info("tls")
+
+
+def secure_server(folder: Path, authority: Authority, **directives: Any) -> tuple[Server, int]:
+    port = free_port()
+    cert, key = authority.issue("server")
+    given = {"tls_port": port, "tls_cert_file": cert, "tls_key_file": key, "tls_ca_cert_file": authority.file}
+    return Server(folder, **{**given, **directives}), port
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module", params=["1", "4"], ids=["alone", "threads"])
+def secure(tmp_path_factory: pytest.TempPathFactory, authority: Authority,
+           request: pytest.FixtureRequest) -> Iterator[Secure]:
+    """With one I/O thread and with four."""
+    server, port = secure_server(tmp_path_factory.mktemp("tls"), authority, io_threads=request.param)
+    with server:
+        yield Secure(server, port, authority, authority.issue("client"))
+
+
+# ---- data
+
+def test_requests_and_replies_of_all_sizes(secure: Secure) -> None:
+    for size in (0, 1, 100, 16383, 16384, 16385, 100_000, 3_000_000):
+        value = os.urandom(size)
+        reply = secure.ask(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%s\r\n" % (size, value), b"GET k\r\n")
+        assert reply == b"+OK\r\n$%d\r\n%s\r\n" % (size, value)
+
+
+def test_pipelines_larger_than_a_record(secure: Secure) -> None:
+    counted = b"".join(b":%d\r\n" % n for n in range(1, 20001))
+    assert secure.ask(b"SET n 0\r\n", b"INCR n\r\n" * 20000) == b"+OK\r\n" + counted
+
+
+def test_a_reader_that_pauses_gets_everything(secure: Secure) -> None:
+    with secure.connect() as stream:
+        value = b"v" * 1_000_000
+        stream.sendall(b"*3\r\n$3\r\nSET\r\n$4\r\nslow\r\n$1000000\r\n" + value + b"\r\n" + b"GET slow\r\n" * 20)
+        wait_until(lambda: int(secure.server.info("clients")["client_recent_max_output_buffer"]) > 0, "it waits")
+        wanted = 5 + 20 * (1_000_000 + len(b"$1000000\r\n\r\n"))
+        got = 0
+        while got < wanted:
+            got += len(stream.recv(50_000))
+        assert got == wanted
+
+
+def test_bytes_that_come_one_by_one(secure: Secure) -> None:
+    with secure.connect() as stream:
+        for byte in b"*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n":
+            stream.sendall(bytes([byte]))
+        assert stream.recv(100) == b"$2\r\nhi\r\n"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_versions(secure: Secure, version: ssl.TLSVersion) -> None:
+    with secure.connect(minimum_version=version, maximum_version=version) as stream:
+        assert stream.version() == version.name.replace("_", ".")
+        stream.sendall(b"PING\r\n")
+        assert stream.recv(100) == b"+PONG\r\n"
+
+
+def test_the_end_is_said(secure: Secure) -> None:
+    """close_notify comes: a reader that insists on it does not call the end a truncation."""
+    context = secure.context()
+    plain = socket.create_connection(("127.0.0.1", secure.port), patience(10))
+    with context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as stream:
+        stream.sendall(b"QUIT\r\n")
+        assert stream.recv(100) == b"+OK\r\n"
+        assert stream.recv(100) == b""
+
+
+def test_sessions_are_resumed(secure: Secure) -> None:
+    context = secure.context(maximum_version=ssl.TLSVersion.TLSv1_2)
+    session = None
+    for resumed in (False, True):
+        plain = socket.create_connection(("127.0.0.1", secure.port), patience(10))
+        with context.wrap_socket(plain, server_hostname="localhost", session=session) as stream:
+            stream.sendall(b"PING\r\n")
+            assert stream.recv(100) == b"+PONG\r\n"
+            assert stream.session_reused is resumed
+            session = stream.session
+
+
+# ---- who may come
+
+def test_a_stranger_is_refused_and_told_of(secure: Secure) -> None:
+    failures = int(secure.info()["tls_handshake_failures"])
+    with pytest.raises((ssl.SSLError, ConnectionError)), secure.connect(shows=False) as stream:
+        stream.sendall(b"PING\r\n")
+        if stream.recv(100) == b"":
+            raise ConnectionError
+    wait_until(lambda: int(secure.info()["tls_handshake_failures"]) > failures, "the failure is counted")
+    secure.server.wait_for_log("Error accepting a client connection: error:0A0000C7:SSL routines::peer did not return "
+                               "a certificate (addr=127.0.0.1:")
+
+
+def test_plain_talk_at_the_tls_port(secure: Secure) -> None:
+    with socket.create_connection(("127.0.0.1", secure.port), patience(10)) as plain:
+        plain.sendall(b"PING\r\n" * 100)
+        while plain.recv(100):         # an alert, then the end
+            pass
+    secure.server.wait_for_log("SSL routines::wrong version number")
+    assert secure.ask() == b""
+
+
+def test_half_a_handshake_holds_nobody_up(secure: Secure) -> None:
+    halves = []
+    hello = ssl.MemoryBIO()
+    stream = secure.context().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        stream.do_handshake()
+    greeting = hello.read()
+    for n in range(40):
+        half = socket.create_connection(("127.0.0.1", secure.port), patience(10))
+        half.sendall(greeting[: len(greeting) * n // 40])
+        halves.append(half)
+    wait_until(lambda: int(secure.info()["tls_handshakes_under_way"]) >= 40, "all have come")
+    assert secure.ask() == b""
+    with Connection(secure.server.port) as plain:
+        killed = plain.ok("CLIENT", "KILL", "LADDR", f"127.0.0.1:{secure.port}")
+        assert killed >= 40            # and who asked just now, maybe
+    for half in halves:
+        while half.recv(10000):
+            pass
+        half.close()
+    wait_until(lambda: secure.info()["tls_handshakes_under_way"] == "0", "they are forgotten")
+
+
+@pytest.mark.parametrize("verify", ["no", "optional"])
+def test_certificates_of_clients_may_be_optional(tmp_path: Path, authority: Authority, verify: str) -> None:
+    server, port = secure_server(tmp_path, authority, tls_auth_clients=verify)
+    stranger = Authority(tmp_path / "stranger", "stranger").issue("client")
+    with server:
+        assert Secure(server, port, authority, stranger).ask(shows=False) == b""
+        if verify == "optional":
+            with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
+                Secure(server, port, authority, stranger).ask()
+
+
+# ---- certificates
+
+def test_certificates_change_while_connections_live(tmp_path: Path, authority: Authority) -> None:
+    server, port = secure_server(tmp_path, authority)
+    with server:
+        who = Secure(server, port, authority, authority.issue("client"))
+        with who.connect() as old, server.connect() as plain:
+            first = old.getpeercert(binary_form=True)
+            cert, key = authority.issue("another", days=1)
+            plain.ok("CONFIG", "SET", "tls-cert-file", str(cert), "tls-key-file", str(key))
+            with who.connect() as new:
+                assert new.getpeercert(binary_form=True) != first
+            old.sendall(b"PING\r\n")
+            assert old.recv(100) == b"+PONG\r\n"
+            assert who.info()["tls_certificate_days_left"] == "0"
+            answer = plain("CONFIG", "SET", "tls-cert-file", str(tmp_path / "none.crt"))
+            assert answer.text.endswith("Unable to update TLS configuration. Check server logs.")
+            assert plain("CONFIG", "GET", "tls-cert-file") == [b"tls-cert-file", str(cert).encode()]
+            server.wait_for_log("Failed to load certificate:")
+            assert who.ask() == b""
+
+
+def test_files_that_change_are_read_anew(tmp_path: Path, authority: Authority) -> None:
+    server, port = secure_server(tmp_path, authority, tls_auto_reload_interval=1)
+    with server:
+        who = Secure(server, port, authority, authority.issue("client"))
+        cert, key = (Path(server.directives[name]) for name in ("tls-cert-file", "tls-key-file"))
+        key.write_text("no key")
+        wait_until(lambda: who.info()["tls_reload_failures"] == "1", "what is broken is not taken")
+        assert who.ask() == b""
+        authority.issue("server", days=1)
+        wait_until(lambda: who.info()["tls_reloads"] != "0" and who.info()["tls_certificate_days_left"] == "0",
+                   "the new one is")
+        assert who.ask() == b""
+        assert cert.exists()
+
+
+def test_a_key_with_a_password(tmp_path: Path, authority: Authority) -> None:
+    cert, key = authority.issue("guarded", password="open sesame")
+    server, port = secure_server(tmp_path, authority, tls_cert_file=cert, tls_key_file=key,
+                                 tls_key_file_pass="open sesame")
+    with server:
+        assert Secure(server, port, authority, authority.issue("client")).ask() == b""
+
+
+@pytest.mark.parametrize(("directives", "line"), [
+    ({"tls_cert_file": ""}, "No tls-cert-file configured!"),
+    ({"tls_key_file": ""}, "No tls-key-file configured!"),
+    ({"tls_ca_cert_file": ""}, "Either tls-ca-cert-file or tls-ca-cert-dir must be specified when"),
+    ({"tls_cert_file": "/none.crt"}, "Failed to load certificate: /none.crt: error:"),
+    ({"tls_key_file": "/none.key"}, "Failed to load private key: /none.key: error:"),
+    ({"tls_ca_cert_file": "/none.crt"}, "Failed to configure CA certificate(s) file/directory: error:"),
+    ({"tls_ciphers": "NOPE"}, "Failed to configure ciphers: NOPE"),
+    ({"tls_ciphersuites": "NOPE"}, "Failed to configure ciphersuites: NOPE"),
+    ({"tls_protocols": "SSLv2"}, "Invalid tls-protocols specified. Use a combination of"),
+    ({"tls_dh_params_file": "/none.dh"}, "Failed to load /none.dh: error:"),
+], ids=lambda value: next(iter(value)) if isinstance(value, dict) else "")
+def test_what_cannot_be_honoured_stops_the_start(tmp_path: Path, authority: Authority, directives: dict[str, str],
+                                                 line: str) -> None:
+    server, _ = secure_server(tmp_path, authority, start=False, **directives)
+    server.start(wait=False)
+    assert server.wait_exit() == 1
+    assert line in server.log()
+    assert "Failed to configure TLS. Check logs for more info." in server.log()
+
+
+# ---- ports
+
+def test_the_port_comes_and_goes(tmp_path: Path, authority: Authority) -> None:
+    server, port = secure_server(tmp_path, authority, tls_port=0)
+    with server, server.connect() as plain:
+        assert b"listener1" not in plain("INFO", "server")
+        plain.ok("CONFIG", "SET", "tls-port", str(port))
+        who = Secure(server, port, authority, authority.issue("client"))
+        assert who.ask() == b""
+        assert b"listener1:name=tls,bind=*,bind=-::*,port=%d\r\n" % port in plain("INFO", "server")
+        plain.ok("CONFIG", "SET", "port", "0")
+        assert b"tcp_port:%d\r\n" % port in who.ask(b"INFO server\r\n")
+        plain.ok("CONFIG", "SET", "tls-port", "0", "port", str(server.port))
+        with pytest.raises(ConnectionError):
+            who.connect()
+        server.connect().ok("PING")
+
+
+# ---- programs of others
+
+def test_redis_cli_and_redis_benchmark(secure: Secure) -> None:
+    if shutil.which("redis-cli") is None:
+        pytest.skip("no redis-cli")
+    done = subprocess.run(["redis-cli", *secure.words(), "SET", "of", "cli"], capture_output=True, text=True,
+                          timeout=patience(20), check=True)
+    assert done.stdout == "OK\n"
+    done = subprocess.run(["redis-benchmark", *secure.words(), "-n", "2000", "-P", "16", "-t", "set,get", "--csv"],
+                          capture_output=True, text=True, timeout=patience(60), check=True)
+    assert done.stdout.count("\n") >= 2
+
+
+def test_redis_py(secure: Secure) -> None:
+    import redis
+
+    cert, key = secure.client
+    shown = {"ssl_ca_certs": str(secure.authority.file), "ssl_certfile": str(cert), "ssl_keyfile": str(key)}
+    with redis.Redis("localhost", secure.port, ssl=True, **shown, socket_timeout=patience(10)) as client:
+        with client.pipeline() as pipe:
+            for n in range(1000):
+                pipe.set(f"key:{n}", n)
+            assert pipe.execute() == [True] * 1000
+        assert client.mget("key:1", "key:999") == [b"1", b"999"]
+
+
+def test_a_replica_follows_over_tls(tmp_path: Path, authority: Authority) -> None:
+    server, port = secure_server(tmp_path / "master", authority)
+    replica, _ = secure_server(tmp_path / "replica", authority, tls_replication=True, replicaof=[f"localhost {port}"])
+    with server, replica, server.connect() as to_master, replica.connect() as to_replica:
+        wait_until(lambda: replica.info("replication")["master_link_status"] == "up", "the link is up")
+        for n in range(1000):
+            to_master("SET", f"k{n}", "v" * n)
+        assert to_master("WAIT", "1", "10000") == 1
+        assert to_replica("DBSIZE") == 1000
+        assert to_master("DEBUG", "DIGEST") == to_replica("DEBUG", "DIGEST")
+
+
+def test_migrate_over_tls(tmp_path: Path, authority: Authority) -> None:
+    """MIGRATE goes as the cluster's links do."""
+    source, _ = secure_server(tmp_path / "source", authority, tls_cluster=True)
+    target, port = secure_server(tmp_path / "target", authority)
+    with source, target, source.connect() as there, target.connect() as here:
+        there("SET", "k", "v")
+        there.ok("MIGRATE", "127.0.0.1", str(port), "k", "0", "5000")
+        assert here("GET", "k") == b"v"
+        assert there("GET", "k") is None

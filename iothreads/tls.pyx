@@ -37,7 +37,7 @@ VERIFY = {"no": names.SSL_VERIFY_NONE, "optional": names.SSL_VERIFY_PEER,
 cdef struct TlsState:                  # of one connection
     void* ssl
     Socket* socket                     # of the call under way
-    bint drained                       # the last read took all that was there
+    bint drained                       # this call has read all that was there
     bint open                          # through the handshake, and nothing has failed since
 
 
@@ -146,6 +146,7 @@ cdef ssize_t tls_recv(Socket* s, char* to, size_t room) noexcept nogil:
     cdef TlsState* t = <TlsState*>s.state
     cdef int n
     t.socket = s
+    t.drained = False                  # what an earlier call saw says nothing: more may have come since
     openssl().ERR_clear_error()
     n = openssl().SSL_read(t.ssl, to, <int>room)
     return n if n > 0 else stopped(s, t, n)

@@ -114,6 +114,38 @@ def test_bytes_that_come_one_by_one(secure: Secure) -> None:
         assert stream.recv(100) == b"$2\r\nhi\r\n"
 
 
+def test_records_that_come_together_and_one_behind_them(secure: Secure) -> None:
+    """Nothing that comes while earlier records are served is forgotten."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    stream = secure.context().wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", secure.port), patience(10)) as plain:
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+        def wait_for(step: Any) -> Any:
+            while True:
+                try:
+                    return step()
+                except ssl.SSLWantReadError:
+                    plain.sendall(outgoing.read())
+                    more = plain.recv(65536)
+                    assert more
+                    incoming.write(more)
+
+        wait_for(stream.do_handshake)
+        for _ in range(1000):
+            for _ in range(3):
+                stream.write(b"PING\r\n")
+            together = outgoing.read()
+            stream.write(b"PING\r\n")
+            behind = outgoing.read()
+            plain.sendall(together)
+            plain.sendall(behind)
+            got = b""
+            while len(got) < 4 * len(b"+PONG\r\n"):
+                got += wait_for(lambda: stream.read(65536))
+            assert got == b"+PONG\r\n" * 4
+
+
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 def test_versions(secure: Secure, version: ssl.TLSVersion) -> None:
     with secure.connect(minimum_version=version, maximum_version=version) as stream:
@@ -311,7 +343,7 @@ def test_redis_py(secure: Secure) -> None:
 
 
 def test_a_replica_follows_over_tls(tmp_path: Path, authority: Authority) -> None:
-    server, port = secure_server(tmp_path / "master", authority)
+    server, port = secure_server(tmp_path / "master", authority, repl_diskless_sync_delay=0)
     replica, _ = secure_server(tmp_path / "replica", authority, tls_replication=True, replicaof=[f"localhost {port}"])
     with server, replica, server.connect() as to_master, replica.connect() as to_replica:
         wait_until(lambda: replica.info("replication")["master_link_status"] == "up", "the link is up")

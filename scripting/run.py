@@ -20,7 +20,6 @@ from server.dispatch import conditions, gates
 from server.dispatch.call import Call
 from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE
 from server.registry.errors import CommandError
-from server.registry.info import section
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -244,17 +243,3 @@ def busy(call: Call) -> None:
     run = call.server.scripting.slow_run
     if run is not None and call.client is not run.caller:
         raise CommandError(busy_text(run))
-
-
-def _slow_seconds(server: "Server") -> str:
-    return f"{limits.running_us() / 1e6:.3f}" if server.scripting.slow_run is not None else "0.000"
-
-
-def _slow_name(server: "Server") -> str:
-    run = server.scripting.slow_run
-    return "" if run is None else run.name.decode("utf-8", "backslashreplace")
-
-
-_stats = section("stats", "Stats")
-_stats.field("script_running_seconds", _slow_seconds)
-_stats.field("script_running_name", _slow_name)

@@ -9,9 +9,12 @@ import pkgutil
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scripting import declared, limits, redis_api
-from server.clients import multi, pause
+from scripting import declared, info as scripting_info, limits, redis_api
+from server import about
+from server.clients import info as clients_info, multi, pause
+from server.cluster import info as cluster_info
 from server.commands import server_command
+from server.config import info as config_info
 from server.config.config import Config, OnChange
 from server.dispatch import (
     big_keys,
@@ -21,12 +24,9 @@ from server.dispatch import (
     debug_propagation,
     gates,
     hot_keys,
+    info as dispatch_info,
     info_commands,
-    info_keys,
     info_load,
-    info_persistence,
-    info_server,
-    info_work,
     io_sharing,
     record,
     replicating,
@@ -34,11 +34,12 @@ from server.dispatch import (
     shapes,
 )
 from server.dispatch.appending import TICK_MS as APPENDING_MS
-from server.keyspace import expire
+from server.keyspace import expire, info as keyspace_info
 from server.keyspace.database import when_expire_takes_long
-from server.observe import memory_account
+from server.observe import info as observe_info, memory_account
 from server.observe.internal_errors import internal_errors
 from server.observe.log import LEVELS
+from server.persistence import info as persistence_info
 from server.registry.command import COMMANDS, rename
 from server.replication import info as replication_info
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
@@ -54,6 +55,7 @@ METRICS = ("metrics-port", "metrics-bind", "metrics-tls-cert-file", "metrics-tls
 def wire(server: "Server") -> None:
     """Put the parts in touch: the server is ready to listen."""
     load_commands(server.config)           # gates, records and fast paths are asked for by everything below
+    about.tell(server, server.info_parts)
     fill_hooks(server)
     follow_configuration(server)           # ... calls the hooks with what is configured
     reset_with_statistics(server)
@@ -232,5 +234,5 @@ def steps_of_shutdown(server: "Server") -> None:
 
 
 # imported for what they declare
-_ = (debug_failures, debug_propagation, info_commands, info_keys, info_load, info_persistence, info_server, info_work,
-     replication_info)
+_ = (config_info, observe_info, keyspace_info, clients_info, persistence_info, replication_info, cluster_info,
+     dispatch_info, info_commands, info_load, scripting_info, debug_failures, debug_propagation)

@@ -72,16 +72,16 @@ def take(server: "Server") -> Snapshot:
     """Copy what the metrics show. Complexity: O(fields + commands called + databases), no key is looked at."""
     fields: list[tuple[InfoField[Any], str, Any]] = []
     lines: dict[str, str] = {}
-    parts = server.info_parts.reading()
+    part_of = server.parts.reading()
     for section in SECTIONS.values():
         for part, what in section.declared:
             if isinstance(what, InfoField):
                 if what.metric or what.name in WANTED:
-                    subject = parts(part)
+                    subject = part_of(part)
                     if what.shown is None or what.shown(subject):
                         fields.append((what, section.name, what.read(subject)))
             elif section.name not in AS_NUMBERS:
-                lines.update(what(parts(part)))
+                lines.update(what(part_of(part)))
     config, entries = server.config, server.slowlog.entries
     newest = entries[0] if entries else None
     return Snapshot(

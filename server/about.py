@@ -1,4 +1,4 @@
-"""What INFO tells of the server as a whole, which no room owns; and which part answers for what all rooms declare."""
+"""What INFO tells of the server as a whole, which no room owns; and which part answers for what rooms declare."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -20,6 +20,7 @@ from server.keyspace.database import Keyspace
 from server.keyspace.evict import Evictor
 from server.keyspace.expire import ActiveExpire
 from server.keyspace.lazyfree import LazyFree
+from server.observe.debug_settings import DebugSettings, settings
 from server.observe.internal_errors import InternalErrors, internal_errors
 from server.observe.memory_account import Figures
 from server.observe.process import CpuSeconds, cpu_seconds
@@ -27,8 +28,8 @@ from server.observe.stats import Stats
 from server.persistence.seams import Host
 from server.process import Process
 from server.registry.clock import monotonic_now_us
-from server.registry.info import Parts
 from server.registry.info_sections import SERVER, STATS
+from server.registry.parts import Parts
 from server.replication.node import Node
 
 if TYPE_CHECKING:
@@ -50,11 +51,12 @@ class Whole(Protocol):
 
 
 def tell(server: "Server", parts: Parts) -> None:
-    """Who answers for the fields of INFO, by the type that they are declared of."""
+    """Who answers for what is declared of a part (fields of INFO, subcommands of DEBUG), by its type."""
     s = server
     parts.add(Whole, lambda: s)
     parts.add(Config, lambda: s.config)
     # observe
+    parts.add(DebugSettings, lambda: settings)
     parts.add(Stats, lambda: s.stats)
     parts.add(Figures, s.memory.figures)
     parts.add(CpuSeconds, cpu_seconds)

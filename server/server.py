@@ -59,7 +59,8 @@ from server.process import Process, program_name
 from server.registry import clock
 from server.registry.command import SKIP_SLOWLOG, Command
 from server.registry.errors import CommandError
-from server.registry.info import Parts, render
+from server.registry.info import render
+from server.registry.parts import Parts
 from server.replication.node import Node
 from server.structures.block_stream import Stream
 from server.version import REDIS_VERSION, VERSION
@@ -91,11 +92,11 @@ class Server:
         self.metrics: Endpoint | None = None        # only a server that has a metrics port loads that room
         # what is observed
         self.stats: Stats = Stats()
-        self.info_parts: Parts = Parts()            # who answers for the fields of INFO
+        self.parts: Parts = Parts()        # who answers for what rooms declare of INFO and DEBUG
         self.slowlog: SlowLog = SlowLog(config.slowlog_max_len)
         self.latency: LatencyMonitor = LatencyMonitor()
         self.crash: CrashReports = CrashReports(
-            config, self.log, self.run_id, self.start_time, lambda: render(self.info_parts, ["everything"])
+            config, self.log, self.run_id, self.start_time, lambda: render(self.parts, ["everything"])
         )
         # the data
         self.keyspace: Keyspace = Keyspace(config.databases)

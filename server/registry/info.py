@@ -4,21 +4,21 @@
     limits.field("recent_peak", lambda limits: limits.peak, metric="recent_peak_bytes")
 
 Every room declares what it owns, in a file of its own (`info.py`), and knows its own parts alone; which part of the
-running server answers for a type is told at the start (`Parts`, filled by server.wiring). Sections that several rooms
-share name the order of their fields (server.registry.info_sections), so that INFO reads as Redis's whoever declared
-what, and in which order. INFO prints a value with str(), floats must come formatted as Redis formats them. A family
-yields lines of its own (db0:..., cmdstat_...). A field whose part is not built shows the value an idle part would show.
+running server answers for a type is told at the start (server.registry.parts, filled by server.about). Sections that
+several rooms share name the order of their fields (server.registry.info_sections), so that INFO reads as Redis's
+whoever declared what, and in which order. INFO prints a value with str(), floats must come formatted as Redis formats
+them. A family yields lines of its own (db0:..., cmdstat_...). A field whose part is not built shows the value an idle
+part would show.
 """
 
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from server.registry.parts import Part, Parts, Reading
+
 S = TypeVar("S")  # the part that a field is read from
-Part = Callable[..., S]  # its type: a class, or the protocol of a room (which mypy takes for no `type`)
-Reading = Callable[[Part[Any]], Any]
 Lines = Iterable[tuple[str, str]]
 
 
@@ -40,21 +40,6 @@ class Declared(NamedTuple):
 
     part: Part[Any]
     what: InfoField[Any] | Callable[[Any], Lines]
-
-
-class Parts:
-    """Who answers: the parts of one server, by the type that fields read."""
-
-    def __init__(self) -> None:
-        self._where: dict[Part[Any], Callable[[], Any]] = {}
-
-    def add(self, part: Part[S], where: Callable[[], S]) -> None:
-        """Fields declared `of(part)` read what `where` returns."""
-        self._where[part] = where
-
-    def reading(self) -> Reading:
-        """A look at all of them at one moment: each is asked for once, for it may be an account that costs time."""
-        return cache(lambda part: self._where[part]())
 
 
 @dataclass
@@ -88,10 +73,10 @@ class Section:
         """Of all fields."""
         return [one.what.name for one in self.declared if isinstance(one.what, InfoField)]
 
-    def lines(self, parts: Reading) -> Iterator[tuple[str, str]]:
-        """What INFO prints, in order. parts: a reading of Parts."""
+    def lines(self, reading: Reading) -> Iterator[tuple[str, str]]:
+        """What INFO prints, in order. reading: of the server's parts."""
         for part, what in self.declared:
-            subject = parts(part)
+            subject = reading(part)
             if not isinstance(what, InfoField):
                 yield from what(subject)
             elif what.shown is None or what.shown(subject):

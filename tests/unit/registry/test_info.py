@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from server.config.config import Config
-from server.registry.info import SECTIONS, Declared, InfoField, Parts, Section
+from server.registry.info import SECTIONS, Declared, InfoField, Section
+from server.registry.parts import Parts
 from tests.architecture.test_imports import room_of
 from tests.support.resp import Connection
 

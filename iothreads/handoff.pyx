@@ -12,7 +12,7 @@ from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, la
                              lane_find, lane_finish, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink, lane_write)
 from iothreads.message cimport Chunk, batch_free, chunks_home, output_init
 from iothreads.poller cimport HANGUP, READABLE, WRITABLE
-from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_LISTENER, WATCH_WAKER, poller_add, poller_remove, poller_wait
+from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_LISTENER, WATCH_WAKER, poller_add, poller_remove, poller_ready, poller_wait
 from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
                              TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
                              TO_MAIN_HANGUP, TO_MAIN_HOME, exchange, fence, get_up, lie_down, load_relaxed, load_relaxed64, queue_empty, queue_free,
@@ -670,6 +670,18 @@ cdef class IOThreads:
             if not ring_empty(self.lanes[i].to_main):
                 return False
         return True
+
+    def somebody_waits(self) -> bool:
+        """Whether the next poll would find something: for who works on as long as nobody does. Costs a system call."""
+        cdef Lane* lane
+        if self.lanes == NULL:
+            return False
+        lane = self.lanes[0]
+        if self.due != 0 or lane.again.size != 0 or not self.all_quiet():
+            return True
+        if not queue_empty(&self.events) or not queue_empty(&self.hangups) or not queue_empty(&lane.queue):
+            return True
+        return poller_ready(&lane.poller)
 
     cdef int wait(self, int timeout_ms) noexcept:
         """Asks the poller, and sleeps (without the GIL) if nothing is there. A first look without sleeping saves giving up

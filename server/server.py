@@ -108,7 +108,9 @@ class Server:
         self.loop: Loop = Loop(IOThreads(config.io_threads), self, self.executor)
         self.connector: Connector = Connector(self.loop)
         self.migrate_targets: Targets = Targets(self.connector, self.loop.links)
-        self.cron: Cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
+        self.cron: Cron = Cron(
+            config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000, self.loop.somebody_waits
+        )
         self.shutdown: Shutdown = Shutdown(self)
         self.collector: Collector = Collector(self.log, lambda: self.commands_processed)
         self.io_sharing: IOSharing = IOSharing(self.loop.io)

@@ -5,7 +5,7 @@ propagation), run, and ended. When it takes longer than busy-reply-threshold, ot
 hear -BUSY, except for the few commands that are allowed then (SCRIPT KILL, FUNCTION KILL, SHUTDOWN NOSAVE...).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from iothreads.listen import close_listeners
 from scripting import fast_eval, limits, redis_api
@@ -18,7 +18,7 @@ from server.clients import client as c
 from server.clients.client import Client
 from server.dispatch import conditions, gates
 from server.dispatch.call import Call
-from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE
+from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE, Command, CommandFlag
 from server.registry.errors import CommandError
 
 if TYPE_CHECKING:
@@ -230,11 +230,11 @@ class _Writer:
     name = "eval"
     flags = WRITE
 
-    def has(self, flag: Any) -> bool:
+    def has(self, flag: CommandFlag) -> bool:
         return bool(self.flags & flag)
 
 
-_WRITER: Any = _Writer()
+_WRITER = cast(Command, _Writer())
 
 
 @gates.gate("busy", lambda command: not command.has(ALLOW_BUSY))

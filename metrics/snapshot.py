@@ -77,11 +77,11 @@ def take(server: "Server") -> Snapshot:
         for part, what in section.declared:
             if isinstance(what, InfoField):
                 if what.metric or what.name in WANTED:
-                    subject = part_of(part)
+                    subject = part_of[part]
                     if what.shown is None or what.shown(subject):
                         fields.append((what, section.name, what.read(subject)))
             elif section.name not in AS_NUMBERS:
-                lines.update(what(part_of(part)))
+                lines.update(what(part_of[part]))
     config, entries = server.config, server.slowlog.entries
     newest = entries[0] if entries else None
     return Snapshot(

@@ -6,12 +6,10 @@ Below dispatch nobody knows the whole server; this is how what a room declares f
 """
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any, TypeVar
 
 S = TypeVar("S")
 Part = Callable[..., S]  # the type of a part: a class, or the protocol of a room (which mypy takes for no `type`)
-Reading = Callable[[Part[Any]], Any]
 
 
 class Parts:
@@ -29,6 +27,18 @@ class Parts:
         found: S = self._where[part]()
         return found
 
-    def reading(self) -> Reading:
-        """A look at all of them at one moment: each is asked for once, for it may be an account that costs time."""
-        return cache(self.get)
+    def reading(self) -> "Reading":
+        """A look at all of them at one moment."""
+        return Reading(self)
+
+
+class Reading(dict[Part[Any], Any]):
+    """Parts by type, each asked for once, for it may be an account that costs time."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__()
+        self._parts = parts
+
+    def __missing__(self, part: Part[Any]) -> Any:
+        found = self[part] = self._parts.get(part)
+        return found

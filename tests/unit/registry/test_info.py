@@ -1,8 +1,7 @@
 """INFO: sections and fields in Redis's order, whoever declares them first; each room tells of its own parts."""
 
 import importlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
@@ -101,7 +100,7 @@ def test_a_part_is_asked_for_once_in_a_reading():
     section.of(Engine).field("speed", lambda engine: engine.speed)
     section.of(Engine).family(lambda engine: [("a", "b")])
     section.of(Engine).field("hidden", 1, shown=lambda engine: engine.speed > 7)
-    reading: Callable[[Any], Any] = parts.reading()
+    reading = parts.reading()
     assert [*section.lines(reading)] == [("speed", "7"), ("a", "b")]
     assert len(asked) == 1
     assert next(section.lines(parts.reading())) == ("speed", "7")

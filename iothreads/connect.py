@@ -8,7 +8,7 @@ says what is one, `look_up` finds it.
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from iothreads.link import Link
@@ -44,7 +44,7 @@ class LinkProtocol:
     def connection_made(self, link: "Link") -> None:
         """It is open."""
 
-    def reply_received(self, link: "Link", value: Any) -> None:
+    def reply_received(self, link: "Link", value: object) -> None:
         """A whole reply, as a command would have returned it (server.registry.reply); an error is a value, too."""
 
     def command_received(self, link: "Link", argv: list[bytes]) -> None:

@@ -12,13 +12,13 @@ from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, la
                              lane_find, lane_finish, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink, lane_write)
 from iothreads.message cimport Chunk, batch_free, chunks_home, output_init
 from iothreads.poller cimport HANGUP, READABLE, WRITABLE
-from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_LISTENER, WATCH_WAKER, poller_add, poller_remove, poller_wait
+from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_LISTENER, WATCH_WAKER, poller_add, poller_remove, poller_ready, poller_wait
 from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
                              TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
                              TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, exchange, fence, get_up, lie_down, load_relaxed, load_relaxed64,
-                             queue_empty, queue_free, queue_pop, queue_push, ring_empty, ring_pop, ring_push, sleeper_close, sleeper_open,
-                             sleeper_ring, store_relaxed, store_relaxed64, wake)
-from iothreads.thread cimport thread_join, thread_start
+                             queue_empty, queue_free, queue_pop, queue_push, ring_empty, ring_fill, ring_offer, ring_pop, sleeper_close,
+                             sleeper_open, sleeper_ring, store_relaxed64, wake)
+from iothreads.thread cimport lane_main, thread_join, thread_start
 
 cdef extern from "<sys/socket.h>" nogil:
     int accept4(int, void*, void*, int)
@@ -137,7 +137,7 @@ cdef class IOThreads:
             if index == 0:
                 error = poller_add(&lane.poller, self.main.fd, 0, WATCH_WAKER)
             else:
-                error = thread_start(lane)
+                error = thread_start(&lane.thread, lane_main, lane)
         if error != 0:
             lane_free(lane)
             free(lane)
@@ -159,7 +159,7 @@ cdef class IOThreads:
             self.take_messages()
         sleeper_ring(&lane.sleeper)
         with nogil:
-            thread_join(lane)
+            thread_join(lane.thread)
         while ring_pop(lane.to_main, &m):
             self.take(&m)
         while not queue_empty(&lane.queue):
@@ -458,24 +458,16 @@ cdef class IOThreads:
     cdef void tell(self, int index, const Message* message) noexcept:
         cdef Lane* lane = self.lanes[index]
         lane.posted = True
-        if queue_empty(&lane.backlog) and ring_push(lane.to_lane, message):
-            return
-        queue_push(&lane.backlog, message)
-        self.push_backlog(lane)
+        if not ring_offer(lane.to_lane, &lane.backlog, message):
+            self.push_backlog(lane)
 
     cdef bint push_backlog(self, Lane* lane) noexcept:
         """Moves what the ring had no room for; true when nothing is left. Else the lane will wake us when it has room."""
-        cdef Message* oldest
-        while not queue_empty(&lane.backlog):
-            oldest = &lane.backlog.items[lane.backlog.head & (lane.backlog.capacity - 1)]
-            if not ring_push(lane.to_lane, oldest):
-                store_relaxed(&lane.to_lane.waits, 1)
-                fence()
-                if not ring_push(lane.to_lane, oldest):
-                    return False
-            queue_pop(&lane.backlog)
+        cdef uint32_t waited = lane.backlog.head
+        cdef bint done = ring_fill(lane.to_lane, &lane.backlog)
+        if lane.backlog.head != waited:
             lane.posted = True
-        return True
+        return done
 
     cdef void flush_wakes(self) noexcept:
         cdef int i
@@ -677,6 +669,16 @@ cdef class IOThreads:
             if not ring_empty(self.lanes[i].to_main):
                 return False
         return True
+
+    def somebody_waits(self) -> bool:
+        """Whether the next poll would find something: for who works on as long as nobody does. Costs a system call."""
+        cdef Lane* lane = self.lanes[0] if self.lanes != NULL else NULL
+        if lane == NULL:
+            return False
+        if (self.due != 0 or lane.again.size != 0 or not self.all_quiet() or not queue_empty(&self.events)
+                or not queue_empty(&self.hangups) or not queue_empty(&lane.queue)):
+            return True
+        return poller_ready(&lane.poller)
 
     cdef int wait(self, int timeout_ms) noexcept:
         """Asks the poller, and sleeps (without the GIL) if nothing is there. A first look without sleeping saves giving up

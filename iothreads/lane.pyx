@@ -14,8 +14,8 @@ from iothreads.poller cimport (HANGUP, READABLE, WATCH_CONNECTION, WATCH_WAKER, 
 from iothreads.resp_reader cimport compact, reader_reset
 from iothreads.ring cimport (NOT_WRITTEN, TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
                              TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
-                             TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, count, fence, queue_empty, queue_free, queue_pop, queue_push,
-                             ring_free, ring_new, ring_push, sleeper_close, sleeper_open, store_relaxed, store_relaxed64)
+                             TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, count, queue_empty, queue_free, queue_pop, queue_push,
+                             ring_fill, ring_free, ring_new, ring_offer, sleeper_close, sleeper_open, store_relaxed, store_relaxed64)
 from iothreads.transport cimport TRANSPORT_FAILED, WANT_WRITE, socket_close
 
 cdef extern from "<time.h>" nogil:
@@ -106,26 +106,15 @@ cdef inline void later(Lane* lane, Connection* c) noexcept nogil:
 cdef void lane_post(Lane* lane, const Message* message) noexcept nogil:
     if message.kind != TO_MAIN_HOME:
         lane.urgent = True
-    if lane.to_main != NULL and queue_empty(&lane.queue) and ring_push(lane.to_main, message):
-        return
-    queue_push(&lane.queue, message)
-    if lane.to_main != NULL:
+    if lane.to_main == NULL:
+        queue_push(&lane.queue, message)
+    elif not ring_offer(lane.to_main, &lane.queue, message):
         lane.urgent = True
         store_relaxed(&lane.to_main.waits, 1)
 
 
 cdef bint lane_flush(Lane* lane) noexcept nogil:
-    cdef Message* oldest
-    while not queue_empty(&lane.queue):
-        oldest = &lane.queue.items[lane.queue.head & (lane.queue.capacity - 1)]
-        if not ring_push(lane.to_main, oldest):
-            # ask to be woken, then look once more: the consumer may have made room before it saw that we wait
-            store_relaxed(&lane.to_main.waits, 1)
-            fence()
-            if not ring_push(lane.to_main, oldest):
-                return False
-        queue_pop(&lane.queue)
-    return True
+    return ring_fill(lane.to_main, &lane.queue)
 
 
 cdef inline void post(Lane* lane, int kind, Connection* c, void* pointer, size_t bytes, int error) noexcept nogil:

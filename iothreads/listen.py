@@ -8,7 +8,8 @@ import errno
 import os
 import socket
 import stat
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 # A kind of address that this host does not speak is skipped, whoever asked for it.
 FORGIVEN = {errno.ENOPROTOOPT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EPFNOSUPPORT, errno.EAFNOSUPPORT}
@@ -154,7 +155,14 @@ def open_unix(path: str, permissions: int, backlog: int) -> Listener:
     return Listener(sock, "unix", path)
 
 
-def name_client(client: Any, fd: int, listener: Listener) -> None:
+class Named(Protocol):
+    """A client, whose ends have names."""
+
+    address: str
+    local_address: str
+
+
+def name_client(client: Named, fd: int, listener: Listener) -> None:
     """Set `client.address` and `client.local_address` as CLIENT LIST shows them: an IPv6 host stands in brackets."""
     if listener.kind == "unix":
         client.address = client.local_address = f"{listener.path}:0"
@@ -167,7 +175,7 @@ def name_client(client: Any, fd: int, listener: Listener) -> None:
         sock.detach()
 
 
-def spelled(ask: Any) -> str:
+def spelled(ask: Callable[[], tuple[str, int]]) -> str:
     """`host:port` of what getpeername or getsockname answers, `?:0` if the peer is gone already."""
     try:
         host, port = ask()[:2]

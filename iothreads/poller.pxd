@@ -47,4 +47,5 @@ cdef void poller_remove(Poller* poller, int fd) noexcept nogil
 cdef void poller_writing(Poller* poller, int fd, uint64_t id, bint on) noexcept nogil  # tell when it is writable again
 cdef void poller_reading(Poller* poller, int fd, bint on) noexcept nogil           # off: only hang-up; free of charge on epoll
 cdef void poller_mute(Poller* poller, int fd) noexcept nogil                       # nothing any more until poller_reading
+cdef bint poller_ready(Poller* poller) noexcept nogil                              # whether a wait would find something; takes nothing
 cdef int poller_wait(Poller* poller, int timeout_ms) noexcept nogil                # how many are in ids and masks

@@ -130,6 +130,15 @@ cdef void poller_mute(Poller* poller, int fd) noexcept nogil:
         entry.fd = -1 - fd             # poll(2) skips negative ones, else it would report the hang-up for ever
 
 
+cdef bint poller_ready(Poller* poller) noexcept nogil:
+    cdef pollfd one
+    if poller.kind == POLLER_POLL:
+        return c_poll(poller.polled, poller.polled_count, 0) > 0
+    one.fd = poller.fd
+    one.events = POLLIN
+    return c_poll(&one, 1, 0) > 0
+
+
 cdef int poller_wait(Poller* poller, int timeout_ms) noexcept nogil:
     cdef epoll_event* events = <epoll_event*>poller.events
     cdef int i, n

@@ -89,6 +89,7 @@ cdef Ring* ring_new(uint32_t capacity) noexcept nogil          # capacity: a pow
 cdef void ring_free(Ring* ring) noexcept nogil
 cdef void queue_grow(Queue* queue) noexcept nogil
 cdef void queue_free(Queue* queue) noexcept nogil
+cdef bint ring_fill(Ring* ring, Queue* queue) noexcept nogil  # producer: queue -> ring; true if nothing is left
 cdef int sleeper_open(Sleeper* sleeper) noexcept nogil         # 0, or errno
 cdef void sleeper_close(Sleeper* sleeper) noexcept nogil
 cdef void sleeper_ring(Sleeper* sleeper) noexcept nogil        # writes the eventfd whether it sleeps or not
@@ -120,6 +121,13 @@ cdef inline bint ring_push(Ring* ring, const Message* message) noexcept nogil:
     ring.items[tail & ring.mask] = message[0]
     store_release(&ring.tail, tail + 1)
     return True
+
+cdef inline bint ring_offer(Ring* ring, Queue* queue, const Message* message) noexcept nogil:
+    """Producer, in order: false when it must wait in the queue until there is room."""
+    if queue_empty(queue) and ring_push(ring, message):
+        return True
+    queue_push(queue, message)
+    return False
 
 cdef inline bint ring_empty(const Ring* ring) noexcept nogil:
     """Consumer."""

@@ -51,6 +51,21 @@ cdef void queue_free(Queue* queue) noexcept nogil:
     queue.capacity = queue.head = queue.tail = 0
 
 
+cdef bint ring_fill(Ring* ring, Queue* queue) noexcept nogil:
+    """What waits moves into the ring. When that is full the consumer is asked to wake us, and then we look once more: it
+    may have made room before it saw that we wait."""
+    cdef Message* oldest
+    while not queue_empty(queue):
+        oldest = &queue.items[queue.head & (queue.capacity - 1)]
+        if not ring_push(ring, oldest):
+            store_relaxed(&ring.waits, 1)
+            fence()
+            if not ring_push(ring, oldest):
+                return False
+        queue_pop(queue)
+    return True
+
+
 cdef int sleeper_open(Sleeper* sleeper) noexcept nogil:
     sleeper.sleeping = 0
     sleeper.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)

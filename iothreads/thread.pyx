@@ -88,15 +88,15 @@ cdef void* lane_main(void* argument) noexcept nogil:
     return NULL
 
 
-cdef int thread_start(Lane* lane) noexcept nogil:
+cdef int thread_start(unsigned long* thread, void* (*run)(void*) noexcept nogil, void* argument) noexcept nogil:
     cdef sigset_t everything, before
     cdef int error
     sigfillset(&everything)
     pthread_sigmask(SIG_SETMASK, &everything, &before)
-    error = pthread_create(<pthread_t*>&lane.thread, NULL, lane_main, lane)
+    error = pthread_create(<pthread_t*>thread, NULL, run, argument)
     pthread_sigmask(SIG_SETMASK, &before, NULL)
     return error
 
 
-cdef void thread_join(Lane* lane) noexcept nogil:
-    pthread_join(lane.thread, NULL)
+cdef void thread_join(unsigned long thread) noexcept nogil:
+    pthread_join(thread, NULL)

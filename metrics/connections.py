@@ -11,8 +11,9 @@ however steadily it drips. When all places are taken, the newcomer gets that of 
 longest: a scraper, which sends its request at once, is never kept out by any number of those that do not.
 """
 
+import socket
+import ssl
 from collections.abc import Iterator
-from typing import Any
 
 SHAKING, READING, ANSWERING, WRITING, ENDING = range(5)
 
@@ -29,8 +30,8 @@ class Connection:
 
     __slots__ = ("deadline", "events", "looked_at", "phase", "received", "since", "socket", "to_send")
 
-    def __init__(self, socket: Any, phase: int, now: float) -> None:
-        self.socket = socket
+    def __init__(self, peer: socket.socket | ssl.SSLSocket, phase: int, now: float) -> None:
+        self.socket = peer
         self.phase = phase
         self.since = now
         self.deadline = now + REQUEST_SECONDS

@@ -117,7 +117,7 @@ def notable(server: "Server") -> dict[str, list[dict[str, Any]]]:
     return {
         "hot": [
             {"db": each.db, "key": short(each.key), "per_second": rate}
-            for each, rate in server.hottest_keys(PAGE_HOT)
+            for each, rate in server.hot_keys_upkeep.hottest(PAGE_HOT)
         ],
         "big": [
             {"db": each.db, "key": short(each.key), "type": each.type, "bytes": each.weight, "elements": each.elements}

@@ -149,7 +149,7 @@ class Listener:
     def _turn(self, connection: Connection) -> None:
         """The socket of a connection is ready: go on as far as it lets us."""
         try:
-            if connection.phase == SHAKING:
+            if connection.phase == SHAKING and isinstance(connection.socket, ssl.SSLSocket):
                 connection.socket.do_handshake()
                 connection.enter(READING, time.monotonic())
                 self._watch(connection, READ)

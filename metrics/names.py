@@ -1,7 +1,8 @@
 """Which metric mirrors which INFO field, where the field's own declaration does not say so.
 
-Most of it stands with the fields (`metric=` in server.dispatch.info_*). Here are: fields that become labels, fields
-that carry the labels of a replica's master, and fields that redis_exporter does not export and that we show as remus_*.
+Most of it stands with the fields (`metric=` in the `info` modules of the rooms). Here are: fields that become labels,
+fields that carry the labels of a replica's master, and fields that redis_exporter does not export and that we show as
+remus_*.
 """
 
 # Labels of redis_instance_info, and the INFO fields that they show.

@@ -72,14 +72,16 @@ def take(server: "Server") -> Snapshot:
     """Copy what the metrics show. Complexity: O(fields + commands called + databases), no key is looked at."""
     fields: list[tuple[InfoField[Any], str, Any]] = []
     lines: dict[str, str] = {}
+    part_of = server.parts.reading()
     for section in SECTIONS.values():
-        subject = section.subject(server)
-        for part in section.parts:
-            if isinstance(part, InfoField):
-                if (part.metric or part.name in WANTED) and (part.shown is None or part.shown(subject)):
-                    fields.append((part, section.name, part.read(subject)))
+        for part, what in section.declared:
+            if isinstance(what, InfoField):
+                if what.metric or what.name in WANTED:
+                    subject = part_of[part]
+                    if what.shown is None or what.shown(subject):
+                        fields.append((what, section.name, what.read(subject)))
             elif section.name not in AS_NUMBERS:
-                lines.update(part(subject))
+                lines.update(what(part_of[part]))
     config, entries = server.config, server.slowlog.entries
     newest = entries[0] if entries else None
     return Snapshot(
@@ -103,7 +105,7 @@ def take(server: "Server") -> Snapshot:
             config.metrics_count_keys,
             config.metrics_check_prefixes,
         ),
-        hot_keys=server.hottest_keys(config.metrics_hot_keys) if config.metrics_hot_keys else [],
+        hot_keys=server.hot_keys_upkeep.hottest(config.metrics_hot_keys) if config.metrics_hot_keys else [],
         big_keys=server.big_keys.biggest(config.metrics_big_keys) if config.metrics_big_keys else [],
         output_limits=dict(config.client_output_buffer_limit),
     )

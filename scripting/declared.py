@@ -5,8 +5,9 @@ refused as such a command is, before it begins (and spoils a transaction), and w
 CLIENT PAUSE WRITE. A script without a shebang line counts as what EVAL is.
 """
 
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_WRITES
 from server.clients.seams import RunningCommand
@@ -41,9 +42,9 @@ class _Judged:
 
 
 @cache
-def _judged(command: Command, flags: int) -> tuple[Any, tuple[Any, ...]]:
+def _judged(command: Command, flags: int) -> tuple[Command, tuple[Callable[[Any], None], ...]]:
     """The stand-in and the gates that concern it."""
-    judged: Any = _Judged(command, flags)
+    judged = cast(Command, _Judged(command, flags))
     return judged, gates.checks(judged, _JUDGES)
 
 

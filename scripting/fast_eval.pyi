@@ -1,7 +1,7 @@
 """The Python-visible face of EVALSHA's fast path."""
-from typing import Any
-
+from scripting.run import Scripting
 from server.clients.client import Client
+from server.dispatch.record import Record
 from server.server import Server
 
-def attach(server: Server, scripting: Any, client: Client, records: dict[str, Any]) -> None: ...
+def attach(server: Server, scripting: Scripting, client: Client, records: dict[str, Record]) -> None: ...

@@ -1,4 +1,4 @@
 """The Python-visible face of redis.register_function."""
-from typing import Any
+from scripting.functions import Library
 
-def registering(library: Any) -> None: ...
+def registering(library: Library | None) -> None: ...

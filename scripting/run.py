@@ -5,7 +5,7 @@ propagation), run, and ended. When it takes longer than busy-reply-threshold, ot
 hear -BUSY, except for the few commands that are allowed then (SCRIPT KILL, FUNCTION KILL, SHUTDOWN NOSAVE...).
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from iothreads.listen import close_listeners
 from scripting import fast_eval, limits, redis_api
@@ -18,9 +18,8 @@ from server.clients import client as c
 from server.clients.client import Client
 from server.dispatch import conditions, gates
 from server.dispatch.call import Call
-from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE
+from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE, Command, CommandFlag
 from server.registry.errors import CommandError
-from server.registry.info import section
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -231,11 +230,11 @@ class _Writer:
     name = "eval"
     flags = WRITE
 
-    def has(self, flag: Any) -> bool:
+    def has(self, flag: CommandFlag) -> bool:
         return bool(self.flags & flag)
 
 
-_WRITER: Any = _Writer()
+_WRITER = cast(Command, _Writer())
 
 
 @gates.gate("busy", lambda command: not command.has(ALLOW_BUSY))
@@ -244,17 +243,3 @@ def busy(call: Call) -> None:
     run = call.server.scripting.slow_run
     if run is not None and call.client is not run.caller:
         raise CommandError(busy_text(run))
-
-
-def _slow_seconds(server: "Server") -> str:
-    return f"{limits.running_us() / 1e6:.3f}" if server.scripting.slow_run is not None else "0.000"
-
-
-def _slow_name(server: "Server") -> str:
-    run = server.scripting.slow_run
-    return "" if run is None else run.name.decode("utf-8", "backslashreplace")
-
-
-_stats = section("stats", "Stats")
-_stats.field("script_running_seconds", _slow_seconds)
-_stats.field("script_running_name", _slow_name)

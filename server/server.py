@@ -46,7 +46,6 @@ from server.keyspace.evict import Evictor
 from server.keyspace.expire import ActiveExpire
 from server.observe import monitor
 from server.observe.crash import CrashReports
-from server.observe.hot_keys import HotKey
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
 from server.observe.memory_account import MemoryAccount
@@ -62,6 +61,7 @@ from server.registry import clock
 from server.registry.command import SKIP_SLOWLOG, Command
 from server.registry.errors import CommandError
 from server.registry.info import render
+from server.registry.parts import Parts
 from server.replication.node import Node
 from server.structures.block_stream import Stream
 from server.version import REDIS_VERSION, VERSION
@@ -95,10 +95,11 @@ class Server:
         self.metrics: Endpoint | None = None        # only a server that has a metrics port loads that room
         # what is observed
         self.stats: Stats = Stats()
+        self.parts: Parts = Parts()        # who answers for what rooms declare of INFO and DEBUG
         self.slowlog: SlowLog = SlowLog(config.slowlog_max_len)
         self.latency: LatencyMonitor = LatencyMonitor()
         self.crash: CrashReports = CrashReports(
-            config, self.log, self.run_id, self.start_time, lambda: render(self, ["everything"])
+            config, self.log, self.run_id, self.start_time, lambda: render(self.parts, ["everything"])
         )
         # the data
         self.keyspace: Keyspace = Keyspace(config.databases)
@@ -111,7 +112,9 @@ class Server:
         self.tls: Tls = Tls(config, self.log)
         self.connector: Connector = Connector(self.loop)
         self.migrate_targets: Targets = Targets(self.connector, self.loop.links)
-        self.cron: Cron = Cron(config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000)
+        self.cron: Cron = Cron(
+            config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000, self.loop.somebody_waits
+        )
         self.shutdown: Shutdown = Shutdown(self)
         self.collector: Collector = Collector(self.log, lambda: self.commands_processed)
         self.io_sharing: IOSharing = IOSharing(self.loop.io)
@@ -312,20 +315,11 @@ class Server:
         ignores = self.replication.following is not None and self.config.replica_ignore_maxmemory
         return self.pause.strength > 0 or ignores or self.evictor.make_room()
 
-    def eviction_exceeded_ms(self) -> int:
-        """How long memory has been above maxmemory, 0 when it is not."""
-        since = self.evictor.exceeded_since_us
-        return (clock.monotonic_now_us() - since) // 1000 if since else 0
-
     def key_evicted(self, db: Database, key: bytes) -> None:
         """A key went to make room: AOF, replicas, watchers and listeners hear of it."""
         self.stats.evicted_keys += 1
         self.propagation.also(db, [b"UNLINK" if self.config.lazyfree_lazy_eviction else b"DEL", key])
         self.effects.changed(db, key, "evicted")
-
-    def hottest_keys(self, count: int) -> list[tuple[HotKey, float]]:
-        """The keys with most accesses lately, each with its accesses per second."""
-        return hot_keys.hottest(self, count)
 
     def reset_statistics(self) -> None:
         """CONFIG RESETSTAT: what the rooms without a hook of their own count."""
@@ -415,10 +409,6 @@ class Server:
                 os.unlink(self.config.unixsocket)
             except OSError:
                 pass
-
-    def shutdown_in_ms(self) -> int | None:
-        """shutdown_in_milliseconds of INFO; None when no shutdown waits."""
-        return self.shutdown.remaining_ms()
 
     def stop(self) -> None:
         """End the loop after this turn."""

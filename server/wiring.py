@@ -9,24 +9,25 @@ import pkgutil
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scripting import declared, limits, redis_api
-from server.clients import multi, pause, tls
+from scripting import debug as scripting_debug, declared, info as scripting_info, limits, redis_api
+from server import about
+from server.clients import debug as clients_debug, info as clients_info, multi, pause, tls
+from server.cluster import debug as cluster_debug, info as cluster_info
 from server.commands import server_command
+from server.config import debug as config_debug, info as config_info
 from server.config.config import Config, OnChange
 from server.dispatch import (
     big_keys,
     collector,
     conditions,
+    debug as dispatch_debug,
     debug_failures,
     debug_propagation,
     gates,
     hot_keys,
+    info as dispatch_info,
     info_commands,
-    info_keys,
     info_load,
-    info_persistence,
-    info_server,
-    info_work,
     io_sharing,
     record,
     replicating,
@@ -34,13 +35,14 @@ from server.dispatch import (
     shapes,
 )
 from server.dispatch.appending import TICK_MS as APPENDING_MS
-from server.keyspace import expire
+from server.keyspace import debug as keyspace_debug, expire, info as keyspace_info
 from server.keyspace.database import when_expire_takes_long
-from server.observe import memory_account
+from server.observe import info as observe_info, memory_account
 from server.observe.internal_errors import internal_errors
 from server.observe.log import LEVELS
+from server.persistence import debug as persistence_debug, info as persistence_info
 from server.registry.command import COMMANDS, rename
-from server.replication import info as replication_info
+from server.replication import debug as replication_debug, info as replication_info
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ METRICS = ("metrics-port", "metrics-bind", "metrics-tls-cert-file", "metrics-tls
 def wire(server: "Server") -> None:
     """Put the parts in touch: the server is ready to listen."""
     load_commands(server.config)           # gates, records and fast paths are asked for by everything below
+    about.tell(server, server.parts)
     fill_hooks(server)
     follow_configuration(server)           # ... calls the hooks with what is configured
     reset_with_statistics(server)
@@ -239,5 +242,7 @@ def steps_of_shutdown(server: "Server") -> None:
 
 
 # imported for what they declare
-_ = (debug_failures, debug_propagation, info_commands, info_keys, info_load, info_persistence, info_server, info_work,
-     replication_info)
+_ = (config_info, observe_info, keyspace_info, clients_info, persistence_info, replication_info, cluster_info,
+     dispatch_info, info_commands, info_load, scripting_info,
+     config_debug, keyspace_debug, clients_debug, persistence_debug, replication_debug, cluster_debug, dispatch_debug,
+     debug_failures, debug_propagation, scripting_debug)

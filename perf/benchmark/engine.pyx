@@ -8,12 +8,13 @@ from libc.string cimport memcpy, memset
 
 from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_CONNECTION, poller_add
 from iothreads.ring cimport load_relaxed64, store_relaxed
+from iothreads.thread cimport thread_join, thread_start
 from perf.benchmark.draw cimport FIXED, LIST, LOGNORMAL, RANGE, SEQUENTIAL, UNIFORM, ZIPF, Random, keys_make, random_seed
 from perf.benchmark.histogram cimport Histogram, cells_add
 from perf.benchmark.replies cimport error_text
 from perf.benchmark.request cimport NO_VALUE, VALUE_BYTES, VALUE_LENGTH, Segment, Template, render, template_most
 from perf.benchmark.worker cimport (NO_FAILURE, Plan, Worker, clock_ns, sockaddr, socklen_t, worker_free,
-                                    worker_join, worker_prepare, worker_start)
+                                    worker_main, worker_prepare)
 
 import os
 
@@ -106,7 +107,7 @@ cdef class Engine:
             store_relaxed(&self.plan.stop, 1)
             with nogil:
                 for i in range(self.started):
-                    worker_join(&self.workers[i])
+                    thread_join(self.workers[i].thread)
         for i in range(self.threads):
             worker_free(&self.workers[i])
         free(self.workers)
@@ -216,7 +217,7 @@ cdef class Engine:
         plan.deadline = plan.measure_from + self.duration if self.duration > 0 else 0
         for i in range(self.threads):
             self.workers[i].next_arrival = plan.begin + plan.interval * i / self.threads
-            error = worker_start(&self.workers[i])
+            error = thread_start(&self.workers[i].thread, worker_main, &self.workers[i])
             if error:
                 store_relaxed(&plan.stop, 1)
                 raise OSError(error, os.strerror(error))
@@ -231,7 +232,7 @@ cdef class Engine:
         cdef uint32_t i
         with nogil:
             for i in range(self.started):
-                worker_join(&self.workers[i])
+                thread_join(self.workers[i].thread)
         self.started = 0
 
     def progress(self) -> tuple[int, int, int]:

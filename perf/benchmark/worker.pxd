@@ -108,7 +108,6 @@ cdef struct Worker:
 
 cdef int worker_prepare(Worker* worker, Plan* plan, uint32_t index, uint32_t count, int poller_kind,
                         uint64_t seed) noexcept nogil          # 0, or errno; connections[i].fd is the caller's to set
-cdef int worker_start(Worker* worker) noexcept nogil           # 0, or errno
-cdef void worker_join(Worker* worker) noexcept nogil
+cdef void* worker_main(void* worker) noexcept nogil            # what its thread runs (iothreads.thread)
 cdef void worker_free(Worker* worker) noexcept nogil           # closes its connections, too
 cdef int64_t clock_ns() noexcept nogil

@@ -41,16 +41,6 @@ cdef extern from "<time.h>" nogil:
         long tv_nsec
     int clock_gettime(int, timespec*)
     int CLOCK_MONOTONIC, CLOCK_THREAD_CPUTIME_ID
-cdef extern from "<pthread.h>" nogil:
-    ctypedef unsigned long pthread_t
-    int pthread_create(pthread_t*, const void*, void* (*)(void*) noexcept nogil, void*)
-    int pthread_join(pthread_t, void**)
-cdef extern from "<signal.h>" nogil:
-    ctypedef struct sigset_t:
-        pass
-    int sigfillset(sigset_t*)
-    int pthread_sigmask(int, const sigset_t*, sigset_t*)
-    int SIG_SETMASK
 cdef extern from *:
     """
     #ifndef _GNU_SOURCE
@@ -399,20 +389,6 @@ cdef void* worker_main(void* argument) noexcept nogil:
     while c_write(w.plan.done_fd, b".", 1) < 0 and errno == EINTR:
         pass
     return NULL
-
-
-cdef int worker_start(Worker* w) noexcept nogil:
-    cdef sigset_t everything, before
-    cdef int error
-    sigfillset(&everything)
-    pthread_sigmask(SIG_SETMASK, &everything, &before)
-    error = pthread_create(<pthread_t*>&w.thread, NULL, worker_main, w)
-    pthread_sigmask(SIG_SETMASK, &before, NULL)
-    return error
-
-
-cdef void worker_join(Worker* w) noexcept nogil:
-    pthread_join(w.thread, NULL)
 
 
 cdef int worker_prepare(Worker* w, Plan* plan, uint32_t index, uint32_t count, int poller_kind,

@@ -12,6 +12,7 @@ import errno
 import os
 import resource
 from collections import deque
+from collections.abc import Iterator
 
 from server.clients import client_list
 from server.clients.client import BLOCKED, CLOSE_ASAP, MASTER, NO_EVICT, REPLICA, Client
@@ -214,6 +215,10 @@ class Limits:
         if known != second:
             most_query = most_output = 0
         self._peaks[at] = (second, max(query, most_query), max(output, most_output))
+
+    def memory_of_each(self) -> Iterator[int]:
+        """Bytes that each client holds in its buffers."""
+        return (client_list.query_of(client)[0] + client.output_memory for client in self._clients)
 
     def recent_peaks(self) -> tuple[int, int]:
         """client_recent_max_input_buffer and client_recent_max_output_buffer of INFO, bytes."""

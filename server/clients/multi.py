@@ -5,8 +5,8 @@
     WATCH key ...    EXEC answers a null array and runs nothing when a watched key was changed meanwhile.
 
 Each database knows who watches which key (`db.watched`: key -> watches in order), each client what it watches
-(`client.watching`), so a change costs O(watchers of the key) and nothing when nobody watches. The first watcher takes
-the fast paths of writes out of the way, through `when_watched`, a hook.
+(`client.watching`), so a change costs O(watchers of the key) and nothing when nobody watches. While somebody does, fast
+paths of writes look whether their keys are among those (`when_watched`, a hook).
 
 A key that had expired already when WATCH saw it counts as absent: deleting it later is no change. A key that expires
 between WATCH and EXEC is one, even if nobody has deleted it yet.

@@ -14,7 +14,7 @@ from iothreads.tls import TlsContext, TlsError
 from server.clients.client import Client
 from server.config.config import Config
 from server.observe.log import Log
-from server.registry.info import Section, section
+from server.registry.info_sections import TLS
 
 DIRECTIVES = (
     "tls-cert-file", "tls-key-file", "tls-key-file-pass", "tls-client-cert-file", "tls-client-key-file",
@@ -180,7 +180,7 @@ def contexts(config: Config) -> tuple[TlsContext, TlsContext]:
 
 
 # ---- INFO
-tls: Section[Tls] = section("tls", "TLS", default=False, source=lambda server: server.tls)
+tls = TLS.of(Tls)
 tls.field("tls_handshakes", lambda t: t.handshakes, metric="tls_handshakes_total", counter=True)
 tls.field("tls_handshake_failures", lambda t: t.failures, metric="tls_handshake_failures_total", counter=True)
 tls.field("tls_handshakes_under_way", lambda t: len(t.shaking), metric="tls_handshakes_under_way")

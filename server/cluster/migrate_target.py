@@ -65,7 +65,7 @@ class Target(LinkProtocol):
         """It is open."""
         self.link = link
 
-    def reply_received(self, link: Link, value: Any) -> None:
+    def reply_received(self, link: Link, value: object) -> None:
         """AUTH, SELECT and RESTORE answer a status or an error. Who says anything else is no Redis, and has no key."""
         if isinstance(value, str | CommandError):
             self._replies.append(value)

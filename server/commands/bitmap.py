@@ -4,10 +4,11 @@ Bit 0 is the highest bit of the first byte. What lies behind a string's end coun
 string with zero bytes. Offsets reach as far as a string may grow (proto-max-bulk-len).
 """
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from server.dispatch.call import Call
+from server.keyspace.database import StringView
 from server.registry import args
 from server.registry.command import DENYOOM, FAST, READONLY, WRITE, group
 from server.registry.errors import CommandError, syntax
@@ -282,7 +283,7 @@ def _operand(field: _Field, old: int) -> int:
     return field.number if field.signed else field.number & ((1 << 64) - 1)
 
 
-def _reader(value: Any) -> Any:
+def _reader(value: StringView | None) -> Callable[[bytes, int, int], bytes]:
     view = memoryview(value if value is not None else b"")
     return lambda key, start, size: bytes(view[start:start + size])
 

@@ -72,7 +72,7 @@ def _expire(call: Call, key: bytes, text: bytes, words: tuple[bytes, ...], base_
         return 0
     shared = call.db.keyspace
     if when <= call.now_ms and not (shared.keep_expired or shared.show_expired):
-        _delete_now(call, key)
+        call.delete_expired(key)
         return 1
     call.db.set_expire(key, when)
     call.changed(key, "expire")
@@ -105,14 +105,6 @@ def _allowed(conditions: set[bytes], when: int, current: int) -> bool:
         or (b"GT" in conditions and (not has_one or when <= current))
         or (b"LT" in conditions and has_one and when >= current)
     )
-
-
-def _delete_now(call: Call, key: bytes) -> None:
-    """The expire has passed: the key goes now, and AOF and replicas hear of a deletion."""
-    lazy = call.config.lazyfree_lazy_expire
-    (call.db.unlink if lazy else call.db.delete)(key)
-    call.deleted(key)
-    call.propagate_as(b"UNLINK" if lazy else b"DEL", key)
 
 
 @command("PERSIST", arity=2, flags=WRITE | FAST, keys=one_key(RW, UPDATE), since="2.2.0", syntax="key")

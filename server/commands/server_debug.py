@@ -1,7 +1,8 @@
 """DEBUG: looking inside a server and provoking what is rare, for tests and for those who develop it.
 
-One command with many subcommands, which is how COMMAND shows it. Other rooms declare theirs (registry.debug). What the
-crashing ones do to a server in use is the caller's doing: enable-debug-command keeps all of them off by default.
+One command with many subcommands, which is how COMMAND shows it. Every room declares those that look into its parts
+(registry.debug, the `debug` modules); here are those about the process, the interpreter and replies. What the crashing
+ones do to a server in use is the caller's doing: enable-debug-command keeps all of them off by default.
 """
 
 import gc
@@ -11,25 +12,21 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from server.clients import client_list
-from server.dispatch import appending, conditions, saving
 from server.dispatch.call import Call
+from server.keyspace.database import Database
 from server.observe import crash, crash_handler
-from server.observe.debug_settings import DEFAULT_PEAK_RESET_MS, settings
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE, group
-from server.registry.debug import SUBCOMMANDS, subcommand
-from server.registry.errors import CommandError, syntax, wrong_subcommand
+from server.registry.debug import MANY, SUBCOMMANDS, Subcommands, WrongWords, help_lines
+from server.registry.errors import CommandError, wrong_subcommand
+from server.registry.parts import Part
 from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Push, SetOf, Several, Verbatim
 from server.structures.glob import match
 
-if TYPE_CHECKING:
-    pass
-
 command = group("server")
-_MANY = 1 << 20
+subcommand = Subcommands(Call)
 
 
 @command("DEBUG", arity=-2, flags=ADMIN | NOSCRIPT | LOADING | STALE | PROTECTED, since="1.0.0", system=True)
@@ -41,68 +38,49 @@ def debug(call: Call, name: bytes, *words: bytes) -> Any:
     found = SUBCOMMANDS.get(name.decode("latin-1").lower())
     if found is None or not found.least <= len(words) <= found.most:
         raise wrong_subcommand(call.argv)
-    return found.run(call, *words)
+    try:
+        return found.run(part_of(call, found.part), *words)
+    except WrongWords:
+        raise wrong_subcommand(call.argv) from None
+
+
+def part_of(call: Call, part: Part[Any]) -> Any:
+    """What a subcommand looks into: the call itself, its database, or a part of the server."""
+    if part is Call:
+        return call
+    return call.db if part is Database else call.server.parts.get(part)
 
 
 @subcommand("HELP")
 def help_(call: Call) -> list[str]:
     """The subcommands with what they do."""
-    lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
-    for name, entry in SUBCOMMANDS.items():
-        if entry.help:
-            lines += [f"{name.upper()} {entry.help[0]}".rstrip(), *(f"    {line}" for line in entry.help[1:])]
-    return [*lines, "HELP", "    Print this help."]
+    return help_lines()
 
 
 def _text(word: bytes) -> str:
     return word.decode("utf-8", "surrogateescape")
 
 
-# ---- data out and in again
-@subcommand(
-    "RELOAD", 0, _MANY, "[option ...]", "Save the RDB file, empty the databases, load the file. Options:",
-    "* MERGE: keys of the file replace those that are there.", "* NOFLUSH: leave the databases as they are.",
-    "* NOSAVE: load the file that is there.",
-)
-def reload(call: Call, *words: bytes) -> str:
-    """Whether a snapshot holds everything."""
-    options = {word.upper() for word in words}
-    if not options <= {b"MERGE", b"NOFLUSH", b"NOSAVE"}:
-        raise CommandError("ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.")
-    saving.reload(
-        call.server, save=b"NOSAVE" not in options, flush=b"NOFLUSH" not in options, merge=b"MERGE" in options
-    )
-    return OK
-
-
-@subcommand("LOADAOF", 0, 0, "", "Write out the AOF buffer, empty the databases, load the AOF.")
-def loadaof(call: Call) -> str:
-    """Whether the append only file holds everything."""
-    call.propagate_nothing()
-    appending.reload(call.server)
-    return OK
-
-
 # ---- ends of the server
-@subcommand("SEGFAULT", 0, _MANY, "", "Crash by an access to memory that is not ours to write.")
+@subcommand("SEGFAULT", 0, MANY, "", "Crash by an access to memory that is not ours to write.")
 def segfault(call: Call, *words: bytes) -> None:
     """SIGSEGV."""
     crash_handler.segfault()
 
 
-@subcommand("PANIC", 0, _MANY, "", "Crash as if a software failure had been found.")
+@subcommand("PANIC", 0, MANY, "", "Crash as if a software failure had been found.")
 def panic(call: Call, *words: bytes) -> None:
     """Report, SIGABRT."""
     call.server.crash.panic(crash.panic_text("DEBUG PANIC"), call)
 
 
-@subcommand("ASSERT", 0, _MANY, "", "Crash by an assertion that fails.")
+@subcommand("ASSERT", 0, MANY, "", "Crash by an assertion that fails.")
 def assert_(call: Call, *words: bytes) -> None:
     """Report, SIGABRT."""
     call.server.crash.assertion_failed("DEBUG ASSERT '1 == 2'", call)
 
 
-@subcommand("OOM", 0, _MANY, "", "Crash as if memory had run out.")
+@subcommand("OOM", 0, MANY, "", "Crash as if memory had run out.")
 def oom(call: Call, *words: bytes) -> None:
     """Report, SIGABRT."""
     wanted = sys.maxsize
@@ -218,20 +196,6 @@ def sleep(call: Call, seconds: bytes) -> str:
     return OK
 
 
-@subcommand("SET-ACTIVE-EXPIRE", 1, 1, "<0|1>", "Remove expired keys that nobody asks for, or leave them.")
-def set_active_expire(call: Call, yes: bytes) -> str:
-    """Those that somebody asks for go at once in any case."""
-    call.server.expiry.enabled = bool(args.leading_integer(yes))
-    return OK
-
-
-@subcommand("PAUSE-CRON", 1, 1, "<0|1>", "Stop what the server does by itself, or go on with it.")
-def pause_cron(call: Call, yes: bytes) -> str:
-    """Shutdown by a signal waits, too."""
-    call.server.cron.paused = bool(args.leading_integer(yes))
-    return OK
-
-
 # ---- strings
 @subcommand("STRINGMATCH-LEN", 2, 2, "<pattern> <string>", "Show whether a glob-style pattern matches: 1 or 0.")
 def stringmatch_len(call: Call, pattern: bytes, text: bytes) -> int:
@@ -245,116 +209,3 @@ def stringmatch_test(call: Call) -> str:
     for _ in range(20000):
         match(random.randbytes(random.randrange(16)), random.randbytes(random.randrange(16)))
     return "Apparently Redis did not crash: test passed"
-
-
-# ---- switches
-@subcommand(
-    "FAST-PATHS", 1, 1, "<yes|no>", "Let native short cuts serve plain commands, or have Python serve everything."
-)
-def fast_paths(call: Call, word: bytes) -> str:
-    """Replies and effects are the same; tests hold the server to that."""
-    if word.lower() not in (b"yes", b"no", b"1", b"0"):
-        raise syntax()
-    conditions.slow_because("off", word.lower() in (b"no", b"0"))
-    return OK
-
-
-def _switch(name: str, attribute: str, convert: Callable[[bytes], Any], *help_lines: str) -> None:
-    """Declare DEBUG name <value>, which sets one of the debug settings."""
-
-    def switch(call: Call, word: bytes) -> str:
-        setattr(settings, attribute, convert(word))
-        return OK
-
-    subcommand(name, 1, 1, *help_lines)(switch)
-
-
-def _yes(word: bytes) -> bool:
-    return bool(args.leading_integer(word))
-
-
-_switch(
-    "SET-SKIP-CHECKSUM-VALIDATION",
-    "skip_checksum_validation",
-    _yes,
-    "<0|1>",
-    "Skip or check checksums of RDB files and of RESTORE.",
-)
-_switch(
-    "SET-DISABLE-DENY-SCRIPTS", "disable_deny_scripts", _yes, "<0|1>", "Let scripts call what they may not, or not."
-)
-_switch(
-    "AOF-FLUSH-SLEEP", "aof_flush_sleep_us", args.leading_integer, "<microsec>", "Sleep before each write of the AOF."
-)
-_switch("DICT-RESIZING", "dict_resizing", _yes, "<0|1>", "Let tables grow and shrink, or not.")
-_switch(
-    "DROP-CLUSTER-PACKET-FILTER",
-    "drop_cluster_packet_filter",
-    args.integer,
-    "<packet-type>",
-    "Drop bus messages of a type; -1 none.",
-)
-_switch(
-    "CLIENT-ENFORCE-REPLY-LIST",
-    "reply_buffer_resizing",
-    lambda word: settings.reply_buffer_resizing,
-    "<0|1>",
-    "Accepted: replies are always kept in a list here.",
-)
-
-
-@subcommand(
-    "REPLYBUFFER",
-    2,
-    2,
-    "<PEAK-RESET-TIME <NEVER|RESET|milliseconds>|RESIZING <0|1>>",
-    "When the peak use of reply buffers is forgotten, and whether they shrink.",
-)
-def replybuffer(call: Call, what: bytes, value: bytes) -> str:
-    """Chunks of replies are returned when they are sent, so this is only noted."""
-    if what.upper() == b"PEAK-RESET-TIME":
-        special = {b"NEVER": -1, b"RESET": DEFAULT_PEAK_RESET_MS}
-        wanted = special.get(value.upper())
-        settings.reply_buffer_peak_reset_ms = args.integer(value) if wanted is None else wanted
-    elif what.upper() == b"RESIZING":
-        settings.reply_buffer_resizing = _yes(value)
-    else:
-        raise wrong_subcommand(call.argv)
-    return OK
-
-
-@subcommand("CONFIG-REWRITE-FORCE-ALL", 0, 0, "", "CONFIG REWRITE with every directive, even those at their default.")
-def config_rewrite_force_all(call: Call) -> str:
-    """Errors: what the system says of the file."""
-    call.config.force_rewrite = True
-    try:
-        call.config.rewrite()
-    except OSError as failure:
-        raise CommandError(f"ERR CONFIG-REWRITE-FORCE-ALL failed: {failure.strerror}") from None
-    finally:
-        call.config.force_rewrite = False
-    return OK
-
-
-_FIRST_CLASS_LOG = 15  # classes of client memory: below 32 KB, then by powers of two
-_CLASSES = 19
-
-
-@subcommand("CLIENT-EVICTION", 0, 0, "", "Show clients by how much memory they use (maxmemory-clients).")
-def client_eviction(call: Call) -> Verbatim:
-    """One line per class of memory use."""
-    if not call.config.maxmemory_clients:
-        raise CommandError("ERR maxmemory-clients is disabled.")
-    memory = [0] * _CLASSES
-    count = [0] * _CLASSES
-    for client in call.server.clients:
-        used = client_list.query_of(client)[0] + client.output_memory
-        at = min(_CLASSES - 1, max(0, used.bit_length() - _FIRST_CLASS_LOG))
-        memory[at] += used
-        count[at] += 1
-    lines = []
-    for at in range(_CLASSES):
-        low = 0 if at == 0 else 1 << (at - 1 + _FIRST_CLASS_LOG)
-        high = "+            : " if at == _CLASSES - 1 else f" - {(1 << (at + _FIRST_CLASS_LOG)) - 1:10d}: "
-        lines.append(f"bucket {low:10d}{high}tot-mem: {memory[at]:10d}, clients: {count[at]}\n")
-    return Verbatim("".join(lines))

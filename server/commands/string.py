@@ -306,7 +306,7 @@ def getex(call: Call, key: bytes, *words: bytes) -> bytes | None:
     if time:
         when = _expire_at(call, number, time)
         if time.endswith(b"AT") and _is_past(call, when):
-            _delete_expired(call, key)
+            call.delete_expired(key)
         else:
             call.db.set_expire(key, when)
             call.changed(key, "expire")
@@ -315,14 +315,6 @@ def getex(call: Call, key: bytes, *words: bytes) -> bytes | None:
         call.changed(key, "persist")
         call.propagate_as(b"PERSIST", key)
     return value
-
-
-def _delete_expired(call: Call, key: bytes) -> None:
-    """An expire in the past: the key goes now, and others hear of a deletion."""
-    lazy = call.config.lazyfree_lazy_expire
-    (call.db.unlink if lazy else call.db.delete)(key)
-    call.deleted(key)
-    call.propagate_as(b"UNLINK" if lazy else b"DEL", key)
 
 
 # ---- changing in place

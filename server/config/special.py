@@ -37,7 +37,7 @@ class Directory(Directive):
     def initial(self) -> str:
         return _getcwd()
 
-    def parse_words(self, args: Sequence[str], current: Any) -> str:
+    def parse_words(self, args: Sequence[str], current: object) -> str:
         return args[0]
 
     def format(self, value: str) -> str:
@@ -50,7 +50,7 @@ class Directory(Directive):
             raise DirectiveError(getattr(error, "strerror", None) or str(error)) from None
         return _getcwd()
 
-    def rewrite_lines(self, value: str, config: Any) -> RewriteLines:
+    def rewrite_lines(self, value: str, config: object) -> RewriteLines:
         cwd = _getcwd()
         return [(f"{self.name} {quote(cwd)}", True)] if cwd else []
 
@@ -144,7 +144,7 @@ class ClientOutputBufferLimit(Directive):
         classes = (("slave" if name == "replica" else name, limit) for name, limit in value.items())
         return " ".join(f"{name} {hard} {soft} {seconds}" for name, (hard, soft, seconds) in classes)
 
-    def rewrite_lines(self, value: BufferLimits, config: Any) -> RewriteLines:
+    def rewrite_lines(self, value: BufferLimits, config: object) -> RewriteLines:
         return [
             (
                 f"{self.name} {name} {format_memory(limit[0])} {format_memory(limit[1])} {limit[2]}",
@@ -159,7 +159,7 @@ class OomScoreAdjValues(Directive):
 
     __slots__ = ()
 
-    def parse_words(self, args: Sequence[str], current: Any) -> tuple[int, ...]:
+    def parse_words(self, args: Sequence[str], current: object) -> tuple[int, ...]:
         if len(args) != 3:
             raise DirectiveError("wrong number of arguments")
         values = [parse_loose_integer(word) for word in args]
@@ -180,7 +180,7 @@ class NotifyKeyspaceEvents(Directive):
     ALL = frozenset("g$lshzxetd")  # what "A" stands for; n(ew) and m(iss) must be asked for by name
     _KNOWN = ALL | frozenset("nKEm")
 
-    def parse_words(self, args: Sequence[str], current: Any) -> frozenset[str]:
+    def parse_words(self, args: Sequence[str], current: object) -> frozenset[str]:
         letters = frozenset(args[0])
         if letters - self._KNOWN - {"A"}:
             raise DirectiveError("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")
@@ -190,7 +190,7 @@ class NotifyKeyspaceEvents(Directive):
         classes = "A" if value >= self.ALL else "".join(letter for letter in "g$lshzxetdn" if letter in value)
         return classes + "".join(letter for letter in "KEm" if letter in value)
 
-    def rewrite_lines(self, value: frozenset[str], config: Any) -> RewriteLines:
+    def rewrite_lines(self, value: frozenset[str], config: object) -> RewriteLines:
         return [(f"{self.name} {quote(self.format(value))}", bool(value))]
 
 
@@ -200,7 +200,7 @@ class Bind(Directive):
     __slots__ = ()
     always_changes = True
 
-    def parse_words(self, args: Sequence[str], current: Any) -> tuple[str, ...]:
+    def parse_words(self, args: Sequence[str], current: object) -> tuple[str, ...]:
         if len(args) > BIND_MAX:
             raise DirectiveError("Too many bind addresses specified.")
         return () if len(args) == 1 and not args[0] else tuple(args)
@@ -208,7 +208,7 @@ class Bind(Directive):
     def format(self, value: tuple[str, ...]) -> str:
         return " ".join(value)
 
-    def rewrite_lines(self, value: tuple[str, ...], config: Any) -> RewriteLines:
+    def rewrite_lines(self, value: tuple[str, ...], config: object) -> RewriteLines:
         if value == self.default:
             return []
         return [(f"{self.name} {self.format(value) or quote('')}", True)]
@@ -220,7 +220,7 @@ class ReplicaOf(Directive):
     __slots__ = ()
     always_changes = True
 
-    def parse_words(self, args: Sequence[str], current: Any) -> tuple[str, int] | None:
+    def parse_words(self, args: Sequence[str], current: object) -> tuple[str, int] | None:
         if len(args) != 2:
             raise DirectiveError("wrong number of arguments")
         if [word.lower() for word in args] == ["no", "one"]:
@@ -245,7 +245,7 @@ class Percentiles(Directive):
     __slots__ = ()
     always_changes = True
 
-    def parse_words(self, args: Sequence[str], current: Any) -> tuple[float, ...]:
+    def parse_words(self, args: Sequence[str], current: object) -> tuple[float, ...]:
         if len(args) == 1 and not args[0]:
             return ()
         for word in args:
@@ -258,7 +258,7 @@ class Percentiles(Directive):
     def format(self, value: tuple[float, ...]) -> str:
         return " ".join(f"{percentile:f}".rstrip("0").rstrip(".") for percentile in value)
 
-    def rewrite_lines(self, value: tuple[float, ...], config: Any) -> RewriteLines:
+    def rewrite_lines(self, value: tuple[float, ...], config: object) -> RewriteLines:
         return [(f"{self.name} {self.format(value) or quote('')}", True)]
 
 

@@ -61,6 +61,16 @@ cdef class Call:
         self.dirty += by
         self.server.effects.changed(self.db if db is None else db, key, event)
 
+    def delete_expired(self, bytes key) -> None:
+        """The expire that a key is to have has passed: the key goes now, and AOF and replicas hear of a deletion."""
+        cdef bint lazy = self.server.config.lazyfree_lazy_expire
+        if lazy:
+            self.db.unlink(key)
+        else:
+            self.db.delete(key)
+        self.deleted(key)
+        self.propagate_as(b"UNLINK" if lazy else b"DEL", key)
+
     def notify(self, str event, bytes key, *, Database db=None) -> None:
         """Only the keyspace event."""
         self.server.effects.notify(self.db if db is None else db, event, key)

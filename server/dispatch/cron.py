@@ -1,7 +1,8 @@
 """server_cron: what has to happen a few times a second, whatever clients do. `hz` times, more with many clients.
 
 Rooms register their jobs at start with `cron.every(milliseconds, job)`; it runs on the first tick after its interval.
-A tick does not keep clients waiting for all of its jobs: after SLICE_US it lets a turn of the loop come between.
+A tick does not keep clients waiting for all of its jobs: after SLICE_US it lets a turn of the loop come between if
+somebody waits for one. An idle server so turns its loop once a tick.
 """
 
 import time
@@ -10,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from server.config.config import Config
 from server.observe.internal_errors import internal_errors
 
 MAX_HZ = 500
 CLIENTS_PER_TICK = 200  # dynamic-hz: more clients than this per tick double the frequency
 SLICE_US = 50
-AGAIN = object()  # what a job returns that wants to go on in this tick, after a turn of the loop
+AGAIN = object()  # what a job returns that wants to go on in this tick, after a turn of the loop for who waits
 
 
 @dataclass
@@ -30,10 +32,17 @@ class Job:
 class Cron:
     """The ticking. `paused` is DEBUG PAUSE-CRON."""
 
-    def __init__(self, config: Any, clients_count: Callable[[], int], now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clients_count: Callable[[], int],
+        now_ms: Callable[[], int],
+        somebody_waits: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._config = config
         self._clients_count = clients_count
         self._now_ms = now_ms
+        self._somebody_waits = somebody_waits      # for a turn of the loop
         self.jobs: list[Job] = []
         self._due: deque[Job] = deque()    # of this tick
         self.ticks = 0
@@ -53,11 +62,13 @@ class Cron:
         end = started + SLICE_US * 1000
         while self._due:
             job = self._due.popleft()       # before it runs: a job that fails must not run at every tick
-            if self._run(job) is AGAIN:
+            again = self._run(job) is AGAIN
+            if again:
                 self._due.appendleft(job)
-                break
-            if time.monotonic_ns() > end:
-                break
+            if again or time.monotonic_ns() > end:
+                if self._somebody_waits():
+                    break
+                end = time.monotonic_ns() + SLICE_US * 1000
         self.spent_us += (time.monotonic_ns() - started) // 1000
         return 0 if self._due else 1000 // self.hz
 

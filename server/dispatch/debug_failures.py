@@ -5,7 +5,7 @@ from typing import Any
 
 from server.dispatch.call import Call
 from server.registry.clock import monotonic_now_us
-from server.registry.debug import subcommand
+from server.registry.debug import Subcommands
 from server.registry.errors import CommandError
 from server.registry.reply import OK, Streamed
 
@@ -67,7 +67,7 @@ _PLACES: dict[bytes, Callable[[Call], Any]] = {
 }
 
 
-@subcommand("FAIL", 1, 1, "<command|number|reply|stream|hook|timer|job>", "Make a mistake of the server there.")
+@Subcommands(Call)("FAIL", 1, 1, "<command|number|reply|stream|hook|timer|job>", "Make a mistake of the server there.")
 def fail(call: Call, place: bytes) -> Any:
     """It is counted in internal_errors, logged, and answered where somebody asked."""
     make = _PLACES.get(place.lower())

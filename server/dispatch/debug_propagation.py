@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from server.dispatch.call import Call
 from server.dispatch.propagate import Propagation
-from server.registry.debug import subcommand
+from server.registry.debug import MANY, Subcommands
 from server.registry.errors import syntax
 from server.registry.reply import OK
 from server.structures.block_stream import AOF, REPLICAS, Sink
@@ -12,18 +12,10 @@ from server.structures.block_stream import AOF, REPLICAS, Sink
 if TYPE_CHECKING:
     from server.server import Server
 
-_MANY = 1 << 20
+subcommand = Subcommands(Call)
 
 
-@subcommand("CHANGE-REPL-ID", 0, 0, "", "Take a new replication id.")
-def change_repl_id(call: Call) -> str:
-    """Replicas then have to start anew."""
-    call.server.log.notice("Changing replication IDs after receiving DEBUG change-repl-id")
-    call.server.replication.history.begin()
-    return OK
-
-
-@subcommand("REPLICATE", 1, _MANY, "<word> [<word> ...]", "Send replicas a command that is not executed here.")
+@subcommand("REPLICATE", 1, MANY, "<word> [<word> ...]", "Send replicas a command that is not executed here.")
 def replicate(call: Call, *words: bytes) -> str:
     """Makes data diverge, on purpose."""
     call.server.propagation.also(call.db, list(words))

@@ -93,14 +93,6 @@ class Session:
         )
 
 
-def hottest(server: "Server", count: int) -> list[tuple[HotKey, float]]:
-    """The keys with most accesses lately, and how many a second (an estimate that is not too high). What was sampled
-    only once says nothing: such keys are left out, unless each command is."""
-    sampling, every = server.loop.sampling, server.config.hot_keys_sample
-    once = every if every > 1 else 0
-    return [(each, sampling.rate(each.least)) for each in sampling.accesses.top(count) if each.least > once]
-
-
 class Upkeep:
     """What goes on without anybody asking: sampling by hot-keys-sample, fading counts, and the end of a session."""
 
@@ -111,6 +103,17 @@ class Upkeep:
     def follow(self, config: Config) -> None:
         """hot-keys-sample."""
         self._server.loop.sampling.sample(config.hot_keys_sample)
+
+    @property
+    def every(self) -> int:
+        """One in so many commands is looked at; 0: none."""
+        return int(self._server.config.hot_keys_sample)
+
+    def hottest(self, count: int) -> list[tuple[HotKey, float]]:
+        """The keys with most accesses lately, and how many a second (an estimate that is not too high). What was
+        sampled only once says nothing: such keys are left out, unless each command is."""
+        sampling, once = self._server.loop.sampling, self.every if self.every > 1 else 0
+        return [(each, sampling.rate(each.least)) for each in sampling.accesses.top(count) if each.least > once]
 
     def tick(self) -> None:
         """From the cron, every FADE_MS."""

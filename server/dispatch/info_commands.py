@@ -1,21 +1,15 @@
-"""INFO about commands: commandstats, errorstats, latencystats. Kept in the commands' records and in observe.stats."""
+"""INFO about commands: commandstats, latencystats. Kept in the commands' records."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from server.config.config import Config
 from server.observe.percentiles import percentiles
-from server.observe.stats import error_name
 from server.registry.command import every_command
-from server.registry.info import Section, section
-
-if TYPE_CHECKING:
-    from server.server import Server
-
-commandstats: "Section[Server]" = section("commandstats", "Commandstats", default=False)
+from server.registry.info_sections import COMMANDSTATS, LATENCYSTATS
 
 
-@commandstats.family
-def command_lines(s: "Server") -> Iterator[tuple[str, str]]:
+@COMMANDSTATS.of(Config).family
+def command_lines(_: Config) -> Iterator[tuple[str, str]]:
     """cmdstat_get:calls=...; commands never called are left out."""
     for command in every_command():
         r = command.record
@@ -28,25 +22,12 @@ def command_lines(s: "Server") -> Iterator[tuple[str, str]]:
             )
 
 
-errorstats: "Section[Server]" = section("errorstats", "Errorstats")
-
-
-@errorstats.family
-def error_lines(s: "Server") -> Iterator[tuple[str, str]]:
-    """errorstat_WRONGTYPE:count=3. Codes that differ in what may not stand in a name share it, as in Redis."""
-    for code, count in s.stats.errors.items():
-        yield f"errorstat_{error_name(code)}", f"count={count}"
-
-
-latencystats: "Section[Server]" = section("latencystats", "Latencystats", default=False)
-
-
-@latencystats.family
-def latency_lines(s: "Server") -> Iterator[tuple[str, str]]:
+@LATENCYSTATS.of(Config).family
+def latency_lines(config: Config) -> Iterator[tuple[str, str]]:
     """latency_percentiles_usec_get:p50=0.5,p99=...; only with latency-tracking."""
-    if not s.config.latency_tracking:
+    if not config.latency_tracking:
         return
-    wanted = s.config.latency_tracking_info_percentiles
+    wanted = config.latency_tracking_info_percentiles
     for command in every_command():
         buckets = command.record.latency_histogram() if command.record is not None else []
         if buckets:

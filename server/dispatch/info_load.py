@@ -4,17 +4,14 @@ Percentiles are upper bounds of classes that are powers of two; `INFO load` show
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
+from server.dispatch.loop import Loop
 from server.observe.percentiles import percentiles
-from server.registry.info import Section, section
-
-if TYPE_CHECKING:
-    from server.server import Server
+from server.registry.info import section
 
 SHOWN = (50.0, 99.0, 99.9)
 
-load: "Section[Server]" = section("load", "Load", default=False)
+load = section("load", "Load", default=False).of(Loop)
 
 
 def classes(counts: list[int]) -> list[tuple[int, int]]:
@@ -32,21 +29,21 @@ def summary(histogram: tuple[list[int], int]) -> str:
 
 
 @load.family
-def wait_lines(s: "Server") -> Iterator[tuple[str, str]]:
+def wait_lines(loop: Loop) -> Iterator[tuple[str, str]]:
     """main_thread_wait_usec: from the hand-over of a batch to its first command."""
-    yield "main_thread_wait_usec", summary(s.loop.wait_histogram())
+    yield "main_thread_wait_usec", summary(loop.wait_histogram())
 
 
 @load.family
-def queue_lines(s: "Server") -> Iterator[tuple[str, str]]:
+def queue_lines(loop: Loop) -> Iterator[tuple[str, str]]:
     """io_thread_1_queue: messages that the main thread finds when it turns to a thread (0: ready sockets)."""
-    for number, lane in enumerate(s.loop.lane_stats()):
+    for number, lane in enumerate(loop.lane_stats()):
         mean = lane["queue_found"] / lane["queue_looks"] if lane["queue_looks"] else 0.0
         yield f"io_thread_{number}_queue", f"depth={lane['queue_depth']},max={lane['queue_most']},mean={mean:.2f}"
 
 
 @load.family
-def payload_lines(s: "Server") -> Iterator[tuple[str, str]]:
+def payload_lines(loop: Loop) -> Iterator[tuple[str, str]]:
     """request_bytes_read, reply_bytes_write, ...: by what commands do with keys."""
-    for (way, kind), histogram in s.loop.payload_histograms().items():
+    for (way, kind), histogram in loop.payload_histograms().items():
         yield f"{way}_bytes_{kind}", summary(histogram)

@@ -195,6 +195,11 @@ cdef class Loop:
             internal_errors.note("A hook of the loop")
             return False
 
+    def somebody_waits(self) -> bool:
+        """Whether the next turn has more to do than wait: replies that must leave, or sockets and messages."""
+        return bool(self.to_flush or self.to_resume or self.to_close or self.propagation.out.bytes
+                    or self.io.somebody_waits())
+
     def attend(self, hook, bint yes=True) -> None:
         """Have `hook()` called each turn before replies leave, or no more. It returns True when the loop must not wait.
         A hook stands here only while it has something to do: every turn pays for it."""

@@ -5,7 +5,8 @@ Handlers only set a flag and wake the loop; the loop's main thread does the work
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from server.persistence import rdb_file
 
@@ -18,7 +19,7 @@ def install(server: "Server") -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
-    def asked_to_stop(number: int, _frame: Any) -> None:
+    def asked_to_stop(number: int, _frame: FrameType | None) -> None:
         if server.shutdown_signal is not None and number == signal.SIGINT:
             server.log.warning("You insist... exiting now.")
             rdb_file.remove_quietly(rdb_file.temporary_name(os.getpid()))

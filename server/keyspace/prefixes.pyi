@@ -1,6 +1,6 @@
 """The Python-visible face of sums by prefix."""
-from typing import Any
+from server.keyspace.database import Database
 
 def prefixes(
-    db: Any, cursor: int, separator: bytes, depth: int, count: int, limit_us: int
+    db: Database, cursor: int, separator: bytes, depth: int, count: int, limit_us: int
 ) -> tuple[int, dict[bytes, list[int]]]: ...

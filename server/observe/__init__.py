@@ -6,8 +6,8 @@ memory_account, process                         bytes by what they are for; what
 hot_keys, histogram, percentiles                keys with most accesses; classes that are powers of two
 crash, crash_handler                            the report of a panic, and of a fatal signal
 internal_errors                                 what fails by a mistake of ours: counted, logged, answered
+info                                            what INFO tells of all that
 debug_settings                                  switches that only DEBUG turns
 
 Called by every room above it; looks at numbers that others keep, and changes nothing of the data.
-INFO's sections name parts of all rooms: they stand in server.dispatch.
 """

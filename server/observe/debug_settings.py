@@ -1,9 +1,14 @@
 """Switches that only DEBUG turns: tests use them to provoke what is rare, or to stop what disturbs.
 
-The rooms that they are about read them here; nothing else is kept in this file.
+The rooms that they are about read them here, and declare the subcommands that turn them (`switch`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+from server.registry import args
+from server.registry.debug import Subcommands
+from server.registry.reply import OK
 
 DEFAULT_PEAK_RESET_MS = 5000
 
@@ -22,3 +27,19 @@ class DebugSettings:
 
 
 settings = DebugSettings()
+subcommand = Subcommands(DebugSettings)
+
+
+def yes(word: bytes) -> bool:
+    """0 or 1."""
+    return bool(args.leading_integer(word))
+
+
+def switch(name: str, attribute: str, convert: Callable[[bytes], object], *help_lines: str) -> None:
+    """Declare DEBUG name <value>, which sets one of them."""
+
+    def set_it(settings: DebugSettings, word: bytes) -> str:
+        setattr(settings, attribute, convert(word))
+        return OK
+
+    subcommand(name, 1, 1, *help_lines)(set_it)

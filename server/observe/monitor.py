@@ -42,7 +42,7 @@ class Caller(Protocol):
     def has(self, bits: int) -> bool:
         """Whether one of these states is set."""
 
-    def reply(self, value: Any) -> None:
+    def reply(self, value: object) -> None:
         """Send it something."""
 
 

@@ -2,6 +2,7 @@
 
 import os
 import resource
+from typing import NamedTuple
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -29,15 +30,21 @@ def system() -> str:
     return f"{name.sysname} {name.release} {name.machine}"
 
 
-def cpu_seconds() -> dict[str, float]:
-    """User and system time of the process, its children and the main thread."""
+class CpuSeconds(NamedTuple):
+    """Processor time in seconds: of the process, of the children that ended, of the main thread."""
+
+    sys: float
+    user: float
+    sys_children: float
+    user_children: float
+    sys_main_thread: float
+    user_main_thread: float
+
+
+def cpu_seconds() -> CpuSeconds:
+    """So far; the main thread asks."""
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     thread = resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF))
-    return {
-        "sys": own.ru_stime,
-        "user": own.ru_utime,
-        "sys_children": children.ru_stime,
-        "user_children": children.ru_utime,
-        "sys_main_thread": thread.ru_stime,
-        "user_main_thread": thread.ru_utime,
-    }
+    return CpuSeconds(
+        own.ru_stime, own.ru_utime, children.ru_stime, children.ru_utime, thread.ru_stime, thread.ru_utime
+    )

@@ -2,10 +2,17 @@
 
 import time
 from collections import deque
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 ARGUMENTS_MAX = 32
 ARGUMENT_BYTES_MAX = 128
+
+
+class Caller(Protocol):
+    """Who called: a client."""
+
+    address: str
+    name: bytes
 
 
 class SlowEntry(NamedTuple):
@@ -40,7 +47,7 @@ class SlowLog:
         self.max_len = max_len
         self.next_id = 0
 
-    def add(self, client: Any, argv: list[bytes], microseconds: int) -> None:
+    def add(self, client: Caller, argv: list[bytes], microseconds: int) -> None:
         """Note a command that was slow."""
         self.entries.appendleft(
             SlowEntry(self.next_id, int(time.time()), microseconds, trimmed(argv), client.address, client.name)

@@ -11,6 +11,7 @@ aof_rewrite, command_writer     a new base instead of all that led there; data a
 keyspace_writer                 what both writers of a keyspace have in common
 child, loading, disk            the forked child; what clients see while data come; file operations
 check_rdb, check_aof            remus-check-rdb and remus-check-aof
+info                            what INFO tells of files
 
 Values are written and read natively, without touching a Python object, so that a forked child can do it; DUMP,
 RESTORE and snapshots all go through the same two files. What is read comes from outside: no byte of it is believed

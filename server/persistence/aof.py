@@ -45,7 +45,7 @@ def exit_now(status: int) -> NoReturn:
 class AppendOnlyFile:
     """The append only file of one server. Sizes are bytes, times seconds of the monotonic clock."""
 
-    def __init__(self, server: Host, disk: AnyDisk | None = None, background: Any = None) -> None:
+    def __init__(self, server: Host, disk: AnyDisk | None = None, background: BackgroundSync | None = None) -> None:
         self.server = server
         self.config = server.config
         self.log = server.log

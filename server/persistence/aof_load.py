@@ -10,7 +10,8 @@ import io
 import mmap
 import os
 import time
-from typing import IO, Any
+from collections.abc import Callable
+from typing import IO, Any, Protocol
 
 from server.persistence import aof_manifest, rdb_file
 from server.persistence.aof import AppendOnlyFile
@@ -29,11 +30,28 @@ class UnknownCommand(Exception):
     """The file holds a command that this server does not have."""
 
 
-class AofLoader:
-    """One loading. `replay` runs the commands: `begin()` for each file, `run(argv)`, which may raise UnknownCommand;
-    `in_multi` tells whether a transaction is open."""
+class Replay(Protocol):
+    """Who runs the commands of a file."""
 
-    def __init__(self, server: Host, replay: Any) -> None:
+    @property
+    def fast(self) -> Callable[[bytes, int, int], int]:
+        """Runs as many as it can by itself (FastReplay.advance)."""
+
+    @property
+    def in_multi(self) -> bool:
+        """Whether a transaction is open."""
+
+    def begin(self) -> None:
+        """A file begins."""
+
+    def run(self, argv: list[bytes]) -> None:
+        """Run one. Raises UnknownCommand."""
+
+
+class AofLoader:
+    """One loading. `replay` runs the commands."""
+
+    def __init__(self, server: Host, replay: Replay) -> None:
         self.server = server
         self.aof: AppendOnlyFile = server.aof
         self.replay = replay

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from server.observe.log import Log
 from server.persistence.disk import AnyDisk
 
 CLOSED_MEANWHILE = (errno.EBADF, errno.EINVAL)      # nothing is lost: closing was preceded by a sync
@@ -15,7 +16,7 @@ class BackgroundSync:
     """Jobs in the order given. `error` is the errno of the last sync, 0 if it succeeded. The first job makes the
     thread, which has Redis's name for it."""
 
-    def __init__(self, disk: AnyDisk, log: Any, enter: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, disk: AnyDisk, log: Log, enter: Callable[[], None] = lambda: None) -> None:
         self._disk = disk
         self._log = log
         self._enter = enter             # what the thread does first
@@ -46,7 +47,7 @@ class BackgroundSync:
             self._add(lambda event: event.set(), done)
             done.wait()
 
-    def _add(self, work: Callable[..., None], argument: Any) -> None:
+    def _add(self, work: Callable[..., None], argument: object) -> None:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="bio_aof", daemon=True)
             self._thread.start()

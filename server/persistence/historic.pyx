@@ -2,6 +2,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint32_t, uint64_t
 
+from server.structures.intset cimport intset_load32
 from server.structures.listpack cimport (lp_append_in, lp_append_integer_in, lp_new_in, lp_safe_to_add, lp_shrink)
 from server.structures.memory cimport mem_free
 
@@ -18,10 +19,6 @@ cdef struct ZipEntry:
     int64_t number
     size_t size                        # the whole entry, bytes
     uint32_t before                    # size of the entry before, as it says
-
-
-cdef inline uint32_t _u32(const unsigned char* p) noexcept nogil:
-    return <uint32_t>p[0] | (<uint32_t>p[1] << 8) | (<uint32_t>p[2] << 16) | (<uint32_t>p[3] << 24)
 
 
 cdef size_t _integer_size(unsigned char encoding) noexcept nogil:
@@ -43,9 +40,9 @@ cdef int64_t _integer(unsigned char encoding, const unsigned char* p) noexcept n
     if encoding == 0xC0:
         return <int16_t>(p[0] | (<uint32_t>p[1] << 8))
     if encoding == 0xD0:
-        return <int32_t>_u32(p)
+        return <int32_t>intset_load32(p)
     if encoding == 0xE0:
-        return <int64_t>(<uint64_t>_u32(p) | (<uint64_t>_u32(p + 4) << 32))
+        return <int64_t>(<uint64_t>intset_load32(p) | (<uint64_t>intset_load32(p + 4) << 32))
     if encoding == 0xF0:
         return <int32_t>((<uint32_t>p[0] << 8) | (<uint32_t>p[1] << 16) | (<uint32_t>p[2] << 24)) >> 8
     if encoding == 0xFE:
@@ -59,7 +56,7 @@ cdef bint _zip_entry(const unsigned char* p, size_t left, ZipEntry* e) noexcept 
     cdef unsigned char encoding
     if left <= head:
         return False
-    e.before = _u32(p + 1) if head == 5 else p[0]
+    e.before = intset_load32(p + 1) if head == 5 else p[0]
     encoding = p[head]
     e.s = NULL
     e.n = 0
@@ -100,7 +97,7 @@ cdef unsigned char* ziplist_to_listpack(const unsigned char* zl, size_t size) no
     cdef size_t capacity = size + 16
     cdef ZipEntry e
     cdef bint fine = True
-    if size < ZIPLIST_HEADER + 1 or _u32(zl) != size or end[0] != ZIPLIST_END:
+    if size < ZIPLIST_HEADER + 1 or intset_load32(zl) != size or end[0] != ZIPLIST_END:
         return NULL
     said = <uint32_t>zl[8] | (<uint32_t>zl[9] << 8)
     lp = lp_new_in(capacity)
@@ -114,7 +111,7 @@ cdef unsigned char* ziplist_to_listpack(const unsigned char* zl, size_t size) no
             before = e.size
             p += e.size
             count += 1
-    if p != end or _u32(zl + 4) != <uint64_t>(p - zl) - before or (said != ZIPLIST_MANY and said != count):
+    if p != end or intset_load32(zl + 4) != <uint64_t>(p - zl) - before or (said != ZIPLIST_MANY and said != count):
         fine = False
     if not fine:
         mem_free(lp, capacity)
@@ -133,7 +130,7 @@ cdef bint _map_length(const unsigned char** p, const unsigned char* end, size_t*
     else:
         if p[0][0] != BIG_BEFORE or end - p[0] < 5:
             return False
-        n[0] = _u32(p[0] + 1)
+        n[0] = intset_load32(p[0] + 1)
         p[0] += 5
     return n[0] <= <size_t>(end - p[0])
 

@@ -13,6 +13,7 @@ from server.registry.loop_seam import LoopSeam
 
 if TYPE_CHECKING:
     from server.persistence.aof import AppendOnlyFile
+    from server.persistence.aof_rewrite import Rewriter
     from server.persistence.child import Child
     from server.persistence.loading import Loading
     from server.persistence.snapshot import Snapshots
@@ -106,6 +107,8 @@ class Host(Protocol):
 
     @property
     def aof(self) -> "AppendOnlyFile": ...
+    @property
+    def aof_rewrite(self) -> "Rewriter": ...
     @property
     def child(self) -> "Child": ...
     @property

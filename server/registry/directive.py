@@ -126,7 +126,7 @@ class Directive:
         """The value a fresh server starts with."""
         return self.default
 
-    def parse(self, args: Sequence[str], current: Any) -> Any:
+    def parse(self, args: Sequence[str], current: object) -> Any:
         """The value that the words stand for; `current` matters only to the types that change a part of it."""
         value = self.parse_words(args, current)
         reason = self.check(value) if self.check else None
@@ -134,7 +134,7 @@ class Directive:
             raise DirectiveError(reason)
         return value
 
-    def parse_words(self, args: Sequence[str], current: Any) -> Any:
+    def parse_words(self, args: Sequence[str], current: object) -> Any:
         raise NotImplementedError
 
     def format(self, value: Any) -> str:
@@ -146,7 +146,7 @@ class Directive:
         with the old value to undo."""
         return value
 
-    def rewrite_lines(self, value: Any, config: Any) -> RewriteLines:
+    def rewrite_lines(self, value: Any, config: object) -> RewriteLines:
         """The lines for CONFIG REWRITE; none means that the file must not mention the directive."""
         return [(f"{self.name} {self.format(value)}", value != self.default)]
 
@@ -156,7 +156,7 @@ class Bool(Directive):
 
     __slots__ = ()
 
-    def parse_words(self, args: Sequence[str], current: Any) -> bool:
+    def parse_words(self, args: Sequence[str], current: object) -> bool:
         word = args[0].lower()
         if word not in ("yes", "no"):
             raise DirectiveError("argument must be 'yes' or 'no'")
@@ -193,7 +193,7 @@ class Number(Directive):
     def bound(self, number: int) -> str:
         return str(number)
 
-    def parse_words(self, args: Sequence[str], current: Any) -> int:
+    def parse_words(self, args: Sequence[str], current: object) -> int:
         value = self.number(args[0])
         if value is None:
             raise DirectiveError(self.unparsable)
@@ -230,7 +230,7 @@ class Memory(Number):
     def number(self, text: str) -> int | None:
         return parse_memory(text)
 
-    def rewrite_lines(self, value: int, config: Any) -> RewriteLines:
+    def rewrite_lines(self, value: int, config: object) -> RewriteLines:
         return [(f"{self.name} {format_memory(value)}", value != self.default)]
 
 
@@ -240,7 +240,7 @@ class MemoryOrPercent(Memory):
     __slots__ = ()
     unparsable = "argument must be a memory or percent value"
 
-    def parse_words(self, args: Sequence[str], current: Any) -> int:
+    def parse_words(self, args: Sequence[str], current: object) -> int:
         text = args[0]
         if parse_memory(text) is None and len(text) > 1 and text.endswith("%"):
             percent = parse_integer(text[:-1])
@@ -253,7 +253,7 @@ class MemoryOrPercent(Memory):
     def format(self, value: int) -> str:
         return f"{-value}%" if value < 0 else str(value)
 
-    def rewrite_lines(self, value: int, config: Any) -> RewriteLines:
+    def rewrite_lines(self, value: int, config: object) -> RewriteLines:
         text = self.format(value) if value < 0 else format_memory(value)
         return [(f"{self.name} {text}", value != self.default)]
 
@@ -267,12 +267,12 @@ class Text(Directive):
         super().__init__(name, default, summary, **options)
         self.optional = optional
 
-    def parse_words(self, args: Sequence[str], current: Any) -> Any:
+    def parse_words(self, args: Sequence[str], current: object) -> Any:
         if "\0" in args[0]:            # no file, address or name of the system has one
             raise DirectiveError("argument can't contain a null character")
         return args[0]
 
-    def rewrite_lines(self, value: Any, config: Any) -> RewriteLines:
+    def rewrite_lines(self, value: Any, config: object) -> RewriteLines:
         if self.optional and not value:
             return []
         return [(f"{self.name} {quote(value)}", value != self.default)]
@@ -286,7 +286,7 @@ class Secret(Text):
     def __init__(self, name: str, summary: str, *, flags: Flag = Flag.MODIFIABLE, **options: Any) -> None:
         super().__init__(name, b"", summary, optional=True, flags=flags | Flag.SENSITIVE, **options)
 
-    def parse_words(self, args: Sequence[str], current: Any) -> bytes:
+    def parse_words(self, args: Sequence[str], current: object) -> bytes:
         return args[0].encode("utf-8", "surrogateescape")
 
     def format(self, value: bytes) -> str:
@@ -315,7 +315,7 @@ class Choice(Directive):
         super().__init__(name, default, summary, **options)
         self.choices, self.same = tuple(choices), same or {}
 
-    def parse_words(self, args: Sequence[str], current: Any) -> str:
+    def parse_words(self, args: Sequence[str], current: object) -> str:
         word = args[0].lower()
         if len(args) != 1 or word not in self.choices:
             raise _refuse_choice(self.choices)
@@ -333,7 +333,7 @@ class Choices(Directive):
         super().__init__(name, frozenset(), summary, flags=flags | Flag.MULTI_ARG, **options)
         self.choices = tuple(choices)
 
-    def parse_words(self, args: Sequence[str], current: Any) -> frozenset[str]:
+    def parse_words(self, args: Sequence[str], current: object) -> frozenset[str]:
         words = [word.lower() for word in args]
         if not words or any(word not in self.choices for word in words):
             raise _refuse_choice(self.choices)

@@ -1,19 +1,25 @@
 """INFO, declared once: a field's section, how it is read, and the Prometheus metric that mirrors it.
 
-    memory = section("memory", "Memory")
-    memory.field("used_memory", lambda s: s.memory.used, metric="memory_used_bytes")
+    limits = CLIENTS.of(Limits)             # a room's hand in a section: what is read from one of its parts
+    limits.field("recent_peak", lambda limits: limits.peak, metric="recent_peak_bytes")
 
-`read` gets the server (as its rooms see it: they say of what type their section reads), or what the section's `source`
-makes of it once for all its fields. INFO prints the value with
-str(), floats must come formatted as Redis formats them. A family yields lines of its own (db0:..., cmdstat_...). A
-field whose part is not built shows the value an idle part would show.
+Every room declares what it owns, in a file of its own (`info.py`), and knows its own parts alone; which part of the
+running server answers for a type is told at the start (server.registry.parts, filled by server.about). Sections that
+several rooms share name the order of their fields (server.registry.info_sections), so that INFO reads as Redis's
+whoever declared what, and in which order. INFO prints a value with str(), floats must come formatted as Redis formats
+them. A family yields lines of its own (db0:..., cmdstat_...). A field whose part is not built shows the value an idle
+part would show.
 """
 
+from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar
 
-S = TypeVar("S")  # what the fields of a section read
+from server.registry.parts import Part, Parts, Reading
+
+S = TypeVar("S")  # the part that a field is read from
+Lines = Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -29,16 +35,62 @@ class InfoField(Generic[S]):
     shown: Callable[[S], bool] | None = None  # None: always
 
 
+class Declared(NamedTuple):
+    """A field or a family of a section, and the type of the part that it reads."""
+
+    part: Part[Any]
+    what: InfoField[Any] | Callable[[Any], Lines]
+
+
 @dataclass
-class Section(Generic[S]):
+class Section:
     """One section. default: part of plain INFO; everything: only INFO everything or by name (all: also INFO all)."""
 
     name: str
     title: str
     default: bool = True
     in_all: bool = True
-    parts: list[InfoField[S] | Callable[[S], Iterable[tuple[str, str]]]] = field(default_factory=list)
-    source: Callable[[Any], S] | None = None  # server -> what fields read, if not the server itself
+    order: tuple[str, ...] = ()  # of fields; others, and families, stand behind in the order of declaration
+    declared: list[Declared] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._places = {name: place for place, name in enumerate(self.order)}
+
+    def of(self, part: Part[S]) -> "Fields[S]":
+        """To declare what is read from a part of that type."""
+        return Fields(self, part)
+
+    def declare(self, one: Declared) -> None:
+        """It gets its place in the order. A name stands once in a section."""
+        if isinstance(one.what, InfoField) and one.what.name in self.names():
+            raise ValueError(f"{one.what.name} is in INFO {self.name} already")
+        insort(self.declared, one, key=self._place)
+
+    def _place(self, one: Declared) -> int:
+        return self._places.get(one.what.name, len(self.order)) if isinstance(one.what, InfoField) else len(self.order)
+
+    def names(self) -> list[str]:
+        """Of all fields."""
+        return [one.what.name for one in self.declared if isinstance(one.what, InfoField)]
+
+    def lines(self, reading: Reading) -> Iterator[tuple[str, str]]:
+        """What INFO prints, in order. reading: of the server's parts."""
+        last: object = None
+        for part, what in self.declared:
+            if part is not last:                       # a look-up for each field is what INFO would spend most on
+                subject, last = reading[part], part
+            if not isinstance(what, InfoField):
+                yield from what(subject)
+            elif what.shown is None or what.shown(subject):
+                yield what.name, str(what.read(subject))
+
+
+class Fields(Generic[S]):
+    """What one section tells of one part."""
+
+    def __init__(self, section: Section, part: Part[S]) -> None:
+        self._section = section
+        self._part = part
 
     def field(
         self,
@@ -52,41 +104,29 @@ class Section(Generic[S]):
     ) -> None:
         """Declare a field; a `read` that is no function is a constant."""
         reader = read if callable(read) else (lambda _: read)
-        self.parts.append(InfoField(name, reader, metric, counter, scale, shown))
+        self._section.declare(Declared(self._part, InfoField(name, reader, metric, counter, scale, shown)))
 
-    def family(self, lines: Callable[[S], Iterable[tuple[str, str]]]) -> Callable[[S], Iterable[tuple[str, str]]]:
+    def family(self, lines: Callable[[S], Lines]) -> Callable[[S], Lines]:
         """Declare a family: a function that yields (name, value)."""
-        self.parts.append(lines)
+        self._section.declare(Declared(self._part, lines))
         return lines
 
-    def subject(self, server: object) -> S:
-        """What the fields' readers get."""
-        return self.source(server) if self.source is not None else cast(S, server)
 
-    def lines(self, server: object) -> Iterator[tuple[str, str]]:
-        """What INFO prints, in order."""
-        subject = self.subject(server)
-        for part in self.parts:
-            if not isinstance(part, InfoField):
-                yield from part(subject)
-            elif part.shown is None or part.shown(subject):
-                yield part.name, str(part.read(subject))
-
-
-SECTIONS: dict[str, Section[Any]] = {}
-# As Redis prints them; others follow in the order of declaration.
+SECTIONS: dict[str, Section] = {}
+# As Redis prints them, then ours; others follow in the order of declaration.
 ORDER = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules", "commandstats",
-         "errorstats", "latencystats", "cluster", "keyspace")
+         "errorstats", "latencystats", "cluster", "keyspace", "keysizes", "load", "iothreads")
 
 
-def section(
-    name: str, title: str, *, default: bool = True, in_all: bool = True, source: Callable[[Any], Any] | None = None
-) -> Section[Any]:
-    """Declare a section."""
-    return SECTIONS.setdefault(name, Section(name, title, default, in_all, source=source))
+def section(name: str, title: str, *, default: bool = True, in_all: bool = True, order: str = "") -> Section:
+    """Declare a section. order: names of fields, between spaces."""
+    if name in SECTIONS:
+        raise ValueError(f"INFO {name} is declared already")
+    SECTIONS[name] = made = Section(name, title, default, in_all, tuple(order.split()))
+    return made
 
 
-def chosen(names: Iterable[str]) -> list[Section[Any]]:
+def chosen(names: Iterable[str]) -> list[Section]:
     """The sections that INFO's arguments name (lower case): none = default, "default", "all", "everything", or their
     own names; unknown ones are ignored."""
     wanted = list(names) or ["default"]
@@ -98,17 +138,17 @@ def chosen(names: Iterable[str]) -> list[Section[Any]]:
     return [s for s in in_order() if any(picked[w](s) if w in picked else w == s.name for w in wanted)]
 
 
-def in_order() -> list[Section[Any]]:
+def in_order() -> list[Section]:
     """All sections as INFO prints them, whichever module declared its own first."""
     places = {name: place for place, name in enumerate(ORDER)}
     return sorted(SECTIONS.values(), key=lambda section: places.get(section.name, len(ORDER)))
 
 
-def render(server: object, names: Iterable[str]) -> str:
+def render(parts: Parts, names: Iterable[str]) -> str:
     """INFO's text."""
-    blocks = []
+    blocks, reading = [], parts.reading()
     for part in chosen(names):
-        lines = "".join(f"{name}:{value}\r\n" for name, value in part.lines(server))
+        lines = "".join(f"{name}:{value}\r\n" for name, value in part.lines(reading))
         blocks.append(f"# {part.title}\r\n{lines}")
     return "\r\n".join(blocks)
 

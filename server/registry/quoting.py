@@ -74,3 +74,13 @@ def quote(text: str | bytes) -> str:
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
     parts = [_QUOTED.get(byte) or (chr(byte) if 32 <= byte < 127 else f"\\x{byte:02x}") for byte in data]
     return '"' + "".join(parts) + '"'
+
+
+KEY_SHOWN = 128  # bytes
+_SHOWN_AS = [chr(c) if 32 <= c < 127 else f"\\x{c:02x}" for c in range(256)]
+_SHOWN_AS[ord('"')], _SHOWN_AS[ord("\\")] = '\\"', "\\\\"
+
+
+def shown_key(key: bytes) -> str:
+    """A key as printable ASCII in double quotes, all other bytes as \\xHH; of a long one the beginning."""
+    return '"' + "".join(_SHOWN_AS[c] for c in key[:KEY_SHOWN]) + ("..." if len(key) > KEY_SHOWN else "") + '"'

@@ -1,6 +1,5 @@
-from typing import Any
 
-def encode_reply(value: Any, resp: int) -> bytes: ...
+def encode_reply(value: object, resp: int) -> bytes: ...
 
 class NativeReply:
     """A reply that needs no Python object per element. Commands return one; its bytes are `encode_reply`'s."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from server.registry.info import Section, section
+from server.registry.info_sections import REPLICATION
 from server.replication.failover import Failover
 from server.replication.following import SYNC, Following
 from server.replication.master import seconds
@@ -10,7 +10,7 @@ from server.replication.node import Node
 from server.replication.payload import Payload
 from server.replication.replica import SHOWN
 
-replication: Section[Node] = section("replication", "Replication", source=lambda server: server.replication)
+replication = REPLICATION.of(Node)
 replication.field("role", lambda node: "master" if node.following is None else "slave")
 
 

@@ -3,14 +3,41 @@
 And the limits of a range by score or by members, as several groups of commands read them.
 """
 
-from typing import Any
+from typing import Literal, Protocol
 
 from server.registry import args
 from server.registry.errors import CommandError
 from server.types.sorted_set import SortedSet, is_lex_bound, parse_score, parse_score_bound
 
 
-def store(call: Any, destination: bytes, pairs: list[tuple[bytes, float]], event: str, by: int = 1) -> int:
+class Keys(Protocol):
+    """The keys of a database."""
+
+    def unlink(self, key: bytes) -> bool:
+        """Take one away; its memory comes back later."""
+
+    def delete(self, key: bytes) -> bool:
+        """Take one away."""
+
+    def lookup_write(self, key: bytes, kind: type[SortedSet], create: Literal[True]) -> SortedSet:
+        """The sorted set there, a new one if there is none."""
+
+
+class Storing(Protocol):
+    """The command that stores: a Call."""
+
+    @property
+    def db(self) -> Keys:
+        """Where it works."""
+
+    def changed(self, key: bytes, event: str, *, by: int) -> None:
+        """Tell that a key was changed."""
+
+    def deleted(self, key: bytes) -> None:
+        """Tell that it is gone."""
+
+
+def store(call: Storing, destination: bytes, pairs: list[tuple[bytes, float]], event: str, by: int = 1) -> int:
     """Replace a key by a sorted set of these (member, score), or delete it when there are none; the number of them.
 
     `by` is what the change counts as. Complexity: O(N log N).

@@ -18,6 +18,7 @@ ORDER = (  # top to bottom; rooms on one line do not know each other
     ("server.__main__",),
     ("server.server",),
     ("server.wiring",),
+    ("server.about",),
     ("server.following",),
     ("server.process",),
     ("server.kernel",),

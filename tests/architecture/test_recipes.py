@@ -86,7 +86,7 @@ def port(tmp_path_factory):
 
 def test_all_recipes_were_read():
     assert [path for path, _, _ in BLOCKS] == ["server/commands/greeting.py", "server/commands/greeting_fast.pyx",
-                                               "server/config/observability.py", "server/dispatch/info_work.py"]
+                                               "server/config/observability.py", "server/observe/info.py"]
 
 
 @pytest.mark.parametrize("fast", ["yes", "no"])

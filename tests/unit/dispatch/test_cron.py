@@ -72,6 +72,23 @@ def test_a_job_may_go_on_in_the_same_tick() -> None:
     assert left == [0]
 
 
+def test_nobody_waits_so_a_tick_is_one_turn() -> None:
+    waiting = [False]
+    cron = Cron(SimpleNamespace(hz=10, dynamic_hz=True), lambda: 0, Clock(), lambda: waiting[0])
+    left = [5]
+
+    def job() -> object:
+        left[0] -= 1
+        waiting[0] = left[0] == 2
+        return AGAIN if left[0] else None
+
+    cron.every(0, job)
+    assert cron.tick() == 0             # somebody came in the middle of it
+    assert left == [2]
+    assert cron.tick() == 100
+    assert left == [0]
+
+
 def test_a_job_that_fails_is_not_run_again_at_once_and_holds_up_nobody() -> None:
     cron = a_cron(Clock())
     ran = []
@@ -102,3 +119,17 @@ def test_a_pause_stops_a_tick_in_the_middle() -> None:
     assert cron.tick() == 0
     cron.paused = True
     assert cron.tick() == 100
+
+
+def test_an_idle_server_turns_its_loop_once_a_tick(new_server) -> None:
+    """Plus one turn for each of the few commands here. A tick is never early, so this is no matter of speed."""
+    c = new_server(hz=50, dynamic_hz=False).connect()
+
+    def seen() -> tuple[int, int]:
+        fields = dict(line.split(":", 1) for line in c.ok("INFO", "everything").decode().splitlines() if ":" in line)
+        return int(fields["server_time_usec"]), int(fields["eventloop_cycles"])
+
+    began_us, cycles = seen()
+    c.ok("BLPOP", "nothing", 0.4)
+    ended_us, cycles_then = seen()
+    assert cycles_then - cycles <= (ended_us - began_us) * 50 // 1_000_000 + 8

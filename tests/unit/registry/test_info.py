@@ -1,10 +1,31 @@
-"""INFO's sections, whoever declares them first."""
+"""INFO: sections and fields in Redis's order, whoever declares them first; each room tells of its own parts."""
 
+import importlib
+from collections.abc import Iterator
+
+import pytest
+
+from server.config.config import Config
+from server.registry.info import SECTIONS, Declared, InfoField, Section
+from server.registry.parts import Parts
+from tests.architecture.test_imports import room_of
 from tests.support.resp import Connection
 
 
 def titles(raw: Connection, *sections: str) -> list[str]:
     return [line[2:] for line in raw.ok("INFO", *sections).decode().splitlines() if line.startswith("# ")]
+
+
+def fields(c: Connection, section: str) -> list[str]:
+    return [line.split(":")[0] for line in c.ok("INFO", section).decode().splitlines() if ":" in line]
+
+
+def declared() -> Iterator[tuple[Section, Declared]]:
+    """All that a server declares."""
+    importlib.import_module("server.server")
+    for section in SECTIONS.values():
+        for each in section.declared:
+            yield section, each
 
 
 def test_sections_come_in_the_order_of_redis(raw):
@@ -20,3 +41,67 @@ def test_sections_come_in_the_order_of_redis(raw):
 def test_sections_may_be_chosen(raw):
     assert titles(raw, "keyspace", "server") == ["Server", "Keyspace"]
     assert titles(raw, "nonsense") == []
+
+
+@pytest.mark.parametrize("section", ["server", "clients", "memory", "persistence", "stats", "replication", "cpu"])
+def test_fields_come_in_the_order_of_redis(raw, peer, section):
+    with peer.connect() as c:
+        ours, theirs = fields(raw, section), fields(c, section)
+    assert len(theirs) > 5
+    assert [name for name in ours if name in theirs] == [name for name in theirs if name in ours]
+
+
+def test_what_the_order_names_is_declared():
+    names = {(section.name, each.what.name) for section, each in declared() if isinstance(each.what, InfoField)}
+    assert {(section.name, name) for section in SECTIONS.values() for name in section.order} <= names
+
+
+def test_a_room_tells_of_its_own_parts():
+    """Its functions read a type of its own; the configuration is everybody's."""
+    found = 0
+    for section, each in declared():
+        read = each.what.read if isinstance(each.what, InfoField) else each.what
+        if read.__module__.split(".")[0] in ("server", "scripting") and each.part is not Config:
+            found += read.__module__ != "server.registry.info"         # that one's is a constant
+            assert room_of(read.__module__) in (room_of(each.part.__module__), "server.registry"), (section.name, each)
+    assert found > 100
+
+
+class Engine:
+    """A part."""
+
+    speed = 7
+
+
+def test_a_field_finds_its_place():
+    section = Section("garage", "Garage", order=("first", "second", "third"))
+    engine = section.of(Engine)
+    for name in ("third", "later", "first", "last", "second"):
+        engine.field(name, lambda engine: engine.speed)
+    assert section.names() == ["first", "second", "third", "later", "last"]
+
+
+def test_a_name_stands_once_in_a_section():
+    engine = Section("garage", "Garage").of(Engine)
+    engine.field("speed", 1)
+    with pytest.raises(ValueError, match="speed is in INFO garage already"):
+        engine.field("speed", 2)
+
+
+def test_a_part_is_asked_for_once_in_a_reading():
+    asked: list[Engine] = []
+
+    def engine() -> Engine:
+        asked.append(Engine())
+        return asked[-1]
+
+    section, parts = Section("garage", "Garage"), Parts()
+    parts.add(Engine, engine)
+    section.of(Engine).field("speed", lambda engine: engine.speed)
+    section.of(Engine).family(lambda engine: [("a", "b")])
+    section.of(Engine).field("hidden", 1, shown=lambda engine: engine.speed > 7)
+    reading = parts.reading()
+    assert [*section.lines(reading)] == [("speed", "7"), ("a", "b")]
+    assert len(asked) == 1
+    assert next(section.lines(parts.reading())) == ("speed", "7")
+    assert len(asked) == 2

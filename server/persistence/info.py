@@ -1,13 +1,9 @@
 """INFO persistence: what is on disk, what is being written, and what is being loaded."""
 
-from typing import TYPE_CHECKING
+from server.persistence.seams import Host
+from server.registry.info_sections import DEBUG, PERSISTENCE
 
-from server.registry.info import Section, section
-
-if TYPE_CHECKING:
-    from server.server import Server
-
-persistence: "Section[Server]" = section("persistence", "Persistence")
+persistence = PERSISTENCE.of(Host)
 persistence.field("loading", lambda s: int(s.loading), metric="loading_dump_file")
 persistence.field("async_loading", 0, metric="async_loading")
 persistence.field("current_cow_peak", lambda s: s.child.cow_peak)
@@ -54,7 +50,7 @@ persistence.field("module_fork_in_progress", 0, metric="module_fork_in_progress"
 persistence.field("module_fork_last_cow_size", 0, metric="module_fork_last_cow_size")
 
 
-def _aof_on(s: "Server") -> bool:
+def _aof_on(s: Host) -> bool:
     return bool(s.config.appendonly)
 
 
@@ -72,7 +68,7 @@ persistence.field(
 persistence.field("aof_delayed_fsync", lambda s: s.aof.delayed_syncs, metric="aof_delayed_fsync", shown=_aof_on)
 
 
-def _loading(s: "Server") -> bool:
+def _loading(s: Host) -> bool:
     return bool(s.loading)
 
 
@@ -82,3 +78,5 @@ persistence.field("loading_rdb_used_mem", lambda s: s.progress.used_memory, show
 persistence.field("loading_loaded_bytes", lambda s: s.progress.loaded, metric="loading_loaded_bytes", shown=_loading)
 persistence.field("loading_loaded_perc", lambda s: f"{s.progress.percent():.2f}", shown=_loading)
 persistence.field("loading_eta_seconds", lambda s: s.progress.remaining_seconds(), shown=_loading)
+
+DEBUG.of(Host).field("eventloop_duration_aof_sum", lambda s: s.aof.spent_us)

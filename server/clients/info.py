@@ -1,0 +1,31 @@
+"""What INFO tells of clients: the table of them, their limits, subscriptions."""
+
+from server.clients.limits import Limits
+from server.clients.pubsub import PubSub
+from server.clients.table import ClientTable
+from server.registry.info_sections import CLIENTS, STATS
+
+table = CLIENTS.of(ClientTable)
+table.field("connected_clients", len, metric="connected_clients")
+table.field("blocked_clients", lambda clients: clients.blocked, metric="blocked_clients")
+table.field("tracking_clients", 0, metric="tracking_clients")
+table.field("clients_in_timeout_table", lambda clients: clients.with_timeout, metric="clients_in_timeout_table")
+table.field("total_blocking_keys_on_nokey", lambda clients: clients.blocking_on_nokey,
+            metric="total_blocking_keys_on_nokey")
+
+limits = CLIENTS.of(Limits)
+limits.field("client_recent_max_input_buffer", lambda limits: limits.recent_peaks()[0],
+             metric="client_recent_max_input_buffer_bytes")
+limits.field("client_recent_max_output_buffer", lambda limits: limits.recent_peaks()[1],
+             metric="client_recent_max_output_buffer_bytes")
+
+counts = STATS.of(ClientTable)
+counts.field("total_connections_received", lambda clients: clients.received, metric="connections_received_total",
+             counter=True)
+counts.field("rejected_connections", lambda clients: clients.rejected, metric="rejected_connections_total",
+             counter=True)
+
+pubsub = STATS.of(PubSub)
+pubsub.field("pubsub_channels", lambda pubsub: len(pubsub.channels), metric="pubsub_channels")
+pubsub.field("pubsub_patterns", lambda pubsub: len(pubsub.patterns), metric="pubsub_patterns")
+pubsub.field("pubsubshard_channels", lambda pubsub: len(pubsub.shard_channels), metric="pubsubshard_channels")

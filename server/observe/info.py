@@ -1,0 +1,159 @@
+"""What INFO tells of what is observed: the account of memory, counters and rates, errors, processor time."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+
+from server.observe import process
+from server.observe.internal_errors import InternalErrors
+from server.observe.memory_account import ALLOCATOR, Figures, ratio
+from server.observe.process import CpuSeconds
+from server.observe.stats import Stats, error_name
+from server.registry import clock
+from server.registry.info import human
+from server.registry.info_sections import CPU, ERRORSTATS, MEMORY, SERVER, STATS
+from server.version import REDIS_VERSION, VERSION
+
+# ---- the program and the machine
+server = SERVER.of(Stats)
+server.field("redis_version", REDIS_VERSION)
+server.field("redis_git_sha1", "00000000")
+server.field("redis_git_dirty", 0)
+server.field("redis_build_id", f"remus-{VERSION}")
+server.field("server_name", "remus")
+server.field("remus_version", VERSION)
+server.field("os", lambda _: process.system())
+server.field("arch_bits", 64 if sys.maxsize > 2**32 else 32)
+server.field("monotonic_clock", "POSIX clock_gettime")
+server.field("atomicvar_api", "gnu-atomic")
+server.field("gcc_version", platform.python_compiler().removeprefix("GCC ").split()[0])
+server.field("python_version", platform.python_version())
+server.field("process_id", lambda _: os.getpid(), metric="process_id")
+server.field("server_time_usec", lambda _: clock.unix_us())
+server.field("lru_clock", lambda _: clock.lru_clock())
+
+# ---- memory
+memory = MEMORY.of(Figures)
+
+
+def account(name: str, read: Callable[[Figures], float], metric: str = "") -> None:
+    """A field that shows a figure of the account; a ratio has two digits."""
+
+    def shown(figures: Figures) -> object:
+        value = read(figures)
+        return f"{value:.2f}" if isinstance(value, float) else value
+
+    memory.field(name, shown, metric=metric)
+
+
+def sized(name: str, read: Callable[[Figures], int], metric: str = "") -> None:
+    """A size, and the same for people to read as `<name>_human`."""
+    memory.field(name, read, metric=metric)
+    memory.field(f"{name}_human", lambda figures: human(read(figures)))
+
+
+sized("used_memory", lambda f: f.used, "memory_used_bytes")
+sized("used_memory_rss", lambda f: f.resident, "memory_used_rss_bytes")
+sized("used_memory_peak", lambda f: f.peak, "memory_used_peak_bytes")
+memory.field("used_memory_peak_perc", lambda f: f"{f.peak_percent:.2f}%")
+account("used_memory_overhead", lambda f: f.overhead, "memory_used_overhead_bytes")
+account("used_memory_startup", lambda f: f.startup, "memory_used_startup_bytes")
+account("used_memory_dataset", lambda f: f.dataset, "memory_used_dataset_bytes")
+memory.field("used_memory_dataset_perc", lambda f: f"{f.dataset_percent:.2f}%")
+account("allocator_allocated", lambda f: f.allocated, "allocator_allocated_bytes")
+account("allocator_active", lambda f: f.active, "allocator_active_bytes")
+account("allocator_resident", lambda f: f.allocator_resident, "allocator_resident_bytes")
+sized("total_system_memory", lambda f: process.machine_memory(), "total_system_memory_bytes")
+account("used_memory_scripts_eval", lambda f: f.eval_scripts, "memory_used_scripts_eval_bytes")
+account("used_memory_functions", lambda f: f.functions, "memory_used_functions_bytes")
+sized("used_memory_scripts", lambda f: f.eval_scripts + f.functions, "memory_used_scripts_bytes")
+account("allocator_frag_ratio", lambda f: ratio(f.active, f.allocated), "allocator_frag_ratio")
+account("allocator_frag_bytes", lambda f: f.active - f.allocated, "allocator_frag_bytes")
+account("allocator_rss_ratio", lambda f: ratio(f.allocator_resident, f.active), "allocator_rss_ratio")
+account("allocator_rss_bytes", lambda f: f.allocator_resident - f.active, "allocator_rss_bytes")
+account("rss_overhead_ratio", lambda f: ratio(f.resident, f.allocator_resident))
+account("rss_overhead_bytes", lambda f: f.resident - f.allocator_resident)
+account("mem_fragmentation_ratio", lambda f: ratio(f.resident, f.used), "mem_fragmentation_ratio")
+account("mem_fragmentation_bytes", lambda f: f.resident - f.used, "mem_fragmentation_bytes")
+account("mem_not_counted_for_evict", lambda f: f.not_counted_for_evict, "mem_not_counted_for_eviction_bytes")
+account("mem_replication_backlog", lambda f: f.backlog, "mem_replication_backlog_bytes")
+account("mem_total_replication_buffers", lambda f: f.replication_buffers, "mem_total_replication_buffers_bytes")
+account("mem_clients_slaves", lambda f: f.clients_replicas, "mem_clients_slaves")
+account("mem_clients_normal", lambda f: f.clients_normal, "mem_clients_normal")
+account("mem_cluster_links", lambda f: f.cluster_links, "mem_cluster_links_bytes")
+account("mem_aof_buffer", lambda f: f.aof_buffer, "mem_aof_buffer_bytes")
+memory.field("mem_allocator", ALLOCATOR)
+memory.field("active_defrag_running", 0, metric="active_defrag_running")
+
+# ---- counters and rates
+stats = STATS.of(Stats)
+
+
+def counted(name: str, metric: str = "", *, counter: bool = False) -> None:
+    """A field that is one of stats.counters."""
+    stats.field(name, lambda s: s.counters.get(name, 0), metric=metric, counter=counter)
+
+
+stats.field("instantaneous_ops_per_sec", lambda s: int(s.commands_rate.per_second))
+stats.field("total_net_repl_input_bytes", 0, metric="net_repl_input_bytes_total", counter=True)
+stats.field("total_net_repl_output_bytes", 0, metric="net_repl_output_bytes_total", counter=True)
+stats.field("instantaneous_input_kbps", lambda s: f"{s.input_rate.per_second / 1024:.2f}")
+stats.field("instantaneous_output_kbps", lambda s: f"{s.output_rate.per_second / 1024:.2f}")
+stats.field("instantaneous_input_repl_kbps", "0.00")
+stats.field("instantaneous_output_repl_kbps", "0.00")
+counted("sync_full", "replica_resyncs_full")
+counted("sync_partial_ok", "replica_partial_resync_accepted")
+counted("sync_partial_err", "replica_partial_resync_denied")
+stats.field("evicted_keys", lambda s: s.evicted_keys, metric="evicted_keys_total", counter=True)
+stats.field("evicted_clients", lambda s: s.evicted_clients, metric="evicted_clients_total", counter=True)
+stats.field("total_eviction_exceeded_time", lambda s: s.eviction_exceeded_us // 1000,
+            metric="eviction_exceeded_time_ms_total", counter=True)
+stats.field("latest_fork_usec", lambda s: s.fork_us, metric="latest_fork_seconds", scale=1e-6)
+stats.field("total_forks", lambda s: s.forks)
+counted("slave_expires_tracked_keys", "slave_expires_tracked_keys")
+for _name, _metric in (
+    ("active_defrag_hits", "defrag_hits"),
+    ("active_defrag_misses", "defrag_misses"),
+    ("active_defrag_key_hits", "defrag_key_hits"),
+    ("active_defrag_key_misses", "defrag_key_misses"),
+    ("total_active_defrag_time", ""),
+    ("current_active_defrag_time", ""),
+    ("tracking_total_keys", "tracking_total_keys"),
+    ("tracking_total_items", "tracking_total_items"),
+    ("tracking_total_prefixes", "tracking_total_prefixes"),
+):
+    counted(_name, _metric)
+stats.field("unexpected_error_replies", lambda s: s.unexpected_error_replies, metric="unexpected_error_replies",
+            counter=True)
+stats.field("total_error_replies", lambda s: s.error_replies, metric="total_error_replies", counter=True)
+counted("dump_payload_sanitizations", "dump_payload_sanitizations", counter=True)
+counted("reply_buffer_shrinks", "reply_buffer_shrinks_total", counter=True)
+counted("reply_buffer_expands", "reply_buffer_expands_total", counter=True)
+stats.field("instantaneous_eventloop_cycles_per_sec", lambda s: int(s.cycle_rate.per_second),
+            metric="instantaneous_eventloop_cycles_per_sec")
+stats.field("instantaneous_eventloop_duration_usec", lambda s: int(s.turn_us.per_second),
+            metric="instantaneous_eventloop_duration_usec")
+for _name in ("auth", "cmd", "key", "channel"):
+    counted(f"acl_access_denied_{_name}", f"acl_access_denied_{_name}_total", counter=True)
+
+STATS.of(InternalErrors).field("internal_errors", lambda errors: errors.count)
+
+
+# ---- errors
+@ERRORSTATS.of(Stats).family
+def error_lines(s: Stats) -> Iterator[tuple[str, str]]:
+    """errorstat_WRONGTYPE:count=3. Codes that differ in what may not stand in a name share it, as in Redis."""
+    for code, count in s.errors.items():
+        yield f"errorstat_{error_name(code)}", f"count={count}"
+
+
+# ---- cpu
+def seconds_of(name: str) -> None:
+    """A field that is one of the times."""
+    CPU.of(CpuSeconds).field(f"used_cpu_{name}", lambda cpu: f"{getattr(cpu, name):.6f}",
+                             metric=f"cpu_{name}_seconds_total", counter=True)
+
+
+for _name in CpuSeconds._fields:
+    seconds_of(_name)

@@ -14,6 +14,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t
 
 from iothreads.message cimport Output
+from iothreads.resp_writer cimport write_raw
 from server.structures.block_stream cimport Stream
 
 cdef class Propagation:
@@ -39,7 +40,14 @@ cdef class Propagation:
         """The offset behind all that came so far, or a little more (what the append only file alone gets counts)."""
         return self.stream.offset + <int64_t>self.out.bytes
 
-    cdef void feed_raw(self, int db, const char* command, size_t length) noexcept    # one command's own RESP bytes; the rest may follow in `out`
+    cdef inline void feed_raw(self, int db, const char* command, size_t length) noexcept:
+        """One command's own RESP bytes; the rest may follow in `out`."""
+        if self.gathering or db != self.selected or self.mask != self.audience:
+            self.begin_raw(db)
+        if length:
+            write_raw(&self.out, command, length)
+
+    cdef void begin_raw(self, int db) noexcept         # what must stand before a command's bytes
     cdef void gather(self) noexcept    # the unit under way (depth > 0) may have commands of fast paths among its own
     cdef int gather_one(self, int db, uint32_t mask) except -1
     cdef int gather_unit(self) except -1

@@ -213,7 +213,7 @@ cdef class Propagation:
             write_bulk(&self.out, PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
         return 0
 
-    cdef void feed_raw(self, int db, const char* command, size_t length) noexcept:
+    cdef void begin_raw(self, int db) noexcept:
         if self.gathering:
             if self.unit:
                 self.gather_unit()
@@ -223,7 +223,6 @@ cdef class Propagation:
                 self.select(db, self.audience)
             if self.mask != self.audience:
                 self.go_on_for(self.audience)
-        write_raw(&self.out, command, length)
 
     # ---- once a turn
     def flush(self) -> None:

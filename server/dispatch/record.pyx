@@ -1,9 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from cpython.ref cimport PyObject
+
+from server.dispatch.folded cimport FOLDED_MAX, fold_name
 
 from server.registry.command import (COMMANDS, DENYOOM, MAY_REPLICATE, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR,
                                      TOUCHES_ARBITRARY_KEYS, WRITE, every_command)
@@ -15,8 +17,7 @@ _OF_KEYS = frozenset({"string", "list", "hash", "set", "sorted_set", "stream", "
 _LIKE_THEM = frozenset({"ping", "echo", "select", "publish"})
 
 cdef enum:
-    TABLE_SIZE = 2048
-    NAME_MAX = 16                      # longer names are looked up through Python
+    TABLE_SIZE = 2048                  # names longer than FOLDED_MAX are looked up through Python
 
 cdef struct Slot:
     uint64_t head                      # the folded name: its first and its last eight bytes ...
@@ -98,32 +99,6 @@ cdef class Record:
         self.latency = NULL
 
 
-cdef inline uint64_t _folded(uint64_t word) noexcept:
-    """Eight bytes with A-Z made lower case, all at once: bit 7 of each byte tells whether it is a capital."""
-    cdef uint64_t low = word & 0x7F7F7F7F7F7F7F7FULL
-    cdef uint64_t from_a = low + 0x3F3F3F3F3F3F3F3FULL
-    cdef uint64_t beyond_z = low + 0x2525252525252525ULL
-    return word | (((from_a & ~beyond_z & ~word) & 0x8080808080808080ULL) >> 2)
-
-
-cdef inline void _fold(const char* name, size_t length, uint64_t* head, uint64_t* tail) noexcept:
-    """The two words that stand for a name of 1 to 16 bytes."""
-    cdef uint32_t a = 0, b = 0
-    if length >= 8:
-        memcpy(head, name, 8)
-        memcpy(tail, name + length - 8, 8)
-    elif length >= 4:
-        memcpy(&a, name, 4)
-        memcpy(&b, name + length - 4, 4)
-        head[0] = a
-        tail[0] = b
-    else:
-        head[0] = <uint8_t>name[0] | (<uint64_t><uint8_t>name[length >> 1] << 8)
-        tail[0] = <uint8_t>name[length - 1]
-    head[0] = _folded(head[0])
-    tail[0] = _folded(tail[0])
-
-
 cdef void _remember(uint64_t name, size_t length, void* record) noexcept:
     last_spelling.name = name
     last_spelling.length = length
@@ -137,9 +112,9 @@ cdef inline uint32_t _slot_of(uint64_t head, uint64_t tail, size_t length) noexc
 cdef void* record_pointer(const char* name, size_t length) noexcept:
     cdef uint64_t head, tail
     cdef uint32_t at
-    if length > NAME_MAX or length == 0:
+    if length > FOLDED_MAX or length == 0:
         return _long_name(name, length)
-    _fold(name, length, &head, &tail)
+    fold_name(name, length, &head, &tail)
     at = _slot_of(head, tail, length)
     while _table[at].record != NULL:
         if _table[at].head == head and _table[at].tail == tail and _table[at].length == length:
@@ -178,7 +153,7 @@ def build_records() -> None:
                 title.encode("latin-1"): sub.record for title, sub in command.subcommands.items()}
     for title, command in COMMANDS.items():
         name = title.encode("latin-1").lower()
-        if not 0 < len(name) <= NAME_MAX:
+        if not 0 < len(name) <= FOLDED_MAX:
             _long_names[name] = command.record
         else:
             _enter(name, command.record)
@@ -187,7 +162,7 @@ def build_records() -> None:
 cdef int _enter(bytes name, record) except -1:
     cdef uint64_t head, tail
     cdef uint32_t at
-    _fold(name, len(name), &head, &tail)
+    fold_name(name, len(name), &head, &tail)
     at = _slot_of(head, tail, len(name))
     while _table[at].record != NULL:
         at = (at + 1) & (TABLE_SIZE - 1)

@@ -19,7 +19,8 @@ from server.structures.block_stream cimport Stream
 
 cdef class Propagation:
     cdef readonly Stream stream        # where the bytes of each turn go
-    cdef list listeners                # (sink, who is told of turns) ...
+    cdef list listeners                # (sink, who is told of turns, or None)
+    cdef list told                     # of them, who is told
     cdef readonly bint wanted          # somebody listens; nothing is made otherwise
     cdef Output out                    # this turn's bytes; of a unit that gathers only its own
     cdef list cuts                     # [(byte of `out`, mask)]: from there on it is for these; None: all for all

@@ -12,6 +12,7 @@ cdef class Propagation:
     def __cinit__(self, Stream stream):
         self.stream = stream
         self.listeners = []
+        self.told = []
         self.unit = []
         self.audience = self.spread = self.mask = TO_ALL
         self.say_select()
@@ -45,6 +46,7 @@ cdef class Propagation:
 
     def follow(self) -> None:
         """A sink came to the stream, or went."""
+        self.told = [listener for _, listener in self.listeners if listener is not None]
         self.wanted = self.stream.kinds & self.audience != 0
 
     def say_select(self) -> None:
@@ -240,7 +242,7 @@ cdef class Propagation:
         cdef size_t at = 0
         cdef size_t until
         cdef uint32_t mask = TO_ALL
-        cdef list told = [listener for _, listener in self.listeners if listener is not None]
+        cdef list told = self.told
         for listener in told:
             listener.begin_turn()
         for byte, following in cuts or ():

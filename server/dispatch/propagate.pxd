@@ -49,6 +49,7 @@ cdef class Propagation:
             write_raw(&self.out, command, length)
 
     cdef void begin_raw(self, int db) noexcept         # what must stand before a command's bytes
+    cpdef leave(self)                  # a unit ends: write what it caused
     cdef void gather(self) noexcept    # the unit under way (depth > 0) may have commands of fast paths among its own
     cdef int gather_one(self, int db, uint32_t mask) except -1
     cdef int gather_unit(self) except -1

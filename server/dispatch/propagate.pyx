@@ -77,7 +77,7 @@ cdef class Propagation:
         """A unit begins (units nest: only the outermost counts)."""
         self.depth += 1
 
-    def leave(self) -> None:
+    cpdef leave(self):
         """A unit ends: write what it caused."""
         self.depth -= 1
         if self.depth == 0:

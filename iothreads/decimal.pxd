@@ -10,13 +10,13 @@ cdef inline bint parse_int64(const char* text, size_t length, int64_t* value) no
     cdef size_t i = 0
     cdef bint negative = False
     cdef uint32_t digit
-    if length == 0 or length > 20:
+    if length == 0:
         return False
     if text[0] == c'-':
         negative = True
         i = 1
-        if length == 1:
-            return False
+    if length - i - 1 > 18:            # no digits, or more than 64 bits have: 19 of them fit in `v`
+        return False
     if text[i] == c'0':
         if length == 1:
             value[0] = 0
@@ -25,8 +25,6 @@ cdef inline bint parse_int64(const char* text, size_t length, int64_t* value) no
     while i < length:
         digit = <uint32_t>(<uint8_t>text[i]) - 48
         if digit > 9:
-            return False
-        if v > 1844674407370955161ULL or (v == 1844674407370955161ULL and digit > 5):
             return False
         v = v * 10 + digit
         i += 1

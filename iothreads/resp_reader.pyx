@@ -263,29 +263,41 @@ cdef bint parse_bulks(Reader* reader, Batch* b, int64_t max_bulk, bint authentic
     return True
 
 
+cdef inline bint short_length(const char** at, size_t* length) noexcept nogil:
+    """A header of one or two digits, with at least 6 readable bytes from its type byte on. False: something else. `at`
+    goes past the line."""
+    cdef const char* p = at[0]
+    cdef uint32_t first = <uint32_t><unsigned char>p[1] - 48
+    cdef uint32_t second
+    if p[2] == c'\r' and first <= 9:
+        length[0] = first
+        at[0] = p + 4
+        return True
+    second = <uint32_t><unsigned char>p[2] - 48
+    if p[3] != c'\r' or first - 1 > 8 or second > 9:
+        return False
+    length[0] = first * 10 + second
+    at[0] = p + 5
+    return True
+
+
 cdef inline bint plain_length(const char** at, size_t* length) noexcept nogil:
-    """A header of one to five digits, with at least 17 readable bytes from its type byte on, or 6 and one digit. False:
-    something else. `at` goes past the line."""
+    """A header of three to five digits, with at least 17 readable bytes from its type byte on. False: something else."""
     cdef const char* p = at[0] + 1
     cdef uint32_t digit = <uint32_t><unsigned char>p[0] - 48
     cdef size_t value = digit
-    if digit > 9:
+    if digit - 1 > 8:
         return False
-    if p[1] != c'\r':
-        if value == 0:
+    p += 1
+    while True:
+        digit = <uint32_t><unsigned char>p[0] - 48
+        if digit > 9 or value > PLAIN_BULK // 10:
             return False
+        value = value * 10 + digit
         p += 1
-        while True:
-            digit = <uint32_t><unsigned char>p[0] - 48
-            if digit > 9 or value > PLAIN_BULK // 10:
-                return False
-            value = value * 10 + digit
-            p += 1
-            if p[0] == c'\r':
-                break
-        at[0] = p + 2
-    else:
-        at[0] = p + 3
+        if p[0] == c'\r':
+            break
+    at[0] = p + 2
     length[0] = value
     return True
 
@@ -305,7 +317,7 @@ cdef bint parse_plain(Reader* reader, Batch* b) noexcept nogil:
     if count - 1 > 8 or b.arg_count + count > b.arg_capacity:
         return False
     for i in range(count):
-        if end - p < 6 or p[0] != c'$' or (p[2] != c'\r' and end - p < 17) or not plain_length(&p, &length):
+        if end - p < 6 or p[0] != c'$' or not short_length(&p, &length) and (end - p < 17 or not plain_length(&p, &length)):
             return False
         if <size_t>(end - p) < length + 2:
             return False

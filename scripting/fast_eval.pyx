@@ -42,13 +42,15 @@ cdef bint _plain(Client c, Request* r, Batch* b, int64_t* keys) noexcept:
 
 cdef int _evalsha(Client c, Batch* b, Request* r) except -1:
     cdef int64_t keys
+    cdef Run run
     if not _plain(c, r, b, &keys) or arg_length(b, r, 1) != 40:
         return 0
     script = _scripting.scripts.cached.get(PyBytes_FromStringAndSize(arg_at(b, r, 1), 40))
     if script is None or script.flags is not None:
         return 0
     clock_refresh()                    # what the script sees all along
-    run = Run.__new__(Run, _server, _client, c, script.sha, None, True, False, False, False)
+    run = Run.__new__(Run)
+    run.begin(_server, _executor, _propagation, _client, c, script.sha, True, False, False)
     _run(c, b, r, _scripting.evalsha, _scripting.scripts.interpreter, script.function, run, <uint32_t>keys)
     return 1
 
@@ -56,20 +58,25 @@ cdef int _evalsha(Client c, Batch* b, Request* r) except -1:
 cdef int _fcall(Client c, Batch* b, Request* r) except -1:
     cdef int64_t keys
     cdef int flags
-    cdef uint32_t i
+    cdef Run run
+    cdef dict functions
+    cdef bytes name
     if not _plain(c, r, b, &keys):
         return 0
-    function = _scripting.functions.functions.get(
-        PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)).lower())
+    functions = _scripting.functions.functions
+    name = PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1))
+    function = functions.get(name)     # keys are in small letters
     if function is None:
-        return 0
+        function = functions.get(name.lower())
+        if function is None:
+            return 0
     flags = function.flags
     if flags & ~(_NO_WRITES | _ALLOW_OOM) or (state.writes & ~<uint32_t>WRITES_ASKED and not flags & _NO_WRITES):
         return 0
-    argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
     clock_refresh()                    # what the script sees all along
-    run = Run.__new__(Run, _server, _client, c, function.name, argv, False, flags & _NO_WRITES != 0,
-                      flags & _ALLOW_OOM != 0, False)
+    run = Run.__new__(Run)
+    run.begin(_server, _executor, _propagation, _client, c, function.name, False, flags & _NO_WRITES != 0,
+              flags & _ALLOW_OOM != 0)
     _run(c, b, r, _scripting.fcall, _scripting.functions.interpreter, function.number, run, <uint32_t>keys)
     return 1
 
@@ -77,6 +84,7 @@ cdef int _fcall(Client c, Batch* b, Request* r) except -1:
 cdef int _run(Client c, Batch* b, Request* r, command, Interpreter where, int function, Run run,
               uint32_t keys) except -1:
     """Run it, and write its reply."""
+    run.batch, run.request = b, r
     c.command = command
     _scripting.run = run
     begin_run(run)

@@ -21,7 +21,7 @@ from scripting.run_context cimport REPL_AOF, REPL_REPLICA, Checked, Run, find_ch
 from scripting.sandbox cimport sandbox_offer, sandbox_push_error
 from server.clients.client cimport Client
 from server.dispatch.door cimport IN_SCRIPT, may_pass, passed
-from server.dispatch.record cimport Record, record_pointer
+from server.dispatch.record cimport Record, record_of
 from server.registry.clock cimport ticks
 
 from server.dispatch.call import Call
@@ -122,7 +122,7 @@ cdef bint _fast(lua_State* L) except -1:
     cdef bytes reply
     if count == 0 or count > FAST_WORDS or not _fill(L, count):
         return False
-    _request.record = record_pointer(_batch.buffer, _words[0].length)
+    _request.record = record_of(_batch.buffer, _words[0].length)
     if not may_pass(<PyObject*>_request.record, client, &_batch, &_request, IN_SCRIPT):
         return False
     record = <Record>_request.record

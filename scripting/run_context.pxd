@@ -6,6 +6,7 @@ disk, memory, cluster. The checks that belong to other rooms are their gates.
 """
 from libc.stdint cimport int64_t
 
+from iothreads.message cimport Batch, Request
 from server.clients.client cimport Client
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
@@ -26,7 +27,9 @@ cdef class Run:                        # the script under way
     cdef readonly Client client        # pretended: runs the script's commands
     cdef readonly Client caller        # who sent the script
     cdef readonly bytes name           # SHA1 of the script, or the function's name
-    cdef readonly list argv            # of the caller's command
+    cdef list words                    # of the caller's command, if somebody has asked for them ...
+    cdef Batch* batch                  # ... else where they are: the caller's batch stays while the script runs
+    cdef Request* request
     cdef readonly bint eval            # not a function
     cdef readonly bint read_only       # *_RO, or flag no-writes
     cdef readonly bint allow_oom
@@ -38,6 +41,8 @@ cdef class Run:                        # the script under way
     cdef Propagation propagation
     cdef int spread                    # REPL_
     cdef int64_t unix_us               # the time that the script sees
+    cdef int begin(self, object server, Executor executor, Propagation propagation, Client client, Client caller, bytes name,
+                   bint eval, bint read_only, bint allow_oom) except -1
     cdef object execute(self, list argv)
     cdef object refuse(self, object command, str text)
     cdef object refusal(self, Checked checked, list argv)

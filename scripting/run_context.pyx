@@ -1,4 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stdint cimport uint32_t
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
+from iothreads.message cimport arg_at, arg_length
 from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_FAKE, CLIENT_SCRIPT, SLOW_RESTRICTED, SLOW_TRACKING,
                                     Client)
 from server.registry.clock cimport clock_state
@@ -52,20 +57,24 @@ cdef Checked find_checked(list argv):
 cdef class Run:
     """One script under way: made at its start, gone at its end."""
 
-    def __cinit__(self, server, Client client, Client caller, bytes name, list argv, bint eval, bint read_only,
-                  bint allow_oom, bint out_of_memory):
+    def __init__(self, server, Client client, Client caller, bytes name, list argv, bint eval, bint read_only,
+                 bint allow_oom, bint out_of_memory):
+        self.words = argv
+        self.out_of_memory = out_of_memory
+        self.begin(server, server.executor, server.propagation, client, caller, name, eval, read_only, allow_oom)
+
+    cdef int begin(self, object server, Executor executor, Propagation propagation, Client client, Client caller, bytes name,
+                   bint eval, bint read_only, bint allow_oom) except -1:
         self.server = server
+        self.executor = executor
+        self.propagation = propagation
         self.client = client
         self.caller = caller
         self.name = name
-        self.argv = argv
         self.eval = eval
         self.read_only = read_only
         self.allow_oom = allow_oom
-        self.out_of_memory = out_of_memory
         self.spread = REPL_AOF | REPL_REPLICA
-        self.executor = server.executor
-        self.propagation = server.propagation
         client.slow = caller.slow & (SLOW_RESTRICTED | SLOW_TRACKING)
         self.unix_us = clock_state().unix_us
         client.db = caller.db
@@ -74,6 +83,17 @@ cdef class Run:
         client.authenticated = True
         client.address = caller.address
         client.state = CLIENT_SCRIPT | CLIENT_FAKE | CLIENT_DENY_BLOCKING
+        return 0
+
+    @property
+    def argv(self) -> list[bytes]:
+        """The words of the caller's command. Only while the script runs."""
+        cdef uint32_t i
+        if self.words is None:
+            self.words = [PyBytes_FromStringAndSize(arg_at(self.batch, self.request, i),
+                                                    arg_length(self.batch, self.request, i))
+                          for i in range(self.request.arg_count)]
+        return self.words
 
     cdef object refuse(self, object command, str text):
         """An error before the command ran."""

@@ -29,6 +29,7 @@ from server.dispatch import (
     info_commands,
     info_load,
     io_sharing,
+    option_words,
     record,
     replicating,
     saving,
@@ -91,6 +92,7 @@ def fill_hooks(server: "Server") -> None:
     # fast paths: the same places that definitions report to, and who keeps fast paths from running
     shapes.use(s.propagation, s.effects)
     shapes.attach(COMMANDS)
+    option_words.compile_words(COMMANDS)
     s.scripting.attach_fast_path()         # EVALSHA's; over the one of its shape
     multi.when_watched = partial(slow_because, "watched")
     s.blocking.when_unwatched_by_fast_paths = partial(slow_because, "blocked-clients")

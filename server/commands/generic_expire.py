@@ -61,7 +61,7 @@ def pexpireat(call: Call, key: bytes, unix_time: bytes, *conditions: bytes) -> i
 
 
 def _expire(call: Call, key: bytes, text: bytes, words: tuple[bytes, ...], base_ms: int, unit_ms: int) -> int:
-    conditions = _conditions(words)
+    conditions = _conditions(call, words)
     when = args.integer(text) * unit_ms
     if not args.INT64_MIN <= when <= args.INT64_MAX - base_ms:
         raise CommandError(errors.INVALID_EXPIRE.format(call.command.name))
@@ -81,29 +81,29 @@ def _expire(call: Call, key: bytes, text: bytes, words: tuple[bytes, ...], base_
     return 1
 
 
-def _conditions(words: tuple[bytes, ...]) -> set[bytes]:
+def _conditions(call: Call, words: tuple[bytes, ...]) -> set[str]:
     """NX, XX, GT, LT. Errors: unknown ones, and those that exclude each other."""
     found = set()
     for word in words:
-        name = word.upper()
-        if name not in (b"NX", b"XX", b"GT", b"LT"):
+        name = call.command.option_words.name_of(word)
+        if not name:
             raise named(b"ERR Unsupported option %s", word)
         found.add(name)
-    if b"NX" in found and len(found) > 1:
+    if "NX" in found and len(found) > 1:
         raise CommandError("ERR NX and XX, GT or LT options at the same time are not compatible")
-    if {b"GT", b"LT"} <= found:
+    if {"GT", "LT"} <= found:
         raise CommandError("ERR GT and LT options at the same time are not compatible")
     return found
 
 
-def _allowed(conditions: set[bytes], when: int, current: int) -> bool:
+def _allowed(conditions: set[str], when: int, current: int) -> bool:
     """Whether the conditions let a key with this expire (NO_EXPIRE: none) get the new one."""
     has_one = current != NO_EXPIRE
     return not (
-        (b"NX" in conditions and has_one)
-        or (b"XX" in conditions and not has_one)
-        or (b"GT" in conditions and (not has_one or when <= current))
-        or (b"LT" in conditions and has_one and when >= current)
+        ("NX" in conditions and has_one)
+        or ("XX" in conditions and not has_one)
+        or ("GT" in conditions and (not has_one or when <= current))
+        or ("LT" in conditions and has_one and when >= current)
     )
 
 

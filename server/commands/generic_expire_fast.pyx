@@ -1,13 +1,14 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of expires: EXPIRE PEXPIRE EXPIREAT PEXPIREAT with a time to come, PERSIST; TTL PTTL EXPIRETIME PEXPIRETIME."""
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint32_t
 
 from iothreads.resp_writer cimport format_signed, write_integer
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport FAST_FAR
+from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, LOOK, OR_ZERO, SAYS, WRITE, Word, integer_at, is_word, pass_on, pass_on_as, row, word_of)
+    ANY_TYPE, DECLINED, LOOK, OR_ZERO, SAYS, WRITE, Word, integer_at, pass_on, pass_on_as, row, word_of)
 from server.structures.table cimport ENTRY_EXPIRE, entry_expire, table_persist, table_set_expire
 
 cdef enum:                             # op.how
@@ -15,17 +16,24 @@ cdef enum:                             # op.how
     RELATIVE = 2                       # from now on, or a Unix time
 
 
-cdef inline bint _allowed(Op* op, int64_t when, bint* known) noexcept:
-    """Whether the condition in argument 3 lets the key get this expire. A key without one lives for ever."""
+cdef enum:                             # what words of EXPIRE and its like mean
+    NX = 1
+    XX = 2
+    GT = 3
+    LT = 4
+
+cdef const OptionWords* _WORDS = words_of("expire", {"NX": NX, "XX": XX, "GT": GT, "LT": LT})
+
+
+cdef inline bint _allowed(Op* op, int64_t when, uint32_t condition) noexcept:
+    """Whether a condition lets the key get this expire. A key without one lives for ever."""
     cdef bint has_one = op.e.klen & ENTRY_EXPIRE
-    known[0] = True
-    if is_word(op, 3, "nx", 2):
+    if condition == NX:
         return not has_one
-    if is_word(op, 3, "xx", 2):
+    if condition == XX:
         return has_one
-    if is_word(op, 3, "gt", 2):
+    if condition == GT:
         return has_one and when > entry_expire(op.e)
-    known[0] = is_word(op, 3, "lt", 2)
     return not has_one or when < entry_expire(op.e)
 
 
@@ -37,26 +45,20 @@ cdef int64_t _expire(Op* op) except -1:
     cdef int64_t when
     cdef char text[32]
     cdef Word words[4]
-    cdef bint known
+    cdef uint32_t condition = 0
     if op.r.arg_count > 4 or not integer_at(op, 2, &when) or not 0 < when <= FAST_FAR * (1000 // unit_ms):
         return DECLINED
     when = when * unit_ms + (now_ms if op.how & RELATIVE else 0)
     if when <= now_ms:
         return DECLINED
-    if op.e == NULL:
-        if op.r.arg_count == 4:
-            return DECLINED            # the word may be wrong
-        write_integer(op.out, 0)
-        return 0
     if op.r.arg_count == 4:
-        if not _allowed(op, when, &known):
-            if not known:
-                return DECLINED
-            write_integer(op.out, 0)
-            return 0
-        if not known:
+        condition = meaning_at(op, _WORDS, 3)
+        if condition == 0:
             return DECLINED
         words[3] = word_of(op, 3)
+    if op.e == NULL or (condition and not _allowed(op, when, condition)):
+        write_integer(op.out, 0)
+        return 0
     table_set_expire(op.table, op.e, op.hash, when)
     if op.how == 0:
         pass_on(op)

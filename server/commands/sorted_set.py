@@ -16,6 +16,7 @@ from server.registry import args
 from server.registry.command import BLOCKING, DENYOOM, FAST, READONLY, WRITE, group
 from server.registry.errors import CommandError, syntax, wrong_arity
 from server.registry.keys import ACCESS, DELETE, RO, RW, UPDATE, counted_keys, every_key, one_key
+from server.registry.option_words import OptionWords
 from server.registry.reply import NULL_ARRAY, PIECE, Streamed, pieces
 from server.structures import glob
 from server.types.sorted_set import ADDED, NAN, NOTHING, UPDATED, ZADD_FLAGS, SortedSet, pairs_reply
@@ -40,7 +41,7 @@ def zadd(call: Call, key: bytes, *words: bytes) -> int | float | None:
 
     Complexity: O(log(N)) for each member, N being the number of members of the sorted set.
     """
-    flags, change, pairs = _zadd_arguments(words)
+    flags, change, pairs = _zadd_arguments(call.command.option_words, words)
     return _add(call, key, pairs, flags, change)
 
 
@@ -54,14 +55,11 @@ def zincrby(call: Call, key: bytes, increment: bytes, member: bytes) -> int | fl
     return _add(call, key, [(read_score(increment), member)], ZADD_FLAGS["INCR"], False)
 
 
-def _zadd_arguments(words: Sequence[bytes]) -> tuple[int, bool, list[tuple[float, bytes]]]:
+def _zadd_arguments(known: OptionWords, words: Sequence[bytes]) -> tuple[int, bool, list[tuple[float, bytes]]]:
     """(flags, whether CH was said, score and member pairs)."""
     options = set()
     at = 0
-    while at < len(words):
-        name = words[at].decode("latin-1").upper()
-        if name != "CH" and name not in ZADD_FLAGS:
-            break
+    while at < len(words) and (name := known.name_of(words[at])):
         options.add(name)
         at += 1
     count = len(words) - at

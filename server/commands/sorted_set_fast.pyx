@@ -12,6 +12,7 @@ from iothreads.resp_writer cimport (
     format_signed, write_bulk, write_double, write_header, write_integer, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, read_scan, write_scanned
+from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     DECLINED, FREE, OR_NULL, OR_ZERO, READ, TAKE, UNKEYED, WARM, WARM_PLACE, WRITE, Word, changed, event_of,
@@ -38,35 +39,26 @@ cdef const Event* _ZPOPMAX = event_of("zpopmax")
 
 
 # ---- writes
+cdef enum:
+    CHANGED = 0x40000000               # CH, beside the flags of types.sorted_set
+
+cdef const OptionWords* _ZADD_WORDS = words_of("zadd", {
+    "NX": ZADD_NX, "XX": ZADD_XX, "GT": ZADD_GT, "LT": ZADD_LT, "INCR": ZADD_INCR, "CH": CHANGED})
+
+
 cdef uint32_t _zadd_options(Op* op, int* flags, bint* change) noexcept:
-    """Read NX XX GT LT CH INCR; where the first score is, 0 for what the definition must look at."""
+    """Read the options; where the first score is, 0 for what the definition must look at."""
     cdef uint32_t at = 2
-    cdef size_t length
-    cdef char* word
-    flags[0] = 0
-    change[0] = False
+    cdef uint32_t said = 0
+    cdef uint32_t means
     while at < op.r.arg_count:
-        length = length_at(op, at)
-        word = word_at(op, at)
-        if length == 4 and is_word(op, at, "incr", 4):
-            flags[0] |= ZADD_INCR
-            at += 1
-            continue
-        if length != 2 or word[0] < c'A':
+        means = meaning_at(op, _ZADD_WORDS, at)
+        if means == 0:
             break
-        if is_word(op, at, "nx", 2):
-            flags[0] |= ZADD_NX
-        elif is_word(op, at, "xx", 2):
-            flags[0] |= ZADD_XX
-        elif is_word(op, at, "gt", 2):
-            flags[0] |= ZADD_GT
-        elif is_word(op, at, "lt", 2):
-            flags[0] |= ZADD_LT
-        elif is_word(op, at, "ch", 2):
-            change[0] = True
-        else:
-            break
+        said |= means
         at += 1
+    change[0] = said & CHANGED != 0
+    flags[0] = <int>(said & ~<uint32_t>CHANGED)
     if flags[0] & ZADD_NX and flags[0] & ~ZADD_INCR != ZADD_NX or flags[0] & ZADD_GT and flags[0] & ZADD_LT:
         return 0
     return at

@@ -21,7 +21,7 @@ from server.types.stream_id import HIGHEST, LOWEST, Id
 command = group("stream")
 
 _TRIM = "[<MAXLEN | MINID> [= | ~] threshold [LIMIT count]]"
-_STRATEGY = {b"maxlen": MAXLEN, b"minid": MINID}
+_STRATEGY = {"MAXLEN": MAXLEN, "MINID": MINID}
 _LIMIT_ALONE = "ERR syntax error, LIMIT cannot be used without specifying a trimming strategy"
 _LIMIT_EXACT = "ERR syntax error, LIMIT cannot be used without the special ~ option"
 _TWO_STRATEGIES = "ERR syntax error, MAXLEN and MINID options at the same time are not compatible"
@@ -64,7 +64,7 @@ def _read_threshold(strategy: int, word: bytes) -> int | Id:
 
 def _read_options(call: Call, adding: bool) -> _Options:
     """The options of XTRIM, or with `adding` those of XADD up to the ID."""
-    argv = call.argv
+    argv, name_of = call.argv, call.command.option_words.name_of
     at, end = 2, len(argv)
     strategy, approx, place = 0, False, 0
     threshold: int | Id = 0
@@ -72,22 +72,23 @@ def _read_options(call: Call, adding: bool) -> _Options:
     no_stream, id, whole_id = False, None, True
     while at < end:
         word, more = argv[at], end - 1 - at
-        option = word.lower()
-        if adding and word == b"*":
+        option = name_of(word)
+        if option == "*":
             break
         if option in _STRATEGY and more:
             if strategy:
                 raise CommandError(_TWO_STRATEGIES)
-            approx = more >= 2 and argv[at + 1] == b"~"
-            at += 2 if approx or (more >= 2 and argv[at + 1] == b"=") else 1
+            operator = name_of(argv[at + 1]) if more >= 2 else ""
+            approx = operator == "~"
+            at += 2 if operator in ("~", "=") else 1
             threshold = _read_threshold(_STRATEGY[option], argv[at])
             strategy, place = _STRATEGY[option], at
-        elif option == b"limit" and more:
+        elif option == "LIMIT" and more:
             at += 1
             limit = args.integer(argv[at])
             if limit < 0:
                 raise CommandError("ERR The LIMIT argument must be >= 0.")
-        elif adding and option == b"nomkstream":
+        elif option == "NOMKSTREAM":
             no_stream = True
         elif adding:
             id, whole_id = stream_id.read_partial(word)

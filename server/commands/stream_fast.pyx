@@ -10,6 +10,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from iothreads.resp_writer cimport format_unsigned, write_integer, write_null, write_raw
 from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, Client
+from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     DECLINED, OR_ZERO, READ, SAYS, WRITE, Word, changed, event_of, insert, integer_at, is_char, is_word, length_at, notify,
@@ -30,6 +31,17 @@ cdef enum:
 cdef const Event* _XADD = event_of("xadd")
 cdef const Event* _XTRIM = event_of("xtrim")
 
+cdef enum:                             # what words of XADD and XTRIM mean
+    NO_STREAM = 1
+    BY_LENGTH = 2                      # MAXLEN
+    EXACTLY = 3                        # =
+    ABOUT = 4                          # ~
+    CHOSEN = 5                         # *: the server chooses the ID
+
+cdef dict _TRIM = {"MAXLEN": BY_LENGTH, "=": EXACTLY, "~": ABOUT}
+cdef const OptionWords* _XADD_WORDS = words_of("xadd", {"NOMKSTREAM": NO_STREAM, "*": CHOSEN, **_TRIM})
+cdef const OptionWords* _XTRIM_WORDS = words_of("xtrim", _TRIM)
+
 
 cdef inline bint _id_at(Op* op, uint32_t at, uint64_t missing, StreamId* id) noexcept:
     return read_plain_id(word_at(op, at), length_at(op, at), missing, id)
@@ -42,13 +54,15 @@ cdef struct Trimming:                  # `MAXLEN [= | ~] threshold`
     uint32_t at                        # of the threshold
 
 
-cdef bint _read_maxlen(Op* op, uint32_t at, Trimming* trim) noexcept:
+cdef bint _read_maxlen(Op* op, const OptionWords* words, uint32_t at, Trimming* trim) noexcept:
     """`MAXLEN [= | ~] threshold` from argument `at` on; 0 if that is not what is there."""
+    cdef uint32_t operator
     trim.maxlen = -1
-    if at + 1 >= op.r.arg_count or not is_word(op, at, "maxlen", 6):
+    if at + 1 >= op.r.arg_count or meaning_at(op, words, at) != BY_LENGTH:
         return False
-    trim.approx = is_char(op, at + 1, c'~')
-    trim.at = at + 2 if trim.approx or is_char(op, at + 1, c'=') else at + 1
+    operator = meaning_at(op, words, at + 1)
+    trim.approx = operator == ABOUT
+    trim.at = at + 2 if operator == ABOUT or operator == EXACTLY else at + 1
     trim.limit = 0
     if trim.approx:
         trim.limit = 100 * limits.node_entries if 0 < limits.node_entries <= 10000 else 0
@@ -67,19 +81,20 @@ cdef struct Adding:                    # the words of XADD before the first fiel
 
 
 cdef bint _read_adding(Op* op, Adding* words) noexcept:
+    cdef uint32_t said = meaning_at(op, _XADD_WORDS, 2)
     words.trim.maxlen = -1
     words.trim.approx = False
     words.at = 2
-    words.no_stream = is_word(op, 2, "nomkstream", 10)
+    words.no_stream = said == NO_STREAM
     if words.no_stream:
         words.at = 3
-    words.chosen = is_char(op, words.at, c'*')
-    if words.chosen or _id_at(op, words.at, 0, &words.id):
-        return True
-    if not _read_maxlen(op, words.at, &words.trim) or words.trim.at + 3 >= op.r.arg_count:
-        return False
-    words.at = words.trim.at + 1
-    words.chosen = is_char(op, words.at, c'*')
+        said = meaning_at(op, _XADD_WORDS, 3)
+    if said == BY_LENGTH:
+        if not _read_maxlen(op, _XADD_WORDS, words.at, &words.trim) or words.trim.at + 3 >= op.r.arg_count:
+            return False
+        words.at = words.trim.at + 1
+        said = meaning_at(op, _XADD_WORDS, words.at)
+    words.chosen = said == CHOSEN
     return words.chosen or _id_at(op, words.at, 0, &words.id)
 
 
@@ -153,7 +168,7 @@ cdef int64_t _xtrim(Op* op) except -1:
     cdef Trimming trim
     cdef StreamLog* log
     cdef int64_t gone = 0
-    if (not _read_maxlen(op, 2, &trim) or trim.at + 1 != op.r.arg_count
+    if (not _read_maxlen(op, _XTRIM_WORDS, 2, &trim) or trim.at + 1 != op.r.arg_count
             or (trim.approx and (<Client>op.client).state & (CLIENT_FAKE | CLIENT_MASTER))):
         return DECLINED
     if op.e != NULL:

@@ -35,39 +35,19 @@ command = group("string")
 LCS_LONGEST = 0xFFFFFFFF - 1        # bytes of one string that LCS takes, exclusive
 
 
-# ---- options that SET and GETEX share
-_TIMES = (b"EX", b"PX", b"EXAT", b"PXAT")
-_UNIT_MS = {b"EX": 1000, b"EXAT": 1000, b"PX": 1, b"PXAT": 1}
+# ---- times that SET and GETEX give
+_UNIT_MS = {"EX": 1000, "EXAT": 1000, "PX": 1, "PXAT": 1}
 
 
-def _rivals(*groups: Sequence[bytes]) -> dict[bytes, frozenset[bytes]]:
-    """Every option, and those it does not go with: the others of its group."""
-    return {name: frozenset(group) - {name} for group in groups for name in group}
+def _time_in(options: dict[str, bytes]) -> tuple[str, bytes]:
+    """The option with a time, and its number; "" without one."""
+    return next(((name, number) for name, number in options.items() if name in _UNIT_MS), ("", b""))
 
 
-def _options(words: Sequence[bytes], rivals: dict[bytes, frozenset[bytes]]) -> tuple[set[bytes], bytes, bytes]:
-    """Options in any order and case: (all of them, the one with a time or b"", its number). One may be repeated, the
-    last number counts. Errors: syntax error."""
-    seen: set[bytes] = set()
-    time = number = b""
-    rest = iter(words)
-    for word in rest:
-        name = word.upper()
-        if name not in rivals or not seen.isdisjoint(rivals[name]):
-            raise syntax()
-        if name in _UNIT_MS:
-            given = next(rest, None)
-            if given is None:
-                raise syntax()
-            time, number = name, given
-        seen.add(name)
-    return seen, time, number
-
-
-def _expire_at(call: Call, text: bytes, name: bytes) -> int:
+def _expire_at(call: Call, text: bytes, name: str) -> int:
     """The Unix time in ms that EX, PX, EXAT or PXAT with this number means. Errors: not an integer, invalid time."""
     when = args.integer(text) * _UNIT_MS[name]
-    if 0 < when <= args.INT64_MAX and name in (b"EX", b"PX"):
+    if 0 < when <= args.INT64_MAX and name in ("EX", "PX"):
         when += call.now_ms
     if not 0 < when <= args.INT64_MAX:
         raise CommandError(errors.INVALID_EXPIRE.format(call.command.name))
@@ -102,9 +82,6 @@ def _set_keys(argv: Sequence[bytes]) -> list[KeyReference]:
     return [KeyReference(1, (RW, ACCESS, UPDATE) if reads else (OW, UPDATE))]
 
 
-_SET_OPTIONS = _rivals((*_TIMES, b"KEEPTTL"), (b"NX", b"XX"), (b"GET",))
-
-
 @command("SET", arity=-3, flags=WRITE | DENYOOM, since="1.0.0",
          keys=keys(spec(RW, ACCESS, UPDATE, VARIABLE_FLAGS, notes="RW and ACCESS due to the optional `GET` argument"),
                    reader=_set_keys),
@@ -122,17 +99,18 @@ def set_(call: Call, key: bytes, value: bytes, *words: bytes) -> str | bytes | N
 
     Complexity: O(1)
     """
-    options, time, number = _options(words, _SET_OPTIONS)
+    options = call.command.option_words.read(words)
+    time, number = _time_in(options)
     when = _expire_at(call, number, time) if time else None
-    reads = b"GET" in options
+    reads = "GET" in options
     old = call.db.get(key) if reads else None
     found = call.db.exists(key)
-    if (b"NX" in options and found) or (b"XX" in options and not found):
+    if ("NX" in options and found) or ("XX" in options and not found):
         call.db.exists_for_write(key)       # an access all the same
         return old
-    _set(call, key, value, when, keep_ttl=b"KEEPTTL" in options)
+    _set(call, key, value, when, keep_ttl="KEEPTTL" in options)
     if when is not None:
-        if time != b"PXAT":
+        if time != "PXAT":
             call.propagate_as(b"SET", key, value, b"PXAT", b"%d" % when)
     elif reads:
         call.propagate_as(*call.argv[:3], *(word for word in words if word.upper() != b"GET"))
@@ -159,7 +137,7 @@ def setex(call: Call, key: bytes, seconds: bytes, value: bytes) -> str:
 
     Complexity: O(1)
     """
-    return _set_for(call, key, value, _expire_at(call, seconds, b"EX"))
+    return _set_for(call, key, value, _expire_at(call, seconds, "EX"))
 
 
 @command("PSETEX", arity=4, flags=WRITE | DENYOOM, keys=one_key(OW, UPDATE), since="2.6.0",
@@ -169,7 +147,7 @@ def psetex(call: Call, key: bytes, milliseconds: bytes, value: bytes) -> str:
 
     Complexity: O(1)
     """
-    return _set_for(call, key, value, _expire_at(call, milliseconds, b"PX"))
+    return _set_for(call, key, value, _expire_at(call, milliseconds, "PX"))
 
 
 def _set_for(call: Call, key: bytes, value: bytes, when: int) -> str:
@@ -286,9 +264,6 @@ def getdel(call: Call, key: bytes) -> bytes | None:
     return value
 
 
-_GETEX_OPTIONS = _rivals((*_TIMES, b"PERSIST"))
-
-
 @command("GETEX", arity=-2, flags=WRITE | FAST, since="6.2.0",
          keys=keys(spec(RW, ACCESS, UPDATE, notes="RW and UPDATE because it changes the TTL")),
          syntax="key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]")
@@ -299,13 +274,14 @@ def getex(call: Call, key: bytes, *words: bytes) -> bytes | None:
 
     Complexity: O(1)
     """
-    options, time, number = _options(words, _GETEX_OPTIONS)
+    options = call.command.option_words.read(words)
+    time, number = _time_in(options)
     value = call.db.get(key)
     if value is None:
         return None
     if time:
         when = _expire_at(call, number, time)
-        if time.endswith(b"AT") and _is_past(call, when):
+        if time.endswith("AT") and _is_past(call, when):
             call.delete_expired(key)
         else:
             call.db.set_expire(key, when)

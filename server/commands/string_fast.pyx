@@ -17,10 +17,11 @@ from iothreads.message cimport REFERENCE_MIN, Batch, Output, Request, arg_at, ar
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport FAST_FAR, read_number
+from server.dispatch.option_words cimport Options, OptionWords, meaning_at, read_options, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FAST_KEYS, FAST_STRING, FREE, OR_ZERO, READ, SAYS, WRITE, Word, by_hand, changed, event_of,
-    find_at, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_plain, is_word, length_at, missed,
+    find_at, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_plain, length_at, missed,
     notify, overwrite, pass_on, pass_on_as, pass_on_verb, row, table_of, tell, touch, word_at, word_of)
 from server.keyspace.database cimport entry_string_view
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
@@ -53,13 +54,6 @@ cdef int64_t _when(Op* op, uint32_t at, int64_t unit_ms) noexcept:
     if not integer_at(op, at, &amount) or not 0 < amount <= FAST_FAR:
         return 0
     return (<Client>op.client).db.keyspace.clock.unix_ms + amount * unit_ms
-
-
-cdef inline int64_t _unit_ms(Op* op, uint32_t at) noexcept:
-    """Of the word EX or PX; 0 for any other."""
-    if is_word(op, at, "ex", 2):
-        return SECONDS
-    return MILLISECONDS if is_word(op, at, "px", 2) else 0
 
 
 # ---- replies
@@ -183,57 +177,31 @@ cdef int _store_until(Op* op, uint32_t at, int64_t when) except -1:
     return _changed_until(op)
 
 
-cdef int64_t _until(Op* op, uint32_t at, bint* as_called) noexcept:
-    """Unix ms of a time to come that the words at argument `at` say; as_called: they say it like that. 0 for what the
-    definition must look at."""
+cdef enum:                             # what words of SET and GETEX mean
+    ABSENT = 1                         # NX
+    PRESENT = 2                        # XX
+    READS = 4                          # GET
+    KEEPS = 8                          # KEEPTTL
+    PERSISTS = 16
+    TIMED = 32                         # a time to live in seconds ...
+    IN_MS = 64                         # ... in milliseconds ...
+    UNIX = 128                         # ... or a Unix time
+
+cdef dict _TIMES = {"EX": TIMED, "PX": TIMED | IN_MS, "EXAT": TIMED | UNIX, "PXAT": TIMED | UNIX | IN_MS}
+cdef const OptionWords* _SET_WORDS = words_of("set", {"NX": ABSENT, "XX": PRESENT, "GET": READS, "KEEPTTL": KEEPS, **_TIMES})
+cdef const OptionWords* _GETEX_WORDS = words_of("getex", {"PERSIST": PERSISTS, **_TIMES})
+
+
+cdef int64_t _until(Op* op, const Options* options) noexcept:
+    """Unix ms of the time to come that these options say; 0 for what the definition must look at."""
     cdef int64_t amount
-    cdef int64_t unit_ms = _unit_ms(op, at)
-    as_called[0] = False
-    if at + 1 == op.r.arg_count:
-        return 0
-    if unit_ms:
-        return _when(op, at + 1, unit_ms)
-    as_called[0] = is_word(op, at, "pxat", 4)
-    unit_ms = 1 if as_called[0] else 1000
-    if (not (as_called[0] or is_word(op, at, "exat", 4)) or not integer_at(op, at + 1, &amount)
-            or not 0 < amount <= FAST_FAR * (1000 // unit_ms)
+    cdef int64_t unit_ms = 1 if options.means & IN_MS else 1000
+    if not options.means & UNIX:
+        return _when(op, options.value_at, unit_ms)
+    if (not integer_at(op, options.value_at, &amount) or not 0 < amount <= FAST_FAR * (1000 // unit_ms)
             or amount * unit_ms <= (<Client>op.client).db.keyspace.clock.unix_ms):
         return 0
     return amount * unit_ms
-
-
-cdef struct Setting:                   # the options of SET
-    int64_t when                       # Unix ms; 0: none
-    bint as_called                     # PXAT
-    bint keep                          # KEEPTTL
-    bint reads                         # GET
-    bint absent                        # NX
-    bint present                       # XX
-
-
-cdef bint _read_setting(Op* op, Setting* s) noexcept:
-    """Each option once; 0 for what the definition must look at."""
-    cdef uint32_t at = 3
-    s.when = 0
-    s.as_called = s.keep = s.reads = s.absent = s.present = False
-    while at < op.r.arg_count:
-        if not (s.absent or s.present) and is_word(op, at, "nx", 2):
-            s.absent = True
-        elif not (s.absent or s.present) and is_word(op, at, "xx", 2):
-            s.present = True
-        elif not s.reads and is_word(op, at, "get", 3):
-            s.reads = True
-        elif s.when or s.keep:
-            return False
-        elif is_word(op, at, "keepttl", 7):
-            s.keep = True
-        else:
-            s.when = _until(op, at, &s.as_called)
-            if s.when == 0:
-                return False
-            at += 1
-        at += 1
-    return True
 
 
 cdef void _pass_on_without_get(Op* op) noexcept:
@@ -241,7 +209,7 @@ cdef void _pass_on_without_get(Op* op) noexcept:
     cdef uint32_t i
     cdef uint32_t count = 0
     for i in range(op.r.arg_count):
-        if i < 3 or not is_word(op, i, "get", 3):
+        if i < 3 or meaning_at(op, _SET_WORDS, i) != READS:
             words[count] = word_of(op, i)
             count += 1
     pass_on_as(op, count, words)
@@ -251,11 +219,18 @@ cdef int64_t _set_with(Op* op) except -1:
     """SET with options. With GET it counts as a read, and the reply is written, or refers to the old value, before that
     goes."""
     cdef Client c = <Client>op.client
-    cdef Setting s
-    if op.r.arg_count > 8 or not _read_setting(op, &s) or has_expired(op, 1, hash_of(op.b, op.r)):
+    cdef Options options
+    cdef int64_t when = 0
+    cdef uint32_t said
+    if op.r.arg_count > 8 or not read_options(op, _SET_WORDS, 3, &options) or has_expired(op, 1, hash_of(op.b, op.r)):
         return DECLINED
+    said = options.means
+    if said & TIMED:
+        when = _until(op, &options)
+        if when == 0:
+            return DECLINED
     find_at(op, 1)
-    if s.reads:
+    if said & READS:
         if op.e != NULL:
             if entry_type(op.e) != TYPE_STRING:
                 return DECLINED
@@ -264,26 +239,26 @@ cdef int64_t _set_with(Op* op) except -1:
         else:
             missed(c, op.b, op.r, 1)
         _reply_value(op)
-    if (s.absent and op.e != NULL) or (s.present and op.e == NULL):
+    if (said & ABSENT and op.e != NULL) or (said & PRESENT and op.e == NULL):
         if op.e != NULL:
             touch(c, op.e)
-        if not s.reads:
+        if not said & READS:
             write_null(op.out, c.resp)
         return 0
-    if s.when and s.as_called:
-        table_set_expire(op.table, _store(op, 2, True), op.hash, s.when)
+    if said & UNIX and said & IN_MS:
+        table_set_expire(op.table, _store(op, 2, True), op.hash, when)
         pass_on(op)
         _changed_until(op)
-    elif s.when:
-        _store_until(op, 2, s.when)
+    elif said & TIMED:
+        _store_until(op, 2, when)
     else:
-        _store(op, 2, s.keep)
-        if s.reads:
+        _store(op, 2, said & KEEPS != 0)
+        if said & READS:
             _pass_on_without_get(op)
         else:
             pass_on(op)
         changed(op, 1, _SET)
-    if not s.reads:
+    if not said & READS:
         write_raw(op.out, "+OK\r\n", 5)
     return 0
 
@@ -395,18 +370,17 @@ cdef int64_t _getdel(Op* op) except -1:
 
 
 cdef int64_t _getex(Op* op) except -1:
-    """Without an option, with EX, PX or PERSIST; a read, propagated as PEXPIREAT or PERSIST."""
+    """A read, propagated as PEXPIREAT or PERSIST."""
     cdef Word words[3]
     cdef char text[32]
     cdef int64_t when = 0
-    cdef int64_t unit_ms
-    if op.r.arg_count == 4:
-        unit_ms = _unit_ms(op, 2)
-        when = _when(op, 3, unit_ms) if unit_ms else 0
+    cdef Options options
+    if not read_options(op, _GETEX_WORDS, 2, &options):
+        return DECLINED
+    if options.means & TIMED:
+        when = _until(op, &options)
         if when == 0:
             return DECLINED
-    elif op.r.arg_count != 2 and (op.r.arg_count != 3 or not is_word(op, 2, "persist", 7)):
-        return DECLINED
     _reply_value(op)
     if op.e == NULL:
         missed(<Client>op.client, op.b, op.r, 1)
@@ -419,7 +393,7 @@ cdef int64_t _getex(Op* op) except -1:
         words[2] = Word(&text[0], format_signed(text, when) - text)
         pass_on_as(op, 3, words)
         changed(op, 1, _EXPIRE)
-    elif op.r.arg_count == 3 and op.e.klen & ENTRY_EXPIRE:
+    elif options.means & PERSISTS and op.e.klen & ENTRY_EXPIRE:
         table_persist(op.table, op.e, op.hash)
         pass_on_verb(op, "PERSIST")
         changed(op, 1, _PERSIST)

@@ -55,12 +55,17 @@ cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept:
     return True
 
 
-cdef int note_slow(Client client, Batch* b, Request* r, uint64_t ns) except -1:
+cdef int note_passed(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes, bint logged) except -1:
     cdef uint32_t i
-    argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
-    _note_slow(client, (<Record>r.record).command, argv, ns // 1000)
-    return 0
+    if logged and is_slow(ns):
+        argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
+        _note_slow(client, (<Record>r.record).command, argv, ns // 1000)
+    return note_sample(client, b, r, ns, bytes) if sampling_.left == 0 else 0
 
 
 cdef int note_sample(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes) except -1:
     return _sampling.note(client, b, r, ns, bytes)
+
+
+cdef int passed_apart(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t bytes) except -1:
+    return passed(record, client, b, r, before, bytes, True)

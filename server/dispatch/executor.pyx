@@ -10,10 +10,9 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MONITOR, CLIENT_MULTI
 from server.clients.transaction cimport Transaction
 from server.dispatch.call cimport Call, new_call
 from server.dispatch.conditions cimport SLOW_MONITORS, state
-from server.dispatch.door cimport fits, ungated
+from server.dispatch.door cimport fits, is_slow, ungated
 from server.dispatch.propagate cimport Propagation
-from server.dispatch.record cimport (RULE_LOOSE, RULE_NOT_QUEUED, RULE_SKIP_MONITOR, RULE_SPREADS, Record,
-                                     record_pointer)
+from server.dispatch.record cimport (RULE_LOOSE, RULE_NOT_QUEUED, RULE_SKIP_MONITOR, RULE_SPREADS, Record, record_of)
 from server.observe.crash_handler cimport CrashContext, crash_context
 from server.registry.clock cimport clock_refresh, clock_state, ticks
 
@@ -129,7 +128,7 @@ cdef class Executor:
         cdef bytes name = argv[0]
         cdef int count = <int>len(argv)
         if known == NULL:
-            known = record_pointer(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+            known = record_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
         if known == NULL:
             return self._process_carefully(client, argv)
         record = <Record>known
@@ -295,7 +294,7 @@ cdef class Executor:
         if blocked:
             return reply
         self.commands += 1
-        if <int64_t>ns >= state.slow_log_ns and state.slow_log_ns >= 0:
+        if is_slow(ns):
             self.server.note_slow(client, call.command, argv, ns // 1000)
         if ns > 1000000:
             clock_refresh()

@@ -22,7 +22,7 @@ from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIE
 from server.clients.transaction cimport Transaction, begin_transaction, end_transaction
 from server.dispatch.call cimport new_call
 from server.dispatch.conditions cimport state
-from server.dispatch.door cimport GATED_WRITES, IN_EXEC, fits, has_room, may_pass, passed, ungated
+from server.dispatch.door cimport GATED_WRITES, IN_EXEC, fits, has_room, is_slow, may_pass, passed, ungated
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport RULE_EXEC, RULE_QUEUED, RULE_SPREADS, Record
@@ -119,7 +119,7 @@ cdef int _exec(Executor executor, Client client, Request* r, Record record) exce
     ns = _ns_since(start)
     record.account(ns, state.track_latency)
     executor.commands += 1
-    if <int64_t>ns >= state.slow_log_ns and state.slow_log_ns >= 0:
+    if is_slow(ns):
         executor.server.note_slow(client, record.command, [b"EXEC"], ns // 1000)
     if ns > 1000000:
         clock_refresh()

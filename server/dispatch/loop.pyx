@@ -18,10 +18,10 @@ from iothreads.tls cimport tls_transport
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_MASTER,
                                     CLIENT_MULTI, CLIENT_PAUSED, CLIENT_UNIX_SOCKET, SLOW_MULTI, Client)
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
-from server.dispatch.door cimport FROM_MASTER, SOCKET, door, may_pass, note_sample, passed, sampling_
+from server.dispatch.door cimport FROM_MASTER, SOCKET, door, may_pass, note_sample, passed, passed_apart, sampling_
 from server.dispatch.executor cimport Executor
 from server.dispatch.fastpath_transaction cimport transaction_step
-from server.dispatch.record cimport Record, record_pointer
+from server.dispatch.record cimport Record, record_of
 from server.dispatch.sampling cimport Sampling
 from server.dispatch.timers cimport Timers
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
@@ -384,7 +384,7 @@ cdef class Loop:
         cdef Table* table = client.db.table
         client.bytes_in += b.input_bytes
         while r < end:
-            r.record = record_pointer(arg_at(b, r, 0), arg_length(b, r, 0))
+            r.record = record_of(arg_at(b, r, 0), arg_length(b, r, 0))
             r.hash = 0
             if r.record != NULL and r.arg_count > 1 and (<Record>r.record).prefetch:
                 r.hash = table_hash(arg_at(b, r, 1), arg_length(b, r, 1))
@@ -483,7 +483,7 @@ cdef class Loop:
                 b.next += 1
                 said = <PyObject*>r.record
                 if may_pass(said, client, b, r, FROM_MASTER) and (<Record>said).fast(client, b, r):
-                    passed(said, client, b, r, &before, r.bytes_length, True)
+                    passed_apart(said, client, b, r, &before, r.bytes_length)
                     client.command = (<Record>said).command
                 else:
                     self.run_slow(client, b, r)

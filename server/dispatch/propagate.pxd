@@ -14,11 +14,13 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t
 
 from iothreads.message cimport Output
+from iothreads.resp_writer cimport write_raw
 from server.structures.block_stream cimport Stream
 
 cdef class Propagation:
     cdef readonly Stream stream        # where the bytes of each turn go
-    cdef list listeners                # (sink, who is told of turns) ...
+    cdef list listeners                # (sink, who is told of turns, or None)
+    cdef list told                     # of them, who is told
     cdef readonly bint wanted          # somebody listens; nothing is made otherwise
     cdef Output out                    # this turn's bytes; of a unit that gathers only its own
     cdef list cuts                     # [(byte of `out`, mask)]: from there on it is for these; None: all for all
@@ -39,7 +41,15 @@ cdef class Propagation:
         """The offset behind all that came so far, or a little more (what the append only file alone gets counts)."""
         return self.stream.offset + <int64_t>self.out.bytes
 
-    cdef void feed_raw(self, int db, const char* command, size_t length) noexcept    # one command's own RESP bytes; the rest may follow in `out`
+    cdef inline void feed_raw(self, int db, const char* command, size_t length) noexcept:
+        """One command's own RESP bytes; the rest may follow in `out`."""
+        if self.gathering or db != self.selected or self.mask != self.audience:
+            self.begin_raw(db)
+        if length:
+            write_raw(&self.out, command, length)
+
+    cdef void begin_raw(self, int db) noexcept         # what must stand before a command's bytes
+    cpdef leave(self)                  # a unit ends: write what it caused
     cdef void gather(self) noexcept    # the unit under way (depth > 0) may have commands of fast paths among its own
     cdef int gather_one(self, int db, uint32_t mask) except -1
     cdef int gather_unit(self) except -1

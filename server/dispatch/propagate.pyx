@@ -12,6 +12,7 @@ cdef class Propagation:
     def __cinit__(self, Stream stream):
         self.stream = stream
         self.listeners = []
+        self.told = []
         self.unit = []
         self.audience = self.spread = self.mask = TO_ALL
         self.say_select()
@@ -45,6 +46,7 @@ cdef class Propagation:
 
     def follow(self) -> None:
         """A sink came to the stream, or went."""
+        self.told = [listener for _, listener in self.listeners if listener is not None]
         self.wanted = self.stream.kinds & self.audience != 0
 
     def say_select(self) -> None:
@@ -75,7 +77,7 @@ cdef class Propagation:
         """A unit begins (units nest: only the outermost counts)."""
         self.depth += 1
 
-    def leave(self) -> None:
+    cpdef leave(self):
         """A unit ends: write what it caused."""
         self.depth -= 1
         if self.depth == 0:
@@ -213,7 +215,7 @@ cdef class Propagation:
             write_bulk(&self.out, PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
         return 0
 
-    cdef void feed_raw(self, int db, const char* command, size_t length) noexcept:
+    cdef void begin_raw(self, int db) noexcept:
         if self.gathering:
             if self.unit:
                 self.gather_unit()
@@ -223,7 +225,6 @@ cdef class Propagation:
                 self.select(db, self.audience)
             if self.mask != self.audience:
                 self.go_on_for(self.audience)
-        write_raw(&self.out, command, length)
 
     # ---- once a turn
     def flush(self) -> None:
@@ -241,7 +242,7 @@ cdef class Propagation:
         cdef size_t at = 0
         cdef size_t until
         cdef uint32_t mask = TO_ALL
-        cdef list told = [listener for _, listener in self.listeners if listener is not None]
+        cdef list told = self.told
         for listener in told:
             listener.begin_turn()
         for byte, following in cuts or ():

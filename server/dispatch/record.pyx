@@ -1,9 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from cpython.ref cimport PyObject
+
+from server.dispatch.folded cimport FOLDED_MAX, fold_name
 
 from server.registry.command import (COMMANDS, DENYOOM, MAY_REPLICATE, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR,
                                      TOUCHES_ARBITRARY_KEYS, WRITE, every_command)
@@ -15,8 +17,7 @@ _OF_KEYS = frozenset({"string", "list", "hash", "set", "sorted_set", "stream", "
 _LIKE_THEM = frozenset({"ping", "echo", "select", "publish"})
 
 cdef enum:
-    TABLE_SIZE = 2048
-    NAME_MAX = 16                      # longer names are looked up through Python
+    TABLE_SIZE = 2048                  # names longer than FOLDED_MAX are looked up through Python
 
 cdef struct Slot:
     uint64_t head                      # the folded name: its first and its last eight bytes ...
@@ -26,9 +27,6 @@ cdef struct Slot:
 
 cdef Slot _table[TABLE_SIZE]
 cdef dict _long_names = {}
-cdef uint64_t _last_name = 0           # the short name that was found last, as it was spelt
-cdef size_t _last_length = 0
-cdef PyObject* _last_record = NULL
 cdef list _records = []
 
 
@@ -71,22 +69,6 @@ cdef class Record:
     def __dealloc__(self):
         free(self.latency)
 
-    cdef void account(self, uint64_t ns, bint tracking) noexcept:
-        """One call that took so long. Complexity: O(1), a handful of instructions."""
-        cdef int power
-        cdef uint64_t v
-        self.calls += 1
-        self.nanoseconds += ns
-        if tracking:
-            if self.latency == NULL:
-                self._first_latency()
-            v = ns | 8
-            power = 63 - __builtin_clzll(v)
-            if power > 42:
-                power = 42
-                v = (<uint64_t>1 << 43) - 1
-            self.latency[((power - 3) << 3) + ((v >> (power - 3)) & 7)] += 1
-
     cdef void _first_latency(self) noexcept:
         self.latency = <uint64_t*>calloc(LATENCY_BUCKETS, sizeof(uint64_t))
 
@@ -117,55 +99,10 @@ cdef class Record:
         self.latency = NULL
 
 
-cdef extern from *:
-    int __builtin_clzll(unsigned long long) nogil
-
-
-cdef inline uint64_t _folded(uint64_t word) noexcept:
-    """Eight bytes with A-Z made lower case, all at once: bit 7 of each byte tells whether it is a capital."""
-    cdef uint64_t low = word & 0x7F7F7F7F7F7F7F7FULL
-    cdef uint64_t from_a = low + 0x3F3F3F3F3F3F3F3FULL
-    cdef uint64_t beyond_z = low + 0x2525252525252525ULL
-    return word | (((from_a & ~beyond_z & ~word) & 0x8080808080808080ULL) >> 2)
-
-
-cdef inline void _fold(const char* name, size_t length, uint64_t* head, uint64_t* tail) noexcept:
-    """The two words that stand for a name of 1 to 16 bytes."""
-    cdef uint32_t a = 0, b = 0
-    if length >= 8:
-        memcpy(head, name, 8)
-        memcpy(tail, name + length - 8, 8)
-    elif length >= 4:
-        memcpy(&a, name, 4)
-        memcpy(&b, name + length - 4, 4)
-        head[0] = a
-        tail[0] = b
-    else:
-        head[0] = <uint8_t>name[0] | (<uint64_t><uint8_t>name[length >> 1] << 8)
-        tail[0] = <uint8_t>name[length - 1]
-    head[0] = _folded(head[0])
-    tail[0] = _folded(tail[0])
-
-
-cdef inline uint64_t _short(const char* name, size_t length) noexcept:
-    """All of a name of 1 to 8 bytes; together with the length no other name has it."""
-    cdef uint32_t a = 0, b = 0
-    cdef uint64_t whole = 0
-    if length == 8:
-        memcpy(&whole, name, 8)
-        return whole
-    if length >= 4:
-        memcpy(&a, name, 4)
-        memcpy(&b, name + length - 4, 4)
-        return a | (<uint64_t>b << 32)
-    return (<uint8_t>name[0] | (<uint64_t><uint8_t>name[length >> 1] << 8) | (<uint64_t><uint8_t>name[length - 1] << 16))
-
-
-cdef void _remember(uint64_t name, size_t length, PyObject* record) noexcept:
-    global _last_name, _last_length, _last_record
-    _last_name = name
-    _last_length = length
-    _last_record = record
+cdef void _remember(uint64_t name, size_t length, void* record) noexcept:
+    last_spelling.name = name
+    last_spelling.length = length
+    last_spelling.record = record
 
 
 cdef inline uint32_t _slot_of(uint64_t head, uint64_t tail, size_t length) noexcept:
@@ -173,22 +110,16 @@ cdef inline uint32_t _slot_of(uint64_t head, uint64_t tail, size_t length) noexc
 
 
 cdef void* record_pointer(const char* name, size_t length) noexcept:
-    """A pipeline mostly says the same command again, in the same letters: a short name is compared with the last one first."""
     cdef uint64_t head, tail
-    cdef uint64_t raw = 0
     cdef uint32_t at
-    if length > NAME_MAX or length == 0:
+    if length > FOLDED_MAX or length == 0:
         return _long_name(name, length)
-    if length <= 8:
-        raw = _short(name, length)
-        if raw == _last_name and length == _last_length:
-            return <void*>_last_record
-    _fold(name, length, &head, &tail)
+    fold_name(name, length, &head, &tail)
     at = _slot_of(head, tail, length)
     while _table[at].record != NULL:
         if _table[at].head == head and _table[at].tail == tail and _table[at].length == length:
-            if length <= 8:
-                _remember(raw, length, _table[at].record)
+            if length <= SHORT_NAME:
+                _remember(short_name(name, length), length, _table[at].record)
             return <void*>_table[at].record
         at = (at + 1) & (TABLE_SIZE - 1)
     return NULL
@@ -209,7 +140,7 @@ def build_records() -> None:
     cdef uint32_t at
     cdef bytes name
     memset(_table, 0, sizeof(_table))
-    _remember(0, 0, NULL)
+    _remember(0, SHORT_NAME + 1, NULL)
     _long_names.clear()
     _records.clear()
     for command in every_command():
@@ -222,7 +153,7 @@ def build_records() -> None:
                 title.encode("latin-1"): sub.record for title, sub in command.subcommands.items()}
     for title, command in COMMANDS.items():
         name = title.encode("latin-1").lower()
-        if not 0 < len(name) <= NAME_MAX:
+        if not 0 < len(name) <= FOLDED_MAX:
             _long_names[name] = command.record
         else:
             _enter(name, command.record)
@@ -231,7 +162,7 @@ def build_records() -> None:
 cdef int _enter(bytes name, record) except -1:
     cdef uint64_t head, tail
     cdef uint32_t at
-    _fold(name, len(name), &head, &tail)
+    fold_name(name, len(name), &head, &tail)
     at = _slot_of(head, tail, len(name))
     while _table[at].record != NULL:
         at = (at + 1) & (TABLE_SIZE - 1)

@@ -14,7 +14,7 @@ from cpython.ref cimport PyObject
 from iothreads.message cimport Arg, Batch, Request, output_clear
 from server.clients.client cimport Client
 from server.dispatch.door cimport FROM_FILE, may_pass
-from server.dispatch.record cimport Record, record_pointer
+from server.dispatch.record cimport Record, record_of
 
 cdef enum:
     ARGS_MAX = 64                      # longer commands are left to the definition
@@ -65,7 +65,7 @@ cdef class FastReplay:
             after = self._parse(self.batch.buffer, at, size)
             if after < 0:
                 break
-            r.record = record_pointer(self.batch.buffer + self.args[0].offset, self.args[0].length)
+            r.record = record_of(self.batch.buffer + self.args[0].offset, self.args[0].length)
             if not may_pass(<PyObject*>r.record, self.client, &self.batch, r, FROM_FILE):
                 break
             if not (<Record>r.record).fast(self.client, &self.batch, r):

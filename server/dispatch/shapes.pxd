@@ -132,10 +132,7 @@ cdef inline bint is_plain(Client c, const Entry* e, int type) noexcept:
     return (entry_type(e) == type or type == ANY_TYPE) and not is_expired(c, e)
 
 cdef inline void touch(Client c, Entry* e) noexcept:
-    if c.db.keyspace.lfu:
-        c.db.keyspace.touch(e)
-    else:
-        e.meta = (e.meta & 0xFF000000U) | c.db.keyspace.clock.lru
+    c.db.keyspace.touch(e)
 
 cdef inline void found(Client c, Entry* e) noexcept:
     """A read found a key: the one place that knows of it, as `missed` does of the others."""

@@ -34,7 +34,14 @@ cdef class Keyspace:
     cdef public object on_miss         # (db, key) or None (m)
     cdef readonly list databases
     cdef readonly object lazyfree      # LazyFree
-    cdef void touch(self, Entry* e) noexcept
+    cdef void _touch_lfu(self, Entry* e) noexcept
+    cdef inline void touch(self, Entry* e) noexcept:
+        """Note an access: the LRU clock, or LFU."""
+        if self.lfu:
+            self._touch_lfu(e)
+        elif not self.no_touch:
+            e.meta = (e.meta & 0xFF000000U) | self.clock.lru
+
     cdef uint32_t lfu_decayed(self, uint32_t meta) noexcept
     cdef uint32_t _lfu_grown(self, uint32_t counter) noexcept
     cdef uint32_t first_access(self) noexcept        # the access bits of a new key

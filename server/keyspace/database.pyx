@@ -97,13 +97,9 @@ cdef class Keyspace:
         self.lazyfree = LazyFree()
         self.databases = [Database(self, i) for i in range(count)]
 
-    cdef void touch(self, Entry* e) noexcept:
-        """Note an access: the LRU clock, or one step of the LFU counter (decay by minutes, then a chance to grow)."""
-        if self.no_touch:
-            return
-        if not self.lfu:
-            e.meta = (e.meta & 0xFF000000U) | self.clock.lru
-        else:
+    cdef void _touch_lfu(self, Entry* e) noexcept:
+        """One step of the counter: decay by minutes, then a chance to grow."""
+        if not self.no_touch:
             e.meta = (e.meta & 0xFF000000U) | (self.clock.minutes << 8) | self._lfu_grown(self.lfu_decayed(e.meta))
 
     cdef uint32_t lfu_decayed(self, uint32_t meta) noexcept:

@@ -114,8 +114,10 @@ class AppendOnlyFile:
     # ---- appending: a listener of propagation
     def begin_turn(self) -> None:
         """Commands come: put the time before them, if it is wanted and a second has passed."""
+        if not self.config.aof_timestamp_enabled:
+            return
         now = clock.unix_seconds()
-        if self.config.aof_timestamp_enabled and self.timestamp < now and self.sink.stream is not None:
+        if self.timestamp < now and self.sink.stream is not None:
             self.timestamp = now
             self.sink.stream.write(b"#TS:%d\r\n" % self.timestamp, AOF)
 
@@ -161,14 +163,16 @@ class AppendOnlyFile:
     def _write(self, policy: str, syncing: bool) -> bool:
         if settings.aof_flush_sleep_us:
             time.sleep(settings.aof_flush_sleep_us / 1e6)
-        started = time.monotonic_ns()
+        watched = self.server.latency.threshold_ms
+        started = time.monotonic_ns() if watched else 0
         failed = 0
         written = 0
         try:
             written = write_all(self.disk, self.file, self.sink.views())
         except OSError as error:
             failed = error.errno or errno.EIO
-        self._write_latency(started, syncing)
+        if watched:
+            self._write_latency(started, syncing)
         self.postponed_since = None
         if failed or written < self.sink.pending:
             self._write_failed(policy, failed, written)
@@ -182,12 +186,10 @@ class AppendOnlyFile:
         return True
 
     def _write_latency(self, started_ns: int, syncing: bool) -> None:
-        latency = self.server.latency
-        if latency.threshold_ms:
-            took = (time.monotonic_ns() - started_ns) // 1_000_000
-            beside = "pending-fsync" if syncing else "active-child" if self.has_child() else "alone"
-            latency.add(f"aof-write-{beside}", took)
-            latency.add("aof-write", took)
+        took = (time.monotonic_ns() - started_ns) // 1_000_000
+        beside = "pending-fsync" if syncing else "active-child" if self.has_child() else "alone"
+        self.server.latency.add(f"aof-write-{beside}", took)
+        self.server.latency.add("aof-write", took)
 
     def _write_failed(self, policy: str, failed: int, written: int) -> None:
         """An error, or a part only: take the part back if possible, refuse writes, or end (always)."""

@@ -109,7 +109,7 @@ class Disk:
 def write_all(disk: AnyDisk, file: int, pieces: Sequence[bytes | memoryview]) -> int:
     """Write all of them: how many bytes were written. An error after a part counts as a short write, one at once is
     raised."""
-    left = [memoryview(piece) for piece in pieces]
+    left = pieces
     total = 0
     while left:
         try:
@@ -121,8 +121,14 @@ def write_all(disk: AnyDisk, file: int, pieces: Sequence[bytes | memoryview]) ->
                 raise
             break
         total += written
-        while left and written >= len(left[0]):
-            written -= len(left.pop(0))
-        if written:
-            left[0] = left[0][written:]
+        left = _behind(left, written)
     return total
+
+
+def _behind(pieces: Sequence[bytes | memoryview], count: int) -> Sequence[bytes | memoryview]:
+    """What of these pieces stands behind so many bytes: nearly always nothing."""
+    for at, piece in enumerate(pieces):
+        if count < len(piece):
+            return [memoryview(piece)[count:], *pieces[at + 1 :]]
+        count -= len(piece)
+    return []

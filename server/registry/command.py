@@ -22,6 +22,7 @@ from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
 from server.registry.keys import NO_KEYS, Keys
+from server.registry.option_words import OptionWords
 
 Definition = TypeVar("Definition", bound=Callable[..., Any])  # a command's function
 
@@ -165,6 +166,11 @@ class Command:
     def has(self, flag: CommandFlag) -> bool:
         """Whether any of these flags is set."""
         return bool(self.flags & flag)
+
+    @cached_property
+    def option_words(self) -> OptionWords:
+        """The words among its arguments."""
+        return OptionWords(self.syntax)
 
     @cached_property
     def categories(self) -> list[str]:

@@ -168,7 +168,7 @@ class Argument:
 
 
 @dataclass
-class _Group:
+class Group:
     """[a | b] or <a | b>: alternatives, each a sequence of words and groups."""
 
     optional: bool
@@ -180,12 +180,13 @@ class _Group:
 
 
 # ---- reading
-def _parse(text: str) -> list[Any]:
+def parse(text: str) -> list[Any]:
+    """What a declaration is made of: words and names (str), and Groups. Errors: ValueError."""
     lexemes = _LEXEME.findall(text)
     if any(lexemes.count(opening) != lexemes.count(closing) for opening, closing in ("[]", "<>")):
         raise ValueError(f"unbalanced syntax: {text}")
     sequence, _ = _alternatives(lexemes, 0, None)
-    return sequence[0] if len(sequence) == 1 else [_Group(False, sequence)]
+    return sequence[0] if len(sequence) == 1 else [Group(False, sequence)]
 
 
 def _alternatives(lexemes: Sequence[str], at: int, closing: str | None) -> tuple[list[list[Any]], int]:
@@ -194,7 +195,7 @@ def _alternatives(lexemes: Sequence[str], at: int, closing: str | None) -> tuple
         lexeme = lexemes[at]
         if lexeme in "[<":
             inner, at = _alternatives(lexemes, at + 1, "]" if lexeme == "[" else ">")
-            found[-1].append(_Group(lexeme == "[", inner))
+            found[-1].append(Group(lexeme == "[", inner))
         elif lexeme == "|":
             found.append([])
         else:
@@ -203,7 +204,8 @@ def _alternatives(lexemes: Sequence[str], at: int, closing: str | None) -> tuple
     return found, at
 
 
-def _is_token(node: Any) -> bool:
+def is_token(node: Any) -> bool:
+    """Whether it is a word that is written as it is, rather than the name of a value."""
     return isinstance(node, str) and (node in _SYMBOLS or (node.upper() == node and node.lower() != node))
 
 
@@ -214,12 +216,12 @@ def _build(sequence: Sequence[Any]) -> list[Argument]:
     while at < len(sequence):
         node = sequence[at]
         at += 1
-        if isinstance(node, _Group):
+        if isinstance(node, Group):
             if node.repeats:
                 _repeat(built, _build(node.alternatives[0][:-1]))
             else:
                 built.append(_choose(node))
-        elif _is_token(node):
+        elif is_token(node):
             taken = _belonging(sequence, at)
             built += _with_token(node, sequence[at : at + taken])
             at += taken
@@ -235,12 +237,12 @@ def _belonging(sequence: Sequence[Any], at: int) -> int:
     start = at
     while at < len(sequence):
         node = sequence[at]
-        if isinstance(node, _Group):
-            if node.repeats and not _is_token(node.alternatives[0][0]):
+        if isinstance(node, Group):
+            if node.repeats and not is_token(node.alternatives[0][0]):
                 at += 1
                 continue
             return at - start or int(not node.optional)
-        if _is_token(node):
+        if is_token(node):
             break
         at += 1
     return at - start
@@ -259,7 +261,7 @@ def _with_token(token: str, value: Sequence[Any]) -> list[Argument]:
 
 
 def _is_required(node: Any) -> bool:
-    return isinstance(node, _Group) and not node.optional and not node.repeats
+    return isinstance(node, Group) and not node.optional and not node.repeats
 
 
 def _opened(block: Argument) -> list[Argument]:
@@ -284,7 +286,7 @@ def _single(arguments: list[Argument]) -> Argument:
     return Argument(_BLOCKS.get(names, arguments[0].name + "-block"), "block", arguments=arguments)
 
 
-def _choose(group: _Group) -> Argument:
+def _choose(group: Group) -> Argument:
     alternatives = [_single(_build(sequence)) for sequence in group.alternatives if sequence]
     if len(alternatives) == 1:
         chosen = alternatives[0]
@@ -404,7 +406,7 @@ def _set_keys(arguments: list[Argument], command: Any) -> None:
 @cache
 def arguments(command: Any) -> list[Argument]:
     """The arguments of a registry Command, in order. Complexity: O(length of its syntax), once."""
-    found = _build(_parse(command.syntax))
+    found = _build(parse(command.syntax))
     _rename(found, command)
     _set_types(found, command.name)
     _set_keys(found, command)

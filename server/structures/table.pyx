@@ -480,6 +480,9 @@ cdef Entry* table_set_inline(Table* t, Entry* e, uint64_t hash, const char* valu
 
     A word is forgotten, not freed. `value` must not lie in the entry itself. meta and expire stay. O(1).
     """
+    if e.klen & (ENTRY_INLINE | ENTRY_WORD) == ENTRY_INLINE and entry_inline(e)[0] == value_length:
+        memcpy(entry_inline(e) + 1, value, value_length)        # as long as before: all stays where it is
+        return e
     e = _reshape(t, e, hash, (e.klen & ENTRY_EXPIRE) | ENTRY_INLINE, value_length, 0)
     _fill_inline(e, value, value_length)
     return e

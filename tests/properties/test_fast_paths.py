@@ -74,7 +74,25 @@ def words(*parts: object) -> st.SearchStrategy[tuple[bytes, ...]]:
     return st.tuples(*drawn).map(lambda pieces: sum(pieces, ()))
 
 
+def worded(name: bytes, *parts: object, values: st.SearchStrategy[bytes]) -> st.SearchStrategy[tuple[bytes, ...]]:
+    """A command with up to five of the words of its own syntax, or of what may be their values, in any order. (Without
+    `*`: the two servers choose different IDs.)"""
+    known = [word.name.encode() for word in REGISTERED[name.decode().lower()].option_words.words if word.name != "*"]
+    spelt = st.sampled_from([*known, *(word.lower() for word in known)])
+    more = st.lists(st.one_of(spelt, spelt, values), max_size=5).map(tuple)
+    return st.tuples(words(name, *parts), more).map(lambda two: two[0] + two[1])
+
+
+for module in pkgutil.iter_modules(server.commands.__path__):
+    importlib.import_module(f"server.commands.{module.name}")
+
 COMMANDS = st.one_of(
+    worded(b"SET", key, value, values=st.sampled_from([b"100000", *TIMES])),
+    worded(b"GETEX", key, values=st.sampled_from([b"100000", *TIMES])),
+    worded(b"EXPIRE", key, seconds, values=seconds),
+    worded(b"ZADD", key, values=st.one_of(score, value)),
+    worded(b"XADD", b"es", values=st.one_of(number, stream_id, value)),
+    worded(b"XTRIM", b"es", values=number),
     words(b"GET", key),
     words(b"SET", key, value),
     words(b"set", key, value),
@@ -493,9 +511,7 @@ def test_on_and_off_agree(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(COMMANDS, min_size=1, max_size=25))
-def test_a_file_brings_it_back(
-    durable: tuple[Connection, Connection], commands: list[tuple[bytes, ...]]
-) -> None:
+def test_a_file_brings_it_back(durable: tuple[Connection, Connection], commands: list[tuple[bytes, ...]]) -> None:
     """With an append only file: what is loaded from it, by the fast way and by the plain one, is what was there."""
     loaded = []
     for c in durable:
@@ -512,8 +528,6 @@ def test_a_file_brings_it_back(
 
 def test_every_fast_path_is_in_the_grammar() -> None:
     """MULTI and WATCH are in that of test_fast_transactions; scripts are run by both."""
-    for module in pkgutil.iter_modules(server.commands.__path__):
-        importlib.import_module(f"server.commands.{module.name}")
     record.build_records()
     shapes.attach(REGISTERED)
     names = set(shapes.fast_path_names(REGISTERED))

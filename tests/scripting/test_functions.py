@@ -214,3 +214,19 @@ def test_a_function_that_takes_long_is_shown_and_killed(raw, another, configure)
     assert other("SCRIPT", "KILL").code == "BUSY"
     assert other.ok("FUNCTION", "KILL") == "OK"
     assert "Script killed by user" in running.read().text
+
+
+def test_a_function_whose_caller_has_gone_is_shown_still(raw, another, configure):
+    """Its words are read where they came in."""
+    configure("busy-reply-threshold", 20)
+    raw.ok("FUNCTION", "LOAD", "#!lua name=l\nredis.register_function('f', function() while true do end end)")
+    running, other = another(), another()
+    running.send("FCALL", "F", 1, "key", "argument")
+    wait_until(lambda: getattr(other("PING"), "code", "") == "BUSY", "BUSY")
+    running.close()
+    another().send("FCALL", "f", 1, "another key", "another argument")      # answered BUSY from a batch of its own
+    for _ in range(3):
+        shown = other.ok("FUNCTION", "STATS")[1]
+        assert shown[:4] == [b"name", b"f", b"command", [b"FCALL", b"F", b"1", b"key", b"argument"]]
+    assert other.ok("FUNCTION", "KILL") == "OK"
+    wait_until(lambda: other("PING") == "PONG", "PONG")

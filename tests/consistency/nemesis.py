@@ -141,6 +141,7 @@ class Nemesis:
             self.meanwhile()
         old.server.kill()
         self.trio.fork(may_lose=True)
+        old.for_nodes.cut()  # what was held never comes
         self.trio.heal()
         left = [node for node in self.trio.nodes if node is not old]
         new = max(left, key=lambda node: int(node.info()["slave_repl_offset"]))

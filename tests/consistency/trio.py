@@ -42,7 +42,8 @@ class Node:
     def follow(self, master: "Node | None") -> None:
         self.master = master
         words = ("NO", "ONE") if master is None else ("127.0.0.1", str(master.for_nodes.port))
-        assert self.call("REPLICAOF", *words) == "OK"
+        answer = str(self.call("REPLICAOF", *words))
+        assert answer.startswith("OK"), answer  # or "OK Already connected to specified master"
 
     def info(self) -> dict[str, str]:
         return self.server.info("replication")

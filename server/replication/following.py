@@ -74,7 +74,7 @@ class Following(LinkProtocol):
         if self.state == CONNECT:
             self._log.notice("Connecting to MASTER %s:%d", self.host, self.port)
             self.connect()
-        elif self.state in (CONNECTING, HANDSHAKE) and seconds() - self.heard > timeout:
+        elif self.state in (CONNECTING, HANDSHAKE) and self._waited() > timeout:
             self._log.warning("Timeout connecting to the MASTER...")
             self._abort("timed out")
         elif self.state == SYNC and seconds() - self.heard > timeout:
@@ -87,6 +87,11 @@ class Following(LinkProtocol):
                 self.client.close()
             else:
                 self.acknowledge()
+
+    def _waited(self) -> float:
+        """Seconds since anything came: a newline, which is no reply, says that a snapshot is still to be begun."""
+        heard = 0 if self._link is None else self._link.heard_us
+        return seconds() - max(self.heard, heard / 1e6)
 
     def connect(self) -> None:
         """Begin an attempt."""

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.consistency.chains import CHAINS, play
-from tests.support.peer import require_peer
 
 SEED = int(os.environ.get("REMUS_SEED", "1")) or secrets.randbits(24)
 

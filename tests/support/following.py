@@ -56,7 +56,26 @@ def in_step(master: Process, *replicas: Process) -> None:
 
     wait_until(offsets, "replicas that have everything", LINK_SECONDS)
     same = lambda: len({digest(server) for server in (master, *replicas)}) == 1  # noqa: E731 (expires come later)
-    wait_until(same, "the same data")
+    try:
+        wait_until(same, "the same data")
+    except AssertionError as error:
+        told = [f"{type(one).__name__} {number}: {differences(master, one)}" for number, one in enumerate(replicas, 1)]
+        raise AssertionError("\n".join([str(error), *told])) from error
+
+
+def differences(one: Process, another: Process) -> list[str]:
+    """What differs, key by key, for somebody to look at."""
+    found = []
+    with one.connect() as a, another.connect() as b:
+        for number in range(16):
+            a("SELECT", number), b("SELECT", number)
+            for key in sorted({*a("KEYS", "*"), *b("KEYS", "*")}):
+                for words in (("DEBUG", "DIGEST-VALUE", key), ("PEXPIRETIME", key)):
+                    left, right = a(*words), b(*words)
+                    if left != right:
+                        seen = [(c("TYPE", key), c("DUMP", key)) for c in (a, b)]
+                        found.append(f"{words} in {number}: {left} and {right}; {str(seen)[:2000]}")
+    return found
 
 
 def random_writes(c: Connection, chosen: random.Random) -> Iterator[Words]:

@@ -44,6 +44,7 @@ class Following(LinkProtocol):
         self._attempt: Any = None
         self._link: Link | None = None
         self.heard = seconds()
+        self.asked = False                 # REPLCONF GETACK came: answered when what came with it counts as applied
         self._full: FullSync | None = None
         self._temporary = ""
         self._file = -1
@@ -73,7 +74,7 @@ class Following(LinkProtocol):
         if self.state == CONNECT:
             self._log.notice("Connecting to MASTER %s:%d", self.host, self.port)
             self.connect()
-        elif self.state in (CONNECTING, HANDSHAKE) and seconds() - self.heard > timeout:
+        elif self.state in (CONNECTING, HANDSHAKE) and self._waited() > timeout:
             self._log.warning("Timeout connecting to the MASTER...")
             self._abort("timed out")
         elif self.state == SYNC and seconds() - self.heard > timeout:
@@ -86,6 +87,11 @@ class Following(LinkProtocol):
                 self.client.close()
             else:
                 self.acknowledge()
+
+    def _waited(self) -> float:
+        """Seconds since anything came: a newline, which is no reply, says that a snapshot is still to be begun."""
+        heard = 0 if self._link is None else self._link.heard_us
+        return seconds() - max(self.heard, heard / 1e6)
 
     def connect(self) -> None:
         """Begin an attempt."""
@@ -227,6 +233,7 @@ class Following(LinkProtocol):
 
     def acknowledge(self) -> None:
         """Tell the master how much was applied, and how much of that is on our disk."""
+        self.asked = False
         if self.client is None:
             return
         offset = b"%d" % self._parts.stream.offset

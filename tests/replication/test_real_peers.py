@@ -7,56 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.generators import command_from
+from tests.support.following import PEERS_RDB, TYPES, follow, in_step, linked, random_writes
 from tests.support.pace import wait_until
 from tests.support.resp import Connection
 
-PEERS_RDB = {"rdb-version": 10, "repl-diskless-sync-delay": 0}
-TYPES = (
-    ("SET", "string", "x" * 100), ("SET", "number", "12345"), ("SET", "expires", "1", "PX", "100000000"),
-    ("RPUSH", "list", *map(str, range(300))), ("SADD", "intset", *map(str, range(50))),
-    ("SADD", "set", *(f"member{n}" for n in range(300))), ("HSET", "small", "a", "1", "b", "2"),
-    ("HSET", "hash", *(f"{what}{n}" for n in range(300) for what in "fv")),
-    ("ZADD", "zset", *(str(n) if what else f"m{n}" for n in range(300) for what in (1, 0))),
-    ("XADD", "stream", "1-1", "a", "1"), ("XADD", "stream", "1-2", "b", "2"), ("XGROUP", "CREATE", "stream", "g", "0"),
-    ("XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", "stream", ">"), ("PFADD", "hll", "a", "b", "c"),
-    ("SELECT", "3"), ("SET", "elsewhere", "1"), ("SELECT", "0"),
-    ("FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 1 end)"),
-)  # fmt: skip
-
-
-def linked(replica: Any) -> bool:
-    return bool(replica.info("replication").get("master_link_status") == "up")
-
-
-def follow(replica: Any, master: Any) -> None:
-    with replica.connect() as c:
-        c.ok("REPLICAOF", "127.0.0.1", str(master.port))
-    wait_until(lambda: linked(replica), "a link")
-
-
-def digest(server: Any) -> Any:
-    with server.connect() as c:
-        return c("DEBUG", "DIGEST")
-
-
-def in_step(master: Any, *replicas: Any) -> None:
-    """All have applied all, and hold the same."""
-    def offsets() -> bool:
-        end = master.info("replication")["master_repl_offset"]
-        return all(replica.info("replication")["slave_repl_offset"] == end for replica in replicas)
-
-    wait_until(offsets, "replicas that have everything")
-    same = lambda: len({digest(server) for server in (master, *replicas)}) == 1  # noqa: E731 (expires come later)
-    wait_until(same, "the same data")
-
 
 def write_at_random(c: Connection, number: int, seed: int) -> None:
-    """Writes of all types, and errors among them."""
-    chosen = random.Random(seed)
-    writes = {name.upper() for name in c("COMMAND", "LIST", "FILTERBY", "ACLCAT", "write")}
-    commands = (command_from(chosen.randbytes(64)) for _ in range(100 * number))
-    c.pipeline(list(islice((words for words in commands if words[0] in writes), number)))
+    c.pipeline(list(islice(random_writes(c, random.Random(seed)), number)))
 
 
 @pytest.fixture

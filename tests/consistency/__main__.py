@@ -1,0 +1,44 @@
+"""./dev torture consistency: see the package."""
+
+import argparse
+import secrets
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tests.consistency.run import Figures, play
+from tests.support.guard import guarded
+
+FAULTS = 20  # of a history
+SHOWN = 20  # anomalies of a history
+
+
+def options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./dev torture consistency", description="Histories beside a nemesis.")
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long (10)")
+    parser.add_argument("--faults", type=int, default=FAULTS, help=f"of each history ({FAULTS})")
+    parser.add_argument("--seed", type=int, default=None, help="of the first history; a random one without")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> int:
+    """1 when there was an anomaly."""
+    chosen = options(arguments)
+    seed = secrets.randbits(24) if chosen.seed is None else chosen.seed
+    total = Figures()
+    with tempfile.TemporaryDirectory(prefix="consistency-") as name, guarded(Path(name)):
+        end = time.monotonic() + chosen.minutes * 60
+        while not total.histories or time.monotonic() < end:
+            figures = play(Path(name) / str(seed), seed, chosen.faults)
+            print(f"seed {seed}: {figures}", flush=True)
+            for anomaly in figures.anomalies[:SHOWN]:
+                print(f"  {anomaly}", flush=True)
+            total.add(figures)
+            seed += 1
+    print(f"in all: {total}")
+    return 1 if total.anomalies else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,180 @@
+"""Replicas that are slow, many at once, or away for a while: the master neither waits for them nor grows."""
+
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.support.following import follow, in_step, linked
+from tests.support.pace import wait_until
+from tests.support.proxy import Proxy
+from tests.support.resp import Connection
+
+MB = 1 << 20
+
+
+def memory(server: Any, field: str) -> int:
+    return int(server.info("memory")[field])
+
+
+def connected(master: Any) -> int:
+    return int(master.info("replication")["connected_slaves"])
+
+
+def test_a_slow_one_holds_up_nobody(new_server: Callable[..., Any]) -> None:
+    """It reads 1 KB a second, for which the writes below would take hours."""
+    limit = 4 * MB
+    master = new_server(client_output_buffer_limit=f"replica {limit} 0 0", repl_backlog_size="64kb",
+                        repl_diskless_sync_delay=0)  # fmt: skip
+    slow, other = new_server(), new_server()
+    with Proxy(master.port) as proxy, master.connect() as c:
+        follow(slow, master, proxy.port)
+        follow(other, master)
+        wait_until(lambda: connected(master) == 2, "two replicas")
+        proxy.pace = 1024
+        before, held = memory(master, "used_memory"), 0
+        value = "x" * (MB // 4)
+        for turn in range(200):
+            c.ok("SET", f"key{turn % 4}", value)
+            held = max(held, memory(master, "mem_total_replication_buffers"))
+            assert memory(master, "used_memory") < before + limit + 4 * MB
+        assert held <= limit + MB
+        wait_until(lambda: "output buffer limits" in master.log(), "the end of the slow one's link")
+        in_step(master, other)
+        wait_until(lambda: memory(master, "mem_total_replication_buffers") < limit // 2, "its bytes gone")
+        proxy.pace = 0
+        proxy.cut()
+        in_step(master, slow, other)
+
+
+class Asking:
+    """A replica that asks for a full sync, and remembers it."""
+
+    def __init__(self, master: Any) -> None:
+        self.connection = Connection(master.port)
+        self.connection.ok("REPLCONF", "capa", "eof", "capa", "psync2")
+        self.connection.send("PSYNC", "?", "-1")
+
+    def answer(self) -> tuple[bytes, bytes]:
+        """The line, and the snapshot."""
+        c = self.connection
+        line = c.read_raw_through(b"\r\n").lstrip(b"\n")
+        announced = c.read_raw_through(b"\r\n").strip()
+        if announced.startswith(b"$EOF:"):
+            return line, c.read_raw_through(announced[5:])[:-40]
+        return line, c.read_raw(int(announced[1:]))
+
+
+FIFTY = 50
+
+
+def all_got_the_same(master: Any, replicas: list[Asking]) -> None:
+    answers = {one.answer() for one in replicas}
+    assert len(answers) == 1
+    ((line, snapshot),) = answers
+    assert line.startswith(b"+FULLRESYNC ") and snapshot.startswith(b"REDIS0011") and b"key99" in snapshot
+    stats = master.info("stats")
+    assert (stats["sync_full"], stats["total_forks"]) == (str(FIFTY), "1")
+
+
+@pytest.fixture
+def filled(new_server: Callable[..., Any]) -> Callable[..., Any]:
+    def start(**directives: Any) -> Any:
+        master = new_server(**directives)
+        with master.connect() as c:
+            c.pipeline([("SET", f"key{n}", "x" * 1000) for n in range(100)])
+        return master
+
+    return start
+
+
+def test_fifty_share_a_snapshot_without_a_disk(filled: Callable[..., Any]) -> None:
+    master = filled(repl_diskless_sync_delay=3600, repl_diskless_sync_max_replicas=FIFTY)
+    replicas = [Asking(master) for _ in range(FIFTY)]
+    all_got_the_same(master, replicas)
+    for one in replicas:
+        one.connection.close()
+
+
+def test_fifty_share_a_file(filled: Callable[..., Any]) -> None:
+    """Those who come while it is written join; the child stands still until all are there."""
+    master = filled(repl_diskless_sync="no", rdb_key_save_delay=10_000)
+    replicas = [Asking(master)]
+    (child,) = wait_until(lambda: psutil.Process(master.pid).children(), "the child")
+    child.send_signal(signal.SIGSTOP)
+    with master.connect() as c:
+        c.ok("CONFIG", "SET", "rdb-key-save-delay", "0")
+        replicas += [Asking(master) for _ in range(FIFTY - 1)]
+        wait_until(lambda: connected(master) == FIFTY, "all of them")
+        c.ok("SET", "later", "1")
+    child.send_signal(signal.SIGCONT)
+    all_got_the_same(master, replicas)
+    for one in replicas:
+        assert one.connection.read_raw_through(b"later\r\n$1\r\n1\r\n"), "the stream follows"
+        one.connection.close()
+
+
+@pytest.mark.parametrize(("backlog", "syncs"), [("1mb", ("1", "1")), ("16kb", ("2", "0"))])
+def test_who_was_away_goes_on_if_the_backlog_holds_it(new_server: Callable[..., Any], backlog: str,
+                                                      syncs: tuple[str, str]) -> None:  # fmt: skip
+    master = new_server(repl_timeout=2, repl_ping_replica_period=1, repl_backlog_size=backlog,
+                        repl_diskless_sync_delay=0)  # fmt: skip
+    replica = new_server()
+    follow(replica, master)
+    with master.connect() as c:
+        c.ok("SET", "before", "1")
+        in_step(master, replica)
+        replica.signal(signal.SIGSTOP)
+        c.pipeline([("SET", f"key{n}", "x" * 1000) for n in range(50)])
+        wait_until(lambda: connected(master) == 0, "a master that gave it up", 40)
+        c.pipeline([("SET", f"key{n}", "x" * 1000) for n in range(200)])
+        replica.signal(signal.SIGCONT)
+        wait_until(lambda: connected(master) == 1 and linked(replica), "its return", 40)
+        in_step(master, replica)
+    stats = master.info("stats")
+    assert (stats["sync_full"], stats["sync_partial_ok"]) == syncs
+
+
+def test_a_link_that_carries_nothing_is_given_up(new_server: Callable[..., Any]) -> None:
+    """Nobody tells of a broken network: both ends notice the silence, and the replica goes on where it was."""
+    master = new_server(repl_timeout=2, repl_ping_replica_period=1, repl_diskless_sync_delay=0)
+    replica = new_server(repl_timeout=2)
+    with Proxy(master.port) as proxy, master.connect() as c:
+        follow(replica, master, proxy.port)
+        proxy.hold()
+        c.ok("SET", "k", "1")
+        wait_until(lambda: connected(master) == 0 and not linked(replica), "ends that know it", 40)
+        proxy.cut()
+        proxy.release()
+        wait_until(lambda: linked(replica), "a link again", 40)
+        in_step(master, replica)
+        assert master.info("stats")["sync_full"] == "1"
+
+
+def test_a_replica_waits_for_a_snapshot_longer_than_for_a_word(new_server: Callable[..., Any]) -> None:
+    """While its turn has not come, newlines tell it that the master lives."""
+    master, replica = new_server(repl_diskless_sync_delay=7), new_server(repl_timeout=3)
+    follow(replica, master)
+    assert "Timeout connecting" not in replica.log() and master.info("stats")["sync_full"] == "1"
+
+
+def test_the_proxy_cuts_and_holds(new_server: Callable[..., Any]) -> None:
+    server = new_server()
+    with Proxy(server.port) as proxy:
+        with Connection(proxy.port) as c, Connection(proxy.port) as other:
+            assert (c("PING"), other("PING")) == ("PONG", "PONG")
+            proxy.hold(one=True)
+            c.send("PING")
+            assert other("PING") == "PONG" and c.nothing_comes()
+            proxy.release()
+            assert c.read() == "PONG"
+            assert proxy.cut() == 2 and c.is_closed() and other.is_closed()
+        server.kill()
+        with pytest.raises((ConnectionError, socket.timeout)), Connection(proxy.port) as c:
+            c("PING")
+        server.start()
+        with Connection(proxy.port) as c:
+            assert c("PING") == "PONG"

@@ -189,7 +189,7 @@ def follow_configuration(server: "Server") -> None:
 def reset_with_statistics(server: "Server") -> None:
     """What CONFIG RESETSTAT sets back to zero."""
     for reset in (server.limits.reset_stats, server.clients.reset_stats, server.appending.reset_statistics,
-                  server.reset_statistics):
+                  server.replication.reset_statistics, server.reset_statistics):
         server.config.on_reset_statistics(reset)
 
 

@@ -31,12 +31,22 @@ stats.field("total_commands_processed", lambda s: s.commands_processed, metric="
 stats.field("instantaneous_ops_per_sec", lambda s: int(s.stats.commands_rate.per_second))
 stats.field("total_net_input_bytes", lambda s: lanes(s, "bytes_in"), metric="net_input_bytes_total", counter=True)
 stats.field("total_net_output_bytes", lambda s: lanes(s, "bytes_out"), metric="net_output_bytes_total", counter=True)
-stats.field("total_net_repl_input_bytes", 0, metric="net_repl_input_bytes_total", counter=True)
-stats.field("total_net_repl_output_bytes", 0, metric="net_repl_output_bytes_total", counter=True)
+stats.field(
+    "total_net_repl_input_bytes",
+    lambda s: s.replication.received_bytes,
+    metric="net_repl_input_bytes_total",
+    counter=True,
+)
+stats.field(
+    "total_net_repl_output_bytes",
+    lambda s: s.replication.sent_bytes,
+    metric="net_repl_output_bytes_total",
+    counter=True,
+)
 stats.field("instantaneous_input_kbps", lambda s: f"{s.stats.input_rate.per_second / 1024:.2f}")
 stats.field("instantaneous_output_kbps", lambda s: f"{s.stats.output_rate.per_second / 1024:.2f}")
-stats.field("instantaneous_input_repl_kbps", "0.00")
-stats.field("instantaneous_output_repl_kbps", "0.00")
+stats.field("instantaneous_input_repl_kbps", lambda s: f"{s.stats.repl_input_rate.per_second / 1024:.2f}")
+stats.field("instantaneous_output_repl_kbps", lambda s: f"{s.stats.repl_output_rate.per_second / 1024:.2f}")
 stats.field("rejected_connections", lambda s: s.clients.rejected, metric="rejected_connections_total", counter=True)
 counted("sync_full", "replica_resyncs_full")
 counted("sync_partial_ok", "replica_partial_resync_accepted")
@@ -74,7 +84,9 @@ stats.field("pubsubshard_channels", lambda s: len(s.pubsub.shard_channels), metr
 stats.field("latest_fork_usec", lambda s: s.stats.fork_us, metric="latest_fork_seconds", scale=1e-6)
 stats.field("total_forks", lambda s: s.stats.forks)
 stats.field("migrate_cached_sockets", lambda s: len(s.migrate_targets), metric="migrate_cached_sockets_total")
-counted("slave_expires_tracked_keys", "slave_expires_tracked_keys")
+stats.field(
+    "slave_expires_tracked_keys", lambda s: len(s.replicating.own_expires), metric="slave_expires_tracked_keys"
+)
 for _name, _metric in (
     ("active_defrag_hits", "defrag_hits"),
     ("active_defrag_misses", "defrag_misses"),

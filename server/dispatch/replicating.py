@@ -57,6 +57,10 @@ class OwnExpires:
     def __init__(self) -> None:
         self._keys: dict[tuple[Any, bytes], None] = {}
 
+    def __len__(self) -> int:
+        """slave_expires_tracked_keys."""
+        return len(self._keys)
+
     def note(self, db: Any, key: bytes) -> None:
         """One more. Complexity: O(1)."""
         self._keys[(db, key)] = None
@@ -80,7 +84,7 @@ class Replicating:
 
     def __init__(self, server: "Server") -> None:
         self._server = server
-        self.own_expires = OwnExpires()
+        self.own_expires: OwnExpires = OwnExpires()
         self.node = Node(server.config, server.log, server.stats, server.propagation, server.loop, server.connector,
                          server.snapshots, server.child, self.write_snapshot)
 

@@ -19,6 +19,7 @@ from server.clients.client import DENY_BLOCKING, MASTER, Client
 from server.replication.handshake import NONE_KNOWN, Action, Continue, Failed, FullSync, Handshake, Send
 from server.replication.master import seconds
 from server.replication.payload import Payload, PayloadError
+from server.replication.tally import DOWN, REPLICA, UP
 
 CONNECT, CONNECTING, HANDSHAKE, SYNC, CONNECTED = "connect", "connecting", "handshake", "sync", "connected"
 
@@ -66,6 +67,11 @@ class Following(LinkProtocol):
             return -1
         return int(seconds() - self.client.active_us / 1e6)
 
+    @property
+    def received(self) -> int:
+        """Bytes of the stream that the present connection has brought."""
+        return self.client.bytes_in if self.client is not None else 0
+
     # ---- attempts
     def tick(self) -> None:
         """Once a second: try again, notice silence, tell the master how far we are."""
@@ -108,7 +114,9 @@ class Following(LinkProtocol):
         self.over = True
         self._abort("not followed any more")
         if self.client is not None:
-            self.client.close()
+            client = self.client
+            self._disconnected()
+            client.close()
         self._drop_payload()
 
     # ---- the link
@@ -166,6 +174,7 @@ class Following(LinkProtocol):
         if self.state == CONNECTING:
             self._log.warning("Error condition on socket for SYNC: %s", reason)
         elif self.state == SYNC:
+            self._parts.tally.ended(REPLICA, "full_err")
             self._log.warning("I/O error trying to sync with MASTER: %s", reason)
         self._end_attempt()
         self._drop_payload()
@@ -188,6 +197,7 @@ class Following(LinkProtocol):
     # ---- going on
     def _go_on(self, action: Continue) -> None:
         parts = self._parts
+        parts.tally.ended(REPLICA, "partial_ok")
         self._log.notice("Successful partial resynchronization with master.")
         if action.history and action.history != parts.history.id:
             parts.history.adopt(action.history, parts.stream.offset)
@@ -206,15 +216,21 @@ class Following(LinkProtocol):
         self.client = self._parts.make_master_client(link, db)
         self.client.set(MASTER | DENY_BLOCKING)
         self.state = CONNECTED
+        self._parts.tally.links[UP] += 1
         if self.failover:
             self.failover = False
             self.on_failover(True)
         self._parts.link_changed()
         self.acknowledge()
 
+    def _disconnected(self) -> None:
+        self._parts.tally.received += self.received
+        self._parts.tally.links[DOWN] += 1
+        self.client = None
+
     def lost(self) -> None:
         """The connection that the stream came by is gone."""
-        self.client = None
+        self._disconnected()
         self.down_since = seconds()
         if not self.over:
             self._log.notice("Connection with master lost.")
@@ -240,6 +256,8 @@ class Following(LinkProtocol):
         link = self._link
         assert link is not None
         self._full = action
+        if self._known:
+            self._parts.tally.ended(REPLICA, "partial_err")
         if action.history:
             self._log.notice("Full resync from master: %s:%d", action.history, action.offset)
         else:
@@ -281,6 +299,7 @@ class Following(LinkProtocol):
                               "synchronization: %s", error.strerror)
             link.close(reason="the snapshot could not be written")
             return len(data)
+        self._parts.tally.received += taken
         if not announced and payload.total >= 0:
             where = "to disk" if payload.on_disk else "to parser"
             if payload.total:
@@ -308,6 +327,7 @@ class Following(LinkProtocol):
         parts = self._parts
         parts.begin_history(full.history, max(0, full.offset))
         self._known = True
+        parts.tally.ended(REPLICA, "full_ok")
         self._log.notice("MASTER <-> REPLICA sync: Finished with success")
         self._follow_stream(0)
 

@@ -19,6 +19,7 @@ from server.persistence.snapshot import Snapshots
 from server.registry.clock import monotonic_now_us
 from server.replication.master import Master, seconds
 from server.replication.replica import Replica, State
+from server.replication.tally import MASTER
 
 ROOM = 1 << 20              # bytes of a snapshot under way to one replica, at most
 PIECE = 256 * 1024          # bytes read at once
@@ -102,6 +103,7 @@ class FullSync:
         for replica in alike:
             replica.state = State.NONE
             self._master.replicas.pop(replica.client, None)
+            self._master.tally.ended(MASTER, "full_err")
             replica.client.push_encoded(b"-ERR BGSAVE failed, replication can't continue\r\n")
             replica.client.close(after_reply=True)
 

@@ -1,4 +1,4 @@
-"""INFO replication, and what the stats section says of syncs."""
+"""INFO replication, and INFO syncs: what has happened so far, and how far replicas are behind."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,11 +9,10 @@ from server.replication.master import seconds
 from server.replication.node import Node
 from server.replication.payload import Payload
 from server.replication.replica import SHOWN
+from server.replication.tally import REASONS, RESULTS, SIDES, STATES
 
 replication: Section[Node] = section("replication", "Replication", source=lambda server: server.replication)
 replication.field("role", lambda node: "master" if node.following is None else "slave")
-
-
 
 
 def _is_replica(node: Node) -> bool:
@@ -93,3 +92,27 @@ replication.field("repl_backlog_first_byte_offset",
 replication.field("repl_backlog_histlen",
                   lambda node: node.master.backlog.pending if node.master.backlog is not None else 0,
                   metric="repl_backlog_history_bytes")
+
+# ---- ours: by name, or in INFO all
+syncs: Section[Node] = section("syncs", "Syncs", default=False, source=lambda server: server.replication)
+
+
+@syncs.family
+def _syncs(node: Node) -> Iterator[tuple[str, str]]:
+    """as_master, as_replica: syncs that ended, by result; when a full one last ended well, in Unix seconds. Then why
+    replicas of ours had to begin a full one, and how often the link to our master came and went."""
+    tally = node.tally
+    for side in SIDES:
+        counts = ",".join(f"{result}={tally.syncs[side, result]}" for result in RESULTS)
+        yield f"as_{side}", f"{counts},last_full={tally.last_full[side]}"
+    yield "full_sync_reasons", ",".join(f"{reason}={tally.reasons[reason]}" for reason in REASONS)
+    yield "master_link_changes", ",".join(f"{state}={tally.links[state]}" for state in STATES)
+
+
+@syncs.family
+def _lags(node: Node) -> Iterator[tuple[str, str]]:
+    """replica0, replica1 ...: those that are online."""
+    for number, replica in enumerate(node.master.online()):
+        behind, seconds_behind = node.master.lag(replica)
+        yield (f"replica{number}", f"ip={replica.ip},port={replica.port},lag_bytes={behind},"
+               f"lag_seconds={seconds_behind:.1f},sent_bytes={replica.sent}")

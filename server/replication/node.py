@@ -20,6 +20,7 @@ from server.replication.history import History
 from server.replication.master import Master
 from server.replication.payload import Payload
 from server.replication.seams import LoopSeam, PropagationSeam
+from server.replication.tally import Tally
 from server.replication.waiting import Waiting
 from server.structures.block_stream import ALL, AOF
 
@@ -36,7 +37,8 @@ class Node:
         self.stream = propagation.stream
         self.connector = connector
         self.history = History()
-        self.master = Master(config, log, stats, self.history, propagation, loop)
+        self.tally = Tally()
+        self.master = Master(config, log, stats, self.history, propagation, loop, self.tally)
         self.master.is_replica = lambda: self.following is not None
         self.full_sync = FullSync(self.master, snapshots, child, write)
         self.following: Following | None = None
@@ -55,6 +57,24 @@ class Node:
     def port(self) -> int:
         """Where we listen, as our master is told."""
         return int(self.config.port)
+
+    # ---- bytes
+    @property
+    def received_bytes(self) -> int:
+        """total_net_repl_input_bytes: snapshots and stream."""
+        return self.tally.received + (self.following.received if self.following is not None else 0)
+
+    @property
+    def sent_bytes(self) -> int:
+        """total_net_repl_output_bytes. Complexity: O(replicas)."""
+        return self.tally.sent + sum(replica.sent for replica in self.master.replicas.values())
+
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT: count from what connections have carried so far."""
+        self.tally.reset()
+        self.tally.received = -(self.following.received if self.following is not None else 0)
+        for replica in self.master.replicas.values():
+            replica.sent_before = replica.client.bytes_out
 
     # ---- roles
     def follow(self, host: str, port: int, *, failover: bool = False) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.replication.linked import follow, in_step, linked
 from tests.support.generators import command_from
 from tests.support.pace import wait_until
 from tests.support.resp import Connection
@@ -23,32 +24,6 @@ TYPES = (
     ("SELECT", "3"), ("SET", "elsewhere", "1"), ("SELECT", "0"),
     ("FUNCTION", "LOAD", "#!lua name=lib\nredis.register_function('f', function() return 1 end)"),
 )  # fmt: skip
-
-
-def linked(replica: Any) -> bool:
-    return bool(replica.info("replication").get("master_link_status") == "up")
-
-
-def follow(replica: Any, master: Any) -> None:
-    with replica.connect() as c:
-        c.ok("REPLICAOF", "127.0.0.1", str(master.port))
-    wait_until(lambda: linked(replica), "a link")
-
-
-def digest(server: Any) -> Any:
-    with server.connect() as c:
-        return c("DEBUG", "DIGEST")
-
-
-def in_step(master: Any, *replicas: Any) -> None:
-    """All have applied all, and hold the same."""
-    def offsets() -> bool:
-        end = master.info("replication")["master_repl_offset"]
-        return all(replica.info("replication")["slave_repl_offset"] == end for replica in replicas)
-
-    wait_until(offsets, "replicas that have everything")
-    same = lambda: len({digest(server) for server in (master, *replicas)}) == 1  # noqa: E731 (expires come later)
-    wait_until(same, "the same data")
 
 
 def write_at_random(c: Connection, number: int, seed: int) -> None:

@@ -55,6 +55,7 @@ OURS = {
     "master_sync_left_bytes": "master_sync_left_bytes",
     "master_sync_last_io_seconds_ago": "master_sync_last_io_seconds_ago",
     "master_link_down_since_seconds": "master_link_down_since_seconds",
+    "master_empty_refused": "master_empty_refused",
     "min_slaves_good_slaves": "min_slaves_good_slaves",
     "slave_read_repl_offset": "slave_read_repl_offset",
     "lru_clock": "lru_clock",

@@ -123,6 +123,7 @@ def fill_hooks(server: "Server") -> None:
     node.on_link = s.replicating.link_changed
     node.make_master_client = s.replicating.make_master_client
     node.replace_data = s.replicating.replace_data
+    node.refuses_snapshot = s.replicating.refuses_snapshot
     node.loads_from_memory = s.replicating.loads_from_memory
     node.pause_writes = s.replicating.pause_writes
     node.synced_offset = s.replicating.synced_offset

@@ -16,6 +16,7 @@ from typing import Any
 from iothreads.connect import LinkProtocol
 from iothreads.link import RAW, Link
 from server.clients.client import DENY_BLOCKING, MASTER, Client
+from server.replication.empty_master import RETRY_SECONDS
 from server.replication.handshake import NONE_KNOWN, Action, Continue, Failed, FullSync, Handshake, Send
 from server.replication.master import seconds
 from server.replication.payload import Payload, PayloadError
@@ -40,6 +41,8 @@ class Following(LinkProtocol):
         self.down_since = seconds()
         self.failover = failover           # the first attempt takes the mastership over
         self.on_failover: Callable[[bool], None] = lambda well: None
+        self.refused = False               # the master has no data and we kept ours (replica-refuse-empty-master)
+        self._refused_at = 0.0
         self._known = True                 # our history may be asked for; False: after a failed full sync
         self._handshake: Handshake | None = None
         self._attempt: Any = None
@@ -76,6 +79,8 @@ class Following(LinkProtocol):
     def tick(self) -> None:
         """Once a second: try again, notice silence, tell the master how far we are."""
         timeout = self._config.repl_timeout
+        if self.state == CONNECT and self._waits_for_a_person():
+            return
         if self.state == CONNECT:
             self._log.notice("Connecting to MASTER %s:%d", self.host, self.port)
             self.connect()
@@ -92,6 +97,11 @@ class Following(LinkProtocol):
                 self.client.close()
             else:
                 self.acknowledge()
+
+    def _waits_for_a_person(self) -> bool:
+        """The master's snapshot was refused a moment ago, and nobody has said since that it may come."""
+        return (self.refused and self._config.replica_refuse_empty_master
+                and seconds() - self._refused_at < RETRY_SECONDS)
 
     def connect(self) -> None:
         """Begin an attempt."""
@@ -216,6 +226,7 @@ class Following(LinkProtocol):
         self.client = self._parts.make_master_client(link, db)
         self.client.set(MASTER | DENY_BLOCKING)
         self.state = CONNECTED
+        self.refused = False
         self._parts.tally.links[UP] += 1
         if self.failover:
             self.failover = False
@@ -314,6 +325,11 @@ class Following(LinkProtocol):
         """The snapshot is here: it takes the place of our data, and what comes behind it are commands."""
         full = self._full
         assert full is not None and self.payload is not None
+        if self._parts.refuses_snapshot(full.history, self.payload):
+            self.refused, self._refused_at = True, seconds()
+            self._known = True             # our data and our history are as they were
+            link.close(reason="replica-refuse-empty-master")
+            return
         try:
             well = self._parts.replace_data(self.payload, self._temporary, lambda: link.write(b"\n"))
         finally:

@@ -47,6 +47,7 @@ class Node:
         self.on_link: Callable[[], None] = lambda: None            # the link to the master came or went
         self.make_master_client: Callable[[Any, int], Client]      # (link, database)
         self.replace_data: Callable[[Payload, str, Callable[[], None]], bool]
+        self.refuses_snapshot: Callable[[str, Payload], bool] = lambda history, payload: False
         self.loads_from_memory: Callable[[], bool] = lambda: False
         self.synced_offset: Callable[[], int] = lambda: -1         # how far our AOF is on disk; -1: there is none
         self.pause_writes: Callable[[bool], None] = lambda yes: None

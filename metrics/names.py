@@ -75,8 +75,8 @@ ALIASES = {
     "mem_fragmentation_ratio": ("memory_fragmentation_ratio",),  # what redis-mixin's overview asks for
 }
 
-# Directives that redis_exporter shows as redis_config_*.
-CONFIG = ("maxclients", "maxmemory", "io-threads", "repl-backlog-size")
+# Directives that redis_exporter shows as redis_config_*, and one that an alert compares with.
+CONFIG = ("maxclients", "maxmemory", "io-threads", "repl-backlog-size", "min-replicas-to-write")
 
 # Counters of an I/O thread (server.loop.lane_stats): counter -> (metric after "remus_io_thread_", factor, help).
 LANES = {

@@ -124,7 +124,7 @@ def _ack(call: Call, value: bytes, words: tuple[bytes, ...]) -> NoReply:
 def _get_ack(call: Call, value: bytes, words: tuple[bytes, ...]) -> NoReply:
     following = call.server.replication.following
     if following is not None and call.client.has(MASTER):
-        following.acknowledge()
+        following.asked = True         # now, the bytes of this batch do not count yet
     return NO_REPLY
 
 

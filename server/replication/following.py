@@ -48,6 +48,7 @@ class Following(LinkProtocol):
         self._attempt: Any = None
         self._link: Link | None = None
         self.heard = seconds()
+        self.asked = False                 # REPLCONF GETACK came: answered when what came with it counts as applied
         self._full: FullSync | None = None
         self._temporary = ""
         self._file = -1
@@ -253,6 +254,7 @@ class Following(LinkProtocol):
 
     def acknowledge(self) -> None:
         """Tell the master how much was applied, and how much of that is on our disk."""
+        self.asked = False
         if self.client is None:
             return
         offset = b"%d" % self._parts.stream.offset

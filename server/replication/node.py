@@ -155,6 +155,8 @@ class Node:
         """Commands of our master were applied, and their bytes are in the stream."""
         self.applied_db = database
         self.master.end_turn()
+        if self.following is not None and self.following.asked:
+            self.following.acknowledge()
         return False
 
     def tick(self) -> None:

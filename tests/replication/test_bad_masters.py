@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.bad_peer import BadPeer, Behaviour, close, reset, say
+from tests.support.bad_peer import BadPeer, Behaviour, close, hang, reset, say
 from tests.support.pace import wait_until
 
 ID = "a" * 40
@@ -125,6 +125,26 @@ def test_what_goes_on_says_where_it_is(replica: Any) -> None:
         wait_until(lambda: replica.info("replication")["slave_repl_offset"] == str(7 + 2 * len(good)), "both", 40)
         assert peer.commands(1)[3] == [b"PSYNC", ID.encode(), b"%d" % (7 + len(good) + 1)]
     lives(replica)
+
+
+def test_who_is_asked_how_far_it_is_says_so_at_once(replica: Any) -> None:
+    """And counts what came in one piece with the question: WAIT would wait for the next second otherwise."""
+    change, question = b"*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n", b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
+    streams: list[Any] = []
+
+    def stream(sock: Any, heard: bytearray) -> None:
+        streams.append(sock)
+        hang(sock, heard)
+
+    with BadPeer(say(*GREETING, snapshot(EMPTY), then=stream)) as peer, replica.connect() as c:
+        follow(replica, peer)
+        wait_until(lambda: replica.info("replication")["master_link_status"] == "up", "a link")
+        c.ok("DEBUG", "PAUSE-CRON", "1")
+        for turn in range(1, 4):
+            streams[0].sendall(change + question)
+            answer = [b"REPLCONF", b"ACK", b"%d" % (7 + turn * len(change + question))]
+            wait_until(lambda answer=answer: peer.commands(0)[-1] == answer, "an acknowledgement")
+        c.ok("DEBUG", "PAUSE-CRON", "0")
 
 
 def test_errors_of_the_stream_are_told(replica: Any) -> None:

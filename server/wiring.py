@@ -223,9 +223,10 @@ def schedule(server: "Server") -> None:
 
 
 def steps_of_shutdown(server: "Server") -> None:
-    """The final steps, in order: whether it may be at all, then the append only file, and the snapshot last, for that
-    alone takes long; what fails before it can still call the shutdown off."""
+    """The final steps, in order: who lags is told, whether it may be at all, then the append only file, and last the
+    snapshot, for that alone takes long; what fails before it can still call the shutdown off."""
     server.shutdown.final_steps += [
+        lambda words: server.replication.log_lagging(),
         server.appending.may_stop,
         server.appending.finish,
         lambda words: saving.last_snapshot(server, words),

@@ -25,8 +25,8 @@ def change_repl_id(call: Call) -> str:
 
 @subcommand("REPLICATE", 1, _MANY, "<word> [<word> ...]", "Send replicas a command that is not executed here.")
 def replicate(call: Call, *words: bytes) -> str:
-    """Makes data diverge, on purpose."""
-    call.server.propagation.also(call.db, list(words))
+    """Makes data diverge, on purpose. The append only file does not hear of it."""
+    call.server.propagation.to_replicas(call.db, list(words))
     return OK
 
 

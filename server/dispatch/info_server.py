@@ -68,7 +68,9 @@ def listeners(s: "Server") -> Iterator[tuple[str, str]]:
 
 # ---- clients
 clients: "Section[Server]" = section("clients", "Clients")
-clients.field("connected_clients", lambda s: len(s.clients), metric="connected_clients")
+clients.field(            # replicas are told of in their own section
+    "connected_clients", lambda s: len(s.clients) - len(s.replication.master.replicas), metric="connected_clients"
+)
 clients.field("cluster_connections", 0, metric="cluster_connections")
 clients.field("maxclients", lambda s: s.config.maxclients, metric="max_clients")
 clients.field(

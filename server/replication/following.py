@@ -15,7 +15,7 @@ from typing import Any
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import RAW, Link
-from server.clients.client import DENY_BLOCKING, MASTER, Client
+from server.clients.client import DENY_BLOCKING, MASTER, PAUSED, Client
 from server.replication.empty_master import RETRY_SECONDS
 from server.replication.handshake import NONE_KNOWN, Action, Continue, Failed, FullSync, Handshake, Send
 from server.replication.master import seconds
@@ -93,7 +93,7 @@ class Following(LinkProtocol):
                               "'repl-timeout' parameter in redis.conf to a larger value.")
             self._abort("timed out")
         elif self.client is not None:
-            if self.silent_seconds > timeout:
+            if self.silent_seconds > timeout and not self.client.has(PAUSED):
                 self._log.warning("MASTER timeout: no data nor PING received...")
                 self.client.close()
             else:

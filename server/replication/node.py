@@ -17,8 +17,9 @@ from server.replication.failover import Failover
 from server.replication.following import Following
 from server.replication.full_sync import WRITE, FullSync
 from server.replication.history import History
-from server.replication.master import Master
+from server.replication.master import Master, seconds
 from server.replication.payload import Payload
+from server.replication.replica import SHOWN, State
 from server.replication.seams import LoopSeam, PropagationSeam
 from server.replication.tally import Tally
 from server.replication.waiting import Waiting
@@ -142,9 +143,14 @@ class Node:
         return [(b"repl-stream-db", b"%d" % database), (b"repl-id", self.history.id.encode()),
                 (b"repl-offset", b"%d" % self.stream.offset)]
 
-    def unapplied(self) -> bytes:
-        """Of our master's stream: a transaction that has not come to its end."""
-        return self.loop.unapplied if self.following is not None else b""
+    @property
+    def read_offset(self) -> int:
+        """slave_read_repl_offset: what has come of our master's stream, applied or not: a transaction that is not over,
+        what CLIENT PAUSE holds, the beginning of a command."""
+        following = self.following
+        if following is None or following.client is None:
+            return int(self.stream.offset)
+        return int(self.stream.offset) + len(self.loop.unapplied) + self.loop.unexecuted_of(following.client)
 
     def link_changed(self) -> None:
         """The stream from our master began, or ended."""
@@ -170,6 +176,19 @@ class Node:
         """Whether a replica that is online has not acknowledged everything (SHUTDOWN waits)."""
         offset = self.master.offset
         return any(replica.acknowledged < offset for replica in self.master.online())
+
+    def log_lagging(self) -> None:
+        """The server ends: whether replicas have everything."""
+        master = self.master
+        offset, replicas = master.offset, master.connected()
+        behind = [one for one in replicas if one.state is not State.ONLINE or one.acknowledged != offset]
+        for replica in behind:
+            silent = int(seconds() - replica.heard) if replica.state is State.ONLINE and replica.heard else 0
+            self.log.notice("Lagging replica %s reported offset %d behind master, lag=%d, state=%s.", replica.name,
+                            offset - replica.acknowledged, silent, SHOWN.get(replica.state, "???"))
+        if replicas:
+            self.log.notice("%d of %d replicas are in sync when shutting down.", len(replicas) - len(behind),
+                            len(replicas))
 
     def forget(self, client: Client) -> None:
         """The client is gone."""

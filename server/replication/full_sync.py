@@ -45,6 +45,7 @@ class FullSync:
         master.start_full_sync = self.begin
         master.gone_while_syncing = self.gone
         master.is_streaming_to = lambda replica: self._pipe is not None and replica in self._pipe.replicas
+        master.sent_all_to = self.sent_all_to
         snapshots.ended.append(self.snapshot_ended)
 
     # ---- a replica asks
@@ -267,6 +268,7 @@ class FullSync:
                                  len(pipe.replicas), pipe.bytes)
                 break
             pipe.bytes += len(data)
+            pipe.tail = (pipe.tail + data[-len(pipe.mark):])[-len(pipe.mark):]
             moved += len(data)
             for replica in pipe.replicas:
                 replica.client.push_encoded(data)
@@ -275,6 +277,12 @@ class FullSync:
             if pipe.child_gone and self._pipe is pipe:
                 self._end_pipe()
         return moved
+
+    def sent_all_to(self, replica: Replica) -> bool:
+        """Whether a replica was sent the end of a snapshot: who wanted nothing else goes before the child has ended."""
+        pipe = self._pipe
+        return (pipe is not None and replica in pipe.replicas and pipe.tail == pipe.mark
+                and not replica.client.output_bytes)
 
     # ---- replicas that go, and files that are not needed
     def gone(self, replica: Replica) -> None:
@@ -336,4 +344,5 @@ class _Pipe:
         self.mark = mark
         self.replicas = replicas
         self.bytes = 0
+        self.tail = b""                # the last of them: the mark, once all are there
         self.over = self.failed = self.child_gone = False

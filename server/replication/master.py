@@ -48,10 +48,11 @@ class Master:
         self.replicas: dict[Client, Replica] = {}
         self.backlog: Backlog | None = None
         self.is_replica: Callable[[], bool] = lambda: False
-        # these three are full_sync's
+        # these four are full_sync's
         self.start_full_sync: Callable[[Replica], None] = lambda replica: None
         self.gone_while_syncing: Callable[[Replica], None] = lambda replica: None
         self.is_streaming_to: Callable[[Replica], bool] = lambda replica: False
+        self.sent_all_to: Callable[[Replica], bool] = lambda replica: False
         self.check_output: Callable[[Client], None] = lambda client: None
         self.changed: list[Callable[[], None]] = []
         self.good_changed: Callable[[int], None] = lambda good: None
@@ -171,7 +172,7 @@ class Master:
         self.count_good()
         self._tell()
         if ended in (State.WAIT_START, State.WAIT_END, State.SEND_BULK):
-            self.tally.ended(MASTER, "full_err")
+            self.tally.ended(MASTER, "full_ok" if self.sent_all_to(replica) else "full_err")
         if ended in (State.WAIT_END, State.SEND_BULK):
             self.gone_while_syncing(replica)
 

@@ -127,8 +127,8 @@ class Master:
         return False
 
     def _watermark(self) -> int:
-        limit = self.config.client_output_buffer_limit["replica"]
-        return min((size for size in limit[:2] if size), default=1 << 62)
+        hard, soft, _ = self.config.client_output_buffer_limit["replica"]
+        return int(min(hard or 1 << 62, soft or 1 << 62))
 
     def write(self, data: bytes) -> None:
         """Bytes for the replicas that are no command of ours: a ping, or what our own master said."""
@@ -318,7 +318,15 @@ class Master:
 
     def acknowledged_by(self, offset: int) -> int:
         """How many replicas have applied so much."""
-        return sum(replica.acknowledged >= offset for replica in self.online())
+        count = 0
+        for replica in self.replicas.values():         # for each WAIT: no generator
+            if replica.acknowledged >= offset and replica.state is State.ONLINE:
+                count += 1
+        return count
+
+    def acknowledged(self) -> list[int]:
+        """The offsets that replicas have applied, the largest first."""
+        return sorted((replica.acknowledged for replica in self.online()), reverse=True)
 
     def synced_by(self, offset: int) -> int:
         """How many have so much on disk."""

@@ -4,18 +4,19 @@ Names and labels are redis_exporter's for all that it knows, and remus_* for the
 counter that redis_exporter calls something else than ..._total is shown as untyped, as the format demands.
 """
 
-import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any
 
 import psutil
 from prometheus_client.core import HistogramMetricFamily, Metric, SummaryMetricFamily
 
+from metrics.family import COUNTER, GAUGE, Labels, family, single
 from metrics.keys import group_families, key_families, notable_families
 from metrics.mailbox import Mailbox, NoAnswer
-from metrics.names import ALIASES, INSTANCE, LANES, MASTER_LINK, OURS, SCRIPT_NAME, SCRIPT_SECONDS, number
+from metrics.names import ALIASES, INSTANCE, LANES, OURS, SCRIPT_NAME, SCRIPT_SECONDS, number
+from metrics.replication import replication_families
 from metrics.snapshot import CommandCounts, Snapshot, take
 from server.observe.percentiles import percentiles
 from server.version import VERSION
@@ -23,29 +24,6 @@ from server.version import VERSION
 BUCKETS_US = tuple(1 << power for power in range(24))  # of redis_commands_latencies_usec: 1 us to 8.4 s
 SCRIPT_SHOWN = 128  # letters of a script's name
 ANSWER_SECONDS = 10.0  # less than Prometheus' usual timeout is of no use: it would see nothing instead of redis_up 0
-COUNTER, GAUGE, UNTYPED = "counter", "gauge", "unknown"
-
-Labels = dict[str, str]
-
-
-def family(name: str, text: str, samples: Iterable[tuple[Labels, float]], kind: str = "") -> Metric:
-    """A family of one value per set of labels. kind: COUNTER or GAUGE; "" reads it from the name."""
-    total = name.endswith("_total")
-    kind = COUNTER if total else UNTYPED if kind == COUNTER else kind or GAUGE
-    metric = Metric(name.removesuffix("_total") if total else name, text, kind)
-    for labels, value in samples:
-        metric.add_sample(name, labels, value)
-    return metric
-
-
-def single(name: str, text: str, value: float, kind: str = "") -> Metric:
-    """A family of one value without labels."""
-    return family(name, text, [({}, value)], kind)
-
-
-def words(line: str) -> dict[str, str]:
-    """`ip=127.0.0.1,port=6380,state=online` as a dict."""
-    return dict(part.split("=", 1) for part in line.split(",") if "=" in part)
 
 
 class Collector:
@@ -128,7 +106,7 @@ def families(s: Snapshot) -> Iterator[Metric]:
     yield from identity(s, values)
     yield from command_families(s.commands, s.percentiles)
     yield from keyspace_families(s)
-    yield from replication_families(s, values)
+    yield from replication_families(s.lines, values)
     yield from slow_families(s)
     yield from script_families(values)
     yield from config_families(s, values)
@@ -220,33 +198,6 @@ def keyspace_families(s: Snapshot) -> Iterator[Metric]:
     )
     errors = [({"err": code}, float(count)) for code, count in s.errors.items()]
     yield family("redis_errors_total", "Error replies by their first word.", errors)
-
-
-def replication_families(s: Snapshot, values: Mapping[str, Any]) -> Iterator[Metric]:
-    """A master's replicas, a replica's master."""
-    replicas = []
-    for name, line in s.lines.items():
-        if re.fullmatch(r"slave\d+", name):
-            told = words(line)
-            labels = {f"slave_{key}": told.get(key, "") for key in ("ip", "port", "state")}
-            replicas.append((labels, float(told.get("offset", 0)), float(told.get("lag", -1))))
-    if replicas:
-        yield family(
-            "redis_connected_slave_offset_bytes", "What a replica has.", [(who, offset) for who, offset, _ in replicas]
-        )
-        yield family(
-            "redis_connected_slave_lag_seconds",
-            "Time since a replica was last heard of.",
-            [(who, lag) for who, _, lag in replicas],
-        )
-    if values.get("role") == "slave":
-        master = {name: str(values.get(name, "")) for name in ("master_host", "master_port")}
-        for field, metric in MASTER_LINK.items():
-            known = number(values.get(field, ""))
-            if known is not None:
-                yield family(f"redis_{metric}", f"{field} of INFO replication.", [(master, known)])
-        replica = {**master, "read_only": str(values.get("slave_read_only", ""))}
-        yield family("redis_slave_info", "The replica, in labels.", [(replica, 1)])
 
 
 def slow_families(s: Snapshot) -> Iterator[Metric]:

@@ -56,6 +56,7 @@ OURS = {
     "master_sync_left_bytes": "master_sync_left_bytes",
     "master_sync_last_io_seconds_ago": "master_sync_last_io_seconds_ago",
     "master_link_down_since_seconds": "master_link_down_since_seconds",
+    "master_empty_refused": "master_empty_refused",
     "min_slaves_good_slaves": "min_slaves_good_slaves",
     "slave_read_repl_offset": "slave_read_repl_offset",
     "lru_clock": "lru_clock",
@@ -75,8 +76,8 @@ ALIASES = {
     "mem_fragmentation_ratio": ("memory_fragmentation_ratio",),  # what redis-mixin's overview asks for
 }
 
-# Directives that redis_exporter shows as redis_config_*.
-CONFIG = ("maxclients", "maxmemory", "io-threads", "repl-backlog-size")
+# Directives that redis_exporter shows as redis_config_*, and one that an alert compares with.
+CONFIG = ("maxclients", "maxmemory", "io-threads", "repl-backlog-size", "min-replicas-to-write")
 
 # Counters of an I/O thread (server.loop.lane_stats): counter -> (metric after "remus_io_thread_", factor, help).
 LANES = {

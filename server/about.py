@@ -15,6 +15,7 @@ from server.dispatch.collector import Collector
 from server.dispatch.cron import Cron
 from server.dispatch.hot_keys import Upkeep
 from server.dispatch.loop import Loop
+from server.dispatch.replicating import Replicating
 from server.dispatch.shutdown import Shutdown
 from server.keyspace.big_keys import BigKeys
 from server.keyspace.database import Keyspace
@@ -29,7 +30,7 @@ from server.observe.stats import Stats
 from server.persistence.seams import Host
 from server.process import Process
 from server.registry.clock import monotonic_now_us
-from server.registry.info_sections import SERVER, STATS
+from server.registry.info_sections import CLIENTS, SERVER, STATS
 from server.registry.parts import Parts
 from server.replication.node import Node
 
@@ -44,6 +45,8 @@ class Whole(Protocol):
     start_us: int
     config: Config
     process: Process
+    clients: ClientTable
+    replication: Node
 
     @property
     def listeners(self) -> Sequence[Listener]: ...
@@ -81,6 +84,7 @@ def tell(server: "Server", parts: Parts) -> None:
     parts.add(Cron, lambda: s.cron)
     parts.add(Collector, lambda: s.collector)
     parts.add(Shutdown, lambda: s.shutdown)
+    parts.add(Replicating, lambda: s.replicating)
     parts.add(Upkeep, lambda: s.hot_keys_upkeep)
     parts.add(Scripting, lambda: s.scripting)
 
@@ -92,6 +96,8 @@ server_.field("run_id", lambda s: s.run_id)
 server_.field("uptime_in_seconds", lambda s: uptime(s), metric="uptime_in_seconds")
 server_.field("uptime_in_days", lambda s: uptime(s) // 86400)
 
+CLIENTS.of(Whole).field("connected_clients",           # replicas are told of in their own section
+                        lambda s: len(s.clients) - len(s.replication.master.replicas), metric="connected_clients")
 STATS.of(Whole).field("total_commands_processed", lambda s: s.commands_processed, metric="commands_processed_total",
                       counter=True)
 

@@ -296,6 +296,8 @@ class Server:
         self.stats.commands_rate.sample(now, self.commands_processed)
         self.stats.input_rate.sample(now, self.stats.net_input_bytes)
         self.stats.output_rate.sample(now, self.stats.net_output_bytes)
+        self.stats.repl_input_rate.sample(now, self.replication.received_bytes)
+        self.stats.repl_output_rate.sample(now, self.replication.sent_bytes)
         self.stats.cycle_rate.sample(now, self.loop.cycles)
         self.stats.turn_us.sample(self.loop.cycles * 1000000, self.loop.duration_us)
 

@@ -133,6 +133,7 @@ def fill_hooks(server: "Server") -> None:
     node.on_link = s.replicating.link_changed
     node.make_master_client = s.replicating.make_master_client
     node.replace_data = s.replicating.replace_data
+    node.refuses_snapshot = s.replicating.refuses_snapshot
     node.loads_from_memory = s.replicating.loads_from_memory
     node.pause_writes = s.replicating.pause_writes
     node.synced_offset = s.replicating.synced_offset
@@ -200,7 +201,7 @@ def follow_configuration(server: "Server") -> None:
 def reset_with_statistics(server: "Server") -> None:
     """What CONFIG RESETSTAT sets back to zero."""
     for reset in (server.limits.reset_stats, server.clients.reset_stats, server.appending.reset_statistics,
-                  server.tls.reset_statistics,                  server.reset_statistics):
+                  server.tls.reset_statistics, server.replication.reset_statistics, server.reset_statistics):
         server.config.on_reset_statistics(reset)
 
 
@@ -234,9 +235,10 @@ def schedule(server: "Server") -> None:
 
 
 def steps_of_shutdown(server: "Server") -> None:
-    """The final steps, in order: whether it may be at all, then the append only file, and the snapshot last, for that
-    alone takes long; what fails before it can still call the shutdown off."""
+    """The final steps, in order: who lags is told, whether it may be at all, then the append only file, and last the
+    snapshot, for that alone takes long; what fails before it can still call the shutdown off."""
     server.shutdown.final_steps += [
+        lambda words: server.replication.log_lagging(),
         server.appending.may_stop,
         server.appending.finish,
         lambda words: saving.last_snapshot(server, words),

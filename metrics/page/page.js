@@ -1,8 +1,8 @@
 // The page: asks /metrics again and again, keeps a few hundred points, and draws. It says when what it shows is old.
 
 import {Chart, element} from "./charts.js";
-import {all, busy, bytes, clock, count, duration, grown, hit_ratio, last, micros, one, parse, percent, percentile,
-  percentiles, queue, rate, threads} from "./readings.js";
+import {all, busy, bytes, clock, count, duration, grown, hit_ratio, last, matching, micros, one, parse, percent,
+  percentile, percentiles, queue, rate, threads} from "./readings.js";
 
 const KEPT = 150;                                  // points
 const PERIODS = [2000, 10000, 60000];              // milliseconds, offered; #250 in the address is taken, too
@@ -60,8 +60,8 @@ function take(reading) {
 
 // ---- what is shown
 const charts = CHARTS.map((definition) => new Chart(definition, point));
-const cards = ["commands", "hot", "big", "slow"].map(() => element("section"));
-const [commandCard, hotCard, bigCard, slowCard] = cards;
+const cards = ["commands", "hot", "big", "slow", "topology"].map(() => element("section"));
+const [commandCard, hotCard, bigCard, slowCard, topologyCard] = cards;
 byId("cards").append(...charts.map((chart) => chart.card), ...cards);
 
 function draw() {
@@ -106,6 +106,20 @@ function notable(found) {
   table(bigCard, "Biggest keys of each type", ["key", "db", "type", "elements", "memory"], big, none);
 }
 
+/** Who is above this server, and who below. */
+function topology() {
+  const rows = all(newest, "redis_master_link_up").map(({labels, value}) => [
+    `${labels.master_host}:${labels.master_port}`, "our master", value === 1 ? "up" : "down",
+    `offset ${count(one(newest, "redis_slave_repl_offset"))}`]);
+  for (const {labels} of all(newest, "redis_connected_slave_offset_bytes")) {
+    const [behind] = matching(newest, "remus_replica_lag_bytes", labels);
+    const [late] = matching(newest, "remus_replica_lag_seconds", labels);
+    rows.push([`${labels.slave_ip}:${labels.slave_port}`, "replica", labels.slave_state,
+      behind ? `${bytes(behind.value)}, ${duration(late.value)}` : "–"]);
+  }
+  table(topologyCard, "Replication", ["who", "is", "state", "behind"], rows, "nobody follows, and nobody is followed");
+}
+
 function who() {
   const [{labels}] = all(newest, "redis_instance_info"), [build] = all(newest, "remus_build_info");
   document.title = `Remus :${labels.tcp_port}`;
@@ -138,6 +152,14 @@ function notices() {
       "other clients hear BUSY. SCRIPT KILL or FUNCTION KILL ends it, unless it has written."]);
   }
   if (is("redis_loading_dump_file", 1)) found.push(["warn", "The server is loading its data."]);
+  for (const {labels, value} of all(newest, "redis_master_link_up")) {
+    const name = `${labels.master_host}:${labels.master_port}`;
+    if (value !== 1) found.push(["bad", `The link to the master ${name} is down.`]);
+  }
+  if (is("remus_master_empty_refused", 1)) {
+    found.push(["bad", "The master has no data, and this replica keeps its own: REPLICAOF NO ONE makes it the master, " +
+      "CONFIG SET replica-refuse-empty-master no makes it empty, too."]);
+  }
   if (is("redis_rdb_last_bgsave_status", 0)) found.push(["bad", "The last snapshot failed: the log says why."]);
   if (is("redis_aof_last_write_status", 0)) found.push(["bad", "The append-only file could not be written."]);
   if (is("redis_aof_last_bgrewrite_status", 0)) found.push(["bad", "The last rewrite of the append-only file failed."]);
@@ -199,6 +221,7 @@ async function ask() {
   if (held) return;
   tiles();
   draw();
+  topology();
   if (before) commands();
   await Promise.all([told("slowlog.json", slow), told("keys.json", notable)]);
   document.body.dataset.readings = Number(document.body.dataset.readings || 0) + 1;

@@ -20,9 +20,11 @@ export function parse(text) {
   return m;
 }
 
-/** All samples of a name; its only value, NaN without one; its values summed up by a label. */
+/** All samples of a name; those of them whose labels agree with these where both have one; its only value, NaN without one; its values summed up by a label. */
 export const all = (reading, name) => reading.m.get(name) || [];
 export const one = (reading, name) => { const [first] = all(reading, name); return first ? first.value : NaN; };
+export const matching = (reading, name, labels) => all(reading, name).filter((sample) =>
+  Object.entries(sample.labels).every(([label, value]) => labels[label] === undefined || labels[label] === value));
 export function total(reading, name, label) {
   const sums = new Map();
   for (const {labels, value} of all(reading, name)) sums.set(labels[label], (sums.get(labels[label]) || 0) + value);

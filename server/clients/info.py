@@ -6,7 +6,6 @@ from server.clients.table import ClientTable
 from server.registry.info_sections import CLIENTS, STATS
 
 table = CLIENTS.of(ClientTable)
-table.field("connected_clients", len, metric="connected_clients")
 table.field("blocked_clients", lambda clients: clients.blocked, metric="blocked_clients")
 table.field("tracking_clients", 0, metric="tracking_clients")
 table.field("clients_in_timeout_table", lambda clients: clients.with_timeout, metric="clients_in_timeout_table")

@@ -13,12 +13,13 @@ from server.observe.debug_settings import settings
 from server.persistence.object_reader import BadPayload, check_footer, read_payload
 from server.persistence.object_writer import payload
 from server.registry import args, errors
-from server.registry.command import DENYOOM, READONLY, WRITE, group
+from server.registry.command import ASKING, DENYOOM, READONLY, WRITE, group
 from server.registry.errors import CommandError, syntax
 from server.registry.keys import ACCESS, OW, RO, UPDATE, one_key
 from server.registry.reply import OK
 
 command = group("generic")
+server = group("server")
 
 LONGEST_IDLE = (1 << 23) - 1        # seconds that the LRU clock can tell from the future
 
@@ -64,10 +65,13 @@ def _options(words: tuple[bytes, ...]) -> _Options:
     return _Options(replace, absolute, idle, frequency)
 
 
+_SYNTAX = "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]"
+_HISTORY = (("3.0.0", "Added the `REPLACE` modifier."), ("5.0.0", "Added the `ABSTTL` modifier."),
+            ("5.0.0", "Added the `IDLETIME` and `FREQ` options."))
+
+
 @command("RESTORE", arity=-4, flags=WRITE | DENYOOM, keys=one_key(OW, UPDATE), since="2.6.0", acl=("dangerous",),
-         syntax="key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
-         history=(("3.0.0", "Added the `REPLACE` modifier."), ("5.0.0", "Added the `ABSTTL` modifier."),
-                  ("5.0.0", "Added the `IDLETIME` and `FREQ` options.")))
+         syntax=_SYNTAX, history=_HISTORY)
 def restore(call: Call, key: bytes, ttl: bytes, serialized: bytes, *words: bytes) -> str:
     """Create a key from what DUMP returned, with a time to live in ms (0: none), or with ABSTTL until a Unix time.
 
@@ -102,6 +106,16 @@ def restore(call: Call, key: bytes, ttl: bytes, serialized: bytes, *words: bytes
     if when and not options.absolute:
         call.propagate_as(call.argv[0], key, b"%d" % when, *call.argv[3:], b"ABSTTL")
     return OK
+
+
+@server("RESTORE-ASKING", arity=-4, flags=WRITE | DENYOOM | ASKING, keys=one_key(OW, UPDATE), since="3.0.0",
+        acl=("keyspace", "dangerous"), syntax=_SYNTAX, history=_HISTORY, system=True)
+def restore_asking(call: Call, key: bytes, ttl: bytes, serialized: bytes, *words: bytes) -> str:
+    """Create a key as RESTORE does, also where its slot is still on its way to this node: MIGRATE's word in a cluster.
+
+    Complexity: as RESTORE
+    """
+    return restore(call, key, ttl, serialized, *words)
 
 
 def _create(call: Call, key: bytes, value: object, when: int, options: _Options) -> None:

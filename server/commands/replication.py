@@ -254,8 +254,9 @@ def waitaof(call: Call, local: bytes, replicas: bytes, timeout: bytes) -> list[i
 
 
 def _written(call: Call) -> int:
-    """The offset behind the last write of this client."""
-    return min(call.client.written, call.server.replication.master.offset)
+    """The offset behind the last write of this client. Only one of this turn may not be in the stream yet."""
+    master, written = call.server.replication.master, call.client.written
+    return int(written if written <= master.stream.offset else min(written, master.offset))
 
 
 def _wait(call: Call, waiter: Waiter, patience: int) -> Any:

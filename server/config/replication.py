@@ -46,6 +46,8 @@ DIRECTIVES = (
            aliases=("min-slaves-max-lag",), part=_PART),
     Bool("replica-lazy-flush", False, "Empty a replica in the background before a full sync.",
          aliases=("slave-lazy-flush",), part=_PART),
+    Bool("replica-refuse-empty-master", False,
+         "Keep the data when the master comes back without any, until somebody decides.", part=_PART),
     Bool("replica-ignore-maxmemory", True, "Leave eviction to the master.", aliases=("slave-ignore-maxmemory",),
          part=_PART),
     Bool("replica-ignore-disk-write-errors", False, "Keep a replica going when it cannot write to disk.", part=_PART),

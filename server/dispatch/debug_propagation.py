@@ -17,8 +17,8 @@ subcommand = Subcommands(Call)
 
 @subcommand("REPLICATE", 1, MANY, "<word> [<word> ...]", "Send replicas a command that is not executed here.")
 def replicate(call: Call, *words: bytes) -> str:
-    """Makes data diverge, on purpose."""
-    call.server.propagation.also(call.db, list(words))
+    """Makes data diverge, on purpose. The append only file does not hear of it."""
+    call.server.propagation.to_replicas(call.db, list(words))
     return OK
 
 

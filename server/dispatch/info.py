@@ -9,6 +9,7 @@ from server.dispatch.collector import Collector
 from server.dispatch.cron import Cron
 from server.dispatch.hot_keys import Upkeep
 from server.dispatch.loop import Loop
+from server.dispatch.replicating import Replicating
 from server.dispatch.shutdown import Shutdown
 from server.registry.info import section
 from server.registry.info_sections import DEBUG, SERVER, STATS
@@ -17,6 +18,8 @@ from server.registry.quoting import shown_key
 HOT_SHOWN = 10
 
 SERVER.of(Cron).field("hz", lambda cron: cron.hz)
+STATS.of(Replicating).field("slave_expires_tracked_keys", lambda replicating: len(replicating.own_expires),
+                            metric="slave_expires_tracked_keys")
 SERVER.of(Loop).field("multiplexing_api", lambda loop: loop.io.multiplexing_api)
 SERVER.of(Loop).field("io_threads_active", lambda loop: int(loop.io.away > 0), metric="io_threads_active")
 SERVER.of(Shutdown).field("shutdown_in_milliseconds", lambda shutdown: shutdown.remaining_ms(),

@@ -488,6 +488,8 @@ cdef class Loop:
                 else:
                     self.run_slow(client, b, r)
                     before = ticks()
+                    if client.state & CLIENT_PAUSED:   # CLIENT PAUSE holds the stream, too: the same command again later
+                        break
                     if client.out.bytes and client.out.head.bytes[0] == c'-':
                         self.on_master_error(client, PyBytes_FromStringAndSize(client.out.head.bytes, client.out.head.used))
                 if not client.state & CLIENT_MULTI:
@@ -643,6 +645,11 @@ cdef class Loop:
         if memory:
             return memory, load_relaxed64(&meter.used)
         return client.query_memory, 0
+
+    def unexecuted_of(self, Client client) -> int:
+        """Bytes that a client sent and whose commands were not executed: CLIENT PAUSE holds them, or one is not whole."""
+        cdef Batch* b = client.batch
+        return self.query_of(client)[1] if b == NULL else b.used - (end_of(b, b.next - 1) if b.next else 0)
 
     def query_memory_of(self, Client client) -> int:
         """What the requests of a client really hold, bytes: between requests its buffer serves others."""

@@ -16,8 +16,10 @@ from server.dispatch.gates import flags_of, gate
 from server.persistence import rdb_file
 from server.persistence.loading import Interrupted
 from server.persistence.rdb_load import BadFile
+from server.persistence.rdb_peek import holds_keys
 from server.registry.command import STALE, WRITE
 from server.registry.errors import CommandError
+from server.replication.empty_master import REFUSED, RETRY_SECONDS, waits_for_a_person
 from server.replication.node import Node
 from server.replication.payload import Payload
 
@@ -57,6 +59,10 @@ class OwnExpires:
     def __init__(self) -> None:
         self._keys: dict[tuple[Any, bytes], None] = {}
 
+    def __len__(self) -> int:
+        """slave_expires_tracked_keys."""
+        return len(self._keys)
+
     def note(self, db: Any, key: bytes) -> None:
         """One more. Complexity: O(1)."""
         self._keys[(db, key)] = None
@@ -80,7 +86,7 @@ class Replicating:
 
     def __init__(self, server: "Server") -> None:
         self._server = server
-        self.own_expires = OwnExpires()
+        self.own_expires: OwnExpires = OwnExpires()
         self.node = Node(server.config, server.log, server.stats, server.propagation, server.loop, server.connector,
                          server.snapshots, server.child, self.write_snapshot)
 
@@ -160,6 +166,16 @@ class Replicating:
         """repl-diskless-load."""
         how = self._server.config.repl_diskless_load
         return bool(how == "swapdb" or (how == "on-empty-db" and self._server.keyspace.keys_total() == 0))
+
+    def refuses_snapshot(self, history: str, payload: Payload) -> bool:
+        """replica-refuse-empty-master; the log says what may be done. history: the id of the snapshot's."""
+        server, following = self._server, self.node.following
+        keys = server.keyspace.keys_total()
+        if not server.config.replica_refuse_empty_master or following is None or not waits_for_a_person(
+                keys, self.node.history.id, history, holds_keys(payload.bytes())):
+            return False
+        server.log.warning(REFUSED, following.host, following.port, keys, RETRY_SECONDS)
+        return True
 
     def replace_data(self, payload: Payload, temporary: str, alive: Callable[[], None]) -> bool:
         """Load what a master sent; alive() keeps it from losing patience. False: it failed and the log says why."""

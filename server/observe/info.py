@@ -96,12 +96,10 @@ def counted(name: str, metric: str = "", *, counter: bool = False) -> None:
 
 
 stats.field("instantaneous_ops_per_sec", lambda s: int(s.commands_rate.per_second))
-stats.field("total_net_repl_input_bytes", 0, metric="net_repl_input_bytes_total", counter=True)
-stats.field("total_net_repl_output_bytes", 0, metric="net_repl_output_bytes_total", counter=True)
 stats.field("instantaneous_input_kbps", lambda s: f"{s.input_rate.per_second / 1024:.2f}")
 stats.field("instantaneous_output_kbps", lambda s: f"{s.output_rate.per_second / 1024:.2f}")
-stats.field("instantaneous_input_repl_kbps", "0.00")
-stats.field("instantaneous_output_repl_kbps", "0.00")
+stats.field("instantaneous_input_repl_kbps", lambda stats: f"{stats.repl_input_rate.per_second / 1024:.2f}")
+stats.field("instantaneous_output_repl_kbps", lambda stats: f"{stats.repl_output_rate.per_second / 1024:.2f}")
 counted("sync_full", "replica_resyncs_full")
 counted("sync_partial_ok", "replica_partial_resync_accepted")
 counted("sync_partial_err", "replica_partial_resync_denied")
@@ -111,7 +109,6 @@ stats.field("total_eviction_exceeded_time", lambda s: s.eviction_exceeded_us // 
             metric="eviction_exceeded_time_ms_total", counter=True)
 stats.field("latest_fork_usec", lambda s: s.fork_us, metric="latest_fork_seconds", scale=1e-6)
 stats.field("total_forks", lambda s: s.forks)
-counted("slave_expires_tracked_keys", "slave_expires_tracked_keys")
 for _name, _metric in (
     ("active_defrag_hits", "defrag_hits"),
     ("active_defrag_misses", "defrag_misses"),

@@ -43,6 +43,7 @@ class Stats:
 
     def __init__(self) -> None:
         self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate = Rate(), Rate(), Rate(), Rate()
+        self.repl_input_rate, self.repl_output_rate = Rate(), Rate()
         self.turn_us = Rate()  # microseconds per turn of the loop: its time goes by a million a turn
         self.reset()
 
@@ -59,7 +60,8 @@ class Stats:
         self.net_input_bytes = 0
         self.net_output_bytes = 0
         self.counters: dict[str, int] = {}
-        for rate in (self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate, self.turn_us):
+        for rate in (self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate, self.turn_us,
+                     self.repl_input_rate, self.repl_output_rate):
             rate.reset()
 
     def count_error(self, error: object) -> None:

@@ -15,10 +15,12 @@ from typing import Any
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import RAW, Link
-from server.clients.client import DENY_BLOCKING, MASTER, Client
+from server.clients.client import DENY_BLOCKING, MASTER, PAUSED, Client
+from server.replication.empty_master import RETRY_SECONDS
 from server.replication.handshake import NONE_KNOWN, Action, Continue, Failed, FullSync, Handshake, Send
 from server.replication.master import seconds
 from server.replication.payload import Payload, PayloadError
+from server.replication.tally import DOWN, REPLICA, UP
 
 CONNECT, CONNECTING, HANDSHAKE, SYNC, CONNECTED = "connect", "connecting", "handshake", "sync", "connected"
 
@@ -39,6 +41,8 @@ class Following(LinkProtocol):
         self.down_since = seconds()
         self.failover = failover           # the first attempt takes the mastership over
         self.on_failover: Callable[[bool], None] = lambda well: None
+        self.refused = False               # the master has no data and we kept ours (replica-refuse-empty-master)
+        self._refused_at = 0.0
         self._known = True                 # our history may be asked for; False: after a failed full sync
         self._handshake: Handshake | None = None
         self._attempt: Any = None
@@ -67,10 +71,17 @@ class Following(LinkProtocol):
             return -1
         return int(seconds() - self.client.active_us / 1e6)
 
+    @property
+    def received(self) -> int:
+        """Bytes of the stream that the present connection has brought."""
+        return self.client.bytes_in if self.client is not None else 0
+
     # ---- attempts
     def tick(self) -> None:
         """Once a second: try again, notice silence, tell the master how far we are."""
         timeout = self._config.repl_timeout
+        if self.state == CONNECT and self._waits_for_a_person():
+            return
         if self.state == CONNECT:
             self._log.notice("Connecting to MASTER %s:%d", self.host, self.port)
             self.connect()
@@ -82,7 +93,7 @@ class Following(LinkProtocol):
                               "'repl-timeout' parameter in redis.conf to a larger value.")
             self._abort("timed out")
         elif self.client is not None:
-            if self.silent_seconds > timeout:
+            if self.silent_seconds > timeout and not self.client.has(PAUSED):
                 self._log.warning("MASTER timeout: no data nor PING received...")
                 self.client.close()
             else:
@@ -92,6 +103,11 @@ class Following(LinkProtocol):
         """Seconds since anything came: a newline, which is no reply, says that a snapshot is still to be begun."""
         heard = 0 if self._link is None else self._link.heard_us
         return seconds() - max(self.heard, heard / 1e6)
+
+    def _waits_for_a_person(self) -> bool:
+        """The master's snapshot was refused a moment ago, and nobody has said since that it may come."""
+        return (self.refused and self._config.replica_refuse_empty_master
+                and seconds() - self._refused_at < RETRY_SECONDS)
 
     def connect(self) -> None:
         """Begin an attempt."""
@@ -115,7 +131,9 @@ class Following(LinkProtocol):
         self.over = True
         self._abort("not followed any more")
         if self.client is not None:
-            self.client.close()
+            client = self.client
+            self._disconnected()
+            client.close()
         self._drop_payload()
 
     # ---- the link
@@ -173,6 +191,7 @@ class Following(LinkProtocol):
         if self.state == CONNECTING:
             self._log.warning("Error condition on socket for SYNC: %s", reason)
         elif self.state == SYNC:
+            self._parts.tally.ended(REPLICA, "full_err")
             self._log.warning("I/O error trying to sync with MASTER: %s", reason)
         self._end_attempt()
         self._drop_payload()
@@ -195,6 +214,7 @@ class Following(LinkProtocol):
     # ---- going on
     def _go_on(self, action: Continue) -> None:
         parts = self._parts
+        parts.tally.ended(REPLICA, "partial_ok")
         self._log.notice("Successful partial resynchronization with master.")
         if action.history and action.history != parts.history.id:
             parts.history.adopt(action.history, parts.stream.offset)
@@ -213,15 +233,22 @@ class Following(LinkProtocol):
         self.client = self._parts.make_master_client(link, db)
         self.client.set(MASTER | DENY_BLOCKING)
         self.state = CONNECTED
+        self.refused = False
+        self._parts.tally.links[UP] += 1
         if self.failover:
             self.failover = False
             self.on_failover(True)
         self._parts.link_changed()
         self.acknowledge()
 
+    def _disconnected(self) -> None:
+        self._parts.tally.received += self.received
+        self._parts.tally.links[DOWN] += 1
+        self.client = None
+
     def lost(self) -> None:
         """The connection that the stream came by is gone."""
-        self.client = None
+        self._disconnected()
         self.down_since = seconds()
         if not self.over:
             self._log.notice("Connection with master lost.")
@@ -248,6 +275,8 @@ class Following(LinkProtocol):
         link = self._link
         assert link is not None
         self._full = action
+        if self._known:
+            self._parts.tally.ended(REPLICA, "partial_err")
         if action.history:
             self._log.notice("Full resync from master: %s:%d", action.history, action.offset)
         else:
@@ -289,6 +318,7 @@ class Following(LinkProtocol):
                               "synchronization: %s", error.strerror)
             link.close(reason="the snapshot could not be written")
             return len(data)
+        self._parts.tally.received += taken
         if not announced and payload.total >= 0:
             where = "to disk" if payload.on_disk else "to parser"
             if payload.total:
@@ -303,6 +333,11 @@ class Following(LinkProtocol):
         """The snapshot is here: it takes the place of our data, and what comes behind it are commands."""
         full = self._full
         assert full is not None and self.payload is not None
+        if self._parts.refuses_snapshot(full.history, self.payload):
+            self.refused, self._refused_at = True, seconds()
+            self._known = True             # our data and our history are as they were
+            link.close(reason="replica-refuse-empty-master")
+            return
         try:
             well = self._parts.replace_data(self.payload, self._temporary, lambda: link.write(b"\n"))
         finally:
@@ -316,6 +351,7 @@ class Following(LinkProtocol):
         parts = self._parts
         parts.begin_history(full.history, max(0, full.offset))
         self._known = True
+        parts.tally.ended(REPLICA, "full_ok")
         self._log.notice("MASTER <-> REPLICA sync: Finished with success")
         self._follow_stream(0)
 

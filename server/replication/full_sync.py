@@ -19,6 +19,7 @@ from server.persistence.snapshot import Snapshots
 from server.registry.clock import monotonic_now_us
 from server.replication.master import Master, seconds
 from server.replication.replica import Replica, State
+from server.replication.tally import MASTER
 
 ROOM = 1 << 20              # bytes of a snapshot under way to one replica, at most
 PIECE = 256 * 1024          # bytes read at once
@@ -44,6 +45,7 @@ class FullSync:
         master.start_full_sync = self.begin
         master.gone_while_syncing = self.gone
         master.is_streaming_to = lambda replica: self._pipe is not None and replica in self._pipe.replicas
+        master.sent_all_to = self.sent_all_to
         snapshots.ended.append(self.snapshot_ended)
 
     # ---- a replica asks
@@ -102,6 +104,7 @@ class FullSync:
         for replica in alike:
             replica.state = State.NONE
             self._master.replicas.pop(replica.client, None)
+            self._master.tally.ended(MASTER, "full_err")
             replica.client.push_encoded(b"-ERR BGSAVE failed, replication can't continue\r\n")
             replica.client.close(after_reply=True)
 
@@ -265,6 +268,7 @@ class FullSync:
                                  len(pipe.replicas), pipe.bytes)
                 break
             pipe.bytes += len(data)
+            pipe.tail = (pipe.tail + data[-len(pipe.mark):])[-len(pipe.mark):]
             moved += len(data)
             for replica in pipe.replicas:
                 replica.client.push_encoded(data)
@@ -273,6 +277,12 @@ class FullSync:
             if pipe.child_gone and self._pipe is pipe:
                 self._end_pipe()
         return moved
+
+    def sent_all_to(self, replica: Replica) -> bool:
+        """Whether a replica was sent the end of a snapshot: who wanted nothing else goes before the child has ended."""
+        pipe = self._pipe
+        return (pipe is not None and replica in pipe.replicas and pipe.tail == pipe.mark
+                and not replica.client.output_bytes)
 
     # ---- replicas that go, and files that are not needed
     def gone(self, replica: Replica) -> None:
@@ -334,4 +344,5 @@ class _Pipe:
         self.mark = mark
         self.replicas = replicas
         self.bytes = 0
+        self.tail = b""                # the last of them: the mark, once all are there
         self.over = self.failed = self.child_gone = False

@@ -1,19 +1,18 @@
-"""INFO replication, and what the stats section says of syncs."""
+"""INFO replication, and INFO syncs: what has happened so far, and how far replicas are behind."""
 
 from collections.abc import Callable, Iterator
 
-from server.registry.info_sections import REPLICATION
+from server.registry.info_sections import REPLICATION, STATS, SYNCS
 from server.replication.failover import Failover
 from server.replication.following import SYNC, Following
 from server.replication.master import seconds
 from server.replication.node import Node
 from server.replication.payload import Payload
 from server.replication.replica import SHOWN
+from server.replication.tally import REASONS, RESULTS, SIDES, STATES
 
 replication = REPLICATION.of(Node)
 replication.field("role", lambda node: "master" if node.following is None else "slave")
-
-
 
 
 def _is_replica(node: Node) -> bool:
@@ -47,7 +46,7 @@ of_master("master_port", lambda following: following.port)
 of_master("master_link_status", lambda following: "up" if following.connected else "down")
 of_master("master_last_io_seconds_ago", lambda following: following.silent_seconds)
 of_master("master_sync_in_progress", lambda following: int(following.state == SYNC))
-replication.field("slave_read_repl_offset", lambda node: node.stream.offset + len(node.unapplied()), shown=_is_replica)
+replication.field("slave_read_repl_offset", lambda node: node.read_offset, shown=_is_replica)
 replication.field("slave_repl_offset", lambda node: node.stream.offset, shown=_is_replica)
 of_snapshot("master_sync_total_bytes", _total)
 of_snapshot("master_sync_read_bytes", lambda payload: payload.received)
@@ -56,6 +55,7 @@ of_snapshot("master_sync_perc",
             lambda payload: f"{100 * payload.received / _total(payload) if _total(payload) else 0:.2f}")
 of_master("master_sync_last_io_seconds_ago", lambda following: int(seconds() - following.heard), _is_syncing)
 of_master("master_link_down_since_seconds", lambda following: int(seconds() - following.down_since), _is_down)
+of_master("master_empty_refused", lambda following: int(following.refused))
 replication.field("slave_priority", lambda node: node.config.replica_priority, metric="slave_priority",
                   shown=_is_replica)
 replication.field("slave_read_only", lambda node: int(node.config.replica_read_only), shown=_is_replica)
@@ -93,3 +93,32 @@ replication.field("repl_backlog_first_byte_offset",
 replication.field("repl_backlog_histlen",
                   lambda node: node.master.backlog.pending if node.master.backlog is not None else 0,
                   metric="repl_backlog_history_bytes")
+
+# ---- ours: by name, or in INFO all
+syncs = SYNCS.of(Node)
+counts = STATS.of(Node)
+counts.field("total_net_repl_input_bytes", lambda node: node.received_bytes, metric="net_repl_input_bytes_total",
+             counter=True)
+counts.field("total_net_repl_output_bytes", lambda node: node.sent_bytes, metric="net_repl_output_bytes_total",
+             counter=True)
+
+
+@syncs.family
+def _syncs(node: Node) -> Iterator[tuple[str, str]]:
+    """as_master, as_replica: syncs that ended, by result; when a full one last ended well, in Unix seconds. Then why
+    replicas of ours had to begin a full one, and how often the link to our master came and went."""
+    tally = node.tally
+    for side in SIDES:
+        counts = ",".join(f"{result}={tally.syncs[side, result]}" for result in RESULTS)
+        yield f"as_{side}", f"{counts},last_full={tally.last_full[side]}"
+    yield "full_sync_reasons", ",".join(f"{reason}={tally.reasons[reason]}" for reason in REASONS)
+    yield "master_link_changes", ",".join(f"{state}={tally.links[state]}" for state in STATES)
+
+
+@syncs.family
+def _lags(node: Node) -> Iterator[tuple[str, str]]:
+    """replica0, replica1 ...: those that are online."""
+    for number, replica in enumerate(node.master.online()):
+        behind, seconds_behind = node.master.lag(replica)
+        yield (f"replica{number}", f"ip={replica.ip},port={replica.port},lag_bytes={behind},"
+               f"lag_seconds={seconds_behind:.1f},sent_bytes={replica.sent}")

@@ -17,8 +17,10 @@ from server.observe.stats import Stats
 from server.registry.clock import monotonic_now_us
 from server.replication.feed import Feed
 from server.replication.history import History
+from server.replication.lag import OffsetTimes
 from server.replication.replica import Replica, State
 from server.replication.seams import LoopSeam, PropagationSeam
+from server.replication.tally import BACKLOG, HISTORY, MASTER, NEW, OFFSET, OLD_SYNC, Tally
 from server.structures.block_stream import REPLICAS, Backlog
 
 PING = b"*1\r\n$4\r\nPING\r\n"
@@ -35,7 +37,7 @@ class Master:
     number of replicas that min-replicas-max-lag counts as good."""
 
     def __init__(self, config: Config, log: Log, stats: Stats, history: History, propagation: PropagationSeam,
-                 loop: LoopSeam) -> None:
+                 loop: LoopSeam, tally: Tally) -> None:
         self.config = config
         self.log = log
         self.stats = stats
@@ -46,14 +48,17 @@ class Master:
         self.replicas: dict[Client, Replica] = {}
         self.backlog: Backlog | None = None
         self.is_replica: Callable[[], bool] = lambda: False
-        # these three are full_sync's
+        # these four are full_sync's
         self.start_full_sync: Callable[[Replica], None] = lambda replica: None
         self.gone_while_syncing: Callable[[Replica], None] = lambda replica: None
         self.is_streaming_to: Callable[[Replica], bool] = lambda replica: False
+        self.sent_all_to: Callable[[Replica], bool] = lambda replica: False
         self.check_output: Callable[[Client], None] = lambda client: None
         self.changed: list[Callable[[], None]] = []
         self.good_changed: Callable[[int], None] = lambda good: None
         self.good_replicas = 0
+        self.tally = tally
+        self.offset_times = OffsetTimes()  # noted once a second
         self.pings_paused = False          # FAILOVER: offsets must stand still
         self._left = seconds()             # when the last replica went
         self._ticks = 0
@@ -82,6 +87,7 @@ class Master:
         if self.backlog is not None:
             self.propagation.unsubscribe(self.backlog)
             self.backlog = None
+        self.offset_times.forget()
 
     def resize_backlog(self) -> None:
         """repl-backlog-size."""
@@ -121,8 +127,8 @@ class Master:
         return False
 
     def _watermark(self) -> int:
-        limit = self.config.client_output_buffer_limit["replica"]
-        return min((size for size in limit[:2] if size), default=1 << 62)
+        hard, soft, _ = self.config.client_output_buffer_limit["replica"]
+        return int(min(hard or 1 << 62, soft or 1 << 62))
 
     def write(self, data: bytes) -> None:
         """Bytes for the replicas that are no command of ours: a ping, or what our own master said."""
@@ -152,6 +158,7 @@ class Master:
         client.extra.pop("replica", None)
         if replica is None:
             return
+        self.tally.sent += replica.sent
         if replica.feed is not None and replica.feed.stream is not None:
             self.stream.detach(replica.feed)
             self.propagation.follow()
@@ -164,6 +171,8 @@ class Master:
             self._left = seconds()
         self.count_good()
         self._tell()
+        if ended in (State.WAIT_START, State.WAIT_END, State.SEND_BULK):
+            self.tally.ended(MASTER, "full_ok" if self.sent_all_to(replica) else "full_err")
         if ended in (State.WAIT_END, State.SEND_BULK):
             self.gone_while_syncing(replica)
 
@@ -179,15 +188,15 @@ class Master:
         history that it knows, "?" for none, None for SYNC, which knows no histories. offset: the next byte wanted."""
         replica = self.of(client)
         self.log.notice("Replica %s asks for synchronization", replica.name)
-        if id is not None:
-            answer = self._go_on(replica, id, offset)
-            if answer is not None:
-                return answer
-            if id != "?":
-                self.stats.add("sync_partial_err")
-        else:
-            replica.old_sync = True
+        reason = self._reason_for_full(replica, id, offset)
+        if reason is None:
+            return self._go_on(replica, offset)
+        replica.old_sync = id is None
+        if reason not in (NEW, OLD_SYNC):
+            self.stats.add("sync_partial_err")
+            self.tally.ended(MASTER, "partial_err")
         self.stats.add("sync_full")
+        self.tally.reasons[reason] += 1
         if self.backlog is None:
             if not self.is_replica():
                 self.history.begin()
@@ -198,28 +207,39 @@ class Master:
         self.start_full_sync(replica)
         return None
 
-    def _go_on(self, replica: Replica, id: str, offset: int) -> bytes | None:
+    def _reason_for_full(self, replica: Replica, id: str | None, offset: int) -> str | None:
+        """Why a replica that asks so needs a full sync (one of tally.REASONS); None: it can go on."""
+        if id is None:
+            return OLD_SYNC
         refusal = self.history.refusal(id, offset)
         if refusal is not None:
-            if refusal:
-                self.log.notice("%s", refusal)
-            else:
+            if not refusal:
                 self.log.notice("Full resync requested by replica %s", replica.name)
-            return None
+                return NEW
+            self.log.notice("%s", refusal)
+            return OFFSET if id.lower() == self.history.second_id else HISTORY
         backlog, end = self.backlog, self.offset
-        if backlog is None or not backlog.first_offset <= offset - 1 <= end:
-            self.log.notice("Unable to partial resync with replica %s for lack of backlog (Replica request was: %d).",
-                            replica.name, offset)
-            if offset - 1 > end:
-                self.log.warning("Warning: replica %s tried to PSYNC with an offset that is greater than the master "
-                                 "replication offset.", replica.name)
+        if backlog is not None and backlog.first_offset <= offset - 1 <= end:
             return None
+        self.log.notice("Unable to partial resync with replica %s for lack of backlog (Replica request was: %d).",
+                        replica.name, offset)
+        if offset - 1 > end:
+            self.log.warning("Warning: replica %s tried to PSYNC with an offset that is greater than the master "
+                             "replication offset.", replica.name)
+            return OFFSET
+        return BACKLOG
+
+    def _go_on(self, replica: Replica, offset: int) -> bytes:
+        """The backlog has what comes next for it."""
+        backlog = self.backlog
+        assert backlog is not None
         self._add(replica, State.ONLINE)
         replica.feed = Feed(replica.client)
         self.stream.attach_at(replica.feed, backlog, offset - 1)
         replica.heard = seconds()
         replica.acknowledged = max(replica.acknowledged, offset - 1)
         self.stats.add("sync_partial_ok")
+        self.tally.ended(MASTER, "partial_ok")
         self.log.notice("Partial resynchronization request from %s accepted. Sending %d bytes of backlog starting from "
                         "offset %d.", replica.name, replica.feed.pending, offset)
         self.count_good()
@@ -229,6 +249,7 @@ class Master:
     def _add(self, replica: Replica, state: State) -> None:
         replica.state = state
         replica.since = replica.wrote = seconds()
+        replica.sent_before = replica.client.bytes_out
         replica.client.set(REPLICA | REPLY_OFF)        # its connection carries the stream: no reply may stand in it
         replica.client.slow_because(REPLY_MODE)
         self.replicas[replica.client] = replica
@@ -259,6 +280,7 @@ class Master:
 
     def put_online(self, replica: Replica, *, on_ack: bool) -> None:
         """It has its snapshot. on_ack: the stream begins when it says that it has loaded it."""
+        self.tally.ended(MASTER, "full_ok")
         if replica.rdb_only:
             replica.state = State.RDB_SENT
             self.log.notice("RDB transfer completed, rdb only replica (%s) should be disconnected asap", replica.name)
@@ -296,11 +318,23 @@ class Master:
 
     def acknowledged_by(self, offset: int) -> int:
         """How many replicas have applied so much."""
-        return sum(replica.acknowledged >= offset for replica in self.online())
+        count = 0
+        for replica in self.replicas.values():         # for each WAIT: no generator
+            if replica.acknowledged >= offset and replica.state is State.ONLINE:
+                count += 1
+        return count
+
+    def acknowledged(self) -> list[int]:
+        """The offsets that replicas have applied, the largest first."""
+        return sorted((replica.acknowledged for replica in self.online()), reverse=True)
 
     def synced_by(self, offset: int) -> int:
         """How many have so much on disk."""
         return sum(replica.synced >= offset for replica in self.online())
+
+    def lag(self, replica: Replica) -> tuple[int, float]:
+        """How far it is behind: bytes, and for how many seconds we have been beyond what it acknowledged."""
+        return max(0, self.offset - replica.has), self.offset_times.age(seconds(), replica.has)
 
     def _tell(self) -> None:
         for hook in self.changed:
@@ -323,6 +357,8 @@ class Master:
             self.write(PING)
         self._ticks += 1
         now = seconds()
+        if self.replicas:
+            self.offset_times.note(now, self.offset)
         for replica in self.connected():
             self._look_at(replica, now)
         ttl = self.config.repl_backlog_ttl

@@ -18,9 +18,11 @@ from server.replication.failover import Failover
 from server.replication.following import Following
 from server.replication.full_sync import WRITE, FullSync
 from server.replication.history import History
-from server.replication.master import Master
+from server.replication.master import Master, seconds
 from server.replication.payload import Payload
+from server.replication.replica import SHOWN, State
 from server.replication.seams import LoopSeam, PropagationSeam
+from server.replication.tally import Tally
 from server.replication.waiting import Waiting
 from server.structures.block_stream import ALL, AOF
 
@@ -37,7 +39,8 @@ class Node:
         self.stream = propagation.stream
         self.connector = connector
         self.history = History()
-        self.master = Master(config, log, stats, self.history, propagation, loop)
+        self.tally = Tally()
+        self.master = Master(config, log, stats, self.history, propagation, loop, self.tally)
         self.master.is_replica = lambda: self.following is not None
         self.full_sync = FullSync(self.master, snapshots, child, write)
         self.following: Following | None = None
@@ -47,6 +50,7 @@ class Node:
         self.on_link: Callable[[], None] = lambda: None            # the link to the master came or went
         self.make_master_client: Callable[[Any, int], Client]      # (link, database)
         self.replace_data: Callable[[Payload, str, Callable[[], None]], bool]
+        self.refuses_snapshot: Callable[[str, Payload], bool] = lambda history, payload: False
         self.loads_from_memory: Callable[[], bool] = lambda: False
         self.synced_offset: Callable[[], int] = lambda: -1         # how far our AOF is on disk; -1: there is none
         self.pause_writes: Callable[[bool], None] = lambda yes: None
@@ -58,6 +62,24 @@ class Node:
         """Where we listen, as our master is told."""
         config = self.config
         return int(config.tls_port if config.tls_replication and config.tls_port else config.port)
+
+    # ---- bytes
+    @property
+    def received_bytes(self) -> int:
+        """total_net_repl_input_bytes: snapshots and stream."""
+        return self.tally.received + (self.following.received if self.following is not None else 0)
+
+    @property
+    def sent_bytes(self) -> int:
+        """total_net_repl_output_bytes. Complexity: O(replicas)."""
+        return self.tally.sent + sum(replica.sent for replica in self.master.replicas.values())
+
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT: count from what connections have carried so far."""
+        self.tally.reset()
+        self.tally.received = -(self.following.received if self.following is not None else 0)
+        for replica in self.master.replicas.values():
+            replica.sent_before = replica.client.bytes_out
 
     # ---- roles
     def follow(self, host: str, port: int, *, failover: bool = False) -> None:
@@ -124,9 +146,14 @@ class Node:
         return [(b"repl-stream-db", b"%d" % database), (b"repl-id", self.history.id.encode()),
                 (b"repl-offset", b"%d" % self.stream.offset)]
 
-    def unapplied(self) -> bytes:
-        """Of our master's stream: a transaction that has not come to its end."""
-        return self.loop.unapplied if self.following is not None else b""
+    @property
+    def read_offset(self) -> int:
+        """slave_read_repl_offset: what has come of our master's stream, applied or not: a transaction that is not over,
+        what CLIENT PAUSE holds, the beginning of a command."""
+        following = self.following
+        if following is None or following.client is None:
+            return int(self.stream.offset)
+        return int(self.stream.offset) + len(self.loop.unapplied) + self.loop.unexecuted_of(following.client)
 
     def link_changed(self) -> None:
         """The stream from our master began, or ended."""
@@ -152,6 +179,19 @@ class Node:
         """Whether a replica that is online has not acknowledged everything (SHUTDOWN waits)."""
         offset = self.master.offset
         return any(replica.acknowledged < offset for replica in self.master.online())
+
+    def log_lagging(self) -> None:
+        """The server ends: whether replicas have everything."""
+        master = self.master
+        offset, replicas = master.offset, master.connected()
+        behind = [one for one in replicas if one.state is not State.ONLINE or one.acknowledged != offset]
+        for replica in behind:
+            silent = int(seconds() - replica.heard) if replica.state is State.ONLINE and replica.heard else 0
+            self.log.notice("Lagging replica %s reported offset %d behind master, lag=%d, state=%s.", replica.name,
+                            offset - replica.acknowledged, silent, SHOWN.get(replica.state, "???"))
+        if replicas:
+            self.log.notice("%d of %d replicas are in sync when shutting down.", len(replicas) - len(behind),
+                            len(replicas))
 
     def forget(self, client: Client) -> None:
         """The client is gone."""

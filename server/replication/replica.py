@@ -41,6 +41,7 @@ class Replica:
     heard: float = 0.0                 # when it acknowledged last
     since: float = 0.0                 # when it asked for its sync
     wrote: float = 0.0                 # when its socket last took some of the snapshot
+    sent_before: int = 0               # bytes of its connection before it asked for its sync
     start: int = 0                     # offset that its snapshot stands for
     stream_on_ack: bool = False        # it gets the stream once it says that it has loaded the snapshot
     feed: Feed | None = field(default=None, repr=False)
@@ -59,6 +60,16 @@ class Replica:
         elif ip == PEER_UNKNOWN:
             return f"client id #{self.client.id}"
         return f"{ip}:{self.port}" if self.port else f"{ip}:<unknown-replica-port>"
+
+    @property
+    def has(self) -> int:
+        """The offset up to which it has the data, as far as we know."""
+        return max(self.acknowledged, self.start)
+
+    @property
+    def sent(self) -> int:
+        """Bytes of snapshot and stream that its connection has taken."""
+        return self.client.bytes_out - self.sent_before
 
     @property
     def waiting(self) -> int:

@@ -45,5 +45,8 @@ class LoopSeam(Protocol):
     def attend(self, hook: Callable[[], Any], yes: bool = True) -> None:
         """Call a hook each turn; it returns True when the loop must not wait."""
 
+    def unexecuted_of(self, client: Any) -> int:
+        """Bytes that a client has sent and that have not been executed."""
+
     def resume(self, client: Any) -> None:
         """A client that waited goes on."""

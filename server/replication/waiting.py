@@ -62,12 +62,21 @@ class Waiting:
         if self._waiters:
             self.look()
 
+    def _is_served_by(self, waiter: Waiter, acknowledged: list[int]) -> bool:
+        """The same of one who has waited: the n-th largest offset is what n replicas have."""
+        if waiter.on_disk:
+            return self.is_served(waiter)
+        return waiter.replicas <= len(acknowledged) and acknowledged[waiter.replicas - 1] >= waiter.offset
+
     def look(self) -> None:
         """Something was acknowledged, or came to the disk. Complexity: O(those who wait)."""
+        if not self._waiters:
+            return
+        acknowledged = self._master.acknowledged()
         for client, waiter in list(self._waiters.items()):
             if client.blocked is None:
                 del self._waiters[client]
-            elif self.is_served(waiter):
+            elif self._is_served_by(waiter, acknowledged):
                 del self._waiters[client]
                 client.blocked.finish(self.reply(waiter))
 

@@ -192,6 +192,18 @@ def test_what_is_propagated(raw: Connection) -> None:
     assert b"none" not in stream
 
 
+def test_restore_asking(both: Pair) -> None:
+    """The same for a node of a cluster whose slot is still on its way."""
+    both("SET", "k", "v")
+    dump = both.theirs("DUMP", "k")
+    both("RESTORE-ASKING", "new", 0, dump)
+    both("RESTORE-ASKING", "new", 0, dump)
+    both("RESTORE-ASKING", "new", 0, dump, "REPLACE", "IDLETIME", 10)
+    both("RESTORE-ASKING", "new", 0, "abc")
+    both("RESTORE-ASKING", "new", 0)
+    both("GET", "new")
+
+
 # ---- historic encodings
 def test_lists_of_old(raw: Connection) -> None:
     entries = [*NUMBERS, text(b"abc"), text(b"x" * 300), text(b"y" * 20000), text(b"")]

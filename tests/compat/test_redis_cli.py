@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support.resp import encode
+from tests.support.resp import as_bytes, encode
 from tests.support.server import Server, wait_until
 
 CLI = shutil.which("redis-cli")
@@ -179,3 +179,77 @@ def test_pipe_of_inline_commands(cli, client):
     shown = cli("--pipe", given=b"".join(b"SET k%d v\r\n" % i for i in range(1000)))
     assert "errors: 0, replies: 1000" in shown
     assert client.dbsize() == 1000
+
+
+# ---- as a replica
+FUNCTION = "#!lua name=lib\nredis.register_function('f', function() return 1 end)"
+
+
+@pytest.mark.parametrize("diskless", ["yes", "no"])
+def test_a_snapshot_from_afar(new_server, new_peer, tmp_path, diskless):
+    """A real server starts from it; and the server that gave it has forgotten whom it gave it to."""
+    server = new_server(repl_diskless_sync=diskless, repl_diskless_sync_delay=0, rdb_version=10)
+    with server.connect() as c:
+        c.pipeline([("SET", "k", "v"), ("RPUSH", "l", *"abc"), ("ZADD", "z", "1.5", "m")])
+        c.ok("FUNCTION", "LOAD", FUNCTION)
+        c.pipeline([("SET", f"large{n}", "x" * 100_000) for n in range(20)])
+        digest = c("DEBUG", "DIGEST")
+    words = [CLI or "", "-p", str(server.port)]
+    done = subprocess.run([*words, "--rdb", str(tmp_path / "dump.rdb")], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "Transfer finished with success" in done.stdout + done.stderr
+    piped = subprocess.run([*words, "--rdb", "-"], capture_output=True, timeout=60).stdout
+    assert piped.startswith(b"REDIS0010")
+    done = subprocess.run([*words, "--functions-rdb", str(tmp_path / "functions.rdb")], capture_output=True, timeout=60)
+    assert done.returncode == 0
+    functions = (tmp_path / "functions.rdb").read_bytes()
+    assert b"register_function" in functions and b"large1" not in functions
+    for name, held in (("dump.rdb", digest), ("functions.rdb", b"0" * 40)):
+        folder = tmp_path / name.partition(".")[0]
+        folder.mkdir()
+        (folder / "dump.rdb").write_bytes((tmp_path / name).read_bytes())
+        peer = new_peer(dir=str(folder))
+        with peer.connect() as c:
+            assert as_bytes(c("DEBUG", "DIGEST")) == as_bytes(held) and len(c("FUNCTION", "LIST")) == 1
+    wait_until(lambda: server.info("replication")["connected_slaves"] == "0")
+    assert server.info("syncs")["as_master"].startswith("full_ok=3,full_err=0,")
+
+
+@pytest.mark.parametrize("word", ["--replica", "--slave"])
+def test_the_stream_as_it_is_written(new_server, word):
+    server = new_server(repl_diskless_sync_delay=0)
+    with server.connect() as c:
+        c.ok("SET", "before", "1")
+        with subprocess.Popen([CLI or "", "-p", str(server.port), word], stdout=subprocess.PIPE, text=True,
+                              stderr=subprocess.DEVNULL) as p:
+            wait_until(lambda: "state=online" in server.info("replication").get("slave0", ""))
+            c.pipeline([("SET", "k", "with spaces"), ("SELECT", 3), ("INCR", "n"), ("LPUSH", "l", "the last")])
+            shown = until_read(p, "the last").splitlines()
+            p.kill()
+    wanted = ['"SET","k","with spaces"', '"SELECT","3"', '"INCR","n"', '"LPUSH","l","the last"']
+    assert [line for line in shown if line.upper() != '"PING"'][-len(wanted):] == wanted
+    assert '"SET","before","1"' not in shown, "that was in the snapshot"
+
+
+# ---- measuring
+def test_latency_tools(server, client):
+    for words in (["--latency-dist", "-i", "0.1"], ["--latency", "-i", "0.1", "--csv"]):
+        with subprocess.Popen([CLI or "", "-p", str(server.port), *words], stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL) as p:
+            wait_until(lambda: client.info("commandstats").get("cmdstat_ping", {}).get("calls", 0) > 0)
+            p.kill()
+        client.config_resetstat()
+
+
+def test_lru_test(new_server):
+    """A cache simulated: it fills, evicts, and hits."""
+    server = new_server(maxmemory="3mb", maxmemory_policy="allkeys-lru")
+    with subprocess.Popen([CLI or "", "-p", str(server.port), "--lru-test", "200000"], stdout=subprocess.DEVNULL) as p:
+        for field in ("evicted_keys", "keyspace_hits"):
+            wait_until(lambda field=field: int(server.info("stats")[field]) > 0, field, 40)
+        p.kill()
+
+
+def test_eval_of_a_file(cli, tmp_path):
+    script = tmp_path / "script.lua"
+    script.write_text("redis.call('SET', KEYS[1], ARGV[1]) return redis.call('GET', KEYS[1])")
+    assert cli("--eval", str(script), "k", ",", "v") == "v\n"

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from tests.metrics.test_names import undeclared
-from tests.support.server import Server, free_port
+from tests.support.following import linked
+from tests.support.server import Server, free_port, wait_until
 
 PAGE = Path(__file__).resolve().parents[2] / "metrics" / "page"
 FILES = sorted(PAGE.iterdir())
@@ -30,10 +31,14 @@ def test_it_loads_nothing_from_elsewhere() -> None:
 
 
 def test_each_name_it_reads_is_served(new_server: Callable[..., Server]) -> None:
-    port = free_port()
-    new_server(metrics_port=port).connect().ok("PING")
-    with fetch(port, "metrics") as reply:
-        served = reply.read().decode()
+    port, below = free_port(), free_port()
+    master = new_server(metrics_port=port, repl_diskless_sync_delay=0)
+    replica = new_server(metrics_port=below, replicaof=[f"127.0.0.1 {master.port}"])
+    wait_until(lambda: linked(replica) and "lag_bytes" in "".join(master.info("syncs").values()), "a link")
+    served = ""
+    for each in (port, below):
+        with fetch(each, "metrics") as reply:
+            served += reply.read().decode()
     read = set(re.findall(r'"((?:redis|remus)_\w+)"', TEXT))
     assert len(read) > 20
     for name in read - undeclared():

@@ -192,6 +192,26 @@ def test_figures(seen: Seen, expression: str, expected: Any) -> None:
     assert seen.page.ask(f"import('/readings.js').then((r) => {expression})") == expected
 
 
+def test_who_follows_whom(seen: Seen, tmp_path: Path) -> None:
+    """On the page of the master and on that of the replica; and what to do about a master that is gone."""
+    seen.wait(CARD % "Replication", "nobody follows")
+    port = free_port()
+    with seen.server.connect() as c, Server(tmp_path, metrics_port=port) as replica, replica.connect() as r:
+        c.ok("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+        r.ok("REPLICAOF", "127.0.0.1", str(seen.server.port))
+        for text in (f"127.0.0.1:{replica.port}", "online", " B, "):
+            seen.wait(CARD % "Replication", text)
+        seen.page.open(f"http://127.0.0.1:{port}/#250")
+        for text in (f"127.0.0.1:{seen.server.port}", "our master", "up", "offset "):
+            seen.wait(CARD % "Replication", text)
+        r.ok("REPLICAOF", "127.0.0.1", "1")
+        seen.wait(NOTICES, "The link to the master 127.0.0.1:1 is down.")
+        r.ok("REPLICAOF", "NO", "ONE")
+        wait_until(lambda: "down" not in seen.page.ask(NOTICES), "no link to miss", PATIENCE)
+    seen.page.open(f"http://127.0.0.1:{seen.port}/#250")
+    seen.wait(STATE, "live: live")
+
+
 def test_a_server_that_was_started_anew_begins_anew(seen: Seen) -> None:
     """The last one: the port is gone, and then another server has it."""
     seen.server.kill()

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.metrics.test_names import undeclared
+from tests.support.following import linked
 from tests.support.peer import Peer, require_peer
 from tests.support.resp import Connection, ConnectionClosed
 from tests.support.server import Server, free_port, wait_until
@@ -29,7 +30,6 @@ UNITS = re.compile(r"\w+ (metric names should not contain abbreviated units|use 
 EMPTY = {
     "redis_memory_max_bytes{$} > 0",
     "max(redis_memory_used_bytes{$} / (redis_memory_max_bytes{$} > 0))",
-    "redis_connected_slave_offset_bytes{$}",
     "redis_latency_spike_duration_seconds{$}",
 }
 
@@ -84,7 +84,7 @@ class Load:
 
 
 class Watched(NamedTuple):
-    """A server of ours under load that a Prometheus scrapes four times a second."""
+    """A server of ours under load, and its replica, that a Prometheus scrapes four times a second."""
 
     server: Server
     port: int
@@ -101,14 +101,21 @@ class Watched(NamedTuple):
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     need("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
-    port, own = free_port(), free_port()
+    port, below, own = free_port(), free_port(), free_port()
     text = (ROOM / "prometheus.yml").read_text()
-    text = text.replace("127.0.0.1:9121", f"127.0.0.1:{port}").replace("interval: 5s", "interval: 250ms")
+    both = f'127.0.0.1:{port}", "127.0.0.1:{below}'
+    text = text.replace("127.0.0.1:9121", both).replace("interval: 5s", "interval: 250ms")
     (folder / "prometheus.yml").write_text(text.replace("evaluation_interval: 15s", "evaluation_interval: 1s"))
     shutil.copy(ROOM / "alerts.yml", folder)
     named: dict[str, Any] = {"metrics_hot_keys": 5, "metrics_big_keys": 3, "metrics_check_prefixes": "db0=:"}
-    named["hot_keys_sample"] = 1
-    with Server(folder / "server", metrics_port=port, io_threads=2, **named) as server, Load(server.port):
+    named |= {"hot_keys_sample": 1, "min_replicas_to_write": 1, "min_replicas_max_lag": 60}
+    named["repl_diskless_sync_delay"] = 0
+    with (
+        Server(folder / "server", metrics_port=port, io_threads=2, **named) as server,
+        Server(folder / "replica", metrics_port=below, replicaof=[f"127.0.0.1 {server.port}"]) as replica,
+        Load(server.port),
+    ):
+        wait_until(lambda: linked(replica), "a link", 30)
         child = subprocess.Popen(
             ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
              f"--web.listen-address=127.0.0.1:{own}"],
@@ -117,7 +124,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         try:
             found = Watched(server, port, f"http://127.0.0.1:{own}")
             wait_until(lambda: ready(f"{found.prometheus}/-/ready"), "prometheus answers", 30)
-            wait_until(lambda: found.query("count_over_time(redis_up[1m]) > 8"), "scrapes", 30)
+            wait_until(lambda: len(found.query("count_over_time(redis_up[1m]) > 8")) == 2, "scrapes", 30)
             yield found
         finally:
             child.terminate()
@@ -173,8 +180,7 @@ def test_alerts_can_be_evaluated_and_none_fires_without_a_cause(watched: Watched
 @pytest.mark.slow
 def test_metrics_of_alerts_exist(watched: Watched) -> None:
     """An alert on a misspelt name never fires; so all names are ones that we show, or would."""
-    only_at_times = {"redis_master_link_up", "redis_connected_slave_lag_seconds"}
-    only_at_times |= {"redis_cluster_state", "redis_cluster_slots_fail"} | undeclared()
+    only_at_times = {"redis_cluster_state", "redis_cluster_slots_fail"} | undeclared()
     for name in set(re.findall(r"\b(?:redis|remus)_\w+", (ROOM / "alerts.yml").read_text())) - only_at_times:
         assert watched.query(name), name
 

@@ -1,32 +1,14 @@
 """docs/backup.md: its commands are run, in their order."""
 
 import os
-import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.support.pages import programs, script
 from tests.support.server import ROOT, free_port
-
-PROGRAMS = {"remus-server": "main", "remus-check-rdb": "check_rdb", "remus-check-aof": "check_aof"}
-
-
-def blocks(page: str) -> list[str]:
-    """The shell commands of a page."""
-    return re.findall(r"^```sh\n(.*?)^```", page, re.M | re.S)
-
-
-def programs(folder: Path) -> None:
-    """The console scripts, as an installation would make them."""
-    folder.mkdir()
-    for name, function in PROGRAMS.items():
-        script = folder / name
-        script.write_text(f"#!/bin/sh\nexec {sys.executable} -c 'import sys, remus_server; sys.argv[0] = \"{name}\"; "
-                          f"sys.exit(remus_server.{function}())' \"$@\"\n")
-        script.chmod(0o755)
 
 
 def test_every_command_of_the_page_works(tmp_path: Path) -> None:
@@ -36,8 +18,7 @@ def test_every_command_of_the_page_works(tmp_path: Path) -> None:
     for name in ("data", "backup"):
         (tmp_path / name).mkdir()
     ports = [str(free_port()), str(free_port())]
-    text = "set -e\n" + "".join(f"echo '-- {number}'\n{block}" for number, block in
-                                enumerate(blocks((ROOT / "docs/backup.md").read_text())))
+    text = script((ROOT / "docs/backup.md").read_text())
     for named, here in (("/var/lib/remus", tmp_path / "data"), ("/backup", tmp_path / "backup"), ("6379", ports[0]),
                         ("6380", ports[1])):
         text = text.replace(named, str(here))

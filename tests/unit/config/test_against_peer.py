@@ -21,8 +21,10 @@ from tests.support.resp import Connection, RespError
 pytestmark = pytest.mark.peer
 
 # Names of 7.2 that 7.0 lacks, one that 7.0 shows and 7.2 hides, and what 7.2 says with one more word.
-OURS = {"rdb-version", "io-threads-always-active", "tls-auto-reload-interval",
-        *(directive.name for directive in metrics.DIRECTIVES)}
+OURS = {
+    "rdb-version", "io-threads-always-active", "replica-refuse-empty-master", "tls-auto-reload-interval",
+    *(directive.name for directive in metrics.DIRECTIVES),
+}  # fmt: skip
 ONLY_7_2 = {
     "cluster-announce-human-nodename", "locale-collate",
     "set-max-listpack-entries", "set-max-listpack-value",

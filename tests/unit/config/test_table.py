@@ -16,6 +16,7 @@ ACTIVE_IN_REDIS = {"bind", "protected-mode", "port", "tcp-backlog", "timeout", "
 
 
 OURS = {                    # directives that Redis 7.2 does not have
+    "replica-refuse-empty-master",
     "rdb-version",
     "io-threads-always-active",
     "tls-auto-reload-interval",

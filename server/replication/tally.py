@@ -1,0 +1,42 @@
+"""What replication has done since the start or CONFIG RESETSTAT: syncs by kind, result and reason, links that came and
+went, bytes in both directions. Times of last full syncs are facts, not statistics, and stay.
+
+A full sync of a replica of ours begins for one of these reasons:
+
+    new        it knows no history (PSYNC ?)
+    sync       it spoke SYNC, which knows none
+    history    it knows one that is not ours
+    offset     it has bytes of our history, or of the one before, that we do not have
+    backlog    what it is missing is not in the backlog any more
+"""
+
+from collections import Counter
+
+from server.registry.clock import unix_seconds
+
+NEW, OLD_SYNC, HISTORY, OFFSET, BACKLOG = REASONS = ("new", "sync", "history", "offset", "backlog")
+MASTER, REPLICA = SIDES = ("master", "replica")                # what we were in it
+RESULTS = ("full_ok", "full_err", "partial_ok", "partial_err")
+UP, DOWN = STATES = ("up", "down")
+
+
+class Tally:
+    """The counters of one server."""
+
+    def __init__(self) -> None:
+        self.last_full = dict.fromkeys(SIDES, 0)               # when one ended well, Unix seconds; 0: never
+        self.reset()
+
+    def reset(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.syncs: Counter[tuple[str, str]] = Counter()       # (side, result)
+        self.reasons: Counter[str] = Counter()                 # full syncs that our replicas began
+        self.links: Counter[str] = Counter()                   # to our master
+        self.received = 0                                      # bytes from masters, and ...
+        self.sent = 0                                          # ... to replicas, by connections that are gone
+
+    def ended(self, side: str, result: str) -> None:
+        """A sync came to its end (a full one), or was decided upon (a partial one)."""
+        self.syncs[side, result] += 1
+        if result == "full_ok":
+            self.last_full[side] = unix_seconds()

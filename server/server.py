@@ -35,6 +35,7 @@ from server.dispatch.executor import Executor
 from server.dispatch.io_sharing import IOSharing
 from server.dispatch.loop import Loop
 from server.dispatch.propagate import Propagation
+from server.dispatch.replacing import Replacing
 from server.dispatch.replicating import Replicating
 from server.dispatch.shutdown import Shutdown
 from server.following import Following
@@ -144,6 +145,7 @@ class Server:
         self.following: Following = Following(self)
         self.replicating: Replicating = Replicating(self)
         self.replication: Node = self.replicating.node
+        self.replacing: Replacing = Replacing(self)
         wiring.wire(self)
 
     # ---- listening

@@ -115,15 +115,15 @@ def fill_hooks(server: "Server") -> None:
     # files. Both kinds answer one question, whether writes are refused: `check_health` looks at both
     s.snapshots.on_health = s.appending.check_health
     s.snapshots.libraries = lambda: [library.code for library in s.scripting.functions.libraries.values()]
-    s.snapshots.load_library = lambda source, replace: saving.load_library(s, source, replace)
+    s.snapshots.load_library = lambda source, replace: saving.load_library(s.scripting.functions, source,
+                                                                           replace)
 
     # replication
     node, master = s.replication, s.replication.master
     node.on_role = s.replicating.role_changed
     node.on_link = s.replicating.link_changed
     node.make_master_client = s.replicating.make_master_client
-    node.replace_data = s.replicating.replace_data
-    node.loads_from_memory = s.replicating.loads_from_memory
+    node.data = s.replacing
     node.pause_writes = s.replicating.pause_writes
     node.synced_offset = s.replicating.synced_offset
     master.good_changed = s.replicating.good_changed

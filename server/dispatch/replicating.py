@@ -1,12 +1,11 @@
 """What replication needs of the loop, the gates and the keyspace, as `saving` and `appending` do for files: the room
 below knows none of them. `server.wiring` fills its hooks from here."""
 
-import os
 from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from server.clients import client as c, multi, pause
+from server.clients import client as c, pause
 from server.clients.blocking import FORCED
 from server.clients.client import Client
 from server.config.config import Config
@@ -14,12 +13,9 @@ from server.dispatch import conditions
 from server.dispatch.call import Call
 from server.dispatch.gates import flags_of, gate
 from server.persistence import rdb_file
-from server.persistence.loading import Interrupted
-from server.persistence.rdb_load import BadFile
 from server.registry.command import STALE, WRITE
 from server.registry.errors import CommandError
 from server.replication.node import Node
-from server.replication.payload import Payload
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -97,6 +93,8 @@ class Replicating:
         server.blocking.fail_all(CommandError(FORCED))
         server.keyspace.keep_expired_for("replica", following is not None)
         server.log.role = "S" if following is not None else "M"
+        if following is None:
+            server.replacing.resume_appending()        # a full sync that failed left it off
         self.link_changed()
 
     def directive_changed(self, config: Config) -> None:
@@ -154,73 +152,6 @@ class Replicating:
         behaviour = server.config.propagation_error_behavior
         if behaviour in ("panic", "panic-on-replicas"):
             server.crash.panic("This replica panicked sending an error to its master after processing a command")
-
-    # ---- a snapshot takes the place of the data
-    def loads_from_memory(self) -> bool:
-        """repl-diskless-load."""
-        how = self._server.config.repl_diskless_load
-        return bool(how == "swapdb" or (how == "on-empty-db" and self._server.keyspace.keys_total() == 0))
-
-    def replace_data(self, payload: Payload, temporary: str, alive: Callable[[], None]) -> bool:
-        """Load what a master sent; alive() keeps it from losing patience. False: it failed and the log says why."""
-        server = self._server
-        log, name = server.log, server.config.dbfilename
-        if payload.on_disk and not self._take_name(payload, temporary, name):
-            return False
-        appending = server.config.appendonly
-        if appending:
-            server.aof_rewrite.switch_off()
-            server.appending.follow()
-        log.notice("MASTER <-> REPLICA sync: Flushing old data")
-        self._empty()
-        log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
-        server.progress.meanwhile = alive
-        try:
-            if payload.on_disk:
-                rdb_file.load(server, name, keep_expired=True)
-            else:
-                with server.progress.of(payload.received):
-                    rdb_file.read_from(server, payload.bytes(), keep_expired=True)
-        except (BadFile, OSError):
-            log.warning("Failed trying to load the MASTER synchronization DB, check server logs.")
-            self._empty()
-            return False
-        except Interrupted:
-            return False
-        finally:
-            server.progress.meanwhile = lambda: None
-        if payload.on_disk and server.config.rdb_del_sync_files and not server.config.save and not appending:
-            log.notice("Removing the RDB file obtained from the master. This replica has persistence disabled")
-            rdb_file.remove_quietly(name)
-        if appending:
-            server.aof_rewrite.switch_on(False)
-            server.appending.follow()
-        return True
-
-    def _take_name(self, payload: Payload, temporary: str, name: str) -> bool:
-        server = self._server
-        if server.snapshots.in_progress:
-            server.log.notice("Replica is about to load the RDB file received from the master, but there is a pending "
-                              "RDB child running. Killing process %d and removing its temp file to avoid any race",
-                              server.child.pid)
-            server.snapshots.kill_child()
-        try:
-            os.fsync(payload.file)
-            os.rename(temporary, name)
-        except OSError as error:
-            server.log.warning("Failed trying to rename the temp DB into %s in MASTER <-> REPLICA synchronization: %s",
-                               name, error.strerror)
-            return False
-        return True
-
-    def _empty(self) -> None:
-        server = self._server
-        for db in server.keyspace.databases:
-            multi.all_changed(db)
-        server.keyspace.flush(server.config.replica_lazy_flush)
-        for db in server.keyspace.databases:
-            server.blocking.emptied(db)
-        server.scripting.functions.flush()
 
     # ---- disks
     def synced_offset(self) -> int:

@@ -18,8 +18,7 @@ from server.replication.following import Following
 from server.replication.full_sync import WRITE, FullSync
 from server.replication.history import History
 from server.replication.master import Master
-from server.replication.payload import Payload
-from server.replication.seams import LoopSeam, PropagationSeam
+from server.replication.seams import ConnectorSeam, DataSeam, LoopSeam, PropagationSeam
 from server.replication.waiting import Waiting
 from server.structures.block_stream import ALL, AOF
 
@@ -28,7 +27,7 @@ class Node:
     """`following` is None on a master."""
 
     def __init__(self, config: Config, log: Log, stats: Stats, propagation: PropagationSeam, loop: LoopSeam,
-                 connector: Any, snapshots: Snapshots, child: Child, write: WRITE) -> None:
+                 connector: ConnectorSeam, snapshots: Snapshots, child: Child, write: WRITE) -> None:
         self.config = config
         self.log = log
         self.loop = loop
@@ -44,8 +43,7 @@ class Node:
         self.on_role: Callable[[], None] = lambda: None            # we are a replica now, or no longer
         self.on_link: Callable[[], None] = lambda: None            # the link to the master came or went
         self.make_master_client: Callable[[Any, int], Client]      # (link, database)
-        self.replace_data: Callable[[Payload, str, Callable[[], None]], bool]
-        self.loads_from_memory: Callable[[], bool] = lambda: False
+        self.data: DataSeam                # ours, as a full sync replaces them
         self.synced_offset: Callable[[], int] = lambda: -1         # how far our AOF is on disk; -1: there is none
         self.pause_writes: Callable[[bool], None] = lambda yes: None
         self.waiting = Waiting(self.master, lambda: self.synced_offset())
@@ -57,8 +55,10 @@ class Node:
         return int(self.config.port)
 
     # ---- roles
-    def follow(self, host: str, port: int, *, failover: bool = False) -> None:
-        """Be a replica of that server."""
+    def follow(self, host: str, port: int, *, failover: bool = False,
+               on_failover: Callable[[bool], None] = lambda well: None) -> None:
+        """Be a replica of that server. failover: its master, ours so far, hands over to it; on_failover(well) hears how
+        that ended."""
         before = self.following
         if before is not None:
             self.following = None
@@ -67,7 +67,7 @@ class Node:
             self.log.notice("Before turning into a replica, using my own master parameters to synthesize a cached "
                             "master: I may be able to synchronize with the new master with just a partial transfer.")
             self.propagation.flush()
-        self.following = Following(self, host, port, failover=failover)
+        self.following = Following(self, host, port, failover=failover, on_failover=on_failover)
         self.propagation.address(AOF)
         self.on_role()
         self.log.notice("Connecting to MASTER %s:%d", host, port)
@@ -88,10 +88,14 @@ class Node:
         self.propagation.address(ALL)
         self.on_role()
 
-    def begin_history(self, id: str, offset: int) -> None:
-        """Our data are those of that history, from a snapshot; id "": of none that anybody knows."""
+    def leave_history(self) -> None:
+        """Our data are of no history any more: replicas come again and ask."""
         self.master.drop_all()
         self.master.free_backlog()
+
+    def begin_history(self, id: str, offset: int) -> None:
+        """Our data are those of that history, from a snapshot; id "": of none that anybody knows."""
+        self.leave_history()
         if id:
             self.history.adopt(id)
         else:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from scripting import declared, limits, redis_api
-from server.clients import multi, pause
+from server.clients import client as client_state, multi, pause
 from server.commands import server_command
 from server.config.config import Config, OnChange
 from server.dispatch import (
@@ -130,6 +130,7 @@ def fill_hooks(server: "Server") -> None:
     master.check_output = s.limits.check_output
     s.loop.on_applied = node.applied
     s.loop.on_master_error = s.replicating.master_error
+    client_state.when_replica_replies(s.replicating.replica_replied)
     s.snapshots.more_fields = node.fields
     s.shutdown.lagging = node.lagging
     s.memory.replication = master.memory

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from server.clients import client as c, pause
 from server.clients.blocking import FORCED
 from server.clients.client import Client
+from server.clients.client_list import line
 from server.config.config import Config
 from server.dispatch import conditions
 from server.dispatch.call import Call
@@ -141,14 +142,23 @@ class Replicating:
         server.clients.add(client)
         return client
 
+    def replica_replied(self, client: Client, reply: object) -> None:
+        """A replica asked for something that has a reply, which must not stand in the stream: it is no replica."""
+        if isinstance(reply, CommandError):
+            self._count_error("This master is sending an error to its replica", client, reply.text)
+        self._server.log.warning("Replica generated a reply to command '%s', disconnecting it: %s", _asked(client),
+                                 line(client))
+        client.close()
+
+    def _count_error(self, what: str, client: Client, text: bytes) -> None:
+        self._server.stats.unexpected_error_replies += 1
+        self._server.log.warning("== CRITICAL == %s: '%s' after processing the command '%s'", what,
+                                 text.decode("utf-8", "replace"), _asked(client))
+
     def master_error(self, client: Client, reply: bytes) -> None:
         """A command of our master failed here: the data may differ."""
         server = self._server
-        server.stats.unexpected_error_replies += 1
-        server.log.warning(
-            "== CRITICAL == This replica is sending an error to its master: '%s' after processing the command '%s'",
-            reply[1:].split(b"\r\n")[0].decode("utf-8", "replace"),
-            client.command.name if client.command is not None else "<unknown>")
+        self._count_error("This replica is sending an error to its master", client, reply[1:].split(b"\r\n")[0])
         behaviour = server.config.propagation_error_behavior
         if behaviour in ("panic", "panic-on-replicas"):
             server.crash.panic("This replica panicked sending an error to its master after processing a command")
@@ -157,6 +167,10 @@ class Replicating:
     def synced_offset(self) -> int:
         """How much of the history is in our append only file, on disk; -1 without one."""
         return int(self._server.aof.synced_offset) if self._server.config.appendonly else -1
+
+
+def _asked(client: Client) -> str:
+    return client.command.name if client.command is not None else "<unknown>"
 
 
 def start(server: "Server") -> None:

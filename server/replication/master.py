@@ -198,6 +198,10 @@ class Master:
         self.start_full_sync(replica)
         return None
 
+    def refuse_offset(self, client: Client) -> None:
+        """It asks for a sync from something that is no number."""
+        self.log.warning("Replica %s asks for synchronization but with a wrong offset", self.of(client).name)
+
     def _go_on(self, replica: Replica, id: str, offset: int) -> bytes | None:
         refusal = self.history.refusal(id, offset)
         if refusal is not None:

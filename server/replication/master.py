@@ -9,6 +9,7 @@ its end; each replica is a sink that moves on as its connection takes bytes (`fe
 
 from collections.abc import Callable, Iterator
 
+from iothreads.listen import gather_small_writes
 from server.clients.client import CLOSE_ASAP, REPLICA, REPLY_MODE, REPLY_OFF, Client
 from server.config.config import Config
 from server.observe.log import Log
@@ -46,7 +47,7 @@ class Master:
         self.replicas: dict[Client, Replica] = {}
         self.backlog: Backlog | None = None
         self.is_replica: Callable[[], bool] = lambda: False
-        # these three are full_sync's
+        # full_sync's
         self.start_full_sync: Callable[[Replica], None] = lambda replica: None
         self.gone_while_syncing: Callable[[Replica], None] = lambda replica: None
         self.is_streaming_to: Callable[[Replica], bool] = lambda replica: False
@@ -179,6 +180,8 @@ class Master:
         history that it knows, "?" for none, None for SYNC, which knows no histories. offset: the next byte wanted."""
         replica = self.of(client)
         self.log.notice("Replica %s asks for synchronization", replica.name)
+        if self.config.repl_disable_tcp_nodelay:
+            gather_small_writes(client.fd)
         if id is not None:
             answer = self._go_on(replica, id, offset)
             if answer is not None:

@@ -36,7 +36,6 @@ class Node:
         self.connector = connector
         self.history = History()
         self.master = Master(config, log, stats, self.history, propagation, loop)
-        self.master.is_replica = lambda: self.following is not None
         self.full_sync = FullSync(self.master, snapshots, child, write)
         self.following: Following | None = None
         self.applied_db = 0                # database of the last command that came from a master
@@ -53,6 +52,10 @@ class Node:
     def port(self) -> int:
         """Where we listen, as our master is told."""
         return int(self.config.port)
+
+    def is_replica(self) -> bool:
+        """Whether we follow somebody."""
+        return self.following is not None
 
     # ---- roles
     def follow(self, host: str, port: int, *, failover: bool = False,

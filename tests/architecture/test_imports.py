@@ -18,7 +18,7 @@ ORDER = (  # top to bottom; rooms on one line do not know each other
     ("server.__main__",),
     ("server.server",),
     ("server.wiring",),
-    ("server.following",),
+    ("server.config_changes",),
     ("server.process",),
     ("server.kernel",),
     ("scripting", "metrics", "server.sentinel"),

@@ -231,6 +231,16 @@ def test_an_offset_that_is_no_number(ours: Any) -> None:
         assert "asks for synchronization but with a wrong offset" in master.log()
 
 
+def test_replicas_of_a_master_that_gathers_small_writes(ours: Any) -> None:
+    master, replica = ours(**{"repl-disable-tcp-nodelay": "yes"}), ours()
+    follow(replica, master)
+    with master.connect() as c:
+        for n in range(100):
+            c.ok("SET", f"key{n}", "1")
+    in_step(master, replica)
+    assert master.info("stats")["internal_errors"] == "0"
+
+
 def test_masters_that_are_none(ours: Any) -> None:
     """A replica tries again, keeps its data and says why."""
     replica, other = ours(), ours(requirepass="secret")

@@ -116,6 +116,13 @@ class Arrival:
                 raise PayloadError("Replication stream EOF marker is broken")
         return more
 
+    def break_off(self) -> bool:
+        """The master is gone: whether there is something to `advance` all the same. When all has come it is loaded to
+        the end, else as far as it goes, so that the log tells where it ends."""
+        if self.load is not None:
+            self.load.whole()
+        return self.payload.done or self.loading
+
     def accept(self) -> int:
         """It is loaded: its data are ours. Returns the database that the stream begins in."""
         load, self.load = self.load, None

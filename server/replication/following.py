@@ -171,8 +171,9 @@ class Following(LinkProtocol):
         elif self.state == SYNC:
             self._log.warning("I/O error trying to sync with MASTER: %s", reason)
         self._end_attempt()
-        if self._arrival is not None and self._arrival.payload.done:
-            return                         # all of it is here: it is loaded to the end
+        if self._arrival is not None and self._arrival.break_off():
+            self._parts.loop.attend(self._work)
+            return
         self._drop_arrival()
         self._back()
 
@@ -321,6 +322,8 @@ class Following(LinkProtocol):
             self._link.resume()        # for the next bytes; or, all being loaded, to go on behind it
         elif arrival.finished:
             self._complete(None)
+        else:
+            self._fail("the snapshot broke off")
         return self._working
 
     def _rest(self) -> None:

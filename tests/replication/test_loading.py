@@ -119,6 +119,7 @@ def test_what_breaks_off_leaves_nothing_in_place(on_empty: Any) -> None:
         wait_until(lambda: persistence(on_empty, "loading") == "1", "loading")
         master.go.set()
         wait_until(lambda: persistence(on_empty, "loading") == "0", "the end")
+        assert "Internal error in RDB reading offset" in on_empty.log()
         assert c("DBSIZE") == 0 and c("FUNCTION", "LIST") == []
         c.ok("REPLICAOF", "NO", "ONE")
         c.ok("SET", "a", "1")

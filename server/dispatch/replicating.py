@@ -160,7 +160,7 @@ class Replicating:
         server = self._server
         self._count_error("This replica is sending an error to its master", client, reply[1:].split(b"\r\n")[0])
         behaviour = server.config.propagation_error_behavior
-        if behaviour in ("panic", "panic-on-replicas") and server.config.replica_read_only:   # else it may be our own doing
+        if behaviour in ("panic", "panic-on-replicas") and server.config.replica_read_only:
             server.crash.panic("This replica panicked sending an error to its master after processing a command")
 
     # ---- disks

@@ -344,7 +344,7 @@ class Master:
         if replica.client.has(CLOSE_ASAP):
             return
         if replica.state is State.ONLINE:
-            if not replica.old_sync and now - replica.heard > timeout:
+            if not replica.old_sync and now - max(replica.heard, self.loop.heard_us(replica.client) / 1e6) > timeout:
                 self.log.warning("Disconnecting timedout replica (streaming sync): %s", replica.name)
                 replica.client.close()
         elif self.is_streaming_to(replica):

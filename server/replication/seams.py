@@ -57,6 +57,9 @@ class LoopSeam(Protocol):
     def resume(self, client: Any) -> None:
         """A client that waited goes on."""
 
+    def heard_us(self, client: Client) -> int:
+        """When anything came from it last, newlines too; monotonic us."""
+
 
 class Load(Protocol):
     """A snapshot that takes the place of our data (dispatch.replacing). `aside`: not before it is whole."""

@@ -241,6 +241,23 @@ def test_replicas_of_a_master_that_gathers_small_writes(ours: Any) -> None:
     assert master.info("stats")["internal_errors"] == "0"
 
 
+def test_a_replica_that_loads_for_long_says_so_by_newlines(ours: Any) -> None:
+    """It has its file, so that it is online, and acknowledges nothing; one that is silent is dropped."""
+    master = ours(**{"repl-diskless-sync": "no", "repl-timeout": 2})
+    with master.connect() as silent, master.connect() as busy:
+        for replica in (silent, busy):
+            replica.send("PSYNC", "?", "-1")
+        wait_until(lambda: master.info("replication").get("slave1", "").count("state=online"), "two replicas")
+
+        def only_one() -> bool:
+            busy.send_raw(b"\n")
+            return master.info("replication")["connected_slaves"] == "1"
+
+        wait_until(only_one, "the end of the silent one")
+        assert master.log().count("Disconnecting timedout replica (streaming sync)") == 1
+        assert len([row for row in master.redis().client_list() if row["flags"] == "S"]) == 1
+
+
 def test_masters_that_are_none(ours: Any) -> None:
     """A replica tries again, keeps its data and says why."""
     replica, other = ours(), ours(requirepass="secret")

@@ -196,12 +196,14 @@ cdef class Keyspace:
             a.average_ttl, b.average_ttl = b.average_ttl, a.average_ttl
 
     def discard(self, Keyspace other) -> None:
-        """Let the keys of another keyspace go, in steps of our lazyfree. Complexity: O(databases)."""
+        """Let the keys of another keyspace go, in steps of our lazyfree, and its databases: they and it know each other,
+        and would never be freed. Complexity: O(databases)."""
         cdef Database db
         for db in other.databases:
             if table_size(db.table):
                 (<LazyFree>self.lazyfree).release_table(db.table)
                 db.table = table_new()
+        other.databases = []
 
 
 cdef class _Visited:

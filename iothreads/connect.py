@@ -51,7 +51,8 @@ class LinkProtocol:
         """A whole request."""
 
     def data_received(self, link: "Link", data: bytes) -> int:
-        """Bytes. Returns how many of them it took; the others come again, with those behind them."""
+        """Bytes. Returns how many of them it took; the others come again, with those behind them. It may have the link
+        read no further for now (Link.hold, Link.resume)."""
         return len(data)
 
     def connection_lost(self, link: "Link | None", reason: str) -> None:

@@ -36,7 +36,7 @@ cdef enum:                             # Connection.waits: for something that is
 cdef struct QueryMeter:                # of one connection: its lane writes it, the main thread reads it; relaxed, a statistic
     uint64_t memory                    # held by a half-read request, bytes; 0 = none, or it is in a batch that is out
     uint64_t used                      # of these, bytes not parsed yet
-    uint64_t read_us                   # of a link: when bytes came last, monotonic; 0 = none yet
+    uint64_t read_us                   # when bytes came last that made no request, monotonic; of a link: any; 0 = none yet
 
 cdef struct Connection:
     uint64_t id                        # slot in the low half, generation in the high half

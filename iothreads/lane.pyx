@@ -400,7 +400,7 @@ cdef void lane_read(Lane* lane, Connection* c) noexcept nogil:
     if traffic.calls:
         count(&lane.stats.reads, traffic.calls)
         count(&lane.stats.bytes_in, traffic.bytes)
-        if c.reads != READ_REQUESTS:
+        if result != IO_BATCH or c.reads != READ_REQUESTS:
             store_relaxed64(&c.meter.read_us, clock_ns() // 1000)
     if result == IO_CLOSED:
         end(lane, c)

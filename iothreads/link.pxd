@@ -25,6 +25,9 @@ cdef class Link:
     cdef uint64_t connection           # its lane's name for it
     cdef int reads                     # a READ_ (iothreads.message): of what comes behind the message being heard
     cdef bint hearing                  # its protocol is being told of a message
+    cdef bint holding                  # ... and wants to read no further for now
+    cdef Batch* held                   # the bytes that it holds, not given back until `resume`; NULL: none
+    cdef size_t taken                  # of those that many were taken
     cdef bint closing                  # we closed it: nothing more is heard but its end
     cdef str reason                    # why we did
     cdef bint told                     # is in Links.told

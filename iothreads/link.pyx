@@ -13,7 +13,7 @@ from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 
 from iothreads.connection cimport QueryMeter
 from iothreads.handoff cimport EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, EVENT_OPENED, Start
-from iothreads.message cimport (PARSE_NOT_A_REPLY, PARSE_OK, PARSE_REPLY_TOO_LONG, READ_RAW, READ_REPLIES, READ_REQUESTS,
+from iothreads.message cimport (CONSUMED_ALL, PARSE_NOT_A_REPLY, PARSE_OK, PARSE_REPLY_TOO_LONG, READ_RAW, READ_REPLIES, READ_REQUESTS,
                                 REFERENCE_MIN, Request, arg_at, arg_length, output_clear, output_reference)
 from iothreads.resp_writer cimport write_bulk, write_header, write_raw
 from iothreads.ring cimport load_relaxed64
@@ -111,6 +111,29 @@ cdef class Link:
             raise ValueError("a link changes its reader behind a message")
         self.reads = reads
 
+    def hold(self) -> None:
+        """Read no further until `resume`: what comes waits in the socket, and its sender with it. Only for its protocol,
+        from within data_received. Until then nothing is heard of the peer's end either.
+
+        Errors: ValueError, when no bytes are being heard.
+        """
+        if not self.hearing or self.reads != READ_RAW:
+            raise ValueError("a link is held while bytes are being heard")
+        self.holding = True
+
+    def resume(self) -> None:
+        """Go on after `hold`: data_received is called at once with the bytes that it did not take, perhaps none. Nothing
+        happens to a link that is not held.
+
+        Errors: ValueError, from within data_received.
+        """
+        cdef Batch* b = self.held
+        if self.hearing:
+            raise ValueError("a link is not resumed while it is heard")
+        if b != NULL and not self.closing:
+            self.held = NULL
+            self.hear(b)
+
     @property
     def heard_us(self) -> int:
         """When bytes came last, in monotonic us; 0 when none did."""
@@ -135,7 +158,12 @@ cdef class Link:
             self.close(reason="internal error")
         finally:
             self.hearing = False
-            self.links.io.give_back(b)
+            if self.holding and not self.closing and not self.lost:
+                self.held = b
+            else:
+                self.taken = 0
+                self.links.io.give_back(b)
+            self.holding = False
         return 0
 
     cdef int hear_replies(self, Batch* b) except -1:
@@ -173,12 +201,16 @@ cdef class Link:
         return 0
 
     cdef int hear_bytes(self, Batch* b) except -1:
-        cdef int64_t taken = self.protocol.data_received(self, PyBytes_FromStringAndSize(b.buffer, b.used))
-        if not 0 <= taken <= <int64_t>b.used:
+        cdef size_t left = b.used - self.taken
+        cdef int64_t taken = self.protocol.data_received(self, PyBytes_FromStringAndSize(b.buffer + self.taken, left))
+        if not 0 <= taken <= <int64_t>left:
             raise ValueError("data_received says how many bytes it took")
-        if self.reads != READ_RAW or taken < <int64_t>b.used:
+        self.taken += taken
+        if self.reads != READ_RAW or self.taken < b.used:
             b.reads = self.reads
-            b.consumed = taken
+            b.consumed = self.taken
+        else:
+            b.consumed = CONSUMED_ALL
         return 0
 
     # ---- the end
@@ -199,6 +231,9 @@ cdef class Link:
         self.opened = False
         output_clear(&self.out)
         self.links.living.discard(self)
+        if self.held != NULL:
+            self.links.io.give_back(self.held)
+            self.held = NULL
         protocol = self.protocol
         self.protocol = None           # who knows its link and is known by it would never be freed
         protocol.connection_lost(self, self.reason if self.closing else reason)

@@ -175,6 +175,17 @@ def name_client(client: Named, fd: int, listener: Listener) -> None:
         sock.detach()
 
 
+def gather_small_writes(fd: int) -> None:
+    """Let the system put small writes of this connection together into fewer packets, which come later then
+    (TCP_NODELAY off). Not of a unix socket, which has no packets."""
+    try:
+        with socket.socket(fileno=os.dup(fd)) as sock:
+            if sock.family != socket.AF_UNIX:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+    except OSError:                    # it is gone already
+        pass
+
+
 def spelled(ask: Callable[[], tuple[str, int]]) -> str:
     """`host:port` of what getpeername or getsockname answers, `?:0` if the peer is gone already."""
     try:

@@ -27,6 +27,7 @@ from server.clients.table import ClientTable
 from server.clients.tls import Tls
 from server.cluster.migrate_target import Targets
 from server.config.config import Config
+from server.config_changes import ConfigChanges
 from server.dispatch import appending, big_keys, conditions, hot_keys, record, replicating, signals
 from server.dispatch.call import Call
 from server.dispatch.collector import Collector
@@ -36,9 +37,9 @@ from server.dispatch.executor import Executor
 from server.dispatch.io_sharing import IOSharing
 from server.dispatch.loop import Loop
 from server.dispatch.propagate import Propagation
+from server.dispatch.replacing import Replacing
 from server.dispatch.replicating import Replicating
 from server.dispatch.shutdown import Shutdown
-from server.following import Following
 from server.keyspace.big_keys import BigKeys
 from server.keyspace.database import Database, Keyspace
 from server.keyspace.effects import Effects
@@ -148,9 +149,10 @@ class Server:
             config, self.keyspace, self.loop.attend, lambda: self.cron.hz, self.latency.add
         )
         self.evictor: Evictor = Evictor(self.keyspace, config, self.key_evicted, lambda: self.memory.besides_keys)
-        self.following: Following = Following(self)
+        self.config_changes: ConfigChanges = ConfigChanges(self)
         self.replicating: Replicating = Replicating(self)
         self.replication: Node = self.replicating.node
+        self.replacing: Replacing = Replacing(self)
         wiring.wire(self)
 
     # ---- listening

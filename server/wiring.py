@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scripting import debug as scripting_debug, declared, info as scripting_info, limits, redis_api
 from server import about
-from server.clients import debug as clients_debug, info as clients_info, multi, pause, tls
+from server.clients import client as client_state, debug as clients_debug, info as clients_info, multi, pause, tls
 from server.cluster import debug as cluster_debug, info as cluster_info
 from server.commands import server_command
 from server.config import debug as config_debug, info as config_info
@@ -101,7 +101,7 @@ def fill_hooks(server: "Server") -> None:
 
     # a key changed
     s.effects.publish = s.pubsub.publish
-    s.effects.on_audience = s.following.hear_events
+    s.effects.on_audience = s.config_changes.hear_events
     s.effects.watched_changed = multi.changed
     s.effects.ready = s.blocking.note
     s.pubsub.on_key_listeners = s.effects.set_heard
@@ -123,24 +123,31 @@ def fill_hooks(server: "Server") -> None:
     # files. Both kinds answer one question, whether writes are refused: `check_health` looks at both
     s.snapshots.on_health = s.appending.check_health
     s.snapshots.libraries = lambda: [library.code for library in s.scripting.functions.libraries.values()]
-    s.snapshots.load_library = lambda source, replace: saving.load_library(s, source, replace)
+    s.snapshots.load_library = lambda source, replace: saving.load_library(s.scripting.functions, source,
+                                                                           replace)
 
     # replication
-    node, master = s.replication, s.replication.master
+    node, master, full_sync = s.replication, s.replication.master, s.replication.full_sync
     node.tls = s.tls.for_replication
     s.migrate_targets.tls = s.tls.for_cluster
     node.on_role = s.replicating.role_changed
     node.on_link = s.replicating.link_changed
     node.make_master_client = s.replicating.make_master_client
-    node.replace_data = s.replicating.replace_data
+    node.data = s.replacing
     node.refuses_snapshot = s.replicating.refuses_snapshot
-    node.loads_from_memory = s.replicating.loads_from_memory
     node.pause_writes = s.replicating.pause_writes
     node.synced_offset = s.replicating.synced_offset
+    master.is_replica = node.is_replica
+    master.start_full_sync = full_sync.begin
+    master.gone_while_syncing = full_sync.gone
+    master.is_streaming_to = full_sync.is_streaming_to
+    master.sent_all_to = full_sync.sent_all_to
+    s.snapshots.ended.append(full_sync.snapshot_ended)
     master.good_changed = s.replicating.good_changed
     master.check_output = s.limits.check_output
     s.loop.on_applied = node.applied
     s.loop.on_master_error = s.replicating.master_error
+    client_state.when_replica_replies(s.replicating.replica_replied)
     s.snapshots.more_fields = node.fields
     s.shutdown.lagging = node.lagging
     s.memory.replication = master.memory
@@ -159,18 +166,19 @@ def follow_configuration(server: "Server") -> None:
         ("loglevel",): lambda c: setattr(s.log, "level", LEVELS.index(c.loglevel)),
         ("client-output-buffer-limit",): s.limits.follow_output_limits,
         ("maxmemory-clients",): s.limits.follow_memory_limit,
-        ("maxmemory",): s.following.memory_limit,
-        ("slowlog-log-slower-than", "latency-monitor-threshold"): s.following.slow_limits,
-        ("slowlog-max-len",): s.following.slowlog_length,
+        ("maxmemory",): s.config_changes.memory_limit,
+        ("slowlog-log-slower-than", "latency-monitor-threshold"): s.config_changes.slow_limits,
+        ("slowlog-max-len",): s.config_changes.slowlog_length,
         ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
-        ("notify-keyspace-events",): s.following.notifications,
-        ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): s.following.keyspace_rules,
+        ("notify-keyspace-events",): s.config_changes.notifications,
+        ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"):
+            s.config_changes.keyspace_rules,
         ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
         ("zset-max-listpack-entries", "zset-max-listpack-value"): sorted_set.set_limits,
         ("hash-max-listpack-entries", "hash-max-listpack-value"): hash_.set_limits,
         ("set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value"): set_.set_limits,
         ("stream-node-max-bytes", "stream-node-max-entries"): stream.set_limits,
-        ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): s.following.lane_limits,
+        ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): s.config_changes.lane_limits,
         ("hot-keys-sample",): s.hot_keys_upkeep.follow,
         ("io-threads-always-active",): s.io_sharing.follow,
         ("busy-reply-threshold",): lambda c: limits.set_time_limit(c.busy_reply_threshold),
@@ -222,7 +230,7 @@ def schedule(server: "Server") -> None:
         (0, s.shutdown.tick),
         (0, s.rehash),
         (RATES_MS, s.sample_rates),
-        (RATES_MS, s.following.note_client_memory),
+        (RATES_MS, s.config_changes.note_client_memory),
         (tls.TICK_MS, s.tls.tick),
         (MIGRATE_MS, s.migrate_targets.drop_idle),
         (replicating.TICK_MS, s.replication.tick),

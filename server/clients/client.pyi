@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from typing import Any
 
 from server.clients.blocking import Blocked
@@ -37,6 +38,8 @@ RESTRICTED: int
 LINK: int
 CLOSING: int
 UNTOUCHING: int
+
+def when_replica_replies(hook: Callable[[Client, Any], object] | None) -> None: ...
 
 class Client:
     db: Database

@@ -8,9 +8,11 @@ from server.registry.clock cimport monotonic_us
 from server.registry.reply_writer cimport write_reply
 
 from server.observe.internal_errors import internal_errors
-from server.registry.reply import Encoded, Streamed
+from server.registry.reply import NO_REPLY, Encoded, Streamed
 
 cdef object _Streamed = Streamed
+cdef object _NoReply = NO_REPLY
+cdef object _replica_replied = None    # (client, reply): a replica asked for something that has a reply
 
 MULTI = CLIENT_MULTI
 DIRTY_CAS = CLIENT_DIRTY_CAS
@@ -41,6 +43,12 @@ RESTRICTED = SLOW_RESTRICTED
 LINK = SLOW_LINK
 CLOSING = SLOW_CLOSING
 UNTOUCHING = SLOW_NO_TOUCH
+
+
+def when_replica_replies(hook) -> None:
+    """Have `hook(client, reply)` called in place of a reply to a replica, whose connection carries the stream."""
+    global _replica_replied
+    _replica_replied = hook
 
 
 cdef int _write_streamed(Client client, object reply) except -1:
@@ -79,6 +87,9 @@ cdef class Client:
     cdef int write(self, object value) except -1:
         cdef size_t before
         if self.state & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_CLOSE_ASAP) and not self.state & CLIENT_PUSHING:
+            if (self.state & CLIENT_REPLICA and not self.state & CLIENT_CLOSE_ASAP and value is not _NoReply
+                    and _replica_replied is not None):
+                _replica_replied(self, value)
             return 0
         before = self.out.bytes
         try:

@@ -19,7 +19,7 @@ from server.registry.command import (
     STALE,
     group,
 )
-from server.registry.errors import CommandError, syntax
+from server.registry.errors import NOT_AN_INTEGER, CommandError, syntax
 from server.registry.reply import NO_REPLY, OK, NoReply
 from server.replication.waiting import Waiter
 
@@ -50,7 +50,10 @@ def psync(call: Call, id: bytes, offset: bytes, *words: bytes) -> NoReply:
 
     Complexity: O(1), O(N) for a snapshot, N being all keys
     """
-    wanted = args.integer(offset)
+    wanted = args.parse_integer(offset)
+    if wanted is None:
+        call.server.replication.master.refuse_offset(call.client)
+        raise CommandError(NOT_AN_INTEGER)
     if words and words[0].lower() == b"failover":
         call.server.replication.failover.taken_over(call.client, id)
         id = call.server.replication.history.id.encode()

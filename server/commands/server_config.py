@@ -60,7 +60,7 @@ def config_set(call: Call, *words: bytes) -> str:
     pairs = [(_text(name), _text(value)) for name, value in zip(words[0::2], words[1::2], strict=True)]
     allowed = call.client.has(FAKE)  # a script's or the AOF's own client is no stranger
     try:
-        call.config.set(pairs, loading=bool(call.server.loading), local=allowed or _is_local(call))
+        call.config.set(pairs, loading=call.server.progress.under_way, local=allowed or _is_local(call))
     except ConfigSetError as error:
         raise CommandError(str(error)) from None
     return OK

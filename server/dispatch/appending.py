@@ -179,7 +179,7 @@ def load(server: "Server") -> bool:
 def reload(server: "Server") -> None:
     """DEBUG LOADAOF: empty the databases and load the files. CommandError when that fails."""
     aof = server.aof
-    if server.loading:
+    if server.progress.under_way:
         raise CommandError(LOADING)
     server.propagation.flush()
     if aof.state != OFF:

@@ -19,6 +19,7 @@ from server.registry.command import (
     DENYOOM,
     LOADING,
     MAY_REPLICATE,
+    NO_ASYNC_LOADING,
     NO_AUTH,
     PROTECTED,
     READONLY,
@@ -61,11 +62,12 @@ ORDER = {
     "subscribed": 90,
     "stale": 100,
     "loading": 110,
+    "async-loading": 115,
     "busy": 120,
     "replica": 125,
     "paused": 130,
 }
-UNANNOUNCED = {"protected", "script"}
+UNANNOUNCED = {"protected", "script", "async-loading"}
 _gates: list[Gate] = []
 
 
@@ -173,6 +175,13 @@ def subscribed(call: Call) -> None:
 def loading(call: Call) -> None:
     """While a file is loaded only what needs no data runs."""
     if call.server.loading:
+        raise CommandError(IS_LOADING)
+
+
+@gate("async-loading", lambda command: command.has(NO_ASYNC_LOADING))
+def async_loading(call: Call) -> None:
+    """While a full sync is loaded aside, what would save the old data or change the role waits."""
+    if call.server.progress.aside:
         raise CommandError(IS_LOADING)
 
 

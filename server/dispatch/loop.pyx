@@ -660,6 +660,12 @@ cdef class Loop:
         cdef QueryMeter* meter = self.io.meter(client.connection) if client.batch == NULL else NULL
         return 0 if meter == NULL else load_relaxed64(&meter.memory)
 
+    def heard_us(self, Client client) -> int:
+        """When anything came from it last, monotonic us: half a request, or the newlines of a replica that loads, too."""
+        cdef QueryMeter* meter = self.io.meter(client.connection)
+        cdef int64_t read = 0 if meter == NULL else load_relaxed64(&meter.read_us)
+        return max(client.active_us, read)
+
     def shrink_query(self, Client client) -> None:
         """This client has been idle: a buffer that it does not fill is let go of."""
         client.query_memory = 0

@@ -1,27 +1,24 @@
 """What replication needs of the loop, the gates and the keyspace, as `saving` and `appending` do for files: the room
 below knows none of them. `server.wiring` fills its hooks from here."""
 
-import os
 from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from server.clients import client as c, multi, pause
+from server.clients import client as c, pause
 from server.clients.blocking import FORCED
 from server.clients.client import Client
+from server.clients.client_list import line
 from server.config.config import Config
 from server.dispatch import conditions
 from server.dispatch.call import Call
 from server.dispatch.gates import flags_of, gate
 from server.persistence import rdb_file
-from server.persistence.loading import Interrupted
-from server.persistence.rdb_load import BadFile
 from server.persistence.rdb_peek import holds_keys
 from server.registry.command import STALE, WRITE
 from server.registry.errors import CommandError
 from server.replication.empty_master import REFUSED, RETRY_SECONDS, waits_for_a_person
 from server.replication.node import Node
-from server.replication.payload import Payload
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -103,6 +100,8 @@ class Replicating:
         server.blocking.fail_all(CommandError(FORCED))
         server.keyspace.keep_expired_for("replica", following is not None)
         server.log.role = "S" if following is not None else "M"
+        if following is None:
+            server.replacing.resume_appending()        # a full sync that failed left it off
         self.link_changed()
 
     def directive_changed(self, config: Config) -> None:
@@ -149,99 +148,52 @@ class Replicating:
         server.clients.add(client)
         return client
 
+    def replica_replied(self, client: Client, reply: object) -> None:
+        """A replica asked for something that has a reply, which must not stand in the stream: it is no replica."""
+        if isinstance(reply, CommandError):
+            self._count_error("This master is sending an error to its replica", client, reply.text)
+        self._server.log.warning("Replica generated a reply to command '%s', disconnecting it: %s", _asked(client),
+                                 line(client))
+        client.close()
+
+    def _count_error(self, what: str, client: Client, text: bytes) -> None:
+        self._server.stats.unexpected_error_replies += 1
+        self._server.log.warning("== CRITICAL == %s: '%s' after processing the command '%s'", what,
+                                 text.decode("utf-8", "replace"), _asked(client))
+
     def master_error(self, client: Client, reply: bytes) -> None:
         """A command of our master failed here: the data may differ."""
         server = self._server
-        server.stats.unexpected_error_replies += 1
-        server.log.warning(
-            "== CRITICAL == This replica is sending an error to its master: '%s' after processing the command '%s'",
-            reply[1:].split(b"\r\n")[0].decode("utf-8", "replace"),
-            client.command.name if client.command is not None else "<unknown>")
+        self._count_error("This replica is sending an error to its master", client, reply[1:].split(b"\r\n")[0])
         behaviour = server.config.propagation_error_behavior
-        if behaviour in ("panic", "panic-on-replicas"):
+        if behaviour in ("panic", "panic-on-replicas") and server.config.replica_read_only:
             server.crash.panic("This replica panicked sending an error to its master after processing a command")
 
-    # ---- a snapshot takes the place of the data
-    def loads_from_memory(self) -> bool:
-        """repl-diskless-load."""
-        how = self._server.config.repl_diskless_load
-        return bool(how == "swapdb" or (how == "on-empty-db" and self._server.keyspace.keys_total() == 0))
-
-    def refuses_snapshot(self, history: str, payload: Payload) -> bool:
-        """replica-refuse-empty-master; the log says what may be done. history: the id of the snapshot's."""
+    # ---- snapshots that must not take the place of the data
+    def refuses_snapshot(self, history: str, data: Any, whole: bool) -> bool | None:
+        """replica-refuse-empty-master; the log says what may be done. history: the id of the snapshot's; data: how it
+        begins, or all of it when `whole`. None: this much does not tell."""
         server, following = self._server, self.node.following
-        keys = server.keyspace.keys_total()
-        if not server.config.replica_refuse_empty_master or following is None or not waits_for_a_person(
-                keys, self.node.history.id, history, holds_keys(payload.bytes())):
+        keys, ours = server.keyspace.keys_total(), self.node.history.id
+        if not server.config.replica_refuse_empty_master or following is None \
+                or not waits_for_a_person(keys, ours, history, False):
+            return False
+        found = holds_keys(data)
+        if found is None and not whole:
+            return None
+        if not waits_for_a_person(keys, ours, history, found):
             return False
         server.log.warning(REFUSED, following.host, following.port, keys, RETRY_SECONDS)
         return True
-
-    def replace_data(self, payload: Payload, temporary: str, alive: Callable[[], None]) -> bool:
-        """Load what a master sent; alive() keeps it from losing patience. False: it failed and the log says why."""
-        server = self._server
-        log, name = server.log, server.config.dbfilename
-        if payload.on_disk and not self._take_name(payload, temporary, name):
-            return False
-        appending = server.config.appendonly
-        if appending:
-            server.aof_rewrite.switch_off()
-            server.appending.follow()
-        log.notice("MASTER <-> REPLICA sync: Flushing old data")
-        self._empty()
-        log.notice("MASTER <-> REPLICA sync: Loading DB in memory")
-        server.progress.meanwhile = alive
-        try:
-            if payload.on_disk:
-                rdb_file.load(server, name, keep_expired=True)
-            else:
-                with server.progress.of(payload.received):
-                    rdb_file.read_from(server, payload.bytes(), keep_expired=True)
-        except (BadFile, OSError):
-            log.warning("Failed trying to load the MASTER synchronization DB, check server logs.")
-            self._empty()
-            return False
-        except Interrupted:
-            return False
-        finally:
-            server.progress.meanwhile = lambda: None
-        if payload.on_disk and server.config.rdb_del_sync_files and not server.config.save and not appending:
-            log.notice("Removing the RDB file obtained from the master. This replica has persistence disabled")
-            rdb_file.remove_quietly(name)
-        if appending:
-            server.aof_rewrite.switch_on(False)
-            server.appending.follow()
-        return True
-
-    def _take_name(self, payload: Payload, temporary: str, name: str) -> bool:
-        server = self._server
-        if server.snapshots.in_progress:
-            server.log.notice("Replica is about to load the RDB file received from the master, but there is a pending "
-                              "RDB child running. Killing process %d and removing its temp file to avoid any race",
-                              server.child.pid)
-            server.snapshots.kill_child()
-        try:
-            os.fsync(payload.file)
-            os.rename(temporary, name)
-        except OSError as error:
-            server.log.warning("Failed trying to rename the temp DB into %s in MASTER <-> REPLICA synchronization: %s",
-                               name, error.strerror)
-            return False
-        return True
-
-    def _empty(self) -> None:
-        server = self._server
-        for db in server.keyspace.databases:
-            multi.all_changed(db)
-        server.keyspace.flush(server.config.replica_lazy_flush)
-        for db in server.keyspace.databases:
-            server.blocking.emptied(db)
-        server.scripting.functions.flush()
 
     # ---- disks
     def synced_offset(self) -> int:
         """How much of the history is in our append only file, on disk; -1 without one."""
         return int(self._server.aof.synced_offset) if self._server.config.appendonly else -1
+
+
+def _asked(client: Client) -> str:
+    return client.command.name if client.command is not None else "<unknown>"
 
 
 def start(server: "Server") -> None:

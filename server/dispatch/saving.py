@@ -3,7 +3,7 @@
 The room of persistence lies below this one and knows no gate and no shutdown; here its hooks are filled.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from server.clients import multi
 from server.dispatch.call import Call
@@ -33,10 +33,10 @@ def disk(call: Call) -> None:
         raise CommandError(MISCONF)
 
 
-def load_library(server: "Server", source: bytes, replace: bool) -> None:
-    """A function library of a file."""
+def load_library(functions: Any, source: bytes, replace: bool = False) -> None:
+    """A function library of a file, into a set of them (scripting.functions)."""
     try:
-        server.scripting.functions.load(source, replace=replace, timeout_ms=0)
+        functions.load(source, replace=replace, timeout_ms=0)
     except CommandError as error:
         raise BadFile(f"Failed loading library, {error.text.decode('utf-8', 'replace')}") from None
 
@@ -56,7 +56,7 @@ def last_snapshot(server: "Server", words: frozenset[str]) -> None:
 
 def reload(server: "Server", *, save: bool, flush: bool, merge: bool) -> None:
     """DEBUG RELOAD: save, empty, load; merge: keys of the file replace those that are there. Errors: CommandError."""
-    if server.loading:
+    if server.progress.under_way:
         raise CommandError(LOADING)
     if save and not server.snapshots.save():
         raise CommandError("ERR")

@@ -59,7 +59,7 @@ class Shutdown:
             self._block(client)
             return False
         server = self._server
-        if server.loading:
+        if server.progress.under_way:
             words = words - {SAVE} | {NOSAVE}
         self._words = words
         server.log.notice("User requested shutdown...")

@@ -25,7 +25,7 @@ def install(server: "Server") -> None:
             rdb_file.remove_quietly(rdb_file.temporary_name(os.getpid()))
             server.remove_files()
             os._exit(1)
-        if server.loading:
+        if server.progress.under_way:
             server.log.warning("Received shutdown signal during loading, scheduling shutdown.")
         else:
             server.log.warning("Received %s scheduling shutdown...", signal.Signals(number).name)

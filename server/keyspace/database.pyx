@@ -176,6 +176,31 @@ cdef class Keyspace:
         a.table, b.table = b.table, a.table
         a.average_ttl, b.average_ttl = b.average_ttl, a.average_ttl
 
+    def beside(self) -> Keyspace:
+        """Another keyspace of as many databases, all empty, that keeps what is told of accesses as this one does: to load
+        into before `take_over`."""
+        cdef Keyspace other = Keyspace(len(self.databases))
+        other.lfu = self.lfu
+        return other
+
+    def take_over(self, Keyspace other) -> None:
+        """Have the keys of `other`, which gets ours. Watchers and blocked clients stay with the database.
+        Complexity: O(databases)."""
+        cdef Database a, b
+        for a, b in zip(self.databases, other.databases):
+            a.table, b.table = b.table, a.table
+            a.average_ttl, b.average_ttl = b.average_ttl, a.average_ttl
+
+    def discard(self, Keyspace other) -> None:
+        """Let the keys of another keyspace go, in steps of our lazyfree, and its databases: they and it know each other,
+        and would never be freed. Complexity: O(databases)."""
+        cdef Database db
+        for db in other.databases:
+            if table_size(db.table):
+                (<LazyFree>self.lazyfree).release_table(db.table)
+                db.table = table_new()
+        other.databases = []
+
 
 cdef class _Visited:
     """What a native walk over the table collects."""

@@ -5,7 +5,7 @@ from server.registry.info_sections import DEBUG, PERSISTENCE
 
 persistence = PERSISTENCE.of(Host)
 persistence.field("loading", lambda s: int(s.loading), metric="loading_dump_file")
-persistence.field("async_loading", 0, metric="async_loading")
+persistence.field("async_loading", lambda s: int(s.progress.aside), metric="async_loading")
 persistence.field("current_cow_peak", lambda s: s.child.cow_peak)
 persistence.field("current_cow_size", lambda s: s.child.cow_size)
 persistence.field("current_cow_size_age", lambda s: s.child.cow_age())
@@ -69,7 +69,7 @@ persistence.field("aof_delayed_fsync", lambda s: s.aof.delayed_syncs, metric="ao
 
 
 def _loading(s: Host) -> bool:
-    return bool(s.loading)
+    return s.progress.under_way
 
 
 persistence.field("loading_start_time", lambda s: int(s.progress.started), metric="loading_start_time", shown=_loading)

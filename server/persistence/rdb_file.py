@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from server.observe.debug_settings import settings
 from server.persistence.disk import Disk
-from server.persistence.rdb_load import BadFile, RdbReader
+from server.persistence.loading import Interrupted
+from server.persistence.rdb_reading import Reading
 from server.persistence.rdb_save import RdbWriter
 from server.persistence.seams import Host
-from server.registry import args, clock
 from server.version import REDIS_VERSION
 
 KEYS_PER_STEP = 1024
@@ -123,112 +122,25 @@ def save(
 
 
 # ---- loading
-class _Fields:
-    """What AUX fields say, as Redis logs it."""
-
-    def __init__(self, server: Host) -> None:
-        self._server = server
-        self.replication: dict[str, bytes] = {}
-
-    def __call__(self, name: bytes, value: bytes) -> None:
-        log = self._server.log
-        key = name.lower().decode("latin-1")
-        shown = value.decode("utf-8", "surrogateescape")
-        number = args.leading_integer(value)
-        if not key:
-            log.notice("%s", shown)
-        elif key.startswith("%"):
-            log.notice("RDB '%s': %s", name.decode("latin-1"), shown)
-        elif key in ("repl-stream-db", "repl-id", "repl-offset"):
-            self.replication[key] = value
-        elif key == "redis-ver":
-            log.notice("Loading RDB produced by version %s", shown)
-        elif key == "ctime":
-            log.notice("RDB age %d seconds", max(0, int(time.time()) - number))
-        elif key == "used-mem":
-            log.notice("RDB memory usage when created %.2f Mb", number / (1024 * 1024))
-            self._server.progress.used_memory = number
-        elif key == "aof-preamble" and number:
-            log.notice("RDB has an AOF tail")
-        elif key == "aof-base" and number:
-            log.notice("RDB is base AOF")
-        elif key not in ("redis-bits", "lua", "aof-preamble", "aof-base"):
-            log.debug("Unrecognized RDB AUX field: '%s'", name.decode("latin-1"))
-
-
-class DamagedFile(BadFile):
-    """What is in the file is broken, rather than of another kind or version."""
-
-
-def _complain(server: Host, reader: RdbReader, why: str) -> bool:
-    """Log what is wrong with a file, in Redis's words where it has some. True: it is damaged."""
-    log = server.log
-    if why == "signature":
-        log.warning("Wrong signature trying to load DB from file")
-    elif why == "version":
-        log.warning("Can't handle RDB format version %d", reader.version)
-    elif why == "databases":
-        log.warning("FATAL: Data file was created with a Redis server configured to handle more than %d databases. "
-                    "Exiting", len(server.keyspace.databases))
-    elif why == "module data":
-        log.warning("The RDB file contains AUX module data I can't load: no matching module")
-    elif why.startswith("checksum "):
-        _, expected, got = why.split()
-        log.warning("Wrong RDB checksum expected: (%s) but got (%s). Aborting now.", expected, got)
-        log.warning("Internal error in RDB reading offset %d, function at rdb_load -> RDB CRC error", reader.position)
-        return True
-    elif why == "the same key twice":
-        log.warning("RDB has duplicated key '%s' in DB", reader.last_key[:128].decode("utf-8", "backslashreplace"))
-    elif why.startswith("Failed loading library"):
-        log.warning("%s", why)
-    else:
-        log.warning("Internal error in RDB reading offset %d, function at rdb_load -> %s (key '%s')",
-                    reader.item_position, why, reader.last_key[:128].decode("utf-8", "backslashreplace"))
-        log.warning("Short read or OOM loading DB. Unrecoverable error, aborting now.")
-        return True
-    return False
-
-
 def read_from(server: Host, data: Any, start: int = 0, *, aof_base: bool = False, replace: bool = False,
-              keep_expired: bool = False, forget: Callable[[int], None] = lambda position: None) -> int:
+              forget: Callable[[int], None] = lambda position: None) -> int:
     """Load an RDB file that begins at `start` of a buffer; where it ends. Call it inside `server.progress.of`.
-    replace: a key that is there is replaced. Keys whose time has come are left out, unless it is the base of an append
-    only file or keep_expired says so (a replica's). Errors: BadFile, after it was logged."""
-    config = server.config
-    told = _Fields(server)
-    clock.refresh()
-    expired: list[tuple[Any, bytes]] = []
-    reader = RdbReader(
-        server.keyspace, data, start, on_field=told,
-        on_library=lambda source: server.snapshots.load_library(source, replace),
-        checksum=config.rdbchecksum and not settings.skip_checksum_validation,
-        drop_expired=not (aof_base or keep_expired), replace=replace, delay_us=config.key_load_delay,
-        trusted=config.sanitize_dump_payload != "yes", on_warning=lambda text: server.log.warning("%s", text),
-        on_expired=lambda db, key: expired.append((db, key)) if told.replication else None,
-    )
+    Errors: BadFile, after it was logged."""
+    reading = Reading(server, data, start, aof_base=aof_base, replace=replace)
     try:
-        reader.begin()
-        while reader.step(config.loading_process_events_interval_bytes):
-            server.progress.reached(reader.position)
-            forget(reader.position)
-    except BadFile as error:
-        if _complain(server, reader, str(error)):
-            raise DamagedFile(str(error)) from None
+        while reading.step(server.config.loading_process_events_interval_bytes):
+            server.progress.reached(reading.reader.position)
+            forget(reading.reader.position)
+    except Interrupted:
+        reading.close()
         raise
-    finally:
-        server.progress.keys_loaded += reader.keys_loaded
-        server.progress.keys_expired += reader.keys_expired
-        end = reader.position
-        reader.close()
-    server.snapshots.replication_fields = told.replication
-    server.snapshots.left_out = expired
-    empty = f", empty keys skipped: {reader.keys_empty}" if reader.keys_empty else ""
-    server.log.notice("Done loading RDB, keys loaded: %d, keys expired: %d%s.", reader.keys_loaded, reader.keys_expired,
-                      empty)
-    return end
+    reading.finish()
+    server.snapshots.replication_fields = reading.replication
+    server.snapshots.left_out = reading.left_out
+    return reading.end
 
 
-def load(server: Host, name: str, *, replace: bool = False, keep_expired: bool = False) -> bool:
+def load(server: Host, name: str, *, replace: bool = False) -> bool:
     """Load a snapshot by its name; False when there is none. Errors: BadFile (logged), OSError,
     loading.Interrupted."""
     try:
@@ -244,13 +156,13 @@ def load(server: Host, name: str, *, replace: bool = False, keep_expired: bool =
             if not size:
                 read_from(server, b"")
             with mmap.mmap(file, size, access=mmap.ACCESS_READ) as data:
-                read_from(server, data, replace=replace, keep_expired=keep_expired, forget=_forgetting(data))
+                read_from(server, data, replace=replace, forget=forgetting(data))
     finally:
         os.close(file)
     return True
 
 
-def _forgetting(data: mmap.mmap) -> Callable[[int], None]:
+def forgetting(data: mmap.mmap) -> Callable[[int], None]:
     """Gives back the pages of a mapped file that are behind the position: they would count as ours."""
     done = 0
 

@@ -11,6 +11,7 @@ cdef struct RdbInput:
     const unsigned char* p             # next byte
     const unsigned char* end
     const char* fault                  # NULL: all is well so far
+    bint hungry                        # the fault is that bytes are missing: with more of them it may read well
     bint empty                         # the value was well-formed but has no element: keys without one do not exist
     bint miscounted                    # a stream whose length is not the number of its entries, as old versions wrote it
     bint trusted                       # do not look for duplicates in compact encodings (a file of our own)
@@ -26,6 +27,7 @@ cdef inline size_t input_left(const RdbInput* input) noexcept nogil:
 
 cdef void input_init(RdbInput* input, const void* s, size_t n) noexcept nogil
 cdef void input_fail(RdbInput* input, const char* fault) noexcept nogil
+cdef void input_starve(RdbInput* input, const char* fault) noexcept nogil                        # the same, for want of bytes
 cdef const unsigned char* take_raw(RdbInput* input, size_t n) noexcept nogil                     # NULL: there are not so many
 cdef bint take_length(RdbInput* input, uint64_t* length) noexcept nogil
 cdef bint take_count(RdbInput* input, uint64_t* count) noexcept nogil      # of things that need a byte each: not more than bytes left

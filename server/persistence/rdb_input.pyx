@@ -25,6 +25,7 @@ cdef void input_init(RdbInput* input, const void* s, size_t n) noexcept nogil:
     input.p = <const unsigned char*>s
     input.end = input.p + n
     input.fault = NULL
+    input.hungry = False
     input.empty = False
     input.miscounted = False
     input.trusted = False
@@ -36,10 +37,16 @@ cdef void input_fail(RdbInput* input, const char* fault) noexcept nogil:
     input.p = input.end
 
 
+cdef void input_starve(RdbInput* input, const char* fault) noexcept nogil:
+    if input.fault == NULL:
+        input.hungry = True
+    input_fail(input, fault)
+
+
 cdef const unsigned char* take_raw(RdbInput* input, size_t n) noexcept nogil:
     cdef const unsigned char* at = input.p
     if input.fault != NULL or n > input_left(input):
-        input_fail(input, "the bytes end too soon")
+        input_starve(input, "the bytes end too soon")
         return NULL
     input.p += n
     return at
@@ -101,7 +108,7 @@ cdef bint take_count(RdbInput* input, uint64_t* count) noexcept nogil:
     if not take_length(input, count):
         return False
     if count[0] > input_left(input):
-        input_fail(input, "more elements than bytes")
+        input_starve(input, "more elements than bytes")
         return False
     return True
 
@@ -117,7 +124,7 @@ cdef bint _string_head(RdbInput* input, Head* head) noexcept nogil:
     elif head.encoding == RDB_LZF:
         if not take_length(input, &head.stored) or not take_length(input, &head.length):
             return False
-        if head.stored > input_left(input) or head.length > head.stored * LZF_MOST:
+        if head.length // LZF_MOST > head.stored:
             input_fail(input, "Invalid LZF compressed string")
             return False
     elif head.encoding <= RDB_INT32:
@@ -135,7 +142,8 @@ cdef bint _string_head(RdbInput* input, Head* head) noexcept nogil:
         input_fail(input, "an unknown form of string")
         return False
     if head.stored > input_left(input):
-        input_fail(input, "a string longer than what is left")
+        input_starve(input, "a string longer than what is left" if head.encoding < 0
+                     else "Invalid LZF compressed string")
         return False
     return True
 

@@ -1,5 +1,6 @@
 # cython: language_level=3
-"""The reader of whole RDB files, versions 1 to 11, from memory (a mapped file) into a keyspace. Format: rdb_save.pxd."""
+"""The reader of RDB files, versions 1 to 11, from memory (a mapped file) into a keyspace, or as they come, piece by
+piece. Format: rdb_save.pxd."""
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -11,6 +12,14 @@ cdef class RdbReader:
     cdef Py_buffer view                # the file
     cdef bint viewed
     cdef RdbInput input
+    # of one that is fed
+    cdef bint growing                  # more bytes may come
+    cdef unsigned char* own            # those that came and are not read yet (from malloc), for view's bytes
+    cdef size_t own_size
+    cdef uint64_t dropped              # bytes of the file before those of the buffer
+    cdef uint64_t total                # of the file; 0: nobody knows
+    cdef size_t wanted                 # so many bytes must be there before another try makes sense
+    cdef bint begun                    # the head is read
     cdef const unsigned char* summed   # the checksum is computed up to here
     cdef uint64_t crc
     cdef bint checksum                 # compute and compare it
@@ -24,7 +33,7 @@ cdef class RdbReader:
     cdef readonly uint64_t keys_with_expire        # among all that were read
     cdef bint drop_expired             # keys whose time has come are not loaded (a master's own snapshot)
     cdef bint replace                  # a key that is there is replaced; otherwise it makes the file bad
-    cdef int64_t delay_us              # key-load-delay
+    cdef public int64_t delay_us       # key-load-delay
     cdef int64_t now_ms
     cdef readonly int version
     cdef readonly uint64_t keys_loaded
@@ -44,3 +53,6 @@ cdef class RdbReader:
     cdef bytes _bytes(self)
     cdef uint32_t _access(self) noexcept
     cdef void _sum(self) noexcept
+    cdef int _want(self) except -1
+    cdef uint64_t _place(self, const unsigned char* at) noexcept
+    cdef uint64_t _to_come(self) noexcept

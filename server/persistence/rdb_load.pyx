@@ -1,10 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
-from libc.string cimport memcmp
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcmp, memcpy, memmove
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from server.keyspace.database cimport Keyspace
 from server.persistence.debug_delay cimport debug_delay
@@ -25,7 +26,9 @@ from server.types.value cimport LooseEntry, release_value
 cdef enum:
     HEAD = 9                           # bytes: REDIS and the version
     FIRST_WITH_CHECKSUM = 5
+    CHECKSUM = 8                       # bytes
     LONGEST_IDLE = 0x7FFFFF
+    HINTED = 1 << 20                   # keys that a file of unknown length may make room for ahead
     TOLD = 10                          # of keys without elements, so many are named; of miscounted streams likewise
 
 
@@ -37,7 +40,9 @@ cdef class RdbReader:
     """Loads a file into a keyspace: `begin`, then `step` until it says False; `position` is then behind the file's end
     (an append only file may go on there).
 
-    data is a buffer, start where in it the file begins. on_field(name, value) hears of AUX fields, on_library(source)
+    data is a buffer, start where in it the file begins; None: its bytes come by `feed`, until `end`, and `step` stops where
+    it would need more of them (`starved`). total: bytes of such a file, 0 when nobody knows. What lacks bytes is read anew
+    when twice as many are there, so that reading stays O(N). on_field(name, value) hears of AUX fields, on_library(source)
     of function libraries, on_warning(text) of what is strange but can be loaded. trusted: compact encodings are not
     searched for duplicates; all else is checked. BadFile when something is wrong: what was loaded stays. Complexity:
     O(N) in all.
@@ -45,12 +50,17 @@ cdef class RdbReader:
 
     def __cinit__(self, Keyspace keyspace, data, size_t start=0, *, on_field, on_library, bint checksum=True,
                   bint drop_expired=True, bint replace=False, int64_t delay_us=0, on_database=None, bint trusted=True,
-                  on_warning=None, on_expired=None):
-        PyObject_GetBuffer(data, &self.view, PyBUF_SIMPLE)
-        self.viewed = True
-        if start > <size_t>self.view.len:
-            start = self.view.len
-        input_init(&self.input, <char*>self.view.buf + start, self.view.len - start)
+                  on_warning=None, on_expired=None, uint64_t total=0):
+        if data is None:
+            self.growing = True
+            self.total = total
+            input_init(&self.input, NULL, 0)
+        else:
+            PyObject_GetBuffer(data, &self.view, PyBUF_SIMPLE)
+            self.viewed = True
+            if start > <size_t>self.view.len:
+                start = self.view.len
+            input_init(&self.input, <char*>self.view.buf + start, self.view.len - start)
         self.input.trusted = trusted
         self.summed = self.input.p
         self.crc = 0
@@ -80,20 +90,81 @@ cdef class RdbReader:
         if self.viewed:
             self.viewed = False
             PyBuffer_Release(&self.view)
+        free(self.own)
+        self.own = NULL
+        self.own_size = 0
+        input_init(&self.input, NULL, 0)
+
+    cdef uint64_t _place(self, const unsigned char* at) noexcept:
+        """Where in the file, or the buffer, that is."""
+        if self.viewed:
+            return at - <const unsigned char*>self.view.buf
+        return self.dropped + (at - self.own)
 
     @property
     def position(self) -> int:
         """Bytes of the buffer that are read."""
-        return self.input.p - <const unsigned char*>self.view.buf
+        return self._place(self.input.p)
 
     @property
     def item_position(self) -> int:
         """Where in the buffer what was read last begins."""
-        return self.item - <const unsigned char*>self.view.buf
+        return self._place(self.item)
+
+    # ---- bytes that come
+    def feed(self, bytes data) -> None:
+        """The next bytes. Errors: MemoryError."""
+        cdef size_t left = input_left(&self.input)
+        cdef size_t more = PyBytes_GET_SIZE(data)
+        cdef size_t size = self.own_size
+        cdef unsigned char* grown
+        if self.own != NULL:
+            self.dropped += self.input.p - self.own
+            memmove(self.own, self.input.p, left)
+        if left + more > size:
+            size = max(left + more, 2 * size)
+            grown = <unsigned char*>realloc(self.own, size)
+            if grown == NULL:
+                raise MemoryError
+            self.own = grown
+            self.own_size = size
+        memcpy(self.own + left, PyBytes_AS_STRING(data), more)
+        self.input.p = self.summed = self.item = self.own
+        self.input.end = self.own + left + more
+
+    def end(self) -> None:
+        """There are no more."""
+        self.growing = False
+
+    @property
+    def starved(self) -> bool:
+        """Whether `step` can do nothing before there are more bytes."""
+        return self.growing and input_left(&self.input) < max(<size_t>1, self.wanted)
+
+    cdef int _want(self) except -1:
+        """What was read last is not all there: it is read again when there is more."""
+        self.wanted = 2 * (self.input.end - self.item)
+        self.input.p = self.item
+        self.input.fault = NULL
+        self.input.hungry = self.input.empty = self.input.miscounted = False
+        self._sum()
+        return 0
+
+    cdef uint64_t _to_come(self) noexcept:
+        """The most keys that the rest of the file can hold, as far as that is to be believed: a key takes more than a
+        byte, so no lie can ask for much."""
+        cdef uint64_t read
+        if not self.growing:
+            return input_left(&self.input)
+        read = self._place(self.input.p)
+        if self.total == 0:
+            return HINTED
+        return self.total - read if self.total > read else 0
 
     def begin(self) -> None:
         """Read the head."""
         cdef const unsigned char* at = take_raw(&self.input, HEAD)
+        self.begun = True
         if at == NULL:
             raise BadFile("short read")
         if memcmp(at, b"REDIS", 5) != 0:
@@ -104,10 +175,20 @@ cdef class RdbReader:
             raise BadFile("version")
 
     def step(self, size_t size) -> bool:
-        """Load about so many bytes; False at the end of the file."""
-        cdef const unsigned char* goal = self.input.p + min(size, input_left(&self.input))
+        """Load about so many bytes, those that are there; False at the end of the file."""
+        cdef const unsigned char* goal
         cdef const unsigned char* at
+        if self.growing and input_left(&self.input) < max(self.wanted, 1 if self.begun else HEAD):
+            self.wanted = max(self.wanted, 1 if self.begun else HEAD)
+            return True
+        self.wanted = 0
+        if not self.begun:
+            self.begin()
+        goal = self.input.p + min(size, input_left(&self.input))
         while True:
+            if self.growing and input_left(&self.input) == 0:
+                self._sum()
+                return True
             self.item = self.input.p
             self.item_type = -1
             self.doing = "read-type"
@@ -117,11 +198,17 @@ cdef class RdbReader:
             self.item_type = at[0]
             if at[0] >= RDB_TYPE_END:
                 if not self._opcode(at[0]):
+                    if self.growing and self.version >= FIRST_WITH_CHECKSUM and input_left(&self.input) < CHECKSUM:
+                        self._want()
+                        return True
                     self._end()
                     return False
             else:
                 self._key(at[0])
             if self.input.fault != NULL:
+                if self.growing and self.input.hungry:
+                    self._want()
+                    return True
                 raise BadFile(self.input.fault.decode())
             if self.input.p >= goal:
                 self._sum()
@@ -152,7 +239,7 @@ cdef class RdbReader:
                     self.on_database(number)
         elif op == OP_RESIZEDB:
             if take_length(&self.input, &number) and take_length(&self.input, &more):
-                if number <= input_left(&self.input):          # a key takes more than a byte: no lie can ask for much
+                if number <= self._to_come():
                     table_resize_hint(self.db.table, number)
         elif op == OP_FREQ:
             at = take_raw(&self.input, 1)
@@ -203,10 +290,10 @@ cdef class RdbReader:
         self._sum()
         if self.version < FIRST_WITH_CHECKSUM:
             return 0
-        at = take_raw(&self.input, 8)
+        at = take_raw(&self.input, CHECKSUM)
         if at == NULL:
             raise BadFile("short read")
-        for i in range(8):
+        for i in range(CHECKSUM):
             said |= <uint64_t>at[i] << (8 * i)
         self.summed = self.input.p
         if not self.checksum:
@@ -225,7 +312,6 @@ cdef class RdbReader:
         if not take_text(&self.input, &name):
             return 0
         self.doing = "read-object-value"
-        self.keys_with_expire += self.expire != -1
         if type == RDB_MODULE_1 or type == RDB_MODULE_2:
             input_fail(&self.input, "a value of a module, which this server does not have")
             fine = False
@@ -234,6 +320,9 @@ cdef class RdbReader:
         if not fine:
             self.last_key = PyBytes_FromStringAndSize(name.s, name.n)
         text_free(&name)
+        if not fine and self.growing and self.input.hungry:
+            return 0                   # the same key again when there is more
+        self.keys_with_expire += self.expire != -1
         self.expire = self.idle = self.frequency = -1
         debug_delay(self.delay_us, self.keys_loaded)
         return 0

@@ -17,6 +17,7 @@ from server.config.config import Config
 from server.keyspace.database import Database
 from server.persistence import check_rdb, rdb_file
 from server.persistence.child import RDB, Report
+from server.persistence.rdb_reading import DamagedFile
 from server.persistence.seams import Host
 
 RETRY_SECONDS = 5           # between a failed BGSAVE and the next by a save point
@@ -153,7 +154,7 @@ class Snapshots:
         """From the cron: the child's end, what was scheduled, save points."""
         server = self._server
         server.child.poll()
-        if server.child.alive or server.loading:
+        if server.child.alive or server.progress.under_way:
             return
         now = time.monotonic()
         may_try = self.last_ok or now - self._tried_at > RETRY_SECONDS
@@ -183,7 +184,7 @@ class Snapshots:
         try:
             if not rdb_file.load(self._server, name):
                 return False
-        except rdb_file.DamagedFile:                       # where, and what could be read before
+        except DamagedFile:                                # where, and what could be read before
             check_rdb.check(name, lambda line: self._server.log.warning("%s", line))
             self._server.log.warning("Terminating server after rdb file reading failure.")
             raise

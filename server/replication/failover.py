@@ -13,6 +13,7 @@ from server.registry.clock import monotonic_now_us
 from server.registry.errors import CommandError, syntax
 from server.registry.reply import OK
 from server.replication.replica import Replica, State
+from server.replication.seams import FailoverParts
 
 NONE, WAITING, IN_PROGRESS = "no-failover", "waiting-for-sync", "failover-in-progress"
 CHECK_MS = 10
@@ -21,7 +22,7 @@ CHECK_MS = 10
 class Failover:
     """The failover of one server. `pause(yes)` holds clients' writes back."""
 
-    def __init__(self, parts: Any, pause: Callable[[bool], None]) -> None:
+    def __init__(self, parts: FailoverParts, pause: Callable[[bool], None]) -> None:
         self._parts = parts
         self._log = parts.log
         self._pause = pause
@@ -129,8 +130,7 @@ class Failover:
 
     def _hand_over(self, host: str, port: int) -> None:
         self.state = IN_PROGRESS
-        self._parts.follow(host, port, failover=True)
-        self._parts.following.on_failover = self._ended
+        self._parts.follow(host, port, failover=True, on_failover=self._ended)
 
     def _ended(self, well: bool) -> None:
         """The target is the master now, or would not be."""

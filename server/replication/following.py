@@ -8,27 +8,30 @@ What was applied is told by the stream's offset: it counts the master's own byte
 they came. So everybody below one master shares its history, and the next attempt asks for what comes behind it.
 """
 
-import os
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import RAW, Link
 from server.clients.client import DENY_BLOCKING, MASTER, PAUSED, Client
+from server.persistence.rdb_load import BadFile
+from server.replication.arrival import Arrival, Refused
 from server.replication.empty_master import RETRY_SECONDS
 from server.replication.handshake import NONE_KNOWN, Action, Continue, Failed, FullSync, Handshake, Send
 from server.replication.master import seconds
 from server.replication.payload import Payload, PayloadError
+from server.replication.seams import FollowingParts, Load
 from server.replication.tally import DOWN, REPLICA, UP
 
 CONNECT, CONNECTING, HANDSHAKE, SYNC, CONNECTED = "connect", "connecting", "handshake", "sync", "connected"
 
 
 class Following(LinkProtocol):
-    """We follow host:port. `parts` is what this needs of the server (replication.node.Node)."""
+    """We follow host:port. failover: its master hands over to it, whatever on_failover(well) then hears."""
 
-    def __init__(self, parts: Any, host: str, port: int, *, failover: bool = False) -> None:
+    def __init__(self, parts: FollowingParts, host: str, port: int, *, failover: bool = False,
+                 on_failover: Callable[[bool], None] = lambda well: None) -> None:
         self._parts = parts
         self._config = parts.config
         self._log = parts.log
@@ -37,10 +40,9 @@ class Following(LinkProtocol):
         self.state = CONNECT
         self.over = False                  # somebody else is followed now, or nobody
         self.client: Client | None = None  # the master's, while we are connected
-        self.payload: Payload | None = None
         self.down_since = seconds()
         self.failover = failover           # the first attempt takes the mastership over
-        self.on_failover: Callable[[bool], None] = lambda well: None
+        self.on_failover = on_failover
         self.refused = False               # the master has no data and we kept ours (replica-refuse-empty-master)
         self._refused_at = 0.0
         self._known = True                 # our history may be asked for; False: after a failed full sync
@@ -50,8 +52,8 @@ class Following(LinkProtocol):
         self.heard = seconds()
         self.asked = False                 # REPLCONF GETACK came: answered when what came with it counts as applied
         self._full: FullSync | None = None
-        self._temporary = ""
-        self._file = -1
+        self._arrival: Arrival | None = None
+        self._working = False              # `_work` is a hook of the loop
 
     # ---- for INFO and ROLE
     @property
@@ -92,6 +94,8 @@ class Following(LinkProtocol):
             self._log.warning("Timeout receiving bulk data from MASTER... If the problem persists try to set the "
                               "'repl-timeout' parameter in redis.conf to a larger value.")
             self._abort("timed out")
+        elif self.state == SYNC and self._link is not None:
+            self._link.write(b"\n")        # the master shall know that we live, however long loading takes
         elif self.client is not None:
             if self.silent_seconds > timeout and not self.client.has(PAUSED):
                 self._log.warning("MASTER timeout: no data nor PING received...")
@@ -134,7 +138,7 @@ class Following(LinkProtocol):
             client = self.client
             self._disconnected()
             client.close()
-        self._drop_payload()
+        self._drop_arrival()
 
     # ---- the link
     def connection_made(self, link: Link) -> None:
@@ -194,7 +198,10 @@ class Following(LinkProtocol):
             self._parts.tally.ended(REPLICA, "full_err")
             self._log.warning("I/O error trying to sync with MASTER: %s", reason)
         self._end_attempt()
-        self._drop_payload()
+        if self._arrival is not None and self._arrival.break_off():
+            self._parts.loop.attend(self._work)
+            return
+        self._drop_arrival()
         self._back()
 
     def _end_attempt(self) -> None:
@@ -271,8 +278,13 @@ class Following(LinkProtocol):
         self.client.push_encoded(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
 
     # ---- a full sync
+    @property
+    def payload(self) -> Payload | None:
+        """The snapshot that is coming."""
+        return self._arrival.payload if self._arrival is not None else None
+
     def _begin_full(self, action: FullSync) -> None:
-        link = self._link
+        link, parts = self._link, self._parts
         assert link is not None
         self._full = action
         if self._known:
@@ -284,85 +296,120 @@ class Following(LinkProtocol):
             link.command(b"SYNC")
         self._known = False
         self.state = SYNC
-        by_disk = not self._parts.loads_from_memory()
         try:
-            self._file = self._open(by_disk)
+            self._arrival = Arrival(parts.data, self._log, action.history == parts.history.id, self._loading,
+                                    partial(parts.refuses_snapshot, action.history))
         except OSError as error:
             self._log.warning("Opening the temp file needed for MASTER <-> REPLICA synchronization: %s", error.strerror)
             link.close(reason="no file for the snapshot")
             return
-        self.payload = Payload(self._file, on_disk=by_disk)
         link.read_as(RAW)
 
-    def _open(self, by_disk: bool) -> int:
-        if not by_disk:
-            return os.memfd_create("snapshot", os.MFD_CLOEXEC)
-        self._temporary = f"temp-{int(time.time())}.{os.getpid()}.rdb"
-        return os.open(self._temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
+    def _loading(self, load: Load) -> None:
+        """The snapshot is being loaded from now on: unless that is aside, our data are gone."""
+        if not load.aside:
+            self._parts.leave_history()
 
     def data_received(self, link: Link, data: bytes) -> int:
-        """Bytes of the snapshot."""
+        """Bytes of the snapshot, and behind it those of the stream: they wait until it is loaded."""
         self.heard = seconds()
-        payload = self.payload
-        if self.over or payload is None:
+        arrival = self._arrival
+        if self.over or arrival is None:
             return len(data)
-        announced = payload.total >= 0
-        try:
-            taken = payload.take(data)
-        except PayloadError as error:
-            self._log.warning("%s", error)
-            link.close(reason=str(error))
-            return len(data)
-        except OSError as error:
-            self._log.warning("Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA "
-                              "synchronization: %s", error.strerror)
-            link.close(reason="the snapshot could not be written")
-            return len(data)
-        self._parts.tally.received += taken
-        if not announced and payload.total >= 0:
-            where = "to disk" if payload.on_disk else "to parser"
-            if payload.total:
-                self._log.notice("MASTER <-> REPLICA sync: receiving %d bytes from master %s", payload.total, where)
-            else:
-                self._log.notice("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF %s", where)
-        if payload.done:
-            self._load(link)
+        taken = 0
+        if not arrival.payload.done and not arrival.held:
+            try:
+                taken = arrival.take(data)
+                self._parts.tally.received += taken
+            except PayloadError as error:
+                self._log.warning("%s", error)
+                link.close(reason=str(error))
+                return len(data)
+            except Refused:
+                self._refuse()
+                return len(data)
+            except OSError as error:
+                self._log.warning("Write error or short write writing to the DB dump file needed for MASTER <-> "
+                                  "REPLICA synchronization: %s", error.strerror)
+                link.close(reason="the snapshot could not be written")
+                return len(data)
+        if arrival.finished:
+            self._complete(link)
+        elif (arrival.loading and taken) or arrival.payload.done or arrival.held:
+            link.hold()
+            self._working = True
+            self._parts.loop.attend(self._work)
         return taken
 
-    def _load(self, link: Link) -> None:
-        """The snapshot is here: it takes the place of our data, and what comes behind it are commands."""
-        full = self._full
-        assert full is not None and self.payload is not None
-        if self._parts.refuses_snapshot(full.history, self.payload):
-            self.refused, self._refused_at = True, seconds()
-            self._known = True             # our data and our history are as they were
-            link.close(reason="replica-refuse-empty-master")
-            return
+    def _work(self) -> bool:
+        """A hook of the loop while a snapshot is loaded: a slice of that; True when there is more of it at once."""
+        arrival = self._arrival
+        if arrival is None:
+            self._rest()
+            return False
+        if arrival.held:
+            return False
         try:
-            well = self._parts.replace_data(self.payload, self._temporary, lambda: link.write(b"\n"))
-        finally:
-            self._temporary = "" if self.payload.on_disk else self._temporary
-            self._drop_payload()
-        if self.over:
-            return
-        if not well:
-            link.close(reason="the snapshot could not be loaded")
-            return
-        parts = self._parts
+            more = arrival.advance()
+        except Refused:
+            self._rest()
+            self._refuse()
+            return False
+        except (BadFile, OSError, PayloadError):
+            self._log.warning("Failed trying to load the MASTER synchronization DB from %s, check server logs.",
+                              "disk" if arrival.by_disk else "socket")
+            self._rest()
+            self._fail("the snapshot could not be loaded")
+            return False
+        self.heard = seconds()
+        if more:
+            return True
+        self._rest()
+        if self._link is not None:
+            self._link.resume()        # for the next bytes; or, all being loaded, to go on behind it
+        elif arrival.finished:
+            self._complete(None)
+        else:
+            self._fail("the snapshot broke off")
+        return self._working
+
+    def _refuse(self) -> None:
+        """It would leave us without data: they stay, and so does our history."""
+        self.refused, self._refused_at = True, seconds()
+        self._known = True
+        self._fail("replica-refuse-empty-master")
+
+    def _rest(self) -> None:
+        self._working = False
+        self._parts.loop.attend(self._work, False)
+
+    def _fail(self, reason: str) -> None:
+        link = self._link
+        self._drop_arrival()
+        if link is not None:
+            link.close(reason=reason)
+        else:
+            self._back()
+
+    def _complete(self, link: Link | None) -> None:
+        """The snapshot takes the place of our data, and what comes behind it are commands. link: None when the master
+        went meanwhile."""
+        full, arrival, parts = self._full, self._arrival, self._parts
+        assert full is not None and arrival is not None
+        database = arrival.accept()
+        self._drop_arrival()
         parts.begin_history(full.history, max(0, full.offset))
+        parts.applied_db = database
         self._known = True
         parts.tally.ended(REPLICA, "full_ok")
         self._log.notice("MASTER <-> REPLICA sync: Finished with success")
-        self._follow_stream(0)
+        if link is not None:
+            self._follow_stream(database)
+        else:
+            self._back()
 
-    def _drop_payload(self) -> None:
-        self.payload = None
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
-        if self._temporary:
-            try:
-                os.unlink(self._temporary)
-            except OSError:
-                pass
-            self._temporary = ""
+    def _drop_arrival(self) -> None:
+        self._rest()
+        arrival, self._arrival = self._arrival, None
+        if arrival is not None:
+            arrival.drop()

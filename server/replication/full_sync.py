@@ -42,11 +42,6 @@ class FullSync:
         self._pipe: _Pipe | None = None                  # the diskless transfer under way
         self._pumping = False
         self._for_replication = False                    # only replicas wanted the file that is there now
-        master.start_full_sync = self.begin
-        master.gone_while_syncing = self.gone
-        master.is_streaming_to = lambda replica: self._pipe is not None and replica in self._pipe.replicas
-        master.sent_all_to = self.sent_all_to
-        snapshots.ended.append(self.snapshot_ended)
 
     # ---- a replica asks
     def begin(self, replica: Replica) -> None:
@@ -71,6 +66,10 @@ class FullSync:
                 self._log.notice("Waiting for end of BGSAVE for SYNC")
                 return
         self._log.notice("Can't attach the replica to the current BGSAVE. Waiting for next BGSAVE for SYNC")
+
+    def is_streaming_to(self, replica: Replica) -> bool:
+        """Whether a diskless transfer to it is under way."""
+        return self._pipe is not None and replica in self._pipe.replicas
 
     # ---- beginning a snapshot
     def tick(self) -> None:

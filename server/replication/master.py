@@ -9,6 +9,7 @@ its end; each replica is a sink that moves on as its connection takes bytes (`fe
 
 from collections.abc import Callable, Iterator
 
+from iothreads.listen import gather_small_writes
 from server.clients.client import CLOSE_ASAP, REPLICA, REPLY_MODE, REPLY_OFF, Client
 from server.config.config import Config
 from server.observe.log import Log
@@ -188,6 +189,8 @@ class Master:
         history that it knows, "?" for none, None for SYNC, which knows no histories. offset: the next byte wanted."""
         replica = self.of(client)
         self.log.notice("Replica %s asks for synchronization", replica.name)
+        if self.config.repl_disable_tcp_nodelay:
+            gather_small_writes(client.fd)
         reason = self._reason_for_full(replica, id, offset)
         if reason is None:
             return self._go_on(replica, offset)
@@ -206,6 +209,10 @@ class Master:
         self._add(replica, State.WAIT_START)
         self.start_full_sync(replica)
         return None
+
+    def refuse_offset(self, client: Client) -> None:
+        """It asks for a sync from something that is no number."""
+        self.log.warning("Replica %s asks for synchronization but with a wrong offset", self.of(client).name)
 
     def _reason_for_full(self, replica: Replica, id: str | None, offset: int) -> str | None:
         """Why a replica that asks so needs a full sync (one of tally.REASONS); None: it can go on."""
@@ -373,7 +380,7 @@ class Master:
         if replica.client.has(CLOSE_ASAP):
             return
         if replica.state is State.ONLINE:
-            if not replica.old_sync and now - replica.heard > timeout:
+            if not replica.old_sync and now - max(replica.heard, self.loop.heard_us(replica.client) / 1e6) > timeout:
                 self.log.warning("Disconnecting timedout replica (streaming sync): %s", replica.name)
                 replica.client.close()
         elif self.is_streaming_to(replica):

@@ -19,9 +19,8 @@ from server.replication.following import Following
 from server.replication.full_sync import WRITE, FullSync
 from server.replication.history import History
 from server.replication.master import Master, seconds
-from server.replication.payload import Payload
 from server.replication.replica import SHOWN, State
-from server.replication.seams import LoopSeam, PropagationSeam
+from server.replication.seams import ConnectorSeam, DataSeam, LoopSeam, PropagationSeam, Refuses
 from server.replication.tally import Tally
 from server.replication.waiting import Waiting
 from server.structures.block_stream import ALL, AOF
@@ -31,7 +30,7 @@ class Node:
     """`following` is None on a master."""
 
     def __init__(self, config: Config, log: Log, stats: Stats, propagation: PropagationSeam, loop: LoopSeam,
-                 connector: Any, snapshots: Snapshots, child: Child, write: WRITE) -> None:
+                 connector: ConnectorSeam, snapshots: Snapshots, child: Child, write: WRITE) -> None:
         self.config = config
         self.log = log
         self.loop = loop
@@ -41,7 +40,6 @@ class Node:
         self.history = History()
         self.tally = Tally()
         self.master = Master(config, log, stats, self.history, propagation, loop, self.tally)
-        self.master.is_replica = lambda: self.following is not None
         self.full_sync = FullSync(self.master, snapshots, child, write)
         self.following: Following | None = None
         self.applied_db = 0                # database of the last command that came from a master
@@ -49,9 +47,8 @@ class Node:
         self.on_role: Callable[[], None] = lambda: None            # we are a replica now, or no longer
         self.on_link: Callable[[], None] = lambda: None            # the link to the master came or went
         self.make_master_client: Callable[[Any, int], Client]      # (link, database)
-        self.replace_data: Callable[[Payload, str, Callable[[], None]], bool]
-        self.refuses_snapshot: Callable[[str, Payload], bool] = lambda history, payload: False
-        self.loads_from_memory: Callable[[], bool] = lambda: False
+        self.data: DataSeam                # ours, as a full sync replaces them
+        self.refuses_snapshot: Refuses = lambda history, data, whole: False
         self.synced_offset: Callable[[], int] = lambda: -1         # how far our AOF is on disk; -1: there is none
         self.pause_writes: Callable[[bool], None] = lambda yes: None
         self.waiting = Waiting(self.master, lambda: self.synced_offset())
@@ -81,9 +78,15 @@ class Node:
         for replica in self.master.replicas.values():
             replica.sent_before = replica.client.bytes_out
 
+    def is_replica(self) -> bool:
+        """Whether we follow somebody."""
+        return self.following is not None
+
     # ---- roles
-    def follow(self, host: str, port: int, *, failover: bool = False) -> None:
-        """Be a replica of that server."""
+    def follow(self, host: str, port: int, *, failover: bool = False,
+               on_failover: Callable[[bool], None] = lambda well: None) -> None:
+        """Be a replica of that server. failover: its master, ours so far, hands over to it; on_failover(well) hears how
+        that ended."""
         before = self.following
         if before is not None:
             self.following = None
@@ -92,7 +95,7 @@ class Node:
             self.log.notice("Before turning into a replica, using my own master parameters to synthesize a cached "
                             "master: I may be able to synchronize with the new master with just a partial transfer.")
             self.propagation.flush()
-        self.following = Following(self, host, port, failover=failover)
+        self.following = Following(self, host, port, failover=failover, on_failover=on_failover)
         self.propagation.address(AOF)
         self.on_role()
         self.log.notice("Connecting to MASTER %s:%d", host, port)
@@ -113,10 +116,14 @@ class Node:
         self.propagation.address(ALL)
         self.on_role()
 
-    def begin_history(self, id: str, offset: int) -> None:
-        """Our data are those of that history, from a snapshot; id "": of none that anybody knows."""
+    def leave_history(self) -> None:
+        """Our data are of no history any more: replicas come again and ask."""
         self.master.drop_all()
         self.master.free_backlog()
+
+    def begin_history(self, id: str, offset: int) -> None:
+        """Our data are those of that history, from a snapshot; id "": of none that anybody knows."""
+        self.leave_history()
         if id:
             self.history.adopt(id)
         else:

@@ -19,7 +19,7 @@ ORDER = (  # top to bottom; rooms on one line do not know each other
     ("server.server",),
     ("server.wiring",),
     ("server.about",),
-    ("server.following",),
+    ("server.config_changes",),
     ("server.process",),
     ("server.kernel",),
     ("scripting", "metrics", "server.sentinel"),

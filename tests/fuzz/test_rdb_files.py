@@ -77,6 +77,29 @@ def load(data: bytes, trusted: bool) -> tuple[Keyspace, str]:
     return keyspace, ""
 
 
+def load_in_pieces(data: bytes, trusted: bool, chance: random.Random) -> tuple[Keyspace, str]:
+    """The same when its bytes come by and by."""
+    keyspace = Keyspace(DATABASES)
+    reader = RdbReader(keyspace, None, on_field=lambda name, value: None, on_library=lambda source: None,
+                       checksum=False, drop_expired=True, trusted=trusted, total=chance.choice((0, len(data))))
+    at = 0
+    try:
+        more = True
+        while more:
+            if reader.starved and at == len(data):
+                reader.end()
+            elif reader.starved:
+                end = at + chance.choice((1, 1, 7, 40, 300))
+                reader.feed(data[at:end])
+                at = min(end, len(data))
+            more = reader.step(64)
+    except BadFile as error:
+        return keyspace, str(error)
+    finally:
+        reader.close()
+    return keyspace, ""
+
+
 def write_all(keyspace: Keyspace, chance: random.Random) -> None:
     """As both kinds of file."""
     sink = os.open(os.devnull, os.O_WRONLY)
@@ -155,3 +178,16 @@ def test_the_same_key_twice_leaves_nothing(chance: random.Random) -> None:
         assert load(data, True)[1] == "the same key twice"
         gc.collect()
         assert memory.used() == before
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_pieces_are_as_good_as_the_whole(chance: random.Random, trusted: bool) -> None:
+    """A file that comes in pieces of any size gives the same keys, or ends for the same reason; a cut one, too."""
+    scratch = Keyspace(1).databases[0]
+    for round_ in range(ROUNDS):
+        if round_ % 10 == 0:
+            good = some_file(chance, scratch)
+        data = chance.choice((good, good[:9] + mutated(chance, good[9:]), good[: chance.randrange(len(good))]))
+        whole, why = load(data, trusted)
+        fed, why_fed = load_in_pieces(data, trusted, chance)
+        assert (keyspace_digest(fed), why_fed) == (keyspace_digest(whole), why)

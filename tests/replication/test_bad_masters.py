@@ -155,3 +155,20 @@ def test_errors_of_the_stream_are_told(replica: Any) -> None:
         with replica.connect() as c:
             wait_until(lambda: c("GET", "n") == b"1", "what follows")
         assert replica.log().count("== CRITICAL ==") == 2
+
+
+@pytest.mark.parametrize("read_only", ["yes", "no"])
+def test_errors_of_the_stream_end_a_server_that_shall_panic(new_server: Callable[..., Any], read_only: str) -> None:
+    """A writable replica may have caused them itself."""
+    replica = new_server(**{"propagation-error-behavior": "panic", "replica-read-only": read_only})
+    stream = b"*1\r\n$4\r\nWHAT\r\n*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n"
+    with BadPeer(say(*GREETING, snapshot(EMPTY) + stream)) as peer:
+        follow(replica, peer)
+        replica.wait_for_log("== CRITICAL ==")
+        if read_only == "yes":
+            replica.wait_exit()
+            assert "This replica panicked" in replica.log()
+            return
+        with replica.connect() as c:
+            wait_until(lambda: c("GET", "n") == b"1", "what follows")
+    lives(replica)

@@ -7,8 +7,8 @@ import pytest
 
 from server.persistence.rdb_peek import holds_keys
 from tests.metrics.test_names import scrape, value
-from tests.support.following import follow, in_step, linked
 from tests.replication.test_real_peers import TYPES
+from tests.support.following import follow, in_step, linked
 from tests.support.pace import wait_until
 from tests.support.server import free_port
 

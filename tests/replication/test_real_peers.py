@@ -164,19 +164,55 @@ def test_garbage_from_a_replica(ours: Any) -> None:
         assert c("PING") == "PONG"
 
 
-def test_a_replicas_own_commands_put_no_reply_into_the_stream(ours: Any) -> None:
+@pytest.mark.parametrize("words", [("PING",), ("TIME",), ("GET", "k")])
+def test_a_replicas_own_commands_put_no_reply_into_the_stream(ours: Any, words: tuple[str, ...]) -> None:
     master = ours()
     with master.connect() as c, master.connect() as odd:
         odd.send("PSYNC", "?", "-1")
         wait_until(lambda: b"state=online" in c("INFO", "replication"), "a replica with its snapshot")
-        odd.send("PING")
-        odd.send("NO-SUCH-COMMAND")
-        odd.send("TIME")
+        odd.send("REPLCONF", "ACK", "0")
         c.ok("SET", "k", "1")
         got = b""
         while not got.endswith(b"$1\r\nk\r\n$1\r\n1\r\n"):
             got += odd.socket.recv(1 << 16)
-        assert b"PONG" not in got and b"unknown command" not in got
+        odd.send(*words)
+        assert odd.read_until_closed() == b"", "one that asks for more is no replica"
+        assert f"Replica generated a reply to command '{words[0].lower()}', disconnecting it: " in master.log()
+
+
+def test_an_offset_that_is_no_number(ours: Any) -> None:
+    master = ours()
+    with master.connect() as c:
+        assert "not an integer" in c("PSYNC", "?", "x").text
+        assert c("PING") == "PONG"
+        assert "asks for synchronization but with a wrong offset" in master.log()
+
+
+def test_replicas_of_a_master_that_gathers_small_writes(ours: Any) -> None:
+    master, replica = ours(**{"repl-disable-tcp-nodelay": "yes"}), ours()
+    follow(replica, master)
+    with master.connect() as c:
+        for n in range(100):
+            c.ok("SET", f"key{n}", "1")
+    in_step(master, replica)
+    assert master.info("stats")["internal_errors"] == "0"
+
+
+def test_a_replica_that_loads_for_long_says_so_by_newlines(ours: Any) -> None:
+    """It has its file, so that it is online, and acknowledges nothing; one that is silent is dropped."""
+    master = ours(**{"repl-diskless-sync": "no", "repl-timeout": 2})
+    with master.connect() as silent, master.connect() as busy:
+        for replica in (silent, busy):
+            replica.send("PSYNC", "?", "-1")
+        wait_until(lambda: master.info("replication").get("slave1", "").count("state=online"), "two replicas")
+
+        def only_one() -> bool:
+            busy.send_raw(b"\n")
+            return master.info("replication")["connected_slaves"] == "1"
+
+        wait_until(only_one, "the end of the silent one")
+        assert master.log().count("Disconnecting timedout replica (streaming sync)") == 1
+        assert len([row for row in master.redis().client_list() if row["flags"] == "S"]) == 1
 
 
 def test_masters_that_are_none(ours: Any) -> None:

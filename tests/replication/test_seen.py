@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.metrics.test_names import scrape, value
-from tests.support.following import follow, in_step, linked
 from tests.support.bad_peer import BadPeer, close
+from tests.support.following import follow, in_step, linked
 from tests.support.pace import wait_until
 from tests.support.server import free_port
 

@@ -79,3 +79,15 @@ def test_unix_socket_serves(tmp_path):
         assert peer.recv(100) == b"+PONG\r\n"
     echo.stop()
     listener.close()
+
+
+def test_small_writes_are_gathered_on_tcp_alone():
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listen.gather_small_writes(sock.fileno())
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
+    one, other = socket.socketpair()
+    with one, other:
+        listen.gather_small_writes(one.fileno())
+        one.send(b"x")
+        assert other.recv(1) == b"x", "it is open still"

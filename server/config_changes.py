@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from server.server import Server
 
 
-class Following:
-    """The followers of one server."""
+class ConfigChanges:
+    """What changes in one server with its directives."""
 
     def __init__(self, server: "Server") -> None:
         self._server = server

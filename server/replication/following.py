@@ -67,6 +67,11 @@ class Following(LinkProtocol):
         return self._parts.stream.offset if self.connected else -1
 
     @property
+    def holds_its_history(self) -> bool:
+        """Whether our data are what the offset says: not while a full sync lasts, nor after one that failed."""
+        return self._known
+
+    @property
     def silent_seconds(self) -> int:
         """master_last_io_seconds_ago; -1 without a link."""
         if self.client is None:

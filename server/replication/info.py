@@ -23,6 +23,11 @@ def _is_syncing(node: Node) -> bool:
     return node.following is not None and node.following.payload is not None
 
 
+def _replica_offset(node: Node) -> int:
+    """Who chooses a new master by this must not take one whose data are half gone: 0, as Redis says."""
+    return node.stream.offset if node.following is not None and node.following.holds_its_history else 0
+
+
 def _is_down(node: Node) -> bool:
     return node.following is not None and not node.following.connected
 
@@ -46,8 +51,9 @@ of_master("master_port", lambda following: following.port)
 of_master("master_link_status", lambda following: "up" if following.connected else "down")
 of_master("master_last_io_seconds_ago", lambda following: following.silent_seconds)
 of_master("master_sync_in_progress", lambda following: int(following.state == SYNC))
-replication.field("slave_read_repl_offset", lambda node: node.read_offset, shown=_is_replica)
-replication.field("slave_repl_offset", lambda node: node.stream.offset, shown=_is_replica)
+replication.field("slave_read_repl_offset", lambda node: node.read_offset if _replica_offset(node) else 0,
+                  shown=_is_replica)
+replication.field("slave_repl_offset", _replica_offset, shown=_is_replica)
 of_snapshot("master_sync_total_bytes", _total)
 of_snapshot("master_sync_read_bytes", lambda payload: payload.received)
 of_snapshot("master_sync_left_bytes", lambda payload: max(0, _total(payload) - payload.received))

@@ -453,6 +453,8 @@ cdef class Loop:
                 else:
                     self.run_slow(client, b, r)
                     before = ticks()
+                    if client.state & CLIENT_PAUSED:       # it is the next one still
+                        break
                     if client.out.bytes and client.out.head.bytes[0] == c'-':
                         self.on_master_error(client, PyBytes_FromStringAndSize(client.out.head.bytes, client.out.head.used))
                 if not client.state & CLIENT_MULTI:
@@ -617,6 +619,13 @@ cdef class Loop:
         """Its share of `partial_memory`, bytes."""
         cdef QueryMeter* meter = self.io.meter(client.connection) if client.batch == NULL else NULL
         return 0 if meter == NULL else load_relaxed64(&meter.memory)
+
+    def waiting_bytes(self, Client client) -> int:
+        """Of commands that came from it and are not executed yet."""
+        cdef Batch* b = client.batch
+        if b == NULL or b.next == b.command_count:
+            return 0
+        return end_of(b, b.command_count - 1) - (end_of(b, b.next - 1) if b.next else 0)
 
     def heard_us(self, Client client) -> int:
         """When anything came from it last, monotonic us: half a request, or the newlines of a replica that loads, too."""

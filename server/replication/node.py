@@ -132,6 +132,12 @@ class Node:
         """Of our master's stream: a transaction that has not come to its end."""
         return self.loop.unapplied if self.following is not None else b""
 
+    @property
+    def read_offset(self) -> int:
+        """How far we have read our master's stream, applied or not (CLIENT PAUSE, a transaction that is not over)."""
+        master = self.following.client if self.following is not None else None
+        return self.stream.offset + len(self.unapplied()) + (0 if master is None else self.loop.waiting_bytes(master))
+
     def link_changed(self) -> None:
         """The stream from our master began, or ended."""
         self.on_link()

@@ -57,6 +57,9 @@ class LoopSeam(Protocol):
     def resume(self, client: Any) -> None:
         """A client that waited goes on."""
 
+    def waiting_bytes(self, client: Client) -> int:
+        """Of commands that came from it and are not executed yet."""
+
     def heard_us(self, client: Client) -> int:
         """When anything came from it last, newlines too; monotonic us."""
 

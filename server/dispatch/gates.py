@@ -126,6 +126,18 @@ def flags_of(call: Call) -> CommandFlag:
     return call.command.flags
 
 
+def lacks(flag: CommandFlag) -> Callable[[Command], bool]:
+    """Which commands a gate concerns that only lets those pass that have a flag; EXEC may hold some that do not."""
+    return lambda command: not command.has(flag) or command.name == "exec"
+
+
+def is_without(call: Call, flag: CommandFlag) -> bool:
+    """Whether a call lacks a flag; EXEC does when anything in its transaction does."""
+    if call.command.name != "exec":
+        return True                        # `lacks` said so
+    return call.client.transaction is not None and not call.client.transaction.every_flag & flag
+
+
 _ENDS_MULTI = {"exec", "discard", "quit", "reset"}
 
 
@@ -171,10 +183,10 @@ def subscribed(call: Call) -> None:
         )
 
 
-@gate("loading", lambda command: not command.has(LOADING))
+@gate("loading", lacks(LOADING))
 def loading(call: Call) -> None:
     """While a file is loaded only what needs no data runs."""
-    if call.server.loading:
+    if call.server.loading and is_without(call, LOADING):
         raise CommandError(IS_LOADING)
 
 

@@ -104,15 +104,8 @@ cdef class Propagation:
         self.before_cuts = cuts
 
     cdef int gather_one(self, int db, uint32_t mask) except -1:
-        """A command of that database is about to be written. The first one's SELECT stands before MULTI."""
-        if self.gathered == 0:
-            self.swap()
-            self.mask = TO_ALL if self.cuts is None else self.cuts[len(self.cuts) - 1][1]
-            self.select(db, mask)
-            self.go_on_for(TO_ALL)
-            self.swap()
-        else:
-            self.select(db, mask)
+        """A command of that database is about to be written. Its SELECT stands within MULTI."""
+        self.select(db, mask)
         self.go_on_for(mask)
         self.gathered += 1
         self.gathered_for |= mask
@@ -169,7 +162,6 @@ cdef class Propagation:
         if several:
             for _, _, mask in unit:
                 together |= <uint32_t>mask
-            self.select(unit[0][0], together)
             self.go_on_for(together)
             write_raw(&self.out, b"*1\r\n$5\r\nMULTI\r\n", 15)
         for db, argv, mask in unit:

@@ -12,7 +12,7 @@ from server.clients.client_list import line
 from server.config.config import Config
 from server.dispatch import conditions
 from server.dispatch.call import Call
-from server.dispatch.gates import flags_of, gate
+from server.dispatch.gates import flags_of, gate, is_without, lacks
 from server.persistence import rdb_file
 from server.persistence.rdb_peek import holds_keys
 from server.registry.command import STALE, WRITE
@@ -37,10 +37,10 @@ def readonly_replica(call: Call) -> None:
         raise CommandError("READONLY You can't write against a read only replica.")
 
 
-@gate("stale", lambda command: not command.has(STALE))
+@gate("stale", lacks(STALE))
 def stale(call: Call) -> None:
     """A replica without its master serves what it has, unless replica-serve-stale-data says no."""
-    if is_stale(call.server) and not call.client.has(c.MASTER):
+    if is_stale(call.server) and not call.client.has(c.MASTER) and is_without(call, STALE):
         raise CommandError("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
 
 

@@ -221,3 +221,14 @@ def test_what_a_busy_script_holds_is_not_touched(new_server: Callable[..., Any],
         wait_until(lambda: linked(replica), "a link")
         assert c("GET", "new") == b"1"
     assert replica.info("stats")["internal_errors"] == "0"
+
+
+def test_exec_is_stale_when_anything_in_it_is(new_server: Callable[..., Any]) -> None:
+    replica = new_server(**{"replica-serve-stale-data": "no"})
+    with replica.connect() as c, replica.connect() as harmless, replica.connect() as another:
+        for one, word in ((c, ("GET", "k")), (harmless, ("INFO", "server"))):
+            one.ok("MULTI")
+            one(*word)
+        another.ok("REPLICAOF", "127.0.0.1", "1")
+        assert "MASTERDOWN" in c("EXEC").text
+        assert len(harmless("EXEC")) == 1

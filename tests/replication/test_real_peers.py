@@ -215,6 +215,24 @@ def test_a_replica_that_loads_for_long_says_so_by_newlines(ours: Any) -> None:
         assert len([row for row in master.redis().client_list() if row["flags"] == "S"]) == 1
 
 
+@pytest.mark.parametrize("unit", [[("SET", "b", "2")], [("MULTI",), ("SET", "b", "2"), ("INCR", "n"), ("EXEC",)]])
+def test_a_paused_replica_reads_and_applies_later(ours: Any, unit: list[tuple[str, ...]]) -> None:
+    master, replica = ours(), ours()
+    follow(replica, master)
+    with master.connect() as c, replica.connect() as r:
+        c.ok("SET", "a", "1")
+        in_step(master, replica)
+        r.ok("CLIENT", "PAUSE", "600000", "WRITE")
+        c.pipeline(unit)
+        seen = lambda field: replica.info("replication")[field]  # noqa: E731
+        end = lambda: master.info("replication")["master_repl_offset"]  # noqa: E731
+        wait_until(lambda: seen("slave_read_repl_offset") == end(), "what was written to be read")
+        assert int(seen("slave_repl_offset")) < int(end()) and r("GET", "b") is None
+        r.ok("CLIENT", "UNPAUSE")
+        in_step(master, replica)
+        assert r("GET", "b") == b"2"
+
+
 def test_masters_that_are_none(ours: Any) -> None:
     """A replica tries again, keeps its data and says why."""
     replica, other = ours(), ours(requirepass="secret")

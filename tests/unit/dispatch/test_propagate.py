@@ -61,7 +61,7 @@ def test_a_unit_of_several_is_a_transaction() -> None:
     heard.propagation.leave()
     assert heard.turn() == [[]]
     heard.propagation.leave()
-    assert heard.turn() == [["SELECT 0", "MULTI", "DEL a", "SELECT 3", "DEL b", "EXEC"]]
+    assert heard.turn() == [["MULTI", "SELECT 0", "DEL a", "SELECT 3", "DEL b", "EXEC"]]
 
 
 def test_a_unit_of_one_is_not() -> None:
@@ -108,7 +108,7 @@ def test_units_with_commands_for_one_kind(only: int) -> None:
     heard.propagation.spread = ALL
     heard.propagation.also(DB0, [b"DEL", b"all"])
     heard.propagation.leave()
-    full, part = ["SELECT 0", "MULTI", "DEL one", "DEL all", "EXEC"], ["SELECT 0", "MULTI", "DEL all", "EXEC"]
+    full, part = ["MULTI", "SELECT 0", "DEL one", "DEL all", "EXEC"], ["MULTI", "SELECT 0", "DEL all", "EXEC"]
     assert heard.turn() == ([full, part] if only == AOF else [part, full])
 
 
@@ -119,7 +119,7 @@ def test_a_unit_for_one_kind_is_nothing_to_the_other() -> None:
     heard.propagation.also(DB0, [b"DEL", b"a"])
     heard.propagation.also(DB0, [b"DEL", b"b"])
     heard.propagation.leave()
-    assert heard.turn() == [["SELECT 0", "MULTI", "DEL a", "DEL b", "EXEC"], []]
+    assert heard.turn() == [["MULTI", "SELECT 0", "DEL a", "DEL b", "EXEC"], []]
 
 
 def test_listeners_are_told_of_turns() -> None:

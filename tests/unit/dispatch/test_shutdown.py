@@ -41,7 +41,7 @@ class FakeClient:
 def server():
     server = SimpleNamespace(
         log=Recorder(),
-        loading=False,
+        progress=SimpleNamespace(under_way=False),
         shutdown_signal=None,
         stopped=False,
         config=SimpleNamespace(
@@ -134,6 +134,6 @@ def test_signals_have_their_own_words(server):
 def test_nothing_is_saved_while_loading(server):
     seen = []
     server.shutdown.final_steps.append(seen.append)
-    server.loading = True
+    server.progress.under_way = True
     server.shutdown.request(frozenset({"save"}))
     assert seen == [frozenset({"nosave"})]

@@ -15,7 +15,8 @@ from iothreads.link cimport Link, Links
 from iothreads.message cimport Batch, Request, arg_at, arg_length, output_clear, output_cut
 from iothreads.ring cimport load_relaxed64
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_MASTER,
-                                    CLIENT_MULTI, CLIENT_PAUSED, CLIENT_UNIX_SOCKET, SLOW_MULTI, Client)
+                                    CLIENT_MULTI, CLIENT_PAUSED, CLIENT_UNIX_SOCKET, SLOW_MULTI, SLOW_RESTRICTED,
+                                    SLOW_STRANGER, Client)
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
 from server.dispatch.door cimport FROM_MASTER, SOCKET, door, may_pass, note_sample, passed, sampling_
 from server.dispatch.executor cimport Executor
@@ -266,7 +267,8 @@ cdef class Loop:
         if client is None:
             return 0
         self.connected[client.id] = client
-        client.connection = self.io.adopt(fd, <void*>client, not client.state & CLIENT_UNIX_SOCKET, client.authenticated)
+        client.connection = self.io.adopt(fd, <void*>client, not client.state & CLIENT_UNIX_SOCKET,
+                                          not client.slow & SLOW_STRANGER)
         return 0
 
     def make_client(self, Link link, Client client) -> None:
@@ -490,7 +492,7 @@ cdef class Loop:
         client.commands += 1
         argv = None
         try:
-            if client.slow == SLOW_MULTI:
+            if client.slow & ~<uint32_t>SLOW_RESTRICTED == SLOW_MULTI:
                 if transaction_step(self.executor, client, b, r):
                     return 0
             argv = PyList_New(r.arg_count)
@@ -535,7 +537,7 @@ cdef class Loop:
         if client.state & CLIENT_BLOCKED:
             return 0
         client.batch = NULL
-        b.authenticated = client.authenticated
+        b.authenticated = not client.slow & SLOW_STRANGER
         self.io.give_back(b)
         return 0
 

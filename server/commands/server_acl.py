@@ -138,7 +138,7 @@ def acl_dryrun(call: Call, name: bytes, *argv: bytes) -> str | bytes:
     if user is None:
         raise named(b"ERR User '%s' not found", name)
     found = find(argv)
-    if found is None or (found.function is None and len(argv) > 1):
+    if found is None or (found.subcommands and len(argv) > 1):
         raise named(b"ERR Command '%s' not found", argv[0])
     if not found.arity_fits(len(argv)):
         raise wrong_arity(found.name)

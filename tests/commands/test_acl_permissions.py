@@ -100,6 +100,7 @@ class TestCommandsAndKeys:
         assert c("GEORADIUS", "r1", "1", "1", "1", "m") == []
         assert c("GEORADIUS", "r1", "1", "1", "1", "m", "STORE", "w1") == 0
         assert c("GEORADIUS", "r1", "1", "1", "1", "m", "STORE", "r2") == NO_KEY
+        assert c("GEORADIUS", "r1", "1", "1", "1", "m", "STORE", "w1", "STORE", "b") == NO_KEY, "the last one counts"
         assert c("BITFIELD", "r1", "GET", "u8", "0") == [0]
         assert c("BITFIELD", "r1", "SET", "u8", "0", "1") == NO_KEY
         assert c("MIGRATE", "127.0.0.1", "1", "", "0", "10", "KEYS", "a1", "b1") == NO_KEY

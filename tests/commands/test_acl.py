@@ -138,7 +138,7 @@ class TestSetUser:
         assert refused(raw, "+set", "(+get", "~a") == (
             "ERR Unmatched parenthesis in acl selector starting at '(+get'.")
 
-    def test_names(self, raw):
+    def test_names(self, raw, another):
         for name in ("a b", "a\0b", "a\n"):
             assert raw("ACL", "SETUSER", name) == RespError("ERR Usernames can't contain spaces or null characters")
         raw.ok("ACL", "SETUSER", "", "on")
@@ -147,6 +147,11 @@ class TestSetUser:
         raw.ok("AUTH", b"\xff(x)", "anything")
         assert raw("ACL", "WHOAMI") == RespError(
             "NOPERM User \udcff(x) has no permissions to run the 'acl|whoami' command")
+        raw.ok("AUTH", "default", "")
+        raw.ok("ACL", "SETUSER", b"\xff(x)", "+@all")
+        another().ok("AUTH", b"\xff(x)", "")
+        assert b" user=\xff(x) " in raw("CLIENT", "LIST")
+        assert raw("ACL", "LOG", "1")[0][9] == b"\xff(x)"
 
 
 class TestDeleteUsers:

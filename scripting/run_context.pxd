@@ -19,6 +19,7 @@ cdef class Checked:                    # a command and what scripts must be chec
     cdef readonly object command
     cdef bint refused, scripting, writes, spreads, needs_memory
     cdef tuple before                  # gates ahead of the checks of the script's own
+    cdef tuple permitted               # that of the caller's user, asked when that may not do everything
     cdef tuple writing                 # gates of commands that write, while the script has not written
     cdef tuple after
 

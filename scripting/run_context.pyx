@@ -32,7 +32,8 @@ cdef class Checked:
         self.writes = command.has(WRITE)
         self.spreads = command.has(WRITE | MAY_REPLICATE)
         self.needs_memory = command.has(DENYOOM)
-        self.before = checks(command, ("stale",)) + checks(command, ("permitted",))
+        self.before = checks(command, ("stale",))
+        self.permitted = checks(command, ("permitted",))
         self.writing = checks(command, ("readonly-replica", "disk", "min-replicas")) if self.writes else ()
         self.after = checks(command, ("cluster",))
 
@@ -79,7 +80,7 @@ cdef class Run:
         self.unix_us = clock_state().unix_us
         client.db = caller.db
         client.resp = 2
-        client.user = caller.user
+        client.user, client.permissions = caller.user, caller.permissions
         client.authenticated = True
         client.address = caller.address
         client.state = CLIENT_SCRIPT | CLIENT_FAKE | CLIENT_DENY_BLOCKING
@@ -114,7 +115,8 @@ cdef class Run:
             return self.refuse(command, "Wrong number of args calling Redis command from script")
         if checked.refused and (checked.scripting or not debug_settings.disable_deny_scripts):
             return self.refuse(command, "This Redis command is not allowed from script")
-        if checked.before or checked.writing or checked.after or self.read_only or checked.needs_memory:
+        if (checked.before or checked.writing or checked.after or self.read_only or checked.needs_memory
+                or self.client.slow & SLOW_RESTRICTED):
             refusal = self.refusal(checked, argv)
             if refusal is not None:
                 return refusal
@@ -137,6 +139,9 @@ cdef class Run:
         try:
             for check in checked.before:
                 check(call)
+            if self.client.slow & SLOW_RESTRICTED:
+                for check in checked.permitted:
+                    check(call)
             if self.read_only and checked.spreads:
                 return self.refuse(command, "Write commands are not allowed from read-only scripts.")
             if not self.wrote:

@@ -15,6 +15,8 @@ from iothreads import listen
 from iothreads.handoff import IOThreads
 from scripting.run import Scripting
 from server import wiring
+from server.acl.log import AclLog
+from server.acl.users import Users
 from server.clients import client as client_state, tls
 from server.clients.authentication import Authentication
 from server.clients.blocking import Blocking
@@ -125,9 +127,9 @@ class Server:
         # clients
         self.clients: ClientTable = ClientTable()
         self.pubsub: PubSub = PubSub()
-        self.authentication: Authentication = Authentication(
-            config, self.clients, lambda: self.stats.add("acl_access_denied_auth")
-        )
+        self.users: Users = Users(config)
+        self.acl_log: AclLog = AclLog(lambda: config.acllog_max_len, self.stats.add)
+        self.authentication: Authentication = Authentication(config, self.users, self.clients, self.acl_log)
         self.limits: Limits = Limits(config, self.clients, self.loop, self.log, self.stats)
         self.pause: Pause = Pause(self.clients, self.keyspace, self.loop)
         self.blocking: Blocking = Blocking(

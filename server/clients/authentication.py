@@ -1,19 +1,25 @@
-"""Who may talk to us at all: the password of the default user, and protected mode.
+"""Who a connection is: its user, and whether it has said so. Protected mode.
 
-`requirepass` is the password of the user "default"; without one everybody is that user from the start. A connection
-from another machine is refused while there is no password, unless protected-mode is off.
+Without a password the default user is whom everybody is from the start (`requirepass` is that user's one password). A
+client follows its user: when the rules change, so does what the door asks of it; subscribers to what they took away are
+closed, and so are clients of a user that is deleted. A connection from another machine is refused while the default
+user has no password, unless protected-mode is off.
 """
 
-import hashlib
-import hmac
-from collections.abc import Callable
+from collections.abc import Collection, Iterable
 
-from server.clients.client import STRANGER, UNIX_SOCKET, Client
-from server.clients.table import ClientTable
+from server.acl.log import AUTH, MULTI, TOPLEVEL, AclLog, Entry
+from server.acl.selector import hears
+from server.acl.user import User
+from server.acl.users import Users
+from server.clients import client as c
+from server.clients.client import RESTRICTED, STRANGER, UNIX_SOCKET, Client
+from server.clients.client_list import line
+from server.clients.table import PUBSUB, ClientTable, class_of
 from server.config.config import Config
+from server.registry.clock import unix_ms
 from server.registry.errors import CommandError
 
-DEFAULT_USER = b"default"
 WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."
 NO_PASSWORD = ("ERR AUTH <password> called without any password configured for the default user. Are you sure your "
                "configuration is correct?")
@@ -33,49 +39,81 @@ PROTECTED = (
 
 
 class Authentication:
-    """Checks names and passwords; `denied` is told of each wrong one."""
+    """Checks names and passwords, and has clients follow their users."""
 
-    def __init__(self, config: Config, clients: ClientTable, denied: Callable[[], object]) -> None:
+    def __init__(self, config: Config, users: Users, clients: ClientTable, log: AclLog) -> None:
         self._config = config
         self._clients = clients
-        self._denied = denied
+        self.users = users
+        self.log = log
+        users.on_change, users.on_changed = self._revoke, self._changed
 
     @property
     def open(self) -> bool:
-        """True when the default user has no password."""
-        return not self._config.requirepass
+        """True when the default user needs no password."""
+        return self.users.default.no_password
 
-    def check(self, user: bytes, password: bytes) -> bool:
-        """Whether that is a user with that password. The time it takes tells nothing about the password."""
-        if user != DEFAULT_USER:
-            return False
-        if self.open:
-            return True
-        return hmac.compare_digest(_digest(password), _digest(self._config.requirepass))
-
-    def knows(self, user: bytes) -> bool:
-        """Whether there is such a user."""
-        return user == DEFAULT_USER
-
-    def log_in(self, client: Client, user: bytes, password: bytes) -> None:
-        """AUTH: the client is that user from now on. Errors: WRONGPASS, the client stays who it was."""
-        if not self.check(user, password):
-            self._denied()
+    # ---- who it is
+    def log_in(self, client: Client, name: bytes, password: bytes, word: bytes) -> None:
+        """AUTH: the client is that user from now on. word: the command, as it was written. Errors: WRONGPASS, the
+        client stays who it was, and the refusal is noted."""
+        user = self.users.get(name)
+        if user is None or not user.enabled or not user.has_password(password):
+            self.note(client, Entry(AUTH, MULTI if client.has(c.MULTI) else TOPLEVEL, word, name))
             raise CommandError(WRONG_PASSWORD)
-        client.user = user.decode()
-        recognize(client, True)
+        self._become(client, user, True)
 
     def log_in_by_default(self, client: Client) -> None:
         """How a connection starts: the default user, who may be asked for a password."""
-        client.user = DEFAULT_USER.decode()
-        recognize(client, self.open)
+        default = self.users.default
+        self._become(client, default, default.no_password and default.enabled)
 
+    def _become(self, client: Client, user: User, authenticated: bool) -> None:
+        client.user = user
+        client.authenticated = authenticated
+        self._follow(client)
+
+    def _follow(self, client: Client) -> None:
+        """What is asked of a client, by its user as that is now."""
+        client.permissions = None if client.user is None else client.user.permissions
+        client.slow_because(RESTRICTED, client.permissions is not None)
+        default = self.users.default
+        client.slow_because(STRANGER, not client.authenticated and not (default.no_password and default.enabled))
+
+    # ---- a refusal
+    def note(self, client: Client, refused: Entry) -> None:
+        """It was refused to this client."""
+        self.log.add(refused, line(client), unix_ms())
+
+    # ---- rules changed
     def password_changed(self, config: Config) -> None:
-        """requirepass: without one nobody is a stranger."""
-        if not config.requirepass:
-            for client in self._clients:
-                recognize(client, True)
+        """requirepass."""
+        self.users.set_default_password(config.requirepass)
 
+    def _changed(self, user: User) -> None:
+        for client in self._clients:
+            if client.user is user or user is self.users.default:
+                self._follow(client)
+
+    def expel(self, users: Collection[User], running: Client) -> None:
+        """Close the clients of users that are no more; running: whose command that is, it still gets its reply."""
+        for client in self._clients:
+            if client.user in users:
+                self._become(client, self.users.default, False)
+                client.close(after_reply=client is running)
+
+    def _revoke(self, user: User, wanted: User) -> None:
+        """Close the user's subscribers to what it may not hear any more."""
+        if any(selector.all_channels for selector in wanted.selectors):
+            return
+        heard = dict.fromkeys(channel for selector in wanted.selectors for channel in selector.channels)
+        if all(not old.all_channels and old.channels.keys() <= heard.keys() for old in user.selectors):
+            return
+        for client in self._clients:
+            if client.user is user and class_of(client) == PUBSUB and _hears_more(client, heard):
+                client.close()
+
+    # ---- protected mode
     def refusal(self, client: Client) -> bytes | None:
         """Protected mode: what to tell a stranger from elsewhere before closing, None to let it in."""
         if not self._config.protected_mode or not self.open or is_local(client):
@@ -84,15 +122,14 @@ class Authentication:
         return PROTECTED
 
 
-def recognize(client: Client, yes: bool) -> None:
-    """Whether the client has said who it is."""
-    client.authenticated = yes
-    client.slow_because(STRANGER, not yes)
-
-
-def _digest(password: bytes) -> bytes:
-    """Equal lengths to compare, whatever the password's."""
-    return hashlib.sha256(password).digest()
+def _hears_more(client: Client, allowed: dict[bytes, None]) -> bool:
+    """Whether it is subscribed to more than these patterns of channels allow."""
+    mine = client.subscriptions
+    if mine is None:
+        return False
+    names: Iterable[bytes] = (*mine.channels, *mine.shard_channels)
+    return (any(not hears(allowed, pattern, True) for pattern in mine.patterns)
+            or any(not hears(allowed, channel, False) for channel in names))
 
 
 def is_local(client: Client) -> bool:

@@ -4,15 +4,16 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from iothreads.message cimport Batch, Output
+from server.acl.permissions cimport Permissions
 from server.keyspace.database cimport Database
 
 cdef enum:                             # Client.slow: why the fast paths must decline for this client
-    SLOW_STRANGER = 1                  # not authenticated
+    SLOW_STRANGER = 1                  # must say first who it is
     SLOW_MULTI = 2                     # queueing
     SLOW_SUBSCRIBED = 4                # RESP2 subscriber
     SLOW_REPLY_MODE = 8                # CLIENT REPLY OFF or SKIP
     SLOW_TRACKING = 16
-    SLOW_RESTRICTED = 32               # its ACL user may not run everything
+    SLOW_RESTRICTED = 32               # its ACL user may not run everything: the door asks `permissions`
     SLOW_NO_TOUCH = 64
     SLOW_LINK = 128                    # a replica (so is who monitors) or our master
     SLOW_CLOSING = 256
@@ -64,8 +65,9 @@ cdef class Client:
     cdef public str local_address
     cdef public bytes name             # b"" = none
     cdef public bytes library_name, library_version
-    cdef public str user               # ACL user name
-    cdef public bint authenticated
+    cdef public object user            # acl.user.User; None: nobody's, and trusted (our master, a file)
+    cdef public Permissions permissions        # what its user may do; None: everything
+    cdef public bint authenticated     # it has said who it is, or need not have when it came
     cdef public object command         # registry Command running or last run (cmd= of CLIENT LIST)
     cdef public object transaction     # clients.multi.Transaction or None
     cdef public object watching        # list of (db, key, expired?) or None

@@ -1,6 +1,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from server.acl.permissions import Permissions
+from server.acl.user import User
 from server.clients.blocking import Blocked
 from server.clients.multi import Watch
 from server.clients.pubsub import Subscriptions
@@ -63,7 +65,8 @@ class Client:
     name: bytes
     library_name: bytes
     library_version: bytes
-    user: str
+    user: User | None
+    permissions: Permissions | None
     authenticated: bool
     command: Command | None
     transaction: Transaction | None

@@ -76,7 +76,6 @@ cdef class Client:
         self.fd = -1
         self.name = self.library_name = self.library_version = b""
         self.address = self.local_address = ""
-        self.user = "default"
         self.created_us = self.active_us = monotonic_us()
         self.extra = {}
 

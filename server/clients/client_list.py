@@ -90,6 +90,11 @@ def note_replies(client: Client, now_us: int) -> int:
 
 
 # ---- lines
+def user_of(client: Client) -> str:
+    """The name of its user, as far as it has one."""
+    return "(superuser)" if client.user is None else client.user.name.decode("utf-8", "surrogateescape")
+
+
 def flags_of(client: Client) -> str:
     """The letters of `flags=`."""
     if not (client.state & _SHOWN or client.subscriptions or client.tracking):
@@ -130,7 +135,7 @@ def line(client: Client, argv: Iterable[bytes] = ()) -> str:
         f" oll={(waiting + STATIC_REPLY_BYTES - 1) // STATIC_REPLY_BYTES if in_list else 0} omem={in_list}"
         f" tot-mem={memory_of(client, argv_bytes)}"
         f" events={'r' if client.loop is not None else ''}{'w' if waiting else ''}"
-        f" cmd={'NULL' if command is None else command.name} user={client.user or '(superuser)'}"
+        f" cmd={'NULL' if command is None else command.name} user={user_of(client)}"
         f" redir={-1 if tracking is None else getattr(tracking, 'redirect', -1)} resp={client.resp}"
         f" lib-name={client.library_name.decode('ascii')} lib-ver={client.library_version.decode('ascii')}"
     )

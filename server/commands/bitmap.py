@@ -289,14 +289,17 @@ def _reader(value: StringView | None) -> Callable[[bytes, int, int], bytes]:
 
 
 def _bitfield_keys(argv: Sequence[bytes]) -> list[KeyReference]:
-    """BITFIELD that only reads needs no right to write."""
+    """BITFIELD that only reads needs no right to write; what is no BITFIELD at all is taken to write."""
     at = 2
     while at < len(argv):
-        name = argv[at].upper()
-        if name in (b"SET", b"INCRBY"):
+        words = _READING.get(argv[at].upper(), len(argv))
+        if at + words > len(argv):
             return [KeyReference(1, (RW, ACCESS, UPDATE))]
-        at += 3 if name == b"GET" else 2 if name == b"OVERFLOW" else 1
+        at += words
     return [KeyReference(1, (RO, ACCESS))]
+
+
+_READING = {b"GET": 3, b"OVERFLOW": 2}         # operations that do not write, and how many words they are
 
 
 @command("BITFIELD", arity=-2, flags=WRITE | DENYOOM, since="3.2.0",

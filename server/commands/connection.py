@@ -3,8 +3,9 @@
 What can be asked and said about connections is in connection_client.py.
 """
 
+from server.acl.users import DEFAULT_USER
 from server.clients import multi
-from server.clients.authentication import DEFAULT_USER, NO_PASSWORD
+from server.clients.authentication import NO_PASSWORD
 from server.clients.client import (
     LINK,
     MASTER,
@@ -56,7 +57,7 @@ def auth(call: Call, *words: bytes) -> str:
     if len(words) == 1 and call.server.authentication.open:
         raise CommandError(NO_PASSWORD)
     user = words[0] if len(words) == 2 else DEFAULT_USER
-    call.server.authentication.log_in(call.client, user, words[-1])
+    call.server.authentication.log_in(call.client, user, words[-1], call.argv[0])
     return OK
 
 
@@ -78,7 +79,7 @@ def hello(call: Call, *words: bytes) -> Pairs:
     protocol = _protocol(words[0]) if words else 0
     login, name = _hello_options(call, words[1:])
     if login is not None:
-        call.server.authentication.log_in(client, *login)
+        call.server.authentication.log_in(client, *login, call.argv[0])
     if not client.authenticated:
         raise CommandError(_HELLO_NEEDS_AUTH)
     if name is not None:

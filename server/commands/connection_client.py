@@ -145,9 +145,10 @@ def _by_type(call: Call, value: bytes) -> Filter:
 
 
 def _by_user(call: Call, value: bytes) -> Filter:
-    if not call.server.authentication.knows(value):
+    user = call.server.users.get(value)
+    if user is None:
         raise CommandError(b"ERR No such user '%s'" % value)
-    return lambda client: client.user.encode() == value
+    return lambda client: client.user is user
 
 
 _KILL_FILTERS: dict[bytes, Callable[[Call, bytes], Filter]] = {

@@ -60,15 +60,11 @@ def _options(call: Call, key: bytes) -> _Options:
 
 def _find_keys(argv: Sequence[bytes]) -> list[KeyReference] | None:
     """The key, or those behind KEYS; None when both are given. What stands behind AUTH and AUTH2 is no KEYS."""
-    at = OPTIONS_AT
+    at = OPTIONS_AT if any(word.upper() == b"KEYS" for word in argv[2:-1]) else len(argv)
     while at < len(argv):
         name = argv[at].upper()
         if name == b"KEYS":
-            if argv[KEY_AT]:
-                return None
-            if at + 1 < len(argv):
-                return [KeyReference(place, _FLAGS) for place in range(at + 1, len(argv))]
-            break
+            return None if argv[KEY_AT] else [KeyReference(place, _FLAGS) for place in range(at + 1, len(argv))]
         at += {b"AUTH": 2, b"AUTH2": 3}.get(name, 1)
     return [KeyReference(KEY_AT, _FLAGS)]
 

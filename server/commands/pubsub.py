@@ -11,7 +11,7 @@ from server.clients.pubsub import matching
 from server.dispatch.call import Call
 from server.registry.command import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, SENTINEL, STALE, container, group
 from server.registry.errors import CommandError, wrong_subcommand
-from server.registry.keys import NOT_KEY, every_key, one_key
+from server.registry.keys import NOT_KEY, Channels, every_key, one_key
 from server.registry.reply import NO_REPLY, NoReply, Push, Several
 
 command = group("pubsub")
@@ -50,7 +50,8 @@ def _refuse_if_one_reply_is_expected(call: Call, name: str) -> None:
 
 
 # ---- listening
-@command("SUBSCRIBE", arity=-2, flags=_LISTENING | SENTINEL, since="2.0.0", syntax="channel [channel ...]")
+@command("SUBSCRIBE", arity=-2, flags=_LISTENING | SENTINEL, channels=Channels(), since="2.0.0",
+         syntax="channel [channel ...]")
 def subscribe(call: Call, *channels: bytes) -> Several | NoReply:
     """Listen to channels.
 
@@ -71,7 +72,8 @@ def unsubscribe(call: Call, *channels: bytes) -> Several | NoReply:
     return _end(call, b"unsubscribe", names, call.server.pubsub.unsubscribe, mine.count if mine else 0)
 
 
-@command("PSUBSCRIBE", arity=-2, flags=_LISTENING | SENTINEL, since="2.0.0", syntax="pattern [pattern ...]")
+@command("PSUBSCRIBE", arity=-2, flags=_LISTENING | SENTINEL, channels=Channels(patterns=True), since="2.0.0",
+         syntax="pattern [pattern ...]")
 def psubscribe(call: Call, *patterns: bytes) -> Several | NoReply:
     """Listen to every channel that matches one of the glob-style patterns.
 
@@ -92,7 +94,7 @@ def punsubscribe(call: Call, *patterns: bytes) -> Several | NoReply:
     return _end(call, b"punsubscribe", names, call.server.pubsub.punsubscribe, mine.count if mine else 0)
 
 
-@command("SSUBSCRIBE", arity=-2, flags=_LISTENING, keys=every_key(NOT_KEY), since="7.0.0",
+@command("SSUBSCRIBE", arity=-2, flags=_LISTENING, keys=every_key(NOT_KEY), channels=Channels(), since="7.0.0",
          syntax="shardchannel [shardchannel ...]")
 def ssubscribe(call: Call, *channels: bytes) -> Several | NoReply:
     """Listen to shard channels, which live on the cluster node that owns their slot.
@@ -117,7 +119,8 @@ def sunsubscribe(call: Call, *channels: bytes) -> Several | NoReply:
 
 
 # ---- sending
-@command("PUBLISH", arity=3, flags=_SENDING | SENTINEL, since="2.0.0", syntax="channel message")
+@command("PUBLISH", arity=3, flags=_SENDING | SENTINEL, channels=Channels(last=1), since="2.0.0",
+         syntax="channel message")
 def publish(call: Call, channel: bytes, message: bytes) -> int:
     """Send a message to a channel; the reply is how many clients got it here.
 
@@ -128,7 +131,8 @@ def publish(call: Call, channel: bytes, message: bytes) -> int:
     return receivers
 
 
-@command("SPUBLISH", arity=3, flags=_SENDING, keys=one_key(NOT_KEY), since="7.0.0", syntax="shardchannel message")
+@command("SPUBLISH", arity=3, flags=_SENDING, keys=one_key(NOT_KEY), channels=Channels(last=1), since="7.0.0",
+         syntax="shardchannel message")
 def spublish(call: Call, channel: bytes, message: bytes) -> int:
     """Send a message to a shard channel; the reply is how many clients got it here.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from heapq import nlargest, nsmallest
 from typing import Any
 
+from server.acl.selector import READ
 from server.clients.client import SCRIPT
 from server.dispatch.call import Call
 from server.registry import args
@@ -81,9 +82,8 @@ def _check_foreign_keys(call: Call, option: str) -> None:
     """Keys that are made up while sorting can be neither routed nor checked one by one."""
     if call.config.cluster_enabled:
         raise CommandError(f"ERR {option} option of SORT denied in Cluster mode.")
-    user = getattr(call.client, "user", None)
-    may_read_all = getattr(user, "may_read_all_keys", None)
-    if may_read_all is not None and not may_read_all(call.command):
+    user = call.client.user
+    if user is not None and not user.may_use_all_keys(call.command, call.argv, READ):
         raise CommandError(f"ERR {option} option of SORT denied due to insufficient ACL permissions.")
 
 

@@ -21,7 +21,6 @@ from server.registry.keys import (
     RW,
     UPDATE,
     VARIABLE_FLAGS,
-    KeyReference,
     every_key,
     keys,
     one_key,
@@ -76,15 +75,9 @@ def _set(call: Call, key: bytes, value: bytes, when: int | None = None, *, keep_
         call.notify("expire", key)
 
 
-def _set_keys(argv: Sequence[bytes]) -> list[KeyReference]:
-    """SET reads its key only with GET."""
-    reads = any(word.lower() == b"get" for word in argv[3:])
-    return [KeyReference(1, (RW, ACCESS, UPDATE) if reads else (OW, UPDATE))]
-
-
 @command("SET", arity=-3, flags=WRITE | DENYOOM, since="1.0.0",
          keys=keys(spec(RW, ACCESS, UPDATE, VARIABLE_FLAGS, notes="RW and ACCESS due to the optional `GET` argument"),
-                   reader=_set_keys),
+                   reads_with=b"GET"),
          syntax="key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | "
                 "PXAT unix-time-milliseconds | KEEPTTL]",
          history=(("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."), ("6.0.0", "Added the `KEEPTTL` option."),

@@ -87,10 +87,8 @@ def read_argv(config: Config, argv: Sequence[str]) -> Config | Action:
 
 def refuse_unbuilt(config: Config) -> None:
     """ConfigError when the lines for other rooms, or the mode, promise what nothing here keeps."""
-    for statement in (*config.users, *config.sentinel_lines):
-        kind = FILE_STATEMENTS[statement.words[0]]
-        reason = unbuilt_reason(kind.part)
-        if reason and not (kind.harmless and kind.harmless(statement.words[1:], config)):
+    for statement in config.sentinel_lines:
+        if reason := unbuilt_reason(FILE_STATEMENTS[statement.words[0]].part):
             raise statement.error(reason)
     if config.sentinel_mode and (reason := unbuilt_reason("sentinel")):
         raise line_error(reason)

@@ -16,8 +16,7 @@ import os
 import tempfile
 from typing import TYPE_CHECKING
 
-from server.config.security import default_user_line
-from server.config.table import BY_NAME, DIRECTIVES, FILE_STATEMENTS, NOT_BUILT
+from server.config.table import BY_NAME, DIRECTIVES, FILE_STATEMENTS
 from server.registry.quoting import split_args
 
 if TYPE_CHECKING:
@@ -98,9 +97,6 @@ def rewrite_text(config: Config, old: str) -> str:
         rewrite.mark_as_processed("user")
         for line in config.describe_users():
             rewrite.line("user", line, True)
-    elif config.users and "acl" in NOT_BUILT:              # one, then, that says what requirepass does
-        rewrite.mark_as_processed("user")
-        rewrite.line("user", default_user_line(config), False)
     rewrite.mark_as_processed("loadmodule")
     if config.sentinel_mode and config.rewrite_sentinel:
         config.rewrite_sentinel(rewrite)

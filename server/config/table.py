@@ -6,8 +6,7 @@ directive whose `part` is in it is accepted, kept and reported, and a log line s
 CONFIG SET answers an error. `FILE_STATEMENTS` are the lines of a file that are no directives, under the same rule.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from server.config import (
     cluster,
@@ -27,7 +26,6 @@ from server.registry.directive import Directive
 
 # The one place to edit when a part arrives: take it out. Names as in `part`, and what people call them.
 NOT_BUILT = {
-    "acl": "ACL (users with rights of their own)",
     "client tracking": "client tracking",
     "cluster": "Redis Cluster",
     "defragmentation": "defragmentation",
@@ -43,13 +41,11 @@ NOT_BUILT = {
 class FileStatement(NamedTuple):
     """A line that only a file or the command line may hold, read by the room that it is about.
 
-    part: as in a directive; such a line always promises something. harmless(words behind the name, config): whether
-    this one does not, because the server does what it says without the part.
+    part: as in a directive; such a line always promises something.
     """
 
     name: str
     part: str = ""
-    harmless: Callable[[Sequence[str], Any], bool] | None = None
 
 DIRECTIVES: tuple[Directive, ...] = tuple(
     directive
@@ -77,7 +73,7 @@ FILE_STATEMENTS = {
         FileStatement("loadmodule", "modules"),
         FileStatement("rename-command"),
         FileStatement("sentinel", "sentinel"),
-        FileStatement("user", "acl", security.is_default_user),
+        FileStatement("user"),
     )
 }
 

@@ -13,7 +13,8 @@ say `passed`; each place only says what it need not ask about:
     FROM_MASTER   not the link    not STALE, DISK ..  WATCHED, BLOCKED alone  not asked
 
 A condition that concerns one key or one client must not slow the others: it is *asked*. Bits of WRITES_ASKED do not
-decline; `nobody_minds` then looks whether this command's keys are among those that somebody watches or waits for.
+decline; `nobody_minds` then looks whether this command's keys are among those that somebody watches or waits for. A
+client whose user may not do everything (SLOW_RESTRICTED) passes when its permissions say yes (`acl.permissions`).
 
 `ungated` is the same question about the gates: whether none of them could refuse a command, so that it can be queued or
 run without asking them one by one.
@@ -24,7 +25,8 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from cpython.ref cimport PyObject
 
 from iothreads.message cimport Batch, Request
-from server.clients.client cimport SLOW_LINK, SLOW_MULTI, Client
+from server.acl.permissions cimport permits
+from server.clients.client cimport SLOW_LINK, SLOW_MULTI, SLOW_RESTRICTED, Client
 from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS,
                                          SLOW_LOADING, SLOW_MONITORS, SLOW_READONLY, SLOW_SCRIPT, SLOW_STALE,
                                          SLOW_TRACKED_READS, SLOW_WATCHED, state)
@@ -71,6 +73,10 @@ cdef inline bint fits(PyObject* record, uint32_t words) noexcept:
     return (<int>words == (<Record>record).arity
             or <int>words >= -(<Record>record).arity and (<Record>record).arity < 0)
 
+cdef inline bint is_permitted(PyObject* record, Client client, Batch* b, Request* r) noexcept:
+    """Whether the client's user may call it for all that can be told here; no: the gate decides."""
+    return not client.slow & SLOW_RESTRICTED or permits(client.permissions, &(<Record>record).needs, b, r)
+
 cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r, Place place) noexcept:
     """Whether the fast path may be asked; record: r.record, NULL for an unknown command. `place` is a constant."""
     cdef uint32_t client_unasked = SLOW_MULTI if place == IN_EXEC else SLOW_LINK if place == FROM_MASTER else 0
@@ -78,7 +84,9 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
                              else SLOW_STALE | DISK_FAILS | SLOW_EXPIRED_KEPT if place == FROM_MASTER else 0)
     cdef uint32_t writes = state.writes & WRITES_ASKED if place >= FROM_FILE else state.writes
     return (record != NULL and (<Record>record).fast != NULL
-            and not (client.slow & ~client_unasked | state.all & ~unasked)
+            and (not (client.slow & ~client_unasked | state.all & ~unasked)
+                 or (not (client.slow & ~(client_unasked | SLOW_RESTRICTED) | state.all & ~unasked)
+                     and is_permitted(record, client, b, r)))
             and (not (<Record>record).write
                  or ((writes == 0 or (not writes & ~<uint32_t>WRITES_ASKED and nobody_minds(client, b, r)))
                      and (place == IN_EXEC or place >= FROM_FILE or has_room())))

@@ -7,7 +7,7 @@ the client is answered (RULE_QUEUED): one that can (CLIENT REPLY, HELLO ...) is 
 transaction is not `plain`: its EXEC is the definition's.
 
 EXEC, native or not, runs the queue in `_run_all`: each command by its fast path, if it has one that does not decline,
-else by its definition. No gate is asked again, as in Redis: they have passed.
+else by its definition. No gate is asked again, as in Redis: they have passed. Only what the user may do may have changed.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -18,11 +18,11 @@ from cpython.ref cimport PyObject
 from iothreads.message cimport Batch, Output, Request, arg_at, arg_length, output_cut
 from iothreads.resp_writer cimport write_header, write_raw
 from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_FAKE, SLOW_MULTI,
-                                    Client)
+                                    SLOW_RESTRICTED, Client)
 from server.clients.transaction cimport Transaction, begin_transaction, end_transaction
-from server.dispatch.call cimport new_call
+from server.dispatch.call cimport Call, new_call
 from server.dispatch.conditions cimport state
-from server.dispatch.door cimport GATED_WRITES, IN_EXEC, fits, has_room, is_slow, may_pass, passed, ungated
+from server.dispatch.door cimport GATED_WRITES, IN_EXEC, fits, has_room, is_permitted, is_slow, may_pass, passed, ungated
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport RULE_EXEC, RULE_QUEUED, RULE_SPREADS, Record
@@ -31,6 +31,7 @@ from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
 from server.registry.reply_writer cimport WrittenReply, write_reply
 
 from server.clients.multi import unwatch, watch, watched_expired
+from server.dispatch.gates import forbidden_by_now
 from server.observe.internal_errors import internal_errors
 
 cdef Clock* _clock = clock_state()
@@ -66,9 +67,10 @@ cdef int transaction_step(Executor executor, Client client, Batch* b, Request* r
     if r.record == NULL or state.all or not has_room() or not fits(<PyObject*>r.record, r.arg_count):
         return 0
     record = <Record>r.record
-    if record.rules & RULE_EXEC:
+    if record.rules & RULE_EXEC and is_permitted(<PyObject*>record, client, b, r):
         return _exec(executor, client, r, record)
-    if not record.rules & RULE_QUEUED or not ungated(record, client, SLOW_MULTI):
+    if (not record.rules & RULE_QUEUED or not ungated(record, client, SLOW_MULTI | SLOW_RESTRICTED)
+            or not is_permitted(<PyObject*>record, client, b, r)):
         return 0
     if not client.state & (CLIENT_DIRTY_CAS | CLIENT_DIRTY_EXEC):
         queued = <Transaction>client.transaction
@@ -151,11 +153,14 @@ cdef int _run_one(Executor executor, Client client, Transaction queued, uint32_t
     cdef Request* r = &queued.batch.commands[i]
     cdef Record record = <Record>r.record
     cdef size_t before = to.bytes
+    cdef Call call
     queued.batch.next = i + 1
     if (may_pass(<PyObject*>record, client, &queued.batch, r, IN_EXEC) and record.rules & RULE_QUEUED
             and _run_fast(client, &queued.batch, r, to, aside)):
         return passed(<PyObject*>record, client, &queued.batch, r, start, r.bytes_length + to.bytes - before, True)
-    write_reply(to, executor.call(new_call(client, executor.server, record, queued.words(i)), record, True), client.resp)
+    call = new_call(client, executor.server, record, queued.words(i))
+    refusal = forbidden_by_now(call) if client.slow & SLOW_RESTRICTED else None
+    write_reply(to, executor.call(call, record, True) if refusal is None else refusal, client.resp)
     start[0] = ticks()
     return 0
 

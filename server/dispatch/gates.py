@@ -12,6 +12,9 @@ has to be such a condition; a gate of which that is not true stands in UNANNOUNC
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from server.acl import log as acl_log
+from server.acl.selector import Denial, Denied
+from server.acl.user import User, denial_text
 from server.clients import client as c
 from server.dispatch.call import Call
 from server.registry import errors
@@ -115,8 +118,49 @@ def protected(call: Call) -> None:
 @gate("authenticated", lambda command: not command.has(NO_AUTH))
 def authenticated(call: Call) -> None:
     """Nothing but AUTH, HELLO, QUIT and RESET before a password was given."""
-    if not call.client.authenticated:
+    if call.client.slow & c.STRANGER:
         raise CommandError(errors.NO_AUTH)
+
+
+@gate("permitted")
+def permitted(call: Call) -> None:
+    """What the client's user may do; a refusal stands in ACL LOG."""
+    user = call.client.user
+    if call.client.slow & c.RESTRICTED and user is not None and (denied := denied_to(user, call)) is not None:
+        raise CommandError(b"NOPERM " + denial_text(user, call.command, call.argv, denied))
+
+
+def denied_to(user: User, call: Call) -> Denied | None:
+    """Why the client's user may not make the call, which is noted; None when it may."""
+    client, run = call.client, call.server.scripting.run
+    denied = user.may(call.command, call.argv)
+    if denied is not None:
+        context = acl_log.LUA if client.has(c.SCRIPT) else acl_log.MULTI if client.has(c.MULTI) else acl_log.TOPLEVEL
+        what = call.command.name.encode() if denied.kind is Denial.COMMAND else call.argv[denied.at]
+        origin = run.caller if client.has(c.SCRIPT) and run is not None else client
+        call.server.authentication.note(origin, acl_log.Entry(denied.kind.name.lower(), context, what, user.name))
+    return denied
+
+
+_BY_NOW = {
+    Denial.COMMAND: "no permission to execute the command or subcommand",
+    Denial.KEY: "no permission to touch the specified keys",
+    Denial.CHANNEL: "no permission to access one of the channels used as arguments",
+}
+
+
+def forbidden_by_now(call: Call) -> CommandError | None:
+    """For EXEC: what was permitted when it was queued may not be any more. None: it is."""
+    user = call.client.user
+    denied = denied_to(user, call) if user is not None else None
+    if denied is None:
+        return None
+    error = CommandError(
+        "NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command "
+        f"is no longer allowed for the following reason: {_BY_NOW[denied.kind]}"
+    )
+    call.server.stats.count_error(error)
+    return error
 
 
 def flags_of(call: Call) -> CommandFlag:

@@ -16,7 +16,8 @@ from iothreads.message cimport Batch, Request, arg_at, arg_length, output_clear,
 from iothreads.ring cimport load_relaxed64
 from iothreads.tls cimport tls_transport
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_MASTER,
-                                    CLIENT_MULTI, CLIENT_PAUSED, CLIENT_UNIX_SOCKET, SLOW_MULTI, Client)
+                                    CLIENT_MULTI, CLIENT_PAUSED, CLIENT_UNIX_SOCKET, SLOW_MULTI, SLOW_RESTRICTED,
+                                    SLOW_STRANGER, Client)
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
 from server.dispatch.door cimport FROM_MASTER, SOCKET, door, may_pass, note_sample, passed, passed_apart, sampling_
 from server.dispatch.executor cimport Executor
@@ -285,19 +286,20 @@ cdef class Loop:
         if client is None:
             return 0
         self.connected[client.id] = client
-        if listener < len(self.secured) and self.secured[listener] and self.tls is not None:
+        if listener < len(self.secured) and self.secured[listener]:
             return self.accept_secured(client, fd)
-        client.connection = self.io.adopt(fd, <void*>client, not client.state & CLIENT_UNIX_SOCKET, client.authenticated)
+        client.connection = self.io.adopt(fd, <void*>client, not client.state & CLIENT_UNIX_SOCKET,
+                                          not client.slow & SLOW_STRANGER)
         return 0
 
     cdef int accept_secured(self, Client client, int fd) except -1:
         """A client that has to shake hands first."""
         cdef Start start
         memset(&start, 0, sizeof(Start))
-        start.authenticated = client.authenticated
+        start.authenticated = not client.slow & SLOW_STRANGER
         start.keepalive = -1
         start.transport = tls_transport()
-        start.state = self.tls.state(b"")
+        start.state = self.tls.state(b"") if self.tls is not None else NULL
         if start.state == NULL:
             os.close(fd)
             return self.forget(client)
@@ -527,7 +529,7 @@ cdef class Loop:
         client.commands += 1
         argv = None
         try:
-            if client.slow == SLOW_MULTI:
+            if client.slow & ~<uint32_t>SLOW_RESTRICTED == SLOW_MULTI:
                 if transaction_step(self.executor, client, b, r):
                     return 0
             argv = PyList_New(r.arg_count)
@@ -572,7 +574,7 @@ cdef class Loop:
         if client.state & CLIENT_BLOCKED:
             return 0
         client.batch = NULL
-        b.authenticated = client.authenticated
+        b.authenticated = not client.slow & SLOW_STRANGER
         self.io.give_back(b)
         return 0
 

@@ -7,6 +7,7 @@ from libc.string cimport memcpy
 from cpython.ref cimport PyObject
 
 from iothreads.message cimport Batch, Output, Request
+from server.acl.permissions cimport Needs
 from server.clients.client cimport Client
 from server.structures.table cimport Entry, Table
 
@@ -64,6 +65,7 @@ cdef class Record:
     cdef uint32_t kind                  # 0 reads, 1 writes, 2 neither: the class of its payload histograms
     cdef bint deny_oom
     cdef int arity
+    cdef Needs needs                   # what it asks of a user
     cdef bint prefetch                 # the first argument is a key
     cdef readonly int first_key, last_key, key_step     # arguments that are keys, as COMMAND INFO says it; first 0: ask the registry, -1: none
     cdef public uint64_t calls, rejected, failed

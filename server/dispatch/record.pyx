@@ -5,6 +5,7 @@ from libc.string cimport memset
 
 from cpython.ref cimport PyObject
 
+from server.acl.permissions cimport read_needs
 from server.dispatch.folded cimport FOLDED_MAX, fold_name
 
 from server.registry.command import (COMMANDS, DENYOOM, MAY_REPLICATE, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR,
@@ -32,7 +33,7 @@ cdef list _records = []
 
 def _key_range(command):
     keys = command.keys
-    by_reader = keys.reader is not None and not any("variable_flags" in spec.flags for spec in keys.specs)     # SET's knows flags
+    by_reader = keys.reader is not None and not any("variable_flags" in spec.flags for spec in keys.specs)     # BITFIELD's knows flags
     if keys.movable or by_reader or any(sub.keys.specs or sub.keys.reader for sub in command.subcommands.values()):
         return 0, 0, 0
     first, last, step = keys.legacy_range
@@ -65,6 +66,7 @@ cdef class Record:
         self.kind = 1 if self.write else 0 if command.has(READONLY) else 2
         self.deny_oom = command.has(DENYOOM)
         self.first_key, self.last_key, self.key_step = _key_range(command)
+        read_needs(command, &self.needs)
 
     def __dealloc__(self):
         free(self.latency)

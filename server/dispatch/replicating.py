@@ -142,7 +142,6 @@ class Replicating:
         server.next_client_id += 1
         client.address = link.address
         client.authenticated = True
-        client.user = ""
         server.loop.unapplied = b""
         server.loop.make_client(link, client)
         server.clients.add(client)

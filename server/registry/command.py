@@ -11,6 +11,9 @@ paragraph of the function's docstring, the complexity its `Complexity:` paragrap
 
 A subcommand is declared as "CONFIG|GET"; its container with `container(...)`. The function is called with the Call and
 the arguments behind the name (behind the subcommand's name), after the arity was checked.
+
+`COMMANDS` has what clients may call, after rename-command; `DECLARED` has all by the names that they were declared
+with, which is what rules of ACL speak of.
 """
 
 import enum
@@ -21,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
-from server.registry.keys import NO_KEYS, Keys
+from server.registry.keys import NO_KEYS, Channels, Keys
 from server.registry.option_words import OptionWords
 
 Definition = TypeVar("Definition", bound=Callable[..., Any])  # a command's function
@@ -144,6 +147,7 @@ class Command:
     group: str
     flags: CommandFlag = NONE
     keys: Keys = NO_KEYS
+    channels: Channels | None = None  # of Pub/Sub, as far as a user must have a right to them
     since: str = "1.0.0"
     syntax: str = ""
     acl: tuple[str, ...] = ()
@@ -154,6 +158,7 @@ class Command:
     deprecated: tuple[str, str] | None = None  # (since, replaced by)
     system: bool = False  # doc flag "syscmd"
     parent: "Command | None" = None
+    number: int = -1  # counted from 0 in the order of declaration: a bit of a user's permissions
     subcommands: dict[str, "Command"] = field(default_factory=dict)
     gates: tuple[Callable[[Any], None], ...] = ()  # filled by dispatch.gates
     gated: bool = False  # likewise: whether one of them fires although no condition says so
@@ -197,6 +202,7 @@ class Command:
 
 
 COMMANDS: dict[str, Command] = {}  # top-level commands by lower-case name
+DECLARED: dict[str, Command] = {}  # the same and subcommands ("config|get"), whatever rename-command says
 
 
 def _summary_and_complexity(function: Callable[..., Any] | None) -> tuple[str, str]:
@@ -209,13 +215,15 @@ def _summary_and_complexity(function: Callable[..., Any] | None) -> tuple[str, s
 def _register(command: Command) -> Command:
     head, _, sub = command.name.partition("|")
     if sub:
-        command.parent = COMMANDS[head]
+        command.parent = DECLARED[head]
         table = command.parent.subcommands
     else:
         table = COMMANDS
     if (sub or head) in table:
         raise ValueError(f"command {command.name} is declared twice")
     table[sub or head] = command
+    command.number = len(DECLARED)
+    DECLARED[command.name] = command
     return command
 
 

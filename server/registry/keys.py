@@ -1,4 +1,5 @@
-"""Where the keys of a command stand among its arguments: Redis's key specifications, and reading keys by them.
+"""Where the keys of a command (and its channels) stand among its arguments: Redis's key specifications, and reading
+keys by them.
 
 A specification says how to find the first key (a fixed index, or after a keyword) and how to go on (a range with a
 step, or a count given by an argument). COMMAND INFO shows them; COMMAND GETKEYS, ACL and cluster read keys by it.
@@ -8,10 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from server.registry.args import parse_integer
+
 # What a command does with a key, then with the value behind it: the words of COMMAND's reply.
 RO, RW, OW, RM = "RO", "RW", "OW", "RM"
 ACCESS, INSERT, DELETE, UPDATE = "access", "insert", "delete", "update"
 NOT_KEY, INCOMPLETE, VARIABLE_FLAGS = "not_key", "incomplete", "variable_flags"
+OPTIONS = 3  # where options may begin that say whether a key is read
 
 
 class KeyReference(NamedTuple):
@@ -52,18 +56,13 @@ class KeySpec:
                 end = first + (len(argv) - first) // limit + last
         elif self.find[0] == "keynum":
             _, index, key, step = self.find
-            try:
-                count = int(argv[first + index])
-            except (IndexError, ValueError):
-                return None
-            if count < 0:
+            count = parse_integer(argv[first + index]) if first + index < len(argv) else None
+            if count is None or count <= 0:
                 return None
             first, end = first + key, first + key + (count - 1) * step
         else:
             return None
-        if first >= len(argv) or end >= len(argv):
-            return None if end >= first else range(0)
-        return range(first, end + 1, step)
+        return range(first, end + 1, step) if first <= end < len(argv) else None
 
     def _first(self, argv: Sequence[bytes]) -> int | None:
         if self.begin[0] == "index":
@@ -83,10 +82,14 @@ class KeySpec:
 
 @dataclass(frozen=True)
 class Keys:
-    """All specifications of a command, and for the few that need it a function that reads argv itself."""
+    """All specifications of a command, and for the few that need it a function that reads argv itself.
+
+    reads_with: the option without which the command's only key is written and not read (SET's GET).
+    """
 
     specs: tuple[KeySpec, ...] = ()
     reader: Callable[[Sequence[bytes]], list[KeyReference] | None] | None = field(default=None, compare=False)
+    reads_with: bytes = b""
 
     @property
     def movable(self) -> bool:
@@ -121,6 +124,9 @@ class Keys:
         """Every key of this call; None when the arguments are invalid for it."""
         if self.reader is not None:
             return self.reader(argv)
+        if self.reads_with:
+            reads = any(word.upper() == self.reads_with for word in argv[OPTIONS:])
+            return [KeyReference(1, (RW, ACCESS, UPDATE) if reads else (OW, UPDATE))]
         found: list[KeyReference] = []
         for spec in self.specs:
             positions = spec.positions(argv)
@@ -133,6 +139,19 @@ class Keys:
         return found
 
 
+@dataclass(frozen=True)
+class Channels:
+    """The channels of a call: arguments `first` to `last` (-1: to the end), as names, or as patterns of names."""
+
+    first: int = 1
+    last: int = -1
+    patterns: bool = False
+
+    def positions(self, argv: Sequence[bytes]) -> range:
+        """Their indexes in argv."""
+        return range(self.first, len(argv) if self.last < 0 else min(self.last + 1, len(argv)))
+
+
 NO_KEYS = Keys()
 
 
@@ -143,9 +162,11 @@ def spec(
     return KeySpec(flags, ("index", begin) if isinstance(begin, int) else begin, find, notes)
 
 
-def keys(*specs: KeySpec, reader: Callable[[Sequence[bytes]], list[KeyReference] | None] | None = None) -> Keys:
-    """Several specifications; reader: finds the keys by itself, None where the arguments are invalid."""
-    return Keys(specs, reader)
+def keys(*specs: KeySpec, reader: Callable[[Sequence[bytes]], list[KeyReference] | None] | None = None,
+         reads_with: bytes = b"") -> Keys:
+    """Several specifications; reader: finds the keys by itself, None where the arguments are invalid; reads_with: see
+    Keys."""
+    return Keys(specs, reader, reads_with)
 
 
 def one_key(*flags: str, at: int = 1) -> Keys:

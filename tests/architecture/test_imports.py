@@ -29,6 +29,7 @@ ORDER = (  # top to bottom; rooms on one line do not know each other
     ("server.replication",),
     ("server.persistence",),
     ("server.clients",),
+    ("server.acl",),
     ("server.keyspace",),
     ("server.types",),
     ("server.structures",),

@@ -36,6 +36,12 @@ def test_select(both):
     both("GET", "select")
 
 
+def test_words_for_a_cluster(both):
+    for word in ("READONLY", "READWRITE", "ASKING"):
+        both(word)
+        both(word, "x")
+
+
 class TestHello:
     def test_describes_the_connection(self, raw):
         reply = raw("HELLO", 3)

@@ -176,15 +176,6 @@ def test_directives_of_old_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("line", "part"),
     [
-        ("user default on >secret ~* &* +@all", "acl"),
-        ("user default on nopass ~cache:* &* +@all", "acl"),
-        ("user default off nopass ~* &* +@all", "acl"),
-        ("user default nopass ~* &* +@all", "acl"),
-        ("user default on nopass ~* &* +@all -flushall", "acl"),
-        ("user default on nopass ~* &* +@all (+get ~x)", "acl"),
-        ("user default on", "acl"),
-        ("user bob on nopass ~* &* +@all", "acl"),
-        ("aclfile users.acl", "acl"),
         ("cluster-enabled yes", "cluster"),
         ("tls-port 6390", "tls"),
         ("tls-replication yes", "tls"),
@@ -210,13 +201,7 @@ def test_sentinel_mode_stops_the_start_too(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_is_true_without_the_part_is_accepted() -> None:
-    digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"  # of "secret"
-    read("user default on nopass sanitize-payload ~* &* +@all\nreplicaof no one\ntls-port 0\naclfile ''\n")
-    read("user default +@all allchannels ALLKEYS on nopass\ncluster-enabled no\nmasterauth x\ntls-ciphers X\n")
-    read(f"user default on sanitize-payload #{digest} ~* &* +@all\nrequirepass secret\n")
-    read("requirepass secret\nuser default on >secret ~* &* +@all\n")
-    for password in ("nopass", "#" + "0" * 64, ">Secret", f">secret #{'0' * 64}"):
-        assert "users with rights" in fatal(f"requirepass secret\nuser default on {password} ~* &* +@all\n")
+    read("replicaof no one\ntls-port 0\ncluster-enabled no\nmasterauth x\ntls-ciphers X\n")
 
 
 @pytest.mark.usefixtures("everything_built")

@@ -100,17 +100,6 @@ def test_lines_of_others_stay() -> None:
     assert Path("b.conf").read_text() == "# b\n"
 
 
-def test_the_line_of_the_default_user_follows_the_password() -> None:
-    config = start("user default on nopass ~* &* +@all\n")
-    config.set([("requirepass", "secret")])
-    config.rewrite()
-    assert isinstance(Config.from_argv(["x", "a.conf"]), Config)
-    digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b"
-    assert named(Path("a.conf").read_text().splitlines(), "user") == [
-        f"user default on sanitize-payload #{digest} ~* &* +@all"
-    ]
-
-
 @pytest.mark.usefixtures("everything_built")
 def test_users() -> None:
     config = start("user bob on\nuser tom on\n")

@@ -47,11 +47,11 @@ def test_parts_that_are_missing_are_parts_that_exist() -> None:
 def test_what_a_server_promises_by_which_part() -> None:
     promises = {d.name: d.part for d in DIRECTIVES if d.promise}
     assert promises == {
-        "aclfile": "acl", "cluster-enabled": "cluster", "socket-mark-id": "socket marks",
+        "cluster-enabled": "cluster", "socket-mark-id": "socket marks",
         "tls-cluster": "tls", "tls-port": "tls", "tls-replication": "tls",
     }
     assert {s.name: s.part for s in FILE_STATEMENTS.values() if s.part} == {
-        "loadmodule": "modules", "sentinel": "sentinel", "user": "acl",
+        "loadmodule": "modules", "sentinel": "sentinel",
     }
 
 
@@ -112,7 +112,6 @@ def test_redis_conf_says_what_the_server_does_not_start_with() -> None:
     assert said == {d.name for d in DIRECTIVES if d.promise and d.part in NOT_BUILT}
     for part, words in (("replication", "Replication is"), ("cluster", "Redis Cluster is")):
         assert (f"\n# {words} not built yet: the server does not start" in text) == (part in NOT_BUILT)
-    assert ("are not\n# built yet: the server does not start with a line that asks" in text) == ("acl" in NOT_BUILT)
 
 
 def test_help_says_it_too() -> None:

@@ -1,0 +1,57 @@
+# cython: language_level=3
+"""What the door asks: may this user make this call? A user's selectors in the form of bits and patterns, and what a
+command needs of them.
+
+`permits` says yes only when the definition (`user.User.may`) does. Its no means that the definition has to be asked,
+which also knows the error: a command whose keys only Python can find, and a first argument in a rule, are such cases.
+"""
+from libc.stddef cimport size_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+
+from iothreads.message cimport Batch, Request
+
+cdef enum:
+    COMMAND_WORDS = 8                  # 64 commands each
+    SEARCHES_MAX = 3                   # key specifications of one command
+
+cdef struct KeySearch:                 # a key specification (registry.keys.KeySpec)
+    int begin                          # argument of the first key; with a keyword: where it may begin to stand
+    const char* keyword                # NULL: none
+    size_t keyword_length
+    int count_at                       # keys are counted by the argument so far behind the first; -1: they are a range
+    int first, last, step, limit
+    uint8_t access                     # READ and WRITE: what is done to the keys
+
+cdef struct Needs:                     # what a command asks of a user
+    uint32_t command                   # its bit
+    bint free                          # anybody may call it (NO_AUTH); its keys count
+    bint known                         # the searches find all its keys
+    uint8_t searches
+    KeySearch search[SEARCHES_MAX]
+    const char* reads_with             # the option without which the key is only written; NULL: none
+    size_t reads_with_length
+    bint channels, channel_patterns    # it names channels, or patterns of them ...
+    int first_channel, last_channel    # ... from this argument to that one; -1: to the end
+
+cdef struct Pattern:
+    const char* text
+    size_t length
+    size_t prefix                      # so many plain bytes and one star are all of it; else -1
+    uint8_t access
+
+cdef struct Selected:                  # one selector
+    uint64_t commands[COMMAND_WORDS]
+    bint all_keys, all_channels
+    Pattern* keys
+    int key_count
+    Pattern* channels
+    int channel_count
+
+cdef class Permissions:
+    cdef Selected* selectors
+    cdef int count
+    cdef list kept                     # the texts of the patterns
+
+# Complexity: O(selectors * keys * patterns).
+cdef bint permits(Permissions permissions, const Needs* needs, const Batch* b, const Request* r) noexcept
+cdef int read_needs(command, Needs* needs) except -1           # of a registry Command, which must live on

@@ -1,0 +1,169 @@
+"""A user: whether it may come in, its passwords, and its selectors, the first of which is its own (the root).
+
+Passwords are kept as SHA-256 only, in small hexadecimal letters, as rules and files have them.
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Sequence
+
+from server.acl.permissions import Permissions
+from server.acl.selector import Denial, Denied, RuleError, Selector, selector_of
+from server.registry.command import Command
+from server.registry.keys import KeyReference
+
+_HASH = re.compile(rb"[0-9a-f]{64}\Z")
+_BAD_HASH = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
+_NO_SUCH_PASSWORD = "The password you are trying to remove from the user does not exist"
+_FLAGS = (b"on", b"off", b"skip-sanitize-payload", b"sanitize-payload", b"nopass", b"resetpass", b"clearselectors")
+
+
+def digest(password: bytes) -> bytes:
+    """What is kept of a password."""
+    return hashlib.sha256(password).hexdigest().encode()
+
+
+class User:
+    """One user; a new one is off, and may do nothing."""
+
+    __slots__ = ("enabled", "name", "no_password", "passwords", "permissions", "sanitizes", "selectors")
+
+    def __init__(self, name: bytes, all_channels: bool) -> None:
+        """all_channels: acl-pubsub-default."""
+        self.name = name
+        self.enabled = False
+        self.no_password = False               # nopass: any password is right
+        self.sanitizes = True                  # sanitize-payload; payloads of RESTORE are always checked here
+        self.passwords: list[bytes] = []       # hashes
+        self.selectors = [Selector(all_channels)]
+        self.permissions: Permissions | None = Permissions(self.selectors)     # what the door asks; None: may do all
+
+    # ---- rules
+    def copy(self) -> "User":
+        """Another with the same rules."""
+        other = User(self.name, False)
+        other.become(self)
+        return other
+
+    def become(self, other: "User") -> None:
+        """Take over the rules of another."""
+        self.enabled, self.no_password, self.sanitizes = other.enabled, other.no_password, other.sanitizes
+        self.passwords = list(other.passwords)
+        self.selectors = [selector.copy() for selector in other.selectors]
+        self.compile()
+
+    def compile(self) -> None:
+        """After rules were applied: make of them what the door asks."""
+        unlimited = any(selector.unlimited for selector in self.selectors)
+        self.permissions = None if unlimited else Permissions(self.selectors)
+
+    def apply(self, rule: bytes, all_channels: bool) -> None:
+        """One rule of ACL SETUSER; all_channels: acl-pubsub-default. Errors: RuleError, and nothing has changed."""
+        word = rule.lower()
+        if not rule:
+            return
+        if word in _FLAGS:
+            self._flag(word)
+        elif word == b"reset":
+            self.enabled, self.sanitizes = False, True
+            self.no_password, self.passwords = False, []
+            self.selectors = [Selector(all_channels)]
+        elif rule[:1] in (b">", b"#"):
+            self._add_password(self._hash_in(rule))
+        elif rule[:1] in (b"<", b"!"):
+            self._remove_password(self._hash_in(rule))
+        elif rule[:1] == b"(" and rule[-1:] == b")":
+            self.selectors.append(selector_of(rule[1:-1], all_channels))
+        else:
+            self.selectors[0].apply(rule)
+
+    def _flag(self, word: bytes) -> None:
+        if word in (b"on", b"off"):
+            self.enabled = word == b"on"
+        elif word == b"clearselectors":
+            del self.selectors[1:]
+        elif word in (b"nopass", b"resetpass"):
+            self.no_password, self.passwords = word == b"nopass", []
+        else:
+            self.sanitizes = word == b"sanitize-payload"
+
+    @staticmethod
+    def _hash_in(rule: bytes) -> bytes:
+        if rule[:1] in (b">", b"<"):
+            return digest(rule[1:])
+        if not _HASH.match(rule[1:]):
+            raise RuleError(_BAD_HASH)
+        return rule[1:]
+
+    def _add_password(self, hashed: bytes) -> None:
+        if hashed not in self.passwords:
+            self.passwords.append(hashed)
+        self.no_password = False
+
+    def _remove_password(self, hashed: bytes) -> None:
+        if hashed not in self.passwords:
+            raise RuleError(_NO_SUCH_PASSWORD)
+        self.passwords.remove(hashed)
+
+    # ---- what it permits
+    def has_password(self, password: bytes) -> bool:
+        """Whether that is one of its passwords. How long it takes tells nothing about any of them."""
+        hashed = digest(password)
+        equal = [hmac.compare_digest(hashed, known) for known in self.passwords]
+        return any(equal) or self.no_password
+
+    def may(self, command: Command, argv: Sequence[bytes]) -> Denied | None:
+        """Why the user may not make this call, None when it may. Arguments that the command will refuse name no keys.
+        Complexity: O(selectors * keys * patterns)."""
+        keys: Sequence[KeyReference] | None = None
+        worst = Denied(Denial.COMMAND, 0)
+        for selector in self.selectors:
+            if keys is None and not selector.all_keys:
+                keys = _keys_of(command, argv)
+            refused = selector.refusal(command, argv, keys or ())
+            if refused is None:
+                return None
+            worst = max(worst, refused)
+        return worst
+
+    def may_use_all_keys(self, command: Command, argv: Sequence[bytes], access: int) -> bool:
+        """Whether the user may make this call and also use keys that it does not name."""
+        keys = _keys_of(command, argv)
+        return any(
+            selector.refusal(command, argv, keys) is None and selector.may_use_all_keys(access)
+            for selector in self.selectors
+        )
+
+    # ---- shown
+    def flags(self) -> list[bytes]:
+        """Its flags in the order in which they are shown."""
+        return [
+            b"on" if self.enabled else b"off",
+            *([b"nopass"] if self.no_password else []),
+            b"sanitize-payload" if self.sanitizes else b"skip-sanitize-payload",
+        ]
+
+    def describe(self) -> bytes:
+        """All rules, as ACL LIST and files have them."""
+        own, *others = (selector.describe() for selector in self.selectors)
+        return b" ".join([*self.flags(), *(b"#" + hashed for hashed in self.passwords), own,
+                          *(b"(" + other + b")" for other in others)])
+
+    def line(self) -> bytes:
+        """Its line in a file."""
+        return b"user " + self.name + b" " + self.describe()
+
+
+def _keys_of(command: Command, argv: Sequence[bytes]) -> Sequence[KeyReference]:
+    return (command.keys.references(argv) or ()) if command.arity_fits(len(argv)) else ()
+
+
+def denial_text(user: User, command: Command, argv: Sequence[bytes], denied: Denied, verbose: bool = False) -> bytes:
+    """What is told of a refusal, without a code. verbose: also which key or channel it was."""
+    if denied.kind is Denial.COMMAND:
+        return b"User %s has no permissions to run the '%s' command" % (user.name, command.name.encode("latin-1"))
+    what = b"key" if denied.kind is Denial.KEY else b"channel"
+    if verbose:
+        return b"User %s has no permissions to access the '%s' %s" % (user.name, argv[denied.at], what)
+    return b"No permissions to access a " + what

@@ -1,0 +1,35 @@
+"""READONLY, READWRITE, ASKING: how a connection wants to be served by a node of a cluster. Outside of one, an error."""
+
+from server.dispatch.call import Call
+from server.registry.command import FAST, LOADING, STALE, group
+from server.registry.errors import CommandError
+
+command = group("cluster")
+_NO_CLUSTER = "ERR This instance has cluster support disabled"
+
+
+@command("READONLY", arity=1, flags=FAST | LOADING | STALE, since="3.0.0", acl=("connection",))
+def readonly(call: Call) -> str:
+    """Let a replica of a cluster answer reads on this connection.
+
+    Complexity: O(1)
+    """
+    raise CommandError(_NO_CLUSTER)
+
+
+@command("READWRITE", arity=1, flags=FAST | LOADING | STALE, since="3.0.0", acl=("connection",))
+def readwrite(call: Call) -> str:
+    """Take READONLY back.
+
+    Complexity: O(1)
+    """
+    raise CommandError(_NO_CLUSTER)
+
+
+@command("ASKING", arity=1, flags=FAST, since="3.0.0", acl=("connection",))
+def asking(call: Call) -> str:
+    """Have the next command served for a slot that is just being moved here.
+
+    Complexity: O(1)
+    """
+    raise CommandError(_NO_CLUSTER)

@@ -1,0 +1,153 @@
+"""Users in the configuration file and in an ACL file: read at start, read again, and written."""
+
+import pytest
+
+from tests.support.resp import RespError
+
+NO_FILE = (
+    "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER "
+    "command and then issue a CONFIG REWRITE (assuming you have a Redis configuration file set) in order to store "
+    "users in the Redis configuration."
+)
+NOTHING_CHANGED = "WARNING: ACL errors detected, no change to the previously active ACL rules was performed"
+DEFAULT = b"user default on nopass sanitize-payload ~* &* +@all"
+
+
+@pytest.fixture
+def with_file(new_server, tmp_path):
+    """with_file(text): a server whose users are in a file of this text; and the file."""
+    def start(text):
+        file = tmp_path / "users.acl"
+        file.write_text(text)
+        return new_server(aclfile=str(file)), file
+    return start
+
+
+class TestConfigurationFile:
+    def test_rewritten(self, new_server):
+        server = new_server(config="user alice on >p ~a* +@read (+get ~b)\nuser bob off", requirepass="secret")
+        c = server.connect()
+        c.ok("AUTH", "secret")
+        listed = c("ACL", "LIST")
+        assert [line.split()[1] for line in listed] == [b"alice", b"bob", b"default"]
+        c.ok("ACL", "SETUSER", "carol", "on", "+ping")
+        c.ok("ACL", "DELUSER", "bob")
+        c.ok("CONFIG", "SET", "requirepass", "another")
+        listed = c("ACL", "LIST")
+        c.ok("CONFIG", "REWRITE")
+        written = server.config_file.read_bytes().splitlines()
+        assert [line for line in written if line.startswith(b"user ")] == listed
+        assert b'requirepass "another"' in written
+        again = new_server(config=server.config_file.read_text().replace(f"port {server.port}\n", ""))
+        c = again.connect()
+        assert c("ACL", "LIST").code == "NOAUTH"
+        c.ok("AUTH", "another")
+        assert c("ACL", "LIST") == listed
+
+    def test_the_default_user_of_the_file_stands_above_requirepass(self, new_server):
+        server = new_server(config="user default on nopass ~* &* +@all -flushall", requirepass="secret")
+        c = server.connect()
+        assert c("FLUSHALL").code == "NOPERM"
+        assert c("CONFIG", "GET", "requirepass") == [b"requirepass", b"secret"]
+
+    @pytest.mark.parametrize(("lines", "reason"), [
+        ("user alice on +nosuch", "Error in user declaration '+nosuch': Unknown command or category name in ACL"),
+        ("user alice on (+get", "Unmatched parenthesis in acl selector starting at '(+get'."),
+        ('user "a b" on', "Spaces not allowed in ACL usernames"),
+        ("user alice on\nuser alice off", "Duplicate user found. A user can only be defined once in config files"),
+        ("user alice on >hidden #x", "Error in user declaration '#x': The password hash must be exactly 64 characters"),
+        ("user alice on <hidden", "Error in user declaration '<(redacted)': The password you are trying to remove"),
+        ("user alice on\naclfile /no/such", "Users in the configuration file and an aclfile exclude each other"),
+        ("aclfile /no/such/file", "Error loading ACLs, opening file '/no/such/file': No such file or directory"),
+    ])  # fmt: skip
+    def test_mistakes_stop_the_start(self, new_server, lines, reason):
+        server = new_server(start=False, config=lines)
+        with pytest.raises(AssertionError) as told:
+            server.start()
+        assert reason in str(told.value)
+        assert "hidden" not in str(told.value)
+
+
+class TestFile:
+    def test_read_at_start_and_again(self, with_file):
+        server, file = with_file("user alice on nopass ~* +@all\n\n  user bob on nopass +ping  \r\n")
+        c, alice, bob = server.connect(), server.connect(), server.connect()
+        alice.ok("AUTH", "alice", "")
+        bob.ok("AUTH", "bob", "")
+        assert c("ACL", "LIST") == [
+            b"user alice on nopass sanitize-payload ~* resetchannels +@all",
+            b"user bob on nopass sanitize-payload resetchannels -@all +ping",
+            DEFAULT,
+        ]
+        file.write_text("user alice on nopass ~a +@all (+get ~b)\nuser default on nopass ~* +@all")
+        c.ok("ACL", "LOAD")
+        assert alice.is_closed()
+        assert bob.is_closed()
+        assert c("ACL", "LIST") == [
+            b"user alice on nopass sanitize-payload ~a resetchannels +@all (~b resetchannels -@all +get)",
+            b"user default on nopass sanitize-payload ~* resetchannels +@all",
+        ]
+        assert c("SUBSCRIBE", "x").code == "NOPERM", "who is the default user stays, with its new rights"
+
+    def test_who_reads_it_again_gets_the_reply(self, with_file):
+        server, _ = with_file("user alice on nopass ~* +@all")
+        alice = server.connect()
+        alice.ok("AUTH", "alice", "")
+        alice.ok("ACL", "LOAD")
+        assert alice.is_closed()
+
+    def test_all_mistakes_are_told_and_nothing_changes(self, with_file):
+        server, file = with_file("user alice on nopass ~* +@all")
+        c, alice = server.connect(), server.connect()
+        alice.ok("AUTH", "alice", "")
+        before = c("ACL", "LIST")
+        file.write_text(
+            "user carol on\nalice on\nuser\nuser b\tb on\nuser carol off\nuser dave +nosuch -none wrong ~* ~a\n"
+            "user erin (+get ~a"
+        )
+        name = str(file)
+        assert str(c("ACL", "LOAD")) == (
+            f"ERR {name}:2 should start with user keyword followed by the username. "
+            f"{name}:3 should start with user keyword followed by the username. "
+            f"'{name}:4: username 'b\tb' contains invalid characters. "
+            "WARNING: Duplicate user 'carol' found on line 5. "
+            f"{name}:6: Error in applying operation '+nosuch': Unknown command or category name in ACL. "
+            f"{name}:6: Error in applying operation '-none': Unknown command or category name in ACL. "
+            f"{name}:6: Syntax error. "
+            f"{name}:7: Unmatched parenthesis in selector definition." + NOTHING_CHANGED
+        )
+        assert c("ACL", "LIST") == before
+        assert alice("ACL", "WHOAMI") == b"alice"
+        file.unlink()
+        assert str(c("ACL", "LOAD")) == (
+            f"ERR Error loading ACLs, opening file '{name}': No such file or directory")
+
+    def test_saved(self, with_file):
+        server, file = with_file("user alice on nopass ~* +@all")
+        c = server.connect()
+        c.ok("ACL", "SETUSER", "bob", "on", ">p", "%R~a*", "&b", "+@all", "-@write", "(+set ~c)")
+        c.ok("ACL", "DELUSER", "alice")
+        c.ok("ACL", "SAVE")
+        listed = c("ACL", "LIST")
+        assert file.read_bytes() == b"".join(line + b"\n" for line in listed)
+        assert [path.name for path in file.parent.iterdir() if path.name.startswith("users.acl")] == ["users.acl"]
+        c.ok("ACL", "LOAD")
+        assert c("ACL", "LIST") == listed
+        c.ok("CONFIG", "REWRITE")
+        assert b"\nuser " not in server.config_file.read_bytes()
+        server.restart()
+        assert server.connect()("ACL", "LIST") == listed
+
+    def test_that_cannot_be_written(self, new_server, tmp_path):
+        file = tmp_path / "folder" / "users.acl"
+        file.parent.mkdir()
+        file.write_text("")
+        server = new_server(aclfile=str(file))
+        file.unlink()
+        file.parent.rmdir()
+        assert server.connect()("ACL", "SAVE") == RespError(
+            "ERR There was an error trying to save the ACLs. Please check the server logs for more information")
+
+    def test_without_one(self, raw):
+        assert raw("ACL", "LOAD") == RespError(NO_FILE)
+        assert raw("ACL", "SAVE") == RespError(NO_FILE)

@@ -67,6 +67,7 @@ cdef class Run:
         self.executor = server.executor
         self.propagation = server.propagation
         client.slow = caller.slow & (SLOW_RESTRICTED | SLOW_TRACKING)
+        client.tracking = caller.tracking      # what the script reads is read for its caller
         self.unix_us = clock_state().unix_us
         client.db = caller.db
         client.resp = 2

@@ -19,11 +19,13 @@ from server.clients import client as client_state
 from server.clients.authentication import Authentication
 from server.clients.blocking import Blocking
 from server.clients.client import Client
+from server.clients.key_events import KeyEvents
 from server.clients.limits import Limits
 from server.clients.multi import discard
 from server.clients.pause import Pause
 from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable
+from server.clients.tracking import Tracking
 from server.cluster.migrate_target import Targets
 from server.config.config import Config
 from server.dispatch import appending, big_keys, conditions, hot_keys, record, replicating, signals
@@ -117,6 +119,8 @@ class Server:
         # clients
         self.clients: ClientTable = ClientTable()
         self.pubsub: PubSub = PubSub()
+        self.key_events: KeyEvents = KeyEvents(self.pubsub, config.databases)
+        self.tracking: Tracking = Tracking(self.keyspace.lazyfree, self.clients.get, self.loop.attend)
         self.authentication: Authentication = Authentication(
             config, self.clients, lambda: self.stats.add("acl_access_denied_auth")
         )
@@ -221,6 +225,7 @@ class Server:
         discard(client)
         self.blocking.forget(client)
         self.pubsub.forget(client)
+        self.tracking.stop(client)
         self.limits.forget(client)
         self.pause.forget(client)
         self.shutdown.forget(client)
@@ -284,7 +289,12 @@ class Server:
     def make_room(self) -> bool:
         """Evict until below maxmemory; False when that is not possible. Nothing is evicted while clients are paused."""
         ignores = self.replication.following is not None and self.config.replica_ignore_maxmemory
-        return self.pause.strength > 0 or ignores or self.evictor.make_room()
+        if self.pause.strength > 0 or ignores:
+            return True
+        done = self.evictor.make_room()
+        if not self.propagation.depth:     # before a command: what goes is told before that is answered
+            self.tracking.settle_now()
+        return done
 
     def eviction_exceeded_ms(self) -> int:
         """How long memory has been above maxmemory, 0 when it is not."""

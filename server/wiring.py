@@ -32,6 +32,7 @@ from server.dispatch import (
     replicating,
     saving,
     shapes,
+    tracked,
 )
 from server.dispatch.appending import TICK_MS as APPENDING_MS
 from server.keyspace import expire
@@ -86,7 +87,8 @@ def fill_hooks(server: "Server") -> None:
     internal_errors.log_to(s.log)
 
     # fast paths: the same places that definitions report to, and who keeps fast paths from running
-    shapes.use(s.propagation, s.effects)
+    shapes.use(s.propagation, s.key_events)
+    tracked.use(s.tracking, s.propagation)
     shapes.attach(COMMANDS)
     s.scripting.attach_fast_path()         # EVALSHA's; over the one of its shape
     multi.when_watched = partial(slow_because, "watched")
@@ -95,11 +97,12 @@ def fill_hooks(server: "Server") -> None:
     s.progress.switch = partial(slow_because, "loading")
 
     # a key changed
-    s.effects.publish = s.pubsub.publish
-    s.effects.on_audience = s.following.hear_events
+    s.effects.tell = s.key_events.notify
+    s.key_events.on_audience = s.following.hear_events
+    s.tracking.on_hearing = s.following.hear_changes
     s.effects.watched_changed = multi.changed
     s.effects.ready = s.blocking.note
-    s.pubsub.on_key_listeners = s.effects.set_heard
+    s.pubsub.on_key_listeners = s.key_events.listeners_changed
     s.keyspace.on_expired = expire.on_expired(s.effects, s.propagation, s.config)
     s.evictor.took = s.latency.add
     when_expire_takes_long(s.latency.add)
@@ -162,6 +165,7 @@ def follow_configuration(server: "Server") -> None:
         ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): s.following.lane_limits,
         ("hot-keys-sample",): s.hot_keys_upkeep.follow,
         ("io-threads-always-active",): s.io_sharing.follow,
+        ("tracking-table-max-keys",): s.following.tracked_keys,
         ("busy-reply-threshold",): lambda c: limits.set_time_limit(c.busy_reply_threshold),
     }
     later: dict[tuple[str, ...], OnChange] = {
@@ -207,6 +211,7 @@ def schedule(server: "Server") -> None:
         (big_keys.EVERY_MS, s.walking.tick),
         (memory_account.SAMPLE_MS, s.memory.sample),
         (0, s.expiry.slow),
+        (0, s.tracking.tick),
         (0, s.shutdown.tick),
         (0, s.rehash),
         (RATES_MS, s.sample_rates),

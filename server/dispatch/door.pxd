@@ -8,12 +8,13 @@ say `passed`; each place only says what it need not ask about:
     place         client.slow     conditions.all      conditions.writes       memory
     SOCKET        all             all                 all                     asked
     IN_EXEC       not MULTI       all                 all                     EXEC was asked
-    IN_SCRIPT     all             not its own script  all                     asked, and at the script's start
+    IN_SCRIPT     all             not its own script  all                     asked at the script's start
     FROM_FILE     all             not LOADING, DISK   WATCHED, BLOCKED alone  not asked
     FROM_MASTER   not the link    not STALE, DISK ..  WATCHED, BLOCKED alone  not asked
 
-A condition that concerns one key or one client must not slow the others: it is *asked*. Bits of WRITES_ASKED do not
-decline; `nobody_minds` then looks whether this command's keys are among those that somebody watches or waits for.
+A condition that concerns one key or one client must not slow the others: it is *asked*. SLOW_TRACKING and the bits of
+WRITES_ASKED do not decline: `passed` tells client-side caching what was read, and `nobody_minds` looks whether this
+command's keys are among those that somebody watches or waits for.
 
 `ungated` is the same question about the gates: whether none of them could refuse a command, so that it can be queued or
 run without asking them one by one.
@@ -24,12 +25,13 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from cpython.ref cimport PyObject
 
 from iothreads.message cimport Batch, Request
-from server.clients.client cimport SLOW_LINK, SLOW_MULTI, Client
+from server.clients.client cimport SLOW_LINK, SLOW_MULTI, SLOW_TRACKING, Client
 from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS,
                                          SLOW_LOADING, SLOW_MONITORS, SLOW_READONLY, SLOW_SCRIPT, SLOW_STALE,
-                                         SLOW_TRACKED_READS, SLOW_WATCHED, state)
+                                         SLOW_WATCHED, state)
 from server.dispatch.record cimport RULE_GATED, Record
 from server.dispatch.sampling cimport Countdown
+from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport ticks
 from server.structures.memory cimport mem_used
 
@@ -43,7 +45,7 @@ cdef enum Place:
 cdef enum:
     WRITES_ASKED = SLOW_WATCHED | SLOW_BLOCKED_CLIENTS
     # Conditions for which no gate asks; while any other is in force, all gates of a command are asked.
-    UNGATED = SLOW_MONITORS | SLOW_EXPIRED_KEPT | SLOW_TRACKED_READS
+    UNGATED = SLOW_MONITORS | SLOW_EXPIRED_KEPT
     GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS
 
 cdef struct Door:
@@ -53,6 +55,7 @@ cdef struct Door:
 cdef Door door
 cdef Countdown* sampling_
 
+cdef bint make_room() noexcept         # slow half of `has_room`: evict; 0: nothing helps, the gates shall say it
 cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept       # of a write's keys, none is watched or waited for
 cdef int note_slow(Client client, Batch* b, Request* r, uint64_t ns) except -1         # slow log, latency monitor
 cdef int note_sample(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes) except -1       # hot keys
@@ -68,7 +71,8 @@ cdef inline bint fits(PyObject* record, uint32_t words) noexcept:
 
 cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r, Place place) noexcept:
     """Whether the fast path may be asked; record: r.record, NULL for an unknown command. `place` is a constant."""
-    cdef uint32_t client_unasked = SLOW_MULTI if place == IN_EXEC else SLOW_LINK if place == FROM_MASTER else 0
+    cdef uint32_t client_unasked = SLOW_TRACKING | (SLOW_MULTI if place == IN_EXEC
+                                                    else SLOW_LINK if place == FROM_MASTER else 0)
     cdef uint32_t unasked = (SLOW_SCRIPT if place == IN_SCRIPT else SLOW_LOADING | DISK_FAILS if place == FROM_FILE
                              else SLOW_STALE | DISK_FAILS | SLOW_EXPIRED_KEPT if place == FROM_MASTER else 0)
     cdef uint32_t writes = state.writes & WRITES_ASKED if place >= FROM_FILE else state.writes
@@ -76,7 +80,7 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
             and not (client.slow & ~client_unasked | state.all & ~unasked)
             and (not (<Record>record).write
                  or ((writes == 0 or (not writes & ~<uint32_t>WRITES_ASKED and nobody_minds(client, b, r)))
-                     and (place == IN_EXEC or place >= FROM_FILE or has_room())))
+                     and (place != SOCKET or has_room() or make_room())))
             and fits(record, r.arg_count))
 
 cdef inline int passed(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t bytes,
@@ -95,9 +99,11 @@ cdef inline int passed(PyObject* record, Client client, Batch* b, Request* r, ui
     if sampling_.left == 0:
         note_sample(client, b, r, ns, bytes)
         before[0] = ticks()
+    if client.slow & SLOW_TRACKING:
+        after_fast(client, b, r)
     return 0
 
 cdef inline bint ungated(Record record, Client client, uint32_t client_unasked) noexcept:
     """Whether no gate can refuse the command, memory apart."""
-    return not (record.rules & RULE_GATED or client.slow & ~client_unasked or state.all & ~<uint32_t>UNGATED
-                or (record.write and state.writes & GATED_WRITES))
+    return not (record.rules & RULE_GATED or client.slow & ~(client_unasked | SLOW_TRACKING)
+                or state.all & ~<uint32_t>UNGATED or (record.write and state.writes & GATED_WRITES))

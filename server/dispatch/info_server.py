@@ -82,7 +82,7 @@ clients.field(
     metric="client_recent_max_output_buffer_bytes",
 )
 clients.field("blocked_clients", lambda s: s.clients.blocked, metric="blocked_clients")
-clients.field("tracking_clients", 0, metric="tracking_clients")
+clients.field("tracking_clients", lambda s: len(s.tracking), metric="tracking_clients")
 clients.field("clients_in_timeout_table", lambda s: s.clients.with_timeout, metric="clients_in_timeout_table")
 clients.field(
     "total_blocking_keys", lambda s: sum(len(db.blocking) for db in s.keyspace.databases), metric="total_blocking_keys"

@@ -82,11 +82,11 @@ for _name, _metric in (
     ("active_defrag_key_misses", "defrag_key_misses"),
     ("total_active_defrag_time", ""),
     ("current_active_defrag_time", ""),
-    ("tracking_total_keys", "tracking_total_keys"),
-    ("tracking_total_items", "tracking_total_items"),
-    ("tracking_total_prefixes", "tracking_total_prefixes"),
 ):
     counted(_name, _metric)
+stats.field("tracking_total_keys", lambda s: len(s.tracking.keys), metric="tracking_total_keys")
+stats.field("tracking_total_items", lambda s: s.tracking.keys.items, metric="tracking_total_items")
+stats.field("tracking_total_prefixes", lambda s: len(s.tracking.broadcasts), metric="tracking_total_prefixes")
 stats.field(
     "unexpected_error_replies",
     lambda s: s.stats.unexpected_error_replies,

@@ -218,6 +218,7 @@ class Replicating:
         for db in server.keyspace.databases:
             multi.all_changed(db)
         server.keyspace.flush(server.config.replica_lazy_flush)
+        server.tracking.flushed(server.config.replica_lazy_flush)
         for db in server.keyspace.databases:
             server.blocking.emptied(db)
         server.scripting.functions.flush()

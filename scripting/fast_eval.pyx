@@ -15,7 +15,8 @@ from scripting.redis_api cimport begin_run
 from scripting.run_context cimport Run
 from server.clients.client cimport Client
 from server.dispatch.conditions cimport state
-from server.dispatch.door cimport WRITES_ASKED, has_room, make_room
+from server.dispatch.door cimport WRITES_ASKED
+from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record

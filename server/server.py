@@ -28,7 +28,7 @@ from server.clients.table import ClientTable
 from server.clients.tracking import Tracking
 from server.cluster.migrate_target import Targets
 from server.config.config import Config
-from server.dispatch import appending, big_keys, conditions, hot_keys, record, replicating, signals
+from server.dispatch import appending, big_keys, conditions, evicting, hot_keys, record, replicating, signals
 from server.dispatch.call import Call
 from server.dispatch.collector import Collector
 from server.dispatch.connector import Connector
@@ -41,7 +41,7 @@ from server.dispatch.replicating import Replicating
 from server.dispatch.shutdown import Shutdown
 from server.following import Following
 from server.keyspace.big_keys import BigKeys
-from server.keyspace.database import Database, Keyspace
+from server.keyspace.database import Keyspace
 from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
 from server.keyspace.expire import ActiveExpire
@@ -144,7 +144,7 @@ class Server:
         self.expiry: ActiveExpire = ActiveExpire(
             config, self.keyspace, self.loop.attend, lambda: self.cron.hz, self.latency.add
         )
-        self.evictor: Evictor = Evictor(self.keyspace, config, self.key_evicted, lambda: self.memory.besides_keys)
+        self.evictor: Evictor = Evictor(self.keyspace, config, evicting.key_evicted, lambda: self.memory.besides_keys)
         self.following: Following = Following(self)
         self.replicating: Replicating = Replicating(self)
         self.replication: Node = self.replicating.node
@@ -301,12 +301,6 @@ class Server:
         since = self.evictor.exceeded_since_us
         return (clock.monotonic_now_us() - since) // 1000 if since else 0
 
-    def key_evicted(self, db: Database, key: bytes) -> None:
-        """A key went to make room: AOF, replicas, watchers and listeners hear of it."""
-        self.stats.evicted_keys += 1
-        self.propagation.also(db, [b"UNLINK" if self.config.lazyfree_lazy_eviction else b"DEL", key])
-        self.effects.changed(db, key, "evicted")
-
     def hottest_keys(self, count: int) -> list[tuple[HotKey, float]]:
         """The keys with most accesses lately, each with its accesses per second."""
         return hot_keys.hottest(self, count)
@@ -315,6 +309,7 @@ class Server:
         """CONFIG RESETSTAT: what the rooms without a hook of their own count."""
         self.stats.reset()
         self.keyspace.reset_stats()
+        self.evictor.evicted_keys = 0
         self.expiry.reset_statistics()
         self.loop.reset_stats()
         self.executor.commands = 0

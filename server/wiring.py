@@ -19,6 +19,7 @@ from server.dispatch import (
     conditions,
     debug_failures,
     debug_propagation,
+    evicting,
     gates,
     hot_keys,
     info_commands,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 RATES_MS = 100
 MIGRATE_MS = 1000
+EVICTION = ("maxmemory-policy", "maxmemory-samples", "maxmemory-eviction-tenacity", "lazyfree-lazy-eviction")
 METRICS = ("metrics-port", "metrics-bind", "metrics-tls-cert-file", "metrics-tls-key-file", "metrics-tls-ca-cert-file")
 
 
@@ -89,6 +91,7 @@ def fill_hooks(server: "Server") -> None:
     # fast paths: the same places that definitions report to, and who keeps fast paths from running
     shapes.use(s.propagation, s.key_events)
     tracked.use(s.tracking, s.propagation)
+    evicting.use(s.evictor, s.propagation, s.effects, s.tracking)
     shapes.attach(COMMANDS)
     s.scripting.attach_fast_path()         # EVALSHA's; over the one of its shape
     multi.when_watched = partial(slow_because, "watched")
@@ -156,6 +159,7 @@ def follow_configuration(server: "Server") -> None:
         ("slowlog-max-len",): s.following.slowlog_length,
         ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
         ("notify-keyspace-events",): s.following.notifications,
+        EVICTION: s.evictor.follow,
         ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"): s.following.keyspace_rules,
         ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
         ("zset-max-listpack-entries", "zset-max-listpack-value"): sorted_set.set_limits,

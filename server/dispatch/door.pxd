@@ -29,11 +29,11 @@ from server.clients.client cimport SLOW_LINK, SLOW_MULTI, SLOW_TRACKING, Client
 from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS,
                                          SLOW_LOADING, SLOW_MONITORS, SLOW_READONLY, SLOW_SCRIPT, SLOW_STALE,
                                          SLOW_WATCHED, state)
+from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.record cimport RULE_GATED, Record
 from server.dispatch.sampling cimport Countdown
 from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport ticks
-from server.structures.memory cimport mem_used
 
 cdef enum Place:
     SOCKET
@@ -55,14 +55,9 @@ cdef struct Door:
 cdef Door door
 cdef Countdown* sampling_
 
-cdef bint make_room() noexcept         # slow half of `has_room`: evict; 0: nothing helps, the gates shall say it
 cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept       # of a write's keys, none is watched or waited for
 cdef int note_slow(Client client, Batch* b, Request* r, uint64_t ns) except -1         # slow log, latency monitor
 cdef int note_sample(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes) except -1       # hot keys
-
-cdef inline bint has_room() noexcept:
-    """Whether writes may use memory without making room first."""
-    return state.max_memory == 0 or mem_used() <= state.max_memory
 
 cdef inline bint fits(PyObject* record, uint32_t words) noexcept:
     """Arity."""

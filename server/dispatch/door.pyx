@@ -6,25 +6,20 @@ from cpython.dict cimport PyDict_Contains, PyDict_Size
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from server.clients.client cimport Client
-from server.dispatch.conditions cimport state
 from server.dispatch.record cimport Record
 from server.dispatch.sampling cimport Sampling, sampling_countdown
 from server.registry.clock cimport clock_state
 
-from server.observe.internal_errors import internal_errors
-
 cdef object _note_slow = None          # (client, command, argv, microseconds)
 cdef Sampling _sampling = None
-cdef object _make_room = None          # ()
 
 sampling_ = sampling_countdown()
 
 
-def use(note_slow_of_server, Sampling sampling, make_room_of_server) -> None:
-    """Where it is told that a command took long: note_slow(client, command, argv, microseconds); who notes hot keys; who
-    evicts: make_room() -> whether there is room."""
-    global _note_slow, _sampling, _make_room
-    _note_slow, _sampling, _make_room = note_slow_of_server, sampling, make_room_of_server
+def use(note_slow_of_server, Sampling sampling) -> None:
+    """Where it is told that a command took long: note_slow(client, command, argv, microseconds); who notes hot keys."""
+    global _note_slow, _sampling
+    _note_slow, _sampling = note_slow_of_server, sampling
     door.ns_per_tick = 1000.0 / clock_state().ticks_per_us
 
 
@@ -36,16 +31,6 @@ def passed_commands() -> int:
 def reset_passed() -> None:
     """CONFIG RESETSTAT."""
     door.commands = 0
-
-
-cdef bint make_room() noexcept:
-    if not state.evicts:
-        return False
-    try:
-        return _make_room()
-    except Exception:
-        internal_errors.note("Making room")
-        return False
 
 
 cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept:

@@ -22,7 +22,8 @@ from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIE
 from server.clients.transaction cimport Transaction, begin_transaction, end_transaction
 from server.dispatch.call cimport new_call
 from server.dispatch.conditions cimport state
-from server.dispatch.door cimport GATED_WRITES, IN_EXEC, fits, has_room, may_pass, passed, ungated
+from server.dispatch.door cimport GATED_WRITES, IN_EXEC, fits, may_pass, passed, ungated
+from server.dispatch.evicting cimport has_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport RULE_EXEC, RULE_QUEUED, RULE_SPREADS, Record

@@ -55,7 +55,7 @@ stats.field(
     metric="expire_cycle_cpu_time_ms_total",
     counter=True,
 )
-stats.field("evicted_keys", lambda s: s.stats.evicted_keys, metric="evicted_keys_total", counter=True)
+stats.field("evicted_keys", lambda s: s.evictor.evicted_keys, metric="evicted_keys_total", counter=True)
 stats.field("evicted_clients", lambda s: s.stats.evicted_clients, metric="evicted_clients_total", counter=True)
 stats.field(
     "total_eviction_exceeded_time",

@@ -18,7 +18,8 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CL
                                     CLIENT_MULTI, CLIENT_PAUSED, CLIENT_UNIX_SOCKET, SLOW_MULTI, SLOW_TRACKING, Client)
 from server.clients.tracking cimport speaker
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
-from server.dispatch.door cimport FROM_MASTER, SOCKET, door, has_room, make_room, may_pass, note_sample, passed, sampling_
+from server.dispatch.door cimport FROM_MASTER, SOCKET, door, may_pass, note_sample, passed, sampling_
+from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.fastpath_transaction cimport transaction_step
 from server.dispatch.record cimport Record, record_pointer
@@ -115,7 +116,7 @@ cdef class Loop:
         self.gone = []
         self.timers = Timers()
         self.sampling = Sampling()
-        use(server.note_slow, self.sampling, server.make_room)
+        use(server.note_slow, self.sampling)
         self.output_watermark = <uint64_t>-1
         self.unapplied = b""
 

@@ -498,9 +498,8 @@ cdef class Loop:
         client.commands += 1
         argv = None
         try:
-            if client.slow & ~<uint32_t>SLOW_TRACKING == SLOW_MULTI:
-                if transaction_step(self.executor, client, b, r):
-                    return after_command(client, r) if client.slow & SLOW_TRACKING else 0
+            if client.slow & ~<uint32_t>SLOW_TRACKING == SLOW_MULTI and transaction_step(self.executor, client, b, r):
+                return after_command(client, r) if client.slow & SLOW_TRACKING else 0
             argv = PyList_New(r.arg_count)
             for i in range(r.arg_count):
                 word = PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i))

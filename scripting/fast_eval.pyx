@@ -2,7 +2,7 @@
 """EVALSHA and FCALL without the way through Python: the script is looked up, given its words as they came, and run.
 
 They decline (and the definitions in commands_eval run) for a script with a shebang line or a function with rarer flags,
-with maxmemory, and for a client with subscriptions, whose own messages come after the reply.
+without room below maxmemory, and for a client with subscriptions, whose own messages come after the reply.
 """
 from libc.stdint cimport int64_t, uint32_t
 
@@ -16,6 +16,7 @@ from scripting.run_context cimport Run
 from server.clients.client cimport Client
 from server.dispatch.conditions cimport state
 from server.dispatch.door cimport WRITES_ASKED
+from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record
@@ -35,7 +36,7 @@ cdef object _count_error = None
 
 cdef bint _plain(Client c, Request* r, Batch* b, int64_t* keys) noexcept:
     """Whether the call has its form, and nothing is in force that only the definition knows about; how many keys."""
-    return (r.arg_count >= 3 and not state.max_memory and c.subscriptions is None
+    return (r.arg_count >= 3 and (has_room() or make_room()) and c.subscriptions is None
             and parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), keys)
             and 0 <= keys[0] <= <int64_t>r.arg_count - 3 and _scripting.run is None)
 

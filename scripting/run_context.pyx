@@ -77,6 +77,7 @@ cdef class Run:
         self.allow_oom = allow_oom
         self.spread = REPL_AOF | REPL_REPLICA
         client.slow = caller.slow & (SLOW_RESTRICTED | SLOW_TRACKING)
+        client.tracking = caller.tracking      # what the script reads is read for its caller
         self.unix_us = clock_state().unix_us
         client.db = caller.db
         client.resp = 2

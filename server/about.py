@@ -9,6 +9,7 @@ from server.clients.limits import Limits
 from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable
 from server.clients.tls import Tls
+from server.clients.tracking import Tracking
 from server.cluster.migrate_target import Targets
 from server.config.config import Config
 from server.dispatch.collector import Collector
@@ -76,6 +77,7 @@ def tell(server: "Server", parts: Parts) -> None:
     parts.add(Limits, lambda: s.limits)
     parts.add(Tls, lambda: s.tls)
     parts.add(PubSub, lambda: s.pubsub)
+    parts.add(Tracking, lambda: s.tracking)
     parts.add(Host, lambda: s)
     parts.add(Node, lambda: s.replication)
     parts.add(Targets, lambda: s.migrate_targets)

@@ -56,18 +56,30 @@ class ConfigChanges:
 
     def notifications(self, config: Config) -> None:
         """notify-keyspace-events."""
-        self._server.effects.set_flags("".join(sorted(config.notify_keyspace_events)))
+        self._server.key_events.set_flags("".join(sorted(config.notify_keyspace_events)))
 
     def hear_events(self, classes: str) -> None:
         """Of which classes of keyspace events somebody may hear: fast paths and the keyspace make only those."""
         conditions.hear_events(classes)
+        self._server.effects.classes = classes
         keyspace, notify = self._server.keyspace, self._server.effects.notify
         keyspace.on_miss = (lambda db, key: notify(db, "keymiss", key)) if "m" in classes else None
         keyspace.on_new = (lambda db, key: notify(db, "new", key)) if "n" in classes else None
 
+    def hear_changes(self, yes: bool) -> None:
+        """Whether somebody has read what may be changed (clients.tracking): fast paths and `effects` ask."""
+        conditions.hear_changes(yes)
+        self._server.effects.tracked = self._server.tracking.changed if yes else None
+
+    def tracked_keys(self, config: Config) -> None:
+        """tracking-table-max-keys: what is beyond begins to go at once."""
+        self._server.tracking.max_keys = config.tracking_table_max_keys
+        self._server.tracking.limit()
+
     def keyspace_rules(self, config: Config) -> None:
         """LRU or LFU, and what is freed in the background."""
         self._server.keyspace.lfu = "lfu" in config.maxmemory_policy
+        conditions.set_evicting(config.maxmemory_policy != "noeviction")
         self._server.keyspace.lfu_log_factor = config.lfu_log_factor
         self._server.keyspace.lfu_decay_time = config.lfu_decay_time
         self._server.keyspace.lazy_expire = config.lazyfree_lazy_expire

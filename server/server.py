@@ -21,16 +21,18 @@ from server.clients import client as client_state, tls
 from server.clients.authentication import Authentication
 from server.clients.blocking import Blocking
 from server.clients.client import Client
+from server.clients.key_events import KeyEvents
 from server.clients.limits import Limits
 from server.clients.multi import discard
 from server.clients.pause import Pause
 from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable
 from server.clients.tls import Tls
+from server.clients.tracking import Tracking
 from server.cluster.migrate_target import Targets
 from server.config.config import Config
 from server.config_changes import ConfigChanges
-from server.dispatch import appending, big_keys, conditions, hot_keys, record, replicating, signals
+from server.dispatch import appending, big_keys, conditions, evicting, hot_keys, record, replicating, signals
 from server.dispatch.call import Call
 from server.dispatch.collector import Collector
 from server.dispatch.connector import Connector
@@ -43,7 +45,7 @@ from server.dispatch.replacing import Replacing
 from server.dispatch.replicating import Replicating
 from server.dispatch.shutdown import Shutdown
 from server.keyspace.big_keys import BigKeys
-from server.keyspace.database import Database, Keyspace
+from server.keyspace.database import Keyspace
 from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
 from server.keyspace.expire import ActiveExpire
@@ -127,6 +129,8 @@ class Server:
         # clients
         self.clients: ClientTable = ClientTable()
         self.pubsub: PubSub = PubSub()
+        self.key_events: KeyEvents = KeyEvents(self.pubsub, config.databases)
+        self.tracking: Tracking = Tracking(self.keyspace.lazyfree, self.clients.get, self.loop.attend)
         self.users: Users = Users(config)
         self.acl_log: AclLog = AclLog(lambda: config.acllog_max_len, self.stats.add)
         self.authentication: Authentication = Authentication(config, self.users, self.clients, self.acl_log)
@@ -150,7 +154,7 @@ class Server:
         self.expiry: ActiveExpire = ActiveExpire(
             config, self.keyspace, self.loop.attend, lambda: self.cron.hz, self.latency.add
         )
-        self.evictor: Evictor = Evictor(self.keyspace, config, self.key_evicted, lambda: self.memory.besides_keys)
+        self.evictor: Evictor = Evictor(self.keyspace, config, evicting.key_evicted, lambda: self.memory.besides_keys)
         self.config_changes: ConfigChanges = ConfigChanges(self)
         self.replicating: Replicating = Replicating(self)
         self.replication: Node = self.replicating.node
@@ -253,6 +257,7 @@ class Server:
         discard(client)
         self.blocking.forget(client)
         self.pubsub.forget(client)
+        self.tracking.stop(client)
         self.limits.forget(client)
         self.tls.forget(client)
         self.pause.forget(client)
@@ -319,18 +324,19 @@ class Server:
     def make_room(self) -> bool:
         """Evict until below maxmemory; False when that is not possible. Nothing is evicted while clients are paused."""
         ignores = self.replication.following is not None and self.config.replica_ignore_maxmemory
-        return self.pause.strength > 0 or ignores or self.evictor.make_room()
+        if self.pause.strength > 0 or ignores:
+            return True
+        done = self.evictor.make_room()
+        if not self.propagation.depth:     # before a command: what goes is told before that is answered
+            self.tracking.settle_now()
+        return done
 
-    def key_evicted(self, db: Database, key: bytes) -> None:
-        """A key went to make room: AOF, replicas, watchers and listeners hear of it."""
-        self.stats.evicted_keys += 1
-        self.propagation.also(db, [b"UNLINK" if self.config.lazyfree_lazy_eviction else b"DEL", key])
-        self.effects.changed(db, key, "evicted")
 
     def reset_statistics(self) -> None:
         """CONFIG RESETSTAT: what the rooms without a hook of their own count."""
         self.stats.reset()
         self.keyspace.reset_stats()
+        self.evictor.evicted_keys = 0
         self.expiry.reset_statistics()
         self.loop.reset_stats()
         self.executor.commands = 0

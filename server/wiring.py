@@ -27,6 +27,7 @@ from server.dispatch import (
     debug as dispatch_debug,
     debug_failures,
     debug_propagation,
+    evicting,
     gates,
     hot_keys,
     info as dispatch_info,
@@ -38,6 +39,7 @@ from server.dispatch import (
     replicating,
     saving,
     shapes,
+    tracked,
 )
 from server.dispatch.appending import TICK_MS as APPENDING_MS
 from server.keyspace import debug as keyspace_debug, expire, info as keyspace_info
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
 
 RATES_MS = 100
 MIGRATE_MS = 1000
+EVICTION = ("maxmemory-policy", "maxmemory-samples", "maxmemory-eviction-tenacity", "lazyfree-lazy-eviction")
 METRICS = ("metrics-port", "metrics-bind", "metrics-tls-cert-file", "metrics-tls-key-file", "metrics-tls-ca-cert-file")
 
 
@@ -124,7 +127,9 @@ def fill_hooks(server: "Server") -> None:
     internal_errors.log_to(s.log)
 
     # fast paths: the same places that definitions report to, and who keeps fast paths from running
-    shapes.use(s.propagation, s.effects)
+    shapes.use(s.propagation, s.key_events)
+    tracked.use(s.tracking, s.propagation)
+    evicting.use(s.evictor, s.propagation, s.effects, s.tracking)
     shapes.attach(COMMANDS)
     option_words.compile_words(COMMANDS)
     s.scripting.attach_fast_path()         # EVALSHA's; over the one of its shape
@@ -134,11 +139,12 @@ def fill_hooks(server: "Server") -> None:
     s.progress.switch = partial(slow_because, "loading")
 
     # a key changed
-    s.effects.publish = s.pubsub.publish
-    s.effects.on_audience = s.config_changes.hear_events
+    s.effects.tell = s.key_events.notify
+    s.key_events.on_audience = s.config_changes.hear_events
+    s.tracking.on_hearing = s.config_changes.hear_changes
     s.effects.watched_changed = multi.changed
     s.effects.ready = s.blocking.note
-    s.pubsub.on_key_listeners = s.effects.set_heard
+    s.pubsub.on_key_listeners = s.key_events.listeners_changed
     s.keyspace.on_expired = expire.on_expired(s.effects, s.propagation, s.config)
     s.evictor.took = s.latency.add
     when_expire_takes_long(s.latency.add)
@@ -205,6 +211,7 @@ def follow_configuration(server: "Server") -> None:
         ("slowlog-max-len",): s.config_changes.slowlog_length,
         ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
         ("notify-keyspace-events",): s.config_changes.notifications,
+        EVICTION: s.evictor.follow,
         ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"):
             s.config_changes.keyspace_rules,
         ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
@@ -215,6 +222,7 @@ def follow_configuration(server: "Server") -> None:
         ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): s.config_changes.lane_limits,
         ("hot-keys-sample",): s.hot_keys_upkeep.follow,
         ("io-threads-always-active",): s.io_sharing.follow,
+        ("tracking-table-max-keys",): s.config_changes.tracked_keys,
         ("busy-reply-threshold",): lambda c: limits.set_time_limit(c.busy_reply_threshold),
     }
     later: dict[tuple[str, ...], OnChange] = {
@@ -261,6 +269,7 @@ def schedule(server: "Server") -> None:
         (big_keys.EVERY_MS, s.walking.tick),
         (memory_account.SAMPLE_MS, s.memory.sample),
         (0, s.expiry.slow),
+        (0, s.tracking.tick),
         (0, s.shutdown.tick),
         (0, s.rehash),
         (RATES_MS, s.sample_rates),

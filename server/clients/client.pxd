@@ -12,7 +12,7 @@ cdef enum:                             # Client.slow: why the fast paths must de
     SLOW_MULTI = 2                     # queueing
     SLOW_SUBSCRIBED = 4                # RESP2 subscriber
     SLOW_REPLY_MODE = 8                # CLIENT REPLY OFF or SKIP
-    SLOW_TRACKING = 16
+    SLOW_TRACKING = 16                 # it tracks, or hears for who does: not slow at all, but asked about afterwards
     SLOW_RESTRICTED = 32               # its ACL user may not run everything: the door asks `permissions`
     SLOW_NO_TOUCH = 64
     SLOW_LINK = 128                    # a replica (so is who monitors) or our master
@@ -73,7 +73,7 @@ cdef class Client:
     cdef public object watching        # list of (db, key, expired?) or None
     cdef public object subscriptions   # clients.pubsub.Subscriptions or None
     cdef public object blocked         # clients.blocking.Blocked or None
-    cdef public object tracking        # later: clients.tracking
+    cdef public object tracking        # clients.tracking.Tracker or None
     cdef public list held              # pushes kept back until the reply of the command under way is written, or None
     cdef public object loop            # the loop: told when this client has output or must close
     cdef public dict extra             # rooms above keep what they need by their own name

@@ -7,6 +7,7 @@ from server.clients.blocking import Blocked
 from server.clients.multi import Watch
 from server.clients.pubsub import Subscriptions
 from server.clients.seams import ClientLoop
+from server.clients.tracking import Tracker
 from server.clients.transaction import Transaction
 from server.keyspace.database import Database
 from server.registry.command import Command
@@ -73,7 +74,7 @@ class Client:
     watching: list[Watch] | None
     subscriptions: Subscriptions | None
     blocked: Blocked | None
-    tracking: Any
+    tracking: Tracker | None
     loop: ClientLoop | None
     extra: dict[str, Any]
     held: list[Any] | None

@@ -19,7 +19,8 @@ CLIENT_BYTES = 1536            # a Client, its strings and its place in the tabl
 WATCH_BYTES = 180              # one watched key: less if many watch the same, more if it is this client's own
 BAD_NAME = "Client names cannot contain spaces, newlines or special characters."
 
-_FLAGS = ((c.MASTER, "M"), (c.MULTI, "x"), (c.BLOCKED | c.PAUSED, "b"), (c.TRACKING, "t"), (c.DIRTY_CAS, "d"),
+_TRACKS = "t"                  # and R, its redirection is broken; B, it is told of prefixes
+_FLAGS = ((c.MASTER, "M"), (c.MULTI, "x"), (c.BLOCKED | c.PAUSED, "b"), (c.TRACKING, _TRACKS), (c.DIRTY_CAS, "d"),
           (c.CLOSE_AFTER_REPLY, "c"), (c.CLOSE_ASAP, "A"), (c.UNIX_SOCKET, "U"), (c.READONLY, "r"), (c.NO_EVICT, "e"),
           (c.NO_TOUCH, "T"))
 _SHOWN = reduce(or_, [bit for bit, _ in _FLAGS], c.REPLICA | c.MONITOR)
@@ -71,6 +72,8 @@ def memory_of(client: Client, argv_bytes: int = 0) -> int:
     total += list_bytes(client) or client.output_bytes
     if client.subscriptions is not None:
         total += client.subscriptions.overhead
+    if client.tracking is not None:
+        total += client.tracking.memory
     return total
 
 
@@ -106,7 +109,7 @@ def flags_of(client: Client) -> str:
         letters += "P"
     letters += "".join(letter for bit, letter in _FLAGS if client.has(bit))
     if client.tracking is not None:
-        letters += getattr(client.tracking, "letters", "")      # R and B: redirection broken, broadcasting
+        letters = letters.replace(_TRACKS, _TRACKS + client.tracking.letters, 1)
     if letters.startswith("PM"):
         letters = "MP" + letters[2:]
     return letters or "N"
@@ -136,7 +139,7 @@ def line(client: Client, argv: Iterable[bytes] = ()) -> str:
         f" tot-mem={memory_of(client, argv_bytes)}"
         f" events={'r' if client.loop is not None else ''}{'w' if waiting else ''}"
         f" cmd={'NULL' if command is None else command.name} user={user_of(client)}"
-        f" redir={-1 if tracking is None else getattr(tracking, 'redirect', -1)} resp={client.resp}"
+        f" redir={-1 if tracking is None else tracking.redirect} resp={client.resp}"
         f" lib-name={client.library_name.decode('ascii')} lib-ver={client.library_version.decode('ascii')}"
     )
 

@@ -3,11 +3,11 @@
 from server.clients.limits import Limits
 from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable
+from server.clients.tracking import Tracking
 from server.registry.info_sections import CLIENTS, STATS
 
 table = CLIENTS.of(ClientTable)
 table.field("blocked_clients", lambda clients: clients.blocked, metric="blocked_clients")
-table.field("tracking_clients", 0, metric="tracking_clients")
 table.field("clients_in_timeout_table", lambda clients: clients.with_timeout, metric="clients_in_timeout_table")
 table.field("total_blocking_keys_on_nokey", lambda clients: clients.blocking_on_nokey,
             metric="total_blocking_keys_on_nokey")
@@ -23,6 +23,12 @@ counts.field("total_connections_received", lambda clients: clients.received, met
              counter=True)
 counts.field("rejected_connections", lambda clients: clients.rejected, metric="rejected_connections_total",
              counter=True)
+
+CLIENTS.of(Tracking).field("tracking_clients", len, metric="tracking_clients")
+tracking = STATS.of(Tracking)
+tracking.field("tracking_total_keys", lambda tracking: len(tracking.keys), metric="tracking_total_keys")
+tracking.field("tracking_total_items", lambda tracking: tracking.keys.items, metric="tracking_total_items")
+tracking.field("tracking_total_prefixes", lambda tracking: len(tracking.broadcasts), metric="tracking_total_prefixes")
 
 pubsub = STATS.of(PubSub)
 pubsub.field("pubsub_channels", lambda pubsub: len(pubsub.channels), metric="pubsub_channels")

@@ -6,7 +6,7 @@ Receivers get bytes that were encoded once for all RESP2 and once for all RESP3 
 a push for the new one. A RESP2 client with subscriptions may only manage them (the gate `subscribed`); RESP3 knows no
 such mode.
 
-Keyspace notifications are published through the same door (`Effects.publish`).
+Keyspace notifications are messages of the same kind (clients.key_events).
 """
 
 import re
@@ -74,23 +74,25 @@ class PubSub:
         self.patterns: Listeners = {}
         self.shard_channels: Listeners = {}
         self._of_keys = 0       # channels and patterns by which keyspace notifications may be heard
-        self.on_key_listeners: Callable[[bool], object] = bool        # whether there are any, when that changes
+        self.on_key_listeners: Callable[[], object] = int          # told when one comes or goes
 
     # ---- one client
     def subscribe(self, client: Client, channel: bytes) -> int:
         """Listen to a channel; how many channels and patterns the client then has."""
         mine = self._subscriptions(client)
-        if channel not in self.channels and _is_of_keys(channel):
-            self._count_of_keys(1)
+        new = channel not in self.channels
         _join(self.channels, mine.channels, client, channel)
+        if new and _is_of_keys(channel):
+            self._count_of_keys(1)
         return mine.count
 
     def psubscribe(self, client: Client, pattern: bytes) -> int:
         """Listen to every channel that matches a pattern; the same count."""
         mine = self._subscriptions(client)
-        if pattern not in self.patterns and _may_match_keys(pattern):
-            self._count_of_keys(1)
+        new = pattern not in self.patterns
         _join(self.patterns, mine.patterns, client, pattern)
+        if new and _may_match_keys(pattern):
+            self._count_of_keys(1)
         return mine.count
 
     def ssubscribe(self, client: Client, channel: bytes) -> int:
@@ -123,10 +125,8 @@ class PubSub:
         return len(client.subscriptions.shard_channels)
 
     def _count_of_keys(self, by: int) -> None:
-        heard = self._of_keys > 0
         self._of_keys += by
-        if heard != (self._of_keys > 0):
-            self.on_key_listeners(not heard)
+        self.on_key_listeners()
 
     def _subscriptions(self, client: Client) -> Subscriptions:
         if client.subscriptions is None:
@@ -178,6 +178,12 @@ class PubSub:
         return len(subscribers)
 
     # ---- looking
+    def of_keys(self) -> tuple[set[bytes], list[bytes]]:
+        """Channels of keys that somebody listens to, and patterns that may match one, in the order of messages."""
+        if not self._of_keys:
+            return set(), []
+        return set(filter(_is_of_keys, self.channels)), list(filter(_may_match_keys, self.patterns))
+
     def subscribers(self, channel: bytes) -> int:
         """PUBSUB NUMSUB of one channel."""
         return len(self.channels.get(channel, ()))
@@ -219,9 +225,13 @@ def _is_of_keys(channel: bytes) -> bool:
 
 
 def _may_match_keys(pattern: bytes) -> bool:
-    """Whether a channel of keys may match, as far as the text before the first special character tells."""
+    return any(may_match(pattern, beginning) for beginning in _OF_KEYS)
+
+
+def may_match(pattern: bytes, beginning: bytes) -> bool:
+    """Whether a channel that begins so may match, as far as the text before the first special character tells."""
     plain = _SPECIAL.split(pattern, maxsplit=1)[0]
-    return plain.startswith(_OF_KEYS) or any(channel.startswith(plain) for channel in _OF_KEYS)
+    return plain.startswith(beginning) or beginning.startswith(plain)
 
 
 def matching(names: dict[bytes, Any], pattern: bytes | None) -> list[bytes]:

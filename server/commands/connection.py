@@ -194,6 +194,7 @@ def _as_new(call: Call, client: Client) -> None:
     server.authentication.log_in_by_default(client)
     multi.discard(client)
     server.pubsub.forget(client)
+    server.tracking.stop(client)
     client.name = b""
     client.clear(READONLY | REPLY_OFF | REPLY_SKIP_NEXT | NO_TOUCH | NO_EVICT)
     client.slow_because(REPLY_MODE | UNTOUCHING, False)

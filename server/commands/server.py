@@ -66,6 +66,7 @@ def flushdb(call: Call, *words: bytes) -> str:
     lazy = _lazily(call, words)
     multi.all_changed(call.db)
     call.dirty += call.db.flush(lazy)
+    call.server.tracking.flushed(lazy)
     call.server.blocking.emptied(call.db)
     _told_even_if_empty(call)
     return OK
@@ -83,6 +84,7 @@ def flushall(call: Call, *words: bytes) -> str:
         multi.all_changed(db)
         call.server.blocking.emptied(db)
     call.dirty += call.db.keyspace.flush(lazy)
+    call.server.tracking.flushed(lazy)
     if call.server.snapshots.emptied():
         call.dirty = 0
     _told_even_if_empty(call)

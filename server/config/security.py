@@ -10,5 +10,5 @@ DIRECTIVES = (
     Choice("acl-pubsub-default", "resetchannels", ("allchannels", "resetchannels"),
            "Which channels a new user may use."),
     Number("tracking-table-max-keys", 1000000, 0, LONG_MAX,
-           "Keys remembered for client-side caching; 0 for no limit.", part="client tracking"),
+           "Keys remembered for client-side caching; 0 for no limit."),
 )

@@ -54,12 +54,12 @@ cdef class Call:
         event's name (its class follows from it), None for none. Spreads to WATCH, tracking, notifications, blocked
         clients and, once the command is over, to AOF and replicas."""
         self.dirty += by
-        self.server.effects.changed(self.db if db is None else db, key, event)
+        self.server.effects.changed(self.db if db is None else db, key, event, self.client.id)
 
     def deleted(self, bytes key, str event="del", *, int by=1, Database db=None) -> None:
         """The same for a key that is gone."""
         self.dirty += by
-        self.server.effects.changed(self.db if db is None else db, key, event)
+        self.server.effects.changed(self.db if db is None else db, key, event, self.client.id)
 
     def delete_expired(self, bytes key) -> None:
         """The expire that a key is to have has passed: the key goes now, and AOF and replicas hear of a deletion."""

@@ -12,7 +12,6 @@ cdef enum:                             # of all fast paths
     SLOW_STALE = 64                    # a replica that must not serve
     SLOW_CLUSTER = 128
     SLOW_EXPIRED_KEPT = 256            # a replica: expired keys are hidden, not deleted
-    SLOW_TRACKED_READS = 512
     DISK_FAILS = 1024                  # even PING goes through the gates
 
 cdef enum:                             # of those that write
@@ -20,14 +19,17 @@ cdef enum:                             # of those that write
     SLOW_READONLY = 4
     SLOW_DISK = 8                      # MISCONF
     SLOW_FEW_REPLICAS = 16
-    SLOW_TRACKED = 32
     SLOW_BLOCKED_CLIENTS = 64          # somebody waits for a key
+
+cdef enum:                             # in Conditions.events, and in what every event asks for
+    HEARD_CHANGES = 0x80000000         # somebody may have read what is changed (clients.tracking)
 
 cdef struct Conditions:
     uint32_t all                       # bits of the first kind
     uint32_t writes                    # bits of the second
-    uint32_t events                    # classes of keyspace events that somebody may hear of, bits by event_kind
-    size_t max_memory                  # 0 = no limit; a write beyond it goes through the gates
+    uint32_t events                    # classes of keyspace events that somebody may hear of (event_kind); HEARD_CHANGES
+    size_t max_memory                  # 0 = no limit; beyond it room is made before a command
+    bint evicts                        # maxmemory-policy is another than noeviction
     int64_t dirty                      # changes made by fast paths since the server last collected them
     int64_t slow_log_ns                # slowlog-log-slower-than, -1 = off
     bint track_latency

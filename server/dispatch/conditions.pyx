@@ -3,11 +3,10 @@ state.track_latency = True
 state.slow_log_ns = 10000000
 
 _ALL = {"off": SLOW_OFF, "monitors": SLOW_MONITORS, "paused": SLOW_PAUSED, "loading": SLOW_LOADING, "script": SLOW_SCRIPT,
-        "stale": SLOW_STALE, "cluster": SLOW_CLUSTER,
-        "expired-kept": SLOW_EXPIRED_KEPT, "tracked-reads": SLOW_TRACKED_READS}
+        "stale": SLOW_STALE, "cluster": SLOW_CLUSTER, "expired-kept": SLOW_EXPIRED_KEPT}
 _EVENT_CLASSES = "g$lshzxetdmn"
 _WRITES = {"watched": SLOW_WATCHED, "readonly": SLOW_READONLY, "disk": SLOW_DISK,
-           "few-replicas": SLOW_FEW_REPLICAS, "tracked": SLOW_TRACKED, "blocked-clients": SLOW_BLOCKED_CLIENTS}
+           "few-replicas": SLOW_FEW_REPLICAS, "blocked-clients": SLOW_BLOCKED_CLIENTS}
 
 
 cdef Conditions* conditions() noexcept nogil:
@@ -20,10 +19,15 @@ cdef uint32_t event_kind(str letter) except? 0:
 
 def hear_events(str classes) -> None:
     """Of which keyspace events (letters of notify-keyspace-events) somebody may hear: fast paths make those."""
-    state.events = 0
+    state.events &= <uint32_t>HEARD_CHANGES
     for letter in classes:
         if letter in _EVENT_CLASSES:
             state.events |= event_kind(letter)
+
+
+def hear_changes(bint yes) -> None:
+    """Whether somebody may have read what is changed from now on: fast paths tell `clients.tracking`."""
+    state.events = state.events | <uint32_t>HEARD_CHANGES if yes else state.events & ~<uint32_t>HEARD_CHANGES
 
 
 def slow_because(str reason, bint yes=True) -> None:
@@ -46,6 +50,11 @@ def reasons() -> list[str]:
 def set_max_memory(size_t limit) -> None:
     """maxmemory, bytes."""
     state.max_memory = limit
+
+
+def set_evicting(bint yes) -> None:
+    """maxmemory-policy: whether keys may go to make room."""
+    state.evicts = yes
 
 
 def set_slow_log(int64_t microseconds) -> None:

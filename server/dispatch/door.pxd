@@ -8,13 +8,14 @@ say `passed`; each place only says what it need not ask about:
     place         client.slow     conditions.all      conditions.writes       memory
     SOCKET        all             all                 all                     asked
     IN_EXEC       not MULTI       all                 all                     EXEC was asked
-    IN_SCRIPT     all             not its own script  all                     asked, and at the script's start
+    IN_SCRIPT     all             not its own script  all                     asked at the script's start
     FROM_FILE     all             not LOADING, DISK   WATCHED, BLOCKED alone  not asked
     FROM_MASTER   not the link    not STALE, DISK ..  WATCHED, BLOCKED alone  not asked
 
-A condition that concerns one key or one client must not slow the others: it is *asked*. Bits of WRITES_ASKED do not
-decline; `nobody_minds` then looks whether this command's keys are among those that somebody watches or waits for. A
-client whose user may not do everything (SLOW_RESTRICTED) passes when its permissions say yes (`acl.permissions`).
+A condition that concerns one key or one client must not slow the others: it is *asked*. SLOW_TRACKING and the bits of
+WRITES_ASKED do not decline: `passed` tells client-side caching what was read, and `nobody_minds` looks whether this
+command's keys are among those that somebody watches or waits for. A client whose user may not do everything
+(SLOW_RESTRICTED) passes when its permissions say yes (`acl.permissions`).
 
 `ungated` is the same question about the gates: whether none of them could refuse a command, so that it can be queued or
 run without asking them one by one.
@@ -26,14 +27,15 @@ from cpython.ref cimport PyObject
 
 from iothreads.message cimport Batch, Request
 from server.acl.permissions cimport permits
-from server.clients.client cimport SLOW_LINK, SLOW_MULTI, SLOW_RESTRICTED, Client
+from server.clients.client cimport SLOW_LINK, SLOW_MULTI, SLOW_RESTRICTED, SLOW_TRACKING, Client
 from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS,
                                          SLOW_LOADING, SLOW_MONITORS, SLOW_READONLY, SLOW_SCRIPT, SLOW_STALE,
-                                         SLOW_TRACKED_READS, SLOW_WATCHED, state)
+                                         SLOW_WATCHED, state)
+from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.record cimport RULE_GATED, Record
 from server.dispatch.sampling cimport Countdown
+from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport ticks
-from server.structures.memory cimport mem_used
 
 cdef enum Place:
     SOCKET
@@ -45,7 +47,7 @@ cdef enum Place:
 cdef enum:
     WRITES_ASKED = SLOW_WATCHED | SLOW_BLOCKED_CLIENTS
     # Conditions for which no gate asks; while any other is in force, all gates of a command are asked.
-    UNGATED = SLOW_MONITORS | SLOW_EXPIRED_KEPT | SLOW_TRACKED_READS
+    UNGATED = SLOW_MONITORS | SLOW_EXPIRED_KEPT
     GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS
 
 cdef struct Door:
@@ -64,10 +66,6 @@ cdef inline bint is_slow(uint64_t ns) noexcept:
     """For the slow log."""
     return <int64_t>ns >= state.slow_log_ns and state.slow_log_ns >= 0
 
-cdef inline bint has_room() noexcept:
-    """Whether writes may use memory without making room first."""
-    return state.max_memory == 0 or mem_used() <= state.max_memory
-
 cdef inline bint fits(PyObject* record, uint32_t words) noexcept:
     """Arity."""
     return (<int>words == (<Record>record).arity
@@ -79,7 +77,8 @@ cdef inline bint is_permitted(PyObject* record, Client client, Batch* b, Request
 
 cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r, Place place) noexcept:
     """Whether the fast path may be asked; record: r.record, NULL for an unknown command. `place` is a constant."""
-    cdef uint32_t client_unasked = SLOW_MULTI if place == IN_EXEC else SLOW_LINK if place == FROM_MASTER else 0
+    cdef uint32_t client_unasked = SLOW_TRACKING | (SLOW_MULTI if place == IN_EXEC
+                                                    else SLOW_LINK if place == FROM_MASTER else 0)
     cdef uint32_t unasked = (SLOW_SCRIPT if place == IN_SCRIPT else SLOW_LOADING | DISK_FAILS if place == FROM_FILE
                              else SLOW_STALE | DISK_FAILS | SLOW_EXPIRED_KEPT if place == FROM_MASTER else 0)
     cdef uint32_t writes = state.writes & WRITES_ASKED if place >= FROM_FILE else state.writes
@@ -89,7 +88,7 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
                      and is_permitted(record, client, b, r)))
             and (not (<Record>record).write
                  or ((writes == 0 or (not writes & ~<uint32_t>WRITES_ASKED and nobody_minds(client, b, r)))
-                     and (place == IN_EXEC or place >= FROM_FILE or has_room())))
+                     and (place != SOCKET or has_room() or make_room())))
             and fits(record, r.arg_count))
 
 cdef inline int passed(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t bytes,
@@ -105,6 +104,8 @@ cdef inline int passed(PyObject* record, Client client, Batch* b, Request* r, ui
     if sampling_.left == 0 or logged and is_slow(ns):
         note_passed(client, b, r, ns, bytes, logged)
         before[0] = ticks()            # the next command did not spend that
+    if client.slow & SLOW_TRACKING:
+        after_fast(client, b, r)
     return 0
 
 cdef int passed_apart(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t bytes) except -1
@@ -112,5 +113,5 @@ cdef int passed_apart(PyObject* record, Client client, Batch* b, Request* r, uin
 
 cdef inline bint ungated(Record record, Client client, uint32_t client_unasked) noexcept:
     """Whether no gate can refuse the command, memory apart."""
-    return not (record.rules & RULE_GATED or client.slow & ~client_unasked or state.all & ~<uint32_t>UNGATED
-                or (record.write and state.writes & GATED_WRITES))
+    return not (record.rules & RULE_GATED or client.slow & ~(client_unasked | SLOW_TRACKING)
+                or state.all & ~<uint32_t>UNGATED or (record.write and state.writes & GATED_WRITES))

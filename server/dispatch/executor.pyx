@@ -7,12 +7,15 @@ from cpython.ref cimport PyObject
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MONITOR, CLIENT_MULTI, CLIENT_NO_TOUCH, CLIENT_PAUSED, CLIENT_REPLY_OFF,
                                     CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE,
                                     SLOW_TRACKING, Client)
+from server.clients.tracking cimport speaker
 from server.clients.transaction cimport Transaction
 from server.dispatch.call cimport Call, new_call
 from server.dispatch.conditions cimport SLOW_MONITORS, state
 from server.dispatch.door cimport fits, is_slow, ungated
 from server.dispatch.propagate cimport Propagation
-from server.dispatch.record cimport (RULE_LOOSE, RULE_NOT_QUEUED, RULE_SKIP_MONITOR, RULE_SPREADS, Record, record_of)
+from server.dispatch.record cimport (RULE_LOOSE, RULE_NOT_QUEUED, RULE_REMEMBERED, RULE_SKIP_MONITOR, RULE_SPREADS,
+                                     Record, record_of)
+from server.dispatch.tracked cimport after_command, remember_words, tracking_
 from server.observe.crash_handler cimport CrashContext, crash_context
 from server.registry.clock cimport clock_refresh, clock_state, ticks
 
@@ -64,7 +67,7 @@ cdef extern from *:
     object define "remus_define"(object function, object call, object argv, Py_ssize_t skip, object error)
 
 cdef enum:
-    UNGATED_CLIENT = SLOW_TRACKING | SLOW_NO_TOUCH
+    UNGATED_CLIENT = SLOW_NO_TOUCH
     FRESH_US = 20                      # commands that follow each other so closely share one reading of the clock
 
 cdef uint64_t _read_at = 0             # ticks() at the last reading for a command
@@ -193,13 +196,22 @@ cdef class Executor:
         call.client.hold_pushes()
         try:
             call.client.write(self.call(call, record, True))
+            if call.client.slow & SLOW_TRACKING and self.propagation.depth == 0:
+                tracking_.settle(call.client)      # first, as in Redis
         finally:
             call.client.release_pushes()
         return 0
 
     def process_command(self, Client client, list argv) -> None:
-        """`process` for callers in Python."""
-        self.process(client, argv, NULL)
+        """`process` for callers in Python: a command that had to wait runs again, maybe within another client's."""
+        cdef PyObject* other = speaker.client
+        speaker.client = <PyObject*>client
+        try:
+            self.process(client, argv, NULL)
+        finally:
+            speaker.client = other
+        if client.slow & SLOW_TRACKING:
+            after_command(client, NULL)
 
     cdef int _run_quietly(self, Call call, Record record) except -1:
         """CLIENT REPLY OFF and SKIP: SKIP covers exactly the command after it."""
@@ -271,6 +283,8 @@ cdef class Executor:
             blocked = client.state & CLIENT_BLOCKED != 0
             if not blocked:                # who waits is accounted when that is over
                 record.account(ns, state.track_latency)
+            if client.slow & SLOW_TRACKING and record.rules & RULE_REMEMBERED:
+                remember_words(client, record, argv)
             if isinstance(reply, _CommandError):
                 record.failed += 1
                 if count_errors:

@@ -18,15 +18,17 @@ from cpython.ref cimport PyObject
 from iothreads.message cimport Batch, Output, Request, arg_at, arg_length, output_cut
 from iothreads.resp_writer cimport write_header, write_raw
 from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_FAKE, SLOW_MULTI,
-                                    SLOW_RESTRICTED, Client)
+                                    SLOW_RESTRICTED, SLOW_TRACKING, Client)
 from server.clients.transaction cimport Transaction, begin_transaction, end_transaction
 from server.dispatch.call cimport Call, new_call
 from server.dispatch.conditions cimport state
-from server.dispatch.door cimport GATED_WRITES, IN_EXEC, fits, has_room, is_permitted, is_slow, may_pass, passed, ungated
+from server.dispatch.door cimport GATED_WRITES, IN_EXEC, fits, is_permitted, is_slow, may_pass, passed, ungated
+from server.dispatch.evicting cimport has_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport RULE_EXEC, RULE_QUEUED, RULE_SPREADS, Record
 from server.dispatch.shapes cimport by_hand
+from server.dispatch.tracked cimport tracking_
 from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
 from server.registry.reply_writer cimport WrittenReply, write_reply
 
@@ -117,6 +119,8 @@ cdef int _exec(Executor executor, Client client, Request* r, Record record) exce
         if propagation.wanted:
             client.written = propagation.end()
         if subscribed:
+            if client.slow & SLOW_TRACKING:
+                tracking_.settle(client)       # first, as in Redis
             client.release_pushes()
     ns = _ns_since(start)
     record.account(ns, state.track_latency)

@@ -17,14 +17,17 @@ from iothreads.ring cimport load_relaxed64
 from iothreads.tls cimport tls_transport
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_MASTER,
                                     CLIENT_MULTI, CLIENT_PAUSED, CLIENT_UNIX_SOCKET, SLOW_MULTI, SLOW_RESTRICTED,
-                                    SLOW_STRANGER, Client)
+                                    SLOW_STRANGER, SLOW_TRACKING, Client)
+from server.clients.tracking cimport speaker
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
 from server.dispatch.door cimport FROM_MASTER, SOCKET, door, may_pass, note_sample, passed, passed_apart, sampling_
+from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.fastpath_transaction cimport transaction_step
 from server.dispatch.record cimport Record, record_of
 from server.dispatch.sampling cimport Sampling
 from server.dispatch.timers cimport Timers
+from server.dispatch.tracked cimport after_command
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
 from server.structures.block_stream cimport TO_REPLICAS, Stream
@@ -414,12 +417,16 @@ cdef class Loop:
 
     cdef int run_batch(self, Client client) except -1:
         """Execute the rest of a client's batch; it goes back to its lane when nothing of it is left."""
+        cdef PyObject* outer = speaker.client
+        speaker.client = <PyObject*>client
         try:
             return self.run_commands(client)
         except Exception:              # a fast path, or the accounting: who knows what was written
             internal_errors.note("A batch of commands")
             client.close()
             return 0 if client.batch == NULL else self.finish(client)
+        finally:
+            speaker.client = outer
 
     cdef int run_commands(self, Client client) except -1:
         cdef Batch* b = client.batch
@@ -431,6 +438,7 @@ cdef class Loop:
         client.active_us = _clock.monotonic_us
         if client.state & CLIENT_MASTER:
             return self.run_master(client)
+        has_room() or make_room()      # reads, too, find gone what an earlier command has left no room for
         before = ticks()
         if b.ready_at:
             note_wait(b, before)
@@ -529,9 +537,9 @@ cdef class Loop:
         client.commands += 1
         argv = None
         try:
-            if client.slow & ~<uint32_t>SLOW_RESTRICTED == SLOW_MULTI:
-                if transaction_step(self.executor, client, b, r):
-                    return 0
+            if client.slow & ~<uint32_t>(SLOW_RESTRICTED | SLOW_TRACKING) == SLOW_MULTI \
+                    and transaction_step(self.executor, client, b, r):
+                return after_command(client, r) if client.slow & SLOW_TRACKING else 0
             argv = PyList_New(r.arg_count)
             for i in range(r.arg_count):
                 word = PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i))
@@ -540,6 +548,8 @@ cdef class Loop:
             self.executor.process(client, argv, r.record)
         except Exception:
             self.broke_off(client, argv, written, turn)
+        if client.slow & SLOW_TRACKING:
+            after_command(client, r)
         if client.state & CLIENT_PAUSED:
             b.next = index             # postponed: the same command again later
         return 0
@@ -718,7 +728,6 @@ cdef class Loop:
         memset(&_waits, 0, sizeof(_waits))
         memset(_payloads, 0, sizeof(_payloads))
         self.io.reset_peaks()
-        for n in range(TURN_CLASSES):
-            _turns[n] = 0
+        memset(_turns, 0, sizeof(_turns))
         self.cycles = self.duration_us = self.command_us = self.longest_us = self.commands_per_cycle_max = 0
         door.commands = 0

@@ -52,6 +52,7 @@ cdef enum:                             # Record.rules: its flags, as the executo
     RULE_SKIP_MONITOR = 16
     RULE_LOOSE = 32                    # TOUCHES_ARBITRARY_KEYS
     RULE_GATED = 64                    # one of its gates fires without a condition that says so
+    RULE_REMEMBERED = 128              # reads keys, or one of its subcommands does: client-side caching remembers which
 
 cdef class Record:
     cdef readonly object command       # registry Command

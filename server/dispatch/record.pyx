@@ -40,6 +40,11 @@ def _key_range(command):
     return (first, last, step) if first else (-1, 0, 0)
 
 
+def _reads_keys(command):
+    """Scripts do not: the commands that they call are remembered for themselves."""
+    return command.has(READONLY) and command.group != "scripting" and (command.keys.specs or command.keys.reader)
+
+
 def _rules(command):
     cdef uint32_t rules = 0
     plain = command.function is not None and command.parent is None and not command.subcommands
@@ -47,7 +52,8 @@ def _rules(command):
         rules |= RULE_QUEUED
     for bit, yes in ((RULE_NOT_QUEUED, command.name in _NOT_QUEUED), (RULE_EXEC, command.name == "exec"),
                      (RULE_SPREADS, command.has(WRITE | MAY_REPLICATE)), (RULE_SKIP_MONITOR, command.has(SKIP_MONITOR)),
-                     (RULE_LOOSE, command.has(TOUCHES_ARBITRARY_KEYS)), (RULE_GATED, command.gated)):
+                     (RULE_LOOSE, command.has(TOUCHES_ARBITRARY_KEYS)), (RULE_GATED, command.gated),
+                     (RULE_REMEMBERED, any(map(_reads_keys, [command, *command.subcommands.values()])))):
         if yes:
             rules |= <uint32_t>bit
     return rules

@@ -166,6 +166,7 @@ class Load:
             server.blocking.swapped(db, db)
         server.scripting.functions.exchange(self._functions)
         server.replicating.own_expires.forget()
+        server.tracking.flushed(True)
         server.keyspace.discard(self._keyspace)
         server.log.notice("MASTER <-> REPLICA sync: Discarding old DB in background")
 
@@ -195,6 +196,7 @@ class Load:
         for db in server.keyspace.databases:
             multi.all_changed(db)
         server.keyspace.flush(server.config.replica_lazy_flush)
+        server.tracking.flushed(server.config.replica_lazy_flush)
         for db in server.keyspace.databases:
             server.blocking.emptied(db)
         server.scripting.functions.flush()

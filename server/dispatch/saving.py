@@ -77,6 +77,7 @@ def empty(server: "Server") -> None:
     for db in server.keyspace.databases:
         multi.all_changed(db)
     server.keyspace.flush(False)
+    server.tracking.flushed(False)
     server.scripting.functions.flush()
 
 

@@ -12,7 +12,7 @@ and says what it is at import:
 A row is a name, a shape, the type of value, the lines that are the command's own, and the keyspace event of a change.
 The shape does all the rest, once for all: it finds the key, declines for another type and for what has expired, counts
 hit and miss, touches (LRU, LFU), fetches memory ahead, deletes what was emptied, and tells of the change: dirty counter,
-AOF and replicas, keyspace events. (Clients that watch or wait for a key are asked about before: `nobody_minds`.)
+AOF and replicas, keyspace events, client-side caching. (Clients that watch or wait for a key are asked about before: `nobody_minds`.)
 
 A command's own lines get an Op. They write the reply to op.out and return how much they changed, or DECLINED.
 """
@@ -24,7 +24,7 @@ from cpython.dict cimport PyDict_Size
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from server.clients.client cimport Client
-from server.dispatch.conditions cimport state
+from server.dispatch.conditions cimport HEARD_CHANGES, state
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Event, Op, fast_t, own_t
 from server.structures.table cimport ENTRY_EXPIRE, Entry, Table, entry_expire, entry_type, table_find, table_hash
@@ -170,7 +170,7 @@ cdef inline bint is_passed_on() noexcept:
 
 cdef inline bint hears_itself(Client c) noexcept:
     """A client that may hear of its own writes hears of them after the reply, which the way through Python sees to."""
-    return state.events != 0 and c.subscriptions is not None
+    return state.events & ~<uint32_t>HEARD_CHANGES != 0 and c.subscriptions is not None
 
 cdef inline void pass_on(Op* op) noexcept:
     """AOF and replicas hear the command as it was called."""
@@ -178,7 +178,7 @@ cdef inline void pass_on(Op* op) noexcept:
         pass_on_own(<Client>op.client, op.b, op.r)
 
 cdef inline int notify(Op* op, uint32_t at, const Event* event) except -1:
-    """The keyspace event of the key in argument `at`."""
+    """The keyspace event of the key in argument `at`, and who has read that."""
     if state.events & event.kind:
         return tell_event(<Client>op.client, op.b, op.r, at, event)
     return 0

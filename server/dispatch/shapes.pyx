@@ -9,9 +9,11 @@ from cpython.ref cimport Py_INCREF, PyObject
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null
 from server.clients.client cimport Client
-from server.dispatch.conditions cimport event_kind
+from server.clients.key_events cimport KeyEvents
+from server.dispatch.conditions cimport HEARD_CHANGES, event_kind, state
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Event, Op, Record, Row, fast_t, own_t
+from server.dispatch.tracked cimport tracking_
 from server.structures.table cimport (
     TYPE_HASH, TYPE_LIST, TYPE_SET, Entry, Table, entry_encoding, entry_set_type, entry_type, table_delete,
     table_hash, table_insert_word, table_prefetch_bucket, table_prefetch_entry)
@@ -26,18 +28,17 @@ from server.keyspace.effects import EVENT_CLASS
 cdef dict _declared = {}               # command name -> _Declared: filled as the files of fast paths are imported
 cdef Event _SILENT
 _SILENT.name = NULL
-_SILENT.kind = 0
+_SILENT.kind = HEARD_CHANGES
 cdef dict _events = {}                 # name -> address of its Event
 cdef const Event* _DEL = event_of("del")
-cdef object _effects = None            # keyspace.effects.Effects
+cdef KeyEvents _key_events = None
 propagation_ = None
 
 
-def use(Propagation propagation, effects) -> None:
-    """Tell the fast paths where writes are propagated to, and who spreads keyspace events."""
-    global propagation_, _effects
-    propagation_ = propagation
-    _effects = effects
+def use(Propagation propagation, KeyEvents key_events) -> None:
+    """Tell the fast paths where writes are propagated to, and who tells of keyspace events."""
+    global propagation_, _key_events
+    propagation_, _key_events = propagation, key_events
 
 
 # ---- declaring
@@ -54,7 +55,7 @@ cdef const Event* event_of(str name) except NULL:
         return &_SILENT
     if name not in _events:
         event = <Event*>calloc(1, sizeof(Event))
-        event.kind = event_kind(EVENT_CLASS[name])
+        event.kind = event_kind(EVENT_CLASS[name]) | <uint32_t>HEARD_CHANGES
         Py_INCREF(name)                # for good
         event.name = <PyObject*>name
         _events[name] = <size_t>event
@@ -212,7 +213,10 @@ cdef inline bint _answer_nothing(Client c, const Row* row) noexcept:
 
 # ---- telling of a change
 cdef int tell_event(Client c, Batch* b, Request* r, uint32_t at, const Event* event) except -1:
-    _effects.notify(c.db, <str>event.name, PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at)))
+    if state.events & <uint32_t>HEARD_CHANGES:
+        tracking_.key_changed(c.id, arg_at(b, r, at), arg_length(b, r, at))
+    if state.events & event.kind & ~<uint32_t>HEARD_CHANGES:
+        _key_events.tell(c.db.index, <str>event.name, arg_at(b, r, at), arg_length(b, r, at))
     return 0
 
 

@@ -5,10 +5,11 @@ of keys: that is `dispatch.propagate`. Redis does the same in signalModifiedKey 
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from server.keyspace.database import Database
 
+NOBODY = -1                     # a key that expired or was evicted: no client's command changed it
 # Two letters of notify-keyspace-events; the others are classes, and this is the class of every event by its name.
 KEYSPACE, KEYEVENT = "K", "E"
 EVENT_CLASS = {
@@ -41,52 +42,31 @@ class Propagates(Protocol):
 
 
 class Effects:
-    """The spreader. Rooms above fill the hooks: `publish(channel, message)`, `tracked(db, key)`, `ready(db, key)`,
+    """The spreader. Rooms above fill the hooks: `tell(db index, event, key)`, `tracked(key, by)`, `ready(db, key)`,
     `watched_changed(db, key)`."""
 
     def __init__(self) -> None:
-        self.flags = ""
-        self.classes = ""       # of these, those that somebody may hear of: nothing is made of an event of another
-        self._heard = False
-        self.on_audience: Callable[[str], None] | None = None  # (classes), when that changes
-        self.publish: Callable[[bytes, bytes], Any] | None = None
-        self.tracked: Callable[[Database, bytes], None] | None = None  # client-side caching (None: nobody tracks)
+        self.classes = ""       # of keyspace events that somebody may hear of: nothing is made of an event of another
+        self.tell: Callable[[int, str, bytes], None] | None = None  # who listens (clients.key_events)
+        self.tracked: Callable[[bytes, int], None] | None = None  # client-side caching; None: nobody has read anything
         self.ready: Callable[[Database, bytes], None] | None = None  # a key that somebody is blocked on may be ready
         self.watched_changed: Callable[[Database, bytes], None] | None = None
 
-    def set_flags(self, letters: str) -> None:
-        """notify-keyspace-events, expanded (no A)."""
-        self.flags = letters
-        self._find_audience()
+    def changed(self, db: Database, key: bytes, event: str | None, by: int = NOBODY) -> None:
+        """A key of db changed: tell all. by: id of the client whose command did it, 0 for a script.
 
-    def set_heard(self, yes: bool) -> None:
-        """Whether somebody listens to a channel of keys, or may by a pattern."""
-        self._heard = yes
-        self._find_audience()
-
-    def _find_audience(self) -> None:
-        told = KEYSPACE in self.flags or KEYEVENT in self.flags
-        self.classes = self.flags if told and self._heard else ""
-        if self.on_audience is not None:
-            self.on_audience(self.classes)
-
-    def changed(self, db: Database, key: bytes, event: str | None) -> None:
-        """A key of db changed: tell all. Complexity: O(watchers of the key)."""
+        Complexity: O(N) where N is the number of clients that watch the key or have read it.
+        """
         if db.watched and key in db.watched and self.watched_changed is not None:
             self.watched_changed(db, key)
         if self.tracked is not None:
-            self.tracked(db, key)
+            self.tracked(key, by)
         if db.blocking and key in db.blocking and self.ready is not None:
             self.ready(db, key)
         if self.classes and event is not None:
             self.notify(db, event, key)
 
     def notify(self, db: Database, event: str, key: bytes) -> None:
-        """Publish the event to __keyspace@db__:key and __keyevent@db__:event as notify-keyspace-events says."""
-        flags = self.classes
-        if not flags or EVENT_CLASS.get(event, "d") not in flags or self.publish is None:
-            return
-        if KEYSPACE in flags:
-            self.publish(b"__keyspace@%d__:%s" % (db.index, key), event.encode())
-        if KEYEVENT in flags:
-            self.publish(b"__keyevent@%d__:%s" % (db.index, event.encode()), key)
+        """Tell who listens to __keyspace@db__:key and __keyevent@db__:event, if notify-keyspace-events says so."""
+        if self.classes and self.tell is not None and EVENT_CLASS.get(event, "d") in self.classes:
+            self.tell(db.index, event, key)

@@ -1,61 +1,50 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Eviction: what goes when used memory is above maxmemory, by the rules of maxmemory-policy.
-
-Approximate LRU, LFU and TTL as Redis does them: a few keys of each database are sampled into a pool of the sixteen best
-candidates seen so far, and the best one goes; that comes close to the true order at the cost of a handful of looks.
-"""
 import random
-from bisect import insort
 
-from libc.stdint cimport INT64_MAX, int64_t, uint64_t
+from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
+from libc.string cimport memcmp
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from server.keyspace.database cimport Database, Keyspace, entry_key_bytes
 from server.registry.clock cimport monotonic_us
 from server.structures.memory cimport mem_used
 from server.structures.table cimport (
-    Entry, Table, entry_expire, table_expire_scan, table_sample, table_size, table_fair_random)
-
-cdef enum:
-    POOL = 16
-    SAMPLES_MAX = 64
-
-cdef enum:
-    BY_IDLE, BY_FREQUENCY, BY_TTL, BY_CHANCE
+    ENTRY_EXPIRE, Entry, Table, entry_expire, entry_key, entry_key_length, table_expire_scan, table_fair_random,
+    table_find, table_hash, table_sample, table_size)
 
 
-cdef class _Samples:
-    cdef Entry* entries[SAMPLES_MAX]
-    cdef int count
-
-
-cdef int _take(void* context, Entry* e) noexcept:
-    cdef _Samples samples = <_Samples>context
-    if samples.count < SAMPLES_MAX:
-        samples.entries[samples.count] = e
-        samples.count += 1
-    return 0
+cdef struct _Taken:                    # of a walk over entries that expire
+    Entry** entries
+    int count
 
 
 cdef class Evictor:
     """Makes room. Hooks and numbers come from the server: `evicted(db, key)` is told of every key that went (it
-    propagates, notifies and counts), `besides_keys()` are the bytes that maxmemory limits besides keys and values
-    (clients, scripts, the backlog; not what waits for the AOF or replicas, which eviction itself makes grow)."""
-    cdef Keyspace keyspace
-    cdef object config
-    cdef object evicted
-    cdef object besides_keys
-    cdef list pool                     # ascending (score, db index, key)
-    cdef int next_db
-    cdef readonly int64_t exceeded_since_us    # monotonic; 0 = not above the limit
-    cdef public object took            # (latency event, milliseconds): told of what took long; None = nobody
+    propagates and notifies), `besides_keys()` are the bytes that maxmemory limits besides keys and values (clients,
+    scripts, the backlog; not what waits for the AOF or replicas, which eviction itself makes grow)."""
 
     def __cinit__(self, Keyspace keyspace, config, evicted, besides_keys):
         self.keyspace = keyspace
         self.config = config
         self.evicted = evicted
         self.besides_keys = besides_keys
-        self.pool = []
+        self.names = []
+        self.follow(config)
 
+    def follow(self, config) -> None:
+        """Directives about how keys are chosen. (maxmemory is asked for when it is needed.)"""
+        policy = str(config.maxmemory_policy)
+        self.evicts = policy != "noeviction"
+        self.volatile = policy.startswith("volatile")
+        self.rule = (BY_CHANCE if policy.endswith("random") else BY_TTL if policy.endswith("ttl")
+                     else BY_FREQUENCY if policy.endswith("lfu") else BY_IDLE)
+        self.names.clear()             # scores of different rules do not compare
+        self.lazy = config.lazyfree_lazy_eviction
+        self.sample_size = min(<int>config.maxmemory_samples, SAMPLES_MAX)
+        self.limit_us = _time_limit_us(config.maxmemory_eviction_tenacity)
+
+    # ---- until there is room
     def over(self) -> int:
         """Bytes above maxmemory, 0 or less when there is room."""
         cdef uint64_t limit = self.config.maxmemory
@@ -64,135 +53,165 @@ cdef class Evictor:
     def make_room(self) -> bool:
         """Evict until there is room; False when that failed (nothing to evict, or the policy is noeviction). Stops
         early, answering True, when it took longer than maxmemory-eviction-tenacity allows: the next command goes on."""
-        cdef int64_t limit_us, started
-        if self.over() <= 0:
+        cdef int64_t over = self.over()
+        cdef int64_t used
+        if over <= 0:
             self.exceeded_since_us = 0
             return True
-        if self.exceeded_since_us == 0:
-            self.exceeded_since_us = monotonic_us()
-        policy = str(self.config.maxmemory_policy)
-        if policy == "noeviction":
+        if not self.evicts:
+            self.exceeded_since_us = self.exceeded_since_us or monotonic_us()
             return False
-        limit_us = self._time_limit_us(self.config.maxmemory_eviction_tenacity)
-        started = monotonic_us()
-        done = self._evict_for(policy, started + limit_us)
-        self._tell("eviction-cycle", started)
-        if self.over() <= 0:
+        used = mem_used()
+        return self.evict_to(used - over if used > over else 0)
+
+    cdef bint evict_to(self, uint64_t limit) except -1:
+        cdef int64_t started = monotonic_us()
+        cdef int64_t now = started, before
+        cdef bint done = True
+        while mem_used() > limit:
+            before = now
+            if not self._evict_one():
+                while self.keyspace.lazyfree.pending and mem_used() > limit:
+                    self.keyspace.lazyfree.run(1000)
+                now = monotonic_us()
+                self._tell("eviction-lazyfree", now - before)
+                done = mem_used() <= limit
+                break
+            now = monotonic_us()
+            self._tell("eviction-del", now - before)
+            if now > started + self.limit_us:
+                break
+        self._tell("eviction-cycle", now - started)
+        if mem_used() <= limit:
             self.exceeded_since_us = 0
+        elif self.exceeded_since_us == 0:
+            self.exceeded_since_us = started
         return done
 
-    def _evict_for(self, str policy, int64_t end_us) -> bool:
-        """Evict until there is room or time is over; False when neither came before the last key went."""
-        cdef int64_t started
-        while self.over() > 0:
-            if not self.evict_one(policy):
-                started = monotonic_us()
-                while self.keyspace.lazyfree.pending and self.over() > 0:
-                    self.keyspace.lazyfree.run(1000)
-                self._tell("eviction-lazyfree", started)
-                return self.over() <= 0
-            if monotonic_us() > end_us:
-                break
-        return True
-
-    cdef int _tell(self, str event, int64_t started) except -1:
+    cdef int _tell(self, str event, int64_t microseconds) except -1:
         """Name what took a millisecond or more: the latency monitor counts no less."""
-        cdef int64_t took_ms = (monotonic_us() - started) // 1000
-        if took_ms and self.took is not None:
-            self.took(event, took_ms)
+        if microseconds >= 1000 and self.took is not None:
+            self.took(event, microseconds // 1000)
         return 0
 
-    cdef int64_t _time_limit_us(self, int tenacity):
-        if tenacity <= 10:
-            return 50 * tenacity
-        if tenacity < 100:
-            return <int64_t>(500.0 * 1.15 ** (tenacity - 10))
-        return 1 << 62
-
-    def evict_one(self, str policy) -> bool:
+    # ---- one key
+    cdef bint _evict_one(self) except -1:
         """Choose one key and delete it; False when there is none to choose."""
-        cdef bint volatile = policy.startswith("volatile")
-        cdef Database db
-        cdef int64_t started
-        chosen = self._by_chance(volatile) if policy.endswith("random") else self._by_pool(policy, volatile)
-        if chosen is None:
+        if not self.evicts:
             return False
-        db, key = chosen
-        started = monotonic_us()
-        if self.config.lazyfree_lazy_eviction:
-            db.unlink(key)
-        else:
-            db.delete(key)
-        self._tell("eviction-del", started)
-        self.evicted(db, key)
-        return True
+        return self._evict_by_chance() if self.rule == BY_CHANCE else self._evict_from_pool()
 
-    cdef object _by_chance(self, bint volatile):
+    cdef int _remove(self, Database db, bytes key) except -1:
+        db._remove(key, self.lazy)
+        self.evicted_keys += 1
+        self.evicted(db, key)
+        return 0
+
+    cdef bint _evict_by_chance(self) except -1:
+        """The databases take turns."""
         cdef Database db
         cdef int i, count = len(self.keyspace.databases)
-        cdef _Samples samples
         for i in range(count):
             self.next_db = (self.next_db + 1) % count
             db = self.keyspace.databases[self.next_db]
-            samples = self._sample(db, 1, volatile)
-            if samples.count:
-                return db, entry_key_bytes(samples.entries[0])
-        return None
+            if self._sample(db, 1):
+                self._remove(db, entry_key_bytes(self.samples[0]))
+                return True
+        return False
 
-    cdef object _by_pool(self, str policy, bint volatile):
+    cdef bint _evict_from_pool(self) except -1:
         cdef Database db
-        cdef int rule = BY_TTL if policy.endswith("ttl") else BY_FREQUENCY if policy.endswith("lfu") else BY_IDLE
-        for _ in range(100):
+        cdef Entry* e
+        cdef bytes key
+        cdef int i, found, candidates
+        for i in range(100):
             candidates = 0
             for db in self.keyspace.databases:
-                if db.table.expires if volatile else table_size(db.table):
-                    samples = self._sample(db, min(<int>self.config.maxmemory_samples, SAMPLES_MAX), volatile)
-                    candidates += samples.count
-                    self._fill_pool(db, samples, rule)
-            while self.pool:
-                _, index, key = self.pool.pop()
-                db = self.keyspace.databases[index]
-                if db.exists(key) and (not volatile or db.expire_at(key) >= 0):
-                    return db, key
+                if db.table.expires if self.volatile else table_size(db.table):
+                    found = self._sample(db, self.sample_size)
+                    candidates += found
+                    self._fill_pool(db, found)
+            while self.names:
+                key = self.names.pop()
+                db = self.keyspace.databases[self.pool[len(self.names)].db]
+                e = table_find(db.table, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key),
+                               table_hash(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)))
+                if e != NULL and (not self.volatile or e.klen & ENTRY_EXPIRE):
+                    self._remove(db, key)
+                    return True
             if not candidates:
-                return None
-        return None
+                return False
+        return False
 
-    cdef int _fill_pool(self, Database db, _Samples samples, int rule) except -1:
+    cdef int _fill_pool(self, Database db, int count) except -1:
         cdef int i
-        cdef Entry* e
-        for i in range(samples.count):
-            e = samples.entries[i]
-            item = (self._score(e, rule), db.index, entry_key_bytes(e))
-            if item in self.pool:
-                continue
-            insort(self.pool, item)
-        del self.pool[:-POOL]
+        cdef uint64_t score
+        for i in range(count):
+            score = self._score(self.samples[i])
+            if len(self.names) < POOL or score > self.pool[0].score:
+                self._offer(db, self.samples[i], score)
         return 0
 
-    cdef object _score(self, Entry* e, int rule):
-        """Higher goes first."""
-        if rule == BY_TTL:
-            return -entry_expire(e)
-        if rule == BY_FREQUENCY:
+    cdef int _offer(self, Database db, Entry* e, uint64_t score) except -1:
+        """A candidate that is better than the worst, or for which there is room; who is there twice is there once."""
+        cdef int i, at, count = <int>len(self.names)
+        cdef bytes name
+        for i in range(count):
+            name = self.names[i]
+            if (self.pool[i].db == db.index and <uint64_t>PyBytes_GET_SIZE(name) == entry_key_length(e)
+                    and memcmp(PyBytes_AS_STRING(name), entry_key(e), PyBytes_GET_SIZE(name)) == 0):
+                return 0
+        if count == POOL:
+            del self.names[0]
+            count -= 1
+            for i in range(count):
+                self.pool[i] = self.pool[i + 1]
+        at = count
+        while at > 0 and self.pool[at - 1].score > score:
+            self.pool[at] = self.pool[at - 1]
+            at -= 1
+        self.pool[at] = Candidate(score, db.index)
+        self.names.insert(at, entry_key_bytes(e))
+        return 0
+
+    cdef uint64_t _score(self, const Entry* e) noexcept:
+        if self.rule == BY_TTL:
+            return UINT64_MAX - <uint64_t>entry_expire(e)
+        if self.rule == BY_FREQUENCY:
             return 255 - self.keyspace.lfu_decayed(e.meta)
         return (self.keyspace.clock.lru - e.meta) & 0xFFFFFF
 
-    cdef _Samples _sample(self, Database db, int count, bint volatile):
-        cdef _Samples samples = _Samples.__new__(_Samples)
+    cdef int _sample(self, Database db, int count) noexcept:
+        """Take so many keys by chance into `samples`, if there are; how many."""
         cdef Table* t = db.table
+        cdef _Taken taken
         cdef int64_t cursor
-        samples.count = 0
-        if not volatile:
-            if count == 1:
-                samples.entries[0] = table_fair_random(t)
-                samples.count = samples.entries[0] != NULL
-            else:
-                samples.count = <int>table_sample(t, samples.entries, count)
-            return samples
-        if t.expires:
-            cursor = t.expire_cursor
-            t.expire_cursor = random.getrandbits(62) & <int64_t>t.mask[0]
-            table_expire_scan(t, t.mask[0] + 1, count, _take, <void*>samples)
-            t.expire_cursor = cursor
-        return samples
+        if not self.volatile:
+            if count > 1:
+                return <int>table_sample(t, self.samples, count)
+            self.samples[0] = table_fair_random(t)
+            return self.samples[0] != NULL
+        if not t.expires:
+            return 0
+        taken.entries, taken.count = &self.samples[0], 0
+        cursor = t.expire_cursor
+        t.expire_cursor = <int64_t>random.getrandbits(62) & <int64_t>t.mask[0]
+        table_expire_scan(t, t.mask[0] + 1, count, _take, &taken)
+        t.expire_cursor = cursor
+        return taken.count
+
+
+cdef int _take(void* context, Entry* e) noexcept:
+    cdef _Taken* taken = <_Taken*>context
+    if taken.count < SAMPLES_MAX:
+        taken.entries[taken.count] = e
+        taken.count += 1
+    return 0
+
+
+cdef int64_t _time_limit_us(int tenacity):
+    if tenacity <= 10:
+        return 50 * tenacity
+    if tenacity < 100:
+        return <int64_t>(500.0 * 1.15 ** (tenacity - 10))
+    return <int64_t>1 << 61

@@ -51,6 +51,7 @@ def exceeded_ms(evictor: Evictor) -> int:
     return (monotonic_now_us() - since_us) // 1000 if since_us else 0
 
 
+STATS.of(Evictor).field("evicted_keys", lambda evictor: evictor.evicted_keys, metric="evicted_keys_total", counter=True)
 STATS.of(Evictor).field("current_eviction_exceeded_time", exceeded_ms, metric="current_eviction_exceeded_time_ms")
 
 lazyfree = MEMORY.of(LazyFree)

@@ -103,7 +103,6 @@ stats.field("instantaneous_output_repl_kbps", lambda stats: f"{stats.repl_output
 counted("sync_full", "replica_resyncs_full")
 counted("sync_partial_ok", "replica_partial_resync_accepted")
 counted("sync_partial_err", "replica_partial_resync_denied")
-stats.field("evicted_keys", lambda s: s.evicted_keys, metric="evicted_keys_total", counter=True)
 stats.field("evicted_clients", lambda s: s.evicted_clients, metric="evicted_clients_total", counter=True)
 stats.field("total_eviction_exceeded_time", lambda s: s.eviction_exceeded_us // 1000,
             metric="eviction_exceeded_time_ms_total", counter=True)
@@ -116,9 +115,6 @@ for _name, _metric in (
     ("active_defrag_key_misses", "defrag_key_misses"),
     ("total_active_defrag_time", ""),
     ("current_active_defrag_time", ""),
-    ("tracking_total_keys", "tracking_total_keys"),
-    ("tracking_total_items", "tracking_total_items"),
-    ("tracking_total_prefixes", "tracking_total_prefixes"),
 ):
     counted(_name, _metric)
 stats.field("unexpected_error_replies", lambda s: s.unexpected_error_replies, metric="unexpected_error_replies",

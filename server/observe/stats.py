@@ -39,7 +39,7 @@ def error_name(code: str) -> str:
 
 
 class Stats:
-    """Plain counters by name (`stats.evicted_keys += 1`); zero until somebody counts."""
+    """Plain counters by name (`stats.evicted_clients += 1`); zero until somebody counts."""
 
     def __init__(self) -> None:
         self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate = Rate(), Rate(), Rate(), Rate()
@@ -52,7 +52,6 @@ class Stats:
         self.errors: dict[str, int] = {}
         self.error_replies = 0
         self.unexpected_error_replies = 0
-        self.evicted_keys = 0
         self.evicted_clients = 0
         self.eviction_exceeded_us = 0
         self.forks = 0

@@ -19,6 +19,8 @@ from typing import Any
 import pytest
 
 import server.commands
+from server.clients.key_events import KeyEvents
+from server.clients.pubsub import PubSub
 from server.config.config import Config
 from server.dispatch import record, shapes
 from server.dispatch.executor import Executor
@@ -46,7 +48,7 @@ for module in pkgutil.iter_modules(server.commands.__path__):
     importlib.import_module(f"server.commands.{module.name}")
 record.build_records()
 shapes.attach(COMMANDS)
-shapes.use(Propagation(Stream()), Effects())         # nobody listens there: MiniServer propagates by itself
+shapes.use(Propagation(Stream()), KeyEvents(PubSub(), 1))      # nobody listens there: MiniServer propagates by itself
 
 
 class Log:

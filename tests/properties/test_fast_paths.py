@@ -341,6 +341,7 @@ class Way(NamedTuple):
     listens: bytes = b"__key*"
     expired: tuple[bytes, ...] = ()  # keys that are there, but whose time has come
     propagated: bool = True  # somebody hears of writes: what the AOF and replicas would
+    tracks: tuple[str, ...] = ()  # it caches what it reads: CLIENT TRACKING ON, and who listens is told what is stale
 
 
 WAYS = st.builds(
@@ -351,6 +352,7 @@ WAYS = st.builds(
     st.sampled_from([b"__key*", b"__keyevent@0__:*", b"__keyspace@*:a", b"other"]),
     st.lists(key, max_size=3).map(tuple),
     st.booleans(),
+    st.sampled_from([(), ("ON",), ("ON", "NOLOOP"), ("ON", "OPTIN")]),
 )
 
 
@@ -472,8 +474,12 @@ def outcome(
     """Run them from nothing; what can be seen of it."""
     prepare(c, way)
     if listener is not None:
+        redirect = listener("CLIENT", "ID")
         listener("PSUBSCRIBE", way.listens)
+        if way.tracks:
+            c.ok("CLIENT", "TRACKING", *way.tracks, "REDIRECT", redirect)
     replies = run(c, commands, way.how)
+    c.ok("CLIENT", "TRACKING", "OFF")
     messages = heard(listener, way.listens) if listener is not None else None
     stream = c("DEBUG", "PROPAGATED", "GET") if way.propagated else b""
     if way.propagated:

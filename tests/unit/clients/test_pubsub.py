@@ -17,8 +17,8 @@ class Subscribing(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.pubsub = PubSub()
-        self.heard = False
-        self.pubsub.on_key_listeners = lambda yes: setattr(self, "heard", yes)
+        self.of_keys = (set(), [])
+        self.pubsub.on_key_listeners = lambda: setattr(self, "of_keys", self.pubsub.of_keys())
         self.clients = [Client(i, DB) for i in range(3)]
         self.model = set()
 
@@ -56,7 +56,9 @@ class Subscribing(RuleBasedStateMachine):
         self.pubsub.check()
         of_keys = {("", b"__keyspace@0__:a"), ("p", b"*"), ("p", b"__key*"), ("p", b"__keyspace@0__:a"),
                    ("p", b"__keyspace@1__:?"), ("", b"__keyspace@1__:?")}
-        assert self.heard == any(entry[1:] in of_keys for entry in self.model)
+        channels, patterns = self.of_keys
+        assert {("", name) for name in channels} | {("p", name) for name in patterns} == {
+            entry[1:] for entry in self.model if entry[1:] in of_keys}
         for who, client in enumerate(self.clients):
             listens = any(entry[0] == who for entry in self.model)
             assert bool(client.slow & SUBSCRIBED) == listens == (client.subscriptions is not None)

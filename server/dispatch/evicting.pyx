@@ -1,0 +1,45 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stdint cimport uint32_t
+
+from cpython.dict cimport PyDict_Size
+
+from server.clients.tracking cimport Tracking
+from server.dispatch.conditions cimport HEARD_CHANGES, SLOW_PAUSED, SLOW_READONLY, event_kind, state
+from server.dispatch.propagate cimport Propagation
+from server.keyspace.database cimport Database
+from server.keyspace.evict cimport Evictor
+
+from server.observe.internal_errors import internal_errors
+
+cdef Evictor _evictor = None
+cdef Propagation _propagation = None
+cdef object _effects = None
+cdef Tracking _tracking = None
+cdef uint32_t _HEARD = event_kind("e") | <uint32_t>HEARD_CHANGES
+
+
+def use(Evictor evictor, Propagation propagation, effects, Tracking tracking) -> None:
+    """Who chooses keys, and who hears of those that went."""
+    global _evictor, _propagation, _effects, _tracking
+    _evictor, _propagation, _effects, _tracking = evictor, propagation, effects, tracking
+
+
+cdef bint make_room() noexcept:
+    if not state.evicts or state.all & SLOW_PAUSED or state.writes & SLOW_READONLY:    # paused, a replica: nothing goes
+        return False
+    try:
+        done = _evictor.evict_to(state.max_memory)
+        if _tracking.pending and _propagation.depth == 0:
+            _tracking.settle_now()     # before the command for which it went
+        return done
+    except Exception:
+        internal_errors.note("Making room")
+        return False
+
+
+def key_evicted(Database db, bytes key) -> None:
+    """A key went to make room: AOF, replicas, watchers, listeners and who has read it hear of it."""
+    if _propagation.wanted:
+        _propagation.also(db, [b"UNLINK" if _evictor.lazy else b"DEL", key])
+    if state.events & _HEARD or PyDict_Size(db.watched) or PyDict_Size(db.blocking):
+        _effects.changed(db, key, "evicted")

@@ -16,7 +16,7 @@ LONGER = {
     "perf/micro/structures.pyx": (530, "a table of loops, one kind of structure after the other"),
     "server/commands/string.py": (520, "a group of COMMAND DOCS"),
     "server/commands/string_fast.pyx": (580, "written by hand for the hottest commands, where shapes measure slower"),
-    "server/dispatch/loop.pyx": (680, "a turn; batches of clients and of our master: what runs per command is inlined"),
+    "server/dispatch/loop.pyx": (690, "a turn; batches of clients and of our master: what runs per command is inlined"),
     "server/keyspace/database.pyx": (930, "every way to a key: a native class has one module"),
     "server/structures/hyperloglog.pyx": (630, "two representations of one value, and what turns one into the other"),
     "server/structures/listpack.pyx": (550, "an encoding whose writers and readers share its layout"),

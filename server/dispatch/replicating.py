@@ -41,6 +41,8 @@ def readonly_replica(call: Call) -> None:
 def stale(call: Call) -> None:
     """A replica without its master serves what it has, unless replica-serve-stale-data says no."""
     if is_stale(call.server) and not call.client.has(c.MASTER) and is_without(call, STALE):
+        if call.client.has(c.SCRIPT):
+            raise CommandError("ERR Can not execute the command on a stale replica")
         raise CommandError("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
 
 

@@ -230,5 +230,7 @@ def test_exec_is_stale_when_anything_in_it_is(new_server: Callable[..., Any]) ->
             one.ok("MULTI")
             one(*word)
         another.ok("REPLICAOF", "127.0.0.1", "1")
+        script = "#!lua flags=allow-stale,no-writes\nreturn redis.call(ARGV[1], ARGV[2])"
+        assert "Can not execute the command on a stale replica" in another("EVAL", script, "0", "GET", "k").text
         assert "MASTERDOWN" in c("EXEC").text
         assert len(harmless("EXEC")) == 1

@@ -69,6 +69,13 @@ OURS = {
     "gc_collections": "gc_collections_total",
     "gc_cycles_found": "gc_cycles_found_total",
     "gc_longest_usec": "gc_longest_usec",
+    "tls_handshakes": "tls_handshakes_total",
+    "tls_handshake_failures": "tls_handshake_failures_total",
+    "tls_handshakes_under_way": "tls_handshakes_under_way",
+    "tls_certificate_days_left": "tls_certificate_days_left",
+    "tls_certificate_expires": "tls_certificate_expires_timestamp_seconds",
+    "tls_reloads": "tls_reloads_total",
+    "tls_reload_failures": "tls_reload_failures_total",
 }
 
 # A second name for a field whose metric dashboards know by another one: metric -> further names, without prefix.

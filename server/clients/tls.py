@@ -181,10 +181,10 @@ def contexts(config: Config) -> tuple[TlsContext, TlsContext]:
 
 # ---- INFO
 tls = TLS.of(Tls)
-tls.field("tls_handshakes", lambda t: t.handshakes, metric="tls_handshakes_total", counter=True)
-tls.field("tls_handshake_failures", lambda t: t.failures, metric="tls_handshake_failures_total", counter=True)
-tls.field("tls_handshakes_under_way", lambda t: len(t.shaking), metric="tls_handshakes_under_way")
-tls.field("tls_certificate_days_left", lambda t: t.days_left(), metric="tls_certificate_days_left")
-tls.field("tls_certificate_expires", lambda t: t.expires, metric="tls_certificate_expires_timestamp_seconds")
-tls.field("tls_reloads", lambda t: t.reloads, metric="tls_reloads_total", counter=True)
-tls.field("tls_reload_failures", lambda t: t.reload_failures, metric="tls_reload_failures_total", counter=True)
+tls.field("tls_handshakes", lambda t: t.handshakes)
+tls.field("tls_handshake_failures", lambda t: t.failures)
+tls.field("tls_handshakes_under_way", lambda t: len(t.shaking))
+tls.field("tls_certificate_days_left", lambda t: t.days_left())
+tls.field("tls_certificate_expires", lambda t: t.expires)
+tls.field("tls_reloads", lambda t: t.reloads)
+tls.field("tls_reload_failures", lambda t: t.reload_failures)

@@ -312,6 +312,12 @@ LFU = {"maxmemory-policy": "allkeys-lfu", "lfu-log-factor": "0", "lfu-decay-time
 LRU = {"maxmemory-policy": "noeviction"}
 EVENTS = ("", "KEA", "KEmn", "Kg$", "El", "AKEmn")
 SCRIPT = b"return redis.pcall(unpack(ARGV))"
+USERS: tuple[tuple[str, ...], ...] = (  # rules of who runs them; none: the user who may do everything
+    (),
+    ("+@all", "%RW~*", "&*"),
+    ("+@all", "-incr", "-lpush", "~a", "%R~b", "%W~list", "~key:*", "&a", "(+@read ~*)"),
+    ("+@read", "+@write", "+@connection", "+@transaction", "+eval", "%R~[a-m]*", "%W~*"),
+)
 
 
 class Way(NamedTuple):
@@ -323,6 +329,7 @@ class Way(NamedTuple):
     listens: bytes = b"__key*"
     expired: tuple[bytes, ...] = ()  # keys that are there, but whose time has come
     propagated: bool = True  # somebody hears of writes: what the AOF and replicas would
+    rules: tuple[str, ...] = ()
 
 
 WAYS = st.builds(
@@ -333,6 +340,7 @@ WAYS = st.builds(
     st.sampled_from([b"__key*", b"__keyevent@0__:*", b"__keyspace@*:a", b"other"]),
     st.lists(key, max_size=3).map(tuple),
     st.booleans(),
+    st.sampled_from(USERS),
 )
 
 
@@ -455,7 +463,11 @@ def outcome(
     prepare(c, way)
     if listener is not None:
         listener("PSUBSCRIBE", way.listens)
+    if way.rules:
+        c("ACL", "SETUSER", "u", "reset", "on", "nopass", *way.rules)
+        c("AUTH", "u", "")
     replies = run(c, commands, way.how)
+    c("AUTH", "default", "")
     messages = heard(listener, way.listens) if listener is not None else None
     stream = c("DEBUG", "PROPAGATED", "GET") if way.propagated else b""
     if way.propagated:

@@ -330,6 +330,12 @@ LFU = {"maxmemory-policy": "allkeys-lfu", "lfu-log-factor": "0", "lfu-decay-time
 LRU = {"maxmemory-policy": "noeviction"}
 EVENTS = ("", "KEA", "KEmn", "Kg$", "El", "AKEmn")
 SCRIPT = b"return redis.pcall(unpack(ARGV))"
+USERS: tuple[tuple[str, ...], ...] = (  # rules of who runs them; none: the user who may do everything
+    (),
+    ("+@all", "%RW~*", "&*"),
+    ("+@all", "-incr", "-lpush", "~a", "%R~b", "%W~list", "~key:*", "&a", "(+@read ~*)"),
+    ("+@read", "+@write", "+@connection", "+@transaction", "+eval", "%R~[a-m]*", "%W~*"),
+)
 
 
 class Way(NamedTuple):
@@ -342,6 +348,7 @@ class Way(NamedTuple):
     expired: tuple[bytes, ...] = ()  # keys that are there, but whose time has come
     propagated: bool = True  # somebody hears of writes: what the AOF and replicas would
     tracks: tuple[str, ...] = ()  # it caches what it reads: CLIENT TRACKING ON, and who listens is told what is stale
+    rules: tuple[str, ...] = ()
 
 
 WAYS = st.builds(
@@ -353,6 +360,7 @@ WAYS = st.builds(
     st.lists(key, max_size=3).map(tuple),
     st.booleans(),
     st.sampled_from([(), ("ON",), ("ON", "NOLOOP"), ("ON", "OPTIN")]),
+    st.sampled_from(USERS),
 )
 
 
@@ -478,7 +486,11 @@ def outcome(
         listener("PSUBSCRIBE", way.listens)
         if way.tracks:
             c.ok("CLIENT", "TRACKING", *way.tracks, "REDIRECT", redirect)
+    if way.rules:
+        c("ACL", "SETUSER", "u", "reset", "on", "nopass", *way.rules)
+        c("AUTH", "u", "")
     replies = run(c, commands, way.how)
+    c("AUTH", "default", "")
     c.ok("CLIENT", "TRACKING", "OFF")
     messages = heard(listener, way.listens) if listener is not None else None
     stream = c("DEBUG", "PROPAGATED", "GET") if way.propagated else b""

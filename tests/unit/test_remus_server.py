@@ -49,7 +49,7 @@ def test_a_bad_directive_raises_with_the_log():
 @pytest.mark.parametrize(
     "directives",
     [
-        {"cluster_enabled": True}, {"socket_mark_id": 1}, {"loadmodule": "native.so"},
+        {"cluster_enabled": True}, {"socket_mark_id": 1},
     ],
 )
 def test_a_promise_that_nothing_keeps_raises(directives):

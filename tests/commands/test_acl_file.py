@@ -1,5 +1,7 @@
 """Users in the configuration file and in an ACL file: read at start, read again, and written."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.resp import RespError
@@ -49,6 +51,38 @@ class TestConfigurationFile:
         c = server.connect()
         assert c("FLUSHALL").code == "NOPERM"
         assert c("CONFIG", "GET", "requirepass") == [b"requirepass", b"secret"]
+
+    def test_the_page_about_security_has_a_configuration(self, new_server):
+        page = (Path(__file__).parents[2] / "docs/security.md").read_text()
+        block = page.split("## A configuration to begin with")[1].split("```")[1]
+        server = new_server(config=block)
+        c = server.connect()
+        assert c("PING").code == "NOAUTH"
+        c.ok("AUTH", "app", "app-password")
+        c.ok("SET", "app:1", "v")
+        assert c("LPUSH", "app:list", "x") == 1
+        assert c("PUBLISH", "app:news", "x") == 0
+        for refused in ("GET other", "PUBLISH other x", "FLUSHALL", "KEYS *", "CONFIG GET *", "ACL SETUSER app ~*",
+                        "SHUTDOWN", "SORT app:list GET x*"):  # fmt: skip
+            assert c(*refused.split()).code == "NOPERM", refused
+        assert c("GET", "app:1") == b"v"
+        c.ok("AUTH", "monitoring", "monitoring-password")
+        assert c("PING") == "PONG"
+        assert c("CONFIG", "SET", "maxclients", "1").code == "NOPERM"
+        assert c("GET", "app:1").code == "NOPERM"
+        c.ok("AUTH", "admin", "admin-password")
+        assert c("CONFIG", "SET", "dir", "/") == RespError(
+            "ERR CONFIG SET failed (possibly related to argument 'dir') - can't set protected config")
+        assert len(c("ACL", "LIST")) == 4
+
+    def test_rules_go_by_the_original_names(self, new_server):
+        server = new_server(config='rename-command GET fetch\nrename-command SET ""\nuser u on nopass +get +set ~a')
+        c = server.connect()
+        c.ok("AUTH", "u", "")
+        assert c("FETCH", "a") is None
+        assert c("FETCH", "b").code == "NOPERM"
+        assert c("GET", "a").text.startswith("ERR unknown command")
+        assert c("SET", "a", "1").text.startswith("ERR unknown command")
 
     @pytest.mark.parametrize(("lines", "reason"), [
         ("user alice on +nosuch", "Error in user declaration '+nosuch': Unknown command or category name in ACL"),

@@ -28,7 +28,7 @@ from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport RULE_EXEC, RULE_QUEUED, RULE_SPREADS, Record
 from server.dispatch.shapes cimport by_hand
-from server.dispatch.tracked cimport tracking_
+from server.dispatch.tracked cimport after_fast, tracking_
 from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
 from server.registry.reply_writer cimport WrittenReply, write_reply
 
@@ -158,7 +158,8 @@ cdef int _run_one(Executor executor, Client client, Transaction queued, uint32_t
     queued.batch.next = i + 1
     if (may_pass(<PyObject*>record, client, &queued.batch, r, IN_EXEC) and record.rules & RULE_QUEUED
             and _run_fast(client, &queued.batch, r, to, aside)):
-        return passed(<PyObject*>record, client, &queued.batch, r, start, r.bytes_length + to.bytes - before, True)
+        passed(<PyObject*>record, client, &queued.batch, r, start, r.bytes_length + to.bytes - before, True)
+        return after_fast(client, &queued.batch, r) if client.slow & SLOW_TRACKING else 0
     write_reply(to, executor.call(new_call(client, executor.server, record, queued.words(i)), record, True), client.resp)
     start[0] = ticks()
     return 0

@@ -28,7 +28,7 @@ from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport RULE_EXEC, RULE_QUEUED, RULE_SPREADS, Record
 from server.dispatch.shapes cimport by_hand
-from server.dispatch.tracked cimport after_fast, tracking_
+from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
 from server.registry.reply_writer cimport WrittenReply, write_reply
 
@@ -117,8 +117,6 @@ cdef int _exec(Executor executor, Client client, Request* r, Record record) exce
         if propagation.wanted:
             client.written = propagation.end()
         if subscribed:
-            if client.slow & SLOW_TRACKING:
-                tracking_.settle(client)       # first, as in Redis
             client.release_pushes()
     ns = _ns_since(start)
     record.account(ns, state.track_latency)

@@ -19,9 +19,10 @@ from scripting.conversion cimport bytes_at, number_text, push_error_reply, push_
 from scripting.lua cimport LUA_NUMBER, LUA_STRING, lua, lua_State
 from scripting.run_context cimport REPL_AOF, REPL_REPLICA, Checked, Run, find_checked
 from scripting.sandbox cimport sandbox_offer, sandbox_push_error
-from server.clients.client cimport Client
+from server.clients.client cimport SLOW_TRACKING, Client
 from server.dispatch.door cimport IN_SCRIPT, may_pass, passed
 from server.dispatch.record cimport Record, record_of
+from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport ticks
 
 from server.dispatch.call import Call
@@ -134,6 +135,8 @@ cdef bint _fast(lua_State* L) except -1:
     if not record.fast(client, &_batch, &_request):
         return False
     passed(<PyObject*>record, client, &_batch, &_request, &start, _batch.used + client.out.bytes, False)
+    if client.slow & SLOW_TRACKING:
+        after_fast(client, &_batch, &_request)
     if record.write:
         _run.wrote = True
     lua.settop(L, 0)

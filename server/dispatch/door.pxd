@@ -7,15 +7,17 @@ say `passed`; each place only says what it need not ask about:
 
     place         client.slow     conditions.all      conditions.writes       memory
     SOCKET        all             all                 all                     asked
-    IN_EXEC       not MULTI       all                 all                     EXEC was asked
+    TRACKED       not TRACKING    all                 all                     asked
+    IN_EXEC       not MULTI, ..   all                 all                     EXEC was asked
     IN_SCRIPT     all             not its own script  all                     asked at the script's start
     FROM_FILE     all             not LOADING, DISK   WATCHED, BLOCKED alone  not asked
     FROM_MASTER   not the link    not STALE, DISK ..  WATCHED, BLOCKED alone  not asked
 
-A condition that concerns one key or one client must not slow the others: it is *asked*. SLOW_TRACKING and the bits of
-WRITES_ASKED do not decline: `passed` tells client-side caching what was read, and `nobody_minds` looks whether this
-command's keys are among those that somebody watches or waits for. A client whose user may not do everything
-(SLOW_RESTRICTED) passes when its permissions say yes (`acl.permissions`).
+A condition that concerns one key or one client must not slow the others: it is *asked*. Bits of WRITES_ASKED do not
+decline; `nobody_minds` then looks whether this command's keys are among those that somebody watches or waits for. A
+client whose user may not do everything (SLOW_RESTRICTED) passes when its permissions say yes (`acl.permissions`). A
+client that tracks, or hears for one that does, comes to the door a second time (`pass_tracked`), so that the others are
+asked nothing; where EXEC and scripts let it in, they tell client-side caching what was read, as that does.
 
 `ungated` is the same question about the gates: whether none of them could refuse a command, so that it can be queued or
 run without asking them one by one.
@@ -34,11 +36,11 @@ from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.record cimport RULE_GATED, Record
 from server.dispatch.sampling cimport Countdown
-from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport ticks
 
 cdef enum Place:
     SOCKET
+    TRACKED                            # from a socket, too: of a client that tracks
     IN_EXEC
     IN_SCRIPT
     FROM_FILE
@@ -60,6 +62,8 @@ cdef Countdown* sampling_
 cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept       # of a write's keys, none is watched or waited for
 cdef int note_passed(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes, bint logged) except -1
     # it was slow (slow log, latency monitor), or is the one to be noted
+cdef bint pass_tracked(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t written) except -1
+    # SLOW_TRACKING: may_pass, the fast path, passed, and what was read. written: reply bytes before. 1: it did
 cdef int note_sample(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes) except -1       # hot keys
 
 cdef inline bint is_slow(uint64_t ns) noexcept:
@@ -77,8 +81,9 @@ cdef inline bint is_permitted(PyObject* record, Client client, Batch* b, Request
 
 cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r, Place place) noexcept:
     """Whether the fast path may be asked; record: r.record, NULL for an unknown command. `place` is a constant."""
-    cdef uint32_t client_unasked = SLOW_TRACKING | (SLOW_MULTI if place == IN_EXEC
-                                                    else SLOW_LINK if place == FROM_MASTER else 0)
+    cdef uint32_t client_unasked = (SLOW_MULTI | SLOW_TRACKING if place == IN_EXEC
+                                    else SLOW_TRACKING if place == TRACKED or place == IN_SCRIPT
+                                    else SLOW_LINK if place == FROM_MASTER else 0)
     cdef uint32_t unasked = (SLOW_SCRIPT if place == IN_SCRIPT else SLOW_LOADING | DISK_FAILS if place == FROM_FILE
                              else SLOW_STALE | DISK_FAILS | SLOW_EXPIRED_KEPT if place == FROM_MASTER else 0)
     cdef uint32_t writes = state.writes & WRITES_ASKED if place >= FROM_FILE else state.writes
@@ -88,7 +93,7 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
                      and is_permitted(record, client, b, r)))
             and (not (<Record>record).write
                  or ((writes == 0 or (not writes & ~<uint32_t>WRITES_ASKED and nobody_minds(client, b, r)))
-                     and (place != SOCKET or has_room() or make_room())))
+                     and (place > TRACKED or has_room() or make_room())))
             and fits(record, r.arg_count))
 
 cdef inline int passed(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t bytes,
@@ -104,8 +109,6 @@ cdef inline int passed(PyObject* record, Client client, Batch* b, Request* r, ui
     if sampling_.left == 0 or logged and is_slow(ns):
         note_passed(client, b, r, ns, bytes, logged)
         before[0] = ticks()            # the next command did not spend that
-    if client.slow & SLOW_TRACKING:
-        after_fast(client, b, r)
     return 0
 
 cdef int passed_apart(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t bytes) except -1

@@ -3,11 +3,13 @@ from libc.stdint cimport uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_Contains, PyDict_Size
+from cpython.ref cimport PyObject
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from server.clients.client cimport Client
 from server.dispatch.record cimport Record
 from server.dispatch.sampling cimport Sampling, sampling_countdown
+from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport clock_state
 
 cdef object _note_slow = None          # (client, command, argv, microseconds)
@@ -52,6 +54,14 @@ cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept:
         if PyDict_Contains(watched, key) or PyDict_Contains(blocking, key):
             return False
         at += record.key_step
+    return True
+
+
+cdef bint pass_tracked(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t written) except -1:
+    if not may_pass(record, client, b, r, TRACKED) or not (<Record>record).fast(client, b, r):
+        return False
+    passed(record, client, b, r, before, r.bytes_length + client.out.bytes - written, True)
+    after_fast(client, b, r)
     return True
 
 

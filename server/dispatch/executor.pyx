@@ -15,7 +15,7 @@ from server.dispatch.door cimport fits, is_slow, ungated
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport (RULE_LOOSE, RULE_NOT_QUEUED, RULE_REMEMBERED, RULE_SKIP_MONITOR, RULE_SPREADS,
                                      Record, record_of)
-from server.dispatch.tracked cimport after_command, remember_words, tracking_
+from server.dispatch.tracked cimport after_command, remember_words
 from server.observe.crash_handler cimport CrashContext, crash_context
 from server.registry.clock cimport clock_refresh, clock_state, ticks
 
@@ -196,8 +196,6 @@ cdef class Executor:
         call.client.hold_pushes()
         try:
             call.client.write(self.call(call, record, True))
-            if call.client.slow & SLOW_TRACKING and self.propagation.depth == 0:
-                tracking_.settle(call.client)      # first, as in Redis
         finally:
             call.client.release_pushes()
         return 0

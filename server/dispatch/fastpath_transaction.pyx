@@ -28,7 +28,7 @@ from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport RULE_EXEC, RULE_QUEUED, RULE_SPREADS, Record
 from server.dispatch.shapes cimport by_hand
-from server.dispatch.tracked cimport tracking_
+from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
 from server.registry.reply_writer cimport WrittenReply, write_reply
 
@@ -119,8 +119,6 @@ cdef int _exec(Executor executor, Client client, Request* r, Record record) exce
         if propagation.wanted:
             client.written = propagation.end()
         if subscribed:
-            if client.slow & SLOW_TRACKING:
-                tracking_.settle(client)       # first, as in Redis
             client.release_pushes()
     ns = _ns_since(start)
     record.account(ns, state.track_latency)
@@ -161,7 +159,8 @@ cdef int _run_one(Executor executor, Client client, Transaction queued, uint32_t
     queued.batch.next = i + 1
     if (may_pass(<PyObject*>record, client, &queued.batch, r, IN_EXEC) and record.rules & RULE_QUEUED
             and _run_fast(client, &queued.batch, r, to, aside)):
-        return passed(<PyObject*>record, client, &queued.batch, r, start, r.bytes_length + to.bytes - before, True)
+        passed(<PyObject*>record, client, &queued.batch, r, start, r.bytes_length + to.bytes - before, True)
+        return after_fast(client, &queued.batch, r) if client.slow & SLOW_TRACKING else 0
     call = new_call(client, executor.server, record, queued.words(i))
     refusal = forbidden_by_now(call) if client.slow & SLOW_RESTRICTED else None
     write_reply(to, executor.call(call, record, True) if refusal is None else refusal, client.resp)

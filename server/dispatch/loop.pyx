@@ -20,7 +20,8 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CL
                                     SLOW_STRANGER, SLOW_TRACKING, Client)
 from server.clients.tracking cimport speaker
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
-from server.dispatch.door cimport FROM_MASTER, SOCKET, door, may_pass, note_sample, passed, passed_apart, sampling_
+from server.dispatch.door cimport (FROM_MASTER, SOCKET, door, may_pass, note_sample, pass_tracked, passed, passed_apart,
+                                   sampling_)
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.fastpath_transaction cimport transaction_step
@@ -451,22 +452,23 @@ cdef class Loop:
             said = <PyObject*>r.record         # casts of a pointer, so that nothing is counted up and down for each command
             if may_pass(said, client, b, r, SOCKET) and (<Record>said).fast(client, b, r):
                 passed(said, client, b, r, &before, r.bytes_length + client.out.bytes - written, True)
-                if <PyObject*>client.command != <PyObject*>(<Record>said).command:
-                    client.command = (<Record>said).command
-                payload = &_payloads[(<Record>said).kind]
-                histogram_add(&payload.requests, r.bytes_length)
-                histogram_add(&payload.replies, client.out.bytes - written)
-                written = client.out.bytes
+            elif not client.slow & SLOW_TRACKING or not pass_tracked(said, client, b, r, &before, written):
+                self.run_slow(client, b, r)
+                after = ticks()
+                ns = <uint64_t>(<double>(after - before) * door.ns_per_tick)
+                before = after
+                sampling_.left -= 1
+                if sampling_.left == 0:
+                    note_sample(client, b, r, ns, r.bytes_length + grown(client, written))
+                    before = ticks()
+                written = note_payload(client, r, written)
                 continue
-            self.run_slow(client, b, r)
-            after = ticks()
-            ns = <uint64_t>(<double>(after - before) * door.ns_per_tick)
-            before = after
-            sampling_.left -= 1
-            if sampling_.left == 0:
-                note_sample(client, b, r, ns, r.bytes_length + grown(client, written))
-                before = ticks()
-            written = note_payload(client, r, written)
+            if <PyObject*>client.command != <PyObject*>(<Record>said).command:
+                client.command = (<Record>said).command
+            payload = &_payloads[(<Record>said).kind]
+            histogram_add(&payload.requests, r.bytes_length)
+            histogram_add(&payload.replies, client.out.bytes - written)
+            written = client.out.bytes
         if not client.queued and client.out.bytes:
             client.queued = True
             self.to_flush.append(client)
@@ -714,8 +716,7 @@ cdef class Loop:
         return [_turns[n] for n in range(TURN_CLASSES)]
 
     def wait_histogram(self) -> tuple[list[int], int]:
-        """Batches by the microseconds from their hand-over to their first command (classes of server.observe.histogram),
-        and the sum of those."""
+        """Batches by microseconds from hand-over to first command (classes of server.observe.histogram), and their sum."""
         return histogram_shown(&_waits)
 
     def payload_histograms(self) -> dict[tuple[str, str], tuple[list[int], int]]:

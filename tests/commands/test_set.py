@@ -238,7 +238,7 @@ def test_replicas_are_told_what_left(raw, told, configure):
     told()
     popped = raw("SPOP", "s", 2500)
     srems = [encode("SREM", "s", *popped[at : at + 1024]) for at in range(0, 2500, 1024)]
-    assert encode("MULTI") + b"".join(srems) + encode("EXEC") in told()
+    assert encode("MULTI") + encode("SELECT", "0") + b"".join(srems) + encode("EXEC") in told()
     raw("SPOP", "s", 500)
     assert told().endswith(encode("DEL", "s"))
     configure("lazyfree-lazy-server-del", "yes")

@@ -511,3 +511,38 @@ def test_arguments(both):
     both("CLIENT", "TRACKINGINFO")
 
 
+
+
+def test_a_replica_tells_what_its_master_changes(new_server):
+    """What was read there is invalid after a full sync, after each change that comes, and after an expiry."""
+    master, replica = new_server(**{"repl-diskless-sync-delay": 0}), new_server()
+    with master.connect() as writer, replica.connect(protocol=3) as c, replica.connect(protocol=3) as other:
+        c.ok("CLIENT", "TRACKING", "ON")
+        other.ok("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "k")
+        c("GET", "k")
+        c.ok("REPLICAOF", "127.0.0.1", master.port)
+        wait_until(lambda: replica.info("replication").get("master_link_status") == "up", "a link")
+        assert None in invalidated(c) and None in invalidated(other)
+        c("GET", "k")
+        writer.pipeline([("MULTI",), ("SET", "k", 1), ("SET", "x", 1), ("EXEC",)])
+        wait_until(lambda: c("EXISTS", "k") == 1, "the change")
+        assert invalidated(c) == [[b"k"]] and invalidated(other) == [[b"k"]]
+        writer("PEXPIRE", "k", 1)
+        wait_until(lambda: replica.info("keyspace").get("db0", "").startswith("keys=1,"), "the expiry")
+        assert [b"k"] in invalidated(c) and [b"k"] in invalidated(other)
+
+
+def test_invalidations_come_behind_own_messages(raw, another):
+    """Who hears of keyspace events and tracks: its reply, what it listens to, then what is stale."""
+    raw.ok("CONFIG", "SET", "notify-keyspace-events", "KEA")
+    c = another(protocol=3)
+    c.send("SUBSCRIBE", "__keyevent@0__:set")
+    assert c.read() == [b"subscribe", b"__keyevent@0__:set", 1]
+    c.ok("CLIENT", "TRACKING", "ON")
+    c("GET", "k")
+    c.send("SET", "k", 1)
+    told = [Status("OK"), [b"message", b"__keyevent@0__:set", b"k"], [b"invalidate", [b"k"]]]
+    assert c.read_many(3) == told
+    c("GET", "k")
+    c.send_raw(b"MULTI\r\nSET k 2\r\nEXEC\r\n")
+    assert c.read_many(5) == [Status("OK"), Status("QUEUED"), [Status("OK")], *told[1:]]

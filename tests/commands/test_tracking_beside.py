@@ -141,6 +141,17 @@ def test_broadcasting(compare):
     ], a=3, b=2, c=3)  # fmt: skip
 
 
+def test_beside_keyspace_events(compare, peer):
+    """Of one command: its reply, what its client listens to, and what is stale."""
+    new_enough(peer)
+    compare([
+        ("a", "CONFIG", "SET", "notify-keyspace-events", "KEA"), ("a", "SUBSCRIBE", "__keyevent@0__:set"),
+        ("a", "CLIENT", "TRACKING", "ON"), ("a", "GET", "k"), ("a", "SET", "k", 1), ("a", "GET", "k"),
+        ("b", "SET", "k", 1), ("a", "GET", "k"), ("a", "MULTI"), ("a", "SET", "k", 2), ("a", "EXEC"),
+        ("a", "CLIENT", "TRACKING", "ON", "NOLOOP"), ("a", "GET", "k"), ("a", "SET", "k", 3),
+    ], a=3, b=2)  # fmt: skip
+
+
 @pytest.mark.parametrize("protocol", [2, 3])
 def test_redirection(compare, protocol):
     compare([

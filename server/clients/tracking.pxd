@@ -5,7 +5,7 @@ Two ways of asking. By default the server remembers what each client read (struc
 when that changes, is evicted or expires: what it reads after that is remembered anew. Broadcasting remembers nothing of
 reads: a client names prefixes, and hears at the end of each turn of the loop which names with that prefix were changed.
 
-    read      dispatch/door.pxd:passed, executor.pyx:call     a flag of the client -> `remember`
+    read      dispatch/door.pyx:pass_tracked, executor.pyx:call       a flag of the client -> `remember`
     change    dispatch/shapes.pyx:tell_event, keyspace/effects.py:changed    a bit of `Conditions.events` -> `key_changed`
     told      `_send`: a push, or a message of __redis__:invalidate, to the client or to whom it redirects to
 

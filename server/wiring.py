@@ -141,6 +141,7 @@ def fill_hooks(server: "Server") -> None:
     # a key changed
     s.effects.tell = s.key_events.notify
     s.key_events.on_audience = s.config_changes.hear_events
+    s.tracking.may_learn = lambda client, key: client.user is None or client.user.may_read(key)
     s.tracking.on_hearing = s.config_changes.hear_changes
     s.effects.watched_changed = multi.changed
     s.effects.ready = s.blocking.note

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from server.acl.permissions import Permissions
-from server.acl.selector import Denial, Denied, RuleError, Selector, selector_of
+from server.acl.selector import READ, Denial, Denied, RuleError, Selector, selector_of
 from server.registry.command import Command
 from server.registry.keys import KeyReference
 
@@ -134,6 +134,10 @@ class User:
             selector.refusal(command, argv, keys) is None and selector.may_use_all_keys(access)
             for selector in self.selectors
         )
+
+    def may_read(self, key: bytes) -> bool:
+        """Whether there is a call with which the user could read such a key. Complexity: O(patterns)."""
+        return self.permissions is None or any(selector.may_use(key, READ) for selector in self.selectors)
 
     # ---- shown
     def flags(self) -> list[bytes]:

@@ -331,6 +331,17 @@ class TestBroadcast:
         raw("MSET", "a", 1, "b", 1)
         assert invalidated(c) == [[b"a"], [b"b"]]
 
+    def test_nobody_is_told_a_name_that_it_may_not_read(self, raw, another):
+        c = another(protocol=3)
+        raw("ACL", "SETUSER", "reader", "on", "nopass", "+@all", "%R~open:*", "%W~secret:*")
+        c.ok("AUTH", "reader", "")
+        c.ok("CLIENT", "TRACKING", "ON", "BCAST")
+        raw("MSET", "open:1", 1, "secret:1", 1)
+        raw("SET", "secret:2", 1)
+        raw("SET", "open:2", 1)
+        assert [name for names in invalidated(c) for name in names] == [b"open:1", b"open:2"]
+        raw("ACL", "DELUSER", "reader")
+
     def test_no_loop_is_by_the_last_change(self, raw, another):
         c = another(protocol=3)
         c.ok("CLIENT", "TRACKING", "ON", "BCAST", "NOLOOP")

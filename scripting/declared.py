@@ -76,6 +76,8 @@ def by_its_flags(call: Call) -> None:
     judged, checks = _judged(call.command, flags)
     for check in checks:
         check(Call(call.client, call.server, judged, call.argv))
+    if call.client.transaction is not None:
+        call.client.transaction.declares(judged.flags)
 
 
 def only_reads(scripting: "Scripting", call: RunningCommand) -> bool:

@@ -19,7 +19,7 @@ from server.clients.client import Client
 from server.dispatch import conditions, gates
 from server.dispatch.call import Call
 from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE, Command, CommandFlag
-from server.registry.errors import CommandError
+from server.registry.errors import MASTERDOWN, CommandError
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -86,6 +86,8 @@ class Scripting:
         shebang line, to which the rules from before 7.0 apply."""
         keys = int(arguments[0])
         oom = bool(call.config.maxmemory) and not call.server.make_room()
+        if flags is None and call.server.stale:
+            raise CommandError(MASTERDOWN)
         if flags is not None:
             self._prepare(call, flags, read_only, oom)
             read_only = read_only or bool(flags & NO_WRITES)

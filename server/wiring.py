@@ -129,7 +129,7 @@ def fill_hooks(server: "Server") -> None:
     # fast paths: the same places that definitions report to, and who keeps fast paths from running
     shapes.use(s.propagation, s.key_events)
     tracked.use(s.tracking, s.propagation)
-    evicting.use(s.evictor, s.propagation, s.effects, s.tracking)
+    evicting.use(s.evictor, s.propagation, s.effects, s.tracking, s.config_changes.note_client_memory)
     shapes.attach(COMMANDS)
     option_words.compile_words(COMMANDS)
     s.scripting.attach_fast_path()         # EVALSHA's; over the one of its shape

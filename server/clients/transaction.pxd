@@ -14,6 +14,8 @@ cdef class Transaction:
     cdef readonly bint plain           # all were queued natively: none of them changes how the client is answered
     cdef bint writes                   # one of them is a write command
     cdef bint slow                     # one of them has no fast path
+    cdef object declared               # flags that any script among them declares, or None ...
+    cdef object every_declared         # ... and those that all do
     cdef void add(self, const Batch* b, const Request* r) noexcept       # one more, copied; r.record is kept
     cdef list words(self, uint32_t index)                                # the words of a queued command
 

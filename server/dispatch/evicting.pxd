@@ -1,8 +1,8 @@
 # cython: language_level=3
 """Room for a command, made at the door, and who hears of the keys that went.
 
-The door tests what keys and values use against maxmemory less what clients and scripts had at the cron's last look
-(`conditions.max_memory`). Definitions go through a gate that adds all of it up (`Server.make_room`).
+The door tests what keys and values use against maxmemory less what clients and scripts had at the last look
+(`conditions.max_memory`): the cron's, and one of each turn of the loop in which something would have to go. Definitions go through a gate that adds all of it up (`Server.make_room`).
 """
 from server.dispatch.conditions cimport state
 from server.structures.memory cimport mem_used

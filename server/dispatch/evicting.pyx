@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
 from cpython.dict cimport PyDict_Size
 
@@ -8,6 +8,7 @@ from server.dispatch.conditions cimport HEARD_CHANGES, SLOW_PAUSED, SLOW_READONL
 from server.dispatch.propagate cimport Propagation
 from server.keyspace.database cimport Database
 from server.keyspace.evict cimport Evictor
+from server.registry.clock cimport clock_state
 
 from server.observe.internal_errors import internal_errors
 
@@ -15,19 +16,27 @@ cdef Evictor _evictor = None
 cdef Propagation _propagation = None
 cdef object _effects = None
 cdef Tracking _tracking = None
+cdef object _look = None
+cdef int64_t _looked_us = 0            # the turn of the loop that looked last
 cdef uint32_t _HEARD = event_kind("e") | <uint32_t>HEARD_CHANGES
 
 
-def use(Evictor evictor, Propagation propagation, effects, Tracking tracking) -> None:
-    """Who chooses keys, and who hears of those that went."""
-    global _evictor, _propagation, _effects, _tracking
-    _evictor, _propagation, _effects, _tracking = evictor, propagation, effects, tracking
+def use(Evictor evictor, Propagation propagation, effects, Tracking tracking, look) -> None:
+    """Who chooses keys, who hears of those that went; look(): find out anew what clients and scripts have."""
+    global _evictor, _propagation, _effects, _tracking, _look
+    _evictor, _propagation, _effects, _tracking, _look = evictor, propagation, effects, tracking, look
 
 
 cdef bint make_room() noexcept:
+    global _looked_us
     if not state.evicts or state.all & SLOW_PAUSED or state.writes & SLOW_READONLY:    # paused, a replica: nothing goes
         return False
     try:
+        if _looked_us != clock_state().monotonic_us:   # nothing goes for what a client had that is gone
+            _looked_us = clock_state().monotonic_us
+            _look()
+            if has_room():
+                return True
         done = _evictor.evict_to(state.max_memory)
         if _tracking.pending and _propagation.depth == 0:
             _tracking.settle_now()     # before the command for which it went

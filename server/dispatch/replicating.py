@@ -16,7 +16,7 @@ from server.dispatch.gates import flags_of, gate, is_without, lacks
 from server.persistence import rdb_file
 from server.persistence.rdb_peek import holds_keys
 from server.registry.command import STALE, WRITE
-from server.registry.errors import CommandError
+from server.registry.errors import MASTERDOWN, CommandError
 from server.replication.empty_master import REFUSED, RETRY_SECONDS, waits_for_a_person
 from server.replication.node import Node
 
@@ -43,7 +43,7 @@ def stale(call: Call) -> None:
     if is_stale(call.server) and not call.client.has(c.MASTER) and is_without(call, STALE):
         if call.client.has(c.SCRIPT):
             raise CommandError("ERR Can not execute the command on a stale replica")
-        raise CommandError("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")
+        raise CommandError(MASTERDOWN)
 
 
 def is_stale(server: "Server") -> bool:

@@ -60,6 +60,15 @@ def test_a_replica_gets_all(server: Any, load: str) -> None:
     assert (stats["sync_full"], stats["sync_partial_ok"]) == ("1", "0")
 
 
+def test_both_connections_say_who_they_are(server: Any) -> None:
+    master = server(requirepass="secret")
+    replica = server(masterauth="secret")
+    with replica.connect() as c:
+        c.ok("REPLICAOF", "127.0.0.1", str(master.port))
+    wait_until(lambda: linked(replica), "a link")
+    assert "by two connections" in replica.log()
+
+
 def begin(master: Any, replica: Any, port: int = 0) -> None:
     """A sync whose snapshot takes its time: both connections are at work."""
     with master.connect() as c:

@@ -42,6 +42,7 @@ from server.dispatch import (
     tracked,
 )
 from server.dispatch.appending import TICK_MS as APPENDING_MS
+from server.dispatch.received import run_received
 from server.keyspace import debug as keyspace_debug, expire, info as keyspace_info
 from server.keyspace.database import when_expire_takes_long
 from server.observe import info as observe_info, memory_account
@@ -174,6 +175,7 @@ def fill_hooks(server: "Server") -> None:
     node.on_role = s.replicating.role_changed
     node.on_link = s.replicating.link_changed
     node.make_master_client = s.replicating.make_master_client
+    node.run_received = partial(run_received, s.loop)
     node.data = s.replacing
     node.refuses_snapshot = s.replicating.refuses_snapshot
     node.pause_writes = s.replicating.pause_writes

@@ -111,6 +111,8 @@ def _capa(call: Call, value: bytes, words: tuple[bytes, ...]) -> None:
         replica.eof = True
     elif value.lower() == b"psync2":
         replica.psync2 = True
+    elif value.lower() == b"dual-channel":
+        replica.dual_channel = True
 
 
 def _ack(call: Call, value: bytes, words: tuple[bytes, ...]) -> NoReply:
@@ -144,8 +146,25 @@ def _rdb_filter_only(call: Call, value: bytes, words: tuple[bytes, ...]) -> None
         replica.functions_only = True
 
 
+def _rdb_channel(call: Call, value: bytes, words: tuple[bytes, ...]) -> None:
+    call.server.replication.master.of(call.client).second = args.integer_in(value, 0, 1) == 1
+
+
+def _set_rdb_client_id(call: Call, value: bytes, words: tuple[bytes, ...]) -> None:
+    master, id = call.server.replication.master, args.integer(value)
+    if id not in master.awaited:
+        raise CommandError(f"ERR Unrecognized RDB client id {id}")
+    master.of(call.client).snapshot_by = id
+
+
+def _version(call: Call, value: bytes, words: tuple[bytes, ...]) -> None:
+    """Valkey's replicas say theirs, and take no snapshot by a second connection from who does not listen."""
+
+
 _REPLCONF = {b"listening-port": _listening_port, b"ip-address": _ip_address, b"capa": _capa, b"ack": _ack,
-             b"getack": _get_ack, b"rdb-only": _rdb_only, b"rdb-filter-only": _rdb_filter_only}
+             b"getack": _get_ack, b"rdb-only": _rdb_only, b"rdb-filter-only": _rdb_filter_only,
+             b"version": _version,
+             b"rdb-channel": _rdb_channel, b"set-rdb-client-id": _set_rdb_client_id}
 
 
 # ---- roles

@@ -24,6 +24,8 @@ DIRECTIVES = (
     Choice("repl-diskless-load", "disabled", ("disabled", "on-empty-db", "swapdb"),
            "Whether a replica loads the snapshot straight from the socket.", flags=Flag.DEBUG | Flag.DENY_LOADING,
            part=_PART),
+    Bool("dual-channel-replication-enabled", False,
+         "Sync replicas that can by a second connection: the snapshot there, the stream beside it.", part=_PART),
     Bool("rdb-del-sync-files", False, "Delete snapshots that only replication needed.", part=_PART),
     Number("repl-ping-replica-period", 10, 1, INT_MAX, "Seconds between two pings of the master to its replicas.",
            aliases=("repl-ping-slave-period",), part=_PART),

@@ -528,6 +528,10 @@ cdef class Loop:
             self.on_applied(self.applied_db)
         return 0
 
+    def holds_commands(self, Client client) -> bool:
+        """Whether commands of the client wait for something (CLIENT PAUSE, a script that is busy)."""
+        return client.batch != NULL
+
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1:
         """A command that no fast path took."""
         cdef list argv
@@ -635,6 +639,8 @@ cdef class Loop:
             for client in clients:
                 if client.connection != 0:
                     self.io.close(client.connection, not client.state & CLIENT_CLOSE_ASAP)
+                elif client.loop is not None:      # it never had one
+                    self.forget(client)
         self.io.flush_wakes()
         return 0
 

@@ -136,16 +136,15 @@ class Replicating:
         else:
             self._server.pause.stop(pause.BY_FAILOVER)
 
-    def make_master_client(self, link: Any, database: int) -> Client:
-        """The link to the master is a client's connection from now on."""
+    def make_master_client(self, address: str, database: int) -> Client:
+        """Who executes what our master says. The link to that becomes its connection."""
         server = self._server
         databases = server.keyspace.databases
         client = Client(server.next_client_id, databases[database if database < len(databases) else 0], server.loop)
         server.next_client_id += 1
-        client.address = link.address
+        client.address = address
         client.authenticated = True
         server.loop.unapplied = b""
-        server.loop.make_client(link, client)
         server.clients.add(client)
         return client
 

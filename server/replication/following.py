@@ -4,6 +4,8 @@
        ^ retried each second   |  +CONTINUE ---------^  the link becomes the connection of a client, MASTER, whose
        +---- any failure ------+                        commands the loop runs in `run_master`
 
+In a sync over two connections (`two_connections`) the link carries the stream at once, and the client gets it later.
+
 What was applied is told by the stream's offset: it counts the master's own bytes, which go on to our own replicas as
 they came. So everybody below one master shares its history, and the next attempt asks for what comes behind it.
 """
@@ -18,11 +20,21 @@ from server.clients.client import DENY_BLOCKING, MASTER, PAUSED, Client
 from server.persistence.rdb_load import BadFile
 from server.replication.arrival import Arrival, Refused
 from server.replication.empty_master import RETRY_SECONDS
-from server.replication.handshake import NONE_KNOWN, Action, Continue, Failed, FullSync, Handshake, Send
+from server.replication.handshake import (
+    NONE_KNOWN,
+    Action,
+    Continue,
+    Failed,
+    FullSync,
+    Handshake,
+    SecondConnection,
+    Send,
+)
 from server.replication.master import seconds
 from server.replication.payload import Payload, PayloadError
 from server.replication.seams import FollowingParts, Load
 from server.replication.tally import DOWN, REPLICA, UP
+from server.replication.two_connections import TwoConnections
 
 CONNECT, CONNECTING, HANDSHAKE, SYNC, CONNECTED = "connect", "connecting", "handshake", "sync", "connected"
 
@@ -32,7 +44,7 @@ class Following(LinkProtocol):
 
     def __init__(self, parts: FollowingParts, host: str, port: int, *, failover: bool = False,
                  on_failover: Callable[[bool], None] = lambda well: None) -> None:
-        self._parts = parts
+        self.parts = parts
         self._config = parts.config
         self._log = parts.log
         self.host = host
@@ -48,12 +60,15 @@ class Following(LinkProtocol):
         self._known = True                 # our history may be asked for; False: after a failed full sync
         self._handshake: Handshake | None = None
         self._attempt: Any = None
-        self._link: Link | None = None
+        self.link: Link | None = None      # to the master, until it is its client's
         self.heard = seconds()
         self.asked = False                 # REPLCONF GETACK came: answered when what came with it counts as applied
         self._full: FullSync | None = None
         self._arrival: Arrival | None = None
         self._working = False              # `_work` is a hook of the loop
+        self._two: TwoConnections | None = None            # the snapshot does not come by the link
+        self.may_use_two = True            # False: the master could not do it after all
+        self.ahead_peak = 0                # bytes of the stream that once waited for a snapshot
 
     # ---- for INFO and ROLE
     @property
@@ -64,7 +79,7 @@ class Following(LinkProtocol):
     @property
     def role_offset(self) -> int:
         """How much was applied; -1 without a link."""
-        return self._parts.stream.offset if self.connected else -1
+        return self.parts.stream.offset if self.connected else -1
 
     @property
     def holds_its_history(self) -> bool:
@@ -83,6 +98,11 @@ class Following(LinkProtocol):
         """Bytes of the stream that the present connection has brought."""
         return self.client.bytes_in if self.client is not None else 0
 
+    @property
+    def ahead_bytes(self) -> int:
+        """Of the stream, that wait for the snapshot or to be executed behind it."""
+        return self._two.waiting_bytes if self._two is not None else 0
+
     # ---- attempts
     def tick(self) -> None:
         """Once a second: try again, notice silence, tell the master how far we are."""
@@ -94,13 +114,13 @@ class Following(LinkProtocol):
             self.connect()
         elif self.state in (CONNECTING, HANDSHAKE) and self._waited() > timeout:
             self._log.warning("Timeout connecting to the MASTER...")
-            self._abort("timed out")
+            self.abort("timed out")
         elif self.state == SYNC and seconds() - self.heard > timeout:
             self._log.warning("Timeout receiving bulk data from MASTER... If the problem persists try to set the "
                               "'repl-timeout' parameter in redis.conf to a larger value.")
-            self._abort("timed out")
-        elif self.state == SYNC and self._link is not None:
-            self._link.write(b"\n")        # the master shall know that we live, however long loading takes
+            self.abort("timed out")
+        elif self.state == SYNC and self.link is not None:
+            self.link.write(b"\n")        # the master shall know that we live, however long loading takes
         elif self.client is not None:
             if self.silent_seconds > timeout and not self.client.has(PAUSED):
                 self._log.warning("MASTER timeout: no data nor PING received...")
@@ -110,7 +130,7 @@ class Following(LinkProtocol):
 
     def _waited(self) -> float:
         """Seconds since anything came: a newline, which is no reply, says that a snapshot is still to be begun."""
-        heard = 0 if self._link is None else self._link.heard_us
+        heard = 0 if self.link is None else self.link.heard_us
         return seconds() - max(self.heard, heard / 1e6)
 
     def _waits_for_a_person(self) -> bool:
@@ -123,27 +143,29 @@ class Following(LinkProtocol):
         self.state = CONNECTING
         self.heard = seconds()
         source = self._config.bind_source_addr or ""
-        self._attempt = self._parts.connector.connect(self.host, self.port, self, source=source,
+        self._attempt = self.parts.connector.connect(self.host, self.port, self, source=source,
                                                       timeout_ms=self._config.repl_timeout * 1000,
-                                                      tls=self._parts.tls())
+                                                      tls=self.parts.tls())
         self._log.notice("MASTER <-> REPLICA sync started")
 
-    def _abort(self, reason: str) -> None:
+    def abort(self, reason: str) -> None:
         """End the attempt under way; connection_lost follows."""
-        if self._link is not None:
-            self._link.close(reason=reason)
+        if self._two is not None:
+            self._two.close_second()
+        if self.link is not None:
+            self.link.close(reason=reason)
         elif self._attempt is not None:
             self._attempt.abort(reason)
 
     def stop(self) -> None:
         """We follow somebody else, or nobody: nothing of this is heard any more."""
         self.over = True
-        self._abort("not followed any more")
+        self.abort("not followed any more")
         if self.client is not None:
             client = self.client
             self._disconnected()
             client.close()
-        self._drop_arrival()
+        self._drop_sync()
 
     # ---- the link
     def connection_made(self, link: Link) -> None:
@@ -151,17 +173,17 @@ class Following(LinkProtocol):
         if self.over:
             link.close()
             return
-        self._link = link
+        self.link = link
         self.heard = seconds()
         self.state = HANDSHAKE
         self._log.notice("Non blocking connect for SYNC fired the event.")
-        config, history = self._config, self._parts.history
+        config, history = self._config, self.parts.history
         if not self._known:
             self._log.notice("Partial resynchronization not possible (no cached master)")
         self._handshake = Handshake(
-            config.replica_announce_port or self._parts.port, config.replica_announce_ip or "", config.masteruser or "",
-            config.masterauth or b"", history.id if self._known else NONE_KNOWN, self._parts.stream.offset,
-            self.failover, note=self._note)
+            config.replica_announce_port or self.parts.port, config.replica_announce_ip or "", config.masteruser or "",
+            config.masterauth or b"", history.id if self._known else NONE_KNOWN, self.parts.stream.offset,
+            self.failover, config.dual_channel_replication_enabled and self.may_use_two, note=self._note)
         self._do(self._handshake.begin())
 
     def _note(self, level: str, text: str) -> None:
@@ -176,7 +198,7 @@ class Following(LinkProtocol):
                 self._do(action)
 
     def _do(self, action: Action) -> None:
-        link = self._link
+        link = self.link
         assert link is not None
         if isinstance(action, Send):
             for command in action.commands:
@@ -187,8 +209,15 @@ class Following(LinkProtocol):
         elif isinstance(action, Failed):
             self._log.warning("%s", action.text)
             link.close(reason=action.text)
+        elif isinstance(action, Continue) and self._two is not None:
+            self._two.begin_stream(link)
         elif isinstance(action, Continue):
             self._go_on(action)
+        elif self._two is not None:
+            link.close(reason="the stream behind the snapshot is not to be had")
+        elif isinstance(action, SecondConnection):
+            self.state, self.heard = SYNC, seconds()
+            self._two = TwoConnections(self)
         else:
             self._begin_full(action)
 
@@ -200,19 +229,23 @@ class Following(LinkProtocol):
         if self.state == CONNECTING:
             self._log.warning("Error condition on socket for SYNC: %s", reason)
         elif self.state == SYNC:
-            self._parts.tally.ended(REPLICA, "full_err")
+            self.parts.tally.ended(REPLICA, "full_err")
             self._log.warning("I/O error trying to sync with MASTER: %s", reason)
         self._end_attempt()
+        if self._two is not None and self.client is not None:
+            return                         # `_work` executes what has come
+        if self._two is not None:
+            self._two.close_second()
         if self._arrival is not None and self._arrival.break_off():
-            self._parts.loop.attend(self._work)
+            self.parts.loop.attend(self._work)
             return
-        self._drop_arrival()
+        self._drop_sync()
         self._back()
 
     def _end_attempt(self) -> None:
         if self._handshake is not None:
             self._handshake.end()
-        self._link = self._attempt = self._handshake = None
+        self.link = self._attempt = self._handshake = None
 
     def _back(self) -> None:
         """Try again at the next tick."""
@@ -221,11 +254,11 @@ class Following(LinkProtocol):
         if self.failover:
             self.failover = False
             self.on_failover(False)
-        self._parts.link_changed()
+        self.parts.link_changed()
 
     # ---- going on
     def _go_on(self, action: Continue) -> None:
-        parts = self._parts
+        parts = self.parts
         parts.tally.ended(REPLICA, "partial_ok")
         self._log.notice("Successful partial resynchronization with master.")
         if action.history and action.history != parts.history.id:
@@ -239,23 +272,29 @@ class Following(LinkProtocol):
 
     def _follow_stream(self, db: int) -> None:
         """What comes behind the message that is being heard are commands of the master."""
-        link = self._link
+        link = self.link
         assert link is not None
         self._end_attempt()
-        self.client = self._parts.make_master_client(link, db)
+        self._execute_by_client(link.address, db)
+        assert self.client is not None
+        self.parts.loop.make_client(link, self.client)
+        self.acknowledge()
+
+    def _execute_by_client(self, address: str, db: int) -> None:
+        """The stream has somebody who executes it."""
+        self.client = self.parts.make_master_client(address, db)
         self.client.set(MASTER | DENY_BLOCKING)
         self.state = CONNECTED
         self.refused = False
-        self._parts.tally.links[UP] += 1
+        self.parts.tally.links[UP] += 1
         if self.failover:
             self.failover = False
             self.on_failover(True)
-        self._parts.link_changed()
-        self.acknowledge()
+        self.parts.link_changed()
 
     def _disconnected(self) -> None:
-        self._parts.tally.received += self.received
-        self._parts.tally.links[DOWN] += 1
+        self.parts.tally.received += self.received
+        self.parts.tally.links[DOWN] += 1
         self.client = None
 
     def lost(self) -> None:
@@ -266,7 +305,7 @@ class Following(LinkProtocol):
             self._log.notice("Connection with master lost.")
             self._log.notice("Caching the disconnected master state.")
             self.state = CONNECT
-            self._parts.link_changed()
+            self.parts.link_changed()
             self._log.notice("Reconnecting to MASTER %s:%d", self.host, self.port)
             self.connect()
 
@@ -275,12 +314,16 @@ class Following(LinkProtocol):
         self.asked = False
         if self.client is None:
             return
-        offset = b"%d" % self._parts.stream.offset
+        offset = b"%d" % self.parts.stream.offset
         words = [b"REPLCONF", b"ACK", offset]
-        synced = self._parts.synced_offset()
+        synced = self.parts.synced_offset()
         if synced >= 0:
             words += [b"FACK", b"%d" % synced]
-        self.client.push_encoded(b"*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(w), w) for w in words))
+        if self._two is None:
+            wire = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
+            self.client.push_encoded(b"*%d\r\n" % len(words) + wire)
+        elif self._two.flows and self.link is not None:
+            self.link.command(*words)
 
     # ---- a full sync
     @property
@@ -289,34 +332,44 @@ class Following(LinkProtocol):
         return self._arrival.payload if self._arrival is not None else None
 
     def _begin_full(self, action: FullSync) -> None:
-        link, parts = self._link, self._parts
+        link = self.link
         assert link is not None
-        self._full = action
-        if self._known:
-            self._parts.tally.ended(REPLICA, "partial_err")
         if action.history:
             self._log.notice("Full resync from master: %s:%d", action.history, action.offset)
         else:
             self._log.notice("Retrying with SYNC...")
             link.command(b"SYNC")
+        if self.begin_arrival(action):
+            link.read_as(RAW)
+
+    def begin_arrival(self, full: FullSync) -> bool:
+        """Whether the snapshot can be received; else the attempt is over."""
+        parts = self.parts
+        self._full = full
+        if self._known:
+            parts.tally.ended(REPLICA, "partial_err")
         self._known = False
         self.state = SYNC
         try:
-            self._arrival = Arrival(parts.data, self._log, action.history == parts.history.id, self._loading,
-                                    partial(parts.refuses_snapshot, action.history))
+            self._arrival = Arrival(parts.data, self._log, full.history == parts.history.id, self._loading,
+                                    partial(parts.refuses_snapshot, full.history))
         except OSError as error:
             self._log.warning("Opening the temp file needed for MASTER <-> REPLICA synchronization: %s", error.strerror)
-            link.close(reason="no file for the snapshot")
-            return
-        link.read_as(RAW)
+            self.abort("no file for the snapshot")
+            return False
+        return True
 
     def _loading(self, load: Load) -> None:
         """The snapshot is being loaded from now on: unless that is aside, our data are gone."""
         if not load.aside:
-            self._parts.leave_history()
+            self.parts.leave_history()
 
     def data_received(self, link: Link, data: bytes) -> int:
         """Bytes of the snapshot, and behind it those of the stream: they wait until it is loaded."""
+        return self.snapshot_received(link, data) if self._two is None else self._two.stream_received(link, data)
+
+    def snapshot_received(self, link: Link, data: bytes) -> int:
+        """Bytes of the snapshot, and what is behind it."""
         self.heard = seconds()
         arrival = self._arrival
         if self.over or arrival is None:
@@ -325,10 +378,10 @@ class Following(LinkProtocol):
         if not arrival.payload.done and not arrival.held:
             try:
                 taken = arrival.take(data)
-                self._parts.tally.received += taken
+                self.parts.tally.received += taken
             except PayloadError as error:
                 self._log.warning("%s", error)
-                link.close(reason=str(error))
+                self.abort(str(error))
                 return len(data)
             except Refused:
                 self._refuse()
@@ -336,22 +389,23 @@ class Following(LinkProtocol):
             except OSError as error:
                 self._log.warning("Write error or short write writing to the DB dump file needed for MASTER <-> "
                                   "REPLICA synchronization: %s", error.strerror)
-                link.close(reason="the snapshot could not be written")
+                self.abort("the snapshot could not be written")
                 return len(data)
         if arrival.finished:
-            self._complete(link)
+            self._complete()
         elif (arrival.loading and taken) or arrival.payload.done or arrival.held:
             link.hold()
             self._working = True
-            self._parts.loop.attend(self._work)
+            self.parts.loop.attend(self._work)
         return taken
 
     def _work(self) -> bool:
         """A hook of the loop while a snapshot is loaded: a slice of that; True when there is more of it at once."""
         arrival = self._arrival
         if arrival is None:
-            self._rest()
-            return False
+            if self._two is None:
+                self._rest()
+            return self._two is not None and self._two.run()
         if arrival.held:
             return False
         try:
@@ -370,10 +424,11 @@ class Following(LinkProtocol):
         if more:
             return True
         self._rest()
-        if self._link is not None:
-            self._link.resume()        # for the next bytes; or, all being loaded, to go on behind it
+        link = self.link if self._two is None else self._two.link
+        if link is not None:
+            link.resume()              # for the next bytes; or, all being loaded, to go on behind it
         elif arrival.finished:
-            self._complete(None)
+            self._complete()
         else:
             self._fail("the snapshot broke off")
         return self._working
@@ -386,20 +441,20 @@ class Following(LinkProtocol):
 
     def _rest(self) -> None:
         self._working = False
-        self._parts.loop.attend(self._work, False)
+        self.parts.loop.attend(self._work, False)
 
     def _fail(self, reason: str) -> None:
-        link = self._link
-        self._drop_arrival()
+        link = self.link
+        self._drop_sync()
         if link is not None:
             link.close(reason=reason)
         else:
             self._back()
 
-    def _complete(self, link: Link | None) -> None:
-        """The snapshot takes the place of our data, and what comes behind it are commands. link: None when the master
-        went meanwhile."""
-        full, arrival, parts = self._full, self._arrival, self._parts
+    def _complete(self) -> None:
+        """The snapshot takes the place of our data, and what comes behind it are commands, unless the master went
+        meanwhile."""
+        full, arrival, parts = self._full, self._arrival, self.parts
         assert full is not None and arrival is not None
         database = arrival.accept()
         self._drop_arrival()
@@ -408,7 +463,9 @@ class Following(LinkProtocol):
         self._known = True
         parts.tally.ended(REPLICA, "full_ok")
         self._log.notice("MASTER <-> REPLICA sync: Finished with success")
-        if link is not None:
+        if self._two is not None and self._two.joined:
+            self._catch_up(self._two, database)
+        elif self.link is not None:
             self._follow_stream(database)
         else:
             self._back()
@@ -418,3 +475,31 @@ class Following(LinkProtocol):
         arrival, self._arrival = self._arrival, None
         if arrival is not None:
             arrival.drop()
+
+    def _drop_sync(self) -> None:
+        self._drop_arrival()
+        if self._two is not None:
+            self._two.close()
+            self._two = None
+
+    # ---- what a sync over two connections needs of us
+    def join(self, client_id: int, history: str, offset: int) -> None:
+        """Ask for the stream behind the snapshot, by the link."""
+        if self._handshake is not None:
+            self._do(self._handshake.join(client_id, history, offset))
+
+    def end_two(self) -> None:
+        """It is over: the link is nobody's, or its client's."""
+        self._end_attempt()
+        self._rest()
+        if self._two is not None:
+            self._two.close()
+            self._two = None
+
+    def _catch_up(self, two: TwoConnections, database: int) -> None:
+        """The snapshot is ours: what has come of the stream is to be executed, also if no more comes."""
+        two.close_second()
+        self._execute_by_client(f"{self.host}:{self.port}", database)
+        self._working = True
+        self.parts.loop.attend(self._work)
+        self.acknowledge()

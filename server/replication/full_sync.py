@@ -60,7 +60,7 @@ class FullSync:
 
     def _join(self, replica: Replica) -> None:
         for other in self._master.connected():
-            if (other.state is State.WAIT_END and (not other.eof or replica.eof)
+            if (other.state is State.WAIT_END and other.feed is not None and (not other.eof or replica.eof)
                     and other.functions_only == replica.functions_only):
                 self._master.share_feed(replica, other)
                 self._log.notice("Waiting for end of BGSAVE for SYNC")

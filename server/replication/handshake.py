@@ -43,9 +43,19 @@ class Continue:
     history: str
 
 
-Action = Send | Failed | FullSync | Continue
+@dataclass(frozen=True)
+class SecondConnection:
+    """A snapshot comes, by another connection that we are to open; this one will carry the stream."""
+
+
+Action = Send | Failed | FullSync | Continue | SecondConnection
 _NOT_NOW = ("NOMASTERLINK", "LOADING")
 _PING_ERRORS = ("NOAUTH", "NOPERM", "ERR operation not permitted")
+
+
+def authentication(user: str, password: bytes) -> list[list[bytes]]:
+    """The command that says who we are; none without a password."""
+    return [[b"AUTH", *([user.encode()] if user else []), password]] if password else []
 
 
 def _text(reply: Any) -> str:
@@ -57,7 +67,8 @@ def _text(reply: Any) -> str:
 @dataclass
 class Handshake:
     """One attempt. port: where we listen; announced_ip: "" for where we come from; history, offset: what we know, "?"
-    for nothing; failover: the master hands over to us. note(level, text) is for what the log should know."""
+    for nothing; failover: the master hands over to us; dual_channel: a snapshot may come by a second connection.
+    note(level, text) is for what the log should know."""
 
     port: int
     announced_ip: str
@@ -66,6 +77,7 @@ class Handshake:
     history: str
     offset: int
     failover: bool = False
+    dual_channel: bool = False
     note: Callable[[str, str], None] = lambda level, text: None
     _expected: list[Callable[[Any], Action | None]] = field(default_factory=list)
 
@@ -87,19 +99,30 @@ class Handshake:
         if isinstance(reply, CommandError) and not text.startswith(_PING_ERRORS):
             return Failed(f"Error reply to PING from master: '{text}'")
         self.note("notice", "Master replied to PING, replication can continue...")
-        commands = []
-        if self.password:
-            commands.append([b"AUTH"] + ([self.user.encode()] if self.user else [])
-                            + [self.password])
+        commands = authentication(self.user, self.password)
+        if commands:
             self._expected.append(self._authenticated)
         commands.append([b"REPLCONF", b"listening-port", b"%d" % self.port])
         self._expected.append(self._uncritical("listening-port"))
         if self.announced_ip:
             commands.append([b"REPLCONF", b"ip-address", self.announced_ip.encode()])
             self._expected.append(self._uncritical("ip-address"))
-        commands.append([b"REPLCONF", b"capa", b"eof", b"capa", b"psync2"])
+        more = [b"capa", b"dual-channel"] if self.dual_channel else []
+        commands.append([b"REPLCONF", b"capa", b"eof", b"capa", b"psync2", *more])
         self._expected.append(self._ready)
         return Send(commands)
+
+    def join(self, client_id: int, history: str, offset: int) -> Action:
+        """The second connection, which the master knows by that id, announced a snapshot: the stream behind it is to
+        come by this one."""
+        self.history, self.offset = history, offset
+        self._expected = [self._joined]
+        return Send([[b"REPLCONF", b"set-rdb-client-id", b"%d" % client_id]])
+
+    def _joined(self, reply: Any) -> Action:
+        if isinstance(reply, CommandError):
+            return Failed(f"The two connections of a sync could not be joined: {_text(reply)}")
+        return self._ask()
 
     def _authenticated(self, reply: Any) -> Action | None:
         return Failed(f"Unable to AUTH to MASTER: {_text(reply)}") if isinstance(reply, CommandError) else None
@@ -112,6 +135,9 @@ class Handshake:
 
     def _ready(self, reply: Any) -> Action:
         self._uncritical("capa")(reply)
+        return self._ask()
+
+    def _ask(self) -> Action:
         self._expected = [self._answer]
         words = [b"PSYNC", self.history.encode(), b"%d" % (self.offset + 1 if self.history != NONE_KNOWN else -1)]
         return Send([[*words, b"FAILOVER"] if self.failover else words])
@@ -134,6 +160,8 @@ class Handshake:
                 return FullSync(words[1], int(words[2]))
             self.note("warning", "Master replied with wrong +FULLRESYNC syntax.")
             return Failed("The answer to PSYNC cannot be understood")
+        if words == ["DUALCHANNELSYNC"] and self.dual_channel:
+            return SecondConnection()
         if words[:1] == ["CONTINUE"]:
             return Continue(words[1] if len(words) > 1 and len(words[1]) == 40 else "")
         return Failed(f"Unexpected reply to PSYNC from master: {text}")

@@ -32,6 +32,10 @@ def _is_down(node: Node) -> bool:
     return node.following is not None and not node.following.connected
 
 
+def _takes_second_connection(node: Node) -> bool:
+    return node.following is not None and node.config.dual_channel_replication_enabled
+
+
 def of_master(name: str, read: Callable[[Following], object], shown: Callable[[Node], bool] = _is_replica) -> None:
     """A field about our master, which only a replica has."""
     replication.field(name, lambda node: read(node.following) if node.following is not None else "", shown=shown)
@@ -54,6 +58,8 @@ of_master("master_sync_in_progress", lambda following: int(following.state == SY
 replication.field("slave_read_repl_offset", lambda node: node.read_offset if _replica_offset(node) else 0,
                   shown=_is_replica)
 replication.field("slave_repl_offset", _replica_offset, shown=_is_replica)
+of_master("replicas_repl_buffer_size", lambda following: following.ahead_bytes, _takes_second_connection)
+of_master("replicas_repl_buffer_peak", lambda following: following.ahead_peak, _takes_second_connection)
 of_snapshot("master_sync_total_bytes", _total)
 of_snapshot("master_sync_read_bytes", lambda payload: payload.received)
 of_snapshot("master_sync_left_bytes", lambda payload: max(0, _total(payload) - payload.received))
@@ -77,7 +83,11 @@ def _replicas(node: Node) -> Iterator[tuple[str, str]]:
     for number, replica in enumerate(node.master.connected()):
         lag = int(seconds() - replica.heard) if replica.state in SHOWN and replica.heard else 0
         yield (f"slave{number}", f"ip={replica.ip},port={replica.port},state={SHOWN.get(replica.state, '')},"
-               f"offset={replica.acknowledged},lag={lag}")
+               f"offset={replica.acknowledged},lag={lag}" + (f",type={replica.channel}" if replica.channel else ""))
+
+
+replication.field("replicas_waiting_psync", lambda node: len(node.master.awaited),
+                  shown=lambda node: node.config.dual_channel_replication_enabled)
 
 
 def _failover_state(node: Node) -> str:

@@ -16,6 +16,7 @@ from server.observe.log import Log
 from server.observe.memory_account import Replication as Memory
 from server.observe.stats import Stats
 from server.registry.clock import monotonic_now_us
+from server.replication.awaited import Awaited
 from server.replication.feed import Feed
 from server.replication.history import History
 from server.replication.lag import OffsetTimes
@@ -48,6 +49,8 @@ class Master:
         self.loop = loop
         self.replicas: dict[Client, Replica] = {}
         self.backlog: Backlog | None = None
+        self.awaited = Awaited(config, self._release)
+        self.stream_db: Callable[[], int] = lambda: 0      # database that the stream is in
         self.is_replica: Callable[[], bool] = lambda: False
         # these four are full_sync's
         self.start_full_sync: Callable[[Replica], None] = lambda replica: None
@@ -160,12 +163,10 @@ class Master:
         if replica is None:
             return
         self.tally.sent += replica.sent
-        if replica.feed is not None and replica.feed.stream is not None:
-            self.stream.detach(replica.feed)
-            self.propagation.follow()
-            if self.backlog is not None:
-                self.backlog.trim()        # it may have held more than the backlog wants
         ended = replica.state
+        whole = ended is State.RDB_SENT or self.sent_all_to(replica)
+        if not self.awaited.keeps(replica, whole, seconds()):
+            self._release(replica)
         replica.state = State.NONE
         self.log.notice("Connection with replica %s lost.", replica.name)
         if not self.replicas:
@@ -173,15 +174,24 @@ class Master:
         self.count_good()
         self._tell()
         if ended in (State.WAIT_START, State.WAIT_END, State.SEND_BULK):
-            self.tally.ended(MASTER, "full_ok" if self.sent_all_to(replica) else "full_err")
+            self.tally.ended(MASTER, "full_ok" if whole else "full_err")
         if ended in (State.WAIT_END, State.SEND_BULK):
             self.gone_while_syncing(replica)
+
+    def _release(self, replica: Replica) -> None:
+        """It gets no more of the stream."""
+        if replica.feed is not None and replica.feed.stream is not None:
+            self.stream.detach(replica.feed)
+            self.propagation.follow()
+            if self.backlog is not None:
+                self.backlog.trim()        # it may have held more than the backlog wants
 
     def drop_all(self) -> None:
         """Our history ends here: replicas come again and ask."""
         for client in list(self.replicas):
             self.forget(client)
             client.close()
+        self.awaited.clear()
 
     # ---- PSYNC and SYNC
     def sync(self, client: Client, id: str | None, offset: int) -> bytes | None:
@@ -198,8 +208,13 @@ class Master:
         if reason not in (NEW, OLD_SYNC):
             self.stats.add("sync_partial_err")
             self.tally.ended(MASTER, "partial_err")
+        if not replica.second:         # its first connection has said why
+            self.tally.reasons[reason] += 1
+        if replica.dual_channel and replica.eof and id is not None and self.config.dual_channel_replication_enabled \
+                and self.config.repl_diskless_sync:
+            self.log.notice("Replica %s takes its snapshot by a second connection", replica.name)
+            return b"+DUALCHANNELSYNC\r\n"
         self.stats.add("sync_full")
-        self.tally.reasons[reason] += 1
         if self.backlog is None:
             if not self.is_replica():
                 self.history.begin()
@@ -240,13 +255,15 @@ class Master:
         """The backlog has what comes next for it."""
         backlog = self.backlog
         assert backlog is not None
-        self._add(replica, State.ONLINE)
         replica.feed = Feed(replica.client)
         self.stream.attach_at(replica.feed, backlog, offset - 1)
+        by_two = self.awaited.came(replica.snapshot_by)
+        self._add(replica, State.LOADING if by_two else State.ONLINE)
         replica.heard = seconds()
-        replica.acknowledged = max(replica.acknowledged, offset - 1)
-        self.stats.add("sync_partial_ok")
-        self.tally.ended(MASTER, "partial_ok")
+        if not by_two:
+            replica.acknowledged = max(replica.acknowledged, offset - 1)
+            self.stats.add("sync_partial_ok")
+            self.tally.ended(MASTER, "partial_ok")
         self.log.notice("Partial resynchronization request from %s accepted. Sending %d bytes of backlog starting from "
                         "offset %d.", replica.name, replica.feed.pending, offset)
         self.count_good()
@@ -265,13 +282,22 @@ class Master:
     def begin_feed(self, replica: Replica) -> None:
         """Its snapshot is taken now: what comes from here on waits for it in the stream."""
         replica.start = self.offset
-        replica.feed = Feed(replica.client)
-        self.stream.attach(replica.feed)
-        self.propagation.follow()
+        if not replica.rdb_only or replica.second:
+            replica.feed = Feed(replica.client)
+            self.stream.attach(replica.feed)
+            self.propagation.follow()
         self.propagation.say_select()
+        self._greet(replica)
+
+    def _greet(self, replica: Replica) -> None:
+        """Its snapshot is on the way: of which history and offset it is."""
         replica.state = State.WAIT_END
-        if not replica.old_sync:
-            replica.client.push_encoded(f"+FULLRESYNC {self.history.id} {replica.start}\r\n".encode())
+        history, start, client = self.history.id, replica.start, replica.client
+        if replica.second:
+            self.awaited.add(replica)
+            client.push_encoded(f"$ENDOFF:{start} {history} {self.stream_db()} {client.id}\r\n".encode())
+        elif not replica.old_sync:
+            client.push_encoded(f"+FULLRESYNC {history} {start}\r\n".encode())
 
     def share_feed(self, replica: Replica, with_whom: Replica) -> None:
         """Its snapshot is one that is being taken for another replica, whose stream it gets too."""
@@ -281,14 +307,12 @@ class Master:
         replica.start = with_whom.start
         replica.feed = Feed(replica.client)
         self.stream.attach_like(replica.feed, other)
-        replica.state = State.WAIT_END
-        if not replica.old_sync:
-            replica.client.push_encoded(f"+FULLRESYNC {self.history.id} {replica.start}\r\n".encode())
+        self._greet(replica)
 
     def put_online(self, replica: Replica, *, on_ack: bool) -> None:
         """It has its snapshot. on_ack: the stream begins when it says that it has loaded it."""
         self.tally.ended(MASTER, "full_ok")
-        if replica.rdb_only:
+        if replica.rdb_only or replica.second:
             replica.state = State.RDB_SENT
             self.log.notice("RDB transfer completed, rdb only replica (%s) should be disconnected asap", replica.name)
             return
@@ -312,6 +336,10 @@ class Master:
         if synced is not None:
             replica.synced = max(replica.synced, synced)
         replica.heard = seconds()
+        if replica.state is State.LOADING:
+            replica.state = State.ONLINE
+            self.log.notice("Synchronization with replica %s succeeded", replica.name)
+            self.count_good()
         if replica.stream_on_ack and replica.state is State.ONLINE:
             replica.stream_on_ack = False
             self.loop.attend(self.feed_all)
@@ -368,6 +396,7 @@ class Master:
             self.offset_times.note(now, self.offset)
         for replica in self.connected():
             self._look_at(replica, now)
+        self.awaited.tick(now)
         ttl = self.config.repl_backlog_ttl
         if not self.replicas and ttl and self.backlog is not None and not self.is_replica() and now - self._left > ttl:
             self.history.begin()
@@ -379,7 +408,7 @@ class Master:
         timeout = self.config.repl_timeout
         if replica.client.has(CLOSE_ASAP):
             return
-        if replica.state is State.ONLINE:
+        if replica.state in (State.ONLINE, State.LOADING):
             if not replica.old_sync and now - max(replica.heard, self.loop.heard_us(replica.client) / 1e6) > timeout:
                 self.log.warning("Disconnecting timedout replica (streaming sync): %s", replica.name)
                 replica.client.close()

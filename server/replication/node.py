@@ -5,7 +5,6 @@ data (dispatch.replicating).
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from iothreads.tls import TlsContext
 from server.clients.client import Client
@@ -20,7 +19,7 @@ from server.replication.full_sync import WRITE, FullSync
 from server.replication.history import History
 from server.replication.master import Master, seconds
 from server.replication.replica import SHOWN, State
-from server.replication.seams import ConnectorSeam, DataSeam, LoopSeam, PropagationSeam, Refuses
+from server.replication.seams import ConnectorSeam, DataSeam, LoopSeam, PropagationSeam, Refuses, RunReceived
 from server.replication.tally import Tally
 from server.replication.waiting import Waiting
 from server.structures.block_stream import ALL, AOF
@@ -43,10 +42,12 @@ class Node:
         self.full_sync = FullSync(self.master, snapshots, child, write)
         self.following: Following | None = None
         self.applied_db = 0                # database of the last command that came from a master
+        self.master.stream_db = self._stream_db
         self.tls: Callable[[], TlsContext | None] = lambda: None   # how the link to the master is enciphered
         self.on_role: Callable[[], None] = lambda: None            # we are a replica now, or no longer
         self.on_link: Callable[[], None] = lambda: None            # the link to the master came or went
-        self.make_master_client: Callable[[Any, int], Client]      # (link, database)
+        self.make_master_client: Callable[[str, int], Client]      # (address, database)
+        self.run_received: RunReceived     # for that client, while it has no connection
         self.data: DataSeam                # ours, as a full sync replaces them
         self.refuses_snapshot: Refuses = lambda history, data, whole: False
         self.synced_offset: Callable[[], int] = lambda: -1         # how far our AOF is on disk; -1: there is none
@@ -149,9 +150,12 @@ class Node:
         """What a snapshot says of the history it is in."""
         if self.master.backlog is None and self.following is None:
             return []
-        database = self.applied_db if self.following is not None else max(0, self.propagation.selected_for_replicas)
-        return [(b"repl-stream-db", b"%d" % database), (b"repl-id", self.history.id.encode()),
+        return [(b"repl-stream-db", b"%d" % self._stream_db()), (b"repl-id", self.history.id.encode()),
                 (b"repl-offset", b"%d" % self.stream.offset)]
+
+    def _stream_db(self) -> int:
+        """Which database the stream is in."""
+        return self.applied_db if self.following is not None else max(0, self.propagation.selected_for_replicas)
 
     @property
     def read_offset(self) -> int:
@@ -160,7 +164,8 @@ class Node:
         following = self.following
         if following is None or following.client is None:
             return int(self.stream.offset)
-        return int(self.stream.offset) + len(self.loop.unapplied) + self.loop.unexecuted_of(following.client)
+        return (int(self.stream.offset) + len(self.loop.unapplied) + self.loop.unexecuted_of(following.client)
+                + following.ahead_bytes)
 
     def link_changed(self) -> None:
         """The stream from our master began, or ended."""

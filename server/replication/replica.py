@@ -17,10 +17,12 @@ class State(Enum):
     SEND_BULK = 3                      # it is being sent
     ONLINE = 4
     RDB_SENT = 5                       # it only wanted the snapshot
+    LOADING = 6                        # it gets the stream, and its snapshot by a second connection
 
 
 SHOWN = {State.WAIT_START: "wait_bgsave", State.WAIT_END: "wait_bgsave", State.SEND_BULK: "send_bulk",
-         State.ONLINE: "online", State.RDB_SENT: "rdb_transmitted"}       # by INFO
+         State.ONLINE: "online", State.RDB_SENT: "rdb_transmitted",
+         State.LOADING: "bg_transfer"}         # by INFO
 
 
 @dataclass(eq=False)
@@ -33,6 +35,9 @@ class Replica:
     announced_ip: str = ""             # REPLCONF ip-address
     eof: bool = False                  # understands a snapshot of unknown length
     psync2: bool = False               # understands +CONTINUE with an id
+    dual_channel: bool = False         # would take its snapshot by a second connection
+    second: bool = False               # is that second connection (REPLCONF rdb-channel)
+    snapshot_by: int = 0               # is the first one: client id of the second (REPLCONF set-rdb-client-id)
     old_sync: bool = False             # SYNC: sends no acknowledgements
     rdb_only: bool = False             # REPLCONF rdb-only
     functions_only: bool = False       # REPLCONF rdb-filter-only functions
@@ -79,4 +84,9 @@ class Replica:
     @property
     def good(self) -> bool:
         """Whether it gets the stream."""
-        return self.state is State.ONLINE and not self.stream_on_ack
+        return self.state is State.LOADING or (self.state is State.ONLINE and not self.stream_on_ack)
+
+    @property
+    def channel(self) -> str:
+        """Which connection of a sync over two this is, as INFO says it; "" for what is none."""
+        return "rdb-channel" if self.second else "main-channel" if self.state is State.LOADING else ""

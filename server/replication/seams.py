@@ -56,6 +56,12 @@ class LoopSeam(Protocol):
     def attend(self, hook: Callable[[], Any], yes: bool = True) -> None:
         """Call a hook each turn; it returns True when the loop must not wait."""
 
+    def make_client(self, link: Link, client: Client) -> None:
+        """A link goes on as the connection of a client."""
+
+    def holds_commands(self, client: Client) -> bool:
+        """Whether commands of the client wait for something."""
+
     def unexecuted_of(self, client: Any) -> int:
         """Bytes that a client has sent and that have not been executed."""
 
@@ -122,6 +128,8 @@ class ConnectorSeam(Protocol):
         """Begin an attempt, which can `abort(reason)`."""
 
 
+# (client, bytes): execute what is whole of them for a client without a connection; how many those are. -1: not now
+RunReceived = Callable[[Client, bytes], int]
 # (id of the snapshot's history, its beginning, whether that is all of it): whether it must not replace our data; None:
 # so much does not tell
 Refuses = Callable[[str, Any, bool], bool | None]
@@ -142,7 +150,8 @@ class FollowingParts(Protocol):
     tally: "Tally"
     tls: Callable[[], TlsContext | None]
     applied_db: int
-    make_master_client: Callable[[Link, int], Client]
+    make_master_client: Callable[[str, int], Client]
+    run_received: RunReceived
     synced_offset: Callable[[], int]
 
     @property

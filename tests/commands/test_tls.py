@@ -342,9 +342,13 @@ def test_redis_py(secure: Secure) -> None:
         assert client.mget("key:1", "key:999") == [b"1", b"999"]
 
 
-def test_a_replica_follows_over_tls(tmp_path: Path, authority: Authority) -> None:
-    server, port = secure_server(tmp_path / "master", authority, repl_diskless_sync_delay=0)
-    replica, _ = secure_server(tmp_path / "replica", authority, tls_replication=True, replicaof=[f"localhost {port}"])
+@pytest.mark.parametrize("second", ["no", "yes"])
+def test_a_replica_follows_over_tls(tmp_path: Path, authority: Authority, second: str) -> None:
+    """By one connection, and by two."""
+    sync = {"repl_diskless_sync_delay": 0, "dual_channel_replication_enabled": second}
+    server, port = secure_server(tmp_path / "master", authority, **sync)
+    replica, _ = secure_server(tmp_path / "replica", authority, tls_replication=True, replicaof=[f"localhost {port}"],
+                               **sync)  # fmt: skip
     with server, replica, server.connect() as to_master, replica.connect() as to_replica:
         wait_until(lambda: replica.info("replication")["master_link_status"] == "up", "the link is up")
         for n in range(1000):
@@ -352,6 +356,7 @@ def test_a_replica_follows_over_tls(tmp_path: Path, authority: Authority) -> Non
         assert to_master("WAIT", "1", "10000") == 1
         assert to_replica("DBSIZE") == 1000
         assert to_master("DEBUG", "DIGEST") == to_replica("DEBUG", "DIGEST")
+        assert ("by two connections" in replica.log()) == (second == "yes")
 
 
 def test_migrate_over_tls(tmp_path: Path, authority: Authority) -> None:

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.peer
 # Names of 7.2 that 7.0 lacks, one that 7.0 shows and 7.2 hides, and what 7.2 says with one more word.
 OURS = {
     "rdb-version", "io-threads-always-active", "replica-refuse-empty-master", "tls-auto-reload-interval",
+    "dual-channel-replication-enabled",
     *(directive.name for directive in metrics.DIRECTIVES),
 }  # fmt: skip
 ONLY_7_2 = {

@@ -17,6 +17,7 @@ ACTIVE_IN_REDIS = {"bind", "protected-mode", "port", "tcp-backlog", "timeout", "
 
 OURS = {                    # directives that Redis 7.2 does not have
     "replica-refuse-empty-master",
+    "dual-channel-replication-enabled",
     "rdb-version",
     "io-threads-always-active",
     "tls-auto-reload-interval",

@@ -1,5 +1,6 @@
-"""Several servers that share one keyspace: whose slot is whose, and how keys move between them.
+"""Several servers that share one keyspace: whose slot is whose, who is alive, who replaces whom, and how keys move.
 
-Called by dispatch and commands; speaks to other servers over links that it is given the means to open. What is here so
-far is the sending side of MIGRATE.
+Called by dispatch and commands; speaks to other servers over links that it is given the means to open.
+
+MIGRATE's sending side is `migrate_target`. `messages` is what nodes say to each other, `bus_format` its bytes.
 """

@@ -2,5 +2,6 @@
 
 Called by dispatch and commands; speaks to other servers over links that it is given the means to open.
 
-MIGRATE's sending side is `migrate_target`. `messages` is what nodes say to each other, `bus_format` its bytes.
+MIGRATE's sending side is `migrate_target`. `messages` is what nodes say to each other, `bus_format` its bytes. `view` is
+what a node knows of all; `conf_format` and `conf_file` keep it in nodes.conf.
 """

@@ -89,12 +89,13 @@ class Published(NamedTuple):
     payload: bytes
 
 
-class Update(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Update:
     """The body of UPDATE: the slots that a node serves since an epoch."""
 
     config_epoch: int
     name: str
-    slots: int
+    slots: int = field(repr=False)
 
 
 class ModuleMessage(NamedTuple):
@@ -120,7 +121,7 @@ class Message:
     current_epoch: int = 0
     config_epoch: int = 0
     offset: int = 0         # of the replication stream
-    slots: int = 0
+    slots: int = field(default=0, repr=False)
     master: str = ""
     ip: str = ""
     port: int = 0

@@ -2,6 +2,12 @@
 
 Called by dispatch and commands; speaks to other servers over links that it is given the means to open.
 
-MIGRATE's sending side is `migrate_target`. `messages` is what nodes say to each other, `bus_format` its bytes. `view` is
-what a node knows of all; `conf_format` and `conf_file` keep it in nodes.conf.
+MIGRATE's sending side is `migrate_target`. The rest is a node of Redis Cluster as tables: no socket, no clock, no
+chance of its own. `protocol.Protocol` puts it together: what comes by a link, what time brings and what an operator
+asks go in, `actions` come out. Below it, each its own concern over one `view.View`: contact, gossip, failures, claims
+on slots, roles, votes and election, the manual failover, replicas that move, health. `messages` is what nodes say,
+`bus_format` its bytes; `conf_format` and `conf_file` are nodes.conf.
+
+The words are Redis's: a PFAIL is one node's opinion, a FAIL the majority's verdict; an epoch is the clock that decides
+between two claims on a slot, and never goes back.
 """

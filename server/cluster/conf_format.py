@@ -287,5 +287,4 @@ def view_of(conf: Conf, now: int, rng: Random) -> View:
     view.last_vote_epoch = conf.last_vote_epoch
     view.current_epoch = conf.current_epoch
     view.current_epoch = view.max_epoch()
-    view.size = view.count_masters()[0]
     return view

@@ -10,7 +10,7 @@ BYTES = COUNT // 8
 ALL = (1 << COUNT) - 1
 
 
-def from_bytes(bitmap: bytes) -> int:
+def from_bytes(bitmap: bytes | bytearray) -> int:
     """The set that 2048 bytes of a message stand for."""
     return int.from_bytes(bitmap, "little")
 
@@ -27,10 +27,10 @@ def span(first: int, last: int) -> int:
 
 def of(numbers: Iterable[int]) -> int:
     """The set of these slots."""
-    found = 0
+    found = bytearray(BYTES)
     for number in numbers:
-        found |= 1 << number
-    return found
+        found[number >> 3] |= 1 << (number & 7)
+    return from_bytes(found)
 
 
 def ranges(slots: int) -> Iterator[tuple[int, int]]:

@@ -22,7 +22,7 @@ class View:
 
     owner: of each slot, None: nobody. migrating, importing: slots on their way to and from another node. unclaimed:
     slots whose owner does not claim them any more while nobody else does; others are not told that they are his.
-    size: how many masters serve slots. ok: the cluster serves."""
+    voters: the masters that serve slots, of whom a majority decides. ok: the cluster serves."""
 
     def __init__(self, myself: Node) -> None:
         self.myself = myself
@@ -34,8 +34,8 @@ class View:
         self.importing: dict[int, Node] = {}
         self.current_epoch = 0
         self.last_vote_epoch = 0
+        self.voters: set[Node] = set()
         self.blacklist: dict[str, int] = {}     # names and until when, ms
-        self.size = 1
         self.ok = False
 
     # ---- nodes
@@ -98,13 +98,22 @@ class View:
             if node is not self.myself:
                 node.flags |= MIGRATE_TO
         node.flags = node.flags & ~REPLICA | MASTER
+        self._count(node)
         return True
 
     def make_replica(self, node: Node) -> int:
         """It calls itself a replica now. Returns the slots that are nobody's for that."""
         lost = self.release(node.slots)
         node.flags = node.flags & ~(MASTER | MIGRATE_TO) | REPLICA
+        self._count(node)
         return lost
+
+    def _count(self, node: Node) -> None:
+        """Its role or its slots may have changed."""
+        if node.flags & MASTER and node.slots:
+            self.voters.add(node)
+        else:
+            self.voters.discard(node)
 
     # ---- slots
     def assign(self, node: Node, taken: int) -> None:
@@ -118,10 +127,9 @@ class View:
         if not node.slots and any(other.replicas for other in self.nodes.values() if other.flags & MASTER):
             node.flags |= MIGRATE_TO        # where others have replicas it ought to have some
         node.slots |= taken
+        self._count(node)
         self.assigned |= taken
-        owner = self.owner
-        for slot in slots.each(taken):
-            owner[slot] = node
+        self._own(taken, node)
 
     def release(self, left: int) -> int:
         """Slots become nobody's. Returns those that were somebody's."""
@@ -130,12 +138,15 @@ class View:
             return 0
         for node in self.owners_of(left):
             node.slots &= ~left
-        owner = self.owner
-        for slot in slots.each(left):
-            owner[slot] = None
+            self._count(node)
+        self._own(left, None)
         self.assigned &= ~left
         self.unclaimed &= ~left
         return left
+
+    def _own(self, those: int, node: Node | None) -> None:
+        for first, last in slots.ranges(those):
+            self.owner[first:last + 1] = [node] * (last + 1 - first)
 
     def owners_of(self, wanted: int) -> Iterable[Node]:
         """The nodes that serve any of these slots.
@@ -177,23 +188,30 @@ class View:
 
     # ---- figures
     @property
+    def size(self) -> int:
+        """How many masters serve slots."""
+        return len(self.voters)
+
+    @property
     def quorum(self) -> int:
         """How many masters are the majority."""
-        return self.size // 2 + 1
+        return len(self.voters) // 2 + 1
 
-    def count_masters(self) -> tuple[int, int]:
-        """Masters that serve slots, and how many of them are not failing in any way."""
-        serving = [node.flags for node in self.nodes.values() if node.flags & MASTER and node.slots]
-        return len(serving), sum(not flags & (FAIL | PFAIL) for flags in serving)
+    def reachable(self) -> int:
+        """How many masters that serve slots are not failing in any way."""
+        return sum(not node.flags & (FAIL | PFAIL) for node in self.voters)
 
     def check(self) -> None:
         """All tables agree. For tests: O(nodes + slots)."""
         assert self.nodes[self.myself.name] is self.myself and self.myself.flags & MYSELF
+        assert self.voters == {node for node in self.nodes.values() if node.flags & MASTER and node.slots}
         together = 0
         for name, node in self.nodes.items():
             assert node.name == name and len(name) == NAME_LENGTH
             assert not node.slots & together
             together |= node.slots
+            for first, last in slots.ranges(node.slots):
+                assert self.owner[first:last + 1] == [node] * (last + 1 - first)
             assert not node.flags & MASTER or not node.flags & REPLICA
             assert node.master is None or node in node.master.replicas and self.nodes[node.master.name] is node.master
             assert len(set(node.replicas)) == len(node.replicas)
@@ -203,6 +221,5 @@ class View:
             assert node.inbound_link is None or node.inbound_link.node is node and node.inbound_link.inbound
             assert all(reporter in self.nodes for reporter in node.reports)
         assert together == self.assigned and not self.unclaimed & ~self.assigned
-        for slot, owner in enumerate(self.owner):
-            assert (owner is None) == (not together >> slot & 1) and (owner is None or owner.slots >> slot & 1)
+        assert self.owner.count(None) == slots.COUNT - together.bit_count()
         assert all(node in self.nodes.values() for node in (*self.migrating.values(), *self.importing.values()))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 
 from server.cluster.actions import Close, Connect, Outbox, SlotsMoved
-from server.cluster.messages import HANDSHAKE, MASTER, MEET, MYSELF, NOADDR, REPLICA, Message, Type
+from server.cluster.messages import HANDSHAKE, MEET, MYSELF, NOADDR, Message, Type, role_of
 from server.cluster.node import Link, Node
 from server.cluster.roles import Roles
 from server.cluster.settings import Settings
@@ -78,7 +78,7 @@ class Contact:
         if link.node is not None and not link.node.in_handshake:
             return link.node
         sender = self._view.nodes.get(message.sender)
-        if sender is not None and link.node is None:
+        if sender is not None and link.node is None and sender is not self._view.myself:
             if sender.inbound_link is not None:
                 self.close(sender.inbound_link)
             link.node = sender
@@ -97,7 +97,7 @@ class Contact:
                 self.remove(node)
                 return False
             self._view.rename(node, message.sender)
-            node.flags = node.flags & ~HANDSHAKE | message.flags & (MASTER | REPLICA)
+            node.flags = node.flags & ~HANDSHAKE | role_of(message.flags)
             self._out.changed()
         elif node.name != message.sender:
             self._out.note("debug", f"PONG contains mismatching sender ID. About node {node.name} added "

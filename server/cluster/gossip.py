@@ -10,11 +10,12 @@ from random import Random
 from server.cluster.actions import Outbox
 from server.cluster.contact import Contact
 from server.cluster.failures import Failures
-from server.cluster.messages import FAIL, HANDSHAKE, MEET, MYSELF, NOADDR, PFAIL, Gossip, Heartbeat
+from server.cluster.messages import FAIL, MIGRATE_TO, NOADDR, NOFAILOVER, PFAIL, Gossip, Heartbeat, role_of
 from server.cluster.node import Node
 from server.cluster.view import View, random_name
 
 _FAILING = FAIL | PFAIL
+_LEARNED = FAIL | MIGRATE_TO | NOFAILOVER   # of one whom we did not know; that we cannot reach it we find out
 CLOCKS_DIFFER_MS = 500      # by which another's clock may be ahead of ours
 
 
@@ -56,7 +57,7 @@ class Hearing:
     def _learn(self, entry: Gossip, now: int) -> None:
         if entry.flags & NOADDR or self._view.is_forgotten(entry.name, now):
             return
-        node = Node(entry.name, random_name(self._rng), entry.flags & ~(MYSELF | HANDSHAKE | MEET | PFAIL), now)
+        node = Node(entry.name, random_name(self._rng), role_of(entry.flags) | entry.flags & _LEARNED, now)
         node.ip, node.bus_port = entry.ip, entry.bus_port
         node.port, node.tls_port = self._contact.ports_of(entry.port, entry.pport)
         node.fail_time = now if node.failed else 0

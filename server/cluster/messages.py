@@ -133,6 +133,12 @@ class Message:
     body: Body = None
 
 
+def role_of(flags: int) -> int:
+    """MASTER or REPLICA; 0 where flags say neither, or both."""
+    role = flags & (MASTER | REPLICA)
+    return 0 if role == MASTER | REPLICA else role
+
+
 def is_name(text: str) -> bool:
     """Whether it can be the name of a node or of a shard."""
     return len(text) == NAME_LENGTH and text.isascii() and text.isalnum() and text == text.lower()

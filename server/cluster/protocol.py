@@ -83,6 +83,9 @@ class Protocol:
         kind = message.type
         self.received[kind] += 1
         sender = self._contact.sender_of(link, message)
+        if sender is self.view.myself:
+            self._ourselves(link, message, now)
+            return self._out.take()
         if sender is not None:
             sender.data_received = now
             if not sender.flags & HANDSHAKE:
@@ -94,6 +97,16 @@ class Protocol:
         elif sender is None and kind == Type.FAIL:
             self._out.note("notice", f"Ignoring FAIL message from unknown node {message.sender}")
         return self._out.take()
+
+    def _ourselves(self, link: Link, message: Message, now: int) -> None:
+        """We were told to meet ourselves, or somebody has taken our name: it is answered, and nothing is believed."""
+        if message.type in (Type.PING, Type.MEET):
+            self.speaker.heartbeat(link, Type.PONG, now)
+        if message.type <= Type.MEET and not link.inbound and link.node is not None:
+            if link.node.in_handshake:
+                self._contact.remove(link.node)
+            else:
+                self._contact.answer_from(link, None, message, now)
 
     def _header(self, sender: Node, message: Message) -> None:
         """Epochs and offset; every message carries them."""
@@ -143,7 +156,7 @@ class Protocol:
             if view.make_master(sender):
                 self._out.changed(health=True)
             return
-        if sender.is_master:
+        if not sender.is_replica:
             lost = view.make_replica(sender)
             if lost:
                 self._out.add(SlotsMoved(lost))

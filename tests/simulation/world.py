@@ -165,7 +165,8 @@ class World:
                 return f"{machine.number} sees {bad}"
             if roles and not view.ok:
                 return f"{machine.number} does not serve"
-            seen = [(name, node.flags & (MASTER | REPLICA), node.slots, node.master and node.master.name,
+            seen = [(name, node.flags & (MASTER | REPLICA), node.slots,
+                     node.master.name if node.master else None,
                      node.config_epoch if node.is_master else 0) for name, node in sorted(view.nodes.items())]
             if reference is None:
                 reference = seen

@@ -1,0 +1,67 @@
+"""./dev torture simulation: see the package."""
+
+import argparse
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+from tests.simulation.figures import measure
+from tests.simulation.promises import Broken
+from tests.simulation.world import Outcome, play
+
+BATCH = 50
+
+
+def options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./dev torture simulation", description="Clusters under a virtual clock.")
+    parser.add_argument("--seeds", type=int, default=10_000, help="how many (10000)")
+    parser.add_argument("--seed", type=int, default=None, help="the first; a random one without")
+    parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
+    parser.add_argument("--figures", type=int, metavar="NODES", default=0,
+                        help="instead: what gossip and a failover cost in a cluster of so many")
+    return parser.parse_args(arguments)
+
+
+def batch(first: int, count: int) -> tuple[list[Outcome], list[str]]:
+    """The runs of so many seeds, and what broke."""
+    outcomes, broken = [], []
+    for seed in range(first, first + count):
+        try:
+            outcomes.append(play(seed))
+        except Broken as error:
+            broken.append(str(error))
+    return outcomes, broken
+
+
+def batches(first: int, count: int) -> Iterator[tuple[int, int]]:
+    for start in range(first, first + count, BATCH):
+        yield start, min(BATCH, first + count - start)
+
+
+def main(arguments: list[str]) -> int:
+    """1 when a promise was broken."""
+    chosen = options(arguments)
+    if chosen.figures:
+        print(measure(chosen.figures))
+        return 0
+    first = secrets.randbits(30) if chosen.seed is None else chosen.seed
+    began = time.monotonic()
+    outcomes: list[Outcome] = []
+    broken: list[str] = []
+    with ProcessPoolExecutor(chosen.jobs) as pool:
+        for more, wrong in pool.map(batch, *zip(*batches(first, chosen.seeds))):
+            outcomes += more
+            broken += wrong
+            print(*wrong, sep="\n", end="\n" if wrong else "", flush=True)
+    agreed = sorted(outcome.agreed_ms for outcome in outcomes)
+    print(f"seeds {first} to {first + chosen.seeds - 1}: {len(broken)} broken; {sum(o.verdicts for o in outcomes)} "
+          f"verdicts, {sum(o.winners for o in outcomes)} new masters; agreed after "
+          f"{agreed[len(agreed) // 2] if agreed else 0} ms (median), {agreed[-1] if agreed else 0} at most; "
+          f"{time.monotonic() - began:.0f} s")
+    return 1 if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

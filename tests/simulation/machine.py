@@ -1,0 +1,170 @@
+"""A node with all that it stands on: a disk, a replication stream that is a number, and a process that can die."""
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from server.cluster.actions import Action, Close, Connect, Follow, Lead, Pause, Resume, Save, Send
+from server.cluster.conf_format import Conf, conf_of, parse, view_of, write
+from server.cluster.messages import Message
+from server.cluster.node import Link
+from server.cluster.protocol import Protocol
+from server.cluster.settings import Settings
+from tests.simulation.network import Network
+
+if TYPE_CHECKING:
+    from tests.simulation.promises import Promises
+
+TICK_MS = 100
+BUS_PORT = 10_000
+
+
+class Machine:
+    """One node. number: its name in the network; skew: by how much its clock is wrong (ms). silent: it is cut from
+    power, so that nobody even hears that it is gone."""
+
+    def __init__(self, number: int, network: Network, conf: Conf, settings: Settings, promises: "Promises",
+                 skew: int = 0) -> None:
+        self.number = number
+        self.network = network
+        self.settings = settings
+        self.promises = promises
+        self.skew = skew
+        self.rng = Random(network.rng.random())
+        self.wires: dict[Link, Any] = {}
+        self.disk = self.synced = conf
+        self.up = self.silent = self.stopped = False
+        self.held: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
+        self.written = 0                # offset of the stream
+        self.heard = 0                  # when from the master, last
+        self.paused_until = 0
+        self.master_port = 0            # 0: a master
+        self.life = 0
+        self.protocol: Protocol
+        network.machines[BUS_PORT + number] = self
+
+    @property
+    def now(self) -> int:
+        return self.network.now + self.skew
+
+    # ---- the process
+    def start(self) -> None:
+        self.life += 1
+        self.up, self.silent = True, False
+        view = view_of(parse(write(self.disk)), self.now, self.rng)
+        self.protocol = Protocol(view, lambda: self.settings, self, self.rng)
+        self.heard = self.now
+        self.master_port = 0
+        self.paused_until = 0
+        self.network.later(self.rng.randrange(TICK_MS), self.tick, self.life)
+        self.promises.started(self)
+
+    def kill(self, *, power: bool = False) -> None:
+        """power: what was not synced is lost, and nobody hears of it."""
+        if not self.up:
+            return
+        self.up, self.silent = False, power
+        self.stopped = False
+        self.held.clear()
+        if power:
+            self.disk = self.synced
+            self.wires.clear()
+        for link in list(self.wires):
+            self.network.close(self, link)
+
+    def stop(self) -> None:
+        """As SIGSTOP."""
+        self.stopped = True
+
+    def go_on(self) -> None:
+        self.stopped = False
+        held, self.held = self.held, []
+        for work, arguments in held:
+            work(*arguments)
+
+    def _holds(self, work: Callable[..., None], *arguments: Any) -> bool:
+        if self.stopped:
+            self.held.append((work, arguments))
+        return self.stopped or not self.up
+
+    # ---- what comes in
+    def tick(self, life: int) -> None:
+        if life != self.life or not self.up:
+            return
+        self.network.later(TICK_MS, self.tick, life)
+        if not self.stopped:
+            self._replicate()
+            self.turn(self.protocol.tick(self.now))
+
+    def receive(self, link: Link, message: Message) -> None:
+        if not self._holds(self.receive, link, message) and link in self.wires:
+            self.turn(self.protocol.receive(link, message, self.now))
+
+    def opened(self, link: Link) -> None:
+        if not self._holds(self.opened, link):
+            self.turn(self.protocol.link_up(link, self.now))
+
+    def lost(self, link: Link) -> None:
+        if not self._holds(self.lost, link):
+            self.turn(self.protocol.link_lost(link, self.now))
+
+    def accept(self, a: "Machine") -> Link:
+        return Link(None, self.now, f"10.0.0.{a.number}", f"10.0.0.{self.number}")
+
+    def ask(self, work: Callable[..., Any], *arguments: Any, **named: Any) -> None:
+        """What an operator asks."""
+        work(*arguments, **named)
+        self.turn([])
+
+    # ---- a turn
+    def turn(self, actions: list[Action]) -> None:
+        last = self.protocol.before_sleep(self.now)
+        for action in last:
+            if isinstance(action, Save):
+                self.disk = conf_of(self.protocol.view)
+                if action.fsync:
+                    self.synced = self.disk
+        for action in (*actions, *last):
+            self._do(action)
+        self.promises.after(self, (*actions, *last))
+
+    def _do(self, action: Action) -> None:
+        if isinstance(action, Send):
+            self.network.send(self, action.link, action.message)
+        elif isinstance(action, Connect):
+            assert action.link.node is not None
+            self.network.connect(self, action.link, action.link.node.bus_port)
+        elif isinstance(action, Close):
+            self.network.close(self, action.link)
+        elif isinstance(action, Follow):
+            self.master_port = action.port
+        elif isinstance(action, Lead):
+            self.master_port = 0
+        elif isinstance(action, Pause):
+            self.paused_until = action.until
+        elif isinstance(action, Resume):
+            self.paused_until = 0
+
+    # ---- what the protocol asks its own server
+    def _replicate(self) -> None:
+        if not self.master_port:
+            if self.paused_until < self.now:
+                self.written += self.rng.randrange(100)
+            return
+        master = self.network.machines.get(self.master_port + BUS_PORT)
+        if master is not None and master.up and not master.stopped and self.network.reaches(master, self) and (
+                self.network.reaches(self, master)):
+            self.written = master.written
+            self.heard = self.now
+
+    def offset(self) -> int:
+        return self.written
+
+    def data_age(self, now: int) -> int:
+        return now - self.heard
+
+    def keys_in(self, slot: int) -> int:
+        return 0
+
+    def is_empty(self) -> bool:
+        return True

@@ -1,0 +1,25 @@
+"""Sets of slots."""
+
+import random
+
+from server.cluster import slots
+
+
+def test_the_bytes_of_a_message() -> None:
+    assert slots.to_bytes(slots.of([0, 9, 16383])) == b"\x01\x02" + bytes(2045) + b"\x80"
+    assert slots.from_bytes(b"\x01\x02" + bytes(2045) + b"\x80") == slots.of([0, 9, 16383])
+    assert slots.to_bytes(slots.ALL) == b"\xff" * 2048
+
+
+def test_ranges() -> None:
+    assert list(slots.ranges(0)) == []
+    assert list(slots.ranges(slots.ALL)) == [(0, 16383)]
+    assert list(slots.ranges(slots.span(3, 3) | slots.span(5, 99) | slots.span(16383, 16383))) == [
+        (3, 3), (5, 99), (16383, 16383)]
+
+
+def test_each_gives_what_of_was_given() -> None:
+    rng = random.Random(1)
+    for _ in range(50):
+        chosen = sorted(rng.sample(range(slots.COUNT), rng.randrange(300)))
+        assert list(slots.each(slots.of(chosen))) == chosen

@@ -145,7 +145,7 @@ cdef class Run:
                     check(call)
             if self.read_only and checked.spreads:
                 return self.refuse(command, "Write commands are not allowed from read-only scripts.")
-            if not self.wrote:
+            if not self.wrote and not self.caller.obeyed:      # our master has asked all this itself
                 for check in checked.writing:
                     check(call)
                 if checked.needs_memory and self.out_of_memory and not self.allow_oom:

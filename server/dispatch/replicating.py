@@ -33,7 +33,7 @@ _FOREVER_MS = 1 << 62
 def readonly_replica(call: Call) -> None:
     """A replica takes writes from its master only, unless it is writable."""
     if (call.server.replication.following is not None and call.config.replica_read_only
-            and not call.client.has(c.MASTER | c.FAKE) and flags_of(call) & WRITE):
+            and not call.client.obeyed and flags_of(call) & WRITE):
         raise CommandError("READONLY You can't write against a read only replica.")
 
 

@@ -48,7 +48,7 @@ lib=$tree/build/sanitize-$(echo "$list" | tr , -)/lib
 # The tests run from there, beside the instrumented rooms. What is about packaging and the clone has no place in it.
 rm -rf "$lib/tests"
 cp -r tests pyproject.toml redis.conf "$lib/"
-rm -rf "$lib/tests/architecture" "$lib/tests/unit/test_packaging.py" "$lib/tests/unit/perf"
+rm -rf "$lib/tests/architecture" "$lib/tests/unit/test_packaging.py" "$lib/tests/unit/perf" "$lib/tests/unit/registry"
 
 # ---- how the sanitizers behave
 mkdir reports

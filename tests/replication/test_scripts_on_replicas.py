@@ -47,6 +47,29 @@ def test_exec_counts_what_queued_scripts_declare(server: Server, c: Any, script:
     c.ok("DEBUG", "FAST-PATHS", "yes")
 
 
+@pytest.mark.parametrize("fast", ["yes", "no"])
+def test_no_script_writes_on_a_replica(server: Server, c: Any, fast: str) -> None:
+    writes = "redis.call('set', KEYS[1], 1)\nreturn 1"
+    refusal = "READONLY You can't write against a read only replica. script: "
+    c.ok("DEBUG", "FAST-PATHS", fast)
+    sha = c("SCRIPT", "LOAD", writes)
+    with server.connect() as other:
+        other.ok("MULTI")
+        assert other("EVAL", writes, "1", "k") == "QUEUED"
+        become_a_replica_of_nobody(c)
+        assert other("EXEC")[0].text.startswith(refusal)
+    for words in (("EVAL", writes, "1", "k"), ("EVALSHA", sha, "1", "k")):
+        assert c(*words).text.startswith(refusal)
+    assert c("EVAL", "return redis.pcall('set', KEYS[1], 1)", "1", "k").text.startswith("READONLY ")
+    assert c("EXISTS", "k") == 0
+    c.ok("CONFIG", "SET", "replica-read-only", "no")
+    assert c("EVAL", writes, "1", "k") == 1
+    c.ok("CONFIG", "SET", "replica-read-only", "yes")
+    c.ok("DEBUG", "FAST-PATHS", "yes")
+    c.ok("REPLICAOF", "NO", "ONE")
+    c("DEL", "k")
+
+
 def test_a_script_that_declares_nothing_does_not_run_without_the_master(server: Server, c: Any) -> None:
     sha = c("SCRIPT", "LOAD", "return 1")
     c.ok("CONFIG", "SET", "replica-serve-stale-data", "no")

@@ -128,10 +128,10 @@ class ServerUnderTest:
                     error = received.partition(b"\r\n-")[2].partition(b"\r\n")[0]
                     raise ServerFailed(f"{self.name}: {error.decode(errors='replace')}")
 
-    def info(self, field: str) -> str:
+    def info(self, field: str, section: str = "default") -> str:
         """One field of INFO, or an empty string."""
         with self.connect() as connection:
-            connection.sendall(encode("INFO") + encode("ECHO", MARK))
+            connection.sendall(encode("INFO", section) + encode("ECHO", MARK))
             received = b""
             while MARK not in received:
                 data = connection.recv(1 << 16)

@@ -5,7 +5,6 @@
        +---- any failure ------+                        commands the loop runs in `run_master`
 
 In a sync over two connections (`two_connections`) the link carries the stream at once, and the client gets it later.
-
 What was applied is told by the stream's offset: it counts the master's own bytes, which go on to our own replicas as
 they came. So everybody below one master shares its history, and the next attempt asks for what comes behind it.
 """
@@ -69,7 +68,6 @@ class Following(LinkProtocol):
         self._two: TwoConnections | None = None            # the snapshot does not come by the link
         self.may_use_two = True            # False: the master could not do it after all
         self.ahead_peak = 0                # bytes of the stream that once waited for a snapshot
-
     # ---- for INFO and ROLE
     @property
     def connected(self) -> bool:
@@ -156,6 +154,8 @@ class Following(LinkProtocol):
             self.link.close(reason=reason)
         elif self._attempt is not None:
             self._attempt.abort(reason)
+        elif self._two is not None and self.client is None and not self.over:
+            self.connection_lost(None, reason)     # the second one had gone on alone
 
     def stop(self) -> None:
         """We follow somebody else, or nobody: nothing of this is heard any more."""
@@ -223,7 +223,8 @@ class Following(LinkProtocol):
 
     def connection_lost(self, link: Link | None, reason: str) -> None:
         """The attempt failed, or the link broke before the stream began."""
-        if self.over:
+        two = self._two
+        if self.over or (two is not None and two.goes_on):
             self._end_attempt()            # it knows us
             return
         if self.state == CONNECTING:
@@ -232,10 +233,8 @@ class Following(LinkProtocol):
             self.parts.tally.ended(REPLICA, "full_err")
             self._log.warning("I/O error trying to sync with MASTER: %s", reason)
         self._end_attempt()
-        if self._two is not None and self.client is not None:
-            return                         # `_work` executes what has come
-        if self._two is not None:
-            self._two.close_second()
+        if two is not None:
+            two.close_second()
         if self._arrival is not None and self._arrival.break_off():
             self.parts.loop.attend(self._work)
             return
@@ -478,9 +477,12 @@ class Following(LinkProtocol):
 
     def _drop_sync(self) -> None:
         self._drop_arrival()
-        if self._two is not None:
-            self._two.close()
-            self._two = None
+        self._drop_two()
+
+    def _drop_two(self) -> None:
+        two, self._two = self._two, None
+        if two is not None:
+            two.close()
 
     # ---- what a sync over two connections needs of us
     def join(self, client_id: int, history: str, offset: int) -> None:
@@ -492,9 +494,7 @@ class Following(LinkProtocol):
         """It is over: the link is nobody's, or its client's."""
         self._end_attempt()
         self._rest()
-        if self._two is not None:
-            self._two.close()
-            self._two = None
+        self._drop_two()
 
     def _catch_up(self, two: TwoConnections, database: int) -> None:
         """The snapshot is ours: what has come of the stream is to be executed, also if no more comes."""

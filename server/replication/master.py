@@ -29,6 +29,13 @@ PING = b"*1\r\n$4\r\nPING\r\n"
 GETACK = b"*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n"
 
 
+DROPPED_IN_SYNC = (
+    "Replica %s had not loaded its snapshot when %d bytes of the stream waited for it, more than its "
+    "client-output-buffer-limit allows. Its next full sync ends in the same way unless less is written meanwhile: "
+    "raise that limit, or set dual-channel-replication-enabled at both servers, so that the replica keeps what waits."
+)
+
+
 def seconds() -> float:
     """Monotonic seconds."""
     return monotonic_now_us() / 1e6
@@ -163,7 +170,7 @@ class Master:
         if replica is None:
             return
         self.tally.sent += replica.sent
-        ended = replica.state
+        ended, waiting = replica.state, replica.waiting
         whole = ended is State.RDB_SENT or self.sent_all_to(replica)
         if not self.awaited.keeps(replica, whole, seconds()):
             self._release(replica)
@@ -173,6 +180,8 @@ class Master:
             self._left = seconds()
         self.count_good()
         self._tell()
+        if waiting >= self._watermark() and not replica.acknowledged and not replica.old_sync:
+            self.log.warning(DROPPED_IN_SYNC, replica.name, waiting)
         if ended in (State.WAIT_START, State.WAIT_END, State.SEND_BULK):
             self.tally.ended(MASTER, "full_ok" if whole else "full_err")
         if ended in (State.WAIT_END, State.SEND_BULK):

@@ -4,8 +4,9 @@
     joined    $ENDOFF came: the first one asks for the stream behind the snapshot, and what comes of it waits in `ahead`
     loaded    the client of the master executes what waits, in slices, and gets the first connection when nothing does
 
-Whatever is lost before the snapshot is whole ends the attempt. When the first connection is lost later, what came by it
-is executed all the same, and the next attempt goes on behind that.
+The first connection may be lost once it brings the stream (a master drops a replica that is too far behind): the
+snapshot goes on, what came is executed, and the next attempt asks for what is behind that: not all begins anew.
+Without all of the snapshot the attempt has failed.
 """
 
 from typing import TYPE_CHECKING
@@ -52,6 +53,14 @@ class TwoConnections:
     def link(self) -> Link | None:
         """The second connection; None when it is gone, or not there yet."""
         return self._second.link if self._second is not None else None
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the first connection is not needed any more: it has brought something, and of the snapshot all has
+        come, or still comes."""
+        payload = self._of.payload
+        whole = self._of.client is not None or (payload is not None and payload.done)
+        return self.flows and (whole or self._second is not None)
 
     def close_second(self) -> None:
         """It has brought what it was there for, or nobody wants that any more."""

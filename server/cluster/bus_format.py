@@ -9,6 +9,7 @@ bytes and data, together a multiple of 8 bytes. Whatever a peer sends, `decode` 
 lengths and counts are checked against each other, and texts against what nodes.conf can hold.
 """
 
+from functools import lru_cache
 from struct import Struct, error as StructError
 
 from server.cluster import slots
@@ -41,6 +42,7 @@ _MODULE = Struct(">8sIB")
 
 _HOSTNAME, _NODENAME, _FORGOTTEN_NODE, _SHARD_ID = range(4)
 _HEARTBEATS = frozenset((Type.PING, Type.PONG, Type.MEET))
+TEXTS_KEPT = 8192           # names and addresses, which come again and again, are looked at once
 _TEXT_MAX = 255             # of a host name or node name
 _NOT_IN_TEXT = frozenset("\"',=\\")
 
@@ -133,6 +135,7 @@ def size(message: Message) -> int:
 
 
 # ---- from bytes
+@lru_cache(TEXTS_KEPT)
 def _name(raw: bytes) -> str:
     text = raw.decode("latin-1")
     if not is_name(text):
@@ -145,6 +148,7 @@ def _is_fit(text: str) -> bool:
     return len(text) <= _TEXT_MAX and all("!" <= char <= "~" and char not in _NOT_IN_TEXT for char in text)
 
 
+@lru_cache(TEXTS_KEPT)
 def _address(raw: bytes) -> str:
     text = raw.partition(b"\0")[0].decode("latin-1")
     if not _is_fit(text):

@@ -154,5 +154,6 @@ class Speaker:
 
 
 def _about(node: Node, tls: bool) -> Gossip:
-    return Gossip(node.name, node.ping_sent // 1000, node.pong_received // 1000, node.ip, node.client_port(tls),
-                  node.bus_port, node.flags, node.client_port(not tls))
+    port, pport = (node.tls_port, node.port) if tls else (node.port, node.tls_port)
+    return Gossip(node.name, node.ping_sent // 1000, node.pong_received // 1000, node.ip, port, node.bus_port,
+    node.flags, pport)

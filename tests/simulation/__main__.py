@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
-from tests.simulation.figures import measure
+from tests.simulation.figures import cost, failover
 from tests.simulation.promises import Broken
 from tests.simulation.world import Outcome, play
 
@@ -19,8 +19,10 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=10_000, help="how many (10000)")
     parser.add_argument("--seed", type=int, default=None, help="the first; a random one without")
     parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
-    parser.add_argument("--figures", type=int, metavar="NODES", default=0,
-                        help="instead: what gossip and a failover cost in a cluster of so many")
+    parser.add_argument("--cost", type=int, metavar="NODES", default=0,
+                        help="instead: what gossip costs a node of so many")
+    parser.add_argument("--failover", type=int, metavar="NODES", default=0,
+                        help="instead: how long it takes when half of the masters of so many nodes die, less one")
     return parser.parse_args(arguments)
 
 
@@ -43,8 +45,8 @@ def batches(first: int, count: int) -> Iterator[tuple[int, int]]:
 def main(arguments: list[str]) -> int:
     """1 when a promise was broken."""
     chosen = options(arguments)
-    if chosen.figures:
-        print(measure(chosen.figures))
+    if chosen.cost or chosen.failover:
+        print(cost(chosen.cost) if chosen.cost else failover(chosen.failover))
         return 0
     first = secrets.randbits(30) if chosen.seed is None else chosen.seed
     began = time.monotonic()

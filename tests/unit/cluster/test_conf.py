@@ -8,7 +8,7 @@ import pytest
 
 from server.cluster import slots
 from server.cluster.conf_file import ConfFile, ConfInUse
-from server.cluster.conf_format import BrokenConf, conf_of, parse, view_of, write
+from server.cluster.conf_format import BrokenConf, conf_of, node_line, parse, view_of, write
 from server.cluster.messages import FAIL, HANDSHAKE, MASTER, MYSELF, NOADDR, REPLICA
 from server.cluster.node import Node
 
@@ -46,6 +46,14 @@ CONF_7_0 = (
     "1795957572000 1 connected 0-16383 [7->-c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeeabcd]\n"
     "vars currentEpoch 2 lastVoteEpoch 2\n"
 )
+NODES_7_2 = (
+    "405f0babe03a8e398091cf663c2ef6024c5f3c1b 127.0.0.1:21801@21851,one.example myself,master - 0 "
+    "1795957549000 2 connected 0-16383 [7->-c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeeabcd]\n"
+    "c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeeabcd 127.0.0.1:21810@21860 slave "
+    "405f0babe03a8e398091cf663c2ef6024c5f3c1b 0 1795957554876 2 connected\n"
+    "3fd45541a9ec64c576a0f20b40c6ac68436f7aaf 127.0.0.1:21802@21852 slave "
+    "405f0babe03a8e398091cf663c2ef6024c5f3c1b 0 1795957554978 2 connected\n"
+)
 NOW = 1_800_000_000_000
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 LINE = f"{A} 10.0.0.1:7000@17000 myself,master - 0 0 1 connected"
@@ -58,6 +66,11 @@ def rng() -> random.Random:
 @pytest.mark.parametrize("text", [CONF_7_2, CONF_7_2_FAIL], ids=["fine", "one failed"])
 def test_a_file_of_7_2_is_written_again_byte_for_byte(text: str) -> None:
     assert write(parse(text)) == text
+
+
+def test_cluster_nodes_is_the_same_without_what_clients_are_not_told() -> None:
+    """Of the same node at the same moment."""
+    assert "".join(f"{node_line(record)}\n" for record in parse(CONF_7_2).records) == NODES_7_2
 
 
 def test_what_is_in_a_file_of_7_2() -> None:

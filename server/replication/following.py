@@ -18,7 +18,7 @@ from iothreads.link import RAW, Link
 from server.clients.client import DENY_BLOCKING, MASTER, PAUSED, Client
 from server.persistence.rdb_load import BadFile
 from server.replication.arrival import Arrival, Refused
-from server.replication.empty_master import RETRY_SECONDS
+from server.replication.empty_master import Refusal
 from server.replication.handshake import (
     NONE_KNOWN,
     Action,
@@ -54,8 +54,7 @@ class Following(LinkProtocol):
         self.down_since = seconds()
         self.failover = failover           # the first attempt takes the mastership over
         self.on_failover = on_failover
-        self.refused = False               # the master has no data and we kept ours (replica-refuse-empty-master)
-        self._refused_at = 0.0
+        self.refusal = Refusal()           # the master has no data and we kept ours (replica-refuse-empty-master)
         self._known = True                 # our history may be asked for; False: after a failed full sync
         self._handshake: Handshake | None = None
         self._attempt: Any = None
@@ -105,7 +104,7 @@ class Following(LinkProtocol):
     def tick(self) -> None:
         """Once a second: try again, notice silence, tell the master how far we are."""
         timeout = self._config.repl_timeout
-        if self.state == CONNECT and self._waits_for_a_person():
+        if self.state == CONNECT and self.refusal.forbids(self._config):
             return
         if self.state == CONNECT:
             self._log.notice("Connecting to MASTER %s:%d", self.host, self.port)
@@ -130,11 +129,6 @@ class Following(LinkProtocol):
         """Seconds since anything came: a newline, which is no reply, says that a snapshot is still to be begun."""
         heard = 0 if self.link is None else self.link.heard_us
         return seconds() - max(self.heard, heard / 1e6)
-
-    def _waits_for_a_person(self) -> bool:
-        """The master's snapshot was refused a moment ago, and nobody has said since that it may come."""
-        return (self.refused and self._config.replica_refuse_empty_master
-                and seconds() - self._refused_at < RETRY_SECONDS)
 
     def connect(self) -> None:
         """Begin an attempt."""
@@ -284,7 +278,7 @@ class Following(LinkProtocol):
         self.client = self.parts.make_master_client(address, db)
         self.client.set(MASTER | DENY_BLOCKING)
         self.state = CONNECTED
-        self.refused = False
+        self.refusal.lasts = False
         self.parts.tally.links[UP] += 1
         if self.failover:
             self.failover = False
@@ -434,7 +428,7 @@ class Following(LinkProtocol):
 
     def _refuse(self) -> None:
         """It would leave us without data: they stay, and so does our history."""
-        self.refused, self._refused_at = True, seconds()
+        self.refusal.begin()
         self._known = True
         self._fail("replica-refuse-empty-master")
 

@@ -67,7 +67,7 @@ of_snapshot("master_sync_perc",
             lambda payload: f"{100 * payload.received / _total(payload) if _total(payload) else 0:.2f}")
 of_master("master_sync_last_io_seconds_ago", lambda following: int(seconds() - following.heard), _is_syncing)
 of_master("master_link_down_since_seconds", lambda following: int(seconds() - following.down_since), _is_down)
-of_master("master_empty_refused", lambda following: int(following.refused))
+of_master("master_empty_refused", lambda following: int(following.refusal.lasts))
 replication.field("slave_priority", lambda node: node.config.replica_priority, metric="slave_priority",
                   shown=_is_replica)
 replication.field("slave_read_only", lambda node: int(node.config.replica_read_only), shown=_is_replica)

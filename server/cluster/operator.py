@@ -169,7 +169,7 @@ class Operator:
     def _moved(self, moved: int) -> None:
         if moved:
             self._out.add(SlotsMoved(moved))
-        self._out.changed(health=True)
+        self._out.changed(fsync=True, health=True)      # or a power cut could leave slots that nobody claims
 
     def _set_slot(self) -> None:
         if not self._view.myself.is_master:

@@ -1,11 +1,17 @@
-"""Seeds that broke a promise once."""
+"""Seeds that broke a promise once, each with what was wrong. A seed says something only together with the world that it
+was found in, so each has a test of the right value as well, in tests/unit/cluster.
+"""
 
 import pytest
 
 from tests.simulation.world import play
 
 FOUND = {
-    191: "a node learned of a master and judged another by the majority of those that it had known before",
+    23: "a slot that had arrived was not yet on disk when the power went: afterwards nobody claimed it",
+    25: "the same",
+    158: "the same",
+    203: "the same",
+    247: "the same, with replicas",
 }
 
 

@@ -185,7 +185,7 @@ class World:
         """One fault by chance; some end by themselves after a while."""
         faults: list[Callable[[], str]] = [
             self.part, self.part, self.cut_one_way, self.kill, self.kill, self.kill, self.stop, self.lose, self.slow,
-            self.reset_links, self.failover, self.failover, self.force]
+            self.reset_links, self.failover, self.failover, self.force, self.reshard, self.reshard]
         self.acts.append(f"{self.network.now}: {self.rng.choice(faults)()}")
 
     def _for_a_while(self, undo: Callable[[], None]) -> int:
@@ -260,6 +260,29 @@ class World:
         except CommandError as error:
             return f"no failover of {machine.number}: {error}"
         return f"failover of {machine.number}{', forced' if force else ''}"
+
+    def reshard(self) -> str:
+        """Some slots go from one master to another, as redis-cli moves them: the one that gets them closes them first,
+        and only in a cluster whose nodes agree. (The one takes an epoch for which nobody was asked: while an election
+        is under way, that could be the same.)"""
+        if len(self.up()) < len(self.machines) or self.disagreement():
+            return "no resharding"
+        source, target = self.rng.sample(self.masters(), 2)
+        moved = list(slots.each(source.protocol.view.myself.slots))[:self.rng.choice((1, 3, 20))]
+        try:
+            for slot in moved:
+                self._move(slot, source, target)
+        except CommandError as error:
+            return f"no resharding of {source.number} to {target.number}: {error}"
+        return f"{len(moved)} slots of {source.number} go to {target.number}"
+
+    def _move(self, slot: int, source: Machine, target: Machine) -> None:
+        giver, taker = source.protocol, target.protocol
+        name = taker.view.myself.name
+        target.ask(taker.operator.importing, slot, giver.view.myself.name)
+        source.ask(giver.operator.migrating, slot, name)
+        target.ask(taker.operator.set_owner, slot, name, target.now)
+        source.ask(giver.operator.set_owner, slot, name, source.now)
 
     def force(self) -> str:
         return self.failover(force=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from server.cluster.actions import Serving, Verdict
-from server.cluster.messages import FAIL, MASTER, PFAIL, Failing, Type
+from server.cluster.messages import FAIL, MASTER, PFAIL, Failing, Gossip, Heartbeat, Type
 from server.cluster.node import Link
 from tests.support.one_node import TIMEOUT_MS, OneNode, notes, only
 
@@ -62,6 +62,19 @@ def test_a_master_without_slots_has_no_say() -> None:
     one.view.assign(one.node(0), one.view.assigned ^ ((1 << 16384) - 1))
     silent(one, 1)
     assert not only(one.gossip(2, 1, MASTER | PFAIL), Verdict)
+
+
+def test_the_majority_is_that_of_the_masters_which_we_know_of_just_now() -> None:
+    """The same message tells of a fourth voter and of a failing node."""
+    one = OneNode(masters=5)
+    claimed = one.node(3).slots
+    one.view.release(claimed | one.node(4).slots)
+    assert one.view.quorum == 2
+    silent(one, 1)
+    entry = Gossip(one.names[1], 0, 0, "10.0.0.1", 1, 10_001, MASTER | PFAIL, 0)
+    assert not only(one.say(3, Type.PING, Heartbeat([entry]), slots=claimed), Verdict)
+    assert one.view.quorum == 3
+    assert len(only(one.gossip(2, 1, MASTER | PFAIL), Verdict)) == 1
 
 
 def test_our_own_opinion_is_needed() -> None:

@@ -19,7 +19,7 @@ def test_slots_added_and_deleted() -> None:
     one.view.importing[5] = one.view.myself
     actions = one.do(one.operator.add_slots, [(5, 5), (7, 9)])
     assert one.view.myself.slots == slots.of([5, 7, 8, 9]) and not one.view.importing
-    assert SlotsMoved(slots.of([5, 7, 8, 9])) in actions and only(actions, Save)
+    assert SlotsMoved(slots.of([5, 7, 8, 9])) in actions and only(actions, Save) == [Save(fsync=True)]
     with refused("ERR Slot 8 is already busy"):
         one.operator.add_slots([(10, 12), (8, 20)])
     with refused("ERR Slot 10 specified multiple times"):
@@ -73,7 +73,7 @@ def test_a_slot_that_leaves() -> None:
     with refused("ERR Can't assign hashslot 0 to a different node while I still hold keys for this hash slot."):
         one.operator.set_owner(0, one.names[1], one.now)
     one.keys = {}
-    one.do(one.operator.set_owner, 0, one.names[1], one.now)
+    assert only(one.do(one.operator.set_owner, 0, one.names[1], one.now), Save) == [Save(fsync=True)]
     assert one.view.owner[0] is one.node(1) and not one.view.migrating and one.view.myself.config_epoch == 1
     with refused("ERR Unknown node x"):
         one.operator.set_owner(0, "x", one.now)

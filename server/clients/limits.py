@@ -100,6 +100,8 @@ class Limits:
         """Take a client's memory into the sums again. Complexity: O(1)."""
         self.forget(client)
         kind, size = class_of(client), client_list.memory_of(client)
+        if kind == REPLICAS:
+            size -= client.in_flight           # stands in the stream, which counts once
         partial = client.loop.partial_memory_of(client) if client.loop is not None else 0
         self.memory_by_class[kind] += size
         self.partial_accounted += partial

@@ -178,3 +178,24 @@ def test_the_proxy_cuts_and_holds(new_server: Callable[..., Any]) -> None:
         server.start()
         with Connection(proxy.port) as c:
             assert c("PING") == "PONG"
+
+
+def test_what_waits_for_a_replica_evicts_no_keys(new_server: Callable[..., Any]) -> None:
+    """Neither what stands in the stream nor what of it is under way counts against maxmemory, beyond the backlog."""
+    master = new_server(client_output_buffer_limit="replica 0 0 0", repl_backlog_size="10000",
+                        maxmemory_policy="allkeys-random", repl_diskless_sync_delay=0)  # fmt: skip
+    replica = new_server()
+    with master.connect() as c:
+        for number in range(100):
+            c("SETRANGE", f"key:{number}", 100_000, "asdf")
+        follow(replica, master)
+        in_step(master, replica)
+        room = memory(master, "used_memory") - memory(master, "mem_not_counted_for_evict") + 32768
+        c.ok("CONFIG", "SET", "maxmemory", room)
+        replica.signal(signal.SIGSTOP)
+        try:
+            while memory(master, "mem_clients_slaves") < 8 * MB:
+                c.pipeline([("SETRANGE", "key:0", 0, "A" * 3000)] * 500)
+            assert c("DBSIZE") == 100
+        finally:
+            replica.signal(signal.SIGCONT)

@@ -341,6 +341,7 @@ cdef class RdbReader:
         elif not take_value(&self.input, type, &value):
             if self.input.fault != NULL:
                 return False
+            self.input.empty = False       # the next value may have something
             self.keys_empty += 1
             if self.keys_empty <= TOLD:
                 self.on_field(b"", b"rdbLoadObject skipping empty key: " + PyBytes_FromStringAndSize(name, n))

@@ -180,6 +180,17 @@ def test_the_same_key_twice_leaves_nothing(chance: random.Random) -> None:
         assert memory.used() == before
 
 
+def test_what_comes_behind_an_empty_key_is_kept() -> None:
+    """Redis had bugs that left such keys in files; they go, and nothing else does."""
+    empty = b"\x02" + string(b"empty") + b"\x00"
+    full = b"\x02" + string(b"full") + b"\x01" + string(b"member")
+    data = b"REDIS0011" + empty + full + empty + full.replace(b"full", b"next") + b"\xff" + bytes(8)
+    whole, why = load(data, True)
+    fed, why_fed = load_in_pieces(data, True, random.Random(1))
+    assert (why, why_fed) == ("", "")
+    assert sorted(whole.databases[0].all_keys()) == sorted(fed.databases[0].all_keys()) == [b"full", b"next"]
+
+
 @pytest.mark.parametrize("trusted", [False, True])
 def test_pieces_are_as_good_as_the_whole(chance: random.Random, trusted: bool) -> None:
     """A file that comes in pieces of any size gives the same keys, or ends for the same reason; a cut one, too."""

@@ -22,6 +22,7 @@ cdef class Link:
     cdef readonly bint opened          # connected, and through the transport's handshake
     cdef readonly bint lost            # gone: nothing more will be heard
     cdef Links links
+    cdef readonly int fd
     cdef uint64_t connection           # its lane's name for it
     cdef int reads                     # a READ_ (iothreads.message): of what comes behind the message being heard
     cdef bint hearing                  # its protocol is being told of a message

@@ -11,6 +11,7 @@ RAW: int
 
 class Link:
     address: str
+    fd: int
     protocol: Any
     opened: bool
     lost: bool

@@ -291,6 +291,7 @@ cdef class Links:
         start.reads = reads
         start.keepalive = keepalive
         link.address = address
+        link.fd = fd
         link.protocol = protocol
         link.links = self
         link.reads = reads

@@ -4,10 +4,13 @@ A `Listener` is what `IOThreads.listen` takes. All or nothing: if one address ca
 closed again and `ListenError` carries the log lines.
 """
 
+import array
 import errno
+import fcntl
 import os
 import socket
 import stat
+import termios
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -184,6 +187,25 @@ def gather_small_writes(fd: int) -> None:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
     except OSError:                    # it is gone already
         pass
+
+
+def own_end(fd: int) -> str:
+    """The local address of a connection, as CLIENT LIST shows it."""
+    sock = socket.socket(fileno=fd)
+    try:
+        return spelled(sock.getsockname)
+    finally:
+        sock.detach()
+
+
+def unread_bytes(fd: int) -> int:
+    """What has come to a socket and was not read yet; 0 for one that is gone."""
+    size = array.array("i", [0])
+    try:
+        fcntl.ioctl(fd, termios.FIONREAD, size)
+    except OSError:
+        return 0
+    return size[0]
 
 
 def spelled(ask: Callable[[], tuple[str, int]]) -> str:

@@ -79,6 +79,5 @@ cdef class Loop:
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1
     cdef int hold(self, Client client) except -1
     cdef int finish(self, Client client) except -1
-    cdef int protocol_error(self, Client client, int error, int byte) except -1
     cdef int resume_all(self) except -1
     cdef int flush(self) except -1

@@ -37,6 +37,7 @@ from server.structures.table cimport (Table, table_hash, table_prefetch_bucket, 
 
 import os
 
+from iothreads.listen import own_end
 from server.dispatch.door import use
 from server.observe.internal_errors import internal_errors
 from server.registry.reply_reader import read_reply
@@ -317,6 +318,8 @@ cdef class Loop:
         Errors: ValueError, when the link is not open, or in the middle of something.
         """
         client.connection = self.links.give_away(link, <void*>client)
+        client.fd = link.fd
+        client.local_address = own_end(link.fd)
         client.in_flight += link.in_flight
         self.connected[client.id] = client
 
@@ -586,16 +589,12 @@ cdef class Loop:
         client.query_memory = b.memory
         client.query_used = b.buffered
         if error and not client.state & (CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY):
-            self.protocol_error(client, error, b.error_byte)
+            self.server.protocol_error(client, PROTOCOL_ERRORS.get(error, "").format(chr(b.error_byte)))
         if client.state & CLIENT_BLOCKED:
             return 0
         client.batch = NULL
         b.authenticated = not client.slow & SLOW_STRANGER
         self.io.give_back(b)
-        return 0
-
-    cdef int protocol_error(self, Client client, int error, int byte) except -1:
-        self.server.protocol_error(client, PROTOCOL_ERRORS.get(error, "").format(chr(byte)))
         return 0
 
     def resume(self, Client client) -> None:

@@ -28,6 +28,7 @@ from server.replication.handshake import (
     Handshake,
     SecondConnection,
     Send,
+    acknowledgement,
 )
 from server.replication.master import seconds
 from server.replication.payload import Payload, PayloadError
@@ -59,6 +60,7 @@ class Following(LinkProtocol):
         self._handshake: Handshake | None = None
         self._attempt: Any = None
         self.link: Link | None = None      # to the master, until it is its client's
+        self.enciphered = False           # the present connection is
         self.heard = seconds()
         self.asked = False                 # REPLCONF GETACK came: answered when what came with it counts as applied
         self._full: FullSync | None = None
@@ -135,9 +137,11 @@ class Following(LinkProtocol):
         self.state = CONNECTING
         self.heard = seconds()
         source = self._config.bind_source_addr or ""
+        tls = self.parts.tls()
+        self.enciphered = tls is not None
         self._attempt = self.parts.connector.connect(self.host, self.port, self, source=source,
                                                       timeout_ms=self._config.repl_timeout * 1000,
-                                                      tls=self.parts.tls())
+                                                      tls=tls)
         self._log.notice("MASTER <-> REPLICA sync started")
 
     def abort(self, reason: str) -> None:
@@ -307,16 +311,11 @@ class Following(LinkProtocol):
         self.asked = False
         if self.client is None:
             return
-        offset = b"%d" % self.parts.stream.offset
-        words = [b"REPLCONF", b"ACK", offset]
-        synced = self.parts.synced_offset()
-        if synced >= 0:
-            words += [b"FACK", b"%d" % synced]
+        wire = acknowledgement(self.parts.stream.offset, self.parts.synced_offset())
         if self._two is None:
-            wire = b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words)
-            self.client.push_encoded(b"*%d\r\n" % len(words) + wire)
+            self.client.push_encoded(wire)
         elif self._two.flows and self.link is not None:
-            self.link.command(*words)
+            self.link.write(wire)
 
     # ---- a full sync
     @property

@@ -58,6 +58,14 @@ def authentication(user: str, password: bytes) -> list[list[bytes]]:
     return [[b"AUTH", *([user.encode()] if user else []), password]] if password else []
 
 
+def acknowledgement(offset: int, synced: int) -> bytes:
+    """How much of the stream is applied, and how much of it is on disk (-1: nothing is kept there), in the protocol."""
+    words = [b"REPLCONF", b"ACK", b"%d" % offset]
+    if synced >= 0:
+        words += [b"FACK", b"%d" % synced]
+    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%s\r\n" % (len(word), word) for word in words])
+
+
 def _text(reply: Any) -> str:
     if isinstance(reply, CommandError):
         return reply.text.decode("utf-8", "replace")

@@ -6,6 +6,7 @@ data (dispatch.replicating).
 
 from collections.abc import Callable
 
+from iothreads.listen import unread_bytes
 from iothreads.tls import TlsContext
 from server.clients.client import Client
 from server.config.config import Config
@@ -160,12 +161,18 @@ class Node:
     @property
     def read_offset(self) -> int:
         """slave_read_repl_offset: what has come of our master's stream, applied or not: a transaction that is not over,
-        what CLIENT PAUSE holds, the beginning of a command."""
+        what CLIENT PAUSE holds (we read no further then, and the master keeps what our socket does not take), the
+        beginning of a command."""
         following = self.following
         if following is None or following.client is None:
             return int(self.stream.offset)
         return (int(self.stream.offset) + len(self.loop.unapplied) + self.loop.unexecuted_of(following.client)
-                + following.ahead_bytes)
+                + following.ahead_bytes + self._unread_of(following))
+
+    def _unread_of(self, following: Following) -> int:
+        """Bytes that wait in our socket; of what is enciphered nobody can tell before it is read: 0."""
+        carries = following.client if following.client is not None and following.client.fd >= 0 else following.link
+        return unread_bytes(carries.fd) if carries is not None and not following.enciphered else 0
 
     def link_changed(self) -> None:
         """The stream from our master began, or ended."""

@@ -30,11 +30,17 @@ def linked(replica: Process) -> bool:
     return replica.info("replication").get("master_link_status") == "up"
 
 
+def is_online(replica: Process, master: Process) -> bool:
+    """Whether its master knows that it has loaded its snapshot: it gets the stream then, and a shutdown waits."""
+    told = master.info("replication")
+    return any(f"port={replica.port},state=online" in value for name, value in told.items() if name.startswith("slave"))
+
+
 def follow(replica: Process, master: Process, port: int = 0) -> None:
     """port: of a proxy before the master."""
     with replica.connect() as c:
         c.ok("REPLICAOF", "127.0.0.1", str(port or master.port))
-    wait_until(lambda: linked(replica), "a link", LINK_SECONDS)
+    wait_until(lambda: linked(replica) and is_online(replica, master), "a link", LINK_SECONDS)
 
 
 def digest(server: Process) -> Any:

@@ -31,7 +31,7 @@ def linked(replica: Process) -> bool:
 
 
 def is_online(replica: Process, master: Process) -> bool:
-    """Whether its master knows that it has loaded its snapshot: from then on it gets the stream, and a shutdown waits."""
+    """Whether its master knows that it has loaded its snapshot: it gets the stream then, and a shutdown waits."""
     told = master.info("replication")
     return any(f"port={replica.port},state=online" in value for name, value in told.items() if name.startswith("slave"))
 

@@ -46,6 +46,7 @@ class Health:
             return
         view.ok = ok
         self._out.add(Serving(ok))
+        self._out.touched = True
         self._out.note("notice" if ok else "warning", f"Cluster state changed: {'ok' if ok else 'fail'}")
 
     def _covered(self) -> bool:

@@ -84,10 +84,16 @@ class Carrier(LinkProtocol):
         """End it, without telling."""
         self._over = True
         self._queued.clear()
-        if self.wire is not None:
-            self.wire.close()
-        elif self.attempt is not None:
-            self.attempt.abort()
+        wire, attempt = self.wire, self.attempt
+        self._let_go()
+        if wire is not None:
+            wire.close()
+        elif attempt is not None:
+            attempt.abort()
+
+    def _let_go(self) -> None:
+        """They know us: nothing of the three would ever be freed."""
+        self.wire = self.attempt = None
 
     # ---- what the connection says
     def connection_made(self, wire: Wire) -> None:
@@ -138,6 +144,7 @@ class Carrier(LinkProtocol):
 
     def connection_lost(self, wire: Wire | None, reason: str) -> None:
         """It is gone."""
+        self._let_go()
         if not self._over:
             self._bus.log.debug("The link of the cluster bus %s %s is gone: %s",
                                 "from" if self.link.inbound else "to", self.link.peer_ip, reason)

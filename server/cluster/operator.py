@@ -76,6 +76,14 @@ class Operator:
             raise CommandError("ERR To set a master the node must be empty and without assigned slots.")
         self._roles.follow(node)
 
+    def cut(self, name: str, *, ours: bool, theirs: bool) -> None:
+        """DEBUG CLUSTERLINK KILL: close the link that we opened to a node, the one that it opened to us, or both.
+        Errors: unknown."""
+        node = self._node(name)
+        for link in (node.link if ours else None, node.inbound_link if theirs else None):
+            if link is not None:
+                self._contact.close(link)
+
     # ---- failover
     def failover(self, now: int, *, force: bool = False, takeover: bool = False) -> None:
         """CLUSTER FAILOVER [FORCE | TAKEOVER]. Errors: we are a master, or our master is not known, or down."""

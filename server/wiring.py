@@ -201,7 +201,7 @@ def fill_hooks(server: "Server") -> None:
     if (cluster := s.cluster) is not None:
         cluster.bus.tls = s.tls.for_cluster
         cluster.bus.tls_accepting = s.tls.for_nodes
-        s.memory.cluster_links = lambda: cluster.bus.memory
+        s.memory.cluster_links = lambda: cluster.memory
         node.starts_as_replica = lambda: cluster.starts_as_replica
 
     # scripts

@@ -241,7 +241,7 @@ class Bus:
 
     @property
     def memory(self) -> int:
-        """mem_cluster_links. Complexity: O(links)."""
+        """Bytes that the links cost. Complexity: O(links)."""
         return sum(carrier.memory for carrier in self._carriers.values())
 
     def stop(self) -> None:

@@ -30,7 +30,7 @@ from server.cluster.actions import (
     Verdict,
 )
 from server.cluster.bus import Bus
-from server.cluster.bus_format import encode
+from server.cluster.bus_format import encode, size
 from server.cluster.conf_file import ConfFile, ConfInUse
 from server.cluster.conf_format import BUS_PORT_OFFSET, BrokenConf, conf_of, parse, view_of, write
 from server.cluster.messages import MASTER, MYSELF, Message
@@ -185,6 +185,11 @@ class Clustering:
         """PUBLISH: all nodes, or those of our shard, get it for their subscribers."""
         self.protocol.speaker.publish(channel, message, sharded=sharded)
         self.perform(self.protocol.asked())
+
+    @property
+    def memory(self) -> int:
+        """mem_cluster_links. Complexity: O(links + messages of this turn)."""
+        return self.bus.memory + sum(size(one.message) for one in self._messages)
 
     # ---- what is asked for
     def perform(self, actions: list[Action]) -> None:

@@ -22,6 +22,7 @@ from server.config.config import Config, OnChange
 from server.config.reader import ConfigError
 from server.dispatch import (
     big_keys,
+    clustering,
     collector,
     conditions,
     debug as dispatch_debug,
@@ -198,6 +199,13 @@ def fill_hooks(server: "Server") -> None:
     s.memory.replication = master.memory
     s.aof.on_synced = node.waiting.tick
 
+    # a cluster
+    if (cluster := s.cluster) is not None:
+        cluster.bus.tls = s.tls.for_cluster
+        cluster.bus.tls_accepting = s.tls.for_nodes
+        s.memory.cluster_links = lambda: cluster.memory
+        node.starts_as_replica = lambda: cluster.starts_as_replica
+
     # scripts
     redis_api.log_to(s.log)
     limits.when_slow(s.scripting.slow)
@@ -246,6 +254,8 @@ def follow_configuration(server: "Server") -> None:
         ("aof-disable-auto-gc",): lambda c: s.aof.delete_history(),
         ("big-keys-walk",): s.walking.follow,
     }
+    if s.cluster is not None:
+        later[clustering.DIRECTIVES] = s.cluster.follow_configuration
     for names, apply in (at_once | later).items():
         for name in names:
             s.config.on_change(name, apply)
@@ -284,6 +294,7 @@ def schedule(server: "Server") -> None:
         (replicating.TICK_MS, s.replication.tick),
         (replicating.DISK_MS, s.replication.waiting.tick),
         (replicating.DISK_MS, s.replicating.own_expires.tick),
+        *([(clustering.TICK_MS, s.cluster.tick)] if s.cluster is not None else []),
         (collector.INTERVAL_MS, s.collector.tick),
         (server_command.ENCODE_MS, server_command.encode_ahead()),     # once, soon after the start
     ):

@@ -31,6 +31,7 @@ from server.clients.table import ClientTable
 from server.clients.tls import Tls
 from server.clients.tracking import Tracking
 from server.cluster.migrate_target import Targets
+from server.cluster.redirects import Redirects
 from server.config.config import Config
 from server.config_changes import ConfigChanges
 from server.dispatch import appending, big_keys, conditions, evicting, hot_keys, record, replicating, signals
@@ -110,7 +111,8 @@ class Server:
             config, self.log, self.run_id, self.start_time, lambda: render(self.parts, ["everything"])
         )
         # the data
-        self.keyspace: Keyspace = Keyspace(config.databases)
+        self.keyspace: Keyspace = Keyspace(config.databases, config.cluster_enabled)
+        self.redirects: Redirects | None = None     # of a node of a cluster
         self.effects: Effects = Effects()
         self.propagation: Propagation = Propagation(Stream())
         self.big_keys: BigKeys = BigKeys(self.keyspace)

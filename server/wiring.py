@@ -40,6 +40,7 @@ from server.dispatch import (
     replicating,
     saving,
     shapes,
+    slot_gate,
     tracked,
 )
 from server.dispatch.appending import TICK_MS as APPENDING_MS
@@ -162,6 +163,7 @@ def fill_hooks(server: "Server") -> None:
     s.tls.on_context = lambda context: setattr(s.loop, "tls", context)
     s.loop.on_output = s.limits.check_output
     pause.only_read.append(partial(declared.only_reads, s.scripting))
+    slot_gate.also_write.append(partial(declared.writes, s.scripting))
 
     # files. Both kinds answer one question, whether writes are refused: `check_health` looks at both
     s.snapshots.on_health = s.appending.check_health

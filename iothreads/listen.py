@@ -23,7 +23,8 @@ class ListenError(Exception):
 
 
 class Listener:
-    """One listening socket. kind: "tcp", "tls" or "unix"; path: of the latter; warnings: on addresses left out."""
+    """One listening socket. kind: "tcp", "tls", "unix", "cluster" (the bus); path: of a unix one; warnings: on
+    addresses left out."""
 
     def __init__(self, sock: socket.socket, kind: str, path: str = "") -> None:
         self.socket = sock
@@ -71,7 +72,7 @@ def close_listeners(listeners: list[Listener]) -> None:
 def open_tcp(addresses: list[str], port: int, backlog: int, kind: str = "tcp") -> list[Listener]:
     """A listener per address. `*` is every IPv4 address, `::*` every IPv6 one, a leading `-` makes one optional.
 
-    kind: what is spoken there, "tcp" or "tls".
+    kind: what is spoken there, "tcp", "tls" or "cluster".
     """
     listeners: list[Listener] = []
     lines: list[str] = []
@@ -170,10 +171,14 @@ def name_client(client: Named, fd: int, listener: Listener) -> None:
     if listener.kind == "unix":
         client.address = client.local_address = f"{listener.path}:0"
         return
-    sock = socket.socket(listener.family, socket.SOCK_STREAM, fileno=fd)
+    client.address, client.local_address = ends(fd, listener.family)
+
+
+def ends(fd: int, family: int) -> tuple[str, str]:
+    """Of a connected socket, the peer's end and ours, as `spelled` has them."""
+    sock = socket.socket(family, socket.SOCK_STREAM, fileno=fd)
     try:
-        client.address = spelled(sock.getpeername)
-        client.local_address = spelled(sock.getsockname)
+        return spelled(sock.getpeername), spelled(sock.getsockname)
     finally:
         sock.detach()
 

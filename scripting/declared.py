@@ -80,6 +80,14 @@ def by_its_flags(call: Call) -> None:
         call.client.transaction.declares(judged.flags)
 
 
+def writes(scripting: "Scripting", call: RunningCommand) -> bool:
+    """Whether a call is of a script that declares flags, and no-writes is not among them."""
+    if call.command.name not in _RUN_SCRIPTS | _RUN_FUNCTIONS:
+        return False
+    flags = declared(scripting, call)
+    return flags is not None and not flags & NO_WRITES
+
+
 def only_reads(scripting: "Scripting", call: RunningCommand) -> bool:
     """Whether a call is of a script that declares no-writes."""
     if call.command.name not in _RUN_SCRIPTS | _RUN_FUNCTIONS:

@@ -14,7 +14,7 @@ from scripting.interpreter cimport Interpreter
 from scripting.redis_api cimport begin_run
 from scripting.run_context cimport Run
 from server.clients.client cimport Client
-from server.dispatch.conditions cimport state
+from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.dispatch.door cimport WRITES_ASKED
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
@@ -78,6 +78,8 @@ cdef int _fcall(Client c, Batch* b, Request* r) except -1:
     run = Run.__new__(Run)
     run.begin(_server, _executor, _propagation, _client, c, function.name, False, flags & _NO_WRITES != 0,
               flags & _ALLOW_OOM != 0)
+    if state.all & SLOW_CLUSTER:
+        run.keep_to_slot(PyBytes_FromStringAndSize(arg_at(b, r, 3), arg_length(b, r, 3)) if keys else None)
     _run(c, b, r, _scripting.fcall, _scripting.functions.interpreter, function.number, run, <uint32_t>keys)
     return 1
 

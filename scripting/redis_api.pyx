@@ -20,6 +20,7 @@ from scripting.lua cimport LUA_NUMBER, LUA_STRING, lua, lua_State
 from scripting.run_context cimport REPL_AOF, REPL_REPLICA, Checked, Run, find_checked
 from scripting.sandbox cimport sandbox_offer, sandbox_push_error
 from server.clients.client cimport SLOW_TRACKING, Client
+from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.dispatch.door cimport IN_SCRIPT, may_pass, passed
 from server.dispatch.record cimport Record, record_of
 from server.dispatch.tracked cimport after_fast
@@ -124,6 +125,8 @@ cdef bint _fast(lua_State* L) except -1:
         return False
     _request.record = record_of(_batch.buffer, _words[0].length)
     if not may_pass(<PyObject*>_request.record, client, &_batch, &_request, IN_SCRIPT):
+        return False
+    if state.all & SLOW_CLUSTER and _run.is_elsewhere():
         return False
     record = <Record>_request.record
     if record.write:

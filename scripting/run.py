@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from iothreads.listen import close_listeners
 from scripting import fast_eval, limits, redis_api
-from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES
+from scripting.flags import ALLOW_CROSS_SLOT_KEYS, ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES
 from scripting.functions import Functions
 from scripting.interpreter import Interpreter
 from scripting.run_context import Run
@@ -103,6 +103,8 @@ class Scripting:
             oom,
         )
         words = list(arguments[1:])
+        if flags is not None and not flags & ALLOW_CROSS_SLOT_KEYS and call.config.cluster_enabled:
+            run.keep_to_slot(words[0] if keys else None)
         self.run = run
         redis_api.begin(run)
         try:

@@ -15,13 +15,16 @@ cdef enum:                             # redis.set_repl: who hears of what a scr
     REPL_AOF = 1
     REPL_REPLICA = 2
 
+cdef enum:
+    ANY_SLOT = -2                      # Run.slot: the script may use keys of several
+
 cdef class Checked:                    # a command and what scripts must be checked for
     cdef readonly object command
     cdef bint refused, scripting, writes, spreads, needs_memory
     cdef tuple before                  # gates ahead of the checks of the script's own
     cdef tuple permitted               # that of the caller's user, asked when that may not do everything
     cdef tuple writing                 # gates of commands that write, while the script has not written
-    cdef tuple after
+    cdef bint keyed                    # it names keys
 
 cdef class Run:                        # the script under way
     cdef readonly object server
@@ -41,12 +44,16 @@ cdef class Run:                        # the script under way
     cdef Executor executor
     cdef Propagation propagation
     cdef int spread                    # REPL_
+    cdef int slot                      # of a cluster: where the script's keys are; door.NO_SLOT: none was used yet
     cdef int64_t unix_us               # the time that the script sees
     cdef int begin(self, object server, Executor executor, Propagation propagation, Client client, Client caller, bytes name,
                    bint eval, bint read_only, bint allow_oom) except -1
     cdef object execute(self, list argv)
     cdef object refuse(self, object command, str text)
     cdef object refusal(self, Checked checked, list argv)
+    cpdef int keep_to_slot(self, bytes key) except -1    # of a cluster: keys of another than that one's are refused; None: of any but one
+    cdef bint is_elsewhere(self) noexcept      # of a cluster: door.slot is another than that of the script's keys
+    cdef str foreign(self, object call)
     cdef void freeze_time(self) noexcept
 
 cdef Checked find_checked(list argv)   # the command that argv names, None when there is none

@@ -1,16 +1,21 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stdint cimport uint32_t
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from iothreads.message cimport arg_at, arg_length
-from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_FAKE, CLIENT_SCRIPT, SLOW_RESTRICTED, SLOW_TRACKING,
-                                    Client)
+from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_FAKE, CLIENT_READONLY, CLIENT_SCRIPT, SLOW_ASKING,
+                                    SLOW_RESTRICTED, SLOW_TRACKING, Client)
+from server.dispatch.conditions cimport SLOW_CLUSTER, state
+from server.dispatch.door cimport NO_SLOT, door
 from server.registry.clock cimport clock_state
 from server.structures.block_stream cimport TO_ALL
+from server.structures.crc16 cimport key_hash_slot
 
 from server.dispatch.call import Call
+from server.cluster.redirects import Refused, Why
 from server.dispatch.gates import checks
+from server.dispatch.slot_gate import is_keyed, slot_of
 from server.observe.debug_settings import settings as debug_settings
 from server.registry.command import COMMANDS, DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
 from server.registry.errors import OUT_OF_MEMORY, CommandError
@@ -20,6 +25,13 @@ cdef dict _known = {}                  # command name as scripts write it -> Che
 
 cdef enum:
     KNOWN_MAX = 4096
+
+_FOREIGN = {
+    Why.DOWN_FOR_WRITES: "Script attempted to execute a write command while the cluster is down and readonly",
+    Why.DOWN: "Script attempted to execute a command while the cluster is down",
+}
+_NOT_LOCAL = "Script attempted to access a non local key in a cluster node"
+_OTHER_SLOT = "Script attempted to access keys that do not hash to the same slot"
 
 
 cdef class Checked:
@@ -35,7 +47,7 @@ cdef class Checked:
         self.before = checks(command, ("stale",))
         self.permitted = checks(command, ("permitted",))
         self.writing = checks(command, ("readonly-replica", "disk", "min-replicas")) if self.writes else ()
-        self.after = checks(command, ("cluster",))
+        self.keyed = is_keyed(command)
 
 
 cdef Checked find_checked(list argv):
@@ -76,7 +88,7 @@ cdef class Run:
         self.read_only = read_only
         self.allow_oom = allow_oom
         self.spread = REPL_AOF | REPL_REPLICA
-        client.slow = caller.slow & (SLOW_RESTRICTED | SLOW_TRACKING)
+        client.slow = caller.slow & (SLOW_RESTRICTED | SLOW_TRACKING | SLOW_ASKING)
         client.tracking = caller.tracking      # what the script reads is read for its caller
         self.unix_us = clock_state().unix_us
         client.db = caller.db
@@ -84,8 +96,20 @@ cdef class Run:
         client.user, client.permissions = caller.user, caller.permissions
         client.authenticated = True
         client.address = caller.address
-        client.state = CLIENT_SCRIPT | CLIENT_FAKE | CLIENT_DENY_BLOCKING
+        client.state = CLIENT_SCRIPT | CLIENT_FAKE | CLIENT_DENY_BLOCKING | caller.state & CLIENT_READONLY
+        self.slot = ANY_SLOT
         return 0
+
+    cpdef int keep_to_slot(self, bytes key) except -1:
+        """Of a cluster: from now on keys are of the slot of this one; None: of the slot of the first that is used."""
+        self.slot = NO_SLOT if key is None else key_hash_slot(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        return 0
+
+    cdef bint is_elsewhere(self) noexcept:
+        """The first key that is used says which slot it is, where none was declared."""
+        if self.slot == NO_SLOT:
+            self.slot = door.slot
+        return self.slot != ANY_SLOT and door.slot != NO_SLOT and door.slot != self.slot
 
     @property
     def argv(self) -> list[bytes]:
@@ -116,7 +140,8 @@ cdef class Run:
             return self.refuse(command, "Wrong number of args calling Redis command from script")
         if checked.refused and (checked.scripting or not debug_settings.disable_deny_scripts):
             return self.refuse(command, "This Redis command is not allowed from script")
-        if (checked.before or checked.writing or checked.after or self.read_only or checked.needs_memory
+        if (checked.before or checked.writing or self.read_only or checked.needs_memory
+                or (checked.keyed and state.all & SLOW_CLUSTER)
                 or self.client.slow & SLOW_RESTRICTED):
             refusal = self.refusal(checked, argv)
             if refusal is not None:
@@ -150,8 +175,10 @@ cdef class Run:
                     check(call)
                 if checked.needs_memory and self.out_of_memory and not self.allow_oom:
                     raise _CommandError(OUT_OF_MEMORY)
-            for check in checked.after:
-                check(call)
+            if checked.keyed and state.all & SLOW_CLUSTER and not self.caller.obeyed:
+                foreign = self.foreign(call)
+                if foreign is not None:
+                    return self.refuse(command, foreign)
         except _CommandError as error:
             if error.text.startswith(b"NOPERM "):
                 why = error.text[7:].decode("utf-8", "surrogateescape")
@@ -160,6 +187,14 @@ cdef class Run:
             command.record.rejected += 1
             return error
         return None
+
+    cdef str foreign(self, object call):
+        """Of a cluster: why the keys of a call are not for this script; None when they are."""
+        try:
+            door.slot = slot_of(call)
+        except Refused as refused:
+            return _FOREIGN.get(refused.why, _NOT_LOCAL)
+        return _OTHER_SLOT if self.is_elsewhere() else None
 
     cdef void freeze_time(self) noexcept:
         """Scripts see the time at which they began."""

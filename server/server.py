@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from iothreads import listen
 from iothreads.handoff import IOThreads
+from iothreads.listen import Listener
 from scripting.run import Scripting
 from server import wiring
 from server.acl.log import AclLog
@@ -30,10 +31,12 @@ from server.clients.table import ClientTable
 from server.clients.tls import Tls
 from server.clients.tracking import Tracking
 from server.cluster.migrate_target import Targets
+from server.cluster.redirects import Redirects
 from server.config.config import Config
 from server.config_changes import ConfigChanges
 from server.dispatch import appending, big_keys, conditions, evicting, hot_keys, record, replicating, signals
 from server.dispatch.call import Call
+from server.dispatch.clustering import Clustering, bus_port
 from server.dispatch.collector import Collector
 from server.dispatch.connector import Connector
 from server.dispatch.cron import Cron
@@ -94,6 +97,7 @@ class Server:
         self.shutdown_signal: int | None = None
         self.exit_status: int = 0
         self.listeners: list[listen.Listener] = []
+        self.bus_listeners: list[listen.Listener] = []      # of a cluster's node, for other nodes
         self.bound: dict[str, tuple[Any, int]] = {}         # where each kind of listener listens: (addresses, port)
         self.monitors: list[Client] = []
         self.next_client_id: int = 1
@@ -107,7 +111,8 @@ class Server:
             config, self.log, self.run_id, self.start_time, lambda: render(self.parts, ["everything"])
         )
         # the data
-        self.keyspace: Keyspace = Keyspace(config.databases)
+        self.keyspace: Keyspace = Keyspace(config.databases, config.cluster_enabled)
+        self.redirects: Redirects | None = None     # of a node of a cluster
         self.effects: Effects = Effects()
         self.propagation: Propagation = Propagation(Stream())
         self.big_keys: BigKeys = BigKeys(self.keyspace)
@@ -159,6 +164,7 @@ class Server:
         self.replicating: Replicating = Replicating(self)
         self.replication: Node = self.replicating.node
         self.replacing: Replacing = Replacing(self)
+        self.cluster: Clustering | None = Clustering(self) if config.cluster_enabled else None
         wiring.wire(self)
 
     # ---- listening
@@ -168,10 +174,16 @@ class Server:
         if not self.tls.prepare():
             raise listen.ListenError("Failed to configure TLS. Check logs for more info.")
         self.listeners = listen.open_listeners(config)
+        if self.cluster is not None:
+            self.bus_listeners = listen.open_tcp(list(config.bind), bus_port(config), config.tcp_backlog, "cluster")
         self.bound = {"tcp": (config.bind, config.port), "tls": (config.bind, config.tls_port)}
         for warning in (line for listener in self.listeners for line in listener.warnings):
             self.log.warning("%s", warning)
-        self.loop.listen(self.listeners)
+        self._listen_to(self.listeners)
+
+    def _listen_to(self, listeners: list[Listener]) -> None:
+        """These are for clients; the bus's stand behind them."""
+        self.loop.listen([*listeners, *self.bus_listeners])
 
     def rebind(self, config: Config) -> str | None:
         """CONFIG SET port / tls-port / bind: close the listeners that change and open the new ones; when that fails,
@@ -190,7 +202,7 @@ class Server:
         kept = [listener for listener in self.listeners if listener.kind != kind]
         closed = [listener for listener in self.listeners if listener.kind == kind]
         old = [listener.socket.getsockname()[:2] for listener in closed]
-        self.loop.listen(kept)
+        self._listen_to(kept)
         listen.close_listeners(closed)
         failed = None
         try:
@@ -205,7 +217,7 @@ class Server:
             opened = [one for address, before in old
                       for one in listen.open_tcp([address], before, config.tcp_backlog, kind)]
         self.listeners = sorted(opened + kept, key=lambda listener: KINDS.index(listener.kind))
-        self.loop.listen(self.listeners)
+        self._listen_to(self.listeners)
         return failed
 
     def serve_metrics(self, config: Config) -> str | None:
@@ -227,6 +239,9 @@ class Server:
             if error:
                 self.log.warning("Error accepting a client connection: %s", os.strerror(error))
             return None
+        if listener >= len(self.listeners):
+            self._accept_node(fd, self.bus_listeners[listener - len(self.listeners)])
+            return None
         client = Client(self.next_client_id, self.keyspace.databases[0], self.loop)
         client.fd = fd
         listen.name_client(client, fd, self.listeners[listener])
@@ -242,6 +257,13 @@ class Server:
         self.authentication.log_in_by_default(client)
         self.clients.add(client)
         return client
+
+    def _accept_node(self, fd: int, listener: Listener) -> None:
+        """A socket came to the bus port. While our own data are loaded nobody may tell us of slots that we lost."""
+        if self.cluster is None or self.loading and not self.cluster.view.myself.is_replica:
+            os.close(fd)
+            return
+        self.cluster.accept(fd, *listen.ends(fd, listener.family))
 
     def refuse(self, fd: int, error: bytes) -> None:
         """Tell a new connection why not, as far as it listens, and close it."""
@@ -351,6 +373,8 @@ class Server:
         signals.install(self)
         self.log_start()
         self.loop.io.start()
+        if self.cluster is not None and not self.cluster.begin():
+            return 1
         try:
             self.listen()
         except listen.ListenError as error:
@@ -377,7 +401,8 @@ class Server:
         gc.disable()
         self.loop.run()
         self.loop.listen([])
-        listen.close_listeners(self.listeners)         # first: a client that sees the end finds nobody listening
+        # First: a client that sees the end finds nobody listening.
+        listen.close_listeners(self.listeners + self.bus_listeners)
         self.loop.io.stop()
         self.remove_files()
         return self.exit_status

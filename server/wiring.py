@@ -22,6 +22,7 @@ from server.config.config import Config, OnChange
 from server.config.reader import ConfigError
 from server.dispatch import (
     big_keys,
+    clustering,
     collector,
     conditions,
     debug as dispatch_debug,
@@ -39,6 +40,7 @@ from server.dispatch import (
     replicating,
     saving,
     shapes,
+    slot_gate,
     tracked,
 )
 from server.dispatch.appending import TICK_MS as APPENDING_MS
@@ -161,6 +163,7 @@ def fill_hooks(server: "Server") -> None:
     s.tls.on_context = lambda context: setattr(s.loop, "tls", context)
     s.loop.on_output = s.limits.check_output
     pause.only_read.append(partial(declared.only_reads, s.scripting))
+    slot_gate.also_write.append(partial(declared.writes, s.scripting))
 
     # files. Both kinds answer one question, whether writes are refused: `check_health` looks at both
     s.snapshots.on_health = s.appending.check_health
@@ -195,6 +198,13 @@ def fill_hooks(server: "Server") -> None:
     s.shutdown.lagging = node.lagging
     s.memory.replication = master.memory
     s.aof.on_synced = node.waiting.tick
+
+    # a cluster
+    if (cluster := s.cluster) is not None:
+        cluster.bus.tls = s.tls.for_cluster
+        cluster.bus.tls_accepting = s.tls.for_nodes
+        s.memory.cluster_links = lambda: cluster.memory
+        node.starts_as_replica = lambda: cluster.starts_as_replica
 
     # scripts
     redis_api.log_to(s.log)
@@ -244,6 +254,8 @@ def follow_configuration(server: "Server") -> None:
         ("aof-disable-auto-gc",): lambda c: s.aof.delete_history(),
         ("big-keys-walk",): s.walking.follow,
     }
+    if s.cluster is not None:
+        later[clustering.DIRECTIVES] = s.cluster.follow_configuration
     for names, apply in (at_once | later).items():
         for name in names:
             s.config.on_change(name, apply)
@@ -282,6 +294,7 @@ def schedule(server: "Server") -> None:
         (replicating.TICK_MS, s.replication.tick),
         (replicating.DISK_MS, s.replication.waiting.tick),
         (replicating.DISK_MS, s.replicating.own_expires.tick),
+        *([(clustering.TICK_MS, s.cluster.tick)] if s.cluster is not None else []),
         (collector.INTERVAL_MS, s.collector.tick),
         (server_command.ENCODE_MS, server_command.encode_ahead()),     # once, soon after the start
     ):

@@ -6,7 +6,7 @@ command needs of them.
 which also knows the error: a command whose keys only Python can find, and a first argument in a rule, are such cases.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from iothreads.message cimport Batch, Request
 
@@ -55,3 +55,5 @@ cdef class Permissions:
 # Complexity: O(selectors * keys * patterns).
 cdef bint permits(Permissions permissions, const Needs* needs, const Batch* b, const Request* r) noexcept
 cdef int read_needs(command, Needs* needs) except -1           # of a registry Command, which must live on
+cdef bint find_keys(const KeySearch* search, const Batch* b, const Request* r, int64_t* first, int64_t* end) noexcept
+    # the keys: arguments first[0] to end[0], with its step; first 0: the part is absent. False: the command will refuse these arguments

@@ -143,9 +143,7 @@ cdef bint _is_word(const Batch* b, const Request* r, uint32_t at, const char* up
     return True
 
 
-cdef bint _find(const KeySearch* search, const Batch* b, const Request* r, int64_t* first, int64_t* end) noexcept:
-    """The keys: arguments first[0] to end[0] (with its step); first 0: the part is absent. False: the command will refuse
-    these arguments."""
+cdef bint find_keys(const KeySearch* search, const Batch* b, const Request* r, int64_t* first, int64_t* end) noexcept:
     cdef int64_t count = r.arg_count, keys
     cdef int64_t at = search.begin
     if search.keyword != NULL:
@@ -194,7 +192,7 @@ cdef bint _may_use_keys(const Selected* selector, const Needs* needs, const Batc
     if not needs.known:
         return False
     for i in range(needs.searches):
-        if not _find(&needs.search[i], b, r, &at, &end):
+        if not find_keys(&needs.search[i], b, r, &at, &end):
             return False
         if at == 0:
             continue

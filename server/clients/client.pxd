@@ -17,6 +17,7 @@ cdef enum:                             # Client.slow: why the fast paths must de
     SLOW_NO_TOUCH = 64
     SLOW_LINK = 128                    # a replica (so is who monitors) or our master
     SLOW_CLOSING = 256
+    SLOW_ASKING = 512                  # of a cluster: its next command may be of a slot that is on its way here
 
 cdef enum:                             # Client.state: what CLIENT LIST shows and what commands ask
     CLIENT_MULTI = 1
@@ -41,6 +42,7 @@ cdef enum:                             # Client.state: what CLIENT LIST shows an
     CLIENT_SCRIPT = 524288             # the pretended client of a script
     CLIENT_PUSHING = 1048576           # a push is being written although replies are off
     CLIENT_FAKE = 2097152              # no connection at all (AOF loading, scripts)
+    CLIENT_TLS = 4194304               # came by TLS
 
 cdef class Client:
     cdef Output out                    # replies of this turn that the loop has not handed over yet

@@ -33,6 +33,7 @@ READONLY: int
 PAUSED: int
 SCRIPT: int
 FAKE: int
+TLS: int
 STRANGER: int
 IN_MULTI: int
 SUBSCRIBED: int
@@ -40,6 +41,7 @@ REPLY_MODE: int
 RESTRICTED: int
 LINK: int
 CLOSING: int
+ASKING: int
 UNTOUCHING: int
 
 def when_replica_replies(hook: Callable[[Client, Any], object] | None) -> None: ...

@@ -11,7 +11,7 @@ from typing import Any
 
 from iothreads.openssl import NoOpenSSL
 from iothreads.tls import TlsContext, TlsError
-from server.clients.client import Client
+from server.clients.client import TLS as CAME_BY_TLS, Client
 from server.config.config import Config
 from server.observe.log import Log
 from server.registry.info_sections import TLS
@@ -36,10 +36,12 @@ class Tls:
         self._log = log
         self._accepting: TlsContext | None = None
         self._linking: TlsContext | None = None
+        self._of_nodes: TlsContext | None = None
         self._seen: Seen = ()
         self._looked = 0.0                 # at the files, for tls-auto-reload-interval
         self.on_context: Callable[[TlsContext | None], object] = lambda context: None
         self.shaking: set[Client] = set()
+        self._through: set[Client] = set()
         self.reset_statistics()
 
     def reset_statistics(self) -> None:
@@ -61,6 +63,10 @@ class Tls:
         """Of links between nodes, MIGRATE's among them; None: they are plain."""
         return self._links() if self._config.tls_cluster else None
 
+    def for_nodes(self) -> TlsContext | None:
+        """Of other nodes that come to the bus port, who must show a certificate whatever clients must; None: plain."""
+        return self._of_nodes if self._config.tls_cluster else None
+
     def _links(self) -> TlsContext:
         assert self._linking is not None, "TLS is wanted, so prepare() or follow() has made it"
         return self._linking
@@ -77,10 +83,11 @@ class Tls:
         """Read everything anew; the log says why that does not do."""
         try:
             accepting, linking = contexts(self._config)
+            of_nodes = accepting_context(self._config, "yes") if self._config.tls_cluster else None
         except (TlsError, NoOpenSSL) as error:
             self._log.warning("%s", error)
             return False
-        self._accepting, self._linking = accepting, linking
+        self._accepting, self._linking, self._of_nodes = accepting, linking, of_nodes
         self._seen = self._look()
         self.on_context(accepting)
         return True
@@ -113,10 +120,12 @@ class Tls:
     def shakes_hands(self, client: Client) -> None:
         """It has come to the TLS port."""
         self.shaking.add(client)
+        client.set(CAME_BY_TLS)
 
     def secured(self, client: Client) -> None:
         """It is through its handshake."""
         self.shaking.discard(client)
+        self._through.add(client)
         self.handshakes += 1
 
     def transport_failed(self, client: Client, reason: str) -> None:
@@ -131,6 +140,11 @@ class Tls:
     def forget(self, client: Client) -> None:
         """It is gone."""
         self.shaking.discard(client)
+        self._through.discard(client)
+
+    def carries(self, client: Client) -> bool:
+        """Whether the client speaks TLS; of one without a connection, whether the nodes of the cluster do."""
+        return client in self._through or client.fd < 0 and self._config.tls_cluster
 
     # ---- for INFO
     def days_left(self) -> int:
@@ -163,20 +177,28 @@ def contexts(config: Config) -> tuple[TlsContext, TlsContext]:
     if verifies and not config.tls_ca_cert_file and not config.tls_ca_cert_dir:
         raise TlsError("Either tls-ca-cert-file or tls-ca-cert-dir must be specified when tls-cluster, tls-replication "
                        "or tls-auth-clients are enabled!")
-    common: dict[str, Any] = {
+    own = (config.tls_cert_file, config.tls_key_file, config.tls_key_file_pass)
+    if config.tls_client_cert_file and config.tls_client_key_file:
+        own = (config.tls_client_cert_file, config.tls_client_key_file, config.tls_client_key_file_pass)
+    linking = TlsContext(accepting=False, certificate=own[0], key=own[1], key_password=own[2], **_common(config))
+    return accepting_context(config, config.tls_auth_clients), linking
+
+
+def accepting_context(config: Config, verify: str) -> TlsContext:
+    """Of those who come. verify: as tls-auth-clients. Errors: TlsError, NoOpenSSL."""
+    return TlsContext(
+        accepting=True, certificate=config.tls_cert_file, key=config.tls_key_file,
+        key_password=config.tls_key_file_pass, verify=verify, server_prefers=config.tls_prefer_server_ciphers,
+        sessions=config.tls_session_cache_size,
+        session_seconds=config.tls_session_cache_timeout if config.tls_session_caching else 0,
+        dh_parameters=config.tls_dh_params_file, **_common(config))
+
+
+def _common(config: Config) -> dict[str, Any]:
+    return {
         "authorities": config.tls_ca_cert_file, "authorities_folder": config.tls_ca_cert_dir,
         "protocols": config.tls_protocols, "ciphers": config.tls_ciphers, "ciphersuites": config.tls_ciphersuites,
     }
-    own = (config.tls_cert_file, config.tls_key_file, config.tls_key_file_pass)
-    accepting = TlsContext(
-        accepting=True, certificate=own[0], key=own[1], key_password=own[2], verify=config.tls_auth_clients,
-        server_prefers=config.tls_prefer_server_ciphers, sessions=config.tls_session_cache_size,
-        session_seconds=config.tls_session_cache_timeout if config.tls_session_caching else 0,
-        dh_parameters=config.tls_dh_params_file, **common)
-    if config.tls_client_cert_file and config.tls_client_key_file:
-        own = (config.tls_client_cert_file, config.tls_client_key_file, config.tls_client_key_file_pass)
-    linking = TlsContext(accepting=False, certificate=own[0], key=own[1], key_password=own[2], **common)
-    return accepting, linking
 
 
 # ---- INFO

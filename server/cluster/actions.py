@@ -126,6 +126,7 @@ class Outbox:
         self.check_health = False
         self.check_election = False
         self.check_manual = False
+        self.touched = False            # anything of the view that others than the protocol go by
 
     def add(self, action: Action) -> None:
         """Ask for it."""
@@ -137,7 +138,7 @@ class Outbox:
 
     def changed(self, *, fsync: bool = False, health: bool = False) -> None:
         """What nodes.conf keeps has changed. health: and what decides whether the cluster serves."""
-        self.save = True
+        self.save = self.touched = True
         self.fsync |= fsync
         self.check_health |= health
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from random import Random
 
 from server.cluster.actions import Close, Connect, Outbox, SlotsMoved
-from server.cluster.messages import HANDSHAKE, MEET, MYSELF, NOADDR, Message, Type, role_of
+from server.cluster.messages import HANDSHAKE, MEET, MYSELF, NOADDR, NOFAILOVER, Message, Type, role_of
 from server.cluster.node import Link, Node
 from server.cluster.roles import Roles
 from server.cluster.settings import Settings
@@ -33,6 +33,7 @@ class Contact:
         self._roles = roles
         self._rng = rng
         self._out = out
+        self._announced_ip = ""
 
     # ---- handshakes
     def meet(self, ip: str, port: int, bus_port: int, now: int) -> None:
@@ -111,6 +112,18 @@ class Contact:
         return True
 
     # ---- addresses
+    def configured(self) -> None:
+        """What others are told of ourselves may have changed: take it from the settings."""
+        me, settings = self._view.myself, self._settings()
+        before = (me.port, me.tls_port, me.bus_port, me.hostname, me.nodename, me.flags, self._announced_ip)
+        me.port, me.tls_port, me.bus_port = settings.port, settings.tls_port, settings.bus_port
+        me.hostname, me.nodename = settings.hostname, settings.nodename
+        me.flags = me.flags & ~NOFAILOVER | NOFAILOVER * settings.replica_no_failover
+        if settings.announce_ip != self._announced_ip:
+            self._announced_ip = me.ip = settings.announce_ip       # "": until somebody has met us anew
+        if before != (me.port, me.tls_port, me.bus_port, me.hostname, me.nodename, me.flags, self._announced_ip):
+            self._out.changed(health=True)
+
     def update_address(self, node: Node, link: Link, message: Message) -> None:
         """A message came by a link that is not the one we made to where we think the node is: is it there?"""
         ip = message.ip or link.peer_ip

@@ -76,6 +76,14 @@ class Operator:
             raise CommandError("ERR To set a master the node must be empty and without assigned slots.")
         self._roles.follow(node)
 
+    def cut(self, name: str, *, ours: bool, theirs: bool) -> None:
+        """DEBUG CLUSTERLINK KILL: close the link that we opened to a node, the one that it opened to us, or both.
+        Errors: unknown."""
+        node = self._node(name)
+        for link in (node.link if ours else None, node.inbound_link if theirs else None):
+            if link is not None:
+                self._contact.close(link)
+
     # ---- failover
     def failover(self, now: int, *, force: bool = False, takeover: bool = False) -> None:
         """CLUSTER FAILOVER [FORCE | TAKEOVER]. Errors: we are a master, or our master is not known, or down."""
@@ -171,7 +179,8 @@ class Operator:
             self._out.add(SlotsMoved(moved))
         self._out.changed(fsync=True, health=True)      # or a power cut could leave slots that nobody claims
 
-    def _set_slot(self) -> None:
+    def may_set_slots(self) -> None:
+        """CLUSTER SETSLOT is a master's. Errors: we are a replica."""
         if not self._view.myself.is_master:
             raise CommandError("ERR Please use SETSLOT only with masters.")
 
@@ -183,7 +192,7 @@ class Operator:
 
     def migrating(self, slot: int, name: str) -> None:
         """CLUSTER SETSLOT slot MIGRATING. Errors: not ours; no master that we know."""
-        self._set_slot()
+        self.may_set_slots()
         if self._view.owner[slot] is not self._view.myself:
             raise CommandError(f"ERR I'm not the owner of hash slot {slot}")
         self._view.migrating[slot] = self._master(name, "ERR I don't know about node {}")
@@ -191,7 +200,7 @@ class Operator:
 
     def importing(self, slot: int, name: str) -> None:
         """CLUSTER SETSLOT slot IMPORTING. Errors: ours already; no master that we know."""
-        self._set_slot()
+        self.may_set_slots()
         if self._view.owner[slot] is self._view.myself:
             raise CommandError(f"ERR I'm already the owner of hash slot {slot}")
         self._view.importing[slot] = self._master(name, "ERR I don't know about node {}")
@@ -199,14 +208,14 @@ class Operator:
 
     def stable(self, slot: int) -> None:
         """CLUSTER SETSLOT slot STABLE."""
-        self._set_slot()
+        self.may_set_slots()
         self._view.importing.pop(slot, None)
         self._view.migrating.pop(slot, None)
         self._out.changed(health=True)
 
     def set_owner(self, slot: int, name: str, now: int) -> None:
         """CLUSTER SETSLOT slot NODE: the end of a move. Errors: no master that we know; we have keys of it still."""
-        self._set_slot()
+        self.may_set_slots()
         view = self._view
         me = view.myself
         node = self._master(name, "ERR Unknown node {}")

@@ -228,6 +228,28 @@ class Protocol:
         self._contact.unlink(link)
         return self._out.take()
 
+    # ---- what was asked for
+    def asked(self) -> list[Action]:
+        """After `operator` or `speaker.publish`."""
+        return self._out.take()
+
+    def configured(self) -> list[Action]:
+        """At the start, and when the settings have changed."""
+        self._contact.configured()
+        return self._out.take()
+
+    def take_touched(self) -> bool:
+        """Whether anything has changed since the last call that clients are served by: owners, addresses, roles, ways
+        of slots, the state. It may say so of other things, too."""
+        touched, self._out.touched = self._out.touched, False
+        return touched
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether `before_sleep` has something to see to."""
+        out = self._out
+        return out.save or out.check_health or out.check_election or out.check_manual
+
     # ---- time
     def tick(self, now: int) -> list[Action]:
         """What time brings. Ten times a second.

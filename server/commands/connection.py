@@ -7,6 +7,7 @@ from server.acl.users import DEFAULT_USER
 from server.clients import multi
 from server.clients.authentication import NO_PASSWORD
 from server.clients.client import (
+    ASKING,
     LINK,
     MASTER,
     MONITOR,
@@ -197,7 +198,7 @@ def _as_new(call: Call, client: Client) -> None:
     server.tracking.stop(client)
     client.name = b""
     client.clear(READONLY | REPLY_OFF | REPLY_SKIP_NEXT | NO_TOUCH | NO_EVICT)
-    client.slow_because(REPLY_MODE | UNTOUCHING, False)
+    client.slow_because(REPLY_MODE | UNTOUCHING | ASKING, False)
 
 
 @command("QUIT", arity=-1, flags=_FIRST, since="1.0.0", deprecated=("7.2.0", "just closing the connection"))

@@ -136,13 +136,14 @@ def _send_once(call: Call, host: bytes, port: bytes, db: int, timeout_ms: int, o
 def _restores(call: Call, found: list[bytes], options: _Options) -> Iterator[tuple[bytes, list[bytes]]]:
     """(key, RESTORE for it), without those that have expired meanwhile."""
     config = call.config
+    verb = b"RESTORE-ASKING" if config.cluster_enabled else b"RESTORE"
     for key in found:
         expire = call.db.expire_at(key)
         serialized = payload(call.db, key, config.rdb_version, config.rdbcompression)
         if serialized is None:
             continue
         ttl = max(1, expire - call.now_ms) if expire >= 0 else 0
-        yield key, [b"RESTORE", key, b"%d" % ttl, serialized, *[b"REPLACE"] * options.replace]
+        yield key, [verb, key, b"%d" % ttl, serialized, *[b"REPLACE"] * options.replace]
 
 
 def _delete(call: Call, moved: list[bytes]) -> None:

@@ -119,6 +119,14 @@ def sunsubscribe(call: Call, *channels: bytes) -> Several | NoReply:
 
 
 # ---- sending
+def _pass_on(call: Call, channel: bytes, message: bytes, *, sharded: bool = False) -> None:
+    """To our replicas; in a cluster by the bus, on which replicas are, too."""
+    if call.server.cluster is not None:
+        call.server.cluster.publish(channel, message, sharded=sharded)
+    else:
+        call.server.propagation.to_replicas(call.db, call.argv)
+
+
 @command("PUBLISH", arity=3, flags=_SENDING | SENTINEL, channels=Channels(last=1), since="2.0.0",
          syntax="channel message")
 def publish(call: Call, channel: bytes, message: bytes) -> int:
@@ -127,7 +135,7 @@ def publish(call: Call, channel: bytes, message: bytes) -> int:
     Complexity: O(N+M) where N is the number of subscribers of the channel and M the number of patterns subscribed to.
     """
     receivers = call.server.pubsub.publish(channel, message)
-    call.server.propagation.to_replicas(call.db, call.argv)
+    _pass_on(call, channel, message)
     return receivers
 
 
@@ -139,7 +147,7 @@ def spublish(call: Call, channel: bytes, message: bytes) -> int:
     Complexity: O(N) where N is the number of subscribers of the channel.
     """
     receivers = call.server.pubsub.spublish(channel, message)
-    call.server.propagation.to_replicas(call.db, call.argv)
+    _pass_on(call, channel, message, sharded=True)
     return receivers
 
 

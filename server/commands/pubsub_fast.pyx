@@ -14,13 +14,16 @@ from server.dispatch.shapes cimport by_hand, is_passed_on
 
 
 cdef int _publish(Client c, Batch* b, Request* r) except -1:
-    """Replicas hear of it, listened to or not; the append only file does not."""
+    """Replicas hear of it, listened to or not, or the nodes of our cluster; the append only file does not."""
     if c.subscriptions is not None or c.state & CLIENT_SCRIPT or not isinstance(c.loop, Loop):
         return 0
     channel = PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1))
     message = PyBytes_FromStringAndSize(arg_at(b, r, 2), arg_length(b, r, 2))
-    receivers = (<Loop>c.loop).server.pubsub.publish(channel, message)
-    if is_passed_on():
+    server = (<Loop>c.loop).server
+    receivers = server.pubsub.publish(channel, message)
+    if server.cluster is not None:
+        server.cluster.publish(channel, message)
+    elif is_passed_on():
         (<Loop>c.loop).propagation.to_replicas(c.db, [b"PUBLISH", channel, message])
     write_integer(&c.out, receivers)
     return 1

@@ -10,7 +10,7 @@ cdef enum:                             # of all fast paths
     SLOW_LOADING = 8
     SLOW_SCRIPT = 16                   # a script holds the server
     SLOW_STALE = 64                    # a replica that must not serve
-    SLOW_CLUSTER = 128
+    SLOW_CLUSTER = 128                 # a node of a cluster: the door asks whose slot it is
     SLOW_EXPIRED_KEPT = 256            # a replica: expired keys are hidden, not deleted
     DISK_FAILS = 1024                  # even PING goes through the gates
 

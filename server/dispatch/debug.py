@@ -2,10 +2,11 @@
 
 from server.dispatch import appending, conditions, saving
 from server.dispatch.call import Call
+from server.dispatch.clustering import node_of, text
 from server.dispatch.cron import Cron
 from server.registry import args
-from server.registry.debug import MANY, Subcommands
-from server.registry.errors import CommandError, syntax
+from server.registry.debug import MANY, Subcommands, WrongWords
+from server.registry.errors import CommandError, named, syntax
 from server.registry.reply import OK
 
 subcommand = Subcommands(Call)
@@ -32,6 +33,19 @@ def loadaof(call: Call) -> str:
     """Whether the append only file holds everything."""
     call.propagate_nothing()
     appending.reload(call.server)
+    return OK
+
+
+@subcommand("CLUSTERLINK", 3, 3, "KILL <to|from|all> <node-id>", "Close links of the cluster bus to or from a node.")
+def clusterlink(call: Call, kill: bytes, which: bytes, name: bytes) -> str:
+    """As if the network had."""
+    node, way = node_of(call), which.lower()
+    if kill.lower() != b"kill":
+        raise WrongWords
+    if way not in (b"to", b"from", b"all"):
+        raise named(b"ERR Unknown direction %s", which)
+    node.protocol.operator.cut(text(name), ours=way != b"from", theirs=way != b"to")
+    node.asked()
     return OK
 
 

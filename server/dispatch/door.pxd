@@ -13,11 +13,15 @@ say `passed`; each place only says what it need not ask about:
     FROM_FILE     all             not LOADING, DISK   WATCHED, BLOCKED alone  not asked
     FROM_MASTER   not the link    not STALE, DISK ..  WATCHED, BLOCKED alone  not asked
 
+A node of a cluster (CLUSTER) asks whose slot it is, `serves`: for a socket, and for a script's own calls. Of what EXEC
+runs EXEC was asked; a file and our master are believed.
+
 A condition that concerns one key or one client must not slow the others: it is *asked*. Bits of WRITES_ASKED do not
 decline; `nobody_minds` then looks whether this command's keys are among those that somebody watches or waits for. A
 client whose user may not do everything (SLOW_RESTRICTED) passes when its permissions say yes (`acl.permissions`). A
 client that tracks, or hears for one that does, comes to the door a second time (`pass_tracked`), so that the others are
 asked nothing; where EXEC and scripts let it in, they tell client-side caching what was read, as that does.
+Where a slot is not simply ours (`cluster.slot_table`) the gate decides, and knows the redirect.
 
 `ungated` is the same question about the gates: whether none of them could refuse a command, so that it can be queued or
 run without asking them one by one.
@@ -30,7 +34,7 @@ from cpython.ref cimport PyObject
 from iothreads.message cimport Batch, Request
 from server.acl.permissions cimport permits
 from server.clients.client cimport SLOW_LINK, SLOW_MULTI, SLOW_RESTRICTED, SLOW_TRACKING, Client
-from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS,
+from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_CLUSTER, SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS,
                                          SLOW_LOADING, SLOW_MONITORS, SLOW_READONLY, SLOW_SCRIPT, SLOW_STALE,
                                          SLOW_WATCHED, state)
 from server.dispatch.evicting cimport has_room, make_room
@@ -48,17 +52,24 @@ cdef enum Place:
 
 cdef enum:
     WRITES_ASKED = SLOW_WATCHED | SLOW_BLOCKED_CLIENTS
-    # Conditions for which no gate asks; while any other is in force, all gates of a command are asked.
-    UNGATED = SLOW_MONITORS | SLOW_EXPIRED_KEPT
+    # Conditions for which no gate asks, or that are asked apart; while any other is in force, all gates of a command are.
+    UNGATED = SLOW_MONITORS | SLOW_EXPIRED_KEPT | SLOW_CLUSTER
     GATED_WRITES = SLOW_READONLY | SLOW_DISK | SLOW_FEW_REPLICAS
+
+cdef enum:
+    NO_SLOT = -1
 
 cdef struct Door:
     uint64_t commands                  # that took their fast path, since the start or CONFIG RESETSTAT
+    int slot                           # of the keys that `serves` or `serves_words` looked at last; NO_SLOT: there were none
     double ns_per_tick
 
 cdef Door door
 cdef Countdown* sampling_
 
+cdef bint serves(PyObject* record, Client client, Batch* b, Request* r) noexcept
+    # of a cluster: whether this node serves the slot of the command's keys; no: the gate decides. O(keys)
+cdef bint serves_words(Record record, Client client, list argv) noexcept   # the same of words; no also where it would cost more than the gate
 cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept       # of a write's keys, none is watched or waited for
 cdef int note_passed(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes, bint logged) except -1
     # it was slow (slow log, latency monitor), or is the one to be noted
@@ -84,13 +95,15 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
     cdef uint32_t client_unasked = (SLOW_MULTI | SLOW_TRACKING if place == IN_EXEC
                                     else SLOW_TRACKING if place == TRACKED or place == IN_SCRIPT
                                     else SLOW_LINK if place == FROM_MASTER else 0)
-    cdef uint32_t unasked = (SLOW_SCRIPT if place == IN_SCRIPT else SLOW_LOADING | DISK_FAILS if place == FROM_FILE
-                             else SLOW_STALE | DISK_FAILS | SLOW_EXPIRED_KEPT if place == FROM_MASTER else 0)
+    cdef uint32_t unasked = (SLOW_SCRIPT if place == IN_SCRIPT else SLOW_CLUSTER if place == IN_EXEC
+                             else SLOW_LOADING | DISK_FAILS | SLOW_CLUSTER if place == FROM_FILE
+                             else SLOW_STALE | DISK_FAILS | SLOW_EXPIRED_KEPT | SLOW_CLUSTER if place == FROM_MASTER else 0)
     cdef uint32_t writes = state.writes & WRITES_ASKED if place >= FROM_FILE else state.writes
     return (record != NULL and (<Record>record).fast != NULL
             and (not (client.slow & ~client_unasked | state.all & ~unasked)
-                 or (not (client.slow & ~(client_unasked | SLOW_RESTRICTED) | state.all & ~unasked)
-                     and is_permitted(record, client, b, r)))
+                 or (not (client.slow & ~(client_unasked | SLOW_RESTRICTED) | state.all & ~(unasked | SLOW_CLUSTER))
+                     and is_permitted(record, client, b, r)
+                     and (not state.all & ~unasked or serves(record, client, b, r))))
             and (not (<Record>record).write
                  or ((writes == 0 or (not writes & ~<uint32_t>WRITES_ASKED and nobody_minds(client, b, r)))
                      and (place > TRACKED or has_room() or make_room())))
@@ -115,6 +128,6 @@ cdef int passed_apart(PyObject* record, Client client, Batch* b, Request* r, uin
     # `passed` out of line: where a file says `passed` once, the compiler puts it there, which is worth 25 instructions
 
 cdef inline bint ungated(Record record, Client client, uint32_t client_unasked) noexcept:
-    """Whether no gate can refuse the command, memory apart."""
+    """Whether no gate can refuse the command, memory and slots apart."""
     return not (record.rules & RULE_GATED or client.slow & ~(client_unasked | SLOW_TRACKING)
                 or state.all & ~<uint32_t>UNGATED or (record.write and state.writes & GATED_WRITES))

@@ -1,16 +1,20 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_Contains, PyDict_Size
 from cpython.ref cimport PyObject
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
-from server.clients.client cimport Client
-from server.dispatch.record cimport Record
+from server.acl.permissions cimport Needs, find_keys
+from server.clients.client cimport CLIENT_READONLY, Client
+from server.cluster.slot_table cimport CLOSED, SLOT_LEAVING, SLOT_MASTERS, SLOT_MINE, slot_is_open, slot_table
+from server.dispatch.record cimport RULE_EXEC, Record
 from server.dispatch.sampling cimport Sampling, sampling_countdown
 from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport clock_state
+from server.structures.crc16 cimport key_hash_slot
+from server.structures.table cimport Entry, table_hash
 
 cdef object _note_slow = None          # (client, command, argv, microseconds)
 cdef Sampling _sampling = None
@@ -33,6 +37,81 @@ def passed_commands() -> int:
 def reset_passed() -> None:
     """CONFIG RESETSTAT."""
     door.commands = 0
+
+
+# ---- whose slot it is
+cdef inline bint _serves_part(Record record, Client client, Batch* b, Request* r, int64_t at, int64_t end, int step) noexcept:
+    """Arguments `at` to `end` are keys, and those before are of door.slot."""
+    cdef int slot
+    while at <= end:
+        slot = key_hash_slot(arg_at(b, r, <uint32_t>at), arg_length(b, r, <uint32_t>at))
+        if door.slot == NO_SLOT:
+            door.slot = slot
+            if not slot_is_open(slot) and not _may_serve(record, client, slot):
+                return False
+        elif slot != door.slot:
+            return False
+        if slot_table.states[slot] & SLOT_LEAVING and not _is_here(client, b, r, <uint32_t>at):
+            return False
+        at += step
+    return True
+
+
+cdef bint _may_serve(Record record, Client client, int slot) noexcept:
+    """A slot of which not everything is served: keys of one that leaves, as long as they are here; and reading where our
+    master's data are."""
+    cdef uint32_t state_of_slot = slot_table.states[slot] | slot_table.closed
+    if state_of_slot & CLOSED and slot_table.reads_when_closed and record.kind == 0:
+        state_of_slot &= ~<uint32_t>CLOSED
+    if state_of_slot & ~<uint32_t>SLOT_LEAVING == SLOT_MINE:
+        return True
+    return state_of_slot == SLOT_MASTERS and client.state & CLIENT_READONLY != 0 and record.kind == 0
+
+
+cdef bint _is_here(Client client, Batch* b, Request* r, uint32_t at) noexcept:
+    return client.db.find(arg_at(b, r, at), arg_length(b, r, at), table_hash(arg_at(b, r, at), arg_length(b, r, at))) != NULL
+
+
+cdef bint serves(PyObject* record, Client client, Batch* b, Request* r) noexcept:
+    cdef Record said = <Record>record
+    cdef const Needs* needs = &said.needs
+    cdef int64_t at, end
+    cdef int i
+    door.slot = NO_SLOT
+    if said.first_key > 0:
+        end = said.last_key if said.last_key >= 0 else <int64_t>r.arg_count + said.last_key
+        return end >= r.arg_count or _serves_part(said, client, b, r, said.first_key, end, said.key_step)
+    if said.first_key < 0:
+        return True
+    if not needs.known:
+        return False
+    for i in range(needs.searches):
+        if not find_keys(&needs.search[i], b, r, &at, &end):
+            door.slot = NO_SLOT        # such words name no keys
+            return True
+        if at and not _serves_part(said, client, b, r, at, end, needs.search[i].step):
+            return False
+    return True
+
+
+cdef bint serves_words(Record record, Client client, list argv) noexcept:
+    cdef int at = record.first_key
+    cdef int end, slot
+    cdef bytes key
+    door.slot = NO_SLOT
+    if at < 0:
+        return not record.rules & RULE_EXEC
+    end = record.last_key if record.last_key >= 0 else <int>len(argv) + record.last_key
+    if at == 0 or end >= len(argv):
+        return False
+    while at <= end:
+        key = <bytes>argv[at]
+        slot = key_hash_slot(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        if (door.slot != NO_SLOT and slot != door.slot) or not slot_is_open(slot):
+            return False
+        door.slot = slot
+        at += record.key_step
+    return True
 
 
 cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept:

@@ -16,6 +16,7 @@ cdef class Executor:
     cdef public object serve_ready_keys        # () -> runs what waits for them (clients.blocking)
     cdef object cross_protocol         # what meets HTTP (clients.cross_protocol)
     cdef int process(self, Client client, list argv, void* known) except -1     # known: the record of argv[0], NULL = to be looked up
+    cdef int _process_gated(self, Client client, list argv) except -1
     cdef int _process_carefully(self, Client client, list argv) except -1
     cdef int _run_quietly(self, Call call, Record record) except -1
     cdef int _run_for_client(self, Call call, Record record) except -1

@@ -5,13 +5,13 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport PyObject
 
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MONITOR, CLIENT_MULTI, CLIENT_NO_TOUCH, CLIENT_PAUSED, CLIENT_REPLY_OFF,
-                                    CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE,
+                                    CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_ASKING, SLOW_NO_TOUCH, SLOW_REPLY_MODE,
                                     SLOW_TRACKING, Client)
 from server.clients.tracking cimport speaker
 from server.clients.transaction cimport Transaction
 from server.dispatch.call cimport Call, new_call
-from server.dispatch.conditions cimport SLOW_MONITORS, state
-from server.dispatch.door cimport fits, is_slow, ungated
+from server.dispatch.conditions cimport SLOW_CLUSTER, SLOW_MONITORS, state
+from server.dispatch.door cimport fits, is_slow, serves_words, ungated
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport (RULE_LOOSE, RULE_NOT_QUEUED, RULE_REMEMBERED, RULE_SKIP_MONITOR, RULE_SPREADS,
                                      Record, record_of)
@@ -133,21 +133,31 @@ cdef class Executor:
         if known == NULL:
             known = record_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
         if known == NULL:
-            return self._process_carefully(client, argv)
+            return self._process_gated(client, argv)
         record = <Record>known
         if record.subcommands is not None and count > 1:
             sub = record.subcommands.get((<bytes>argv[1]).lower())
             if sub is not None:
                 record = sub
         if (record.function is None or not fits(<PyObject*>record, count) or not ungated(record, client, UNGATED_CLIENT)
+                or (state.all & SLOW_CLUSTER and not serves_words(record, client, argv))
                 or (state.max_memory and not self.server.make_room())):
-            return self._process_carefully(client, argv)
+            return self._process_gated(client, argv)
         client.command = record.command
         call = new_call(client, self.server, record, argv)
         return self._run_for_client(call, record)
 
+    cdef int _process_gated(self, Client client, list argv) except -1:
+        """The same when something may refuse it, or it may have to be queued. ASKING is good for the command behind it, or
+        the transaction."""
+        self._process_carefully(client, argv)
+        if client.slow & SLOW_ASKING and not client.state & (CLIENT_MULTI | CLIENT_PAUSED):
+            command = find_command(argv)
+            if command is None or command.name != "asking":
+                client.slow &= ~<uint32_t>SLOW_ASKING
+        return 0
+
     cdef int _process_carefully(self, Client client, list argv) except -1:
-        """The same when something may refuse it, or it may have to be queued."""
         cdef Call call
         cdef Record record
         command = None

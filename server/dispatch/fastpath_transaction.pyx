@@ -21,8 +21,9 @@ from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIE
                                     SLOW_RESTRICTED, SLOW_TRACKING, Client)
 from server.clients.transaction cimport Transaction, begin_transaction, end_transaction
 from server.dispatch.call cimport Call, new_call
-from server.dispatch.conditions cimport state
-from server.dispatch.door cimport GATED_WRITES, IN_EXEC, fits, is_permitted, is_slow, may_pass, passed, ungated
+from server.dispatch.conditions cimport SLOW_CLUSTER, state
+from server.dispatch.door cimport (GATED_WRITES, IN_EXEC, NO_SLOT, door, fits, is_permitted, is_slow, may_pass, passed,
+                                   serves, ungated)
 from server.dispatch.evicting cimport has_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
@@ -66,13 +67,14 @@ cdef int _watch(Client c, Batch* b, Request* r) except -1:
 cdef int transaction_step(Executor executor, Client client, Batch* b, Request* r) except -1:
     cdef Record record
     cdef Transaction queued
-    if r.record == NULL or state.all or not has_room() or not fits(<PyObject*>r.record, r.arg_count):
+    if r.record == NULL or state.all & ~<uint32_t>SLOW_CLUSTER or not has_room() or not fits(<PyObject*>r.record, r.arg_count):
         return 0
     record = <Record>r.record
     if record.rules & RULE_EXEC and is_permitted(<PyObject*>record, client, b, r):
         return _exec(executor, client, r, record)
     if (not record.rules & RULE_QUEUED or not ungated(record, client, SLOW_MULTI | SLOW_RESTRICTED)
-            or not is_permitted(<PyObject*>record, client, b, r)):
+            or not is_permitted(<PyObject*>record, client, b, r)
+            or (state.all and not serves(<PyObject*>record, client, b, r))):
         return 0
     if not client.state & (CLIENT_DIRTY_CAS | CLIENT_DIRTY_EXEC):
         queued = <Transaction>client.transaction
@@ -94,7 +96,8 @@ cdef int _exec(Executor executor, Client client, Request* r, Record record) exce
     cdef bint subscribed = client.subscriptions is not None
     cdef uint64_t start, ns
     if (r.arg_count != 1 or not queued.plain or client.state & (CLIENT_DIRTY_CAS | CLIENT_DIRTY_EXEC)
-            or (queued.writes and state.writes & GATED_WRITES) or propagation.depth):
+            or (queued.writes and state.writes & GATED_WRITES) or propagation.depth
+            or (state.all and not _serves_all(client, queued))):
         return 0
     if client.watching is not None:
         if watched_expired(client):
@@ -130,6 +133,21 @@ cdef int _exec(Executor executor, Client client, Request* r, Record record) exce
     if executor.ready_keys:
         executor.serve_ready_keys()
     return 1
+
+
+cdef bint _serves_all(Client client, Transaction queued) noexcept:
+    """Of a cluster: whether the keys of all that is queued are of one slot, which this node serves."""
+    cdef Request* r = queued.batch.commands
+    cdef uint32_t i
+    cdef int slot = NO_SLOT
+    for i in range(queued.batch.command_count):
+        if r[i].record == NULL or not serves(<PyObject*>r[i].record, client, &queued.batch, &r[i]):
+            return False
+        if door.slot != NO_SLOT and slot != NO_SLOT and door.slot != slot:
+            return False
+        if door.slot != NO_SLOT:
+            slot = door.slot
+    return True
 
 
 cdef inline void _swap(Output* one, Output* other) noexcept:

@@ -72,6 +72,16 @@ class Replacing:
             raise
         return Load(server, data, size, name=name)
 
+    def empty(self) -> None:
+        """No key is left, and nobody is told but clients who watch or track."""
+        server, lazy = self._server, self._server.config.replica_lazy_flush
+        for db in server.keyspace.databases:
+            multi.all_changed(db)
+        server.keyspace.flush(lazy)
+        server.tracking.flushed(lazy)
+        for db in server.keyspace.databases:
+            server.blocking.emptied(db)
+
     def resume_appending(self) -> None:
         """appendonly: the file goes on, with data that it does not know."""
         server = self._server
@@ -192,11 +202,5 @@ class Load:
             rdb_file.remove_quietly(self._name)
 
     def _empty(self) -> None:
-        server = self._server
-        for db in server.keyspace.databases:
-            multi.all_changed(db)
-        server.keyspace.flush(server.config.replica_lazy_flush)
-        server.tracking.flushed(server.config.replica_lazy_flush)
-        for db in server.keyspace.databases:
-            server.blocking.emptied(db)
-        server.scripting.functions.flush()
+        self._server.replacing.empty()
+        self._server.scripting.functions.flush()

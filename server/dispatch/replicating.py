@@ -122,6 +122,8 @@ class Replicating:
         self._server.stale = is_stale(self._server)
         conditions.slow_because("stale", self._server.stale)
         self.good_changed(self.node.master.good_replicas)
+        if self._server.cluster is not None:
+            self._server.cluster.master_link_changed()
 
     def good_changed(self, good: int) -> None:
         """min-replicas-to-write."""

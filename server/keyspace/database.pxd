@@ -33,7 +33,9 @@ cdef class Keyspace:
     cdef public object on_new          # (db, key) after a key was added, or None (notify-keyspace-events n)
     cdef public object on_miss         # (db, key) or None (m)
     cdef readonly list databases
+    cdef readonly bint by_slot         # of a node of a cluster: databases know which keys are in which slot
     cdef readonly object lazyfree      # LazyFree
+    cdef Table* new_table(self) noexcept       # for keys
     cdef void _touch_lfu(self, Entry* e) noexcept
     cdef inline void touch(self, Entry* e) noexcept:
         """Note an access: the LRU clock, or LFU."""

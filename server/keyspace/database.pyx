@@ -9,6 +9,7 @@ from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport format_signed
 from server.registry.clock cimport clock_state, monotonic_us
 from server.structures.memory cimport mem_good_size, mem_used
+from server.structures.slot_keys cimport table_index_slots
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
     Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_inline, entry_key,
@@ -88,14 +89,22 @@ KEEPERS = ("loading", "pause", "replica")          # who may have expired keys k
 
 
 cdef class Keyspace:
-    """What the databases share. `count` databases, as `databases` says."""
+    """What the databases share. `count` databases, as `databases` says. by_slot: they know which keys are in which slot
+    of a cluster."""
 
-    def __cinit__(self, int count=16):
+    def __cinit__(self, int count=16, bint by_slot=False):
+        self.by_slot = by_slot
         self.clock = clock_state()
         self.lfu_log_factor = 10
         self.lfu_decay_time = 1
         self.lazyfree = LazyFree()
         self.databases = [Database(self, i) for i in range(count)]
+
+    cdef Table* new_table(self) noexcept:
+        cdef Table* table = table_new()
+        if self.by_slot:
+            table_index_slots(table)
+        return table
 
     cdef void _touch_lfu(self, Entry* e) noexcept:
         """One step of the counter: decay by minutes, then a chance to grow."""
@@ -179,7 +188,7 @@ cdef class Keyspace:
     def beside(self) -> Keyspace:
         """Another keyspace of as many databases, all empty, that keeps what is told of accesses as this one does: to load
         into before `take_over`."""
-        cdef Keyspace other = Keyspace(len(self.databases))
+        cdef Keyspace other = Keyspace(len(self.databases), self.by_slot)
         other.lfu = self.lfu
         return other
 
@@ -198,7 +207,7 @@ cdef class Keyspace:
         for db in other.databases:
             if table_size(db.table):
                 (<LazyFree>self.lazyfree).release_table(db.table)
-                db.table = table_new()
+                db.table = self.new_table()
         other.databases = []
 
 
@@ -240,7 +249,7 @@ cdef class Database:
     def __cinit__(self, Keyspace keyspace, int index):
         self.keyspace = keyspace
         self.index = index
-        self.table = table_new()
+        self.table = keyspace.new_table()
         self.watched = {}
         self.blocking = {}
 
@@ -655,7 +664,7 @@ cdef class Database:
             (<LazyFree>self.keyspace.lazyfree).release_table(self.table)
         else:
             table_free(self.table, release_value)
-        self.table = table_new()
+        self.table = self.keyspace.new_table()
         self.average_ttl = 0
         return count
 

@@ -154,6 +154,7 @@ class MemoryAccount:
         self._resident_at_start: int | None = None
         self.startup = data.memory_used()
         self.replication: Callable[[], Replication] = lambda: NO_REPLICATION      # for the room that replicates to set
+        self.cluster_links: Callable[[], int] = lambda: 0
 
     # ---- single numbers that are asked for often
     @property
@@ -207,7 +208,7 @@ class MemoryAccount:
             backlog=min(buffers.buffers, buffers.backlog) + buffers.places,
             replication_buffers=buffers.buffers,
             replicas=buffers.replicas,
-            cluster_links=0,
+            cluster_links=self.cluster_links(),
             aof_buffer=self._aof_pending(),
             eval_scripts=eval_scripts,
             functions=functions,

@@ -53,6 +53,7 @@ class Node:
         self.refuses_snapshot: Refuses = lambda history, data, whole: False
         self.synced_offset: Callable[[], int] = lambda: -1         # how far our AOF is on disk; -1: there is none
         self.pause_writes: Callable[[bool], None] = lambda yes: None
+        self.starts_as_replica: Callable[[], bool] = lambda: bool(config.replicaof)
         self.waiting = Waiting(self.master, lambda: self.synced_offset())
         self.failover = Failover(self, lambda yes: self.pause_writes(yes))
 
@@ -141,7 +142,7 @@ class Node:
         database = fields.get("repl-stream-db", b"0")
         self.applied_db = int(database) if database.isdigit() else 0
         self.stream.begin_history(int(offset))
-        if self.config.replicaof:
+        if self.starts_as_replica():
             self.history.adopt(id)
             return
         self.history.second_id, self.history.second_offset = id, int(offset) + 1

@@ -15,6 +15,8 @@ Owner: the main thread. An Entry* stays valid until the entry is deleted or chan
 from libc.stddef cimport size_t
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
+from server.structures.slot_index cimport SlotIndex
+
 cdef enum:
     KEY_LENGTH_MASK = 0x1FFFFFFF       # klen: low 29 bits are the length (512 MB and less)
     ENTRY_INLINE = 0x20000000
@@ -59,6 +61,7 @@ cdef struct Table:
     int32_t pause_rehash               # > 0: iterators are alive, do not move entries
     int32_t no_shrink
     size_t entry_bytes                 # good sizes of all entries, without what words point to
+    SlotIndex* slots                   # of a database in a cluster: which keys are in which slot (slot_keys); else NULL
 
 ctypedef void (*value_free_t)(Entry* entry) noexcept            # frees what the word points to, not the entry
 ctypedef int (*entry_visit_t)(void* context, Entry* entry) noexcept

@@ -26,9 +26,11 @@ import os
 from libc.string cimport memcpy, memmove, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
+from server.structures.crc16 cimport key_hash_slot
 from server.structures.memory cimport (MAP_MIN, RETIRE_SLICE, mem_alloc, mem_forget, mem_free, mem_good_size, mem_map,
                                        mem_realloc, mem_retire, mem_retire_step, mem_retired, mem_try_alloc, mem_unmap,
                                        mem_used)
+from server.structures.slot_index cimport (slot_index_add, slot_index_free_step, slot_index_memory, slot_index_remove)
 
 cdef extern from *:
     """
@@ -269,6 +271,8 @@ cdef size_t table_memory(const Table* t) noexcept nogil:
     """Bytes of the table, its buckets, bits and entries, as the allocator counts them; not what words point to. O(1)."""
     cdef size_t bytes = mem_good_size(sizeof(Table)) + t.entry_bytes
     cdef int which
+    if t.slots != NULL:
+        bytes += slot_index_memory(t.slots)
     for which in range(2 if t.rehash_index >= 0 else 1):
         bytes += _mapped_bytes((t.mask[which] + 1) * sizeof(Entry*))
         if t.expire_bits[which] != NULL:
@@ -324,6 +328,10 @@ cdef bint table_free_step(Table* t, value_free_t free_value, size_t entries) noe
         t.used[which] -= 1
         entries -= 1
         _discard(t, e, free_value)
+    if t.slots != NULL:
+        if not slot_index_free_step(t.slots, entries + 1):
+            return 0
+        t.slots = NULL
     for which in range(2):
         if t.buckets[which] != NULL:
             mem_retire(t.buckets[which], _bucket_bytes(t, which))
@@ -408,6 +416,8 @@ cdef Entry* _insert(Table* t, const char* key, size_t length, uint64_t hash, uin
     memcpy(entry_key(e), key, length)
     t.used[which] += 1
     t.entry_bytes += mem_good_size(size)
+    if unlikely(t.slots != NULL):
+        slot_index_add(t.slots, key_hash_slot(key, length), <uint32_t>hash)
     return e
 
 
@@ -518,13 +528,15 @@ cdef Entry* table_persist(Table* t, Entry* e, uint64_t hash) noexcept nogil:
     return e
 
 
-cdef Entry* _unlink_slot(Table* t, Entry** slot, int which) noexcept nogil:
+cdef Entry* _unlink_slot(Table* t, Entry** slot, int which, uint64_t hash) noexcept nogil:
     cdef Entry* e = slot[0]
     slot[0] = e.next
     t.used[which] -= 1
     t.entry_bytes -= mem_good_size(entry_size(e))
     if e.klen & ENTRY_EXPIRE:
         t.expires -= 1
+    if unlikely(t.slots != NULL):
+        slot_index_remove(t.slots, key_hash_slot(entry_key(e), entry_key_length(e)), <uint32_t>hash)
     return e
 
 
@@ -539,7 +551,7 @@ cdef Entry* table_unlink(Table* t, const char* key, size_t length, uint64_t hash
     slot = _slot(t, key, length, hash, &which)
     if slot == NULL:
         return NULL
-    return _unlink_slot(t, slot, which)
+    return _unlink_slot(t, slot, which, hash)
 
 
 cdef void table_release_entry(Table* t, Entry* e) noexcept nogil:
@@ -725,7 +737,7 @@ cdef void _unlink_from_bucket(Table* t, Entry* e, int which, uint64_t bucket) no
     cdef Entry** slot = &t.buckets[which][bucket]
     while slot[0] != e:
         slot = &slot[0].next
-    _unlink_slot(t, slot, which)
+    _unlink_slot(t, slot, which, table_hash(entry_key(e), entry_key_length(e)))
 
 
 cdef size_t _expire_bucket(Table* t, int which, uint64_t bucket, entry_visit_t visit, void* context) noexcept:
@@ -1108,49 +1120,6 @@ cdef class TableProbe:
             assert entries == t.used[which]
         assert expires == t.expires
         assert size == t.entry_bytes
-
-
-cdef class BlobProbe:
-    """The test face of a Blob."""
-
-    cdef Blob* b
-
-    def __cinit__(self, bytes data, size_t capacity):
-        self.b = blob_new(data, len(data), capacity)
-
-    def __dealloc__(self):
-        if self.b != NULL:
-            blob_release(self.b)
-
-    def append(self, bytes data) -> None:
-        """Append within the capacity."""
-        assert self.b.length + len(data) <= self.b.capacity
-        memcpy(self.b.data + self.b.length, <const char*>data, len(data))
-        self.b.length += len(data)
-
-    def reserve(self, size_t capacity) -> int:
-        """Returns the capacity afterwards."""
-        self.b = blob_reserve(self.b, capacity)
-        return self.b.capacity
-
-    def share(self) -> int:
-        """Take and drop another reference; returns how many there were in between."""
-        self.b.references += 1
-        count = self.b.references
-        blob_release(self.b)
-        return count
-
-    @property
-    def data(self) -> bytes:
-        return self.b.data[:self.b.length]
-
-    @staticmethod
-    def try_new_fails(size_t capacity) -> bool:
-        cdef Blob* b = blob_try_new(NULL, 0, capacity)
-        if b == NULL:
-            return True
-        blob_release(b)
-        return False
 
 
 _seed()

@@ -9,7 +9,8 @@ from collections import Counter
 import pytest
 
 from server.structures import memory
-from server.structures.table import BlobProbe, TableProbe, resize_limit
+from server.structures.blob_probe import BlobProbe
+from server.structures.table import TableProbe, resize_limit
 
 REPEATABLE = "from server.structures.table import TableProbe; print(TableProbe.hash(b'key'))"
 

@@ -1,0 +1,55 @@
+"""What is seen to when slots have another owner, or the cluster stops serving: clients that wait for keys there, and
+subscribers of shard channels there, are told; keys that are somebody else's go.
+"""
+
+from collections.abc import Iterable
+
+from server.clients import client as c
+from server.clients.blocking import REPLICATION
+from server.clients.client import Client
+from server.clients.pubsub import PubSub
+from server.cluster.redirects import Question, Redirects
+from server.keyspace.by_slot import keys_in_slot
+from server.keyspace.database import Database
+from server.keyspace.effects import Effects, Propagates
+from server.registry.command import WRITE
+from server.registry.reply import Push
+from server.structures.crc16 import hash_slot
+
+
+def tell_blocked(clients: Iterable[Client], redirects: Redirects) -> None:
+    """Who waits for a key that is not ours any more, or at all once the cluster is down, gets the error that the
+    command would get now, and goes on. Call it after `Redirects.refresh`. Complexity: O(clients)."""
+    for client in list(clients):
+        blocked = client.blocked
+        if blocked is None or not blocked.keys or blocked.kind == REPLICATION:
+            continue
+        why = redirects.lost_for(Question(
+            blocked.keys, writes=blocked.command.has(WRITE), reads_replica=client.has(c.READONLY),
+            tls=client.has(c.TLS)))
+        if why is not None:
+            blocked.fail(why)
+
+
+def tell_subscribers(pubsub: PubSub, slots: int) -> None:
+    """Nobody listens to shard channels of these slots (a set, `cluster.slots`) any more, and who did is told so.
+    Complexity: O(shard channels + their subscribers)."""
+    for channel in [channel for channel in pubsub.shard_channels if slots >> hash_slot(channel) & 1]:
+        for client in list(pubsub.shard_channels[channel]):
+            client.push(Push(b"sunsubscribe", channel, pubsub.sunsubscribe(client, channel)))
+            pubsub.settle(client)
+
+
+def drop_keys(db: Database, slots: Iterable[int], effects: Effects, propagation: Propagates, *, lazy: bool) -> int:
+    """Delete all keys of these slots, and tell who must hear of each; AOF and replicas hear DEL, or with lazy UNLINK.
+    How many they were. Complexity: O(keys of the slots)."""
+    count = 0
+    verb, delete = (b"UNLINK", db.unlink) if lazy else (b"DEL", db.delete)
+    for slot in slots:
+        for key in keys_in_slot(db, slot):
+            if not delete(key):
+                continue                        # it had expired, and went as such
+            effects.changed(db, key, "del")
+            propagation.also(db, [verb, key])
+            count += 1
+    return count

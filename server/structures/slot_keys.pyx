@@ -1,0 +1,116 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t, uint64_t
+
+from server.structures.crc16 cimport CLUSTER_SLOTS, key_hash_slot
+from server.structures.slot_index cimport (SlotPage, slot_index_add, slot_index_check, slot_index_new, slot_index_page)
+from server.structures.table cimport (Entry, Table, entry_key, entry_key_length, remus_prefetch, table_hash, table_size)
+from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
+
+cdef enum:
+    AHEAD = 4                          # hashes whose buckets are fetched before they are looked at
+
+
+cdef inline uint32_t _slot_of(Entry* e) noexcept nogil:
+    return key_hash_slot(entry_key(e), entry_key_length(e))
+
+
+cdef void table_index_slots(Table* t) noexcept nogil:
+    cdef TableWalk walk
+    cdef Entry* e
+    if t.slots != NULL:
+        return
+    t.slots = slot_index_new()
+    table_walk(&walk, t)
+    while True:
+        e = table_walk_next(&walk)
+        if e == NULL:
+            return
+        slot_index_add(t.slots, _slot_of(e), <uint32_t>table_hash(entry_key(e), entry_key_length(e)))
+
+
+cdef size_t table_slot_count(const Table* t, uint32_t slot) noexcept nogil:
+    return t.slots.of[slot].count if t.slots != NULL else 0
+
+
+# ---- walking
+cdef struct Wanted:                    # keys of one hash, and what is done with them
+    uint32_t slot
+    uint32_t hash
+    slot_visit_t visit
+    void* context
+
+
+cdef inline bint _look(Table* t, int which, uint64_t bucket, const Wanted* wanted) noexcept:
+    cdef Entry* e = t.buckets[which][bucket]
+    while e != NULL:
+        if (<uint32_t>table_hash(entry_key(e), entry_key_length(e)) == wanted.hash and _slot_of(e) == wanted.slot
+                and wanted.visit(wanted.context, e)):
+            return True
+        e = e.next
+    return False
+
+
+cdef bint _look_up(Table* t, const Wanted* wanted) noexcept:
+    """All entries with the slot and the hash. A table of more than 2^32 buckets has several for what 32 bits say."""
+    cdef uint64_t bucket
+    cdef int which
+    for which in range(2 if t.rehash_index >= 0 else 1):
+        bucket = wanted.hash & t.mask[which]
+        while bucket <= t.mask[which]:
+            if ((which == 1 or t.rehash_index < 0 or bucket >= <uint64_t>t.rehash_index)
+                    and _look(t, which, bucket, wanted)):
+                return True
+            bucket += <uint64_t>1 << 32
+    return False
+
+
+cdef bint _seen_before(const SlotPage* page, uint32_t at) noexcept nogil:
+    """Keys of a slot that share their hash have it in the page once each: all of them are visited at the first."""
+    cdef uint32_t i
+    for i in range(at):
+        if page.hashes[i] == page.hashes[at]:
+            return True
+    return False
+
+
+cdef bint _walk_page(Table* t, const SlotPage* page, Wanted* wanted) noexcept:
+    cdef uint32_t i
+    for i in range(page.count):
+        if i + AHEAD < page.count:
+            remus_prefetch(&t.buckets[0][page.hashes[i + AHEAD] & t.mask[0]])
+        wanted.hash = page.hashes[i]
+        if not _seen_before(page, i) and _look_up(t, wanted):
+            return True
+    return False
+
+
+cdef void table_slot_walk(Table* t, uint32_t slot, slot_visit_t visit, void* context) noexcept:
+    cdef Wanted wanted = Wanted(slot, 0, visit, context)
+    cdef uint32_t page
+    if t.slots == NULL:
+        return
+    for page in range(t.slots.of[slot].pages):
+        if _walk_page(t, slot_index_page(t.slots, slot, page), &wanted):
+            return
+
+
+# ---- checking
+cdef bint _count_one(void* context, Entry* e) noexcept:
+    (<size_t*>context)[0] += 1
+    return False
+
+
+cdef int table_slots_check(Table* t) except -1:
+    cdef size_t total = 0, found
+    cdef uint32_t slot
+    if t.slots == NULL:
+        return 0
+    slot_index_check(t.slots)
+    for slot in range(CLUSTER_SLOTS):
+        found = 0
+        table_slot_walk(t, slot, _count_one, &found)
+        assert found == t.slots.of[slot].count, f"slot {slot}: {found} keys found of {t.slots.of[slot].count}"
+        total += found
+    assert total == table_size(t), f"{table_size(t)} keys, of which {total} are in slots"
+    return 0

@@ -59,6 +59,7 @@ cdef struct Api:
     int (*SSL_CTX_use_certificate_chain_file)(void* context, const char* path) noexcept nogil
     int (*SSL_CTX_use_PrivateKey_file)(void* context, const char* path, int kind) noexcept nogil
     int (*SSL_CTX_load_verify_locations)(void* context, const char* path, const char* folder) noexcept nogil
+    int (*SSL_CTX_set_default_verify_paths)(void* context) noexcept nogil
     int (*SSL_CTX_set_cipher_list)(void* context, const char* ciphers) noexcept nogil
     int (*SSL_CTX_set_ciphersuites)(void* context, const char* ciphers) noexcept nogil
     long (*SSL_CTX_set_timeout)(void* context, long seconds) noexcept nogil

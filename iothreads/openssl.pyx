@@ -83,8 +83,8 @@ OPTIONAL = ("PEM_read_bio_DHparams", "DH_free")
 FUNCTIONS = (                          # in the order of Api
     "TLS_method", "SSL_CTX_new", "SSL_CTX_free", "SSL_CTX_ctrl", "SSL_CTX_set_options", "SSL_CTX_set_verify",
     "SSL_CTX_set_default_passwd_cb", "SSL_CTX_set_default_passwd_cb_userdata", "SSL_CTX_use_certificate_chain_file",
-    "SSL_CTX_use_PrivateKey_file", "SSL_CTX_load_verify_locations", "SSL_CTX_set_cipher_list",
-    "SSL_CTX_set_ciphersuites", "SSL_CTX_set_timeout", "SSL_CTX_set_session_id_context", "SSL_CTX_get0_certificate",
+    "SSL_CTX_use_PrivateKey_file", "SSL_CTX_load_verify_locations", "SSL_CTX_set_default_verify_paths",
+    "SSL_CTX_set_cipher_list", "SSL_CTX_set_ciphersuites", "SSL_CTX_set_timeout", "SSL_CTX_set_session_id_context", "SSL_CTX_get0_certificate",
     "X509_get0_notAfter", "ASN1_TIME_to_tm", "BIO_new_file", "PEM_read_bio_DHparams", "DH_free",
     "SSL_new", "SSL_free", "SSL_ctrl", "SSL_set_verify", "SSL_set_bio", "SSL_set_accept_state", "SSL_set_connect_state",
     "SSL_do_handshake", "SSL_read", "SSL_write", "SSL_has_pending", "SSL_get_error", "SSL_shutdown",

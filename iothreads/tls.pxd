@@ -11,3 +11,5 @@ cdef class TlsContext:
     cdef void* state(self, bytes host) noexcept    # of a new connection; NULL: out of memory
 
 cdef const Transport* tls_transport() noexcept nogil
+cdef void* tls_state(void* context, bint accepting, const char* host) noexcept nogil
+# what TlsContext.state() makes, for who holds the context and not the GIL; host: NULL or "" to say none

@@ -239,7 +239,8 @@ cdef class TlsContext:
 
     accepting: for those who come to us; else for links that we open
     certificate, key: PEM files; key_password: of the latter, "" without
-    authorities, authorities_folder: PEM file and folder of whom we trust, "" for none
+    authorities, authorities_folder: PEM file and folder of whom we trust, "" for none; common_authorities: without
+    both, those whom this machine trusts
     verify: "yes": a peer must show a certificate of theirs, "optional": it may, "no"
     protocols: such as "TLSv1.2 TLSv1.3"; "": these two. ciphers, ciphersuites: OpenSSL's words, "" for its own choice
     server_prefers: our order of ciphers counts. session_seconds: how long a session may be resumed, 0 = never;
@@ -250,7 +251,8 @@ cdef class TlsContext:
 
     def __init__(self, *, bint accepting, str certificate="", str key="", str key_password="", str authorities="",
                  str authorities_folder="", str verify="yes", str protocols="", str ciphers="", str ciphersuites="",
-                 bint server_prefers=False, long sessions=0, long session_seconds=0, str dh_parameters=""):
+                 bint server_prefers=False, long sessions=0, long session_seconds=0, str dh_parameters="",
+                 bint common_authorities=False):
         load()
         cdef Api* api = openssl()
         self.accepting = accepting
@@ -267,7 +269,7 @@ cdef class TlsContext:
         api.SSL_CTX_ctrl(self.context, names.SSL_CTRL_SET_READ_AHEAD, 1, NULL)
         api.SSL_CTX_set_verify(self.context, self.verify, NULL)
         self.show(certificate, key, key_password)
-        self.trust(authorities, authorities_folder)
+        self.trust(authorities, authorities_folder, common_authorities)
         self.choose(ciphers, ciphersuites)
         if accepting:
             self.resume(sessions, session_seconds)
@@ -297,13 +299,15 @@ cdef class TlsContext:
             self.expires = calendar.timegm((end.tm_year + 1900, end.tm_mon + 1, end.tm_mday, end.tm_hour, end.tm_min,
                                             end.tm_sec))
 
-    def trust(self, str authorities, str folder) -> None:
+    def trust(self, str authorities, str folder, bint common) -> None:
         """Whose word counts."""
         cdef bytes path = os.fsencode(authorities)
         cdef bytes within = os.fsencode(folder)
         if (authorities or folder) and openssl().SSL_CTX_load_verify_locations(
                 self.context, <char*>path if authorities else NULL, <char*>within if folder else NULL) <= 0:
             raise TlsError(f"Failed to configure CA certificate(s) file/directory: {last_error()}")
+        if common and not authorities and not folder:
+            openssl().SSL_CTX_set_default_verify_paths(self.context)
 
     def choose(self, str ciphers, str ciphersuites) -> None:
         """How it is enciphered."""
@@ -344,29 +348,33 @@ cdef class TlsContext:
             raise TlsError(f"Failed to load DH params file: {path}: {last_error()}")
 
     cdef void* state(self, bytes host) noexcept:
-        """Of a new connection. host: which server we want, where one machine is many; b"": do not say."""
-        cdef Api* api = openssl()
-        cdef TlsState* t = <TlsState*>calloc(1, sizeof(TlsState))
-        cdef void* bio
-        if t == NULL:
-            return NULL
-        t.ssl = api.SSL_new(self.context)
-        bio = api.BIO_new(_method)
-        if t.ssl == NULL or bio == NULL:
-            api.SSL_free(t.ssl)
-            api.BIO_free(bio)
-            free(t)
-            return NULL
-        api.BIO_set_data(bio, t)
-        api.BIO_set_init(bio, 1)
-        api.SSL_set_bio(t.ssl, bio, bio)
-        if self.accepting:
-            api.SSL_set_accept_state(t.ssl)
-        else:
-            api.SSL_set_connect_state(t.ssl)
-            if host:
-                api.SSL_ctrl(t.ssl, names.SSL_CTRL_SET_TLSEXT_HOSTNAME, 0, <char*>host)
-        return t
+        return tls_state(self.context, self.accepting, host)
+
+
+cdef void* tls_state(void* context, bint accepting, const char* host) noexcept nogil:
+    """Of a new connection. host: which server we want, where one machine is many; "": do not say."""
+    cdef Api* api = openssl()
+    cdef TlsState* t = <TlsState*>calloc(1, sizeof(TlsState))
+    cdef void* bio
+    if t == NULL:
+        return NULL
+    t.ssl = api.SSL_new(context)
+    bio = api.BIO_new(_method)
+    if t.ssl == NULL or bio == NULL:
+        api.SSL_free(t.ssl)
+        api.BIO_free(bio)
+        free(t)
+        return NULL
+    api.BIO_set_data(bio, t)
+    api.BIO_set_init(bio, 1)
+    api.SSL_set_bio(t.ssl, bio, bio)
+    if accepting:
+        api.SSL_set_accept_state(t.ssl)
+    else:
+        api.SSL_set_connect_state(t.ssl)
+        if host != NULL and host[0] != 0:
+            api.SSL_ctrl(t.ssl, names.SSL_CTRL_SET_TLSEXT_HOSTNAME, 0, <void*>host)
+    return t
 
 
 cdef uint64_t refused_protocols(str wanted) except? 0:

@@ -106,6 +106,7 @@ def families(s: Snapshot) -> Iterator[Metric]:
     yield from identity(s, values)
     yield from command_families(s.commands, s.percentiles)
     yield from keyspace_families(s)
+    yield from denial_families(s)
     yield from replication_families(s.lines, values)
     yield from slow_families(s)
     yield from script_families(values)
@@ -198,6 +199,15 @@ def keyspace_families(s: Snapshot) -> Iterator[Metric]:
     )
     errors = [({"err": code}, float(count)) for code, count in s.errors.items()]
     yield family("redis_errors_total", "Error replies by their first word.", errors)
+
+
+def denial_families(s: Snapshot) -> Iterator[Metric]:
+    """What users were refused: the fields acl_access_denied_* of INFO, by user."""
+    samples: list[tuple[Labels, float]] = []
+    for name, counts in s.denials:
+        user = name.decode("utf-8", "backslashreplace")
+        samples += [({"user": user, "reason": reason}, float(count)) for reason, count in counts.items()]
+    yield family("remus_acl_denials_total", "Refusals by ACL user and reason: auth, cmd, key, channel.", samples)
 
 
 def slow_families(s: Snapshot) -> Iterator[Metric]:

@@ -29,6 +29,7 @@ from metrics.mailbox import Mailbox, NoAnswer
 from metrics.request import HTML, JSON, NOTHING_LOADS, PLAIN, Reply, Request, told
 from metrics.snapshot import newest_slow
 from server.config.config import Config
+from server.config.watched_files import WatchedFiles
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -53,6 +54,7 @@ class Endpoint:
         self.admission = Admission(server)
         self.listener: Listener | None = None
         self._at: tuple[Any, ...] = ()
+        self._files = WatchedFiles()
 
     def follow(self, config: Config) -> str | None:
         """Listen as the directives say. The old socket stays until the new one is open, unless it has its port."""
@@ -72,10 +74,24 @@ class Endpoint:
             return f"Cannot listen on {config.metrics_bind}:{config.metrics_port} for metrics: {error}"
         self.close()
         self.listener, self._at = listener, at
+        self._files.read(files_of(config))
         sys.setswitchinterval(SWITCH_SECONDS)
         threading.Thread(target=listener.serve, name="metrics", daemon=True).start()
         self.server.log.notice("Metrics on port %d", config.metrics_port)
         return None
+
+    def tick(self, config: Config, now: float) -> None:
+        """From the cron: read the certificate anew when its files have changed (tls-auto-reload-interval)."""
+        if self.listener is None or not self._files.changed(files_of(config), config.tls_auto_reload_interval, now):
+            return
+        try:
+            tls = tls_context(config)
+        except (OSError, ssl.SSLError) as error:
+            self.server.log.warning("The metrics port keeps its certificate: the new one cannot be used: %s", error)
+            return
+        if tls is not None:
+            self.listener.secure(tls)
+            self.server.log.notice("The certificate of the metrics port was read anew: its files have changed")
 
     def close(self) -> None:
         """Stop listening."""
@@ -119,6 +135,11 @@ class Endpoint:
 def content(file: Path) -> Reply:
     """A file as it is."""
     return Reply(200, KINDS.get(file.suffix, PLAIN), file.read_bytes(), policy=PAGE_LOADS)
+
+
+def files_of(config: Config) -> tuple[str, ...]:
+    """What tls_context reads; "" where there is none."""
+    return config.metrics_tls_cert_file, config.metrics_tls_key_file, config.metrics_tls_ca_cert_file
 
 
 def tls_context(config: Config) -> ssl.SSLContext | None:

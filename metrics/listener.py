@@ -77,6 +77,10 @@ class Listener:
         self._selector.register(self._bell, READ)
 
     # ---- from other threads
+    def secure(self, tls: ssl.SSLContext) -> None:
+        """A renewed certificate, for who comes from now on."""
+        self._tls = tls
+
     def end(self) -> None:
         """Stop listening, at once; replies under way are still sent."""
         self._ending = True

@@ -69,6 +69,7 @@ OURS = {
     "gc_collections": "gc_collections_total",
     "gc_cycles_found": "gc_cycles_found_total",
     "gc_longest_usec": "gc_longest_usec",
+    "acl_users": "acl_users",
     "tls_handshakes": "tls_handshakes_total",
     "tls_handshake_failures": "tls_handshake_failures_total",
     "tls_handshakes_under_way": "tls_handshakes_under_way",

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from server.server import Server
 
 # Their families are copied as numbers below, which is cheaper than as INFO's lines.
-AS_NUMBERS = {"commandstats", "latencystats", "keyspace", "errorstats", "iothreads", "load", "hotkeys", "bigkeys"}
+AS_NUMBERS = {"acl", "commandstats", "latencystats", "keyspace", "errorstats", "iothreads", "load", "hotkeys",
+              "bigkeys"}  # fmt: skip
 SLOW_SHOWN = 12
 WANTED = {*INSTANCE, *MASTER_LINK, *OURS, "master_host", "master_port", "slave_read_only", "uptime_in_seconds",
           "remus_version", "python_version", "hz", "configured_hz", SCRIPT_SECONDS, SCRIPT_NAME}  # fmt: skip
@@ -52,6 +53,7 @@ class Snapshot(NamedTuple):
     fields: list[tuple[InfoField[Any], str, Any]]  # field, section's name, value
     lines: dict[str, str]  # what families of INFO print: slave0, ...
     errors: dict[str, int]  # by code
+    denials: list[tuple[bytes, dict[str, int]]]  # of ACL: user, by reason
     commands: list[CommandCounts]
     databases: list[DatabaseCounts]
     lanes: list[dict[str, int]]  # per I/O thread, the main thread first
@@ -89,6 +91,7 @@ def take(server: "Server") -> Snapshot:
         fields=fields,
         lines=lines,
         errors=server.stats.errors_by_name(),
+        denials=list(server.authentication.denials.shown()),
         commands=[*command_counts(config.latency_tracking)],
         databases=[DatabaseCounts(db.index, len(db), db.expires, db.average_ttl) for db in server.keyspace.databases],
         lanes=server.loop.lane_stats(),

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from iothreads.listen import Listener
 from scripting.run import Scripting
+from server.acl.denials import Denials
+from server.acl.users import Users
 from server.clients.limits import Limits
 from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable
@@ -75,6 +77,8 @@ def tell(server: "Server", parts: Parts) -> None:
     # clients, files, other servers
     parts.add(ClientTable, lambda: s.clients)
     parts.add(Limits, lambda: s.limits)
+    parts.add(Users, lambda: s.users)
+    parts.add(Denials, lambda: s.authentication.denials)
     parts.add(Tls, lambda: s.tls)
     parts.add(PubSub, lambda: s.pubsub)
     parts.add(Tracking, lambda: s.tracking)

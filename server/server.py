@@ -232,6 +232,11 @@ class Server:
             self.metrics = Endpoint(self)
         return self.metrics.follow(config)
 
+    def look_at_metrics_files(self) -> None:
+        """From the cron: the certificate of the metrics port, which may have been renewed."""
+        if self.metrics is not None:
+            self.metrics.tick(self.config, time.monotonic())
+
     # ---- clients
     def accepted(self, fd: int, listener: int, error: int) -> Client | None:
         """A new socket: a Client for it, or None after refusing it."""

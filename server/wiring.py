@@ -266,7 +266,8 @@ def follow_configuration(server: "Server") -> None:
 def reset_with_statistics(server: "Server") -> None:
     """What CONFIG RESETSTAT sets back to zero."""
     for reset in (server.limits.reset_stats, server.clients.reset_stats, server.appending.reset_statistics,
-                  server.tls.reset_statistics, server.replication.reset_statistics, server.reset_statistics):
+                  server.tls.reset_statistics, server.authentication.denials.reset_statistics,
+                  server.replication.reset_statistics, server.reset_statistics):
         server.config.on_reset_statistics(reset)
 
 
@@ -290,6 +291,7 @@ def schedule(server: "Server") -> None:
         (RATES_MS, s.sample_rates),
         (RATES_MS, s.config_changes.note_client_memory),
         (tls.TICK_MS, s.tls.tick),
+        (tls.TICK_MS, s.look_at_metrics_files),
         (MIGRATE_MS, s.migrate_targets.drop_idle),
         (replicating.TICK_MS, s.replication.tick),
         (replicating.DISK_MS, s.replication.waiting.tick),

@@ -7,7 +7,8 @@
 
 Owns: the options (`options`, `sizes`, `templates`, `command_line`), the run (`session`), its outcome (`result`,
 `report`, `files`), and the native part: `replies` counts replies in any pieces, `request` writes requests, `draw` draws
-keys and sizes, `histogram` keeps latencies, `worker` is a thread of load, `engine` shows it to Python.
-Rules: works against any server that speaks RESP, so it knows nothing of ours (it shares `iothreads.poller` only); what
-a worker does needs no GIL and no lock; the standard library is enough.
+keys and sizes, `histogram` keeps latencies, `worker` is a thread of load, `engine` shows it to Python, `secure` is a
+connection through TLS until a worker takes it.
+Rules: works against any server that speaks RESP, so it knows nothing of ours (it shares poller and transports of
+`iothreads` only); what a worker does needs no GIL and no lock; the standard library is enough.
 """

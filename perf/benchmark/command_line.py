@@ -21,16 +21,12 @@ from typing import NoReturn
 from urllib.parse import unquote, urlsplit
 
 from perf.benchmark import files, report
-from perf.benchmark.options import Options
+from perf.benchmark.options import TLS_OPTIONS, Options
 from perf.benchmark.result import Result
-from perf.benchmark.session import BenchmarkFailed, Interrupted, Progress, open_connections, run
+from perf.benchmark.session import BenchmarkFailed, Connected, Interrupted, Progress, open_connections, run, tls_of
 from perf.benchmark.templates import DATA, KEY, NUMBER, TESTS, UnknownTest, select
 
 DISTRIBUTION = "remus-server"
-NOT_BUILT = {  # redis-benchmark's options of what is not there, and how many arguments each has
-    "--cluster": 0, "--tls": 0, "--sni": 1, "--cacert": 1, "--cacertdir": 1, "--insecure": 0, "--cert": 1, "--key": 1,
-    "--tls-ciphers": 1, "--tls-ciphersuites": 1,
-}  # fmt: skip
 CHUNK = 1 << 16
 
 
@@ -40,8 +36,7 @@ class NotBuilt(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: object, values: object, option_string: str | None = None
     ) -> NoReturn:
-        what = "cluster mode" if option_string == "--cluster" else "TLS"
-        parser.exit(1, f"{parser.prog}: {option_string}: {what} is not built\n")
+        parser.exit(1, f"{parser.prog}: {option_string}: cluster mode is not built\n")
 
 
 class Version(argparse.Action):
@@ -77,11 +72,11 @@ def make_parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     where(parser)
+    secured(parser)
     how(parser)
     what(parser)
     output(parser)
-    for option, arguments in NOT_BUILT.items():
-        parser.add_argument(option, action=NotBuilt, nargs=arguments, help=argparse.SUPPRESS)
+    parser.add_argument("--cluster", action=NotBuilt, nargs=0, help=argparse.SUPPRESS)
     return parser
 
 
@@ -90,12 +85,30 @@ def where(parser: argparse.ArgumentParser) -> None:
     add("-h", dest="host", metavar="HOST", help="server's host (127.0.0.1)")
     add("-p", dest="port", type=int, metavar="PORT", help="server's port (6379)")
     add("-s", dest="unix_socket", metavar="PATH", help="server's unix socket, instead")
-    add("-u", dest="uri", metavar="URI", help="redis://user:password@host:port/database, or unix:///path")
+    add(
+        "-u",
+        dest="uri",
+        metavar="URI",
+        help="redis://user:password@host:port/database, rediss://... (TLS), or unix:///path",
+    )
     add("-a", "--pass", dest="password", metavar="PASSWORD", help="for AUTH")
     add("--user", metavar="NAME", help="for AUTH; needs -a")
     add("--dbnum", dest="database", type=int, metavar="N", help="SELECT this database")
     add("-3", dest="protocol", action="store_const", const=3, help="RESP3 (HELLO 3)")
     add("--enable-tracking", dest="tracking", action="store_true", default=None, help="CLIENT TRACKING on")
+
+
+def secured(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("TLS").add_argument
+    add("--tls", action="store_true", default=None, help="the connections are TLS")
+    add("--sni", dest="server_name", metavar="NAME", help="tell this name of the server (SNI)")
+    add("--cacert", dest="authorities", metavar="FILE", help="whose word counts for its certificate, PEM")
+    add("--cacertdir", dest="authorities_folder", metavar="DIR", help="a folder of such files; (those of this machine)")
+    add("--insecure", action="store_true", default=None, help="do not look at its certificate")
+    add("--cert", dest="certificate", metavar="FILE", help="a certificate to show, PEM")
+    add("--key", metavar="FILE", help="the key of that certificate")
+    add("--tls-ciphers", dest="ciphers", metavar="LIST", help="up to TLS 1.2, in OpenSSL's words")
+    add("--tls-ciphersuites", dest="ciphersuites", metavar="LIST", help="of TLS 1.3")
 
 
 def how(parser: argparse.ArgumentParser) -> None:
@@ -160,9 +173,7 @@ def from_uri(uri: str) -> dict[str, object]:
     """What a URI says, as Options' fields; ValueError."""
     parts = urlsplit(uri)
     found: dict[str, object] = {}
-    if parts.scheme == "rediss":
-        raise ValueError("rediss: TLS is not built")
-    if parts.scheme not in ("redis", "unix"):
+    if parts.scheme not in ("redis", "rediss", "unix"):
         raise ValueError(f"{uri!r}: want redis://[user:password@]host[:port][/database] or unix:///path")
     if parts.password is not None or parts.username:
         # redis://word@host is a password alone, as redis-cli reads it.
@@ -171,6 +182,8 @@ def from_uri(uri: str) -> dict[str, object]:
     if parts.scheme == "unix":
         return found | {"unix_socket": unquote(parts.path)}
     found |= {"host": parts.hostname or "127.0.0.1", "port": parts.port or 6379}
+    if parts.scheme == "rediss":
+        found["tls"] = True
     if parts.path.strip("/"):
         found["database"] = int(parts.path.strip("/"))
     return found
@@ -180,7 +193,8 @@ def to_options(given: argparse.Namespace) -> Options:
     """The common part of all runs; ValueError."""
     names = ("host", "port", "unix_socket", "user", "password", "database", "protocol", "tracking", "clients",
              "requests", "duration", "warmup", "pipeline", "threads", "rate", "arrivals", "spin", "stop_at_error",
-             "poll", "seed", "mix", "key_space", "key_distribution", "key_format", "value_size")  # fmt: skip
+             "poll", "seed", "tls", *TLS_OPTIONS, "mix", "key_space", "key_distribution", "key_format",
+             "value_size")  # fmt: skip
     fields: dict[str, object] = from_uri(given.uri) if given.uri else {}
     fields |= {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     if given.keep_alive is not None:
@@ -295,14 +309,15 @@ def one_run(screen: Screen, options: Options) -> Result:
 def idle(options: Options) -> int:
     """Open the connections and hold them until Ctrl-C, or until the server closes one."""
     try:
-        opened = open_connections(options, options.clients)
+        opened = open_connections(options, tls_of(options), options.clients)
         print(f"{len(opened)} idle connections; Ctrl-C ends them", flush=True)
         waiter = poll()
         by_number = {connection.fileno(): connection for connection in opened}
-        for number in by_number:
+        for number, connection in by_number.items():
+            connection.settimeout(0)
             waiter.register(number, POLLIN)
-        while all(by_number[number].recv(CHUNK) for number, _ in waiter.poll()):
-            pass  # invalidations, or what the server says before it closes
+        while all(lives(by_number[number]) for number, _ in waiter.poll()):
+            pass
     except KeyboardInterrupt:
         return 130
     except (BenchmarkFailed, OSError) as error:
@@ -310,6 +325,14 @@ def idle(options: Options) -> int:
         return 1
     print("the server closed a connection", file=sys.stderr)
     return 1
+
+
+def lives(connection: Connected) -> bool:
+    """Take what has come: invalidations, a record of TLS, what the server says before it closes."""
+    try:
+        return bool(connection.recv(CHUNK))
+    except BlockingIOError:
+        return True
 
 
 def rounds(again: bool) -> Iterator[int]:

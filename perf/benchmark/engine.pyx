@@ -12,7 +12,9 @@ from iothreads.thread cimport thread_join, thread_start
 from perf.benchmark.draw cimport FIXED, LIST, LOGNORMAL, RANGE, SEQUENTIAL, UNIFORM, ZIPF, Random, keys_make, random_seed
 from perf.benchmark.histogram cimport Histogram, cells_add
 from perf.benchmark.replies cimport error_text
+from iothreads.tls cimport TlsContext
 from perf.benchmark.request cimport NO_VALUE, VALUE_BYTES, VALUE_LENGTH, Segment, Template, render, template_most
+from perf.benchmark.secure cimport SecureSocket
 from perf.benchmark.worker cimport (NO_FAILURE, Plan, Worker, clock_ns, sockaddr, socklen_t, worker_free,
                                     worker_main, worker_prepare)
 
@@ -24,7 +26,8 @@ cdef extern from "<sys/socket.h>" nogil:
 KEYS = {"uniform": UNIFORM, "zipf": ZIPF, "sequential": SEQUENTIAL}
 SIZES = {"fixed": FIXED, "range": RANGE, "list": LIST, "lognormal": LOGNORMAL}
 VALUES = {"": NO_VALUE, "length": VALUE_LENGTH, "bytes": VALUE_BYTES}
-FAILURES = ("", "system", "closed", "not RESP", "too many replies", "no answer", "error reply")
+FAILURES = ("", "system", "closed", "not RESP", "too many replies", "no answer", "error reply",
+            "transport")
 
 
 cdef void* room(size_t count, size_t size) except NULL:
@@ -50,7 +53,8 @@ cdef class Engine:
 
     templates: (segments, weight) each; a segment is (bytes, offsets of numbers, "" or "length" or "bytes", fixed, times).
     keys: (kind, space, theta). sizes: (kind, least, most, mu, sigma, [(weight, size)]). pool: letters for values.
-    greeting: (bytes, replies), what a new connection sends first when `keep_alive` is false.
+    greeting: (bytes, replies), what a new connection sends first when `keep_alive` is false; tls, server_name: how that
+    one is secured, None: not at all.
     """
 
     cdef Plan plan
@@ -62,6 +66,8 @@ cdef class Engine:
     cdef int64_t duration
     cdef uint64_t seed
     cdef double batch_rate             # batches per second in total; 0: closed loop
+    cdef TlsContext tls                # kept for Plan.tls
+    cdef bytes server_name             # kept for Plan.server_name
 
     def __cinit__(self):
         memset(&self.plan, 0, sizeof(Plan))
@@ -69,7 +75,7 @@ cdef class Engine:
     def __init__(self, *, list templates, tuple keys, tuple sizes, bytes pool, tuple greeting, uint32_t pipeline,
                  uint32_t threads, bint keep_alive=True, uint64_t requests=0, int64_t warmup=0, int64_t duration=0,
                  double rate=0, bint poisson=False, bint spin=False, bint stop_at_error=False,
-                 uint64_t seed=1):
+                 uint64_t seed=1, TlsContext tls=None, str server_name=""):
         cdef size_t i
         cdef Plan* plan = &self.plan
         plan.pipeline = pipeline
@@ -97,6 +103,10 @@ cdef class Engine:
             self.add_template(templates[i][0])
         plan.thresholds = thresholds_of([weight for _, weight in templates])
         plan.ready_made = plan.template_count == 1 and plan.templates[0].values == 0
+        self.tls = tls
+        self.server_name = server_name.encode()
+        plan.tls = tls.context if tls is not None else NULL
+        plan.server_name = self.server_name
         self.workers = <Worker*>room(threads, sizeof(Worker))
         self.capacity = threads
 
@@ -181,9 +191,10 @@ cdef class Engine:
         free(bytes_)
         return made
 
-    def add_worker(self, list fds, bint poll=False) -> None:
-        """A thread with these connections: non-blocking sockets, ready for commands, which now belong to it. Without
-        `keep_alive` they are only counted, the first tells the server's address, and the caller keeps them."""
+    def add_worker(self, list connections, bint poll=False) -> None:
+        """A thread with these connections, ready for commands, which now belong to it: descriptors of non-blocking
+        sockets, or SecureSockets. Without `keep_alive` they are only counted, the first tells the server's address, and
+        the caller keeps them."""
         cdef Worker* w
         cdef size_t i
         cdef socklen_t length = sizeof(self.plan.address)
@@ -191,17 +202,20 @@ cdef class Engine:
         if self.threads == self.capacity:
             raise ValueError("more workers than threads")
         w = &self.workers[self.threads]
-        error = worker_prepare(w, &self.plan, self.threads, len(fds), POLLER_POLL if poll else POLLER_EPOLL,
+        error = worker_prepare(w, &self.plan, self.threads, len(connections), POLLER_POLL if poll else POLLER_EPOLL,
                                self.seed * 1000003 + self.threads)
         self.threads += 1
         if not self.plan.keep_alive and error == 0:
-            getpeername(fds[0], <sockaddr*>&self.plan.address, &length)
+            getpeername(connections[0], <sockaddr*>&self.plan.address, &length)
             self.plan.address_length = length
             return
-        for i in range(len(fds)):
-            w.connections[i].fd = fds[i]
+        for i in range(len(connections)):
+            if isinstance(connections[i], SecureSocket):
+                w.connections[i].socket = (<SecureSocket>connections[i]).take()
+            else:
+                w.connections[i].socket.fd = connections[i]
             if error == 0:
-                error = poller_add(&w.poller, w.connections[i].fd, i + 1, WATCH_CONNECTION)
+                error = poller_add(&w.poller, w.connections[i].socket.fd, i + 1, WATCH_CONNECTION)
         if error:
             raise OSError(error, os.strerror(error))
 
@@ -291,10 +305,11 @@ cdef class Engine:
                 return error_text(&self.workers[i].first_error)
         return b""
 
-    def failure(self) -> tuple[str, int]:
-        """What ended the run too early (see FAILURES), and errno; ("", 0) when nothing did."""
+    def failure(self) -> tuple[str, int, str]:
+        """What ended the run too early (see FAILURES), errno, and TLS's words for it; ("", 0, "") when nothing did."""
         cdef uint32_t i
         for i in range(self.threads):
             if self.workers[i].failure != NO_FAILURE:
-                return FAILURES[self.workers[i].failure], self.workers[i].failure_errno
-        return "", 0
+                words = (<bytes>self.workers[i].failure_words).decode("utf-8", "replace")
+                return FAILURES[self.workers[i].failure], self.workers[i].failure_errno, words
+        return "", 0, ""

@@ -10,6 +10,9 @@ from perf.benchmark.templates import Command, longest, named, parse
 
 REQUESTS = 100_000
 MOST = {"duration": 1e8, "warmup": 1e8, "rate": 1e9}  # seconds, seconds, requests per second
+TLS_OPTIONS = (
+    "server_name", "authorities", "authorities_folder", "certificate", "key", "insecure", "ciphers", "ciphersuites",
+)  # fmt: skip
 LARGEST_NUMBER = (1 << 63) - 1
 LARGEST_REQUEST = 1 << 31  # bytes
 Template = str | Sequence[str | bytes]
@@ -30,6 +33,16 @@ class Options:
     database: int = 0
     protocol: int = 2  # 3: HELLO 3 first
     tracking: bool = False  # CLIENT TRACKING ON first
+
+    tls: bool = False
+    server_name: str = ""  # for SNI; "": none is told
+    authorities: str = ""  # PEM file of whose word counts for the server's certificate ...
+    authorities_folder: str = ""  # ... or a folder of such files; without both: whom this machine trusts
+    certificate: str = ""  # PEM file, to show the server ...
+    key: str = ""  # ... and its key
+    insecure: bool = False  # the server's certificate is not looked at
+    ciphers: str = ""  # of TLS 1.2, in OpenSSL's words
+    ciphersuites: str = ""  # of TLS 1.3
 
     clients: int = 50  # connections, shared out among the threads
     threads: int = 1
@@ -100,11 +113,20 @@ class Options:
             raise ValueError("protocol: want 2 or 3")
         if self.user and not self.password:
             raise ValueError("a user needs a password")
+        self.check_tls()
         self.keys()
         self.sizes()
         if not 0 < len(self.commands()) <= 255:
             raise ValueError("mix: want 1 to 255 commands")
         self.check_memory()
+
+    def check_tls(self) -> None:
+        """ValueError when something is said about TLS that could not be kept."""
+        said = [name for name in TLS_OPTIONS if getattr(self, name)]
+        if said and not self.tls:
+            raise ValueError(f"{said[0]}: is of TLS, which is not asked for")
+        if bool(self.certificate) != bool(self.key):
+            raise ValueError("a certificate and its key go together")
 
     def check_memory(self) -> None:
         """ValueError when the requests that are under way at once would fill this machine."""

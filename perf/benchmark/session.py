@@ -10,11 +10,14 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import NamedTuple
 
+from iothreads.openssl import NoOpenSSL
+from iothreads.tls import TlsContext, TlsError
 from perf.benchmark.engine import Engine
 from perf.benchmark.histogram import Histogram
 from perf.benchmark.options import Options
 from perf.benchmark.replies import ReplyCounter
 from perf.benchmark.result import Result
+from perf.benchmark.secure import SecureSocket
 from perf.benchmark.templates import compile_template, pool, shown
 
 CONNECT_SECONDS = 10.0
@@ -27,6 +30,9 @@ FAILURES = {
     "no answer": "requests were not answered within 10 seconds after the end",
     "error reply": "error reply",
 }
+
+
+Connected = socket.socket | SecureSocket
 
 
 class BenchmarkFailed(Exception):
@@ -79,7 +85,21 @@ def address(options: Options) -> str:
     return options.unix_socket or f"{options.host}:{options.port}"
 
 
-def connect(options: Options) -> socket.socket:
+def tls_of(options: Options) -> TlsContext | None:
+    """What all connections of a run share; None without TLS. Errors: BenchmarkFailed."""
+    if not options.tls:
+        return None
+    try:
+        return TlsContext(
+            accepting=False, certificate=options.certificate, key=options.key, authorities=options.authorities,
+            authorities_folder=options.authorities_folder, common_authorities=True, ciphers=options.ciphers,
+            ciphersuites=options.ciphersuites, verify="no" if options.insecure else "yes",
+        )  # fmt: skip
+    except (TlsError, NoOpenSSL) as error:
+        raise BenchmarkFailed(str(error)) from None
+
+
+def connect(options: Options, tls: TlsContext | None) -> Connected:
     try:
         if options.unix_socket:
             made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -92,7 +112,12 @@ def connect(options: Options) -> socket.socket:
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         raise BenchmarkFailed(f"Could not connect to Redis at {address(options)}: {reason(error)}") from None
-    return made
+    if tls is None:
+        return made
+    try:
+        return SecureSocket(made, tls, options.server_name, CONNECT_SECONDS)
+    except OSError as error:
+        raise BenchmarkFailed(f"No TLS with {address(options)}: {reason(error)}") from None
 
 
 def reason(error: OSError) -> str:
@@ -102,7 +127,7 @@ def reason(error: OSError) -> str:
     return text
 
 
-def await_greeting(connection: socket.socket, commands: int) -> None:
+def await_greeting(connection: Connected, commands: int) -> None:
     """Wait for the replies to the greeting; BenchmarkFailed on an error among them."""
     counter = ReplyCounter()
     try:
@@ -117,14 +142,14 @@ def await_greeting(connection: socket.socket, commands: int) -> None:
         raise BenchmarkFailed(f"Error from server: {counter.first_error.decode(errors='replace')}")
 
 
-def open_connections(options: Options, count: int) -> list[socket.socket]:
+def open_connections(options: Options, tls: TlsContext | None, count: int) -> list[Connected]:
     """Connected and greeted."""
     allow_files(count)
     commands = greeting(options)
-    opened: list[socket.socket] = []
+    opened: list[Connected] = []
     try:
         for _ in range(count):
-            opened.append(connect(options))
+            opened.append(connect(options, tls))
             if commands:
                 opened[-1].sendall(b"".join(commands))
                 if len(opened) == 1:
@@ -150,7 +175,7 @@ def allow_files(connections: int) -> None:
 # ---- the run
 
 
-def make_engine(options: Options) -> Engine:
+def make_engine(options: Options, tls: TlsContext | None) -> Engine:
     sizes = options.sizes()
     letters = pool(sizes)
     key_format = options.key_format.encode()
@@ -176,26 +201,34 @@ def make_engine(options: Options) -> Engine:
         spin=options.spin,
         stop_at_error=options.stop_at_error,
         seed=options.seed,
+        tls=tls,
+        server_name=options.server_name,
     )
 
 
-def hand_over(engine: Engine, options: Options) -> None:
+def hand_over(engine: Engine, options: Options, tls: TlsContext | None) -> None:
     """Give each worker its share of the connections."""
     threads = min(options.threads, options.clients)
     shares = [options.clients // threads + (i < options.clients % threads) for i in range(threads)]
     if not options.keep_alive:
         allow_files(options.clients)
-        with open_connections(options, 1)[0] as first:  # tells the address, and whether the greeting is accepted
+        with open_connections(options, tls, 1)[0] as first:  # tells the address, and whether the greeting is accepted
             for share in shares:
                 engine.add_worker([first.fileno()] * share, options.poll)
         return
-    opened = open_connections(options, options.clients)
-    for connection in opened:
-        connection.setblocking(False)
-    fds = [connection.detach() for connection in opened]
+    opened = open_connections(options, tls, options.clients)
+    ready = [given_up(connection) for connection in opened]
     for share in shares:
-        engine.add_worker(fds[:share], options.poll)
-        del fds[:share]
+        engine.add_worker(ready[:share], options.poll)
+        del ready[:share]
+
+
+def given_up(connection: Connected) -> int | SecureSocket:
+    """As a worker takes it."""
+    if isinstance(connection, SecureSocket):
+        return connection
+    connection.setblocking(False)
+    return connection.detach()
 
 
 def watch(engine: Engine, progress: Callable[[Progress], None] | None) -> None:
@@ -257,9 +290,10 @@ def run(options: Options, progress: Callable[[Progress], None] | None = None) ->
     replies are no failure: see Result.errors. What other threads of the caller do is not counted as ours.
     """
     options.check()
-    engine = make_engine(options)
+    tls = tls_of(options)
+    engine = make_engine(options, tls)
     try:
-        hand_over(engine, options)
+        hand_over(engine, options, tls)
         began = time.thread_time()
         watch(engine, progress)
     except OSError as error:  # no more descriptors or threads
@@ -271,18 +305,16 @@ def run(options: Options, progress: Callable[[Progress], None] | None = None) ->
         result.ended_early = "interrupted"
         raise Interrupted(result) from None
     result = collect(engine, options, time.thread_time() - began)
-    failure, number = engine.failure()
+    failure, number, words = engine.failure()
     if failure:
-        result.ended_early = explain(failure, number, options, result)
+        kind = "closed" if failure == "system" and number == errno.ECONNRESET else failure
+        result.ended_early = explain(kind, words or reason(OSError(number, os.strerror(number))), options, result)
         raise BenchmarkFailed(result.ended_early, result)
     return result
 
 
-def explain(failure: str, number: int, options: Options, result: Result) -> str:
-    why = reason(OSError(number, os.strerror(number)))
+def explain(failure: str, why: str, options: Options, result: Result) -> str:
     text = FAILURES.get(failure) or f"the connection to {address(options)} failed: {why}"
-    if failure == "system" and number == errno.ECONNRESET:
-        text = "the server closed a connection"
     if failure in ("closed", "system") and result.first_error:
         text += f"; it had said: {result.first_error}"
     if failure == "error reply":

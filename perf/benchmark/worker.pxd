@@ -12,6 +12,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from iothreads.poller cimport Poller
+from iothreads.transport cimport Socket
 from perf.benchmark.draw cimport Keys, Random, Sizes
 from perf.benchmark.histogram cimport Cells
 from perf.benchmark.replies cimport FirstError, Skipper
@@ -25,6 +26,8 @@ cdef enum:                             # Worker.failure
     TOO_MANY_REPLIES = 4
     NO_ANSWER = 5                      # replies outstanding long after the end
     ERROR_REPLY = 6                    # and Plan.stop_at_error
+    TRANSPORT_ERROR = 7                # Worker.failure_words
+    WORDS = 256                        # room for those
 
 cdef extern from "<sys/socket.h>" nogil:
     struct sockaddr:
@@ -48,6 +51,8 @@ cdef struct Plan:
     bint keep_alive                    # else a new connection for each batch
     sockaddr_storage address           # of the server, when not keep_alive
     socklen_t address_length
+    void* tls                          # SSL_CTX of connections of our own, when not keep_alive; NULL: they are plain
+    char* server_name                  # of those; "": none is told
     bint stop_at_error
     double interval                    # open loop: ns between two batches of one worker; 0: closed loop
     bint poisson                       # open loop: the interval is a mean
@@ -61,8 +66,9 @@ cdef struct Plan:
     uint32_t stop                      # shared, atomic: end now
 
 cdef struct Connection:
-    int fd
+    Socket socket
     uint32_t index                     # in Worker.connections
+    bint shaking                       # in its TLS handshake
     bint writing                       # the poller watches for room
     bint measured                      # the batch counts
     uint32_t greeting                  # replies to the greeting still to come
@@ -104,6 +110,7 @@ cdef struct Worker:
     int64_t cpu                        # ns of processor time of the thread
     int failure
     int failure_errno
+    char[WORDS] failure_words
     unsigned long thread
 
 cdef int worker_prepare(Worker* worker, Plan* plan, uint32_t index, uint32_t count, int poller_kind,

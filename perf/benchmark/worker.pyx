@@ -7,27 +7,27 @@ At depth 1 a request costs one recv, one send, a share of one wait and one readi
 batch and the beginning of the next. No connection is ever added to or taken from the poller meanwhile, and epoll tells
 edges, so there is nothing else for the kernel to do.
 """
-from libc.errno cimport EAGAIN, ECONNRESET, EINPROGRESS, EINTR, EPIPE, errno
+from libc.errno cimport ECONNRESET, EINPROGRESS, EINTR, EPIPE, errno
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport abort, calloc, free, malloc, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memset, strncpy
 
 from iothreads.poller cimport (HANGUP, POLLER_EPOLL, READABLE, WATCH_CONNECTION, WRITABLE, poller_add, poller_close,
                                poller_open, poller_remove, poller_wait, poller_writing, pollfd)
 from iothreads.ring cimport load_relaxed, store_relaxed, store_relaxed64
+from iothreads.tls cimport tls_state, tls_transport
+from iothreads.transport cimport WANT_READ, WANT_WRITE, plain_transport, socket_close
 from perf.benchmark.draw cimport draw_exponential, random_next, random_seed
 from perf.benchmark.histogram cimport Cells, cells_clear, cells_record
 from perf.benchmark.replies cimport Found, skip, skipper_reset
 from perf.benchmark.request cimport Template, fill_holes, render, template_most
 
 cdef extern from "<sys/socket.h>" nogil:
-    ssize_t c_recv "recv"(int, void*, size_t, int)
-    ssize_t c_send "send"(int, const void*, size_t, int)
     int c_connect "connect"(int, const sockaddr*, socklen_t)
     int c_socket "socket"(int, int, int)
     int setsockopt(int, int, int, const void*, socklen_t)
-    int MSG_NOSIGNAL, SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, AF_UNIX
+    int SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, AF_UNIX
 cdef extern from "<netinet/tcp.h>" nogil:
     int IPPROTO_TCP, TCP_NODELAY
 cdef extern from "<netinet/in.h>" nogil:
@@ -89,6 +89,17 @@ cdef void fail(Worker* w, int failure) noexcept nogil:
         w.failure = failure
         w.failure_errno = errno
     store_relaxed(&w.plan.stop, 1)
+
+
+cdef void fail_transport(Worker* w, Connection* c) noexcept nogil:
+    """What ended a connection is the end of the run."""
+    errno = c.socket.error
+    if c.socket.reason == NULL:
+        fail(w, SYSTEM_ERROR)
+        return
+    if w.failure == NO_FAILURE:
+        strncpy(w.failure_words, c.socket.reason, WORDS - 1)
+    fail(w, TRANSPORT_ERROR)
 
 
 # ---- batches
@@ -158,47 +169,81 @@ cdef uint32_t grant(Worker* w, int64_t start) noexcept nogil:
     return <uint32_t>min(<uint64_t>plan.pipeline, plan.requests - before)
 
 
+cdef void wait_for_room(Worker* w, Connection* c, bint yes) noexcept nogil:
+    if c.writing != yes:
+        c.writing = yes
+        poller_writing(&w.poller, c.socket.fd, c.index + 1, yes)
+
+
+cdef bint shake(Worker* w, Connection* c) noexcept nogil:
+    """Go on with the handshake; whether it is through."""
+    cdef int result = c.socket.transport.handshake(&c.socket)
+    if result == 0:
+        c.shaking = False
+        return True
+    if result == WANT_READ or result == WANT_WRITE:
+        wait_for_room(w, c, result == WANT_WRITE)
+    else:
+        fail_transport(w, c)
+    return False
+
+
 cdef void flush(Worker* w, Connection* c) noexcept nogil:
     cdef ssize_t n
+    if c.shaking and not shake(w, c):
+        return
     while c.written < c.length:
-        n = c_send(c.fd, c.buffer + c.written, c.length - c.written, MSG_NOSIGNAL)
+        n = c.socket.transport.send(&c.socket, c.buffer + c.written, c.length - c.written)
         if n < 0:
-            if errno == EINTR:
-                continue
-            if errno == EPIPE or errno == ECONNRESET:
+            if n == WANT_WRITE:
+                wait_for_room(w, c, True)
+            elif c.socket.reason == NULL and (c.socket.error == EPIPE or c.socket.error == ECONNRESET):
                 receive(w, c, True)    # it may have said why
-            elif errno != EAGAIN:
-                fail(w, SYSTEM_ERROR)
-            elif not c.writing:
-                c.writing = True
-                poller_writing(&w.poller, c.fd, c.index + 1, True)
+            elif n != WANT_READ:
+                fail_transport(w, c)
             return
         c.written += n
         w.sent_bytes += n
-    if c.writing:
-        c.writing = False
-        poller_writing(&w.poller, c.fd, c.index + 1, False)
+    wait_for_room(w, c, False)
+
+
+cdef void let_go(Connection* c) noexcept nogil:
+    """Its socket is closed; a plain one without a further system call."""
+    if c.socket.state != NULL:
+        socket_close(&c.socket)
+    else:
+        c_close(c.socket.fd)
+    free(c.socket.reason)
+    memset(&c.socket, 0, sizeof(c.socket))
+    c.socket.transport = plain_transport()
+    c.socket.fd = -1
 
 
 cdef bint reconnect(Worker* w, Connection* c) noexcept nogil:
     """A new connection in the place of the old one; it is connected when it can be written."""
     cdef Plan* plan = w.plan
     cdef int yes = 1
-    if c.fd >= 0:
-        poller_remove(&w.poller, c.fd)
-        c_close(c.fd)
-    c.fd = c_socket(plan.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
-    if c.fd < 0:
+    if c.socket.fd >= 0:
+        poller_remove(&w.poller, c.socket.fd)
+        let_go(c)
+    c.socket.fd = c_socket(plan.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+    if c.socket.fd < 0:
         fail(w, SYSTEM_ERROR)
         return False
     if plan.address.ss_family != AF_UNIX:
-        setsockopt(c.fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes))
-    if c_connect(c.fd, <const sockaddr*>&plan.address, plan.address_length) < 0 and errno != EINPROGRESS:
+        setsockopt(c.socket.fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes))
+    if c_connect(c.socket.fd, <const sockaddr*>&plan.address, plan.address_length) < 0 and errno != EINPROGRESS:
         fail(w, SYSTEM_ERROR)
         return False
-    if poller_add(&w.poller, c.fd, c.index + 1, WATCH_CONNECTION) != 0:
+    if poller_add(&w.poller, c.socket.fd, c.index + 1, WATCH_CONNECTION) != 0:
         fail(w, SYSTEM_ERROR)
         return False
+    if plan.tls != NULL:
+        c.socket.state = tls_state(plan.tls, False, plan.server_name)
+        if c.socket.state == NULL:
+            abort()
+        c.socket.transport = tls_transport()
+        c.shaking = True
     skipper_reset(&c.skipper)
     c.writing = False
     c.greeting = plan.greeting_replies
@@ -286,26 +331,29 @@ cdef bint count(Worker* w, Connection* c, size_t length) noexcept nogil:
 cdef void receive(Worker* w, Connection* c, bint hangup) noexcept nogil:
     cdef ssize_t n
     while True:
-        n = c_recv(c.fd, w.inbox, INBOX, 0)
+        n = c.socket.transport.recv(&c.socket, w.inbox, INBOX)
         if n < 0:
-            if errno == EINTR:
-                continue
-            if errno != EAGAIN:
-                fail(w, SYSTEM_ERROR)
+            if n != WANT_READ and n != WANT_WRITE:
+                fail_transport(w, c)
             return
         if n == 0:
             fail(w, SERVER_CLOSED)
             return
         w.received_bytes += n
-        if not count(w, c, n) or (n < INBOX and not hangup):
+        if not count(w, c, n) or (emptied(c, n) and not hangup):
             return
+
+
+cdef inline bint emptied(Connection* c, ssize_t n) noexcept nogil:
+    """Whether a recv that gave n bytes has taken all there was."""
+    return n < INBOX if c.socket.transport.short_blocks else c.socket.transport.drained(&c.socket)
 
 
 cdef void ready(Worker* w, uint64_t id, uint32_t mask) noexcept nogil:
     cdef Connection* c = &w.connections[id - 1]
-    if mask & WRITABLE and c.writing:
+    if c.shaking or mask & WRITABLE and c.writing:
         flush(w, c)
-    if mask & (READABLE | HANGUP):
+    if mask & (READABLE | HANGUP) and not c.shaking:
         receive(w, c, mask & HANGUP != 0)
 
 
@@ -412,7 +460,8 @@ cdef int worker_prepare(Worker* w, Plan* plan, uint32_t index, uint32_t count, i
     for i in range(count):
         w.idle[i] = i
         w.connections[i].index = i
-        w.connections[i].fd = -1
+        w.connections[i].socket.fd = -1
+        w.connections[i].socket.transport = plain_transport()
         if plan.template_count > 1:
             w.connections[i].kinds = <uint8_t*>malloc(plan.pipeline)
         make_ready(plan, &w.connections[i])
@@ -422,8 +471,8 @@ cdef int worker_prepare(Worker* w, Plan* plan, uint32_t index, uint32_t count, i
 cdef void worker_free(Worker* w) noexcept nogil:
     cdef uint32_t i
     for i in range(w.count):
-        if w.connections[i].fd >= 0:
-            c_close(w.connections[i].fd)
+        if w.connections[i].socket.fd >= 0:
+            let_go(&w.connections[i])
         free(w.connections[i].buffer)
         free(w.connections[i].kinds)
     poller_close(&w.poller)

@@ -8,7 +8,7 @@ GROUPED_MS = 60000
 LOOKED_AT = 10          # newest entries that a refusal may be equal to
 TOPLEVEL, LUA, MULTI = "toplevel", "lua", "multi"
 COMMAND, KEY, CHANNEL, AUTH = "command", "key", "channel", "auth"
-_COUNTED = {COMMAND: "cmd", KEY: "key", CHANNEL: "channel", AUTH: "auth"}
+REASONS = {AUTH: "auth", COMMAND: "cmd", KEY: "key", CHANNEL: "channel"}    # as INFO names them
 
 
 class Entry:
@@ -45,7 +45,7 @@ class AclLog:
 
     def add(self, new: Entry, client: str, now_ms: int) -> None:
         """It was refused just now to this client. Complexity: O(1)."""
-        self._counted(f"acl_access_denied_{_COUNTED[new.reason]}")
+        self._counted(f"acl_access_denied_{REASONS[new.reason]}")
         entry = self._known(new, now_ms)
         if entry is None:
             entry = new

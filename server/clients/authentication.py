@@ -8,6 +8,7 @@ user has no password, unless protected-mode is off.
 
 from collections.abc import Collection, Iterable
 
+from server.acl.denials import Denials
 from server.acl.log import AUTH, MULTI, TOPLEVEL, AclLog, Entry
 from server.acl.selector import hears
 from server.acl.user import User
@@ -46,6 +47,7 @@ class Authentication:
         self._clients = clients
         self.users = users
         self.log = log
+        self.denials = Denials(users)
         users.on_change, users.on_changed = self._revoke, self._changed
 
     @property
@@ -83,6 +85,7 @@ class Authentication:
     # ---- a refusal
     def note(self, client: Client, refused: Entry) -> None:
         """It was refused to this client."""
+        self.denials.add(refused.user, refused.reason)
         self.log.add(refused, line(client), unix_ms())
 
     # ---- rules changed

@@ -4,7 +4,6 @@ and for links that we open. A context that is replaced lives on in the connectio
 `iothreads.tls` does the work, with the OpenSSL of this machine.
 """
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +12,7 @@ from iothreads.openssl import NoOpenSSL
 from iothreads.tls import TlsContext, TlsError
 from server.clients.client import TLS as CAME_BY_TLS, Client
 from server.config.config import Config
+from server.config.watched_files import WatchedFiles
 from server.observe.log import Log
 from server.registry.info_sections import TLS
 
@@ -25,7 +25,6 @@ DIRECTIVES = (
 REFUSED = "Unable to update TLS configuration. Check server logs."
 TICK_MS = 1000
 DAY = 86400
-Seen = tuple[tuple[int, int, int] | None, ...]
 
 
 class Tls:
@@ -37,8 +36,7 @@ class Tls:
         self._accepting: TlsContext | None = None
         self._linking: TlsContext | None = None
         self._of_nodes: TlsContext | None = None
-        self._seen: Seen = ()
-        self._looked = 0.0                 # at the files, for tls-auto-reload-interval
+        self._files = WatchedFiles()
         self.on_context: Callable[[TlsContext | None], object] = lambda context: None
         self.shaking: set[Client] = set()
         self._through: set[Client] = set()
@@ -88,33 +86,22 @@ class Tls:
             self._log.warning("%s", error)
             return False
         self._accepting, self._linking, self._of_nodes = accepting, linking, of_nodes
-        self._seen = self._look()
+        self._files.read(files_of(self._config))
         self.on_context(accepting)
         return True
 
     # ---- files that change
     def tick(self) -> None:
         """From the cron: read certificates anew whose files have changed (tls-auto-reload-interval)."""
-        every, now = self._config.tls_auto_reload_interval, time.monotonic()
-        if not every or self._accepting is None or now - self._looked < every:
+        every = self._config.tls_auto_reload_interval
+        if self._accepting is None or not self._files.changed(files_of(self._config), every, time.monotonic()):
             return
-        self._looked = now
-        seen = self._look()
-        if seen == self._seen:
-            return
-        self._seen = seen                  # once for each change, be it good or bad
         if self._make():
             self.reloads += 1
             self._log.notice("TLS certificates were read anew: their files have changed")
         else:
             self.reload_failures += 1
             self._log.warning("The TLS certificates that were read before stay in use")
-
-    def _look(self) -> Seen:
-        config = self._config
-        names = (config.tls_cert_file, config.tls_key_file, config.tls_client_cert_file, config.tls_client_key_file,
-                 config.tls_ca_cert_file, config.tls_ca_cert_dir, config.tls_dh_params_file)
-        return tuple(_state_of(name) for name in names if name)
 
     # ---- clients
     def shakes_hands(self, client: Client) -> None:
@@ -159,12 +146,10 @@ class Tls:
         return int(self._accepting.expires) if self._accepting is not None else 0
 
 
-def _state_of(name: str) -> tuple[int, int, int] | None:
-    try:
-        state = os.stat(name)
-    except OSError:
-        return None
-    return state.st_mtime_ns, state.st_size, state.st_ino
+def files_of(config: Config) -> tuple[str, ...]:
+    """All that is read for contexts; "" where there is none."""
+    return (config.tls_cert_file, config.tls_key_file, config.tls_client_cert_file, config.tls_client_key_file,
+            config.tls_ca_cert_file, config.tls_ca_cert_dir, config.tls_dh_params_file)
 
 
 def contexts(config: Config) -> tuple[TlsContext, TlsContext]:

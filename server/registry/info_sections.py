@@ -51,6 +51,7 @@ LATENCYSTATS = section("latencystats", "Latencystats", default=False)
 CLUSTER = section("cluster", "Cluster")
 KEYSPACE = section("keyspace", "Keyspace")
 SYNCS = section("syncs", "Syncs", default=False)               # one room's, as declared
+ACL = section("acl", "ACL", default=False)                     # one room's, as declared
 TLS = section("tls", "TLS", default=False)                     # one room's, as declared
 DEBUG = section("debug", "Debug", default=False, in_all=False, order="""
     eventloop_duration_aof_sum eventloop_duration_cron_sum eventloop_duration_max fast_path_commands

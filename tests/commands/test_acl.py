@@ -357,6 +357,18 @@ class TestLog:
             user(*call)
         assert [now - then for now, then in zip(counted(), before, strict=True)] == [1, 1, 2, 1]
 
+    def test_info_tells_who_was_refused_what(self, raw, server, user):
+        raw.ok("CONFIG", "RESETSTAT")
+        for call in (("AUTH", "a stranger", "y"), ("SET", "a", "1"), ("GET", "b"), ("GET", "b"), ("SUBSCRIBE", "x")):
+            user(*call)
+        told = server.info("acl")
+        assert sorted(told[name] for name in told if name.startswith("acl_denied")) == [
+            "user=no such user,auth=1,cmd=0,key=0,channel=0", "user=u,auth=0,cmd=1,key=2,channel=1",
+        ]  # fmt: skip
+        assert told["acl_users"] == "2"
+        raw.ok("CONFIG", "RESETSTAT")
+        assert server.info("acl") == {"acl_users": "2"}
+
 
 class TestSecrets:
     def test_no_password_is_shown(self, raw, another, configure):

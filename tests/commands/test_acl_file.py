@@ -1,10 +1,16 @@
 """Users in the configuration file and in an ACL file: read at start, read again, and written."""
 
+import ssl
+import urllib.request
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
 
+from tests.support.certificates import Authority
 from tests.support.resp import RespError
+from tests.support.secure import Secure
+from tests.support.server import free_port
 
 NO_FILE = (
     "ERR This Redis instance is not configured to use an ACL file. You may want to specify users via the ACL SETUSER "
@@ -52,10 +58,18 @@ class TestConfigurationFile:
         assert c("FLUSHALL").code == "NOPERM"
         assert c("CONFIG", "GET", "requirepass") == [b"requirepass", b"secret"]
 
-    def test_the_page_about_security_has_a_configuration(self, new_server):
+    def test_the_page_about_security_has_a_configuration(self, new_server, tmp_path):
         page = (Path(__file__).parents[2] / "docs/security.md").read_text()
         block = page.split("## A configuration to begin with")[1].split("```")[1]
-        server = new_server(config=block)
+        authority = Authority(tmp_path / "authority")
+        cert, key = authority.issue("server")
+        port, metrics = free_port(), free_port()
+        for there, here in (("/etc/remus/server.crt", cert), ("/etc/remus/server.key", key),
+                            ("/etc/remus/ca.crt", authority.file), ("tls-port 6379", f"tls-port {port}"),
+                            ("metrics-port 9121", f"metrics-port {metrics}"), ("port 0\n", "")):
+            assert there in block
+            block = block.replace(there, str(here))
+        server = new_server(config=block)                           # a plain port beside it, for the test alone
         c = server.connect()
         assert c("PING").code == "NOAUTH"
         c.ok("AUTH", "app", "app-password")
@@ -63,7 +77,8 @@ class TestConfigurationFile:
         assert c("LPUSH", "app:list", "x") == 1
         assert c("PUBLISH", "app:news", "x") == 0
         for refused in ("GET other", "PUBLISH other x", "FLUSHALL", "KEYS *", "CONFIG GET *", "ACL SETUSER app ~*",
-                        "SHUTDOWN", "SORT app:list GET x*"):  # fmt: skip
+                        "SHUTDOWN", "SORT app:list GET x*", "EVAL return(1) 0", "MONITOR", "CLIENT LIST",
+                        "SLOWLOG GET", "RESTORE app:2 0 x"):  # fmt: skip
             assert c(*refused.split()).code == "NOPERM", refused
         assert c("GET", "app:1") == b"v"
         c.ok("AUTH", "monitoring", "monitoring-password")
@@ -74,6 +89,17 @@ class TestConfigurationFile:
         assert c("CONFIG", "SET", "dir", "/") == RespError(
             "ERR CONFIG SET failed (possibly related to argument 'dir') - can't set protected config")
         assert len(c("ACL", "LIST")) == 4
+        c.ok("ACL", "SETUSER", "replica", "on", ">r", "+psync", "+replconf", "+ping")      # as the page says
+        who = Secure(server, port, authority, authority.issue("client"))
+        assert who.ask(b"AUTH admin admin-password\r\n") == b"+OK\r\n"
+        with pytest.raises((ssl.SSLError, ConnectionError, AssertionError)):
+            who.ask(shows=False)
+        asked = urllib.request.Request(f"https://127.0.0.1:{metrics}/metrics")
+        asked.add_header("Authorization", "Basic " + b64encode(b"prometheus:monitoring-password").decode())
+        with urllib.request.urlopen(asked, context=who.context()) as reply:
+            denials = [line for line in reply.read().splitlines() if line.startswith(b"remus_acl_denials_total{")]
+        assert b'remus_acl_denials_total{reason="key",user="app"} 1.0' in denials
+        assert b'remus_acl_denials_total{reason="channel",user="app"} 1.0' in denials
 
     def test_rules_go_by_the_original_names(self, new_server):
         server = new_server(config='rename-command GET fetch\nrename-command SET ""\nuser u on nopass +get +set ~a')

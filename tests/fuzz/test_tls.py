@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from tests.commands.test_tls import Secure, secure_server
 from tests.support.certificates import Authority
 from tests.support.pace import patience, wait_until
+from tests.support.secure import Secure, secure_server
 
 ROUNDS = int(os.environ.get("REMUS_FUZZ_ROUNDS", "1000"))
 WARM = 300  # until OpenSSL and the allocator have what they keep

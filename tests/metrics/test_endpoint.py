@@ -132,6 +132,20 @@ def test_tls(new_server: Callable[..., Server], port: int, tmp_path: Path) -> No
     assert isinstance(reply, RespError) and "certificate" in reply.text
 
 
+def test_a_renewed_certificate_is_shown(new_server: Callable[..., Server], port: int, tmp_path: Path) -> None:
+    """tls-auto-reload-interval counts for this port, too. What is broken is not taken."""
+    cert, key = certificate(tmp_path, "server")
+    server = new_server(metrics_port=port, metrics_tls_cert_file=cert, metrics_tls_key_file=key,
+                        tls_auto_reload_interval=1)  # fmt: skip
+    first = ssl.get_server_certificate(("127.0.0.1", port))
+    cert.write_text("no certificate")
+    server.wait_for_log("The metrics port keeps its certificate")
+    assert ssl.get_server_certificate(("127.0.0.1", port)) == first
+    certificate(tmp_path, "server")
+    wait_until(lambda: ssl.get_server_certificate(("127.0.0.1", port)) == cert.read_text(), "the new one is shown")
+    assert first != cert.read_text()
+
+
 def test_scrapes_while_the_server_works(new_server: Callable[..., Server], port: int, url: str) -> None:
     server = new_server(metrics_port=port, io_threads=2)
     done = threading.Event()

@@ -8,12 +8,14 @@ import threading
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from tests.metrics.test_names import undeclared
+from tests.support.certificates import Authority
 from tests.support.following import linked
 from tests.support.peer import Peer, require_peer
 from tests.support.resp import Connection, ConnectionClosed
@@ -55,7 +57,7 @@ def families(text: str) -> dict[str, str]:
 
 COMMANDS = [
     ("SET", "k", "v", "EX", 100), ("GET", "k"), ("GET", "none"), ("LPUSH", "k", "x"), ("INCR", "n"),
-    ("LPUSH", "l", "x"), ("LTRIM", "l", "0", "9"), ("CONFIG", "GET", "port"), ("GET",),
+    ("LPUSH", "l", "x"), ("LTRIM", "l", "0", "9"), ("CONFIG", "GET", "port"), ("GET",), ("AUTH", "nobody", "x"),
 ]  # fmt: skip
 
 
@@ -91,21 +93,17 @@ class Watched(NamedTuple):
     prometheus: str
 
     def query(self, text: str) -> list[Any]:
-        url = f"{self.prometheus}/api/v1/query?{urllib.parse.urlencode({'query': text})}"
-        answer = json.loads(fetch(url))
-        assert answer["status"] == "success", answer
-        return answer["data"]["result"]
+        return query(self.prometheus, text)
 
 
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    need("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
-    port, below, own = free_port(), free_port(), free_port()
+    port, below = free_port(), free_port()
     text = (ROOM / "prometheus.yml").read_text()
     both = f'127.0.0.1:{port}", "127.0.0.1:{below}'
     text = text.replace("127.0.0.1:9121", both).replace("interval: 5s", "interval: 250ms")
-    (folder / "prometheus.yml").write_text(text.replace("evaluation_interval: 15s", "evaluation_interval: 1s"))
+    text = text.replace("evaluation_interval: 15s", "evaluation_interval: 1s")
     shutil.copy(ROOM / "alerts.yml", folder)
     named: dict[str, Any] = {"metrics_hot_keys": 5, "metrics_big_keys": 3, "metrics_check_prefixes": "db0=:"}
     named |= {"hot_keys_sample": 1, "min_replicas_to_write": 1, "min_replicas_max_lag": 60}
@@ -116,19 +114,36 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         Load(server.port),
     ):
         wait_until(lambda: linked(replica), "a link", 30)
-        child = subprocess.Popen(
-            ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
-             f"--web.listen-address=127.0.0.1:{own}"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        try:
-            found = Watched(server, port, f"http://127.0.0.1:{own}")
-            wait_until(lambda: ready(f"{found.prometheus}/-/ready"), "prometheus answers", 30)
+        with prometheus(folder, text) as address:
+            found = Watched(server, port, address)
             wait_until(lambda: len(found.query("count_over_time(redis_up[1m]) > 8")) == 2, "scrapes", 30)
             yield found
-        finally:
-            child.terminate()
-            child.wait()
+
+
+@contextmanager
+def prometheus(folder: Path, configuration: str) -> Iterator[str]:
+    """The address of one that works by this."""
+    need("prometheus")
+    own = free_port()
+    (folder / "prometheus.yml").write_text(configuration)
+    child = subprocess.Popen(
+        ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+         f"--web.listen-address=127.0.0.1:{own}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        wait_until(lambda: ready(f"http://127.0.0.1:{own}/-/ready"), "prometheus answers", 30)
+        yield f"http://127.0.0.1:{own}"
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def query(address: str, text: str) -> list[Any]:
+    """What a Prometheus answers."""
+    answer = json.loads(fetch(f"{address}/api/v1/query?{urllib.parse.urlencode({'query': text})}"))
+    assert answer["status"] == "success", answer
+    return answer["data"]["result"]
 
 
 def ready(url: str) -> bool:
@@ -190,6 +205,23 @@ def test_a_server_that_is_gone_is_noticed(watched: Watched) -> None:
     """The last test with this server: kill -9, and the alert is pending."""
     watched.server.kill()
     wait_until(lambda: watched.query('ALERTS{alertname="RemusDown"}'), "the alert", 20)
+
+
+def test_prometheus_over_tls(tmp_path: Path) -> None:
+    """With a certificate of its own, and a password: as prometheus.yml says it is set up."""
+    need("prometheus")
+    authority = Authority(tmp_path / "authority")
+    (cert, key), (own_cert, own_key), port = authority.issue("server"), authority.issue("prometheus"), free_port()
+    text = re.sub(r"^    # (?!With)", "    ", (ROOM / "prometheus.yml").read_text(), flags=re.MULTILINE)
+    tls = f"ca_file: {authority.file}, cert_file: {own_cert}, key_file: {own_key}"
+    text = re.sub("tls_config: .*", f"tls_config: {{{tls}}}", text).replace("password: ...", "password: secret")
+    text = text.replace("127.0.0.1:9121", f"127.0.0.1:{port}").replace("interval: 5s", "interval: 250ms")
+    shutil.copy(ROOM / "alerts.yml", tmp_path)
+    secured: dict[str, Any] = {"metrics_tls_cert_file": cert, "metrics_tls_key_file": key}
+    secured |= {"metrics_tls_ca_cert_file": authority.file, "metrics_user": "prometheus", "metrics_password": "secret"}
+    with Server(tmp_path / "server", metrics_port=port, **secured), prometheus(tmp_path, text) as address:
+        found = wait_until(lambda: query(address, "redis_up == 1"), "a scrape over TLS", 30)
+        assert [each["metric"]["instance"] for each in found] == [f"127.0.0.1:{port}"]
 
 
 def test_promtool_accepts_the_rules_and_the_configuration() -> None:

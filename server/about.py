@@ -16,6 +16,7 @@ from server.cluster.migrate_target import Targets
 from server.config.config import Config
 from server.dispatch.collector import Collector
 from server.dispatch.cron import Cron
+from server.dispatch.faults import Faults
 from server.dispatch.hot_keys import Upkeep
 from server.dispatch.loop import Loop
 from server.dispatch.replicating import Replicating
@@ -88,6 +89,7 @@ def tell(server: "Server", parts: Parts) -> None:
     # how commands run
     parts.add(Loop, lambda: s.loop)
     parts.add(Cron, lambda: s.cron)
+    parts.add(Faults, lambda: s.faults)
     parts.add(Collector, lambda: s.collector)
     parts.add(Shutdown, lambda: s.shutdown)
     parts.add(Replicating, lambda: s.replicating)

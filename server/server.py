@@ -41,6 +41,7 @@ from server.dispatch.collector import Collector
 from server.dispatch.connector import Connector
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
+from server.dispatch.faults import Faults
 from server.dispatch.io_sharing import IOSharing
 from server.dispatch.loop import Loop
 from server.dispatch.propagate import Propagation
@@ -119,6 +120,7 @@ class Server:
         # how commands run
         self.executor: Executor = Executor(self, self.propagation)
         self.loop: Loop = Loop(IOThreads(config.io_threads), self, self.executor)
+        self.faults: Faults = Faults(self.loop)
         self.tls: Tls = Tls(config, self.log)
         self.connector: Connector = Connector(self.loop)
         self.migrate_targets: Targets = Targets(self.connector, self.loop.links)
@@ -289,6 +291,7 @@ class Server:
         self.tls.forget(client)
         self.pause.forget(client)
         self.shutdown.forget(client)
+        self.faults.forget(client)
         if client in self.monitors:
             self.monitors.remove(client)
             conditions.slow_because("monitors", bool(self.monitors))

@@ -26,7 +26,9 @@ from server.dispatch import (
     collector,
     conditions,
     debug as dispatch_debug,
+    debug_clock,
     debug_failures,
+    debug_faults,
     debug_propagation,
     evicting,
     gates,
@@ -140,6 +142,7 @@ def fill_hooks(server: "Server") -> None:
     s.blocking.when_unwatched_by_fast_paths = partial(slow_because, "blocked-clients")
     s.pause.when_paused = partial(slow_because, "paused")
     s.progress.switch = partial(slow_because, "loading")
+    s.faults.when_planned = partial(slow_because, "faults")
 
     # a key changed
     s.effects.tell = s.key_events.notify
@@ -318,4 +321,4 @@ def steps_of_shutdown(server: "Server") -> None:
 _ = (config_info, observe_info, keyspace_info, clients_info, persistence_info, replication_info, cluster_info,
      dispatch_info, info_commands, info_load, scripting_info,
      config_debug, keyspace_debug, clients_debug, persistence_debug, replication_debug, cluster_debug, dispatch_debug,
-     debug_failures, debug_propagation, scripting_debug)
+     debug_clock, debug_failures, debug_faults, debug_propagation, scripting_debug)

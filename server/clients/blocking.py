@@ -255,6 +255,20 @@ class Blocking:
         self._timer = None
         return None
 
+    def hasten(self, by_us: int) -> None:
+        """So much time has passed for those who wait (DEBUG CLOCK): whose time is over goes, by deadline."""
+        end = monotonic_now_us() + by_us
+        while 0 <= self._nearest() <= end:
+            self._deadlines[0][2].time_out()
+        for _, _, blocked in self._deadlines:
+            blocked.deadline_us -= by_us
+        self._deadlines[:] = [(blocked.deadline_us, number, blocked) for _, number, blocked in self._deadlines]
+        if self._timer is not None:
+            self.loop.timers.remove(self._timer)
+            self._timer = None
+        if self._nearest() >= 0:
+            self._arm()
+
     # ---- keys that became ready
     def note(self, db: Database, key: bytes) -> None:
         """Somebody waits for this key, and it changed. Complexity: O(1)."""

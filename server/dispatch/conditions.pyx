@@ -1,9 +1,12 @@
 # cython: language_level=3
+cdef enum:
+    SLOW_FAULTS = 32                   # DEBUG FAULT: gates are asked
+
 state.track_latency = True
 state.slow_log_ns = 10000000
 
 _ALL = {"off": SLOW_OFF, "monitors": SLOW_MONITORS, "paused": SLOW_PAUSED, "loading": SLOW_LOADING, "script": SLOW_SCRIPT,
-        "stale": SLOW_STALE, "cluster": SLOW_CLUSTER, "expired-kept": SLOW_EXPIRED_KEPT}
+        "faults": SLOW_FAULTS, "stale": SLOW_STALE, "cluster": SLOW_CLUSTER, "expired-kept": SLOW_EXPIRED_KEPT}
 _EVENT_CLASSES = "g$lshzxetdmn"
 _WRITES = {"watched": SLOW_WATCHED, "readonly": SLOW_READONLY, "disk": SLOW_DISK,
            "few-replicas": SLOW_FEW_REPLICAS, "blocked-clients": SLOW_BLOCKED_CLIENTS}

@@ -52,6 +52,7 @@ class Gate:
 
 # Redis's order; rooms that come later take their place by number.
 ORDER = {
+    "fault": 5,
     "protected": 10,
     "authenticated": 20,
     "no-multi": 25,

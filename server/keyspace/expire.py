@@ -27,6 +27,7 @@ SLOW_PERCENT = 25               # of the time between two ticks
 ACCEPTABLE_STALE = 10           # percent of the keys looked at
 BUCKETS_PER_KEY = 20            # buckets that may be searched for each key wanted
 NEW_SAMPLE = 0.05               # weight of the latest cycle in the share of stale keys
+ALL = 1 << 62                   # buckets or keys to look at: once round the table
 NO_SHARE = 1e-4                  # of stale keys: INFO shows hundredths of a percent
 
 
@@ -99,6 +100,15 @@ class ActiveExpire:
             self._last_fast_us = now
             self._run(limit)
         return False
+
+    def everything(self) -> None:
+        """Delete all that is due, whatever time that takes (DEBUG CLOCK). Complexity: O(keys with an expire)."""
+        if not self._may_expire():
+            return
+        for db in self._keyspace.databases:
+            if db.expires:
+                for key in db.expired_sample(ALL, ALL)[1]:
+                    db.drop_expired(key)
 
     @property
     def _effort(self) -> int:

@@ -19,6 +19,7 @@ class DebugSettings:
 
     skip_checksum_validation: bool = False     # RDB files and RESTORE's payload
     aof_flush_sleep_us: int = 0                # before each write of the AOF
+    disk_full: bool = False                    # no snapshot and no append only file finds room
     disable_deny_scripts: bool = False         # scripts may call what they otherwise may not
     reply_buffer_peak_reset_ms: int = DEFAULT_PEAK_RESET_MS        # -1: never
     reply_buffer_resizing: bool = True

@@ -9,6 +9,8 @@ import os
 from collections.abc import Sequence
 from typing import IO, Protocol
 
+from server.observe.debug_settings import settings
+
 # On Linux fdatasync writes the data and the length; all that a log needs to be read again.
 _sync_data = getattr(os, "fdatasync", os.fsync)
 PIECES_MAX = 1000  # of one write; the kernel takes 1,024
@@ -33,15 +35,24 @@ class AnyDisk(Protocol):
     def read(self, path: str) -> IO[bytes]: ...
 
 
+def demand_room(path: str = "") -> None:
+    """Error: OSError (ENOSPC) while DEBUG DISK-FULL says that there is no room for what is about to be written."""
+    if settings.disk_full:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path or None)
+
+
 class Disk:
     """The real one."""
 
     def open(self, path: str, *, append: bool) -> int:
         """Open for writing, at the end or emptied; made when it is not there."""
+        if not append:
+            demand_room(path)
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | (os.O_APPEND if append else os.O_TRUNC), 0o644)
 
     def write(self, file: int, pieces: Sequence[bytes | memoryview]) -> int:
         """Write them one behind the other: how many bytes were written, which may be fewer."""
+        demand_room()
         return os.writev(file, pieces[:PIECES_MAX])
 
     def sync(self, file: int) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from server.persistence.disk import Disk
+from server.persistence.disk import Disk, demand_room
 from server.persistence.loading import Interrupted
 from server.persistence.rdb_reading import Reading
 from server.persistence.rdb_save import RdbWriter
@@ -95,6 +95,7 @@ def save(
     doing = "rdbSaveRio"
     try:
         try:
+            demand_room(temporary)
             write_to(server, file, report, sync=server.config.rdb_save_incremental_fsync)
             doing = "fsync"
             os.fsync(file)

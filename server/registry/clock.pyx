@@ -11,10 +11,13 @@ cdef extern from "<time.h>" nogil:
 cdef Clock _clock
 cdef int64_t _access_ahead_us        # of the clock of accesses (LRU, LFU) before the monotonic one: Unix time at start
 cdef int64_t _set_us                   # how far a test has set the wall clock
+cdef int64_t _stands_at_us             # where a test has stopped it, Unix us; 0: it goes
 
 
 cdef int64_t _unix_us() noexcept nogil:
     cdef timespec now
+    if _stands_at_us:
+        return _stands_at_us
     clock_gettime(CLOCK_REALTIME, &now)
     return <int64_t>now.tv_sec * 1000000 + now.tv_nsec // 1000 + _set_us
 
@@ -61,8 +64,39 @@ def refresh() -> None:
 
 def set_wall_clock(ahead_us: int) -> None:
     """For tests: from the next refresh on, Unix time is so far ahead of the system's (behind: negative)."""
-    global _set_us
-    _set_us = ahead_us
+    global _set_us, _stands_at_us
+    _set_us, _stands_at_us = ahead_us, 0
+
+
+def stop_wall_clock() -> None:
+    """For tests: Unix time stands still, until it is set or goes on."""
+    global _stands_at_us
+    _stands_at_us = _unix_us()
+
+
+def move_wall_clock(by_us: int) -> None:
+    """For tests: Unix time is so much later than it was (earlier: negative), whether it goes or stands; at once."""
+    global _set_us, _stands_at_us
+    _set_us += by_us
+    if _stands_at_us:
+        _stands_at_us += by_us
+    clock_refresh()
+
+
+def resume_wall_clock() -> None:
+    """For tests: Unix time goes on from where it stands."""
+    global _set_us, _stands_at_us
+    cdef int64_t stood_us = _stands_at_us
+    if stood_us:
+        _stands_at_us = 0
+        _set_us += stood_us - _unix_us()
+
+
+def move_access_clock(by_us: int) -> None:
+    """For tests: so much more time has passed for LRU and LFU."""
+    global _access_ahead_us
+    _access_ahead_us += by_us
+    clock_refresh()
 
 
 def unix_ms() -> int:

@@ -17,6 +17,7 @@ from tests.support.resp import Connection, RespError, encode
 from tests.support.server import Process
 
 RESETS: list[Sequence[str]] = [
+    ("DEBUG", "FAULT", "CLEAR"),
     ("CLIENT", "UNPAUSE"),
     ("FLUSHALL",),
     ("SCRIPT", "FLUSH"),
@@ -32,7 +33,10 @@ RESETS: list[Sequence[str]] = [
     ("DEBUG", "SET-DISABLE-DENY-SCRIPTS", "0"),
     ("DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", "0"),
     ("DEBUG", "AOF-FLUSH-SLEEP", "0"),
+    ("DEBUG", "DISK-FULL", "0"),
     ("DEBUG", "PROPAGATED", "STOP"),
+    ("CLIENT", "REPLY", "SKIP"),
+    ("DEBUG", "CLOCK", "RESET"),
     ("CLIENT", "REPLY", "SKIP"),  # the next one answers a number that may be any
     ("CLIENT", "KILL", "TYPE", "normal"),
     ("CLIENT", "REPLY", "SKIP"),

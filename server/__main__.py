@@ -18,9 +18,13 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     if not isinstance(config, Config):
         return act(config.name)
-    from server.server import Server
-
     try:
+        if config.sentinel_mode:
+            from server.sentinel_mode import SentinelServer
+
+            return SentinelServer(config).run()
+        from server.server import Server
+
         server = Server(config)
     except ConfigError as error:
         sys.stderr.write(error.text)

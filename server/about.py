@@ -1,9 +1,7 @@
-"""What INFO tells of the server as a whole, which no room owns; and which part answers for what rooms declare."""
+"""Which part answers for what rooms declare."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from iothreads.listen import Listener
 from scripting.run import Scripting
 from server.acl.denials import Denials
 from server.acl.users import Users
@@ -32,30 +30,12 @@ from server.observe.memory_account import Figures
 from server.observe.process import CpuSeconds, cpu_seconds
 from server.observe.stats import Stats
 from server.persistence.seams import Host
-from server.process import Process
-from server.registry.clock import monotonic_now_us
-from server.registry.info_sections import CLIENTS, SERVER, STATS
 from server.registry.parts import Parts
 from server.replication.node import Node
+from server.whole import Whole
 
 if TYPE_CHECKING:
     from server.server import Server
-
-
-class Whole(Protocol):
-    """The server, as far as this page asks."""
-
-    run_id: str
-    start_us: int
-    config: Config
-    process: Process
-    clients: ClientTable
-    replication: Node
-
-    @property
-    def listeners(self) -> Sequence[Listener]: ...
-    @property
-    def commands_processed(self) -> int: ...
 
 
 def tell(server: "Server", parts: Parts) -> None:
@@ -96,32 +76,3 @@ def tell(server: "Server", parts: Parts) -> None:
     parts.add(Upkeep, lambda: s.hot_keys_upkeep)
     parts.add(Scripting, lambda: s.scripting)
 
-
-# ---- of the server as a whole
-server_ = SERVER.of(Whole)
-server_.field("process_supervised", lambda s: s.process.supervised or "no")
-server_.field("run_id", lambda s: s.run_id)
-server_.field("uptime_in_seconds", lambda s: uptime(s), metric="uptime_in_seconds")
-server_.field("uptime_in_days", lambda s: uptime(s) // 86400)
-
-CLIENTS.of(Whole).field("connected_clients",           # replicas are told of in their own section
-                        lambda s: len(s.clients) - len(s.replication.master.replicas), metric="connected_clients")
-STATS.of(Whole).field("total_commands_processed", lambda s: s.commands_processed, metric="commands_processed_total",
-                      counter=True)
-
-
-def uptime(s: Whole) -> int:
-    """Whole seconds since the start."""
-    return (monotonic_now_us() - s.start_us) // 1000000
-
-
-@server_.family
-def listeners(s: Whole) -> Iterator[tuple[str, str]]:
-    """listener0:name=tcp,bind=127.0.0.1,port=6379."""
-    for number, kind in enumerate(dict.fromkeys(listener.kind for listener in s.listeners)):
-        if kind == "unix":
-            yield f"listener{number}", f"name=unix,bind={s.config.unixsocket}"
-        else:
-            binds = "".join(f"bind={name}," for name in s.config.bind)
-            port = s.config.tls_port if kind == "tls" else s.config.port
-            yield f"listener{number}", f"name={kind},{binds}port={port}"

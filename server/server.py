@@ -4,10 +4,7 @@ Commands reach it as `call.server`. Rooms below `dispatch` do not know it: they 
 """
 
 import gc
-import os
-import platform
 import secrets
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +15,7 @@ from scripting.run import Scripting
 from server import wiring
 from server.acl.log import AclLog
 from server.acl.users import Users
-from server.clients import client as client_state, tls
+from server.clients import tls
 from server.clients.authentication import Authentication
 from server.clients.blocking import Blocking
 from server.clients.client import Client
@@ -48,6 +45,7 @@ from server.dispatch.propagate import Propagation
 from server.dispatch.replacing import Replacing
 from server.dispatch.replicating import Replicating
 from server.dispatch.shutdown import Shutdown
+from server.front import Front
 from server.keyspace.big_keys import BigKeys
 from server.keyspace.database import Keyspace
 from server.keyspace.effects import Effects
@@ -65,15 +63,13 @@ from server.persistence.aof_rewrite import Rewriter
 from server.persistence.child import Child
 from server.persistence.loading import Loading
 from server.persistence.snapshot import Snapshots
-from server.process import Process, program_name
+from server.process import Process
 from server.registry import clock
 from server.registry.command import SKIP_SLOWLOG, Command
-from server.registry.errors import CommandError
 from server.registry.info import render
 from server.registry.parts import Parts
 from server.replication.node import Node
 from server.structures.block_stream import Stream
-from server.version import REDIS_VERSION, VERSION
 
 if TYPE_CHECKING:
     from metrics.endpoint import Endpoint
@@ -82,7 +78,7 @@ REHASH_SLICE_US = 1000
 KINDS = ("tcp", "tls", "unix")  # of listeners, as INFO lists them
 
 
-class Server:
+class Server(Front):
     """One server. `run()` serves until it is told to stop and returns the exit status."""
 
     def __init__(self, config: Config) -> None:
@@ -171,17 +167,11 @@ class Server:
 
     # ---- listening
     def listen(self) -> None:
-        """Open the listeners that the configuration asks for. ListenError says why not."""
-        config = self.config
-        if not self.tls.prepare():
-            raise listen.ListenError("Failed to configure TLS. Check logs for more info.")
-        self.listeners = listen.open_listeners(config)
+        super().listen()
         if self.cluster is not None:
+            config = self.config
             self.bus_listeners = listen.open_tcp(list(config.bind), bus_port(config), config.tcp_backlog, "cluster")
-        self.bound = {"tcp": (config.bind, config.port), "tls": (config.bind, config.tls_port)}
-        for warning in (line for listener in self.listeners for line in listener.warnings):
-            self.log.warning("%s", warning)
-        self._listen_to(self.listeners)
+            self._listen_to(self.listeners)
 
     def _listen_to(self, listeners: list[Listener]) -> None:
         """These are for clients; the bus's stand behind them."""
@@ -241,29 +231,10 @@ class Server:
 
     # ---- clients
     def accepted(self, fd: int, listener: int, error: int) -> Client | None:
-        """A new socket: a Client for it, or None after refusing it."""
-        if fd < 0:
-            if error:
-                self.log.warning("Error accepting a client connection: %s", os.strerror(error))
-            return None
-        if listener >= len(self.listeners):
+        if fd >= 0 and listener >= len(self.listeners):
             self._accept_node(fd, self.bus_listeners[listener - len(self.listeners)])
             return None
-        client = Client(self.next_client_id, self.keyspace.databases[0], self.loop)
-        client.fd = fd
-        listen.name_client(client, fd, self.listeners[listener])
-        if self.listeners[listener].kind == "unix":
-            client.set(client_state.UNIX_SOCKET)
-        refusal = self.limits.refusal() or self.authentication.refusal(client)
-        if refusal:
-            self.refuse(fd, refusal)
-            return None
-        if self.listeners[listener].kind == "tls":
-            self.tls.shakes_hands(client)
-        self.next_client_id += 1
-        self.authentication.log_in_by_default(client)
-        self.clients.add(client)
-        return client
+        return super().accepted(fd, listener, error)
 
     def _accept_node(self, fd: int, listener: Listener) -> None:
         """A socket came to the bus port. While our own data are loaded nobody may tell us of slots that we lost."""
@@ -271,14 +242,6 @@ class Server:
             os.close(fd)
             return
         self.cluster.accept(fd, *listen.ends(fd, listener.family))
-
-    def refuse(self, fd: int, error: bytes) -> None:
-        """Tell a new connection why not, as far as it listens, and close it."""
-        try:
-            os.write(fd, error)
-        except OSError:
-            pass
-        os.close(fd)
 
     def closed(self, client: Client) -> None:
         """A connection is gone: every room forgets the client."""
@@ -296,18 +259,6 @@ class Server:
             self.monitors.remove(client)
             conditions.slow_because("monitors", bool(self.monitors))
         self.clients.remove(client)
-
-    def protocol_error(self, client: Client, text: str) -> None:
-        """A client does not speak the protocol: say so, and close."""
-        if text:
-            error = CommandError(f"ERR Protocol error: {text}")
-            self.stats.count_error(error)
-            client.reply(error)
-            self.log.verbose("Protocol error (%s) from client: %s", text, client.address)
-            client.close(after_reply=True)
-        else:
-            self.log.warning("Closing client that reached max query buffer length: %s", client.address)
-            client.close()
 
     def note_slow(self, client: Client, command: Command, argv: list[bytes], microseconds: int) -> None:
         """A command took as long as one of them asks about."""
@@ -344,6 +295,11 @@ class Server:
     def commands_processed(self) -> int:
         """total_commands_processed."""
         return self.loop.fast_commands + self.executor.commands
+
+    @property
+    def connected_clients(self) -> int:
+        """connected_clients: without replicas."""
+        return len(self.clients) - len(self.replication.master.replicas)
 
     @property
     def dirty(self) -> int:
@@ -415,59 +371,3 @@ class Server:
         self.remove_files()
         return self.exit_status
 
-    def log_start(self) -> None:
-        """The lines that Redis begins its log with; tools look for the PID."""
-        self.log.notice("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo (Remus %s)", VERSION)
-        self.log.notice(
-            "Redis version=%s, bits=%d, commit=00000000, modified=0, pid=%d, just started (Remus %s, Python %s)",
-            REDIS_VERSION,
-            64 if sys.maxsize > 2**32 else 32,
-            os.getpid(),
-            VERSION,
-            platform.python_version(),
-        )
-        if len(self.config.exec_argv) > 1:
-            self.log.notice("Configuration loaded")
-        else:
-            self.log.warning(
-                "Warning: no config file specified, using the default config. In order to specify a config "
-                "file use %s /path/to/redis.conf",
-                program_name(),
-            )
-        self.config.log_to(lambda level, text: self.log.write(LEVELS.index(level), text))
-        self.process.name()
-        mode = "cluster" if self.config.cluster_enabled else "standalone"
-        on_terminal = sys.stdout.isatty() and not self.config.logfile and not self.config.syslog_enabled
-        if self.config.always_show_logo or on_terminal:
-            self.log.raw(
-                LOGO.format(version=VERSION, redis=REDIS_VERSION, mode=mode, port=self.config.port, pid=os.getpid())
-            )
-        else:
-            self.log.notice("Running mode=%s, port=%d.", mode, self.config.port)
-        self.process.check_backlog()
-
-    def remove_files(self) -> None:
-        """At the end: the pid file and the unix socket."""
-        self.process.gone()
-        if self.config.unixsocket:
-            try:
-                os.unlink(self.config.unixsocket)
-            except OSError:
-                pass
-
-    def stop(self) -> None:
-        """End the loop after this turn."""
-        self.log.warning("Redis is now ready to exit, bye bye...")
-        self.loop.stopping = True
-
-
-LOGO = r"""
-          /\___/\
-         ( o   o )     Remus {version} (Redis {redis} protocol)
-         (  =^=  )
-          )     (      Running in {mode} mode
-         (       )     Port: {port}
-         ( (   ) )     PID: {pid}
-        (__(__)___)
-
-"""

@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING
 
 from scripting import debug as scripting_debug, declared, info as scripting_info, limits, redis_api
 from server import about
-from server.acl import file as acl_file
-from server.acl.selector import RuleError
-from server.acl.users import DUPLICATE
+from server.acl import configured
 from server.clients import client as client_state, debug as clients_debug, info as clients_info, multi, pause, tls
 from server.cluster import debug as cluster_debug, info as cluster_info
 from server.commands import server_command
 from server.config import debug as config_debug, info as config_info
 from server.config.config import Config, OnChange
-from server.config.reader import ConfigError
 from server.dispatch import (
     big_keys,
     clustering,
@@ -36,6 +33,7 @@ from server.dispatch import (
     info as dispatch_info,
     info_commands,
     info_load,
+    info_loop,
     io_sharing,
     option_words,
     record,
@@ -53,7 +51,7 @@ from server.observe import info as observe_info, memory_account
 from server.observe.internal_errors import internal_errors
 from server.observe.log import LEVELS
 from server.persistence import debug as persistence_debug, info as persistence_info
-from server.registry.command import COMMANDS, rename
+from server.registry.command import COMMANDS, rename_all
 from server.replication import debug as replication_debug, info as replication_info
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 
@@ -72,7 +70,7 @@ def wire(server: "Server") -> None:
     about.tell(server, server.parts)
     fill_hooks(server)
     follow_configuration(server)           # ... calls the hooks with what is configured
-    load_users(server)
+    configured.load(server.users, server.config)
     reset_with_statistics(server)
     schedule(server)
     steps_of_shutdown(server)
@@ -86,44 +84,9 @@ def load_commands(config: Config) -> None:
         importlib.import_module(f"server.commands.{module.name}")
     for name in ("eval", "script", "function"):
         importlib.import_module(f"scripting.commands_{name}")
-    for statement in config.renamed_commands:
-        try:
-            rename(statement.words[1], statement.words[2])
-        except KeyError:
-            raise statement.error("No such command in rename-command") from None
-        except ValueError as error:
-            raise statement.error(str(error)) from None
+    rename_all(config.renamed_commands)
     gates.assign_gates()
     record.build_records()
-
-
-def load_users(server: "Server") -> None:
-    """requirepass, then the users of the configuration file, or those of the ACL file. ConfigError says why not."""
-    users, config = server.users, server.config
-    if config.requirepass:
-        users.set_default_password(config.requirepass)
-    if config.aclfile and config.users:
-        raise config.users[0].error("Users in the configuration file and an aclfile exclude each other")
-    seen: set[bytes] = set()
-    for line in config.users:
-        statement = line._replace(line=f"user {line.words[1]} ...")        # whose rules may have passwords
-        name, *rules = (word.encode("utf-8", "surrogateescape") for word in statement.words[1:])
-        if name in seen:
-            raise statement.error(DUPLICATE)
-        seen.add(name)
-        try:
-            users.configure(name, rules)
-        except RuleError as error:
-            raise statement.error(str(error)) from None
-        if not users[name].enabled:
-            config.log("notice", f"The user '{statement.words[1]}' is disabled (it has no 'on' rule). Is that meant?")
-    if config.aclfile:
-        try:
-            acl_file.load(users, config.aclfile)
-        except acl_file.FileError as error:
-            told = error.text.decode("utf-8", "surrogateescape")
-            raise ConfigError(f"Aborting Redis startup because of ACL errors: {told}\n") from None
-    config.describe_users = lambda: (user.line().decode("utf-8", "surrogateescape") for user in users)
 
 
 def fill_hooks(server: "Server") -> None:
@@ -319,6 +282,6 @@ def steps_of_shutdown(server: "Server") -> None:
 
 # imported for what they declare
 _ = (config_info, observe_info, keyspace_info, clients_info, persistence_info, replication_info, cluster_info,
-     dispatch_info, info_commands, info_load, scripting_info,
+     dispatch_info, info_commands, info_load, info_loop, scripting_info,
      config_debug, keyspace_debug, clients_debug, persistence_debug, replication_debug, cluster_debug, dispatch_debug,
      debug_clock, debug_failures, debug_faults, debug_propagation, scripting_debug)

@@ -5,7 +5,8 @@ from server.registry.info import human
 from server.registry.info_sections import CLIENTS, CLUSTER, MEMORY, SERVER
 
 server = SERVER.of(Config)
-server.field("redis_mode", lambda config: "cluster" if config.cluster_enabled else "standalone")
+server.field("redis_mode", lambda config: ("sentinel" if config.sentinel_mode
+                                            else "cluster" if config.cluster_enabled else "standalone"))
 server.field("tcp_port", lambda config: config.port or config.tls_port)
 server.field("configured_hz", lambda config: config.hz)
 server.field("executable", lambda config: config.executable)

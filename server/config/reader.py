@@ -24,11 +24,12 @@ from typing import NamedTuple
 
 from server.config.command_line import Action, parse_command_line
 from server.config.config import Config
-from server.config.table import BY_NAME, FILE_STATEMENTS, unbuilt_reason
+from server.config.table import BY_NAME, FILE_STATEMENTS
 from server.registry.directive import Directive, DirectiveError, Flag
 from server.registry.quoting import split_args
 from server.version import REDIS_VERSION
 
+SENTINEL_PORT = 26379
 _INCLUDE_DEPTH = 32  # files within files; Redis has no limit and dies of a loop
 _OBSOLETE = frozenset({"list-max-ziplist-entries", "list-max-ziplist-value", "lua-replicate-commands"})
 _CLIENT_OPTIONS = {"p": "port", "a": "requirepass", "h": "bind", "s": "unixsocket"}  # as redis-cli has them
@@ -69,6 +70,9 @@ def read_argv(config: Config, argv: Sequence[str]) -> Config | Action:
     config.executable = os.path.abspath(argv[0])
     config.exec_argv = list(argv)
     config.sentinel_mode = asked.sentinel
+    if asked.sentinel:
+        config.store("port", SENTINEL_PORT)
+        config.store("protected-mode", False)       # other machines are to ask it
     text = ""
     if asked.file is not None:
         config.configfile = os.path.abspath(asked.file)
@@ -81,17 +85,7 @@ def read_argv(config: Config, argv: Sequence[str]) -> Config | Action:
         text += sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     if len(argv) > 1:
         Reader(config).read(f"{text}\n{asked.options}")
-    refuse_unbuilt(config)
     return config
-
-
-def refuse_unbuilt(config: Config) -> None:
-    """ConfigError when the lines for other rooms, or the mode, promise what nothing here keeps."""
-    for statement in config.sentinel_lines:
-        if reason := unbuilt_reason(FILE_STATEMENTS[statement.words[0]].part):
-            raise statement.error(reason)
-    if config.sentinel_mode and (reason := unbuilt_reason("sentinel")):
-        raise line_error(reason)
 
 
 def read_files(name: str) -> str:

@@ -59,8 +59,9 @@ class Rewrite:
         """Lines of this option that nobody takes are to go."""
         self._processed.add(option)
 
-    def line(self, option: str, line: str, force: bool) -> None:
-        """Put the line in the place of an old one of the option; append it if there is none and `force` is set."""
+    def line(self, option: str, line: str, force: bool) -> bool:
+        """Put the line in the place of an old one of the option; append it if there is none and `force` is set. False:
+        it stands nowhere."""
         self.mark_as_processed(option)
         free = self._free.get(option)
         if free:
@@ -70,6 +71,9 @@ class Rewrite:
                 self.lines.append(SIGNATURE)
                 self._signed = True
             self.lines.append(line)
+        else:
+            return False
+        return True
 
     def text(self) -> str:
         """The new file; orphaned lines are gone, and of several empty lines in a row one stays."""

@@ -30,7 +30,6 @@ NOT_BUILT = {
     "jemalloc": "a thread of the allocator",
     "modules": "loading native modules",
     "request log": "the request log",
-    "sentinel": "Sentinel",
     "socket marks": "marks on sockets",
     "watchdog": "the watchdog",
 }
@@ -70,7 +69,7 @@ FILE_STATEMENTS = {
         FileStatement("include"),
         FileStatement("loadmodule", "modules"),
         FileStatement("rename-command"),
-        FileStatement("sentinel", "sentinel"),
+        FileStatement("sentinel"),
         FileStatement("user"),
     )
 }

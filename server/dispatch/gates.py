@@ -133,12 +133,13 @@ def permitted(call: Call) -> None:
 
 def denied_to(user: User, call: Call) -> Denied | None:
     """Why the client's user may not make the call, which is noted; None when it may."""
-    client, run = call.client, call.server.scripting.run
+    client = call.client
+    run = call.server.scripting.run if client.has(c.SCRIPT) else None
     denied = user.may(call.command, call.argv)
     if denied is not None:
         context = acl_log.LUA if client.has(c.SCRIPT) else acl_log.MULTI if client.has(c.MULTI) else acl_log.TOPLEVEL
         what = call.command.name.encode() if denied.kind is Denial.COMMAND else call.argv[denied.at]
-        origin = run.caller if client.has(c.SCRIPT) and run is not None else client
+        origin = run.caller if run is not None else client
         call.server.authentication.note(origin, acl_log.Entry(denied.kind.name.lower(), context, what, user.name))
     return denied
 

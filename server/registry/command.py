@@ -19,7 +19,7 @@ with, which is what rules of ACL speak of.
 import enum
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
@@ -274,6 +274,18 @@ def find(argv: Sequence[bytes]) -> Command | None:
     return command.subcommands.get(argv[1].decode("latin-1").lower()) or (command if command.function else None)
 
 
+def keep(flag: CommandFlag) -> None:
+    """Take away every command, and subcommand, without that flag: what a mode of its own does not serve."""
+    for table in (COMMANDS, *(command.subcommands for command in COMMANDS.values())):
+        for name in [name for name, command in table.items() if not command.has(flag)]:
+            del table[name]
+
+
+def redefine(name: str, function: Callable[..., Any]) -> None:
+    """A command that does something else in such a mode."""
+    COMMANDS[name].function = function
+
+
 def rename(old: str, new: str) -> None:
     """`rename-command old new`: an empty new name removes the command. KeyError / ValueError say why not."""
     command = COMMANDS.pop(old.lower())
@@ -283,3 +295,23 @@ def rename(old: str, new: str) -> None:
         COMMANDS[old.lower()] = command
         raise ValueError("Target command name already exists")
     COMMANDS[new.lower()] = command
+
+
+class Renaming(Protocol):
+    """A line `rename-command old new` (server.config.reader)."""
+
+    @property
+    def words(self) -> Sequence[str]: ...
+    def error(self, reason: str) -> Exception:
+        """What the line deserves."""
+
+
+def rename_all(statements: Iterable[Renaming]) -> None:
+    """Every rename-command of the configuration. Errors: that of the first one that cannot be."""
+    for statement in statements:
+        try:
+            rename(statement.words[1], statement.words[2])
+        except KeyError:
+            raise statement.error("No such command in rename-command") from None
+        except ValueError as error:
+            raise statement.error(str(error)) from None

@@ -16,10 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("server", "iothreads", "scripting", "metrics")
 ORDER = (  # top to bottom; rooms on one line do not know each other
     ("server.__main__",),
-    ("server.server",),
+    ("server.server", "server.sentinel_mode"),
     ("server.wiring",),
     ("server.about",),
     ("server.config_changes",),
+    ("server.front", "server.whole"),
     ("server.process",),
     ("server.kernel",),
     ("scripting", "metrics", "server.sentinel"),
@@ -41,7 +42,7 @@ ORDER = (  # top to bottom; rooms on one line do not know each other
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 # The hand-off has one user; the server makes it and hands it over.
-HANDOFF_USERS = {"server.dispatch.loop", "server.server"}
+HANDOFF_USERS = {"server.dispatch.loop", "server.server", "server.sentinel_mode"}
 
 CYTHON_FROM = re.compile(r"^[ \t]*from[ \t]+([\w.]+)[ \t]+c?import[ \t]+(\([^)]*\)|(?:[^\\\n#]|\\\n)+)", re.MULTILINE)
 CYTHON_IMPORT = re.compile(r"^[ \t]*c?import[ \t]+([^#\n]+)", re.MULTILINE)

@@ -188,16 +188,13 @@ def test_a_promise_that_nothing_keeps_stops_the_start(line: str, part: str, monk
     assert fatal(f"# a file\n{line}\nhz 11\n") == report(2, line, reason)
 
 
-def test_sentinel_mode_stops_the_start_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.config.table.NOT_BUILT", {"sentinel": "Sentinel"})
-    reason = "This server does not have Sentinel yet, and refuses what asks for it"
-    monitor = "sentinel monitor m 127.0.0.1 1 2"
-    assert fatal(monitor, "--sentinel") == report(1, monitor, reason)
-    assert fatal("hz 11", "--sentinel") == report(2, "sentinel", reason)
-    with pytest.raises(ConfigError) as caught:
-        Config.from_argv(["/usr/bin/redis-sentinel"])
-    assert caught.value.text == f"\n*** FATAL CONFIG FILE ERROR (Redis 7.2.6) ***\n{reason}\n"
-    assert isinstance(Config.from_argv(["/opt/redis-sentinel/remus-server"]), Config)
+def test_a_sentinel_has_a_port_of_its_own_and_is_open_to_others() -> None:
+    for config in (read("", "--sentinel"), Config.from_argv(["/usr/bin/redis-sentinel"])):
+        assert isinstance(config, Config)
+        assert (config.sentinel_mode, config.port, config.protected_mode) == (True, 26379, False)
+    assert read("port 7\nprotected-mode yes\n", "--sentinel").port == 7
+    config = Config.from_argv(["/opt/redis-sentinel/remus-server"])
+    assert isinstance(config, Config) and (config.sentinel_mode, config.port) == (False, 6379)
 
 
 def test_what_is_true_without_the_part_is_accepted() -> None:

@@ -51,9 +51,7 @@ def test_what_a_server_promises_by_which_part() -> None:
         "cluster-enabled": "cluster", "socket-mark-id": "socket marks",
         "tls-cluster": "tls", "tls-port": "tls", "tls-replication": "tls",
     }
-    assert {s.name: s.part for s in FILE_STATEMENTS.values() if s.part} == {
-        "loadmodule": "modules", "sentinel": "sentinel",
-    }
+    assert {s.name: s.part for s in FILE_STATEMENTS.values() if s.part} == {"loadmodule": "modules"}
 
 
 def test_no_directive_hides_an_attribute_of_config() -> None:

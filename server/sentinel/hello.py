@@ -1,0 +1,97 @@
+"""What sentinels tell each other: where they are, their epoch, and which master they know, by which configuration.
+
+    ip,port,id,current epoch,master's name,its ip,its port,its configuration epoch
+
+It is published at the master and its replicas, which each sentinel listens to, and said to known sentinels directly.
+"""
+
+from server.registry.args import leading_integer as number
+from server.sentinel.actions import NOTICE, WARNING
+from server.sentinel.instance import Instance, Master
+from server.sentinel.state import CannotCreate, State
+
+CHANNEL = b"__sentinel__:hello"
+FIELDS = 8
+
+
+def hello_text(state: State, ip: str, port: int, master: Master) -> bytes:
+    """Ours about a master. ip, port: where we are to be found."""
+    address = master.current_address
+    return (f"{ip},{port},{state.myid},{state.current_epoch},{master.name},{state.announced(address)},{address.port},"
+            f"{master.config_epoch}").encode()
+
+
+class Hellos:
+    """What comes of the hellos of others."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+
+    def receive(self, text: bytes) -> None:
+        """Of any master; about those that we do not know, nothing is done."""
+        state, words = self._state, text.split(b",")
+        if len(words) != FIELDS:
+            return
+        ip, port, runid = words[0].decode("latin-1"), number(words[1]), words[2].decode("latin-1")
+        master = state.masters.get(words[4].decode("utf-8", "surrogateescape"))
+        if master is None or runid == state.myid:
+            return
+        sentinel = self._find(master, ip, port, runid)
+        if sentinel is None:
+            sentinel = self._meet(master, ip, port, runid)
+        if number(words[3]) > state.current_epoch:
+            state.new_epoch(number(words[3]), master)
+        if sentinel is not None:
+            self._configuration(master, sentinel, words[5].decode("latin-1"), number(words[6]), number(words[7]))
+            sentinel.heard_hello = state.now
+
+    def _find(self, master: Master, ip: str, port: int, runid: str) -> Instance | None:
+        known = master.sentinels.get(runid)
+        if known is None:
+            return None
+        at = known.address
+        if at.port == port and ip in (at.ip, at.host):
+            return known                        # as nearly always: no name is looked up
+        try:
+            said = self._state.address(ip, port, may_be_unknown=True)
+        except CannotCreate:
+            return None
+        return known if at.is_at(said) else None
+
+    def _meet(self, master: Master, ip: str, port: int, runid: str) -> Instance | None:
+        """One that we do not know, or not at that address."""
+        state = self._state
+        moved = state.remove_sentinel(master, runid)
+        if moved:
+            state.event(NOTICE, "+sentinel-address-switch", master, f"ip {ip} port {port} for {runid}")
+        else:
+            other = state.sentinel_at(master, ip, port)
+            if other is not None:               # with another id: that one is no more
+                state.event(NOTICE, "+sentinel-invalid-addr", other, "")
+                for one in state.masters.values():
+                    state.remove_sentinel(one, other.runid)
+        try:
+            sentinel = state.add_sentinel(master, ip, port, runid)
+        except CannotCreate:
+            return None
+        if moved:
+            state.moved(sentinel)
+        else:
+            state.event(NOTICE, "+sentinel", sentinel, "")
+        state.save()
+        return sentinel
+
+    def _configuration(self, master: Master, sentinel: Instance, host: str, port: int, epoch: int) -> None:
+        """A later configuration than ours is the one that holds."""
+        state = self._state
+        if master.config_epoch >= epoch:
+            return
+        master.config_epoch = epoch
+        if port == master.address.port and state.is_host(master.address, host):
+            return
+        old = master.address
+        state.event(WARNING, "+config-update-from", sentinel, "")
+        state.event(WARNING, "+switch-master", master,
+                    f"{master.name} {state.announced(old)} {old.port} {host} {port}", plain=True)
+        state.switch(master, host, port)
+        state.reconfigure_clients(master, "observer", old, master.address)

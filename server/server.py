@@ -4,6 +4,7 @@ Commands reach it as `call.server`. Rooms below `dispatch` do not know it: they 
 """
 
 import gc
+import os
 import secrets
 import time
 from typing import TYPE_CHECKING, Any

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _HERE = os.path.dirname(os.path.realpath(__file__))
 _INSTALLED = os.path.join(_HERE, "remus_server_home")
 HOME = _INSTALLED if os.path.isdir(_INSTALLED) else _HERE
-BUS_BELOW = 55_536  # a node's port: the bus is 10,000 above
+NODE_PORTS = (11_000, 22_000)  # of nodes of a cluster, whose bus is 10,000 above
 LIFELINE = "REMUS_LIFELINE"  # in the environment of a server that `start` made: a file descriptor, see _serve_parent
 FOUND = "REMUS_FOUND"  # likewise, where it is a node of a cluster: what _found reads
 ATTEMPTS = 5  # another process may take the free port before the server does
@@ -275,7 +275,7 @@ def start_cluster(masters: int = 3, replicas: int = 1, *, ports: list[int] | Non
     count = masters * (1 + replicas)
     if masters < 1 or replicas < 0 or (ports is not None and len(ports) != count):
         raise ValueError("a cluster has masters, and a port for each of its nodes")
-    chosen = ports if ports is not None else [_free_port(below=BUS_BELOW) for _ in range(count)]
+    chosen = ports if ports is not None else _free_node_ports(count)
     seed = random.getrandbits(63)
     given = {"cluster_node_timeout": 5000, "repl_diskless_sync_delay": 0, **directives, "cluster_enabled": True}
     if given.get("requirepass"):
@@ -359,21 +359,33 @@ def _quoted(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _free_port(below: int = 1 << 16) -> int:
-    """One that was free a moment ago; no other one of this process, which may not have bound its own yet."""
+def _free_port() -> int:
     import socket
 
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < below and port not in _given:
-            _given.append(port)
-            del _given[:-1000]
-            return port
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
-_given: list[int] = []
+def _free_node_ports(count: int) -> list[int]:
+    """For nodes of a cluster, and with the one 10,000 above for the bus. Below those that the system gives to
+    connections: nodes open many, and one could take the port of a node that is just starting."""
+    import random
+    import socket
+
+    found: list[int] = []
+    while len(found) < count:
+        port = random.randrange(*NODE_PORTS)
+        try:
+            for one in (port, port + 10_000):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", one))
+        except OSError:
+            continue
+        if port not in found:
+            found.append(port)
+    return found
 
 
 def _asked(port: int, requests: bytes, end: bytes) -> bytes:

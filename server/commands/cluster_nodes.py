@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from server.clients.client import FAKE, TLS
 from server.cluster import replies
 from server.cluster.slots import COUNT
 from server.dispatch.call import Call
 from server.dispatch.clustering import node_of, text, wall_ms
+from server.keyspace.by_slot import keys_in_slot
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, STALE, group
 from server.registry.errors import CommandError, named
@@ -18,8 +20,8 @@ _MAX = 2**63 - 1
 
 
 def _tls(call: Call) -> bool:
-    """Whether the client is to be told of ports for TLS."""
-    return call.server.tls.carries(call.client)
+    """Whether the client is to be told of ports for TLS; a script is as the bus is."""
+    return bool(call.config.tls_cluster if call.client.has(FAKE) else call.client.has(TLS))
 
 
 # ---- ourselves
@@ -159,7 +161,7 @@ def cluster_countkeysinslot(call: Call, slot: bytes) -> int:
     number = args.integer(slot)
     if not 0 <= number < COUNT:
         raise CommandError("ERR Invalid slot")
-    return node.count_keys(number)
+    return node.keys_in(number)
 
 
 @command("CLUSTER|GETKEYSINSLOT", arity=4, flags=STALE, since="3.0.0", tips=_DIFFERS, syntax="slot count")
@@ -168,8 +170,8 @@ def cluster_getkeysinslot(call: Call, slot: bytes, count: bytes) -> list[bytes]:
 
     Complexity: O(N) where N is the number of requested keys
     """
-    node = node_of(call)
+    node_of(call)
     number, most = args.integer(slot), args.integer(count)
     if not 0 <= number < COUNT or most < 0:
         raise CommandError("ERR Invalid slot or number of keys")
-    return node.keys_of(number, most)
+    return keys_in_slot(call.db, number, most)

@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from server.clients import pause
+from server.cluster import departures, slots
 from server.cluster.actions import (
     Action,
     Close,
@@ -36,9 +37,12 @@ from server.cluster.conf_format import BUS_PORT_OFFSET, BrokenConf, conf_of, par
 from server.cluster.messages import MASTER, MYSELF, Message
 from server.cluster.node import Link, Node
 from server.cluster.protocol import Protocol
+from server.cluster.redirects import Redirects
 from server.cluster.settings import Settings
 from server.cluster.view import View, random_name
 from server.config.config import Config
+from server.dispatch import conditions
+from server.keyspace.by_slot import count_in_slot
 from server.observe.log import LEVELS
 from server.registry.errors import CommandError
 
@@ -55,7 +59,7 @@ DIRECTIVES = (
     "cluster-migration-barrier", "cluster-allow-replica-migration", "cluster-require-full-coverage",
     "cluster-replica-no-failover", "cluster-announce-ip", "cluster-announce-port", "cluster-announce-tls-port",
     "cluster-announce-bus-port", "cluster-announce-hostname", "cluster-announce-human-nodename", "port", "tls-port",
-    "tls-cluster", "cluster-preferred-endpoint-type",
+    "tls-cluster", "cluster-preferred-endpoint-type", "cluster-allow-reads-when-down",
 )
 
 
@@ -79,11 +83,7 @@ class Clustering:
         self.settings: Settings = Settings()
         self.view: View
         self.protocol: Protocol
-        self.when_changed: Callable[[], object] = int       # the view, in any way
-        self.when_moved: Callable[[int], object] = int      # slots have another owner, or none
-        self.drop_keys: Callable[[int], object] = int       # of slots
-        self.count_keys: Callable[[int], int] = lambda slot: 0
-        self.keys_of: Callable[[int, int], list[bytes]] = lambda slot, most: []
+        self.redirects: Redirects
         self._conf: ConfFile
         self._bus_port = bus_port(server.config)    # a change of `port` does not move it
         self._messages: list[Send] = []     # of this turn
@@ -92,8 +92,8 @@ class Clustering:
         self._do: dict[type, Callable[[Any], object]] = {
             Send: self._messages.append, Save: self._save, Connect: lambda action: self.bus.connect(action.link),
             Close: self._close, Follow: self._follow, Lead: self._lead, Pause: self._pause, Resume: self._resume,
-            SlotsMoved: lambda action: self.when_moved(action.slots), Deliver: self._deliver, Note: self._note,
-            DropKeys: lambda action: self.drop_keys(action.slots), Serving: _nothing, Verdict: _nothing}
+            SlotsMoved: self._slots_moved, DropKeys: self._drop_keys, Serving: self._serving, Deliver: self._deliver,
+            Note: self._note, Verdict: lambda action: None}
 
     # ---- the start
     def begin(self) -> bool:
@@ -129,6 +129,10 @@ class Clustering:
             self.view = View(Node(random_name(rng), random_name(rng), MYSELF | MASTER, now))
             self._server.log.notice("No cluster configuration found, I'm %s", self.view.myself.name)
         self.protocol = Protocol(self.view, lambda: self.settings, self, rng)
+        db = self._server.keyspace.databases[0]
+        self.redirects = self._server.redirects = Redirects(
+            self.view, self._server.config, lambda key: db.has_entry(key) and not db.is_expired(key))
+        conditions.slow_because("cluster")
         if not text:
             self._save(Save(fsync=True))
 
@@ -148,7 +152,7 @@ class Clustering:
             hostname=config.cluster_announce_hostname or "", nodename=config.cluster_announce_human_nodename or "",
             tls=config.tls_cluster)
         self.perform(self.protocol.configured())
-        self.when_changed()
+        self.redirects.refresh()
 
     @property
     def starts_as_replica(self) -> bool:
@@ -197,7 +201,7 @@ class Clustering:
         for action in actions:
             self._do[type(action)](action)
         if self.protocol.take_touched():
-            self.when_changed()
+            self.redirects.refresh()
         if self._messages or self.protocol.unsettled:
             self._server.loop.attend(self._turn_ends)
 
@@ -238,6 +242,22 @@ class Clustering:
     def _deliver(self, action: Deliver) -> None:
         pubsub, published = self._server.pubsub, action.published
         (pubsub.spublish if action.sharded else pubsub.publish)(published.channel, published.payload)
+
+    # ---- slots
+    def _slots_moved(self, action: SlotsMoved) -> None:
+        self.redirects.refresh()
+        departures.tell_blocked(self._server.clients, self.redirects)
+        departures.tell_subscribers(self._server.pubsub, action.slots)
+
+    def _serving(self, action: Serving) -> None:
+        self.redirects.refresh()
+        if not action.ok:
+            departures.tell_blocked(self._server.clients, self.redirects)
+
+    def _drop_keys(self, action: DropKeys) -> None:
+        server = self._server
+        departures.drop_keys(server.keyspace.databases[0], slots.each(action.slots), server.effects, server.propagation,
+                             lazy=server.config.lazyfree_lazy_server_del)
 
     # ---- roles
     def _follow(self, action: Follow) -> None:
@@ -284,7 +304,7 @@ class Clustering:
 
     def keys_in(self, slot: int) -> int:
         """Keys of a slot."""
-        return self.count_keys(slot)
+        return count_in_slot(self._server.keyspace.databases[0], slot)
 
     def is_empty(self) -> bool:
         """Whether there is no key."""
@@ -309,5 +329,3 @@ def _host(place: str) -> str:
     return "" if host == "?" else host
 
 
-def _nothing(action: Action) -> None:
-    """Told for whoever watches; the tables know it already."""

@@ -55,7 +55,7 @@ DIRECTIVES = (
     "cluster-migration-barrier", "cluster-allow-replica-migration", "cluster-require-full-coverage",
     "cluster-replica-no-failover", "cluster-announce-ip", "cluster-announce-port", "cluster-announce-tls-port",
     "cluster-announce-bus-port", "cluster-announce-hostname", "cluster-announce-human-nodename", "port", "tls-port",
-    "tls-cluster", "cluster-preferred-endpoint-type",
+    "tls-cluster", "cluster-preferred-endpoint-type", "cluster-allow-reads-when-down",
 )
 
 
@@ -81,6 +81,7 @@ class Clustering:
         self.protocol: Protocol
         self.when_changed: Callable[[], object] = int       # the view, in any way
         self.when_moved: Callable[[int], object] = int      # slots have another owner, or none
+        self.when_serving: Callable[[bool], object] = bool  # whether the cluster serves has changed
         self.drop_keys: Callable[[int], object] = int       # of slots
         self.count_keys: Callable[[int], int] = lambda slot: 0
         self.keys_of: Callable[[int, int], list[bytes]] = lambda slot, most: []
@@ -93,7 +94,8 @@ class Clustering:
             Send: self._messages.append, Save: self._save, Connect: lambda action: self.bus.connect(action.link),
             Close: self._close, Follow: self._follow, Lead: self._lead, Pause: self._pause, Resume: self._resume,
             SlotsMoved: lambda action: self.when_moved(action.slots), Deliver: self._deliver, Note: self._note,
-            DropKeys: lambda action: self.drop_keys(action.slots), Serving: _nothing, Verdict: _nothing}
+            DropKeys: lambda action: self.drop_keys(action.slots),
+            Serving: lambda action: self.when_serving(action.ok), Verdict: _nothing}
 
     # ---- the start
     def begin(self) -> bool:

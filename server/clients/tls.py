@@ -10,7 +10,7 @@ from typing import Any
 
 from iothreads.openssl import NoOpenSSL
 from iothreads.tls import TlsContext, TlsError
-from server.clients.client import TLS as CAME_BY_TLS, Client
+from server.clients.client import Client
 from server.config.config import Config
 from server.config.watched_files import WatchedFiles
 from server.observe.log import Log
@@ -106,7 +106,6 @@ class Tls:
     def shakes_hands(self, client: Client) -> None:
         """It has come to the TLS port."""
         self.shaking.add(client)
-        client.set(CAME_BY_TLS)
 
     def secured(self, client: Client) -> None:
         """It is through its handshake."""

@@ -131,7 +131,7 @@ class Clustering:
         self.protocol = Protocol(self.view, lambda: self.settings, self, rng)
         db = self._server.keyspace.databases[0]
         self.redirects = self._server.redirects = Redirects(
-            self.view, self._server.config, lambda key: db.has_entry(key) and not db.is_expired(key))
+            lambda: self.view, self._server.config, lambda key: db.has_entry(key) and not db.is_expired(key))
         conditions.slow_because("cluster")
         if not text:
             self._save(Save(fsync=True))
@@ -246,13 +246,13 @@ class Clustering:
     # ---- slots
     def _slots_moved(self, action: SlotsMoved) -> None:
         self.redirects.refresh()
-        departures.tell_blocked(self._server.clients, self.redirects)
+        departures.tell_blocked(self._server.clients, self.redirects, self._server.tls.carries)
         departures.tell_subscribers(self._server.pubsub, action.slots)
 
     def _serving(self, action: Serving) -> None:
         self.redirects.refresh()
         if not action.ok:
-            departures.tell_blocked(self._server.clients, self.redirects)
+            departures.tell_blocked(self._server.clients, self.redirects, self._server.tls.carries)
 
     def _drop_keys(self, action: DropKeys) -> None:
         server = self._server

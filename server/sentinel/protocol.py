@@ -132,6 +132,8 @@ class Protocol:
                 instance.published_at = now
         elif kind == IS_MASTER_DOWN:
             self.down.told(instance, value)
+        elif isinstance(value, CommandError):           # to SUBSCRIBE: nothing will be heard by this wire
+            self.state.close(wire)
         else:
             link.pubsub_heard = now
 

@@ -119,6 +119,8 @@ class Protocol:
             return
         kind, instance = wire.expected.popleft()
         link.pending = max(0, link.pending - 1)
+        if kind == INFO:
+            wire.info_asked = False
         if kind == DISCARDED or instance.gone:
             return
         if kind == PING:

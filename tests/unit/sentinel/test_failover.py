@@ -76,7 +76,7 @@ def test_what_others_said_is_forgotten_when_they_say_nothing_any_more() -> None:
 def test_answers_that_are_none(answer: object) -> None:
     one = with_two_others()
     one.silent.add(MASTER)
-    one.votes = {OTHER: answer, THIRD: answer}                       # type: ignore[dict-item]
+    one.votes = {OTHER: answer, THIRD: answer}
     one.pass_time(4000)
     assert not one.master.flags & O_DOWN
 

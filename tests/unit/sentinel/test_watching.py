@@ -77,7 +77,7 @@ def test_a_wire_by_which_nothing_will_be_heard_is_given_up() -> None:
     one.reply = lambda kind, instance: error("NOAUTH x") if kind == SUBSCRIBE else reply(kind, instance)  # type: ignore
     one.pass_time(100)
     assert one.master.link.disconnected and one.master.link.pubsub is None
-    one.reply = reply                                                                     # type: ignore[method-assign]
+    one.reply = reply
     one.pass_time(1500)
     assert not one.master.link.disconnected
 
@@ -85,7 +85,7 @@ def test_a_wire_by_which_nothing_will_be_heard_is_given_up() -> None:
 def test_a_busy_script_is_killed_once() -> None:
     one = OneSentinel(quorum=9)
     one.pass_time(1000)
-    one.reply = lambda kind, instance: error("BUSY Redis is busy running a script.")     # type: ignore[method-assign]
+    one.reply = lambda kind, instance: error("BUSY Redis is busy running a script.")
     one.pass_time(5000)
     assert one.commands(one.master).count(b"SCRIPT KILL") == 1
     assert one.master.flags & SCRIPT_KILL_SENT
@@ -106,13 +106,13 @@ def test_a_master_that_came_back_empty_is_down_after_its_own_period() -> None:
     one.master_with()
     one.knows(("10.0.0.1", 6379), run_id="2" * 40, role="master")
     reply = one.reply
-    one.reply = lambda kind, instance: (                                                  # type: ignore[method-assign]
+    one.reply = lambda kind, instance: (
         error("LOADING x") if reply(kind, instance) == "PONG" else reply(kind, instance))
     one.pass_time(11_000)
     assert "+reboot master m 10.0.0.1 6379" in one.events
     one.pass_time(3000)
     assert one.master.flags & MASTER_REBOOT and one.master.flags & S_DOWN
-    one.reply = reply                                                                     # type: ignore[method-assign]
+    one.reply = reply
     one.pass_time(1500)
     assert not one.master.flags & (MASTER_REBOOT | S_DOWN)
 

@@ -8,8 +8,12 @@ server of their own.
     with remus_server.start_cluster(masters=3, replicas=1) as cluster:      # six of them, one cluster
         redis.RedisCluster.from_url(cluster.url).set("k", "v")
 
+    with remus_server.start_sentinels() as watched:           # a master, a replica, and three sentinels over them
+        redis.sentinel.Sentinel(watched.addresses).master_for(watched.name).ping()
+
 In pytest, the fixtures `remus_server` (one server for the session), `remus` (a redis-py client on it, emptied for each
-test) and `remus_cluster` (one cluster for the session) are there as soon as the distribution is installed.
+test), `remus_cluster` (one cluster for the session) and `remus_sentinels` (what start_sentinels starts, for the
+session) are there as soon as the distribution is installed.
 
 The rooms of the server have generic names (`server`, `metrics`...), which are other people's names, too. So nobody
 imports them directly: installed, they stand in a folder that is on nobody's path, and `main` puts that folder first on
@@ -44,7 +48,7 @@ def _come_home() -> None:
 
 
 def main() -> int:
-    """`remus-server` on the command line; the exit code."""
+    """`remus-server` and, by that name, `remus-sentinel` on the command line; the exit code."""
     _come_home()
     from server.__main__ import main as server_main
 
@@ -259,6 +263,31 @@ class RemusCluster:
         self.stop()
 
 
+class RemusSentinels:
+    """A master, its replicas and sentinels over them, each a RemusServer. `stop()` them, or use it in a `with`."""
+
+    def __init__(self, name: str, servers: list[RemusServer], sentinels: list[RemusServer]) -> None:
+        self.name = name  # what sentinels call the master
+        self.servers = servers  # the first is the master at the start
+        self.sentinels = sentinels
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Of the sentinels, as clients want them."""
+        return [(sentinel.host, sentinel.port) for sentinel in self.sentinels]
+
+    def stop(self) -> None:
+        """End all of them. Harmless the second time."""
+        for process in (*self.sentinels, *self.servers):
+            process.stop()
+
+    def __enter__(self) -> RemusSentinels:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
 def start_cluster(masters: int = 3, replicas: int = 1, *, ports: list[int] | None = None, timeout: float = 30.0,
                   **directives: Any) -> RemusCluster:
     """Start a cluster and return when all nodes say that it serves and every replica has its master's data.
@@ -292,8 +321,85 @@ def start_cluster(masters: int = 3, replicas: int = 1, *, ports: list[int] | Non
     return cluster
 
 
-def _start_on(port: int, timeout: float, directives: dict[str, Any]) -> RemusServer:
-    server = _launch(port, directives, {})
+def start_sentinels(
+    sentinels: int = 3,
+    replicas: int = 1,
+    *,
+    name: str = "mymaster",
+    down_after: int = 1000,
+    failover_timeout: int = 10_000,
+    timeout: float = 60.0,
+    **directives: Any,
+) -> RemusSentinels:
+    """Start a master, replicas of it and sentinels over them, and return when all know each other.
+
+    name              what sentinels call the master
+    down_after        ms without an answer, after which a sentinel takes a server for down
+    failover_timeout  ms that a failover may take; twice as long must pass between two
+    timeout           seconds until all must know each other
+    directives        of the servers, as `start` takes them; with `requirepass` all of them use that password
+
+    The quorum is the majority. Raises RuntimeError when they do not find each other in time.
+    """
+    import time
+
+    servers: list[RemusServer] = []
+    watching: list[RemusServer] = []
+    started = RemusSentinels(name, servers, watching)
+    password = directives.get("requirepass") or ""
+    if password:
+        directives.setdefault("masterauth", password)
+    try:
+        servers.append(start(timeout=timeout, **directives))
+        for _ in range(replicas):
+            servers.append(start(timeout=timeout, replicaof=f"127.0.0.1 {servers[0].port}", **directives))
+        lines = [
+            f"monitor {name} 127.0.0.1 {servers[0].port} {sentinels // 2 + 1}",
+            f"down-after-milliseconds {name} {down_after}",
+            f"failover-timeout {name} {failover_timeout}",
+            *([f"auth-pass {name} {_quoted(password)}"] if password else []),
+        ]
+        deadline = time.monotonic() + timeout
+        log_in = f"AUTH {_quoted(password)}\r\n" if password else ""
+        connected = f"\r\nconnected_slaves:{replicas}\r\n"
+        _wait_until_told([servers[0]], f"{log_in}INFO replication\r\n", connected, deadline)
+        for _ in range(sentinels):
+            watching.append(_start_on(_free_port(), timeout, {"sentinel": lines}, "--sentinel"))
+        expected = f",status=ok,address=127.0.0.1:{servers[0].port},slaves={replicas},sentinels={sentinels}\r\n"
+        _wait_until_told(watching, "INFO sentinel\r\n", expected, deadline)
+    except BaseException:
+        started.stop()
+        raise
+    return started
+
+
+def _wait_until_told(processes: list[RemusServer], request: str, expected: str, deadline: float) -> None:
+    """Until all of them answer that, by the monotonic clock. RuntimeError: they do not."""
+    import time
+
+    while not all(expected in _told(process.port, request) for process in processes):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"sentinels and servers do not find each other:\n{processes[0].log()}")
+        time.sleep(0.05)
+
+
+def _told(port: int, request: str) -> str:
+    """What comes in reply; "" without one."""
+    import socket
+
+    text = b""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 1.0) as connection:
+            connection.sendall(request.encode() + b"PING\r\n")
+            while not text.endswith(b"+PONG\r\n") and (received := connection.recv(1 << 16)):
+                text += received
+    except OSError:
+        return ""
+    return text.decode("utf-8", "replace")
+
+
+def _start_on(port: int, timeout: float, directives: dict[str, Any], *arguments: str) -> RemusServer:
+    server = _launch(port, directives, {}, *arguments)
     _wait_for([server], timeout, lambda server: _answers(server.port, server.pid))
     return server
 
@@ -313,7 +419,7 @@ def _wait_for(servers: list[RemusServer], timeout: float, ready: Callable[[Remus
             time.sleep(0.01)
 
 
-def _launch(port: int, directives: dict[str, Any], environment: dict[str, str]) -> RemusServer:
+def _launch(port: int, directives: dict[str, Any], environment: dict[str, str], *arguments: str) -> RemusServer:
     import shutil
     import subprocess
     import tempfile
@@ -328,7 +434,7 @@ def _launch(port: int, directives: dict[str, Any], environment: dict[str, str]) 
         with open(Path(folder, "server.log"), "wb") as log:
             process = subprocess.Popen(
                 # This file by its path: it is found whatever PYTHONPATH says.
-                [sys.executable, os.path.realpath(__file__), str(config)],
+                [sys.executable, os.path.realpath(__file__), str(config), *arguments],
                 cwd=folder,
                 env={**os.environ, **environment, LIFELINE: str(reading)},
                 pass_fds=(reading,),
@@ -474,6 +580,12 @@ if "pytest" in sys.modules:  # loaded as pytest's plugin `remus`; a server proce
         """One cluster for the session, three masters with a replica each; a RemusCluster with .nodes, .port, .url."""
         with start_cluster() as cluster:
             yield cluster
+
+    @pytest.fixture(scope="session")
+    def remus_sentinels() -> Iterator[RemusSentinels]:
+        """Three sentinels over a master and a replica, for the session; a RemusSentinels with .addresses and .name."""
+        with start_sentinels() as watched:
+            yield watched
 
     @pytest.fixture
     def remus(remus_server: RemusServer) -> Iterator[Any]:

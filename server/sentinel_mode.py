@@ -35,7 +35,7 @@ from server.commands import (
 )
 from server.config import info as config_info
 from server.config.config import Config
-from server.dispatch import conditions, gates, info_loop, record, signals
+from server.dispatch import conditions, gates, info_loop, record, signals, tracked
 from server.dispatch.call import Call
 from server.dispatch.collector import INTERVAL_MS, Collector
 from server.dispatch.connector import Connector
@@ -231,6 +231,7 @@ def put_in_touch(server: SentinelServer) -> None:
         (State, s.sentinel.state_now),
     ):
         s.parts.add(part, where)
+    tracked.use(s.tracking, s.propagation)
     s.loop.on_accept = s.accepted
     s.loop.on_closed = s.closed
     s.loop.on_secured = s.tls.secured

@@ -171,16 +171,13 @@ class Failovers:
         """Tell replicas of their new master, parallel-syncs at a time."""
         state, promoted = self._state, master.promoted
         assert promoted is not None
+        self._forget_late(master)
         under_way = sum(bool(one.flags & (RECONF_SENT | RECONF_INPROG)) for one in master.replicas.values())
         for replica in master.replicas.values():
             if under_way >= master.parallel_syncs:
                 break
             if replica.flags & (PROMOTED | RECONF_DONE):
                 continue
-            patience = state.settings.timings.slave_reconf_timeout
-            if replica.flags & RECONF_SENT and state.now - replica.reconf_sent_at > patience:
-                state.event(NOTICE, "-slave-reconf-sent-timeout", replica, "")
-                replica.flags = replica.flags & ~RECONF_SENT | RECONF_DONE       # it is put right later
             if replica.flags & (RECONF_SENT | RECONF_INPROG) or replica.link.disconnected:
                 continue
             if self._links.follow(replica, promoted.address):
@@ -189,6 +186,16 @@ class Failovers:
                 state.event(NOTICE, "+slave-reconf-sent", replica, "")
                 under_way += 1
         self._end_if_done(master, promoted)
+
+    def _forget_late(self, master: Master) -> None:
+        """Replicas that do not do as they were told make way for the next ones; they are put right later. (Redis looks
+        only while fewer than parallel-syncs are under way: with 1, one such replica stops all others.)"""
+        state = self._state
+        patience = state.settings.timings.slave_reconf_timeout
+        for replica in master.replicas.values():
+            if replica.flags & RECONF_SENT and state.now - replica.reconf_sent_at > patience:
+                state.event(NOTICE, "-slave-reconf-sent-timeout", replica, "")
+                replica.flags = replica.flags & ~RECONF_SENT | RECONF_DONE
 
     def _end_if_done(self, master: Master, promoted: Instance) -> None:
         """All who can be reached follow the new master; or it has taken long enough."""

@@ -46,15 +46,17 @@ class Address(NamedTuple):
 
 
 class Wire:
-    """One connection, known to the protocol by identity. expected: what was sent and not answered yet, by whom."""
+    """One connection, known to the protocol by identity. expected: what was sent and not answered yet, by whom.
+    info_asked: INFO is among that."""
 
-    __slots__ = ("expected", "is_pubsub", "link", "local_ip", "since")
+    __slots__ = ("expected", "info_asked", "is_pubsub", "link", "local_ip", "since")
 
     def __init__(self, link: "InstanceLink", is_pubsub: bool, since: int) -> None:
         self.link = link
         self.is_pubsub = is_pubsub
         self.since = since
         self.local_ip = ""                  # of our end, once it is open
+        self.info_asked = False
         self.expected: deque[tuple[int, Instance]] = deque()
 
 

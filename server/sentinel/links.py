@@ -114,7 +114,8 @@ class Links:
             if flags & REPLICA and (instance.owner.flags & (O_DOWN | FAILOVER_IN_PROGRESS)
                                     or instance.master_link_down_ms):
                 period = INFO_PERIOD_IN_TROUBLE
-            if not instance.info_at or now - instance.info_at > period:
+            if not wire.info_asked and (not instance.info_at or now - instance.info_at > period):
+                wire.info_asked = True
                 self.send(instance, wire, INFO, b"INFO")
         period = min(instance.down_after, timings.ping_period)
         if now - link.ponged > period and now - link.pinged > period // 2:

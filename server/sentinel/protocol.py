@@ -119,6 +119,8 @@ class Protocol:
             return
         kind, instance = wire.expected.popleft()
         link.pending = max(0, link.pending - 1)
+        if kind == INFO:
+            wire.info_asked = False
         if kind == DISCARDED or instance.gone:
             return
         if kind == PING:
@@ -132,6 +134,8 @@ class Protocol:
                 instance.published_at = now
         elif kind == IS_MASTER_DOWN:
             self.down.told(instance, value)
+        elif isinstance(value, CommandError):           # to SUBSCRIBE: nothing will be heard by this wire
+            self.state.close(wire)
         else:
             link.pubsub_heard = now
 

@@ -9,16 +9,19 @@ from concurrent.futures import ProcessPoolExecutor
 
 from tests.simulation.figures import cost, failover
 from tests.simulation.promises import Broken
+from tests.simulation.watch import play as play_sentinels
 from tests.simulation.world import Outcome, play
 
 BATCH = 50
 
 
 def options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./dev torture simulation", description="Clusters under a virtual clock.")
+    parser = argparse.ArgumentParser(prog="./dev torture simulation",
+                                     description="Clusters, or sentinels, under a virtual clock.")
     parser.add_argument("--seeds", type=int, default=10_000, help="how many (10000)")
     parser.add_argument("--seed", type=int, default=None, help="the first; a random one without")
     parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
+    parser.add_argument("--sentinels", action="store_true", help="instead: sentinels over a master and its replicas")
     parser.add_argument("--cost", type=int, metavar="NODES", default=0,
                         help="instead: what gossip costs a node of so many")
     parser.add_argument("--failover", type=int, metavar="NODES", default=0,
@@ -37,6 +40,38 @@ def batch(first: int, count: int) -> tuple[list[Outcome], list[str]]:
     return outcomes, broken
 
 
+def batch_of_sentinels(first: int, count: int) -> tuple[list[int], int, list[str]]:
+    """The runs of so many seeds: ms until all agreed, failovers, and what broke."""
+    agreed, failovers, broken = [], 0, []
+    for seed in range(first, first + count):
+        try:
+            outcome = play_sentinels(seed)
+        except Broken as error:
+            broken.append(str(error))
+        else:
+            agreed.append(outcome.agreed_ms)
+            failovers += outcome.failovers
+    return agreed, failovers, broken
+
+
+def sentinels(first: int, seeds: int, jobs: int) -> int:
+    """1 when a pledge was broken."""
+    began = time.monotonic()
+    agreed: list[int] = []
+    failovers = failed = 0
+    with ProcessPoolExecutor(jobs) as pool:
+        for more, count, wrong in pool.map(batch_of_sentinels, *zip(*batches(first, seeds))):
+            agreed += more
+            failovers += count
+            failed += len(wrong)
+            print(*wrong, sep="\n", end="\n" if wrong else "", flush=True)
+    agreed.sort()
+    print(f"seeds {first} to {first + seeds - 1}: {failed} broken; {failovers} failovers; agreed after "
+          f"{agreed[len(agreed) // 2] if agreed else 0} ms (median), {agreed[-1] if agreed else 0} at most; "
+          f"{time.monotonic() - began:.0f} s")
+    return 1 if failed else 0
+
+
 def batches(first: int, count: int) -> Iterator[tuple[int, int]]:
     for start in range(first, first + count, BATCH):
         yield start, min(BATCH, first + count - start)
@@ -49,6 +84,8 @@ def main(arguments: list[str]) -> int:
         print(cost(chosen.cost) if chosen.cost else failover(chosen.failover))
         return 0
     first = secrets.randbits(30) if chosen.seed is None else chosen.seed
+    if chosen.sentinels:
+        return sentinels(first, chosen.seeds, chosen.jobs)
     began = time.monotonic()
     outcomes: list[Outcome] = []
     broken: list[str] = []

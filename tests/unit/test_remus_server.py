@@ -156,3 +156,17 @@ def test_fixtures_for_other_peoples_tests(tmp_path):
         timeout=120,
     )
     assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_sentinels_over_a_master_and_its_replica():
+    redis = pytest.importorskip("redis")
+    with remus_server.start_sentinels(replicas=1, name="pond", down_after=700, maxmemory="10mb") as watched:
+        master = watched.servers[0]
+        asked = redis.sentinel.Sentinel(watched.addresses)
+        assert asked.discover_master("pond") == (master.host, master.port)
+        assert asked.discover_slaves("pond") == [(watched.servers[1].host, watched.servers[1].port)]
+        assert asked.master_for("pond").set("k", "v")
+        pids = [process.pid for process in (*watched.servers, *watched.sentinels)]
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)

@@ -1,0 +1,268 @@
+"""What a sentinel sends, when it takes somebody for down, and what it makes of INFO and hello."""
+
+import pytest
+
+from server.sentinel.instance import MASTER_REBOOT, O_DOWN, S_DOWN, SCRIPT_KILL_SENT, SUBSCRIBE
+from server.sentinel.state import CannotCreate
+from tests.support.one_sentinel import OTHER, THIRD, OneSentinel, error
+
+
+def test_what_is_said_first() -> None:
+    one = OneSentinel()
+    one.master.auth_user, one.master.auth_pass = "bob", "secret"
+    one.pass_time(100)
+    assert one.commands(one.master) == [
+        b"AUTH bob secret", b"CLIENT SETNAME sentinel-aaaaaaaa-cmd", b"PING",
+        b"AUTH bob secret", b"CLIENT SETNAME sentinel-aaaaaaaa-pubsub", b"SUBSCRIBE __sentinel__:hello", b"INFO",
+    ]
+
+
+def test_what_is_said_now_and_then() -> None:
+    one = OneSentinel()
+    one.pass_time(1000)
+    one.sent.clear()
+    one.pass_time(20_000)
+    said = one.commands(one.master)
+    assert said.count(b"PING") == 19                         # more than a second apart, by ticks
+    assert said.count(b"INFO") == 2
+    assert said.count(b"PUBLISH __sentinel__:hello 10.0.0.100,26379," + b"a" * 40 + b",0,m,10.0.0.1,6379,0") == 10
+    one.state.check()
+
+
+def test_commands_by_their_new_names_at_masters_and_replicas_alone() -> None:
+    one = OneSentinel()
+    one.master.renamed["PING"] = ("PING", "gnip")
+    one.pass_time(100)
+    other = one.meet(OTHER)
+    one.pass_time(100)
+    assert b"gnip" in one.commands(one.master) and b"PING" not in one.commands(one.master)
+    assert b"PING" in one.commands(other)
+
+
+def test_who_does_not_answer_is_down_and_up_again() -> None:
+    one = OneSentinel(quorum=2)
+    one.pass_time(2000)
+    one.silent.add(("10.0.0.1", 6379))
+    one.pass_time(3000)
+    assert one.events.count("+sdown master m 10.0.0.1 6379") == 1
+    assert one.master.flags & S_DOWN and not one.master.flags & O_DOWN
+    one.silent.clear()
+    one.pass_time(200)
+    assert one.events[-1] == "-sdown master m 10.0.0.1 6379"
+
+
+def test_who_refuses_connections_is_down() -> None:
+    one = OneSentinel(quorum=2)
+    one.refuses.add(("10.0.0.1", 6379))
+    one.pass_time(1500)
+    assert "+sdown master m 10.0.0.1 6379" in one.events
+    assert one.master.link.disconnected
+
+
+def test_a_wire_that_is_silent_is_opened_anew() -> None:
+    one = OneSentinel(quorum=9, down_after=20_000)
+    one.pass_time(16_000)
+    wire = one.master.link.commands
+    one.silent.add(("10.0.0.1", 6379))
+    one.pass_time(12_000)
+    assert wire is not None and one.master.link.commands is not wire
+    assert not one.master.flags & S_DOWN
+    one.pass_time(10_000)
+    assert one.master.flags & S_DOWN                         # time counts from the first PING without an answer
+
+
+def test_a_wire_by_which_nothing_will_be_heard_is_given_up() -> None:
+    one = OneSentinel()
+    reply = one.reply
+    one.reply = lambda kind, instance: error("NOAUTH x") if kind == SUBSCRIBE else reply(kind, instance)  # type: ignore
+    one.pass_time(100)
+    assert one.master.link.disconnected and one.master.link.pubsub is None
+    one.reply = reply
+    one.pass_time(1500)
+    assert not one.master.link.disconnected
+
+
+def test_a_busy_script_is_killed_once() -> None:
+    one = OneSentinel(quorum=9)
+    one.pass_time(1000)
+    one.reply = lambda kind, instance: error("BUSY Redis is busy running a script.")
+    one.pass_time(5000)
+    assert one.commands(one.master).count(b"SCRIPT KILL") == 1
+    assert one.master.flags & SCRIPT_KILL_SENT
+
+
+def test_a_master_that_calls_itself_a_replica_for_long_is_down() -> None:
+    one = OneSentinel(quorum=9)
+    one.knows(("10.0.0.1", 6379), role="slave", master_host="10.0.0.3", master_port=1)
+    one.pass_time(20_000)
+    assert not one.master.flags & S_DOWN
+    one.pass_time(5000)
+    assert one.master.flags & S_DOWN
+
+
+def test_a_master_that_came_back_empty_is_down_after_its_own_period() -> None:
+    one = OneSentinel(quorum=9)
+    one.master.reboot_down_after = 3000
+    one.master_with()
+    one.knows(("10.0.0.1", 6379), run_id="2" * 40, role="master")
+    reply = one.reply
+    one.reply = lambda kind, instance: (
+        error("LOADING x") if reply(kind, instance) == "PONG" else reply(kind, instance))
+    one.pass_time(11_000)
+    assert "+reboot master m 10.0.0.1 6379" in one.events
+    one.pass_time(3000)
+    assert one.master.flags & MASTER_REBOOT and one.master.flags & S_DOWN
+    one.reply = reply
+    one.pass_time(1500)
+    assert not one.master.flags & (MASTER_REBOOT | S_DOWN)
+
+
+def test_replicas_are_found_by_info() -> None:
+    one = OneSentinel()
+    one.master_with(7001, 7002)
+    assert sorted(one.master.replicas) == ["10.0.0.2:7001", "10.0.0.2:7002"]
+    assert one.replica(7001).offset == 100 and one.replica(7001).link_up
+    one.state.check()
+
+
+def test_replicas_as_servers_of_old_tell_them() -> None:
+    one = OneSentinel()
+    one.knows(("10.0.0.1", 6379), role="master", slave0="10.0.0.2,7001,online")
+    one.pass_time(200)
+    assert list(one.master.replicas) == ["10.0.0.2:7001"]
+
+
+def test_a_replica_is_asked_more_often_while_its_link_is_down() -> None:
+    one = OneSentinel()
+    one.master_with(7001)
+    one.follows(7001, "10.0.0.1", 6379, master_link_status="down", master_link_down_since_seconds=3)
+    one.pass_time(11_000)
+    one.sent.clear()
+    one.pass_time(5000)
+    assert one.commands(one.replica(7001)).count(b"INFO") == 4
+    assert one.replica(7001).master_link_down_ms == 3000
+
+
+# ---- hello
+def test_sentinels_are_found_by_hello_and_kept() -> None:
+    one = OneSentinel()
+    one.pass_time(100)
+    saves = one.saves
+    other = one.meet(OTHER)
+    assert one.events[-1] == f"+sentinel sentinel {OTHER} 10.0.0.9 26379 @ m 10.0.0.1 6379" and one.saves == saves + 1
+    one.meet(OTHER)
+    assert one.saves == saves + 1 and one.master.sentinels == {OTHER: other}
+    one.hears(one.master, "10.0.0.9,26379," + "a" * 40 + ",0,m,10.0.0.1,6379,0")     # our own
+    one.hears(one.master, "10.0.0.9,26379,x,0,nobody's,10.0.0.1,6379,0")
+    one.hears(one.master, "what is this")
+    assert list(one.master.sentinels) == [OTHER]
+
+
+def test_a_sentinel_that_moved() -> None:
+    one = OneSentinel()
+    one.state.add_master("n", "10.0.0.5", 6379, 1)
+    one.pass_time(100)
+    first = one.meet(OTHER)
+    one.hears(one.master, f"10.0.0.9,26379,{OTHER},0,n,10.0.0.5,6379,0")
+    second = one.state.masters["n"].sentinels[OTHER]
+    assert first.link is second.link and first.link.owners == 2
+    one.meet(OTHER, "10.0.0.10")
+    moved = one.master.sentinels[OTHER]
+    assert first.gone and moved.address.ip == second.address.ip == "10.0.0.10"
+    assert f"+sentinel-address-switch master m 10.0.0.1 6379 ip 10.0.0.10 port 26379 for {OTHER}" in one.events
+    assert any("1 additional matching instances" in event for event in one.events)
+    one.pass_time(2000)
+    one.state.check()
+
+
+def test_another_sentinel_at_the_same_address_takes_the_place() -> None:
+    one = OneSentinel()
+    one.pass_time(100)
+    one.meet(OTHER)
+    one.meet(THIRD)
+    assert list(one.master.sentinels) == [THIRD]
+    assert f"+sentinel-invalid-addr sentinel {OTHER} 10.0.0.9 26379 @ m 10.0.0.1 6379" in one.events
+
+
+def test_a_later_configuration_is_followed_and_an_older_one_is_not() -> None:
+    one = OneSentinel()
+    one.master_with(7001)
+    one.meet(OTHER, epoch=5, master="10.0.0.2,7001", config_epoch=5)
+    assert one.events[-4:] == [
+        "+new-epoch 5", f"+config-update-from sentinel {OTHER} 10.0.0.9 26379 @ m 10.0.0.1 6379",
+        "+switch-master m 10.0.0.1 6379 10.0.0.2 7001", "+slave slave 10.0.0.1:6379 10.0.0.1 6379 @ m 10.0.0.2 7001"]
+    assert one.state.current_epoch == one.master.config_epoch == 5
+    one.pass_time(100)
+    one.meet(THIRD, "10.0.0.11", master="10.0.0.1,6379", config_epoch=4)
+    assert one.master.address.ip == "10.0.0.2"
+    one.state.check()
+
+
+# ---- what a replica does that it should not
+def test_a_replica_that_claims_to_be_a_master_is_told_otherwise_after_a_while() -> None:
+    one = OneSentinel()
+    one.master_with(7001)
+    one.knows(("10.0.0.2", 7001), run_id=f"{7001:040}", role="master")
+    while not any(event.startswith("-role-change") for event in one.events):
+        one.pass_time(100)
+    one.pass_time(9000)
+    assert b"SLAVEOF 10.0.0.1 6379" not in one.commands(one.replica(7001))
+    one.pass_time(2000)
+    said = one.commands(one.replica(7001))
+    at = said.index(b"SLAVEOF 10.0.0.1 6379")
+    assert said[at - 1:at + 5] == [b"MULTI", b"SLAVEOF 10.0.0.1 6379", b"CONFIG REWRITE", b"CLIENT KILL TYPE normal",
+                                   b"CLIENT KILL TYPE pubsub", b"EXEC"]
+    assert "+convert-to-slave slave 10.0.0.2:7001 10.0.0.2 7001 @ m 10.0.0.1 6379" in one.events
+
+
+def test_a_replica_that_follows_another_master_is_told_otherwise_after_failover_timeout() -> None:
+    one = OneSentinel(timeout=12_000)
+    one.master_with(7001)
+    one.follows(7001, "10.0.0.3", 6379)
+    one.pass_time(22_000)
+    assert not any("+fix-slave-config" in event for event in one.events)
+    one.pass_time(11_000)
+    assert "+fix-slave-config slave 10.0.0.2:7001 10.0.0.2 7001 @ m 10.0.0.1 6379" in one.events
+
+
+# ---- tilt
+@pytest.mark.parametrize("jump", [5000, -3000])
+def test_a_clock_that_jumps(jump: int) -> None:
+    one = OneSentinel(quorum=1)
+    one.master_with()
+    one.now += jump
+    one.silent.add(("10.0.0.1", 6379))
+    one.pass_time(29_000)
+    assert one.events == ["+tilt #tilt mode entered"] and one.state.tilt
+    one.pass_time(2500)
+    assert one.events[1] == "-tilt #tilt mode exited"
+    assert one.master.flags & S_DOWN
+
+
+# ---- names
+def test_names_are_looked_up_only_if_that_is_wanted() -> None:
+    one = OneSentinel()
+    one.names.known["db"] = "10.0.0.7"
+    with pytest.raises(CannotCreate, match=r"Can't resolve instance hostname\."):
+        one.state.add_master("n", "db", 1, 1)
+    one.state.settings.resolve_hostnames = True
+    assert one.state.add_master("n", "db", 1, 1).address == ("db", "10.0.0.7", 1)
+    assert one.state.add_master("later", "nobody", 1, 1).address == ("nobody", "", 1)
+    with pytest.raises(CannotCreate, match=r"Invalid port number\."):
+        one.state.add_master("x", "db", 65536, 1)
+    with pytest.raises(CannotCreate, match=r"Duplicate master name\."):
+        one.state.add_master("n", "db", 2, 1)
+
+
+def test_a_name_that_has_moved_is_found_again() -> None:
+    one = OneSentinel()
+    one.state.settings.resolve_hostnames = one.state.settings.announce_hostnames = True
+    one.names.known["db"] = "10.0.0.7"
+    master = one.state.add_master("n", "db", 6379, 9)
+    one.pass_time(1000)
+    assert one.state.announced(master.address) == "db"
+    one.names.known["db"] = "10.0.0.8"
+    assert master.link.commands is not None
+    one.protocol.lost(master.link.commands, one.now)
+    one.pass_time(2000)
+    assert master.address.ip == "10.0.0.8"

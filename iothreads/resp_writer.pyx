@@ -3,7 +3,11 @@
 from libc.math cimport isinf, isnan, signbit
 from libc.string cimport memset
 
+cdef extern from *:
+    int __builtin_clzll(unsigned long long) nogil
+
 cdef char PAIRS[200]
+cdef uint64_t TENS[20]
 
 
 cdef void fill_pairs() noexcept:
@@ -11,31 +15,36 @@ cdef void fill_pairs() noexcept:
     for i in range(100):
         PAIRS[2 * i] = <char>(48 + i // 10)
         PAIRS[2 * i + 1] = <char>(48 + i % 10)
+    TENS[0] = 1
+    for i in range(1, 20):
+        TENS[i] = 10 * TENS[i - 1]
 
 
 fill_pairs()
 
 
 cdef char* format_unsigned(char* at, uint64_t value) noexcept nogil:
-    cdef char digits[20]
-    cdef int i = 20
-    cdef uint64_t pair
+    """Pairs of digits are written where they belong, the last ones first."""
+    cdef char* end
+    cdef char* p
+    cdef int digits
     if value < 10:
         at[0] = <char>(48 + value)
         return at + 1
+    if value < 100:
+        memcpy(at, &PAIRS[2 * value], 2)
+        return at + 2
+    digits = (64 - __builtin_clzll(value)) * 1233 >> 12            # bits * log10(2): one too few from 10 ** digits on
+    end = p = at + digits + (value >= TENS[digits])
     while value >= 100:
-        pair = value % 100
+        p -= 2
+        memcpy(p, &PAIRS[2 * (value % 100)], 2)
         value = value // 100
-        i -= 2
-        memcpy(&digits[i], &PAIRS[2 * pair], 2)
     if value >= 10:
-        i -= 2
-        memcpy(&digits[i], &PAIRS[2 * value], 2)
+        memcpy(at, &PAIRS[2 * value], 2)
     else:
-        i -= 1
-        digits[i] = <char>(48 + value)
-    memcpy(at, &digits[i], 20 - i)
-    return at + (20 - i)
+        at[0] = <char>(48 + value)
+    return end
 
 
 cdef size_t constant(char* at, const char* text, size_t length) noexcept nogil:
@@ -56,15 +65,12 @@ cdef struct Binary:                    # fraction * 2 ** exponent
     int exponent
 
 cdef Binary POWERS[POWER_COUNT]
-cdef uint64_t TENS[20]
 
 
 cdef int fill_powers() except -1:
     """Powers of ten to 64 bits, rounded to nearest."""
     cdef int i
     cdef object ten = 10, one = 1, power, shift, above, below, fraction        # Python's integers: they have no end
-    for i in range(20):
-        TENS[i] = ten ** <object>i
     for i in range(POWER_COUNT):
         power = POWER_FIRST + POWER_STEP * i
         shift = 64 - int(power * 3.3219280948873626)       # about; the loop below puts it right

@@ -29,8 +29,8 @@ from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT
 from iothreads.message cimport (PARSE_OK, READ_RAW, READ_REPLIES, READ_REQUESTS, Batch, Chunk, Output, Request, arg_at,
                                 arg_length, chunk_held, output_clear, output_cut, output_init, output_reference,
                                 output_splice)
-from iothreads.resp_writer cimport (format_double, write_bulk, write_double, write_error, write_header, write_integer,
-                                    write_raw, write_status)
+from iothreads.resp_writer cimport (format_double, format_unsigned, write_bulk, write_double, write_error, write_header,
+                                    write_integer, write_raw, write_status)
 from iothreads.selftest_transport cimport scrambled_state, scrambled_transport
 
 cdef extern from "<unistd.h>" nogil:
@@ -61,6 +61,12 @@ def format(double value) -> bytes:
     cdef char text[64]
     cdef size_t n = format_double(text, value)
     return text[:n]
+
+
+def digits_of(uint64_t value) -> bytes:
+    """What format_unsigned makes of a number."""
+    cdef char text[24]
+    return text[:format_unsigned(text, value) - text]
 
 
 cdef size_t walk(const Output* out) noexcept:

@@ -2,13 +2,13 @@
 """Fast paths of expires: EXPIRE PEXPIRE EXPIREAT PEXPIREAT with a time to come, PERSIST; TTL PTTL EXPIRETIME PEXPIRETIME."""
 from libc.stdint cimport int64_t, uint32_t
 
-from iothreads.resp_writer cimport format_signed, write_integer
+from iothreads.resp_writer cimport write_integer
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport FAST_FAR
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, LOOK, OR_ZERO, SAYS, WRITE, Word, integer_at, pass_on, pass_on_as, row, word_of)
+    ANY_TYPE, DECLINED, LOOK, OR_ZERO, SAYS, WRITE, Word, integer_at, number_word, pass_on, pass_on_as, row, word_of)
 from server.structures.table cimport ENTRY_EXPIRE, entry_expire, table_persist, table_set_expire
 
 cdef enum:                             # op.how
@@ -43,7 +43,6 @@ cdef int64_t _expire(Op* op) except -1:
     cdef int64_t unit_ms = 1000 if op.how & SECONDS else 1
     cdef int64_t now_ms = c.db.keyspace.clock.unix_ms
     cdef int64_t when
-    cdef char text[32]
     cdef Word words[4]
     cdef uint32_t condition = 0
     if op.r.arg_count > 4 or not integer_at(op, 2, &when) or not 0 < when <= FAST_FAR * (1000 // unit_ms):
@@ -65,7 +64,7 @@ cdef int64_t _expire(Op* op) except -1:
     else:
         words[0] = Word("PEXPIREAT", 9)
         words[1] = word_of(op, 1)
-        words[2] = Word(&text[0], format_signed(text, when) - text)
+        words[2] = number_word(when)
         pass_on_as(op, op.r.arg_count, words)
     write_integer(op.out, 1)
     return 1

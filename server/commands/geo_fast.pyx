@@ -6,11 +6,11 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdio cimport snprintf
 
 from iothreads.resp_writer cimport (
-    format_unsigned, write_bulk, write_header, write_integer, write_null, write_null_array, write_raw)
+    write_bulk, write_header, write_integer, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    DECLINED, READ, SAYS, WRITE, Word, insert, is_word, length_at, pass_on_as, row, word_at, word_of)
+    DECLINED, READ, SAYS, WRITE, Word, insert, is_passed_on, is_word, length_at, number_word, pass_on_as, row, word_at, word_of)
 from server.structures.geohash cimport geo_degrees, geo_distance, geo_position, geo_score, geo_string
 from server.structures.table cimport TYPE_ZSET
 from server.types.sorted_set cimport ZADD_NX, ZADD_XX, ZPair, zset_add_pairs, zset_create, zset_parse_score, zset_score
@@ -41,13 +41,14 @@ cdef bint _read_position(Op* op, uint32_t at, double* score) noexcept:
 cdef void _tell(Op* op, uint32_t at, uint32_t count, const ZPair* pairs) noexcept:
     """Pass on `zadd key [options] score member ...`."""
     cdef Word words[8 + 2 * MOST_MEMBERS]
-    cdef char digits[MOST_MEMBERS][24]
     cdef uint32_t i
+    if not is_passed_on():
+        return
     words[0] = Word("zadd", 4)
     for i in range(1, at):
         words[i] = word_of(op, i)
     for i in range(count):
-        words[at + 2 * i] = Word(&digits[i][0], format_unsigned(digits[i], <uint64_t>pairs[i].score) - digits[i])
+        words[at + 2 * i] = number_word(<int64_t>pairs[i].score)
         words[at + 2 * i + 1] = Word(pairs[i].member, pairs[i].length)
     pass_on_as(op, at + 2 * count, words)
 

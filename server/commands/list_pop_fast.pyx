@@ -9,13 +9,13 @@ from libc.string cimport memcpy
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from iothreads.decimal cimport parse_int64
-from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_null_array, write_raw
+from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_null_array, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     DECLINED, FREE, TAKE, UNKEYED, Word, event_of, find_at, find_first, finish_take, insert, integer_at,
-    is_awaited, is_plain, is_word, length_at, notify, pass_on, pass_on_as, row, touch, view_of, word_at, word_of)
+    is_awaited, is_plain, is_word, length_at, notify, number_word, pass_on, pass_on_as, row, touch, view_of, word_at, word_of)
 from server.structures.listpack cimport LpValue, lp_integer_text
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport TYPE_LIST, Entry, entry_encoding, table_find, table_hash
@@ -130,11 +130,10 @@ cdef int64_t _ltrim(Op* op) except -1:
 cdef int _tell(Op* op, int end, int64_t changes, bint counted) except -1:
     """AOF and replicas hear LPOP or RPOP, with `counted` of so many."""
     cdef Word words[3]
-    cdef char digits[24]
     words[0] = Word("LPOP" if end == QL_HEAD else "RPOP", 4)
     words[1] = word_of(op, op.at)
     if counted:
-        words[2] = Word(&digits[0], format_signed(digits, changes) - digits)
+        words[2] = number_word(changes)
     pass_on_as(op, 3 if counted else 2, words)
     return finish_take(op, changes, _LPOP if end == QL_HEAD else _RPOP)
 

@@ -9,14 +9,15 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from iothreads.resp_writer cimport (
-    format_signed, write_bulk, write_double, write_header, write_integer, write_null, write_null_array, write_raw)
+    write_bulk, write_double, write_header, write_integer, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, read_scan, write_scanned
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     DECLINED, FREE, OR_NULL, OR_ZERO, READ, TAKE, UNKEYED, WARM, WARM_PLACE, WRITE, Word, changed, event_of,
-    find_first, finish_take, insert, is_word, length_at, pass_on, pass_on_as, row, touch, view_of, warm, word_at, word_of)
+    find_first, finish_take, insert, is_word, length_at, number_word, pass_on, pass_on_as, row, touch, view_of, warm, word_at,
+    word_of)
 from server.structures.table cimport TYPE_ZSET, entry_encoding
 from server.types.bulk cimport write_short
 from server.types.sorted_set cimport (
@@ -177,11 +178,10 @@ cdef int64_t _zpop(Op* op) except -1:
 cdef int _tell(Op* op, bint highest, int64_t count, bint counted) except -1:
     """AOF and replicas hear ZPOPMIN or ZPOPMAX, with `counted` of so many."""
     cdef Word words[3]
-    cdef char digits[24]
     words[0] = Word("ZPOPMAX" if highest else "ZPOPMIN", 7)
     words[1] = word_of(op, op.at)
     if counted:
-        words[2] = Word(&digits[0], format_signed(digits, count) - digits)
+        words[2] = number_word(count)
     pass_on_as(op, 3 if counted else 2, words)
     return finish_take(op, count, _ZPOPMAX if highest else _ZPOPMIN)
 

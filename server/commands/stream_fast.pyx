@@ -8,13 +8,13 @@ is the definition's. IDs are taken in their plain form, digits or digits-digits,
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from iothreads.resp_writer cimport format_unsigned, write_integer, write_null, write_raw
+from iothreads.resp_writer cimport write_integer, write_null, write_raw
 from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, Client
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     DECLINED, OR_ZERO, READ, SAYS, WRITE, Word, changed, event_of, insert, integer_at, is_char, is_word, length_at, notify,
-    pass_on, pass_on_with, row, word_at)
+    number_word, pass_on, pass_on_with, row, word_at)
 from server.structures.rax cimport StreamId, id_less
 from server.structures.table cimport TYPE_STREAM
 from server.types.bulk cimport write_short
@@ -100,10 +100,9 @@ cdef bint _read_adding(Op* op, Adding* words) noexcept:
 
 cdef void _pass_on_trimmed(Op* op, uint32_t at, StreamLog* log, const char* id, size_t n) noexcept:
     """Whole nodes went: `= length` stands for the words from argument `at` on, and behind it the ID, if there is one."""
-    cdef char length[24]
     cdef Word words[3]
     words[0] = Word("=", 1)
-    words[1] = Word(&length[0], format_unsigned(length, log.length) - length)
+    words[1] = number_word(<int64_t>log.length)
     words[2] = Word(id, n)
     pass_on_with(op, at, 2 if id == NULL else 3, words)
 

@@ -6,12 +6,12 @@ definition's. IDs are taken in their plain form.
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from iothreads.resp_writer cimport format_signed, format_unsigned, write_bulk, write_null_array, write_raw
+from iothreads.resp_writer cimport write_bulk, write_null_array, write_raw
 from server.clients.client cimport CLIENT_SCRIPT, Client
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FREE, UNKEYED, Word, changed, event_of, find_at, found, integer_at, is_char, is_passed_on, is_plain,
-    is_word, length_at, missed, pass_on_as, row, touch, word_at, word_of)
+    is_word, length_at, missed, number_word, pass_on_as, row, touch, word_at, word_of)
 from server.structures.table cimport TYPE_STREAM
 from server.types.stream cimport stream_deliver, stream_value
 from server.types.stream_groups cimport StreamConsumer, StreamGroup, consumer_find, group_find
@@ -114,7 +114,6 @@ cdef void _tell_claim(Op* op, const Wanted* wanted, const StreamId* id, int64_t 
     """One entry was given to the consumer."""
     cdef Word words[14]
     cdef char id_text[48]
-    cdef char now_text[24]
     words[0] = Word("XCLAIM", 6)
     words[1] = word_of(op, wanted.key)
     words[2] = word_of(op, wanted.group)
@@ -122,7 +121,7 @@ cdef void _tell_claim(Op* op, const Wanted* wanted, const StreamId* id, int64_t 
     words[4] = Word("0", 1)
     words[5] = Word(&id_text[0], format_id(id_text, id))
     words[6] = Word("TIME", 4)
-    words[7] = Word(&now_text[0], format_unsigned(now_text, <uint64_t>now_ms) - now_text)
+    words[7] = number_word(now_ms)
     words[8] = Word("RETRYCOUNT", 10)
     words[9] = Word("1", 1)
     words[10] = Word("FORCE", 5)
@@ -136,14 +135,13 @@ cdef void _tell_position(Op* op, const Wanted* wanted, const StreamGroup* group)
     """With NOACK only the group's position is passed on."""
     cdef Word words[7]
     cdef char id_text[48]
-    cdef char read_text[24]
     words[0] = Word("XGROUP", 6)
     words[1] = Word("SETID", 5)
     words[2] = word_of(op, wanted.key)
     words[3] = word_of(op, wanted.group)
     words[4] = Word(&id_text[0], format_id(id_text, &group.last))
     words[5] = Word("ENTRIESREAD", 11)
-    words[6] = Word(&read_text[0], format_signed(read_text, group.entries_read) - read_text)
+    words[6] = number_word(group.entries_read)
     pass_on_as(op, 7, words)
 
 

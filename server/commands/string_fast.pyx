@@ -14,15 +14,16 @@ from cpython.ref cimport PyObject
 
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport REFERENCE_MIN, Batch, Output, Request, arg_at, arg_length, output_reference
-from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
+from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport FAST_FAR, read_number
 from server.dispatch.option_words cimport Options, OptionWords, meaning_at, read_options, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FAST_KEYS, FAST_STRING, FREE, OR_ZERO, READ, SAYS, WRITE, Word, by_hand, changed, event_of,
-    find_at, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_plain, length_at, missed,
-    notify, overwrite, pass_on, pass_on_as, pass_on_verb, row, table_of, tell, touch, word_at, word_of)
+    find_at, find_live, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_passed_on, is_plain,
+    length_at, missed, notify, number_word, overwrite, pass_on, pass_on_as, pass_on_verb, row, table_of, tell, touch, word_at,
+    word_of)
 from server.keyspace.database cimport entry_string_view
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport (
@@ -43,9 +44,9 @@ cdef const Event* _INCRBYFLOAT = event_of("incrbyfloat")
 
 
 cdef inline Entry* _store(Op* op, uint32_t at, bint keep_ttl) except NULL:
-    """Argument `at` becomes the value of the first key."""
-    return (<Client>op.client).db.store_string(word_at(op, 1), length_at(op, 1), op.hash, word_at(op, at), length_at(op, at),
-                                               keep_ttl)
+    """Argument `at` becomes the value of the first key, which was looked up: op.e."""
+    return (<Client>op.client).db.store_at(op.e, word_at(op, 1), length_at(op, 1), op.hash, word_at(op, at),
+                                           length_at(op, at), keep_ttl)
 
 
 cdef int64_t _when(Op* op, uint32_t at, int64_t unit_ms) noexcept:
@@ -166,14 +167,14 @@ cdef int _changed_until(Op* op) except -1:
 cdef int _store_until(Op* op, uint32_t at, int64_t when) except -1:
     """Argument `at` becomes the value, which expires at Unix ms `when`; propagated as SET with PXAT."""
     cdef Word words[5]
-    cdef char text[32]
     table_set_expire(op.table, _store(op, at, True), op.hash, when)
-    words[0] = Word("SET", 3)
-    words[1] = word_of(op, 1)
-    words[2] = word_of(op, at)
-    words[3] = Word("PXAT", 4)
-    words[4] = Word(&text[0], format_signed(text, when) - text)
-    pass_on_as(op, 5, words)
+    if is_passed_on():
+        words[0] = Word("SET", 3)
+        words[1] = word_of(op, 1)
+        words[2] = word_of(op, at)
+        words[3] = Word("PXAT", 4)
+        words[4] = number_word(when)
+        pass_on_as(op, 5, words)
     return _changed_until(op)
 
 
@@ -222,14 +223,15 @@ cdef int64_t _set_with(Op* op) except -1:
     cdef Options options
     cdef int64_t when = 0
     cdef uint32_t said
-    if op.r.arg_count > 8 or not read_options(op, _SET_WORDS, 3, &options) or has_expired(op, 1, hash_of(op.b, op.r)):
+    if op.r.arg_count > 8 or not read_options(op, _SET_WORDS, 3, &options):
         return DECLINED
     said = options.means
     if said & TIMED:
         when = _until(op, &options)
         if when == 0:
             return DECLINED
-    find_at(op, 1)
+    if not find_live(op, 1):
+        return DECLINED
     if said & READS:
         if op.e != NULL:
             if entry_type(op.e) != TYPE_STRING:
@@ -272,11 +274,10 @@ cdef int _set(Client c, Batch* b, Request* r) except -1:
     if r.arg_count != 3:
         op.client, op.out, op.b, op.r, op.table = <PyObject*>c, &c.out, b, r, t
         return _set_with(&op) != DECLINED
-    if t.expires:
-        e = table_find(t, arg_at(b, r, 1), arg_length(b, r, 1), hash_of(b, r))
-        if e != NULL and is_expired(c, e):
-            return 0
-    c.db.store_string(arg_at(b, r, 1), arg_length(b, r, 1), hash_of(b, r), arg_at(b, r, 2), arg_length(b, r, 2), False)
+    e = table_find(t, arg_at(b, r, 1), arg_length(b, r, 1), hash_of(b, r))
+    if e != NULL and is_expired(c, e):
+        return 0
+    c.db.store_at(e, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, arg_at(b, r, 2), arg_length(b, r, 2), False)
     tell(c, b, r, 1, _SET)
     write_raw(&c.out, "+OK\r\n", 5)
     return 1
@@ -293,9 +294,8 @@ cdef int64_t _setnx(Op* op) except -1:
 cdef int64_t _setex(Op* op) except -1:
     """op.how: the unit."""
     cdef int64_t when = _when(op, 2, op.how)
-    if when == 0 or has_expired(op, 1, hash_of(op.b, op.r)):
+    if when == 0 or not find_live(op, 1):
         return DECLINED
-    find_at(op, 1)
     _store_until(op, 3, when)
     write_raw(op.out, "+OK\r\n", 5)
     return 0
@@ -323,8 +323,9 @@ cdef int64_t _mset(Op* op) except -1:
                 write_integer(op.out, 0)
                 return 0
     for i in range(count):
-        c.db.store_string(word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i],
-                          word_at(op, 2 + 2 * i), length_at(op, 2 + 2 * i), False)
+        e = table_find(op.table, word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i])
+        c.db.store_at(e, word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i],
+                      word_at(op, 2 + 2 * i), length_at(op, 2 + 2 * i), False)
         op.at = 1 + 2 * i
         changed(op, 1, _SET)
     pass_on(op)
@@ -372,7 +373,6 @@ cdef int64_t _getdel(Op* op) except -1:
 cdef int64_t _getex(Op* op) except -1:
     """A read, propagated as PEXPIREAT or PERSIST."""
     cdef Word words[3]
-    cdef char text[32]
     cdef int64_t when = 0
     cdef Options options
     if not read_options(op, _GETEX_WORDS, 2, &options):
@@ -390,7 +390,7 @@ cdef int64_t _getex(Op* op) except -1:
         table_set_expire(op.table, op.e, op.hash, when)
         words[0] = Word("PEXPIREAT", 9)
         words[1] = word_of(op, 1)
-        words[2] = Word(&text[0], format_signed(text, when) - text)
+        words[2] = number_word(when)
         pass_on_as(op, 3, words)
         changed(op, 1, _EXPIRE)
     elif options.means & PERSISTS and op.e.klen & ENTRY_EXPIRE:
@@ -517,7 +517,7 @@ cdef int64_t _incrbyfloat(Op* op) except -1:
     if isnan(value) or isinf(value):
         return DECLINED
     length = format_long_double(text, value)
-    (<Client>op.client).db.store_string(word_at(op, 1), length_at(op, 1), op.hash, text, length, True)
+    (<Client>op.client).db.store_at(op.e, word_at(op, 1), length_at(op, 1), op.hash, text, length, True)
     words[0] = Word("SET", 3)
     words[1] = word_of(op, 1)
     words[2] = Word(&text[0], length)

@@ -14,6 +14,16 @@ cdef inline uint64_t _folded(uint64_t word) noexcept:
     cdef uint64_t beyond_z = low + 0x2525252525252525ULL
     return word | (((from_a & ~beyond_z & ~word) & 0x8080808080808080ULL) >> 2)
 
+cdef inline uint64_t fold_short(const char* name, size_t length) noexcept:
+    """All of a name of 1 to 8 bytes, in any case; together with the length no other name has it."""
+    cdef uint32_t a = 0, b = 0
+    if length < 4:
+        return _folded(<uint8_t>name[0] | (<uint64_t><uint8_t>name[length >> 1] << 8)
+                       | (<uint64_t><uint8_t>name[length - 1] << 16))
+    memcpy(&a, name, 4)
+    memcpy(&b, name + length - 4, 4)
+    return _folded(a | (<uint64_t>b << 32))
+
 cdef inline void fold_name(const char* name, size_t length, uint64_t* head, uint64_t* tail) noexcept:
     """The two words that stand for a name of 1 to FOLDED_MAX bytes: with the length they say all of it."""
     cdef uint32_t a = 0, b = 0

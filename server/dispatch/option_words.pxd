@@ -16,9 +16,10 @@ from server.dispatch.shapes cimport length_at, word_at
 
 cdef enum:
     MOST_WORDS = 16                    # of one command
+    SHORT_WORD = 8
 
 cdef struct OptionWord:
-    uint64_t head, tail                # its name (dispatch.folded)
+    uint64_t head, tail                # its name (dispatch.folded): of up to SHORT_WORD bytes in `head` alone
     uint32_t length
     uint32_t bit                       # its own
     uint32_t rivals                    # bits of those that exclude it

@@ -2,7 +2,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc
 
-from server.dispatch.folded cimport FOLDED_MAX, fold_name
+from server.dispatch.folded cimport FOLDED_MAX, fold_name, fold_short
 
 cdef list _asked_for = []              # (command, meanings, address of its OptionWords)
 
@@ -38,7 +38,7 @@ cdef int _compile(OptionWords* into, tuple words, dict meanings) except -1:
         if len(name) > FOLDED_MAX:
             raise ValueError(f"{word.name} is too long")
         one = &into.words[into.count]
-        fold_name(name, len(name), &one.head, &one.tail)
+        _fold(name, len(name), &one.head, &one.tail)
         one.length = <uint32_t>len(name)
         one.bit, one.rivals, one.valued = word.bit, word.rivals, word.valued
         one.means = meanings.get(word.name, 0)
@@ -48,14 +48,22 @@ cdef int _compile(OptionWords* into, tuple words, dict meanings) except -1:
     return 0
 
 
+cdef inline void _fold(const char* s, size_t n, uint64_t* head, uint64_t* tail) noexcept:
+    if n <= SHORT_WORD:
+        head[0] = fold_short(s, n)
+        tail[0] = 0
+    else:
+        fold_name(s, n, head, tail)
+
+
 cdef const OptionWord* find_word(const OptionWords* words, const char* s, size_t n) noexcept:
     """NULL: no word of the command. Complexity: O(words)."""
     cdef uint64_t head, tail
     cdef const OptionWord* word = &words.words[0]
     cdef const OptionWord* end = word + words.count
-    if n == 0 or n > FOLDED_MAX:
+    if n > FOLDED_MAX or not words.lengths >> n & 1:
         return NULL
-    fold_name(s, n, &head, &tail)
+    _fold(s, n, &head, &tail)
     while word < end:
         if word.head == head and word.tail == tail and word.length == n:
             return word

@@ -57,8 +57,8 @@ cdef enum:
     FAST_STRING = 1048576              # bytes: what would make a string longer is the definition's, who knows proto-max-bulk-len, which is never less
 
 cdef struct Word:
-    const char* s
-    size_t n
+    const char* s                      # NULL: a number, which is written when somebody hears it ...
+    size_t n                           # ... and which this is, an int64_t
 
 # ---- declaring one, at import
 cdef int row(str name, uint32_t shape, int type, own_t own, str event=*, int how=*) except -1
@@ -68,7 +68,7 @@ cdef const Event* event_of(str name) except NULL       # of keyspace.effects; ""
 # ---- telling of a change
 cdef int tell_event(Client c, Batch* b, Request* r, uint32_t at, const Event* event) except -1     # of the key in argument `at`; slow half of `tell`
 cdef void pass_on_own(Client c, Batch* b, Request* r) noexcept                     # the command's own bytes; slow half of `pass_on`
-cdef void pass_on_as(Op* op, uint32_t count, const Word* words) noexcept           # AOF and replicas hear these words
+cdef void pass_on_words(Op* op, uint32_t count, const Word* words) noexcept        # slow half of `pass_on_as`
 cdef void pass_on_with(Op* op, uint32_t at, uint32_t count, const Word* words) noexcept    # the command's own, but these from argument `at` on
 cdef void pass_on_verb(Op* op, const char* name) noexcept                          # `name key`, of op.at
 cdef int finish_take(Op* op, int64_t changes, const Event* event) except -1        # of a FREE command: elements of op.e are gone
@@ -99,6 +99,9 @@ cdef inline size_t length_at(const Op* op, uint32_t at) noexcept:
 
 cdef inline Word word_of(const Op* op, uint32_t at) noexcept:
     return Word(arg_at(op.b, op.r, at), arg_length(op.b, op.r, at))
+
+cdef inline Word number_word(int64_t value) noexcept:
+    return Word(NULL, <size_t>value)
 
 cdef inline bint integer_at(const Op* op, uint32_t at, int64_t* value) noexcept:
     return parse_int64(arg_at(op.b, op.r, at), arg_length(op.b, op.r, at), value)
@@ -145,6 +148,10 @@ cdef inline Entry* find_at(Op* op, uint32_t at) noexcept:
     op.e = table_find(op.table, arg_at(op.b, op.r, at), arg_length(op.b, op.r, at), op.hash)
     return op.e
 
+cdef inline bint find_live(Op* op, uint32_t at) noexcept:
+    """find_at; 0 for a key that is there but expired: the definition then deletes it first, and says so."""
+    return find_at(op, at) == NULL or not is_expired(<Client>op.client, op.e)
+
 cdef inline bint has_expired(Op* op, uint32_t at, uint64_t hash) noexcept:
     """Argument `at` is a key that is there but expired: the definition then deletes it first, and says so."""
     cdef Entry* e
@@ -176,6 +183,11 @@ cdef inline void pass_on(Op* op) noexcept:
     """AOF and replicas hear the command as it was called."""
     if propagation_.wanted:
         pass_on_own(<Client>op.client, op.b, op.r)
+
+cdef inline void pass_on_as(Op* op, uint32_t count, const Word* words) noexcept:
+    """AOF and replicas hear these words."""
+    if propagation_.wanted:
+        pass_on_words(op, count, words)
 
 cdef inline int notify(Op* op, uint32_t at, const Event* event) except -1:
     """The keyspace event of the key in argument `at`, and who has read that."""

@@ -7,7 +7,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_INCREF, PyObject
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
-from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null
+from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null
 from server.clients.client cimport Client
 from server.clients.key_events cimport KeyEvents
 from server.dispatch.conditions cimport HEARD_CHANGES, event_kind, state
@@ -82,9 +82,7 @@ cdef int row(str name, uint32_t shape, int type, own_t own, str event="", int ho
 cdef fast_t _driver(uint32_t shape) noexcept:
     if shape == READ or shape == LOOK:
         return _read
-    if shape == WRITE:
-        return _write
-    return _take if shape == TAKE else _free
+    return _change if shape == WRITE or shape == TAKE else _free
 
 
 def attach(dict commands) -> None:
@@ -143,49 +141,36 @@ cdef int _read(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-cdef inline int64_t _change(Client c, Op* op, const Row* row) except -1:
-    """How much the command's own lines changed of the first key, or DECLINED."""
+cdef int _change(Client c, Batch* b, Request* r) except -1:
+    """WRITE and TAKE."""
+    cdef const Row* row = &(<Record>r.record).row
+    cdef uint32_t meta
     cdef int64_t changes
-    cdef uint32_t meta = 0
+    cdef Op op
     if hears_itself(c):
-        return DECLINED
-    if find_at(op, 1) == NULL:
-        return 0 if _answer_nothing(c, row) else row.own(op)
-    if not is_plain(c, op.e, row.type):
-        return DECLINED
-    meta = op.e.meta
-    touch(c, op.e)
-    if row.shape & (WARM | WARM_PLACE):
-        warm(op, 2, row.shape & WARM_PLACE)
-    changes = row.own(op)
-    if changes == DECLINED:
-        _untouch(op.e, meta)
-    return changes
-
-
-cdef int _write(Client c, Batch* b, Request* r) except -1:
-    cdef const Row* row = &(<Record>r.record).row
-    cdef int64_t changes
-    cdef Op op
+        return 0
     _begin(&op, row, c, b, r)
-    changes = _change(c, &op, row)
+    if find_at(&op, 1) == NULL:
+        if _answer_nothing(c, row):
+            return 1
+        changes = row.own(&op)
+    elif not is_plain(c, op.e, row.type):
+        return 0
+    else:
+        meta = op.e.meta
+        touch(c, op.e)
+        if row.shape & (WARM | WARM_PLACE):
+            warm(&op, 2, row.shape & WARM_PLACE)
+        changes = row.own(&op)
+        if changes == DECLINED:
+            _untouch(op.e, meta)
     if changes > 0:
         if not row.shape & SAYS:
             pass_on(&op)
-        changed(&op, changes, row.event)
-    return changes != DECLINED
-
-
-cdef int _take(Client c, Batch* b, Request* r) except -1:
-    cdef const Row* row = &(<Record>r.record).row
-    cdef int64_t changes
-    cdef Op op
-    _begin(&op, row, c, b, r)
-    changes = _change(c, &op, row)
-    if changes > 0:
-        if not row.shape & SAYS:
-            pass_on(&op)
-        finish_take(&op, changes, row.event)
+        if row.shape & SHAPES == TAKE:
+            _finish(&op, changes, row.event)
+        else:
+            changed(&op, changes, row.event)
     return changes != DECLINED
 
 
@@ -220,6 +205,10 @@ cdef int tell_event(Client c, Batch* b, Request* r, uint32_t at, const Event* ev
     return 0
 
 
+cdef int finish_take(Op* op, int64_t changes, const Event* event) except -1:
+    return _finish(op, changes, event)
+
+
 cdef inline bint _is_empty(Entry* e) noexcept:
     cdef int type = entry_type(e)
     if type == TYPE_HASH:
@@ -229,7 +218,8 @@ cdef inline bint _is_empty(Entry* e) noexcept:
     return (set_length(e) if type == TYPE_SET else zset_size(e)) == 0
 
 
-cdef int finish_take(Op* op, int64_t changes, const Event* event) except -1:
+cdef inline int _finish(Op* op, int64_t changes, const Event* event) except -1:
+    """Elements of op.e are gone."""
     cdef bint emptied = _is_empty(op.e)
     if emptied:
         table_delete(op.table, word_at(op, op.at), length_at(op, op.at), op.hash, release_value)
@@ -260,14 +250,20 @@ cdef void pass_on_own(Client c, Batch* b, Request* r) noexcept:
     c.written = propagation_.end()
 
 
-cdef void pass_on_as(Op* op, uint32_t count, const Word* words) noexcept:
+cdef inline void _write_word(const Word* word) noexcept:
+    cdef char digits[24]
+    if word.s != NULL:
+        write_bulk(&propagation_.out, word.s, word.n)
+    else:
+        write_bulk(&propagation_.out, digits, format_signed(digits, <int64_t>word.n) - digits)
+
+
+cdef void pass_on_words(Op* op, uint32_t count, const Word* words) noexcept:
     cdef uint32_t i
-    if not propagation_.wanted:
-        return
     propagation_.feed_raw((<Client>op.client).db.index, NULL, 0)
     write_header(&propagation_.out, c'*', count)
     for i in range(count):
-        write_bulk(&propagation_.out, words[i].s, words[i].n)
+        _write_word(&words[i])
     (<Client>op.client).written = propagation_.end()
 
 
@@ -279,7 +275,7 @@ cdef void pass_on_with(Op* op, uint32_t at, uint32_t count, const Word* words) n
     write_header(&propagation_.out, c'*', op.r.arg_count)
     for i in range(op.r.arg_count):
         if at <= i < at + count:
-            write_bulk(&propagation_.out, words[i - at].s, words[i - at].n)
+            _write_word(&words[i - at])
         else:
             write_bulk(&propagation_.out, word_at(op, i), length_at(op, i))
     (<Client>op.client).written = propagation_.end()

@@ -67,6 +67,7 @@ cdef class Database:
     # native lookups: the entry if the key is there and not expired
     cdef Entry* find(self, const char* key, size_t length, uint64_t hash) noexcept              # expired => NULL, never deletes
     cdef Entry* lookup(self, bytes key, int flags) except? NULL                                # expired => deleted (hook) and NULL
+    cdef Entry* store_at(self, Entry* e, const char* key, size_t key_length, uint64_t hash, const char* value, size_t length, bint keep_ttl) except NULL
     cdef Entry* store_string(self, const char* key, size_t key_length, uint64_t hash, const char* value, size_t length, bint keep_ttl) except NULL
     cdef void discard_value(self, Entry* e) noexcept       # free or queue what the word points to; the entry's word is stale afterwards
     cpdef drop_expired(self, bytes key)

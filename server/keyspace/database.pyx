@@ -400,8 +400,12 @@ cdef class Database:
     cdef Entry* store_string(self, const char* key, size_t key_length, uint64_t hash, const char* value, size_t length,
                              bint keep_ttl) except NULL:
         """Set a string value, whatever was there. Complexity: O(1) and the copy."""
+        return self.store_at(table_find(self.table, key, key_length, hash), key, key_length, hash, value, length, keep_ttl)
+
+    cdef Entry* store_at(self, Entry* e, const char* key, size_t key_length, uint64_t hash, const char* value, size_t length,
+                         bint keep_ttl) except NULL:
+        """The same for who has looked up the key: e; NULL: it is not there."""
         cdef Table* t = self.table
-        cdef Entry* e = table_find(t, key, key_length, hash)
         cdef Blob* blob
         if e == NULL:
             if length <= INLINE_MAX:

@@ -1,10 +1,10 @@
-"""Doubles as Redis replies them."""
+"""Numbers as Redis replies them."""
 
 import math
 
 from hypothesis import given, settings, strategies as st
 
-from iothreads.selftest import format
+from iothreads.selftest import digits_of, format
 
 KNOWN = {
     0.1: b"0.1", 3.0: b"3", 1e20: b"1e+20", 1.5e-7: b"1.5e-7", 0.0: b"0", -2.5: b"-2.5", 1e8: b"100000000",
@@ -27,3 +27,15 @@ def test_known_forms():
 def test_reads_back(value):
     assert float(format(value)) == value
     assert len(format(value)) <= 40
+
+
+def test_integers_around_every_power():
+    edges = {base**n + by for base in (2, 10) for n in range(65) for by in (-1, 0, 1)}
+    for value in sorted(edge for edge in edges if 0 <= edge < 2**64):
+        assert digits_of(value) == b"%d" % value
+
+
+@settings(max_examples=500)
+@given(st.integers(0, 2**64 - 1))
+def test_integers(value):
+    assert digits_of(value) == b"%d" % value

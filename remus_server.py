@@ -1,12 +1,14 @@
-"""The one uniquely named module of the distribution: what the console scripts enter, and how other programs start a
+"""The uniquely named module of the distribution: what the console scripts enter, and how other programs start a
 server of their own.
 
     import remus_server
     with remus_server.start(maxmemory="100mb") as remus:      # a server process on a free port
         redis.Redis(port=remus.port).ping()
 
-In pytest, the fixtures `remus_server` (one server for the session) and `remus` (a redis-py client on it, emptied for
-each test) are there as soon as the distribution is installed.
+    remus_server.Redis().ping()                               # one beside this process, and a redis-py client on it
+
+In pytest, the fixtures `remus_server` (one server for the session), `remus` (a redis-py client on it, emptied for each
+test) and others (`remus_embedded.pytest_plugin`) are there as soon as the distribution is installed.
 
 The rooms of the server have generic names (`server`, `metrics`...), which are other people's names, too. So nobody
 imports them directly: installed, they stand in a folder that is on nobody's path, and `main` puts that folder first on
@@ -19,10 +21,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING or "pytest" in sys.modules:
-    from collections.abc import Iterator
 if TYPE_CHECKING:
     import subprocess
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from remus_embedded.cases import RemusMixin as RemusMixin, RemusTestCase as RemusTestCase
+    from remus_embedded.clients import AsyncRemus, Remus
+    from remus_embedded.control import Control, Faults
 
 # A server that starts needs none of what starting one needs: the functions below import it when they are called.
 _HERE = os.path.dirname(os.path.realpath(__file__))
@@ -30,6 +36,7 @@ _INSTALLED = os.path.join(_HERE, "remus_server_home")
 HOME = _INSTALLED if os.path.isdir(_INSTALLED) else _HERE
 LIFELINE = "REMUS_LIFELINE"  # in the environment of a server that `start` made: a file descriptor, see _serve_parent
 ATTEMPTS = 5  # another process may take the free port before the server does
+_started: Any = None  # a WeakSet of the servers of this process, once there is one
 
 
 def _come_home() -> None:
@@ -104,21 +111,26 @@ class RemusServer:
         folder: str,
         lifeline: int,
         password: str = "",
+        unix_socket: str = "",
     ) -> None:
         import weakref
         from pathlib import Path
 
         self.host = "127.0.0.1"
-        self.port = port
+        self.port = port  # 0: it listens at `unix_socket` alone
+        self.unix_socket = unix_socket
         self.password = password  # of `requirepass` at the start; "" for none
         self.folder = Path(folder)  # its working directory and `dir`, removed by stop()
         self._process = process
         self._last_log: list[str] = []
+        self._control: Control | None = None
+        _note_started(self)
         self._end = weakref.finalize(self, _end, process, folder, lifeline, self._last_log, os.getpid())
 
     def __repr__(self) -> str:
-        state = "running" if self._process.poll() is None else "ended"
-        return f"<RemusServer {self.host}:{self.port}, pid {self.pid}, {state}>"
+        state = "running" if self.is_running() else "ended"
+        where = f"{self.host}:{self.port}" if self.port else self.unix_socket
+        return f"<RemusServer {where}, pid {self.pid}, {state}>"
 
     @property
     def pid(self) -> int:
@@ -127,18 +139,67 @@ class RemusServer:
     @property
     def url(self) -> str:
         """What `redis.Redis.from_url` and other clients take, password included."""
+        return self.url_of(0)
+
+    def url_of(self, db: int) -> str:
+        """The same for another database."""
         from urllib.parse import quote
 
         who = f":{quote(self.password, safe='')}@" if self.password else ""
-        return f"redis://{who}{self.host}:{self.port}/0"
+        if not self.port:
+            return f"unix://{who}{quote(self.unix_socket)}?db={db}"
+        return f"redis://{who}{self.host}:{self.port}/{db}"
+
+    def is_running(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process.poll() is None
+
+    # ---- for tests: what needs `enable_debug_command="local"`
+    @property
+    def control(self) -> Control:
+        """A connection of our own, for commands and for what follows."""
+        if self._control is None:
+            from remus_embedded.control import Control
+            from remus_embedded.wire import Wire
+
+            self._control = Control(Wire((self.host, self.port) if self.port else self.unix_socket, self.password))
+        return self._control
+
+    @property
+    def faults(self) -> Faults:
+        """Errors, lost connections, slow replies, a full disk on demand."""
+        return self.control.faults
+
+    def fast_forward(self, seconds: float) -> float:
+        """Let so much time pass at once: expiry, idle times, clients that wait. Unix time at the server afterwards."""
+        return self.control.fast_forward(seconds)
+
+    def set_time(self, when: float | datetime, *, stopped: bool = False) -> float:
+        """Set its Unix time, and have that stand still if `stopped`."""
+        return self.control.set_time(when, stopped=stopped)
 
     def log(self) -> str:
         """What the server wrote to stdout and stderr so far; after stop(), all that it wrote."""
         return self._last_log[0] if self._last_log else _log_in(self.folder)
 
+    def wrote_since(self, moment: float) -> bool:
+        """Whether it has written to its log since then, Unix seconds."""
+        try:
+            return os.path.getmtime(self.folder / "server.log") >= moment
+        except FileNotFoundError:
+            return False
+
     def stop(self) -> None:
         """SIGTERM, wait, remove the folder. Harmless the second time."""
+        if self._control is not None:
+            self._control.close()
         self._end()
+        _started.discard(self)
+
+    def kill(self) -> None:
+        """SIGKILL, as a machine that goes off. Its folder stays until stop()."""
+        self._process.kill()
+        self._process.wait()
 
     def __enter__(self) -> RemusServer:
         return self
@@ -147,10 +208,72 @@ class RemusServer:
         self.stop()
 
 
+def running() -> list[RemusServer]:
+    """The servers that this process has started and not stopped; some may have ended by themselves."""
+    return sorted(_started or (), key=lambda server: server.pid)
+
+
+# ---- beside this process
+def Redis(
+    path: str | os.PathLike[str] | None = None, *, directives: dict[str, Any] | None = None, **options: Any
+) -> Remus:
+    """A redis-py client with a server of its own, a child of this process at a Unix socket. It ends when the client is
+    closed, or with the process.
+
+    path        a folder where the data is kept (by an append only file), made if need be; None: nothing is kept. All
+                clients of this process with the same path share one server; another process cannot have it meanwhile
+    directives  of redis.conf, as `start` takes them
+    options     of redis.Redis, such as decode_responses
+    """
+    from remus_embedded import beside, clients
+
+    server, release = beside.server_for(path, directives)
+    return clients.Remus.of(server, release, **options)
+
+
+def AsyncRedis(
+    path: str | os.PathLike[str] | None = None, *, directives: dict[str, Any] | None = None, **options: Any
+) -> AsyncRemus:
+    """The same with a client of redis.asyncio; `await client.aclose()` ends it. To start it blocks for a moment."""
+    from remus_embedded import beside, clients
+
+    server, release = beside.server_for(path, directives)
+    return clients.AsyncRemus.of(server, release, **options)
+
+
+def url(
+    path: str | os.PathLike[str] | None = None, *, db: int = 0, directives: dict[str, Any] | None = None
+) -> str:
+    """A URL for `redis.Redis.from_url` and other clients, of a server that lives as long as this process. Asked again,
+    it is the same server: one for each path, and one without. A fork of this process that asks has one of its own."""
+    from remus_embedded import beside
+
+    server = beside.own_server(directives) if path is None else beside.place_at(path, directives or {}).server
+    return server.url_of(db)
+
+
+def __getattr__(name: str) -> Any:
+    """RemusTestCase and RemusMixin, for unittest."""
+    if name in ("RemusTestCase", "RemusMixin"):
+        from remus_embedded import cases
+
+        return getattr(cases, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _note_started(server: RemusServer) -> None:
+    global _started
+    import weakref
+
+    if _started is None:
+        _started = weakref.WeakSet()
+    _started.add(server)
+
+
 def start(port: int | None = None, *, timeout: float = 30.0, **directives: Any) -> RemusServer:
     """Start a server process and return when it answers PING.
 
-    port        where to listen on 127.0.0.1; None for a free one
+    port        where to listen on 127.0.0.1; None for a free one, 0 for a Unix socket in its folder alone
     timeout     seconds until it must answer
     directives  of redis.conf, `_` for `-`: `start(appendonly=True, save=["900 1", "60 10"])`. A bool is yes or no, a
                 list is the directive several times. Nothing is saved unless `save` or `appendonly` ask for it.
@@ -177,6 +300,9 @@ def _start_on(port: int, timeout: float, directives: dict[str, Any]) -> RemusSer
     folder = tempfile.mkdtemp(prefix="remus-")
     config = Path(folder, "redis.conf")
     given = {"bind": "127.0.0.1", "save": "", "dir": folder, **directives, "port": port}
+    if not port:
+        given.setdefault("unixsocket", os.path.join(folder, "remus.sock"))
+    unix_socket = str(given.get("unixsocket", ""))
     config.write_text("".join(_config_lines(given)))
     reading, lifeline = os.pipe()
     try:
@@ -198,9 +324,10 @@ def _start_on(port: int, timeout: float, directives: dict[str, Any]) -> RemusSer
     finally:
         os.close(reading)
     password = directives.get("requirepass") or ""
-    server = RemusServer(process, port, folder, lifeline, password if isinstance(password, str) else "")
+    password = password if isinstance(password, str) else ""
+    server = RemusServer(process, port, folder, lifeline, password, unix_socket)
     deadline = time.monotonic() + timeout
-    while not _answers(port, process.pid):
+    while not _answers(("127.0.0.1", port) if port else unix_socket, process.pid):
         if process.poll() is not None or time.monotonic() > deadline:
             what = "ended" if process.poll() is not None else f"does not answer after {timeout} s"
             log_text = server.log()
@@ -232,13 +359,15 @@ def _free_port() -> int:
         return port
 
 
-def _answers(port: int, pid: int) -> bool:
+def _answers(address: tuple[str, int] | str, pid: int) -> bool:
     """Whether the server `pid` answers. An error such as -NOAUTH is an answer, -LOADING is not yet."""
     import re
     import socket
 
     try:
-        with socket.create_connection(("127.0.0.1", port), 1.0) as connection:
+        with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as connection:
+            connection.settimeout(1.0)
+            connection.connect(address)
             connection.sendall(b"PING\r\nINFO server\r\n")
             text = ping = reply = b""
             while not (reply.startswith(b"-") or re.search(rb"process_id:\d+\r", reply)):
@@ -286,24 +415,7 @@ def _end(
     shutil.rmtree(folder, ignore_errors=True)
 
 
-if "pytest" in sys.modules:  # loaded as pytest's plugin `remus`; a server process has no use for it
-    import contextlib
-
-    import pytest
-
-    @pytest.fixture(scope="session")
-    def remus_server() -> Iterator[RemusServer]:
-        """One server for the session; a RemusServer with .port, .host, .url, .pid."""
-        with start() as server:
-            yield server
-
-    @pytest.fixture
-    def remus(remus_server: RemusServer) -> Iterator[Any]:
-        """A redis-py client on the session's server, which is emptied first."""
-        redis = pytest.importorskip("redis")
-        with contextlib.closing(redis.Redis(remus_server.host, remus_server.port)) as client:
-            client.flushall()
-            yield client
+pytest_plugins = ("remus_embedded.pytest_plugin",)  # this module is pytest's plugin `remus`, which loads that
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""The one uniquely named module of the distribution: what the console scripts enter, and how other programs start a
+"""The uniquely named module of the distribution: what the console scripts enter, and how other programs start a
 server of their own.
 
     import remus_server
     with remus_server.start(maxmemory="100mb") as remus:      # a server process on a free port
         redis.Redis(port=remus.port).ping()
+
+    remus_server.Redis().ping()                               # one beside this process, and a redis-py client on it
 
     with remus_server.start_cluster(masters=3, replicas=1) as cluster:      # six of them, one cluster
         redis.RedisCluster.from_url(cluster.url).set("k", "v")
@@ -12,8 +14,7 @@ server of their own.
         redis.sentinel.Sentinel(watched.addresses).master_for(watched.name).ping()
 
 In pytest, the fixtures `remus_server` (one server for the session), `remus` (a redis-py client on it, emptied for each
-test), `remus_cluster` (one cluster for the session) and `remus_sentinels` (what start_sentinels starts, for the
-session) are there as soon as the distribution is installed.
+test) and others (`remus_embedded.pytest_plugin`) are there as soon as the distribution is installed.
 
 The rooms of the server have generic names (`server`, `metrics`...), which are other people's names, too. So nobody
 imports them directly: installed, they stand in a folder that is on nobody's path, and `main` puts that folder first on
@@ -26,11 +27,14 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING or "pytest" in sys.modules:
-    from collections.abc import Iterator
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+
+    from remus_embedded.cases import RemusMixin as RemusMixin, RemusTestCase as RemusTestCase
+    from remus_embedded.clients import AsyncRemus, Remus
+    from remus_embedded.control import Control, Faults
 
 # A server that starts needs none of what starting one needs: the functions below import it when they are called.
 _HERE = os.path.dirname(os.path.realpath(__file__))
@@ -40,6 +44,7 @@ NODE_PORTS = (11_000, 22_000)  # of nodes of a cluster, whose bus is 10,000 abov
 LIFELINE = "REMUS_LIFELINE"  # in the environment of a server that `start` made: a file descriptor, see _serve_parent
 FOUND = "REMUS_FOUND"  # likewise, where it is a node of a cluster: what _found reads
 ATTEMPTS = 5  # another process may take the free port before the server does
+_started: Any = None  # a WeakSet of the servers of this process, once there is one
 
 
 def _come_home() -> None:
@@ -152,21 +157,26 @@ class RemusServer:
         folder: str,
         lifeline: int,
         password: str = "",
+        unix_socket: str = "",
     ) -> None:
         import weakref
         from pathlib import Path
 
         self.host = "127.0.0.1"
-        self.port = port
+        self.port = port  # 0: it listens at `unix_socket` alone
+        self.unix_socket = unix_socket
         self.password = password  # of `requirepass` at the start; "" for none
         self.folder = Path(folder)  # its working directory and `dir`, removed by stop()
         self._process = process
         self._last_log: list[str] = []
+        self._control: Control | None = None
+        _note_started(self)
         self._end = weakref.finalize(self, _end, process, folder, lifeline, self._last_log, os.getpid())
 
     def __repr__(self) -> str:
-        state = "running" if self._process.poll() is None else "ended"
-        return f"<RemusServer {self.host}:{self.port}, pid {self.pid}, {state}>"
+        state = "running" if self.is_running() else "ended"
+        where = f"{self.host}:{self.port}" if self.port else self.unix_socket
+        return f"<RemusServer {where}, pid {self.pid}, {state}>"
 
     @property
     def pid(self) -> int:
@@ -183,18 +193,67 @@ class RemusServer:
     @property
     def url(self) -> str:
         """What `redis.Redis.from_url` and other clients take, password included."""
+        return self.url_of(0)
+
+    def url_of(self, db: int) -> str:
+        """The same for another database."""
         from urllib.parse import quote
 
         who = f":{quote(self.password, safe='')}@" if self.password else ""
-        return f"redis://{who}{self.host}:{self.port}/0"
+        if not self.port:
+            return f"unix://{who}{quote(self.unix_socket)}?db={db}"
+        return f"redis://{who}{self.host}:{self.port}/{db}"
+
+    def is_running(self) -> bool:
+        """Whether its process has not ended."""
+        return self._process.poll() is None
+
+    # ---- for tests: what needs `enable_debug_command="local"`
+    @property
+    def control(self) -> Control:
+        """A connection of our own, for commands and for what follows."""
+        if self._control is None:
+            from remus_embedded.control import Control
+            from remus_embedded.wire import Wire
+
+            self._control = Control(Wire((self.host, self.port) if self.port else self.unix_socket, self.password))
+        return self._control
+
+    @property
+    def faults(self) -> Faults:
+        """Errors, lost connections, slow replies, a full disk on demand."""
+        return self.control.faults
+
+    def fast_forward(self, seconds: float) -> float:
+        """Let so much time pass at once: expiry, idle times, clients that wait. Unix time at the server afterwards."""
+        return self.control.fast_forward(seconds)
+
+    def set_time(self, when: float | datetime, *, stopped: bool = False) -> float:
+        """Set its Unix time, and have that stand still if `stopped`."""
+        return self.control.set_time(when, stopped=stopped)
 
     def log(self) -> str:
         """What the server wrote to stdout and stderr so far; after stop(), all that it wrote."""
         return self._last_log[0] if self._last_log else _log_in(self.folder)
 
+    def wrote_since(self, moment: float) -> bool:
+        """Whether it has written to its log since then, Unix seconds."""
+        try:
+            return os.path.getmtime(self.folder / "server.log") >= moment
+        except FileNotFoundError:
+            return False
+
     def stop(self) -> None:
         """SIGTERM, wait, remove the folder. Harmless the second time."""
+        if self._control is not None:
+            self._control.close()
         self._end()
+        _started.discard(self)
+
+    def kill(self) -> None:
+        """SIGKILL, as a machine that goes off. Its folder stays until stop()."""
+        self._process.kill()
+        self._process.wait()
 
     def __enter__(self) -> RemusServer:
         return self
@@ -203,10 +262,72 @@ class RemusServer:
         self.stop()
 
 
+def running() -> list[RemusServer]:
+    """The servers that this process has started and not stopped; some may have ended by themselves."""
+    return sorted(_started or (), key=lambda server: server.pid)
+
+
+# ---- beside this process
+def Redis(
+    path: str | os.PathLike[str] | None = None, *, directives: dict[str, Any] | None = None, **options: Any
+) -> Remus:
+    """A redis-py client with a server of its own, a child of this process at a Unix socket. It ends when the client is
+    closed, or with the process.
+
+    path        a folder where the data is kept (by an append only file), made if need be; None: nothing is kept. All
+                clients of this process with the same path share one server; another process cannot have it meanwhile
+    directives  of redis.conf, as `start` takes them
+    options     of redis.Redis, such as decode_responses
+    """
+    from remus_embedded import beside, clients
+
+    server, release = beside.server_for(path, directives)
+    return clients.Remus.of(server, release, **options)
+
+
+def AsyncRedis(
+    path: str | os.PathLike[str] | None = None, *, directives: dict[str, Any] | None = None, **options: Any
+) -> AsyncRemus:
+    """The same with a client of redis.asyncio; `await client.aclose()` ends it. To start it blocks for a moment."""
+    from remus_embedded import beside, clients
+
+    server, release = beside.server_for(path, directives)
+    return clients.AsyncRemus.of(server, release, **options)
+
+
+def url(
+    path: str | os.PathLike[str] | None = None, *, db: int = 0, directives: dict[str, Any] | None = None
+) -> str:
+    """A URL for `redis.Redis.from_url` and other clients, of a server that lives as long as this process. Asked again,
+    it is the same server: one for each path, and one without. A fork of this process that asks has one of its own."""
+    from remus_embedded import beside
+
+    server = beside.own_server(directives) if path is None else beside.place_at(path, directives or {}).server
+    return server.url_of(db)
+
+
+def __getattr__(name: str) -> Any:
+    """RemusTestCase and RemusMixin, for unittest."""
+    if name in ("RemusTestCase", "RemusMixin"):
+        from remus_embedded import cases
+
+        return getattr(cases, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _note_started(server: RemusServer) -> None:
+    global _started
+    import weakref
+
+    if _started is None:
+        _started = weakref.WeakSet()
+    _started.add(server)
+
+
 def start(port: int | None = None, *, timeout: float = 30.0, **directives: Any) -> RemusServer:
     """Start a server process and return when it answers PING.
 
-    port        where to listen on 127.0.0.1; None for a free one
+    port        where to listen on 127.0.0.1; None for a free one, 0 for a Unix socket in its folder alone
     timeout     seconds until it must answer
     directives  of redis.conf, `_` for `-`: `start(appendonly=True, save=["900 1", "60 10"])`. A bool is yes or no, a
                 list is the directive several times. Nothing is saved unless `save` or `appendonly` ask for it.
@@ -341,7 +462,6 @@ def start_sentinels(
 
     The quorum is the majority. Raises RuntimeError when they do not find each other in time.
     """
-    import time
 
     servers: list[RemusServer] = []
     watching: list[RemusServer] = []
@@ -359,48 +479,23 @@ def start_sentinels(
             f"failover-timeout {name} {failover_timeout}",
             *([f"auth-pass {name} {_quoted(password)}"] if password else []),
         ]
-        deadline = time.monotonic() + timeout
-        log_in = f"AUTH {_quoted(password)}\r\n" if password else ""
-        connected = f"\r\nconnected_slaves:{replicas}\r\n"
-        _wait_until_told([servers[0]], f"{log_in}INFO replication\r\n", connected, deadline)
+        connected = b"\r\nconnected_slaves:%d\r\n" % replicas
+        _wait_for([servers[0]], timeout, lambda server: connected in _asked(
+            server, _logging_in(server) + b"INFO replication\r\n", rb"second_repl_offset:"))
         for _ in range(sentinels):
             watching.append(_start_on(_free_port(), timeout, {"sentinel": lines}, "--sentinel"))
-        expected = f",status=ok,address=127.0.0.1:{servers[0].port},slaves={replicas},sentinels={sentinels}\r\n"
-        _wait_until_told(watching, "INFO sentinel\r\n", expected, deadline)
+        expected = b",status=ok,address=127.0.0.1:%d,slaves=%d,sentinels=%d\r\n" % (
+            servers[0].port, replicas, sentinels)
+        _wait_for(watching, timeout, lambda server: expected in _asked(server, b"INFO sentinel\r\n", rb"sentinels=\d+\r"))
     except BaseException:
         started.stop()
         raise
     return started
 
 
-def _wait_until_told(processes: list[RemusServer], request: str, expected: str, deadline: float) -> None:
-    """Until all of them answer that, by the monotonic clock. RuntimeError: they do not."""
-    import time
-
-    while not all(expected in _told(process.port, request) for process in processes):
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"sentinels and servers do not find each other:\n{processes[0].log()}")
-        time.sleep(0.05)
-
-
-def _told(port: int, request: str) -> str:
-    """What comes in reply; "" without one."""
-    import socket
-
-    text = b""
-    try:
-        with socket.create_connection(("127.0.0.1", port), 1.0) as connection:
-            connection.sendall(request.encode() + b"PING\r\n")
-            while not text.endswith(b"+PONG\r\n") and (received := connection.recv(1 << 16)):
-                text += received
-    except OSError:
-        return ""
-    return text.decode("utf-8", "replace")
-
-
 def _start_on(port: int, timeout: float, directives: dict[str, Any], *arguments: str) -> RemusServer:
     server = _launch(port, directives, {}, *arguments)
-    _wait_for([server], timeout, lambda server: _answers(server.port, server.pid))
+    _wait_for([server], timeout, _answers)
     return server
 
 
@@ -428,6 +523,9 @@ def _launch(port: int, directives: dict[str, Any], environment: dict[str, str], 
     folder = tempfile.mkdtemp(prefix="remus-")
     config = Path(folder, "redis.conf")
     given = {"bind": "127.0.0.1", "save": "", "dir": folder, **directives, "port": port}
+    if not port:
+        given.setdefault("unixsocket", os.path.join(folder, "remus.sock"))
+    unix_socket = str(given.get("unixsocket", ""))
     config.write_text("".join(_config_lines(given)))
     reading, lifeline = os.pipe()
     try:
@@ -449,7 +547,8 @@ def _launch(port: int, directives: dict[str, Any], environment: dict[str, str], 
     finally:
         os.close(reading)
     password = directives.get("requirepass") or ""
-    return RemusServer(process, port, folder, lifeline, password if isinstance(password, str) else "")
+    password = password if isinstance(password, str) else ""
+    return RemusServer(process, port, folder, lifeline, password, unix_socket)
 
 
 def _config_lines(directives: dict[str, Any]) -> Iterator[str]:
@@ -494,7 +593,7 @@ def _free_node_ports(count: int) -> list[int]:
     return found
 
 
-def _asked(port: int, requests: bytes, end: bytes) -> bytes:
+def _asked(server: RemusServer, requests: bytes, end: bytes) -> bytes:
     """What a server answers to inline commands, until the end matches or the reply to the last is an error; b"" when it
     does not answer."""
     import re
@@ -502,7 +601,9 @@ def _asked(port: int, requests: bytes, end: bytes) -> bytes:
 
     text = b""
     try:
-        with socket.create_connection(("127.0.0.1", port), 1.0) as connection:
+        with socket.socket(socket.AF_INET if server.port else socket.AF_UNIX) as connection:
+            connection.settimeout(1.0)
+            connection.connect((server.host, server.port) if server.port else server.unix_socket)
             connection.sendall(requests)
             while not re.search(end + rb"|\A(?:.*\r\n){%d}-" % (requests.count(b"\n") - 1), text):
                 received = connection.recv(65536)
@@ -514,20 +615,24 @@ def _asked(port: int, requests: bytes, end: bytes) -> bytes:
     return text
 
 
-def _answers(port: int, pid: int) -> bool:
-    """Whether the server `pid` answers. An error such as -NOAUTH is an answer, -LOADING is not yet."""
-    text = _asked(port, b"PING\r\nINFO server\r\n", rb"process_id:\d+\r")
+def _answers(server: RemusServer) -> bool:
+    """Whether it is this server that answers. An error such as -NOAUTH is an answer, -LOADING is not yet."""
+    text = _asked(server, b"PING\r\nINFO server\r\n", rb"process_id:\d+\r")
     ping, _, reply = text.partition(b"\r\n")
     return bool(text) and not ping.startswith(b"-LOADING") and (
-        reply.startswith(b"-") or b"process_id:%d\r" % pid in reply)
+        reply.startswith(b"-") or b"process_id:%d\r" % server.pid in reply)
 
 
 def _serves_in_cluster(server: RemusServer) -> bool:
     """Whether the cluster serves, for all this node knows, and it has what its master has."""
-    login = b"AUTH %s\r\n" % _quoted(server.password).encode() if server.password else b"PING\r\n"
-    asked = login + b"CLUSTER INFO\r\nINFO replication\r\n"
-    text = _asked(server.port, asked, rb"(?s)cluster_state:.*master_repl_offset:")
+    asked = _logging_in(server) + b"CLUSTER INFO\r\nINFO replication\r\n"
+    text = _asked(server, asked, rb"(?s)cluster_state:.*master_repl_offset:")
     return b"cluster_state:ok" in text and b"master_link_status:down" not in text
+
+
+def _logging_in(server: RemusServer) -> bytes:
+    """An inline command."""
+    return b"AUTH %s\r\n" % _quoted(server.password).encode() if server.password else b"PING\r\n"
 
 
 def _log_in(folder: str | os.PathLike[str]) -> str:
@@ -564,36 +669,7 @@ def _end(
     shutil.rmtree(folder, ignore_errors=True)
 
 
-if "pytest" in sys.modules:  # loaded as pytest's plugin `remus`; a server process has no use for it
-    import contextlib
-
-    import pytest
-
-    @pytest.fixture(scope="session")
-    def remus_server() -> Iterator[RemusServer]:
-        """One server for the session; a RemusServer with .port, .host, .url, .pid."""
-        with start() as server:
-            yield server
-
-    @pytest.fixture(scope="session")
-    def remus_cluster() -> Iterator[RemusCluster]:
-        """One cluster for the session, three masters with a replica each; a RemusCluster with .nodes, .port, .url."""
-        with start_cluster() as cluster:
-            yield cluster
-
-    @pytest.fixture(scope="session")
-    def remus_sentinels() -> Iterator[RemusSentinels]:
-        """Three sentinels over a master and a replica, for the session; a RemusSentinels with .addresses and .name."""
-        with start_sentinels() as watched:
-            yield watched
-
-    @pytest.fixture
-    def remus(remus_server: RemusServer) -> Iterator[Any]:
-        """A redis-py client on the session's server, which is emptied first."""
-        redis = pytest.importorskip("redis")
-        with contextlib.closing(redis.Redis(remus_server.host, remus_server.port)) as client:
-            client.flushall()
-            yield client
+pytest_plugins = ("remus_embedded.pytest_plugin",)  # this module is pytest's plugin `remus`, which loads that
 
 
 if __name__ == "__main__":

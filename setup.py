@@ -36,6 +36,7 @@ from setuptools.command.install_lib import install_lib
 
 PACKAGES = ("server", "iothreads", "scripting", "metrics", "perf")
 INSTALLED_BELOW = "remus_server_home"  # remus_server.HOME
+INSTALLED_BESIDE = ("remus_embedded",)     # packages that others' processes import
 INSTALLED_FILES = ("redis.conf",)
 # What `# distutils:` comments in a .pyx may have added, and cythonize therefore hands back.
 EXTENSION_FIELDS = (
@@ -252,8 +253,10 @@ class InstallLib(install_lib):
         home = Path(self.install_dir, INSTALLED_BELOW)
         for name in sorted(os.listdir(self.build_dir)):
             source = Path(self.build_dir, name)
-            if source.is_dir():
+            if source.is_dir() and name not in INSTALLED_BESIDE:
                 self.copy_tree(str(source), str(home / name))
+            elif source.is_dir():
+                self.copy_tree(str(source), str(Path(self.install_dir, name)))
             else:
                 self.copy_file(str(source), str(Path(self.install_dir, name)))
         for name in INSTALLED_FILES:
@@ -266,7 +269,8 @@ class BdistWheel(bdist_wheel):
 
     def egg2dist(self, egginfo_path: str, distinfo_path: str) -> None:
         super().egg2dist(egginfo_path, distinfo_path)
-        Path(distinfo_path, "top_level.txt").write_text("".join(f"{name}\n" for name in self.distribution.py_modules))
+        ours = (*self.distribution.py_modules, *INSTALLED_BESIDE)
+        Path(distinfo_path, "top_level.txt").write_text("".join(f"{name}\n" for name in ours))
 
 
 setup(

@@ -1,9 +1,11 @@
-"""docs/architecture.md: the walks name files and functions that are there."""
+"""docs/architecture.md: the walks name files and functions that are there; docs/commands.md: the commands that are."""
 
 import re
 from pathlib import Path
 
 import pytest
+
+from tests.support import command_page
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/architecture.md").read_text()
@@ -26,3 +28,9 @@ def test_rooms_on_the_page_are_there() -> None:
     assert len(rooms) >= 9
     for room in rooms:
         assert (ROOT / "server" / room / "__init__.py").is_file(), room
+
+
+def test_the_table_of_commands_is_that_of_the_declarations() -> None:
+    names = {command.name for command in command_page.declared()}
+    assert command_page.NOTES.keys() <= names
+    assert command_page.PAGE.read_text() == command_page.render(), "./dev python -m tests.support.command_page"

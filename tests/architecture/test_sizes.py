@@ -4,7 +4,7 @@ import re
 
 from tests.architecture.test_imports import ROOT
 
-FOLDERS = ("server", "iothreads", "scripting", "metrics", "perf")
+FOLDERS = ("remus_embedded", "server", "iothreads", "scripting", "metrics", "perf")
 SUFFIXES = (".py", ".pyx", ".pxd", ".pyi")
 (LIMIT,) = (int(n) for n in re.findall(r"past\s+(\d+)\s+look again", (ROOT / "docs/architecture.md").read_text()))
 # At most so many lines, and why it is one file. Only ever lowered: a file that has lost SHRUNK lines lowers its number.

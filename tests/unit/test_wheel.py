@@ -89,13 +89,15 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_wheel_holds_one_name_of_ours(wheel: Path) -> None:
+def test_the_wheel_holds_names_of_ours_alone(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         top_level = next(name for name in names if name.endswith("/top_level.txt"))
-        assert archive.read(top_level) == b"remus_server\n"
-    assert {name.split("/")[0].partition("-")[0] for name in names} == {"remus_server.py", "remus_server_home",
-                                                                       "remus_server"}       # the last: .dist-info
+        assert archive.read(top_level) == b"remus_server\nremus_embedded\n"
+    assert {name.split("/")[0].partition("-")[0] for name in names} == {
+        "remus_server.py", "remus_server_home", "remus_embedded", "remus_server",            # the last: .dist-info
+    }  # fmt: skip
+    assert "remus_embedded/py.typed" in names
     assert {name.split("/")[1] for name in names if name.startswith("remus_server_home/")} == {*ROOMS, "redis.conf"}
     assert sum(name.endswith(".so") for name in names) == sum(1 for room in ROOMS for _ in (ROOT / room).rglob("*.pyx"))
 

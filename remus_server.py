@@ -182,10 +182,6 @@ class RemusServer:
     def pid(self) -> int:
         return self._process.pid
 
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
     def send_signal(self, number: int) -> None:
         """To its process; nothing happens to one that has ended."""
         self._process.send_signal(number)
@@ -486,7 +482,8 @@ def start_sentinels(
             watching.append(_start_on(_free_port(), timeout, {"sentinel": lines}, "--sentinel"))
         expected = b",status=ok,address=127.0.0.1:%d,slaves=%d,sentinels=%d\r\n" % (
             servers[0].port, replicas, sentinels)
-        _wait_for(watching, timeout, lambda server: expected in _asked(server, b"INFO sentinel\r\n", rb"sentinels=\d+\r"))
+        _wait_for(watching, timeout, lambda server: expected in _asked(
+            server, b"INFO sentinel\r\n", rb"sentinels=\d+\r"))
     except BaseException:
         started.stop()
         raise
@@ -506,8 +503,8 @@ def _wait_for(servers: list[RemusServer], timeout: float, ready: Callable[[Remus
     deadline = time.monotonic() + timeout
     for server in servers:
         while not ready(server):
-            if not server.alive or time.monotonic() > deadline:
-                what = "ended" if not server.alive else f"does not answer after {timeout} s"
+            if not server.is_running() or time.monotonic() > deadline:
+                what = "ended" if not server.is_running() else f"does not answer after {timeout} s"
                 log_text = server.log()
                 server.stop()
                 raise RuntimeError(f"remus-server {what}:\n{log_text}")

@@ -33,7 +33,6 @@ READONLY: int
 PAUSED: int
 SCRIPT: int
 FAKE: int
-TLS: int
 STRANGER: int
 IN_MULTI: int
 SUBSCRIBED: int

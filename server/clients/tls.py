@@ -11,7 +11,7 @@ from typing import Any
 
 from iothreads.openssl import NoOpenSSL
 from iothreads.tls import TlsContext, TlsError
-from server.clients.client import TLS as CAME_BY_TLS, Client
+from server.clients.client import Client
 from server.config.config import Config
 from server.observe.log import Log
 from server.registry.info_sections import TLS
@@ -41,6 +41,7 @@ class Tls:
         self._looked = 0.0                 # at the files, for tls-auto-reload-interval
         self.on_context: Callable[[TlsContext | None], object] = lambda context: None
         self.shaking: set[Client] = set()
+        self._through: set[Client] = set()
         self.reset_statistics()
 
     def reset_statistics(self) -> None:
@@ -119,11 +120,11 @@ class Tls:
     def shakes_hands(self, client: Client) -> None:
         """It has come to the TLS port."""
         self.shaking.add(client)
-        client.set(CAME_BY_TLS)
 
     def secured(self, client: Client) -> None:
         """It is through its handshake."""
         self.shaking.discard(client)
+        self._through.add(client)
         self.handshakes += 1
 
     def transport_failed(self, client: Client, reason: str) -> None:
@@ -138,6 +139,11 @@ class Tls:
     def forget(self, client: Client) -> None:
         """It is gone."""
         self.shaking.discard(client)
+        self._through.discard(client)
+
+    def carries(self, client: Client) -> bool:
+        """Whether the client speaks TLS; of one without a connection, whether the nodes of the cluster do."""
+        return client in self._through or client.fd < 0 and self._config.tls_cluster
 
     # ---- for INFO
     def days_left(self) -> int:

@@ -2,7 +2,7 @@
 subscribers of shard channels there, are told; keys that are somebody else's go.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from server.clients import client as c
 from server.clients.blocking import REPLICATION
@@ -17,16 +17,16 @@ from server.registry.reply import Push
 from server.structures.crc16 import hash_slot
 
 
-def tell_blocked(clients: Iterable[Client], redirects: Redirects) -> None:
+def tell_blocked(clients: Iterable[Client], redirects: Redirects, by_tls: Callable[[Client], bool]) -> None:
     """Who waits for a key that is not ours any more, or at all once the cluster is down, gets the error that the
-    command would get now, and goes on. Call it after `Redirects.refresh`. Complexity: O(clients)."""
+    command would get now, and goes on. by_tls(client): whether it came by TLS. Complexity: O(clients)."""
     for client in list(clients):
         blocked = client.blocked
         if blocked is None or not blocked.keys or blocked.kind == REPLICATION:
             continue
         why = redirects.lost_for(Question(
             blocked.keys, writes=blocked.command.has(WRITE), reads_replica=client.has(c.READONLY),
-            tls=client.has(c.TLS)))
+            tls=by_tls(client)))
         if why is not None:
             blocked.fail(why)
 

@@ -55,18 +55,18 @@ class Question:
 
 
 class Redirects:
-    """One per node of a cluster. view: replaced or changed only together with `refresh`; has(key): whether it is here
-    and has not expired."""
+    """One per node of a cluster. view: called whenever it is needed; what changes in it is followed by `refresh`.
+    has(key): whether it is here and has not expired."""
 
-    def __init__(self, view: View, config: Config, has: Callable[[bytes], bool]) -> None:
-        self.view = view
+    def __init__(self, view: Callable[[], View], config: Config, has: Callable[[bytes], bool]) -> None:
+        self._view = view
         self._config = config
         self._has = has
 
     def refresh(self) -> None:
         """The view has changed: roles, slots, slots on their way, or whether the cluster serves; or
         cluster-allow-reads-when-down has. Complexity: O(slots), some 30 microseconds."""
-        view = self.view
+        view = self._view()
         master = view.myself.master if view.myself.is_replica else None
         slot_table.fill(slots.to_bytes(view.myself.slots), slots.to_bytes(master.slots if master is not None else 0),
                         view.migrating, view.importing)
@@ -80,7 +80,7 @@ class Redirects:
         """
         if not question.keys:
             return NO_SLOT
-        view = self.view
+        view = self._view()
         slot = hash_slot(question.keys[0])
         owner = view.owner[slot]
         if owner is None:
@@ -117,7 +117,7 @@ class Redirects:
                 return False
             if any(found):
                 raise Refused(Why.TRY_AGAIN)
-            raise self._redirect(Why.ASK, slot, self.view.migrating[slot], question.tls)
+            raise self._redirect(Why.ASK, slot, self._view().migrating[slot], question.tls)
         if not question.asking:
             return False
         if not all(found) and len(set(question.keys)) > 1:
@@ -126,7 +126,7 @@ class Redirects:
 
     def _may_read(self, question: Question, owner: Node) -> bool:
         """Whether a replica answers for its master."""
-        me = self.view.myself
+        me = self._view().myself
         return ((question.reads_replica or question.sharded) and not question.writes and me.is_replica
                 and me.master is owner)
 
@@ -137,7 +137,7 @@ class Redirects:
     # ---- a client that waits
     def lost_for(self, question: Question) -> Refused | None:
         """Why a client need not wait any longer for the first of its keys; None: it may. Complexity: O(1)."""
-        view = self.view
+        view = self._view()
         if not view.ok:
             return Refused(Why.DOWN)
         slot = hash_slot(question.keys[0])

@@ -52,7 +52,7 @@ def question_of(call: Call) -> Question:
     question = Question(
         [], command.has(WRITE) or any(ask(call) for ask in also_write), command.name in _SHARDED,
         client.has(c.READONLY), bool(client.slow & c.ASKING) or command.has(ASKING), command.name == "migrate",
-        client.has(c.TLS))
+        call.server.tls.carries(client))
     if command.name != "exec":
         question.keys = keys_of(command, call.argv)
     elif client.transaction is not None:

@@ -13,7 +13,9 @@ from scripting import debug as scripting_debug, declared, info as scripting_info
 from server import about
 from server.acl import configured
 from server.clients import client as client_state, debug as clients_debug, info as clients_info, multi, pause, tls
-from server.cluster import debug as cluster_debug, info as cluster_info
+from server.cluster import debug as cluster_debug, departures, info as cluster_info
+from server.cluster.redirects import Redirects
+from server.cluster.slots import each
 from server.commands import server_command
 from server.config import debug as config_debug, info as config_info
 from server.config.config import Config, OnChange
@@ -45,7 +47,7 @@ from server.dispatch import (
 )
 from server.dispatch.appending import TICK_MS as APPENDING_MS
 from server.dispatch.received import run_received
-from server.keyspace import debug as keyspace_debug, expire, info as keyspace_info
+from server.keyspace import by_slot, debug as keyspace_debug, expire, info as keyspace_info
 from server.keyspace.database import when_expire_takes_long
 from server.observe import info as observe_info, memory_account
 from server.observe.internal_errors import internal_errors
@@ -171,10 +173,32 @@ def fill_hooks(server: "Server") -> None:
         cluster.bus.tls_accepting = s.tls.for_nodes
         s.memory.cluster_links = lambda: cluster.memory
         node.starts_as_replica = lambda: cluster.starts_as_replica
+        serve_slots(s, cluster)
 
     # scripts
     redis_api.log_to(s.log)
     limits.when_slow(s.scripting.slow)
+
+
+def serve_slots(s: "Server", cluster: "clustering.Clustering") -> None:
+    """What a node does with its slots: redirects, keys by slot, and what follows when slots go."""
+    db = s.keyspace.databases[0]
+    s.redirects = redirects = Redirects(lambda: cluster.view, s.config,
+                                        lambda key: db.has_entry(key) and not db.is_expired(key))
+    tell_blocked = partial(departures.tell_blocked, s.clients, redirects, s.tls.carries)
+    conditions.slow_because("cluster")
+    cluster.when_changed = redirects.refresh
+    cluster.count_keys = partial(by_slot.count_in_slot, db)
+    cluster.keys_of = partial(by_slot.keys_in_slot, db)
+
+    def moved(slots: int) -> None:
+        tell_blocked()
+        departures.tell_subscribers(s.pubsub, slots)
+
+    cluster.when_moved = moved
+    cluster.when_serving = lambda ok: None if ok else tell_blocked()
+    cluster.drop_keys = lambda slots: departures.drop_keys(db, each(slots), s.effects, s.propagation,
+                                                           lazy=s.config.lazyfree_lazy_server_del)
 
 
 def follow_configuration(server: "Server") -> None:

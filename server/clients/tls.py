@@ -39,6 +39,7 @@ class Tls:
         self._files = WatchedFiles()
         self.on_context: Callable[[TlsContext | None], object] = lambda context: None
         self.shaking: set[Client] = set()
+        self._through: set[Client] = set()
         self.reset_statistics()
 
     def reset_statistics(self) -> None:
@@ -110,6 +111,7 @@ class Tls:
     def secured(self, client: Client) -> None:
         """It is through its handshake."""
         self.shaking.discard(client)
+        self._through.add(client)
         self.handshakes += 1
 
     def transport_failed(self, client: Client, reason: str) -> None:
@@ -124,6 +126,11 @@ class Tls:
     def forget(self, client: Client) -> None:
         """It is gone."""
         self.shaking.discard(client)
+        self._through.discard(client)
+
+    def carries(self, client: Client) -> bool:
+        """Whether the client speaks TLS; of one without a connection, whether the nodes of the cluster do."""
+        return client in self._through or client.fd < 0 and self._config.tls_cluster
 
     # ---- for INFO
     def days_left(self) -> int:

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from server.clients.client import FAKE, TLS
 from server.cluster import replies
 from server.cluster.slots import COUNT
 from server.dispatch.call import Call
 from server.dispatch.clustering import node_of, text, wall_ms
-from server.keyspace.by_slot import keys_in_slot
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, STALE, group
 from server.registry.errors import CommandError, named
@@ -20,8 +18,8 @@ _MAX = 2**63 - 1
 
 
 def _tls(call: Call) -> bool:
-    """Whether the client is to be told of ports for TLS; a script is as the bus is."""
-    return bool(call.config.tls_cluster if call.client.has(FAKE) else call.client.has(TLS))
+    """Whether the client is to be told of ports for TLS."""
+    return call.server.tls.carries(call.client)
 
 
 # ---- ourselves
@@ -170,8 +168,8 @@ def cluster_getkeysinslot(call: Call, slot: bytes, count: bytes) -> list[bytes]:
 
     Complexity: O(N) where N is the number of requested keys
     """
-    node_of(call)
+    node = node_of(call)
     number, most = args.integer(slot), args.integer(count)
     if not 0 <= number < COUNT or most < 0:
         raise CommandError("ERR Invalid slot or number of keys")
-    return keys_in_slot(call.db, number, most)
+    return node.keys_of(number, most)

@@ -12,7 +12,6 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from server.clients import pause
-from server.cluster import departures, slots
 from server.cluster.actions import (
     Action,
     Close,
@@ -37,12 +36,9 @@ from server.cluster.conf_format import BUS_PORT_OFFSET, BrokenConf, conf_of, par
 from server.cluster.messages import MASTER, MYSELF, Message
 from server.cluster.node import Link, Node
 from server.cluster.protocol import Protocol
-from server.cluster.redirects import Redirects
 from server.cluster.settings import Settings
 from server.cluster.view import View, random_name
 from server.config.config import Config
-from server.dispatch import conditions
-from server.keyspace.by_slot import count_in_slot
 from server.observe.log import LEVELS
 from server.registry.errors import CommandError
 
@@ -83,7 +79,12 @@ class Clustering:
         self.settings: Settings = Settings()
         self.view: View
         self.protocol: Protocol
-        self.redirects: Redirects
+        self.when_changed: Callable[[], object] = int       # the view, in any way
+        self.when_moved: Callable[[int], object] = int      # slots have another owner, or none
+        self.when_serving: Callable[[bool], object] = bool  # whether the cluster serves has changed
+        self.drop_keys: Callable[[int], object] = int       # of slots
+        self.count_keys: Callable[[int], int] = lambda slot: 0
+        self.keys_of: Callable[[int, int], list[bytes]] = lambda slot, most: []
         self._conf: ConfFile
         self._bus_port = bus_port(server.config)    # a change of `port` does not move it
         self._messages: list[Send] = []     # of this turn
@@ -92,8 +93,9 @@ class Clustering:
         self._do: dict[type, Callable[[Any], object]] = {
             Send: self._messages.append, Save: self._save, Connect: lambda action: self.bus.connect(action.link),
             Close: self._close, Follow: self._follow, Lead: self._lead, Pause: self._pause, Resume: self._resume,
-            SlotsMoved: self._slots_moved, DropKeys: self._drop_keys, Serving: self._serving, Deliver: self._deliver,
-            Note: self._note, Verdict: lambda action: None}
+            SlotsMoved: lambda action: self.when_moved(action.slots), Deliver: self._deliver, Note: self._note,
+            DropKeys: lambda action: self.drop_keys(action.slots),
+            Serving: lambda action: self.when_serving(action.ok), Verdict: _nothing}
 
     # ---- the start
     def begin(self) -> bool:
@@ -129,10 +131,6 @@ class Clustering:
             self.view = View(Node(random_name(rng), random_name(rng), MYSELF | MASTER, now))
             self._server.log.notice("No cluster configuration found, I'm %s", self.view.myself.name)
         self.protocol = Protocol(self.view, lambda: self.settings, self, rng)
-        db = self._server.keyspace.databases[0]
-        self.redirects = self._server.redirects = Redirects(
-            lambda: self.view, self._server.config, lambda key: db.has_entry(key) and not db.is_expired(key))
-        conditions.slow_because("cluster")
         if not text:
             self._save(Save(fsync=True))
 
@@ -152,7 +150,7 @@ class Clustering:
             hostname=config.cluster_announce_hostname or "", nodename=config.cluster_announce_human_nodename or "",
             tls=config.tls_cluster)
         self.perform(self.protocol.configured())
-        self.redirects.refresh()
+        self.when_changed()
 
     @property
     def starts_as_replica(self) -> bool:
@@ -201,7 +199,7 @@ class Clustering:
         for action in actions:
             self._do[type(action)](action)
         if self.protocol.take_touched():
-            self.redirects.refresh()
+            self.when_changed()
         if self._messages or self.protocol.unsettled:
             self._server.loop.attend(self._turn_ends)
 
@@ -242,22 +240,6 @@ class Clustering:
     def _deliver(self, action: Deliver) -> None:
         pubsub, published = self._server.pubsub, action.published
         (pubsub.spublish if action.sharded else pubsub.publish)(published.channel, published.payload)
-
-    # ---- slots
-    def _slots_moved(self, action: SlotsMoved) -> None:
-        self.redirects.refresh()
-        departures.tell_blocked(self._server.clients, self.redirects, self._server.tls.carries)
-        departures.tell_subscribers(self._server.pubsub, action.slots)
-
-    def _serving(self, action: Serving) -> None:
-        self.redirects.refresh()
-        if not action.ok:
-            departures.tell_blocked(self._server.clients, self.redirects, self._server.tls.carries)
-
-    def _drop_keys(self, action: DropKeys) -> None:
-        server = self._server
-        departures.drop_keys(server.keyspace.databases[0], slots.each(action.slots), server.effects, server.propagation,
-                             lazy=server.config.lazyfree_lazy_server_del)
 
     # ---- roles
     def _follow(self, action: Follow) -> None:
@@ -304,7 +286,7 @@ class Clustering:
 
     def keys_in(self, slot: int) -> int:
         """Keys of a slot."""
-        return count_in_slot(self._server.keyspace.databases[0], slot)
+        return self.count_keys(slot)
 
     def is_empty(self) -> bool:
         """Whether there is no key."""
@@ -321,6 +303,10 @@ def node_of(call: "Call") -> Clustering:
 def text(word: bytes) -> str:
     """A name as it was typed."""
     return word.decode("latin-1")
+
+
+def _nothing(action: Action) -> None:
+    """Told for whoever watches; the tables know it already."""
 
 
 def _host(place: str) -> str:

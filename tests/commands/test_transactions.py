@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from tests.support.pace import patience
 from tests.support.resp import Push, RespError, Status
 from tests.support.server import wait_until
 
@@ -141,9 +142,10 @@ class TestWatch:
         both("EXEC")
 
     def test_a_key_that_expires_meanwhile(self, raw):
-        raw.ok("SET", "x", "1", "PX", "20")
+        life = patience(0.05)              # long enough to be there when it is watched
+        raw.ok("SET", "x", "1", "PX", str(int(life * 1000)))
         raw.ok("WATCH", "x")
-        time.sleep(0.03)
+        time.sleep(life + 0.01)            # nobody looks at it
         raw.pipeline([("MULTI",), ("PING",)])
         assert raw("EXEC") == None  # noqa: E711
 

@@ -36,6 +36,7 @@ from server.cluster.conf_format import BUS_PORT_OFFSET, BrokenConf, conf_of, par
 from server.cluster.messages import MASTER, MYSELF, Message
 from server.cluster.node import Link, Node
 from server.cluster.protocol import Protocol
+from server.cluster.replies import info_fields
 from server.cluster.settings import Settings
 from server.cluster.view import View, random_name
 from server.config.config import Config
@@ -187,6 +188,10 @@ class Clustering:
         """PUBLISH: all nodes, or those of our shard, get it for their subscribers."""
         self.protocol.speaker.publish(channel, message, sharded=sharded)
         self.perform(self.protocol.asked())
+
+    def info(self) -> list[tuple[str, str | int]]:
+        """The fields of CLUSTER INFO. Complexity: O(nodes)."""
+        return info_fields(self.view, self.protocol.speaker.sent, self.protocol.received, self.bus.over_limit)
 
     @property
     def memory(self) -> int:

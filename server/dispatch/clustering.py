@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from server.clients import pause
+from server.cluster import slots
 from server.cluster.actions import (
     Action,
     Close,
@@ -152,6 +153,12 @@ class Clustering:
             tls=config.tls_cluster)
         self.perform(self.protocol.configured())
         self.when_changed()
+
+    def data_loaded(self) -> None:
+        """At the start: do the slots of our keys fit nodes.conf?"""
+        populated = slots.of(slot for slot in range(slots.COUNT) if self.count_keys(slot))
+        self.protocol.operator.has_keys(populated)
+        self.asked()
 
     @property
     def starts_as_replica(self) -> bool:

@@ -77,6 +77,20 @@ def test_refusals(three, words, error):
     assert str(reply) == error
 
 
+def test_links_take_up_places_of_maxclients(three):
+    node = three[1]
+    links = int(node.info("clients")["cluster_connections"])
+    assert links == 4
+    c = node.connect()
+    clients = int(c.ok("INFO", "clients").split(b"connected_clients:")[1].split()[0])
+    assert c("CONFIG", "SET", "maxclients", clients + links) == "OK"
+    try:
+        refused = node.connect()
+        assert refused.read().args == ("ERR max number of clients + cluster connections reached",)
+    finally:
+        c("CONFIG", "SET", "maxclients", 10000)
+
+
 def test_a_slot_is_its_keys(three):
     c = three[0].connect()
     assert (c("CLUSTER", "KEYSLOT", "foo"), c("CLUSTER", "KEYSLOT", "{foo}bar")) == (12182, 12182)

@@ -10,6 +10,7 @@ from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable
 from server.clients.tls import Tls
 from server.clients.tracking import Tracking
+from server.cluster.info import BusLinks
 from server.cluster.migrate_target import Targets
 from server.config.config import Config
 from server.dispatch.collector import Collector
@@ -66,6 +67,7 @@ def tell(server: "Server", parts: Parts) -> None:
     parts.add(Host, lambda: s)
     parts.add(Node, lambda: s.replication)
     parts.add(Targets, lambda: s.migrate_targets)
+    parts.add(BusLinks, lambda: s.cluster.bus if s.cluster is not None else ())
     # how commands run
     parts.add(Loop, lambda: s.loop)
     parts.add(Cron, lambda: s.cron)

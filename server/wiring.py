@@ -172,6 +172,7 @@ def fill_hooks(server: "Server") -> None:
         cluster.bus.tls = s.tls.for_cluster
         cluster.bus.tls_accepting = s.tls.for_nodes
         s.memory.cluster_links = lambda: cluster.memory
+        s.limits.cluster_links = cluster.bus
         node.starts_as_replica = lambda: cluster.starts_as_replica
         serve_slots(s, cluster)
 

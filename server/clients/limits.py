@@ -12,7 +12,7 @@ import errno
 import os
 import resource
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 
 from server.clients import client_list
 from server.clients.client import BLOCKED, CLOSE_ASAP, MASTER, NO_EVICT, REPLICA, Client
@@ -31,6 +31,7 @@ IDLE_SECONDS = 2                       # after which a query buffer that is not 
 WASTE = 4096                           # bytes of a query buffer that may stay unfilled
 RESERVED_FILES = 32                    # descriptors that are no client: listeners, files, logs
 FULL = b"-ERR max number of clients reached\r\n"
+FULL_OF_NODES = b"-ERR max number of clients + cluster connections reached\r\n"
 
 
 class Limits:
@@ -43,6 +44,7 @@ class Limits:
         self._log = log
         self._stats = stats
         self.memory_by_class = dict.fromkeys(CLASSES, 0)     # mem_clients_normal ..., as last seen
+        self.cluster_links: Sized = ()                       # of the bus, which take up places of maxclients
         self.evicted_clients = 0
         self.partial_accounted = 0                           # of that, what half-read requests held when it was seen
         self._accounted: dict[Client, tuple[str, int, int]] = {}     # class, all, half-read requests
@@ -235,10 +237,10 @@ class Limits:
     # ---- how many
     def refusal(self) -> bytes | None:
         """What to tell a client that is one too many, None to let it in."""
-        if not self._clients.full():
+        if not self._clients.full(len(self.cluster_links)):
             return None
         self._clients.rejected += 1
-        return FULL
+        return FULL_OF_NODES if self._config.cluster_enabled else FULL
 
     def fit_to_files(self) -> None:
         """At start: descriptors for maxclients, or a lower maxclients and a warning."""

@@ -60,9 +60,9 @@ class ClientTable:
     def __len__(self) -> int:
         return len(self._clients)
 
-    def full(self) -> bool:
-        """Whether one more would be more than maxclients."""
-        return len(self._clients) >= self.max_clients
+    def full(self, others: int = 0) -> bool:
+        """Whether one more would be more than maxclients. others: connections that count besides."""
+        return len(self._clients) + others >= self.max_clients
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""

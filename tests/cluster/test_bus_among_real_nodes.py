@@ -8,7 +8,7 @@ import pytest
 
 from server.cluster import slots
 from server.cluster.conf_format import parse
-from server.cluster.replies import info_text, nodes_text, shards_reply, slots_reply
+from server.cluster.replies import info_fields, nodes_text, shards_reply, slots_reply
 from tests.support.bus_node import BusNode, BusNodes, wall
 from tests.support.peer import Peer, require_peer
 from tests.support.server import free_node_port
@@ -112,7 +112,7 @@ def differences(cluster: Cluster) -> str:
         if cluster.c.version >= (7, 2) and plain(shards_reply(view, 0)) != plain(c("CLUSTER", "SHARDS")):
             return f"SHARDS: {plain(shards_reply(view, 0))} {plain(c('CLUSTER', 'SHARDS'))}"
         said = [line.split(":") for line in c("CLUSTER", "INFO").decode().splitlines()]
-    ours = dict(line.split(":") for line in info_text(view, [0] * 11, [0] * 11, 0).splitlines())
+    ours = {name: str(value) for name, value in info_fields(view, [0] * 11, [0] * 11, 0)}
     same = {key: value for key, value in said if not key.startswith(("cluster_stats", "cluster_my", "total"))}
     return "" if same.items() <= ours.items() else f"INFO: {same} {ours}"
 

@@ -77,6 +77,20 @@ def test_refusals(three, words, error):
     assert str(reply) == error
 
 
+def test_links_take_up_places_of_maxclients(three):
+    node = three[1]
+    links = int(node.info("clients")["cluster_connections"])
+    assert links == 4
+    c = node.connect()
+    clients = int(c.ok("INFO", "clients").split(b"connected_clients:")[1].split()[0])
+    assert c("CONFIG", "SET", "maxclients", clients + links) == "OK"
+    try:
+        refused = node.connect()
+        assert refused.read().args == ("ERR max number of clients + cluster connections reached",)
+    finally:
+        c("CONFIG", "SET", "maxclients", 10000)
+
+
 def test_a_slot_is_its_keys(three):
     c = three[0].connect()
     assert (c("CLUSTER", "KEYSLOT", "foo"), c("CLUSTER", "KEYSLOT", "{foo}bar")) == (12182, 12182)
@@ -90,6 +104,22 @@ def test_it_comes_back_as_who_it_was(three):
     assert c.ok("CLUSTER", "MYID").decode() == three.names[2]
     wait_until(lambda: three.state(node)["cluster_state"] == "ok", "it serves again")
     assert three.lines(node)[three.names[2]][-1] == "10923-16383"
+
+
+def test_keys_of_slots_that_are_not_ours_are_not_lost(tmp_path):
+    """A data file of a server that was no node: its slots are taken where nobody has them."""
+    with Server(tmp_path, dbfilename="dump.rdb") as alone:
+        c = alone.connect()
+        for key in ("foo", "bar", "{foo}2"):
+            assert c("SET", key, key) == "OK"
+        assert c("SAVE") == "OK"
+    with Server(tmp_path, cluster_enabled="yes") as node:
+        c = node.connect()
+        assert c("CLUSTER", "COUNTKEYSINSLOT", 12182) == 2
+        assert sorted(c("CLUSTER", "GETKEYSINSLOT", 12182, 10)) == [b"foo", b"{foo}2"]
+        assert c.ok("CLUSTER", "NODES").split()[8:] == [b"5061", b"12182"]
+        assert c("CONFIG", "SET", "cluster-require-full-coverage", "no") == "OK"
+        wait_until(lambda: c("GET", "foo") == b"foo", "the slot is served")
 
 
 def test_a_second_server_may_not_have_the_file(three, tmp_path):

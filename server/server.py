@@ -391,6 +391,8 @@ class Server:
             self.loop.io.stop()
             self.remove_files()
             return self.exit_status
+        if self.cluster is not None:
+            self.cluster.data_loaded()
         self.loop.timers.add(clock.monotonic_now_us(), 1, self.cron.tick)
         replicating.start(self)
         for kind in dict.fromkeys(listener.kind for listener in self.listeners):

@@ -6,7 +6,9 @@ MIGRATE's sending side is `migrate_target`. The rest is a node of Redis Cluster 
 chance of its own. `protocol.Protocol` puts it together: what comes by a link, what time brings and what an operator
 asks go in, `actions` come out. Below it, each its own concern over one `view.View`: contact, gossip, failures, claims
 on slots, roles, votes and election, the manual failover, replicas that move, health. `messages` is what nodes say,
-`bus_format` its bytes; `conf_format` and `conf_file` are nodes.conf.
+`bus_format` its bytes, `bus` the links that carry them; `conf_format` and `conf_file` are nodes.conf, `founding` the
+first one of each node of a new cluster. `redirects`, `slot_table` and `departures` are what clients notice.
+`dispatch.clustering` does what the actions ask for.
 
 The words are Redis's: a PFAIL is one node's opinion, a FAIL the majority's verdict; an epoch is the clock that decides
 between two claims on a slot, and never goes back.

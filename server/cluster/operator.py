@@ -157,6 +157,26 @@ class Operator:
             raise CommandError("ERR DB must be empty to perform CLUSTER FLUSHSLOTS.")
         self._moved(self._view.release(self._view.myself.slots))
 
+    def has_keys(self, populated: int) -> None:
+        """A node starts with data of these slots: as a master it serves what nobody serves, and what another one serves
+        is on its way here, so that the operator sees it. Replicas have what their master has."""
+        view = self._view
+        me = view.myself
+        astray = populated & ~me.slots & ~slots.of(view.importing)
+        if me.is_replica or not astray:
+            return
+        unserved = astray & ~view.assigned
+        for slot in slots.each(unserved):
+            self._out.note("notice", f"I have keys for unassigned slot {slot}. Taking responsibility for it.")
+        view.assign(me, unserved)
+        for slot in slots.each(astray & ~unserved):
+            self._out.note("notice", f"I have keys for slot {slot}, but the slot is assigned to another node. "
+                                     "Setting it to importing state.")
+            owner = view.owner[slot]
+            assert owner is not None
+            view.importing[slot] = owner
+        self._moved(astray)
+
     def _named(self, spans: Sequence[tuple[int, int]], wrong: int, what: str) -> int:
         """All slots of these ranges. what: how slots are that are among `wrong`."""
         named = 0

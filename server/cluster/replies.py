@@ -13,7 +13,7 @@ from server.cluster.messages import Type
 from server.cluster.node import Link, Node
 from server.cluster.view import View
 
-_TYPE_WORDS = {
+TYPE_WORDS = {
     Type.PING: "ping", Type.PONG: "pong", Type.MEET: "meet", Type.FAIL: "fail", Type.PUBLISH: "publish",
     Type.FAILOVER_AUTH_REQUEST: "auth-req", Type.FAILOVER_AUTH_ACK: "auth-ack", Type.UPDATE: "update",
     Type.MFSTART: "mfstart", Type.MODULE: "module", Type.PUBLISHSHARD: "publishshard"}
@@ -96,24 +96,31 @@ def shards_reply(view: View, offset: int, *, endpoint: str = "ip") -> list[dict[
 
 
 # ---- INFO
-def info_text(view: View, sent: Sequence[int], received: Sequence[int], links_over_limit: int) -> str:
-    """CLUSTER INFO. sent, received: messages by type; links_over_limit: dropped for cluster-link-sendbuf-limit."""
+def info_fields(view: View, sent: Sequence[int], received: Sequence[int],
+                links_over_limit: int) -> list[tuple[str, str | int]]:
+    """What CLUSTER INFO has, in its order. sent, received: messages by type; links_over_limit: dropped for
+    cluster-link-sendbuf-limit. Complexity: O(nodes)."""
     me = view.myself
     shown = me.master if me.is_replica and me.master is not None else me
     owners = [node for node in view.nodes.values() if node.slots]
     failed = sum(node.slot_count for node in owners if node.failed)
     maybe = sum(node.slot_count for node in owners if node.maybe_failed and not node.failed)
     assigned = view.assigned.bit_count()
-    fields: list[tuple[str, Any]] = [
+    fields: list[tuple[str, str | int]] = [
         ("cluster_state", "ok" if view.ok else "fail"), ("cluster_slots_assigned", assigned),
         ("cluster_slots_ok", assigned - failed - maybe), ("cluster_slots_pfail", maybe), ("cluster_slots_fail", failed),
         ("cluster_known_nodes", len(view.nodes)), ("cluster_size", view.size),
         ("cluster_current_epoch", view.current_epoch), ("cluster_my_epoch", shown.config_epoch)]
     for word, counts in (("sent", sent), ("received", received)):
-        fields += [(f"cluster_stats_messages_{_TYPE_WORDS[Type(kind)]}_{word}", count)
+        fields += [(f"cluster_stats_messages_{TYPE_WORDS[Type(kind)]}_{word}", count)
                    for kind, count in enumerate(counts) if count]
         fields.append((f"cluster_stats_messages_{word}", sum(counts)))
     fields.append(("total_cluster_links_buffer_limit_exceeded", links_over_limit))
+    return fields
+
+
+def info_text(fields: Sequence[tuple[str, str | int]]) -> str:
+    """CLUSTER INFO."""
     return "".join(f"{name}:{value}\r\n" for name, value in fields)
 
 

@@ -47,9 +47,7 @@ def cluster_info(call: Call) -> Verbatim:
 
     Complexity: O(1)
     """
-    node = node_of(call)
-    protocol = node.protocol
-    return Verbatim(replies.info_text(node.view, protocol.speaker.sent, protocol.received, node.bus.over_limit))
+    return Verbatim(replies.info_text(node_of(call).info()))
 
 
 @command("CLUSTER|LINKS", arity=2, flags=STALE, since="7.0.0", tips=_DIFFERS)
@@ -159,7 +157,7 @@ def cluster_countkeysinslot(call: Call, slot: bytes) -> int:
     number = args.integer(slot)
     if not 0 <= number < COUNT:
         raise CommandError("ERR Invalid slot")
-    return node.count_keys(number)
+    return node.keys_in(number)
 
 
 @command("CLUSTER|GETKEYSINSLOT", arity=4, flags=STALE, since="3.0.0", tips=_DIFFERS, syntax="slot count")

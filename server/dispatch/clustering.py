@@ -12,6 +12,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from server.clients import pause
+from server.cluster import slots
 from server.cluster.actions import (
     Action,
     Close,
@@ -36,6 +37,7 @@ from server.cluster.conf_format import BUS_PORT_OFFSET, BrokenConf, conf_of, par
 from server.cluster.messages import MASTER, MYSELF, Message
 from server.cluster.node import Link, Node
 from server.cluster.protocol import Protocol
+from server.cluster.replies import info_fields
 from server.cluster.settings import Settings
 from server.cluster.view import View, random_name
 from server.config.config import Config
@@ -152,6 +154,12 @@ class Clustering:
         self.perform(self.protocol.configured())
         self.when_changed()
 
+    def data_loaded(self) -> None:
+        """At the start: do the slots of our keys fit nodes.conf?"""
+        populated = slots.of(slot for slot in range(slots.COUNT) if self.count_keys(slot))
+        self.protocol.operator.has_keys(populated)
+        self.asked()
+
     @property
     def starts_as_replica(self) -> bool:
         """Whether nodes.conf says that we follow somebody."""
@@ -187,6 +195,10 @@ class Clustering:
         """PUBLISH: all nodes, or those of our shard, get it for their subscribers."""
         self.protocol.speaker.publish(channel, message, sharded=sharded)
         self.perform(self.protocol.asked())
+
+    def info(self) -> list[tuple[str, str | int]]:
+        """The fields of CLUSTER INFO. Complexity: O(nodes)."""
+        return info_fields(self.view, self.protocol.speaker.sent, self.protocol.received, self.bus.over_limit)
 
     @property
     def memory(self) -> int:
@@ -305,11 +317,13 @@ def text(word: bytes) -> str:
     return word.decode("latin-1")
 
 
+def _nothing(action: Action) -> None:
+    """Told for whoever watches; the tables know it already."""
+
+
 def _host(place: str) -> str:
     """Of host:port, [host]:port; "" where the socket could not tell."""
     host = place.rpartition(":")[0].strip("[]")
     return "" if host == "?" else host
 
 
-def _nothing(action: Action) -> None:
-    """Told for whoever watches; the tables know it already."""

@@ -8,16 +8,15 @@ import pytest
 
 from server.cluster import slots
 from server.cluster.conf_format import parse
-from server.cluster.replies import info_text, nodes_text, shards_reply, slots_reply
+from server.cluster.replies import info_fields, nodes_text, shards_reply, slots_reply
 from tests.support.bus_node import BusNode, BusNodes, wall
 from tests.support.peer import Peer, require_peer
-from tests.support.server import free_port
+from tests.support.server import free_node_port
 
 pytestmark = [pytest.mark.peer, pytest.mark.slow, pytest.mark.timeout(300)]
 
 TIMEOUT_MS = 3000
 THIRD = slots.COUNT // 3
-BELOW = 55_000              # the bus port is 10,000 above
 
 
 class Cluster:
@@ -29,9 +28,9 @@ class Cluster:
         real = {"cluster-enabled": "yes", "cluster-node-timeout": TIMEOUT_MS, "repl-diskless-sync-delay": 0,
                 "cluster-require-full-coverage": "no"}
         self.a, self.b, self.c = (Peer(folder / name, **real) for name in "abc")
-        self.third = self.ours.add(free_port(BELOW), slots.span(2 * THIRD, slots.COUNT - 1), node_timeout=TIMEOUT_MS,
+        self.third = self.ours.add(free_node_port(), slots.span(2 * THIRD, slots.COUNT - 1), node_timeout=TIMEOUT_MS,
                                    hostname="third.example")
-        self.heir = self.ours.add(free_port(BELOW), node_timeout=TIMEOUT_MS)
+        self.heir = self.ours.add(free_node_port(), node_timeout=TIMEOUT_MS)
         self.names = {peer: self.ask(peer, "MYID").decode() for peer in (self.a, self.b, self.c)}
 
     def ask(self, peer: Peer, *words: Any) -> Any:
@@ -113,7 +112,7 @@ def differences(cluster: Cluster) -> str:
         if cluster.c.version >= (7, 2) and plain(shards_reply(view, 0)) != plain(c("CLUSTER", "SHARDS")):
             return f"SHARDS: {plain(shards_reply(view, 0))} {plain(c('CLUSTER', 'SHARDS'))}"
         said = [line.split(":") for line in c("CLUSTER", "INFO").decode().splitlines()]
-    ours = dict(line.split(":") for line in info_text(view, [0] * 11, [0] * 11, 0).splitlines())
+    ours = {name: str(value) for name, value in info_fields(view, [0] * 11, [0] * 11, 0)}
     same = {key: value for key, value in said if not key.startswith(("cluster_stats", "cluster_my", "total"))}
     return "" if same.items() <= ours.items() else f"INFO: {same} {ours}"
 

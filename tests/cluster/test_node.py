@@ -92,6 +92,22 @@ def test_it_comes_back_as_who_it_was(three):
     assert three.lines(node)[three.names[2]][-1] == "10923-16383"
 
 
+def test_keys_of_slots_that_are_not_ours_are_not_lost(tmp_path):
+    """A data file of a server that was no node: its slots are taken where nobody has them."""
+    with Server(tmp_path, dbfilename="dump.rdb") as alone:
+        c = alone.connect()
+        for key in ("foo", "bar", "{foo}2"):
+            assert c("SET", key, key) == "OK"
+        assert c("SAVE") == "OK"
+    with Server(tmp_path, cluster_enabled="yes") as node:
+        c = node.connect()
+        assert c("CLUSTER", "COUNTKEYSINSLOT", 12182) == 2
+        assert sorted(c("CLUSTER", "GETKEYSINSLOT", 12182, 10)) == [b"foo", b"{foo}2"]
+        assert c.ok("CLUSTER", "NODES").split()[8:] == [b"5061", b"12182"]
+        assert c("CONFIG", "SET", "cluster-require-full-coverage", "no") == "OK"
+        wait_until(lambda: c("GET", "foo") == b"foo", "the slot is served")
+
+
 def test_a_second_server_may_not_have_the_file(three, tmp_path):
     other = Server(tmp_path, start=False, cluster_enabled="yes", port=0,
                    cluster_config_file=str(three[0].folder / "nodes.conf"))

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.metrics.test_names import undeclared
+from tests.support.cluster import Cluster
 from tests.support.following import linked
 from tests.support.peer import Peer, require_peer
 from tests.support.resp import Connection, ConnectionClosed
@@ -101,10 +102,10 @@ class Watched(NamedTuple):
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     need("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
-    port, below, own = free_port(), free_port(), free_port()
+    port, below, node, own = free_port(), free_port(), free_port(), free_port()
     text = (ROOM / "prometheus.yml").read_text()
-    both = f'127.0.0.1:{port}", "127.0.0.1:{below}'
-    text = text.replace("127.0.0.1:9121", both).replace("interval: 5s", "interval: 250ms")
+    all_three = f'127.0.0.1:{port}", "127.0.0.1:{below}", "127.0.0.1:{node}'
+    text = text.replace("127.0.0.1:9121", all_three).replace("interval: 5s", "interval: 250ms")
     (folder / "prometheus.yml").write_text(text.replace("evaluation_interval: 15s", "evaluation_interval: 1s"))
     shutil.copy(ROOM / "alerts.yml", folder)
     named: dict[str, Any] = {"metrics_hot_keys": 5, "metrics_big_keys": 3, "metrics_check_prefixes": "db0=:"}
@@ -113,6 +114,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with (
         Server(folder / "server", metrics_port=port, io_threads=2, **named) as server,
         Server(folder / "replica", metrics_port=below, replicaof=[f"127.0.0.1 {server.port}"]) as replica,
+        Cluster(folder / "cluster", masters=1, metrics_port=node),
         Load(server.port),
     ):
         wait_until(lambda: linked(replica), "a link", 30)
@@ -124,7 +126,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         try:
             found = Watched(server, port, f"http://127.0.0.1:{own}")
             wait_until(lambda: ready(f"{found.prometheus}/-/ready"), "prometheus answers", 30)
-            wait_until(lambda: len(found.query("count_over_time(redis_up[1m]) > 8")) == 2, "scrapes", 30)
+            wait_until(lambda: len(found.query("count_over_time(redis_up[1m]) > 8")) == 3, "scrapes", 30)
             yield found
         finally:
             child.terminate()
@@ -180,8 +182,7 @@ def test_alerts_can_be_evaluated_and_none_fires_without_a_cause(watched: Watched
 @pytest.mark.slow
 def test_metrics_of_alerts_exist(watched: Watched) -> None:
     """An alert on a misspelt name never fires; so all names are ones that we show, or would."""
-    only_at_times = {"redis_cluster_state", "redis_cluster_slots_fail"} | undeclared()
-    for name in set(re.findall(r"\b(?:redis|remus)_\w+", (ROOM / "alerts.yml").read_text())) - only_at_times:
+    for name in set(re.findall(r"\b(?:redis|remus)_\w+", (ROOM / "alerts.yml").read_text())) - undeclared():
         assert watched.query(name), name
 
 

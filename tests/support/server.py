@@ -17,6 +17,7 @@ Most tests want no server of their own: see the fixtures in tests/conftest.py.
 """
 
 import os
+import random
 import shlex
 import signal
 import socket
@@ -37,16 +38,33 @@ START_SECONDS = 20.0  # of a quiet machine
 TERM_SECONDS = 20.0
 SHOWN_OF_A_LOG = 6000  # characters, in a failure
 
+NODE_PORTS = (11_000, 22_000)
 _given: deque[int] = deque(maxlen=1000)  # ports, by free_port
 
 
-def free_port(below: int = 1 << 16) -> int:
+def free_port() -> int:
     """A TCP port that was free a moment ago; no other one of this process, which may not have bound its own yet."""
     while True:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port: int = probe.getsockname()[1]
-        if port < below and port not in _given:
+        if port not in _given:
+            _given.append(port)
+            return port
+
+
+def free_node_port() -> int:
+    """The same for a node of a cluster, whose bus is 10,000 above. Both are below those that the system gives to
+    connections: nodes open many, and one of them could have the port of a node that is just starting."""
+    while True:
+        port = random.randrange(*NODE_PORTS)
+        try:
+            for one in (port, port + 10_000):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", one))
+        except OSError:
+            continue
+        if port not in _given:
             _given.append(port)
             return port
 
@@ -93,9 +111,8 @@ class Process:
         self.host = "127.0.0.1"
         self.config_text = config
         self.directives = {**self.defaults, **{name.replace("_", "-"): value for name, value in directives.items()}}
-        # The cluster bus listens 10,000 above the port.
-        below = 55_000 if self.directives.get("cluster-enabled") else 1 << 16
-        self.port = int(self.directives.pop("port", 0)) or free_port(below)
+        given = free_node_port if self.directives.get("cluster-enabled") else free_port
+        self.port = int(self.directives.pop("port", 0)) or given()
         self.arguments = list(arguments)
         self.env = env or {}
         self.prelude = prelude

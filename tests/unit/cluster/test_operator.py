@@ -6,7 +6,7 @@ from server.cluster import slots
 from server.cluster.actions import Close, Follow, Lead, Save, SlotsMoved
 from server.cluster.messages import MASTER, Type
 from server.registry.errors import CommandError
-from tests.support.one_node import OneNode, only
+from tests.support.one_node import OneNode, notes, only
 
 
 def refused(error: str) -> "pytest.RaisesExc[CommandError]":
@@ -165,3 +165,21 @@ def test_a_master_with_keys_is_not_reset() -> None:
     one.keys = {1: 1}
     with refused("ERR CLUSTER RESET can't be called with master nodes containing keys"):
         one.operator.reset(hard=False)
+
+
+def test_keys_that_are_found_at_the_start() -> None:
+    one = OneNode(masters=2)
+    free = 1 << next(slots.ranges(one.view.myself.slots))[0]
+    one.view.release(free)
+    theirs = one.node(1).slots
+    theirs &= -theirs
+    slot = theirs.bit_length() - 1
+    actions = one.do(one.operator.has_keys, one.view.myself.slots | free | theirs)
+    assert one.view.myself.slots & free
+    assert one.view.importing == {slot: one.node(1)}
+    assert "Taking responsibility" in notes(actions)
+    assert "importing state" in notes(actions)
+    assert not one.do(one.operator.has_keys, free | theirs)
+    replica = OneNode(masters=2, me=2)
+    assert not replica.do(replica.operator.has_keys, slots.ALL)
+    one.view.check()

@@ -2,7 +2,7 @@
 
 from server.cluster import slots
 from server.cluster.messages import FAIL, PFAIL, Type
-from server.cluster.replies import info_text, links_reply, node_text, nodes_text, shards_reply, slots_reply
+from server.cluster.replies import info_fields, info_text, links_reply, node_text, nodes_text, shards_reply, slots_reply
 from tests.support.one_node import OneNode
 
 
@@ -72,7 +72,7 @@ def test_info() -> None:
     one.node(1).flags |= PFAIL
     one.node(2).flags |= FAIL
     one.say(2, Type.PING)
-    text = info_text(one.view, one.protocol.speaker.sent, one.protocol.received, 2)
+    text = info_text(info_fields(one.view, one.protocol.speaker.sent, one.protocol.received, 2))
     assert text == "".join(f"{line}\r\n" for line in (
         "cluster_state:fail", "cluster_slots_assigned:16384", "cluster_slots_ok:5461", "cluster_slots_pfail:5461",
         "cluster_slots_fail:5462", "cluster_known_nodes:6", "cluster_size:3", "cluster_current_epoch:3",

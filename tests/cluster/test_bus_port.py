@@ -1,0 +1,136 @@
+"""Who comes to the bus port: nodes, by TLS where it is asked for, and strangers, who are answered and not believed."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from server.cluster.bus_format import encode, frame_length
+from server.cluster.messages import MASTER, Failing, Heartbeat, Message, Type
+from tests.support.certificates import Authority
+from tests.support.cluster import Cluster
+from tests.support.pace import wait_until
+from tests.support.server import Server, free_node_port
+
+STRANGER = "5" * 40
+ALL_SLOTS = (1 << 16384) - 1
+
+
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("one"), masters=1) as cluster:
+        yield cluster
+
+
+def bus(node: Server, port: int = 0) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", (port or node.port) + 10_000), 10)
+
+
+def hears(connection: socket.socket) -> bytes:
+    """The bytes of one message; b"" when the other side has closed."""
+    data = b""
+    while not (length := frame_length(data)) or len(data) < length:
+        received = connection.recv(65536)
+        if not received:
+            return b""
+        data += received
+    return data[:length]
+
+
+def ping(**header: object) -> Message:
+    message = Message(Type.PING, STRANGER, current_epoch=99, config_epoch=99, slots=ALL_SLOTS, port=1, bus_port=10001,
+                      flags=MASTER, body=Heartbeat(shard_id="6" * 40))
+    return replace(message, **header)
+
+
+def test_a_stranger_is_answered_and_believed_nothing(one):
+    before = one[0].connect().ok("CLUSTER", "NODES").split()[6:]
+    with bus(one[0]) as connection:
+        connection.sendall(encode(ping()))
+        assert hears(connection)[12:14] == bytes((0, Type.PONG))
+        for message in (ping(type=Type.FAIL, body=Failing(one.names[0])),
+                        ping(type=Type.FAILOVER_AUTH_REQUEST, body=None), ping(type=Type.MFSTART, body=None), ping()):
+            connection.sendall(encode(message))
+        assert hears(connection)[12:14] == bytes((0, Type.PONG))
+    assert one[0].connect().ok("CLUSTER", "NODES").split()[6:] == before
+    assert one.state(one[0])["cluster_known_nodes"] == "1"
+    assert one.state(one[0])["cluster_state"] == "ok"
+
+
+@pytest.mark.parametrize("data", [
+    b"GET / HTTP/1.1\r\n\r\n", b"RCmb" + (100).to_bytes(4, "big") + bytes(200),
+    b"RCmb" + (1 << 31).to_bytes(4, "big") + bytes(200), encode(ping())[:40] + b"\xff" * 40 + encode(ping())[80:],
+    encode(ping())[:14] + b"\xff\xff" + encode(ping())[16:],
+])
+def test_what_is_no_message_ends_the_link(one, data):
+    with bus(one[0]) as connection:
+        connection.sendall(data)
+        assert hears(connection) == b""
+    one[0].wait_for_log("Closing a link of the cluster bus")
+    assert one[0].connect()("PING") == "PONG"
+
+
+def test_noise(one):
+    """Bytes of real messages, some of them changed; the node lives, and knows nobody new."""
+    rng = Random(7)
+    for _ in range(200):
+        data = bytearray(encode(ping(type=rng.choice([Type.PING, Type.PONG, Type.FAIL, Type.UPDATE, Type.PUBLISH]))
+                                if rng.random() < 0.5 else ping()))
+        for _ in range(rng.randrange(1, 6)):
+            data[rng.randrange(12 if rng.random() < 0.8 else 0, len(data))] = rng.randrange(256)
+        data[12] = 0
+        if data[13] == Type.MEET:           # that does make it known: a node asks who that is
+            data[13] = Type.PING
+        with bus(one[0]) as connection:
+            connection.sendall(data)
+    assert one.state(one[0])["cluster_known_nodes"] == "1"
+    assert one.state(one[0])["cluster_state"] == "ok"
+
+
+# ---- TLS
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Cluster, list[int], Authority]]:
+    folder = tmp_path_factory.mktemp("secure")
+    authority = Authority(folder / "authority")
+    cert, key = authority.issue("node")
+    ports = [free_node_port(), free_node_port()]
+    given = iter(ports)
+
+    def node(where: Path, **directives):
+        return Server(where, tls_port=next(given), **directives)
+
+    with Cluster(folder, masters=0, kinds=[node, node], tls_cluster="yes", tls_replication="yes", tls_cert_file=cert,
+                 tls_key_file=key, tls_ca_cert_file=authority.file, tls_auth_clients="no") as cluster:
+        assert cluster[0].connect()("CLUSTER", "MEET", "127.0.0.1", ports[1]) == "OK"
+        assert cluster[0].connect()("CLUSTER", "ADDSLOTSRANGE", 0, 16383) == "OK"
+        yield cluster, ports, authority
+
+
+def test_nodes_meet_and_replicate_by_tls(secure):
+    cluster, ports, _ = secure
+    wait_until(lambda: "master" in cluster.flags(cluster[1], 0), "they have met")
+    assert cluster[1].connect()("CLUSTER", "REPLICATE", cluster.names[0]) == "OK"
+    cluster.wait_for_replication(1)
+    cluster.wait_for_state("ok")
+    address = cluster.lines(cluster[0])[cluster.names[1]][0]
+    assert address == f"127.0.0.1:{cluster[1].port}@{ports[1] + 10_000}"        # a plain client's port
+    assert f"127.0.0.1:{ports[1]}@" in (cluster[0].folder / "nodes.conf").read_text()
+    assert cluster[1].info("replication")["master_port"] == str(ports[0])
+
+
+def test_nobody_speaks_to_a_secure_bus_without_a_certificate(secure):
+    """Although clients need none."""
+    cluster, ports, authority = secure
+    with bus(cluster[0], ports[0]) as connection:
+        connection.sendall(encode(ping()))
+        assert hears(connection) == b""
+    context = ssl.create_default_context(cafile=str(authority.file))
+    with bus(cluster[0], ports[0]) as connection, pytest.raises((ssl.SSLError, ConnectionError)):
+        with context.wrap_socket(connection, server_hostname="localhost") as secured:
+            secured.sendall(encode(ping()))
+            assert not hears(secured)
+            raise ConnectionError

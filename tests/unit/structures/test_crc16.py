@@ -1,5 +1,6 @@
 """CRC16 and hash slots."""
 
+from random import Random
 from typing import Any
 
 import pytest
@@ -29,6 +30,28 @@ def test_known_values() -> None:
 )
 def test_hash_tags(key: bytes, hashed: bytes) -> None:
     assert hash_slot(key) == crc16_of(hashed) % 16384
+
+
+def by_bits(data: bytes) -> int:
+    crc = 0
+    for byte in data:
+        crc ^= byte << 8
+        for _ in range(8):
+            crc = (crc << 1 ^ 0x1021) & 0xFFFF if crc & 0x8000 else crc << 1
+    return crc
+
+
+def test_all_lengths_and_places_of_braces() -> None:
+    """What is looked up eight bytes at a time is what bits say; a brace is found wherever it stands."""
+    rng = Random(7)
+    for length in range(90):
+        for _ in range(20):
+            key = bytes(rng.choice(b"{}|z") if rng.random() < 0.3 else rng.randrange(256) for _ in range(length))
+            assert crc16_of(key) == by_bits(key)
+            behind = key.partition(b"{")[2]
+            tag, closed, _ = behind.partition(b"}")
+            hashed = tag if tag and closed else key
+            assert hash_slot(key) == by_bits(hashed) % 16384, key
 
 
 @pytest.mark.peer

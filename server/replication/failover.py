@@ -12,8 +12,9 @@ from server.registry import args
 from server.registry.clock import monotonic_now_us
 from server.registry.errors import CommandError, syntax
 from server.registry.reply import OK
-from server.replication.replica import Replica, State
+from server.replication.replica import Replica
 from server.replication.seams import FailoverParts
+from server.replication.state import State
 
 NONE, WAITING, IN_PROGRESS = "no-failover", "waiting-for-sync", "failover-in-progress"
 CHECK_MS = 10

@@ -19,8 +19,8 @@ from server.replication.following import Following
 from server.replication.full_sync import WRITE, FullSync
 from server.replication.history import History
 from server.replication.master import Master, seconds
-from server.replication.replica import SHOWN, State
 from server.replication.seams import ConnectorSeam, DataSeam, LoopSeam, PropagationSeam, Refuses, RunReceived
+from server.replication.state import SHOWN, State
 from server.replication.tally import Tally
 from server.replication.waiting import Waiting
 from server.structures.block_stream import ALL, AOF

@@ -108,10 +108,10 @@ class Master:
             self.backlog.trim()
 
     def memory(self) -> Memory:
-        """For MemoryAccount."""
+        """For MemoryAccount. Without replicas all of it is the backlog's, which is made of whole blocks."""
         backlog = self.backlog
         held = self.stream.memory if backlog is not None else 0
-        kept = min(held, backlog.size) if backlog is not None else 0
+        kept = min(held, backlog.size) if backlog is not None and (self.replicas or self.awaited) else held
         return Memory(buffers=held, backlog=kept, places=0, replicas=len(self.replicas))
 
     # ---- a turn's commands (dispatch.propagate tells)

@@ -151,6 +151,7 @@ def fill_hooks(server: "Server") -> None:
     node.refuses_snapshot = s.replicating.refuses_snapshot
     node.pause_writes = s.replicating.pause_writes
     node.synced_offset = s.replicating.synced_offset
+    node.waiting.blocking = s.blocking
     master.is_replica = node.is_replica
     master.start_full_sync = full_sync.begin
     master.gone_while_syncing = full_sync.gone

@@ -1,4 +1,4 @@
-"""Clients that wait: BLPOP and its kin wait for keys, other commands for something of their own.
+"""Clients that wait: BLPOP and its kin wait for keys; WAIT, which waits for replicas, is replication.waiting's.
 
 A command that finds nothing returns what `wait(call, kind, keys, timeout)` returns: there is no reply yet. The
 client keeps the rest of its batch and stands, first come first served, in the queue of each key: `db.blocking`, key ->
@@ -39,7 +39,7 @@ from server.registry.loop_seam import Timer
 from server.registry.reply import NO_REPLY, NULL_ARRAY, NoReply
 from server.structures.long_double import ceiling
 
-LIST, SORTED_SET, STREAM, REPLICATION = "list", "zset", "stream", "replication"     # what is waited for
+LIST, SORTED_SET, STREAM = "list", "zset", "stream"      # what is waited for
 _KIND_OF_TYPE = {1: LIST, 3: SORTED_SET, 6: STREAM}
 FORCED = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
 
@@ -69,7 +69,7 @@ def _timeout(value: int) -> int:
 class Blocked:
     """One client's waiting."""
 
-    __slots__ = ("argv", "client", "command", "db", "deadline_us", "keys", "kind", "on_no_key", "room", "timeout_reply")
+    __slots__ = ("argv", "client", "command", "db", "deadline_us", "keys", "kind", "on_no_key", "room")
 
     def __init__(self, room: "Blocking", call: RunningCommand, kind: str, keys: Iterable[bytes],
                  deadline_us: int) -> None:
@@ -82,25 +82,20 @@ class Blocked:
         self.keys = tuple(dict.fromkeys(keys))
         self.deadline_us = deadline_us              # monotonic; 0 = none
         self.on_no_key = False
-        self.timeout_reply: Callable[[], Any] | None = None
 
     def __lt__(self, other: "Blocked") -> bool:
         """For the heap of deadlines, where a client may stand twice with the one it keeps: either may come first."""
         return False
 
     def time_out(self) -> None:
-        """Its time is over: the reply is what the command says, a null array by default."""
-        self._end(NULL_ARRAY if self.timeout_reply is None else self.timeout_reply())
+        """Its time is over."""
+        self._end(NULL_ARRAY)
 
     def fail(self, error: CommandError) -> None:
         """An error ends it."""
         self.command.record.failed += 1
         self.room.stats.count_error(error)
         self._end(error)
-
-    def finish(self, reply: object) -> None:
-        """What was waited for has come (for those who do not wait for keys)."""
-        self._end(reply)
 
     def _end(self, reply: object) -> None:
         self.command.record.calls += 1              # a call counts once: now, not when it began to wait
@@ -140,14 +135,12 @@ class Blocking:
 
     # ---- coming and going
     def wait(self, call: RunningCommand, kind: str, keys: Iterable[bytes], timeout_ms: int, *, on_no_key: bool = False,
-             argv: list[bytes] | None = None, timeout_reply: Callable[[], Any] | None = None) -> NoReply:
+             argv: list[bytes] | None = None) -> NoReply:
         """Have the client of this call wait, and return this as the call's reply: `return wait(call, LIST, keys, ms)`.
 
         The caller has looked at `call.may_block` and found nothing. `kind`: what type of value makes a key ready.
         timeout_ms: 0 is for ever. on_no_key: run again also when the key goes or changes its type. argv: run again this
-        instead of the words of the call (XREAD's $ has become an ID). timeout_reply: a function that says what to reply
-        when time is over; the default is a null array. Without keys the client waits for the deadline, or for
-        `client.blocked.finish(reply)`.
+        instead of the words of the call (XREAD's $ has become an ID).
         """
         client = call.client
         again = self._again
@@ -157,13 +150,13 @@ class Blocking:
             deadline = monotonic_now_us() + timeout_ms * 1000 if timeout_ms else 0
         blocked = Blocked(self, call, kind, keys, deadline)
         blocked.on_no_key = on_no_key
-        blocked.timeout_reply = timeout_reply
         if argv is not None:
             blocked.argv = argv
-        self._enter(blocked)
+        self.enter(blocked)
         return NO_REPLY
 
-    def _enter(self, blocked: Blocked) -> None:
+    def enter(self, blocked: Any) -> None:
+        """Into all queues: the client is blocked now. Also for who waits for no keys (replication.waiting.Waiter)."""
         client, db = blocked.client, blocked.db
         for key in blocked.keys:
             db.blocking.setdefault(key, {})[client] = blocked
@@ -182,7 +175,7 @@ class Blocking:
             self._arm()
         self._count(1)
 
-    def leave(self, blocked: Blocked) -> None:
+    def leave(self, blocked: Any) -> None:
         """Out of all queues. The client is not blocked any more, but does not go on by this alone."""
         client, db = blocked.client, blocked.db
         for key in blocked.keys:
@@ -224,10 +217,15 @@ class Blocking:
                 client.close(after_reply=True)
 
     # ---- deadlines
+    @property
+    def _crowded(self) -> bool:
+        """Whether most of the heap is of those who left."""
+        return len(self._deadlines) > 2 * self._with_deadline + 64
+
     def _nearest(self) -> int:
         """The next deadline of somebody who is here; -1 without one. Forgets those who left, once they are many."""
         heap = self._deadlines
-        if len(heap) > 2 * self._with_deadline + 64:
+        if self._crowded:
             heap[:] = [entry for entry in heap if entry[2].client.blocked is entry[2]]
             heapq.heapify(heap)
         while heap and heap[0][2].client.blocked is not heap[0][2]:
@@ -237,6 +235,8 @@ class Blocking:
     def _arm(self) -> None:
         """One timer, at the nearest deadline."""
         timers = self.loop.timers
+        if self._timer is not None and self._timer.due_us <= self._deadlines[0][0] and not self._crowded:
+            return
         due = self._nearest()
         if self._timer is not None:
             if self._timer.due_us <= due:

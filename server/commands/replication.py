@@ -3,7 +3,7 @@ WAITAOF, REPLICAOF, ROLE, FAILOVER)."""
 
 from typing import Any
 
-from server.clients.blocking import REPLICATION, milliseconds
+from server.clients.blocking import milliseconds
 from server.clients.client import DENY_BLOCKING, MASTER, REPLICA
 from server.dispatch.call import Call
 from server.registry import args
@@ -253,7 +253,7 @@ def wait(call: Call, replicas: bytes, timeout: bytes) -> int | NoReply:
         raise CommandError(WAIT_NOT_ON_REPLICA)
     wanted = args.integer(replicas)
     patience = milliseconds(timeout)
-    reply: int | NoReply = _wait(call, Waiter(call.client, _written(call), wanted), patience)
+    reply: int | NoReply = _wait(call, Waiter(call.client, call.command, _written(call), wanted), patience)
     return reply
 
 
@@ -271,7 +271,8 @@ def waitaof(call: Call, local: bytes, replicas: bytes, timeout: bytes) -> list[i
         raise CommandError(f"ERR WAITAOF {NOT_ON_REPLICA}")
     if own and not call.config.appendonly:
         raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
-    reply: list[int] | NoReply = _wait(call, Waiter(call.client, _written(call), wanted, own, True), patience)
+    waiter = Waiter(call.client, call.command, _written(call), wanted, bool(own), True)
+    reply: list[int] | NoReply = _wait(call, waiter, patience)
     return reply
 
 
@@ -285,6 +286,5 @@ def _wait(call: Call, waiter: Waiter, patience: int) -> Any:
     waiting = call.server.replication.waiting
     if waiting.is_served(waiter) or call.client.has(DENY_BLOCKING) or not call.may_block:
         return waiting.reply(waiter)
-    reply = call.server.blocking.wait(call, REPLICATION, (), patience, timeout_reply=lambda: waiting.reply(waiter))
-    waiting.add(waiter)
-    return reply
+    waiting.add(waiter, patience)
+    return NO_REPLY

@@ -16,14 +16,15 @@ from iothreads.message cimport Batch, Request, arg_at, arg_length, output_clear,
 from iothreads.ring cimport load_relaxed64
 from iothreads.tls cimport tls_transport
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_MASTER,
-                                    CLIENT_MULTI, CLIENT_PAUSED, CLIENT_UNIX_SOCKET, SLOW_MULTI, SLOW_RESTRICTED,
-                                    SLOW_STRANGER, SLOW_TRACKING, Client)
+                                    CLIENT_MULTI, CLIENT_PAUSED, CLIENT_REPLICA, CLIENT_UNIX_SOCKET, SLOW_MULTI,
+                                    SLOW_RESTRICTED, SLOW_STRANGER, SLOW_TRACKING, Client)
 from server.clients.tracking cimport speaker
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
 from server.dispatch.door cimport (FROM_MASTER, SOCKET, door, may_pass, note_sample, pass_tracked, passed, passed_apart,
                                    sampling_)
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
+from server.dispatch.fastpath_replica cimport acknowledgement_step
 from server.dispatch.fastpath_transaction cimport transaction_step
 from server.dispatch.record cimport Record, record_of
 from server.dispatch.sampling cimport Sampling
@@ -36,6 +37,7 @@ from server.structures.table cimport (Table, table_hash, table_prefetch_bucket, 
                                       table_prefetch_entry)
 
 import os
+from functools import partial
 
 from iothreads.listen import own_end
 from server.dispatch.door import use
@@ -273,10 +275,7 @@ cdef class Loop:
         return 0
 
     cdef int transport_failed(self, Client client, bytes reason) except -1:
-        try:
-            self.on_transport_failed(client, reason.decode("utf-8", "replace"))
-        except Exception:
-            internal_errors.note("A transport that failed")
+        self.call_hook(partial(self.on_transport_failed, client, reason.decode("utf-8", "replace")))
         return 0
 
     cdef int accept(self, int fd, int listener, int error) except -1:
@@ -546,6 +545,8 @@ cdef class Loop:
         client.commands += 1
         argv = None
         try:
+            if client.state & CLIENT_REPLICA and acknowledgement_step(self.executor, client, b, r):
+                return 0
             if client.slow & ~<uint32_t>(SLOW_RESTRICTED | SLOW_TRACKING) == SLOW_MULTI \
                     and transaction_step(self.executor, client, b, r):
                 return after_command(client, r) if client.slow & SLOW_TRACKING else 0

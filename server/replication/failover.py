@@ -12,8 +12,9 @@ from server.registry import args
 from server.registry.clock import monotonic_now_us
 from server.registry.errors import CommandError, syntax
 from server.registry.reply import OK
-from server.replication.replica import Replica, State
+from server.replication.replica import Replica
 from server.replication.seams import FailoverParts
+from server.replication.state import State
 
 NONE, WAITING, IN_PROGRESS = "no-failover", "waiting-for-sync", "failover-in-progress"
 CHECK_MS = 10
@@ -142,10 +143,11 @@ class Failover:
             self.abort("Failover target rejected psync request")
 
     def abort(self, reason: str) -> None:
-        """Everything as it was."""
+        """A master as before. The target may have taken over nevertheless: what is written from here on is of a history
+        of our own then, which nobody takes for its."""
         self._log.notice("Aborting failover: %s", reason)
         if self.state == IN_PROGRESS:
-            self._parts.stop_following(as_before=True)
+            self._parts.stop_following()
         self._clear()
 
     def _clear(self) -> None:

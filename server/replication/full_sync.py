@@ -18,7 +18,8 @@ from server.persistence.child import RDB, Child, Report
 from server.persistence.snapshot import Snapshots
 from server.registry.clock import monotonic_now_us
 from server.replication.master import Master, seconds
-from server.replication.replica import Replica, State
+from server.replication.replica import Replica
+from server.replication.state import State
 from server.replication.tally import MASTER
 
 ROOM = 1 << 20              # bytes of a snapshot under way to one replica, at most

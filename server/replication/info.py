@@ -8,7 +8,7 @@ from server.replication.following import SYNC, Following
 from server.replication.master import seconds
 from server.replication.node import Node
 from server.replication.payload import Payload
-from server.replication.replica import SHOWN
+from server.replication.state import SHOWN
 from server.replication.tally import REASONS, RESULTS, SIDES, STATES
 
 replication = REPLICATION.of(Node)

@@ -20,8 +20,9 @@ from server.replication.awaited import Awaited
 from server.replication.feed import Feed
 from server.replication.history import History
 from server.replication.lag import OffsetTimes
-from server.replication.replica import Replica, State
+from server.replication.replica import Replica
 from server.replication.seams import LoopSeam, PropagationSeam
+from server.replication.state import State
 from server.replication.tally import BACKLOG, HISTORY, MASTER, NEW, OFFSET, OLD_SYNC, Tally
 from server.structures.block_stream import REPLICAS, Backlog
 
@@ -107,10 +108,10 @@ class Master:
             self.backlog.trim()
 
     def memory(self) -> Memory:
-        """For MemoryAccount."""
+        """For MemoryAccount. Without replicas all of it is the backlog's, which is made of whole blocks."""
         backlog = self.backlog
         held = self.stream.memory if backlog is not None else 0
-        kept = min(held, backlog.size) if backlog is not None else 0
+        kept = min(held, backlog.size) if backlog is not None and (self.replicas or self.awaited) else held
         return Memory(buffers=held, backlog=kept, places=0, replicas=len(self.replicas))
 
     # ---- a turn's commands (dispatch.propagate tells)
@@ -359,18 +360,6 @@ class Master:
     def ask_for_acknowledgements(self) -> None:
         """Somebody waits (WAIT, FAILOVER): do not let them wait for the second to be over."""
         self.write(GETACK)
-
-    def acknowledged_by(self, offset: int) -> int:
-        """How many replicas have applied so much."""
-        count = 0
-        for replica in self.replicas.values():         # for each WAIT: no generator
-            if replica.acknowledged >= offset and replica.state is State.ONLINE:
-                count += 1
-        return count
-
-    def acknowledged(self) -> list[int]:
-        """The offsets that replicas have applied, the largest first."""
-        return sorted((replica.acknowledged for replica in self.online()), reverse=True)
 
     def synced_by(self, offset: int) -> int:
         """How many have so much on disk."""

@@ -19,8 +19,8 @@ from server.replication.following import Following
 from server.replication.full_sync import WRITE, FullSync
 from server.replication.history import History
 from server.replication.master import Master, seconds
-from server.replication.replica import SHOWN, State
 from server.replication.seams import ConnectorSeam, DataSeam, LoopSeam, PropagationSeam, Refuses, RunReceived
+from server.replication.state import SHOWN, State
 from server.replication.tally import Tally
 from server.replication.waiting import Waiting
 from server.structures.block_stream import ALL, AOF
@@ -104,18 +104,17 @@ class Node:
         self.log.notice("Connecting to MASTER %s:%d", host, port)
         self.following.connect()
 
-    def stop_following(self, *, as_before: bool = False) -> None:
-        """Be a master. as_before: of the same history, nothing of another master's was applied."""
+    def stop_following(self) -> None:
+        """Be a master, of a history that goes on from here under its own id: replicas come again and hear of it."""
         following = self.following
         if following is None:
             return
         self.following = None
         following.stop()
-        if not as_before:
-            self.master.drop_all()
-            self.history.shift(self.stream.offset)
-            self.log.notice("Setting secondary replication ID to %s, valid up to offset: %d. New replication ID is %s",
-                            self.history.second_id, self.history.second_offset, self.history.id)
+        self.master.drop_all()
+        self.history.shift(self.stream.offset)
+        self.log.notice("Setting secondary replication ID to %s, valid up to offset: %d. New replication ID is %s",
+                        self.history.second_id, self.history.second_offset, self.history.id)
         self.propagation.address(ALL)
         self.on_role()
 

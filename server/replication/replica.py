@@ -1,36 +1,19 @@
 """One replica, as its master sees it: what it told about itself, how far its sync is, and what it acknowledged."""
 
 from dataclasses import dataclass, field
-from enum import Enum
 
 from server.clients.client import Client
 from server.clients.client_list import PEER_UNKNOWN, peer_of
 from server.replication.feed import Feed
-
-
-class State(Enum):
-    """How far the sync is."""
-
-    NONE = 0                           # REPLCONF came, but no PSYNC yet
-    WAIT_START = 1                     # for a snapshot to begin
-    WAIT_END = 2                       # for one under way
-    SEND_BULK = 3                      # it is being sent
-    ONLINE = 4
-    RDB_SENT = 5                       # it only wanted the snapshot
-    LOADING = 6                        # it gets the stream, and its snapshot by a second connection
-
-
-SHOWN = {State.WAIT_START: "wait_bgsave", State.WAIT_END: "wait_bgsave", State.SEND_BULK: "send_bulk",
-         State.ONLINE: "online", State.RDB_SENT: "rdb_transmitted",
-         State.LOADING: "bg_transfer"}         # by INFO
+from server.replication.standing import Standing
+from server.replication.state import State
 
 
 @dataclass(eq=False)
-class Replica:
+class Replica(Standing):
     """What its master knows of a replica. Offsets in bytes of the history, times in monotonic seconds."""
 
     client: Client
-    state: State = State.NONE
     port: int = 0                      # REPLCONF listening-port
     announced_ip: str = ""             # REPLCONF ip-address
     eof: bool = False                  # understands a snapshot of unknown length
@@ -41,14 +24,10 @@ class Replica:
     old_sync: bool = False             # SYNC: sends no acknowledgements
     rdb_only: bool = False             # REPLCONF rdb-only
     functions_only: bool = False       # REPLCONF rdb-filter-only functions
-    acknowledged: int = 0
-    synced: int = 0                    # offset that its append only file has on disk
-    heard: float = 0.0                 # when it acknowledged last
     since: float = 0.0                 # when it asked for its sync
     wrote: float = 0.0                 # when its socket last took some of the snapshot
     sent_before: int = 0               # bytes of its connection before it asked for its sync
     start: int = 0                     # offset that its snapshot stands for
-    stream_on_ack: bool = False        # it gets the stream once it says that it has loaded the snapshot
     feed: Feed | None = field(default=None, repr=False)
 
     @property

@@ -184,5 +184,5 @@ class FailoverParts(Protocol):
                on_failover: Callable[[bool], None] = ...) -> None:
         """Be a replica of that server."""
 
-    def stop_following(self, *, as_before: bool = False) -> None:
+    def stop_following(self) -> None:
         """Be a master."""

@@ -190,7 +190,12 @@ cdef class Stream:
             sink.at = 0
 
     cdef void let_go(self, Block* block) noexcept:
+        cdef Sink sink
         block.references -= 1
+        if block.references == 1:      # if a backlog stands in it, that waited: nobody else looks before the next write
+            for sink in self.sinks:
+                if sink.block == block and isinstance(sink, Backlog):
+                    sink.trim()
         self.trim()
 
     def check(self) -> None:

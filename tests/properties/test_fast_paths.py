@@ -162,6 +162,7 @@ COMMANDS = st.one_of(
     words(b"INCRBYFLOAT", key, st.sampled_from([b"1.5", b"-3", b"1e10", b"inf", b"nan", b"x", b"0.1"])),
     words(b"PING", value),
     words(b"ECHO", value),
+    words(b"WAIT", st.sampled_from([b"0", b"1", b"-1", b"x"]), st.sampled_from([b"1", b"-1", b"x", b"2.5"])),
     words(b"MGET", [key]),
     words(b"MSET", [key, value]),
     words(b"APPEND", key, value),
@@ -546,12 +547,12 @@ def test_a_file_brings_it_back(durable: tuple[Connection, Connection], commands:
 
 def test_every_fast_path_is_in_the_grammar() -> None:
     """MULTI and WATCH are in that of test_fast_transactions; scripts, which this process may know or not, are run by
-    both."""
+    both. REPLCONF has no reply."""
     record.build_records()
     shapes.attach(REGISTERED)
     names = set(shapes.fast_path_names(REGISTERED))
     assert len(names) > 100
-    assert names - NAMED <= {"multi", "watch", "evalsha", "fcall"}
+    assert names - NAMED <= {"multi", "watch", "evalsha", "fcall", "eval", "evalsha_ro", "eval_ro", "fcall_ro", "replconf"}
 
 
 def taken(c: Connection) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.following import digest, follow, in_step, linked
+from tests.support.following import digest, follow, in_step, is_online, linked
 from tests.support.pace import wait_until
 
 FRESH = {"repl_diskless_sync_delay": 0}
@@ -139,6 +139,26 @@ def test_the_end_of_a_pause_does_not_end_that_of_a_failover(new_server: Callable
             assert writer.read() == 2
     finally:
         replica.signal(signal.SIGCONT)
+    in_step(master, replica)
+
+
+def test_a_failover_that_the_target_rejects(pair: tuple[Any, Any]) -> None:
+    """A master again, of a history with a new id, for whoever was asked might have taken over; replicas go on."""
+    master, replica = pair
+    with master.connect() as c, replica.connect() as r:
+        before = master.info("replication")["master_replid"]
+        r.ok("ACL", "SETUSER", "default", "-psync")
+        c.ok("SET", "k", "1")
+        c.ok("FAILOVER", "TO", "127.0.0.1", str(replica.port))
+        master.wait_for_log("Failover target rejected psync request")
+        r.ok("ACL", "SETUSER", "default", "+psync")
+        wait_until(lambda: is_online(replica, master), "a link again")
+        told = master.info("replication")
+        assert told["role"] == "master" and told["master_failover_state"] == "no-failover"
+        assert told["master_replid"] != before == told["master_replid2"]
+        stats = master.info("stats")
+        assert (stats["sync_full"], stats["sync_partial_ok"]) == ("1", "1")
+        c.ok("SET", "k", "2")
     in_step(master, replica)
 
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from tests.metrics.test_names import scrape, value
 from tests.replication.test_loading import rdb
 from tests.support.bad_peer import BadPeer, Behaviour, hang, say
 from tests.support.following import PEERS_RDB, TYPES, follow, in_step, linked
 from tests.support.pace import wait_until
 from tests.support.proxy import Proxy
 from tests.support.resp import Connection
+from tests.support.server import free_port
 
 BOTH = {"dual-channel-replication-enabled": "yes", "repl-diskless-sync-delay": 0}
 MARK = b"0123456789" * 4
@@ -89,19 +91,23 @@ def hurry(master: Any) -> None:
 
 
 def test_the_replica_holds_the_stream_and_its_master_does_not(server: Any) -> None:
-    master, replica = server(repl_backlog_size="64kb"), server()
+    above, below = free_port(), free_port()
+    master, replica = server(repl_backlog_size="64kb", metrics_port=above), server(metrics_port=below)
     begin(master, replica)
+    seen = lambda port, name: value(scrape(port), f"remus_{name}")  # noqa: E731
     with master.connect() as c:
         for number in range(64):
             c.ok("SET", f"key{number % 4}", "x" * 100_000)
         wait_until(lambda: int(replication(replica, "replicas_repl_buffer_size")) > 6_400_000, "the stream")
         held = lambda: int(master.info("memory")["mem_total_replication_buffers"])  # noqa: E731
         wait_until(lambda: held() < 1 << 20, "nothing held for it")
+        assert seen(below, "stream_ahead_bytes") > 6_400_000 and seen(above, "replicas_waiting_psync") == 0
         assert c("WAIT", "1", "10") == 0                 # it has not applied it
     assert replication(replica, "master_sync_in_progress") == "1"
     hurry(master)
     in_step(master, replica)
     assert int(replication(replica, "replicas_repl_buffer_peak")) > 6_400_000
+    assert seen(below, "stream_ahead_peak_bytes") > 6_400_000 and seen(below, "stream_ahead_bytes") == 0
 
 
 def test_what_waits_is_executed_after_the_snapshot(server: Any) -> None:
@@ -262,13 +268,15 @@ class Snapshot:
 
 def test_the_place_in_the_stream_is_kept_behind_the_snapshot(server: Any) -> None:
     """... though the backlog is small, and the second connection gone with all that it wanted."""
-    master = server(repl_backlog_size="16kb")
+    port = free_port()
+    master = server(repl_backlog_size="16kb", metrics_port=port)
     with master.connect() as c, Connection(master.port) as first:
         second = Snapshot(master)
         assert second.snapshot.startswith(b"REDIS0011")
         second.connection.close()
         wait_until(lambda: channels(master) == [], "its end")
         assert replication(master, "replicas_waiting_psync") == "1"
+        assert value(scrape(port), "remus_replicas_waiting_psync") == 1
         c.pipeline([("SET", "k", "z" * 10_000)] * 100)
         first.ok("REPLCONF", "capa", "psync2", "set-rdb-client-id", second.id)
         first.send("PSYNC", second.history, str(second.offset + 1))

@@ -197,5 +197,8 @@ def test_what_waits_for_a_replica_evicts_no_keys(new_server: Callable[..., Any])
             while memory(master, "mem_clients_slaves") < 8 * MB:
                 c.pipeline([("SETRANGE", "key:0", 0, "A" * 3000)] * 500)
             assert c("DBSIZE") == 100
+            assert c("CLIENT", "KILL", "TYPE", "replica") == 1
+            wait_until(lambda: memory(master, "mem_clients_slaves") == 0, "it given back, with no write")
+            assert memory(master, "mem_total_replication_buffers") < 65536 and c("DBSIZE") == 100
         finally:
             replica.signal(signal.SIGCONT)

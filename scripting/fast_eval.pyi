@@ -1,4 +1,4 @@
-"""The Python-visible face of EVALSHA's fast path."""
+"""The Python-visible face of the fast paths of scripts."""
 from scripting.run import Scripting
 from server.clients.client import Client
 from server.dispatch.record import Record

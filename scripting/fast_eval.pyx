@@ -1,8 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""EVALSHA and FCALL without the way through Python: the script is looked up, given its words as they came, and run.
+"""EVAL, EVALSHA, FCALL and their read-only forms without the way through Python: the script is looked up, given its words
+as they came, and run.
 
-They decline (and the definitions in commands_eval run) for a script with a shebang line or a function with rarer flags,
-without room below maxmemory, and for a client with subscriptions, whose own messages come after the reply.
+They decline (and the definitions in commands_eval run) for a script that is new, has a shebang line, or a function with
+rarer flags, without room below maxmemory, and for a client with subscriptions, whose own messages come after the reply.
 """
 from libc.stdint cimport int64_t, uint32_t
 
@@ -11,7 +12,7 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from scripting.interpreter cimport Interpreter
-from scripting.redis_api cimport begin_run
+from scripting.redis_api cimport begin_run, is_running
 from scripting.run_context cimport Run
 from server.clients.client cimport Client
 from server.dispatch.conditions cimport SLOW_CLUSTER, state
@@ -19,14 +20,16 @@ from server.dispatch.door cimport WRITES_ASKED
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
-from server.dispatch.record cimport Record
+from server.dispatch.record cimport Record, fast_t
 from server.registry.clock cimport clock_refresh
 
 from scripting.flags import ALLOW_OOM, NO_WRITES
 
 cdef int _NO_WRITES = NO_WRITES
 cdef int _ALLOW_OOM = ALLOW_OOM
-cdef object _scripting = None          # run.Scripting
+cdef object _scripting = None          # run.Scripting ...
+cdef object _scripts = None            # ... its Scripts ...
+cdef object _functions = None          # ... and its Functions
 cdef object _server = None
 cdef Executor _executor = None
 cdef Propagation _propagation = None
@@ -38,25 +41,42 @@ cdef bint _plain(Client c, Request* r, Batch* b, int64_t* keys) noexcept:
     """Whether the call has its form, and nothing is in force that only the definition knows about; how many keys."""
     return (r.arg_count >= 3 and (has_room() or make_room()) and c.subscriptions is None
             and parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), keys)
-            and 0 <= keys[0] <= <int64_t>r.arg_count - 3 and _scripting.run is None)
+            and 0 <= keys[0] <= <int64_t>r.arg_count - 3 and not is_running())
 
 
-cdef int _evalsha(Client c, Batch* b, Request* r) except -1:
+cdef int _script(Client c, Batch* b, Request* r, dict known, bint read_only) except -1:
+    """known: scripts by what the first argument is."""
     cdef int64_t keys
     cdef Run run
-    if not _plain(c, r, b, &keys) or arg_length(b, r, 1) != 40:
+    if not _plain(c, r, b, &keys):
         return 0
-    script = _scripting.scripts.cached.get(PyBytes_FromStringAndSize(arg_at(b, r, 1), 40))
+    script = known.get(PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)))
     if script is None or script.flags is not None:
         return 0
     clock_refresh()                    # what the script sees all along
     run = Run.__new__(Run)
-    run.begin(_server, _executor, _propagation, _client, c, script.sha, True, False, False)
-    _run(c, b, r, _scripting.evalsha, _scripting.scripts.interpreter, script.function, run, <uint32_t>keys)
+    run.begin(_server, _executor, _propagation, _client, c, script.sha, True, read_only, False)
+    _run(c, b, r, _scripts.interpreter, script.function, run, <uint32_t>keys)
     return 1
 
 
-cdef int _fcall(Client c, Batch* b, Request* r) except -1:
+cdef int _eval(Client c, Batch* b, Request* r) except -1:
+    return _script(c, b, r, _scripts.by_body, False)
+
+
+cdef int _eval_ro(Client c, Batch* b, Request* r) except -1:
+    return _script(c, b, r, _scripts.by_body, True)
+
+
+cdef int _evalsha(Client c, Batch* b, Request* r) except -1:
+    return _script(c, b, r, _scripts.cached, False)
+
+
+cdef int _evalsha_ro(Client c, Batch* b, Request* r) except -1:
+    return _script(c, b, r, _scripts.cached, True)
+
+
+cdef int _function(Client c, Batch* b, Request* r, bint read_only) except -1:
     cdef int64_t keys
     cdef int flags
     cdef Run run
@@ -64,7 +84,7 @@ cdef int _fcall(Client c, Batch* b, Request* r) except -1:
     cdef bytes name
     if not _plain(c, r, b, &keys):
         return 0
-    functions = _scripting.functions.functions
+    functions = _functions.functions
     name = PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1))
     function = functions.get(name)     # keys are in small letters
     if function is None:
@@ -72,7 +92,8 @@ cdef int _fcall(Client c, Batch* b, Request* r) except -1:
         if function is None:
             return 0
     flags = function.flags
-    if flags & ~(_NO_WRITES | _ALLOW_OOM) or (state.writes & ~<uint32_t>WRITES_ASKED and not flags & _NO_WRITES):
+    if (flags & ~(_NO_WRITES | _ALLOW_OOM)
+            or (not flags & _NO_WRITES and (read_only or state.writes & ~<uint32_t>WRITES_ASKED))):
         return 0
     clock_refresh()                    # what the script sees all along
     run = Run.__new__(Run)
@@ -80,16 +101,23 @@ cdef int _fcall(Client c, Batch* b, Request* r) except -1:
               flags & _ALLOW_OOM != 0)
     if state.all & SLOW_CLUSTER:
         run.keep_to_slot(PyBytes_FromStringAndSize(arg_at(b, r, 3), arg_length(b, r, 3)) if keys else None)
-    _run(c, b, r, _scripting.fcall, _scripting.functions.interpreter, function.number, run, <uint32_t>keys)
+    _run(c, b, r, _functions.interpreter, function.number, run, <uint32_t>keys)
     return 1
 
 
-cdef int _run(Client c, Batch* b, Request* r, command, Interpreter where, int function, Run run,
-              uint32_t keys) except -1:
+cdef int _fcall(Client c, Batch* b, Request* r) except -1:
+    return _function(c, b, r, False)
+
+
+cdef int _fcall_ro(Client c, Batch* b, Request* r) except -1:
+    return _function(c, b, r, True)
+
+
+cdef int _run(Client c, Batch* b, Request* r, Interpreter where, int function, Run run, uint32_t keys) except -1:
     """Run it, and write its reply."""
+    cdef Record record = <Record>r.record
     run.batch, run.request = b, r
-    c.command = command
-    _scripting.run = run
+    c.command = record.command
     begin_run(run)
     if _propagation.depth == 0:
         _propagation.loose = False
@@ -98,14 +126,13 @@ cdef int _run(Client c, Batch* b, Request* r, command, Interpreter where, int fu
         reply = where.call_request(function, run.name, b, r, keys, run.eval, _count_error)
     finally:
         begin_run(None)
-        _scripting.run = None
         _propagation.leave()
         if _propagation.wanted and run.wrote:
             c.written = _propagation.end()
         if run.timed_out:
             _scripting.end_busy(run)
     if isinstance(reply, Exception):
-        command.record.failed += 1
+        record.failed += 1
         _count_error(reply)
     c.write(reply)
     if _executor.ready_keys:
@@ -113,13 +140,22 @@ cdef int _run(Client c, Batch* b, Request* r, command, Interpreter where, int fu
     return 0
 
 
-def attach(server, scripting, client, records) -> None:
-    """Give EVALSHA and FCALL these fast paths."""
-    global _scripting, _server, _executor, _propagation, _client, _count_error
+cdef int _give(dict records, str name, fast_t fast) except -1:
+    if name in records:                # else rename-command took it away
+        (<Record>records[name]).fast = fast
+    return 0
+
+
+def attach(server, scripting, client, dict records) -> None:
+    """Give the commands that run scripts these fast paths."""
+    global _scripting, _scripts, _functions, _server, _executor, _propagation, _client, _count_error
     _server, _scripting, _client = server, scripting, client
+    _scripts, _functions = scripting.scripts, scripting.functions
     _executor, _propagation = server.executor, server.propagation
     _count_error = server.stats.count_error
-    if "evalsha" in records:           # else rename-command took it away
-        (<Record>records["evalsha"]).fast = _evalsha
-    if "fcall" in records:
-        (<Record>records["fcall"]).fast = _fcall
+    _give(records, "eval", _eval)
+    _give(records, "eval_ro", _eval_ro)
+    _give(records, "evalsha", _evalsha)
+    _give(records, "evalsha_ro", _evalsha_ro)
+    _give(records, "fcall", _fcall)
+    _give(records, "fcall_ro", _fcall_ro)

@@ -45,6 +45,15 @@ cdef void begin_run(Run run):
     _run = run
 
 
+cdef bint is_running() noexcept:
+    return _run is not None
+
+
+def current() -> Run | None:
+    """The script under way."""
+    return _run
+
+
 def begin(Run run) -> None:
     """That script is under way; None: none is."""
     begin_run(run)

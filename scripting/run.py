@@ -44,9 +44,13 @@ class Scripting:
         self._server = server
         self.scripts: Scripts = Scripts()
         self.functions: Functions = Functions()
-        self.run: Run | None = None
         self._client = Client(0, server.keyspace.databases[0])
         self._kept: list[Client] = []
+
+    @property
+    def run(self) -> Run | None:
+        """The script under way."""
+        return redis_api.current()
 
     @property
     def vm_memory(self) -> int:
@@ -65,8 +69,6 @@ class Scripting:
     def attach_fast_path(self) -> None:
         """Once the commands have their records."""
         records = {command.name: command.record for command in COMMANDS.values()}
-        self.evalsha = records["evalsha"].command if "evalsha" in records else None
-        self.fcall = records["fcall"].command if "fcall" in records else None
         fast_eval.attach(self._server, self, self._client, records)
 
     # ---- one call
@@ -105,13 +107,11 @@ class Scripting:
         words = list(arguments[1:])
         if flags is not None and not flags & ALLOW_CROSS_SLOT_KEYS and call.config.cluster_enabled:
             run.keep_to_slot(words[0] if keys else None)
-        self.run = run
         redis_api.begin(run)
         try:
             return where.call(function, name, words[:keys], words[keys:], eval, call.server.stats.count_error)
         finally:
             redis_api.begin(None)
-            self.run = None
             if run.timed_out:
                 self.end_busy(run)
 

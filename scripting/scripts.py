@@ -31,6 +31,7 @@ class Scripts:
     def __init__(self) -> None:
         self.interpreter = Interpreter()
         self.cached: dict[bytes, Script] = {}
+        self.by_body: dict[bytes, Script] = {}       # the same: who says EVAL again need not wait for the SHA1
         self.body_bytes = 0
 
     def __len__(self) -> int:
@@ -38,15 +39,15 @@ class Scripts:
 
     def load(self, body: bytes) -> Script:
         """The script of that text, compiled now if it is new. Errors: shebang, compilation."""
-        sha = hashlib.sha1(body).hexdigest().encode()
-        script = self.cached.get(sha)
+        script = self.by_body.get(body)
         if script is None:
+            sha = hashlib.sha1(body).hexdigest().encode()
             flags, code = shebang(body)
             try:
                 function = self.interpreter.compile(code, b"@user_script")
             except CommandError as error:
                 raise CommandError(b"ERR Error compiling script (new function): " + error.text) from None
-            script = self.cached[sha] = Script(sha, body, flags, function)
+            script = self.cached[sha] = self.by_body[body] = Script(sha, body, flags, function)
             self.body_bytes += len(body)
         return script
 
@@ -58,6 +59,7 @@ class Scripts:
         """Forget all of them, and what they left in Lua."""
         self.interpreter = Interpreter()
         self.cached = {}
+        self.by_body = {}
         self.body_bytes = 0
 
     @property

@@ -1,6 +1,9 @@
 # ruff: noqa: E501 - lists of scripts
 """EVAL and its kin: conversions both ways, errors, what a script may do, and what it leaves."""
 
+import hashlib
+import re
+
 import pytest
 
 from tests.support.resp import RespError
@@ -160,6 +163,56 @@ def test_evalsha_has_a_fast_path_that_answers_alike(both):
             both("EVALSHA", sha, 1, "key", "argument")
             both("EVALSHA", sha, 3, "key", "argument")
     both("LLEN", "list")
+
+
+FORMS = ("EVAL", "EVAL_RO", "EVALSHA", "EVALSHA_RO")
+
+
+def fast_commands(c):
+    """How many commands have taken a fast path."""
+    return int(re.search(rb"fast_path_commands:(\d+)", c("INFO", "debug"))[1])
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_known_script_is_run_natively_and_answers_alike(both, raw, form):
+    """Whatever says it: by its text, by its SHA1, and where it may not write."""
+    both("MSET", "text", "abc", "num", 1)
+    for body in ("return {KEYS[1], ARGV[1], #KEYS, #ARGV}", "return redis.call('GET', 'text')",
+                 "return redis.pcall('SET', KEYS[1], ARGV[1])", "return redis.call('INCR', 'num')",
+                 "return redis.call('GET')", "return {err='MY own'}", "return redis.call('LPUSH', 'text', 1)"):
+        sha = both("SCRIPT", "LOAD", body)
+        name = sha if "SHA" in form else body
+        before = fast_commands(raw)
+        for words in (("1", "k", "v"), ("0",), ("2", "a", "b", "c")):
+            both(form, name, *words)
+        assert fast_commands(raw) >= before + 3        # of commands inside, some more
+        for words in (("3", "a"), ("-1", "a"), ("x", "a")):
+            both(form, name, *words)
+    both("GET", "num")
+
+
+def test_a_script_that_was_flushed_is_not_known_by_its_text(both):
+    for _ in range(2):
+        both("EVAL", "return KEYS[1]", 1, "k")
+        both("SCRIPT", "FLUSH")
+        both("SCRIPT", "EXISTS", hashlib.sha1(b"return KEYS[1]").hexdigest())
+    both("EVAL", "return KEYS[1]", 1, "k")
+    both("SCRIPT", "EXISTS", hashlib.sha1(b"return KEYS[1]").hexdigest())
+
+
+def test_only_functions_that_declare_it_are_called_read_only(both, raw):
+    both("FUNCTION", "LOAD", "REPLACE", "#!lua name=known\n"
+         "redis.register_function('writes', function(k, a) return redis.call('SET', k[1], a[1]) end)\n"
+         "redis.register_function{function_name='reads', callback=function(k, a) return redis.call('GET', k[1]) end, "
+         "flags={'no-writes'}}")
+    both("FCALL", "writes", 1, "k", "v")
+    both("FCALL_RO", "writes", 1, "k", "v")
+    before = fast_commands(raw)
+    both("FCALL_RO", "reads", 1, "k")
+    assert fast_commands(raw) >= before + 2
+    both("FCALL_RO", "READS", 1, "none")
+    both("FUNCTION", "FLUSH")
+    both("FCALL_RO", "reads", 1, "k")
 
 
 def test_evalsha_under_aof_propagates_its_effects(new_server):

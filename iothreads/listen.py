@@ -8,8 +8,9 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Callable
 from typing import Any, Protocol
+
+from iothreads.ends import ends_of
 
 # A kind of address that this host does not speak is skipped, whoever asked for it.
 FORGIVEN = {errno.ENOPROTOOPT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EPFNOSUPPORT, errno.EAFNOSUPPORT}
@@ -24,9 +25,9 @@ class Listener:
 
     def __init__(self, sock: socket.socket, kind: str, path: str = "") -> None:
         self.socket = sock
+        self.family = sock.family
         self.kind = kind
         self.path = path
-        self.family = sock.family
         self.warnings: list[str] = []
 
     def fileno(self) -> int:
@@ -167,12 +168,7 @@ def name_client(client: Named, fd: int, listener: Listener) -> None:
     if listener.kind == "unix":
         client.address = client.local_address = f"{listener.path}:0"
         return
-    sock = socket.socket(listener.family, socket.SOCK_STREAM, fileno=fd)
-    try:
-        client.address = spelled(sock.getpeername)
-        client.local_address = spelled(sock.getsockname)
-    finally:
-        sock.detach()
+    client.address, client.local_address = ends_of(fd)
 
 
 def gather_small_writes(fd: int) -> None:
@@ -184,12 +180,3 @@ def gather_small_writes(fd: int) -> None:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
     except OSError:                    # it is gone already
         pass
-
-
-def spelled(ask: Callable[[], tuple[str, int]]) -> str:
-    """`host:port` of what getpeername or getsockname answers, `?:0` if the peer is gone already."""
-    try:
-        host, port = ask()[:2]
-    except OSError:
-        return "?:0"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

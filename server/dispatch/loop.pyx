@@ -302,6 +302,7 @@ cdef class Loop:
         memset(&start, 0, sizeof(Start))
         start.authenticated = not client.slow & SLOW_STRANGER
         start.keepalive = -1
+        start.peer_begins = True
         start.transport = tls_transport()
         start.state = self.tls.state(b"") if self.tls is not None else NULL
         if start.state == NULL:

@@ -72,6 +72,7 @@ cdef struct Start:                     # how a connection begins that is no plai
     bint link                          # events with EVENT_OF_LINK; no limits for requests
     bint authenticated
     bint connecting                    # connect() is under way
+    bint peer_begins                   # the handshake: until it speaks there is nothing to do
     int reads                          # a READ_ (iothreads.message)
     int keepalive                      # TCP: seconds, 0 = off, -1 = as for clients; -2: not TCP
     const Transport* transport         # NULL: plain

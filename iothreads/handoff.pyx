@@ -434,7 +434,8 @@ cdef class IOThreads:
         elif start.link or shakes_hands:
             c.waits = WAITS_HANDSHAKE
         c.goes_home = slot.lane != 0 and not self.stays_away()
-        c.blocked = c.watched = c.waits != 0
+        c.blocked = c.waits != 0
+        c.watched = c.blocked and not start.peer_begins        # what is there already makes an edge when it is watched
         connection_reads(c, start.reads)
         if slot.lane == 0:
             lane_adopt(self.lanes[0], c)

@@ -11,8 +11,9 @@ import os
 import socket
 import stat
 import termios
-from collections.abc import Callable
 from typing import Any, Protocol
+
+from iothreads.ends import ends_of
 
 # A kind of address that this host does not speak is skipped, whoever asked for it.
 FORGIVEN = {errno.ENOPROTOOPT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EPFNOSUPPORT, errno.EAFNOSUPPORT}
@@ -28,9 +29,9 @@ class Listener:
 
     def __init__(self, sock: socket.socket, kind: str, path: str = "") -> None:
         self.socket = sock
+        self.family = sock.family
         self.kind = kind
         self.path = path
-        self.family = sock.family
         self.warnings: list[str] = []
 
     def fileno(self) -> int:
@@ -171,16 +172,7 @@ def name_client(client: Named, fd: int, listener: Listener) -> None:
     if listener.kind == "unix":
         client.address = client.local_address = f"{listener.path}:0"
         return
-    client.address, client.local_address = ends(fd, listener.family)
-
-
-def ends(fd: int, family: int) -> tuple[str, str]:
-    """Of a connected socket, the peer's end and ours, as `spelled` has them."""
-    sock = socket.socket(family, socket.SOCK_STREAM, fileno=fd)
-    try:
-        return spelled(sock.getpeername), spelled(sock.getsockname)
-    finally:
-        sock.detach()
+    client.address, client.local_address = ends_of(fd)
 
 
 def gather_small_writes(fd: int) -> None:
@@ -194,15 +186,6 @@ def gather_small_writes(fd: int) -> None:
         pass
 
 
-def own_end(fd: int) -> str:
-    """The local address of a connection, as CLIENT LIST shows it."""
-    sock = socket.socket(fileno=fd)
-    try:
-        return spelled(sock.getsockname)
-    finally:
-        sock.detach()
-
-
 def unread_bytes(fd: int) -> int:
     """What has come to a socket and was not read yet; 0 for one that is gone."""
     size = array.array("i", [0])
@@ -211,12 +194,3 @@ def unread_bytes(fd: int) -> int:
     except OSError:
         return 0
     return size[0]
-
-
-def spelled(ask: Callable[[], tuple[str, int]]) -> str:
-    """`host:port` of what getpeername or getsockname answers, `?:0` if the peer is gone already."""
-    try:
-        host, port = ask()[:2]
-    except OSError:
-        return "?:0"
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

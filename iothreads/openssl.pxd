@@ -38,6 +38,7 @@ cdef enum:
 
 cdef enum Option:                      # SSL_CTX_set_options
     SSL_OP_IGNORE_UNEXPECTED_EOF = 0x80
+    SSL_OP_NO_TICKET = 0x4000
     SSL_OP_NO_COMPRESSION = 0x20000
     SSL_OP_CIPHER_SERVER_PREFERENCE = 0x400000
     SSL_OP_NO_TLSv1 = 0x4000000
@@ -63,6 +64,7 @@ cdef struct Api:
     int (*SSL_CTX_set_cipher_list)(void* context, const char* ciphers) noexcept nogil
     int (*SSL_CTX_set_ciphersuites)(void* context, const char* ciphers) noexcept nogil
     long (*SSL_CTX_set_timeout)(void* context, long seconds) noexcept nogil
+    int (*SSL_CTX_set_num_tickets)(void* context, size_t count) noexcept nogil
     int (*SSL_CTX_set_session_id_context)(void* context, const unsigned char* id, unsigned int length) noexcept nogil
     void* (*SSL_CTX_get0_certificate)(void* context) noexcept nogil
     void* (*X509_get0_notAfter)(void* certificate) noexcept nogil

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from iothreads import listen
+from iothreads.ends import ends_of
 from iothreads.handoff import IOThreads
 from iothreads.listen import Listener
 from scripting.run import Scripting
@@ -233,16 +234,16 @@ class Server(Front):
     # ---- clients
     def accepted(self, fd: int, listener: int, error: int) -> Client | None:
         if fd >= 0 and listener >= len(self.listeners):
-            self._accept_node(fd, self.bus_listeners[listener - len(self.listeners)])
+            self._accept_node(fd)
             return None
         return super().accepted(fd, listener, error)
 
-    def _accept_node(self, fd: int, listener: Listener) -> None:
+    def _accept_node(self, fd: int) -> None:
         """A socket came to the bus port. While our own data are loaded nobody may tell us of slots that we lost."""
         if self.cluster is None or self.loading and not self.cluster.view.myself.is_replica:
             os.close(fd)
             return
-        self.cluster.accept(fd, *listen.ends(fd, listener.family))
+        self.cluster.accept(fd, *ends_of(fd))
 
     def closed(self, client: Client) -> None:
         """A connection is gone: every room forgets the client."""

@@ -29,6 +29,7 @@ from server.dispatch import (
     debug_failures,
     debug_faults,
     debug_propagation,
+    door,
     evicting,
     gates,
     hot_keys,
@@ -105,7 +106,7 @@ def fill_hooks(server: "Server") -> None:
     s.scripting.attach_fast_path()         # EVALSHA's; over the one of its shape
     multi.when_watched = partial(slow_because, "watched")
     s.blocking.when_unwatched_by_fast_paths = partial(slow_because, "blocked-clients")
-    s.pause.when_paused = partial(slow_because, "paused")
+    s.pause.when_paused = door.pause
     s.progress.switch = partial(slow_because, "loading")
     s.faults.when_planned = partial(slow_because, "faults")
 

@@ -3,7 +3,7 @@
 A pause has a purpose (a user's command, a failover, a shutdown), an end and a strength; the strongest of those in force
 counts. While there is one, keys neither expire nor get evicted, so that the data set stands still. A client whose
 command is held keeps it (state PAUSED) and runs it again when the pause is over. `when_paused` lets the rooms above
-know, so that fast paths stand back.
+know, so that fast paths stand back: all, or those that may change something.
 """
 
 from collections.abc import Callable
@@ -28,14 +28,13 @@ def spreads(call: RunningCommand) -> bool:
 
 
 class Pause:
-    """The pauses in force. `strength` is that of the strongest; `when_paused` is told when the first begins, and when
-    the last one ends."""
+    """The pauses in force. `strength` is that of the strongest; `when_paused` is told whenever that changes."""
 
     def __init__(self, clients: ClientTable, keyspace: Keyspace, loop: ClientLoop) -> None:
         self._clients = clients
         self._keyspace = keyspace
         self._loop = loop
-        self.when_paused: Callable[[bool], object] = bool
+        self.when_paused: Callable[[int], object] = int
         self._pauses: dict[str, tuple[int, int]] = {}        # purpose -> (end, strength); ends are monotonic, ms
         self._postponed: dict[Client, None] = {}
         self.strength = NONE
@@ -69,7 +68,8 @@ class Pause:
         before, self.strength = self.strength, max((strength for _, strength in self._pauses.values()), default=NONE)
         if bool(before) != bool(self.strength):
             self._keyspace.keep_expired_for("pause", bool(self.strength))
-            self.when_paused(bool(self.strength))
+        if before != self.strength:
+            self.when_paused(self.strength)
         if self.strength < before:
             self._resume()
 

@@ -7,7 +7,7 @@ say `passed`; each place only says what it need not ask about:
 
     place         client.slow     conditions.all      conditions.writes       memory
     SOCKET        all             all                 all                     asked
-    TRACKED       not TRACKING    all                 all                     asked
+    AGAIN         not AGAIN_ASKED not PAUSED          all                     asked
     IN_EXEC       not MULTI, ..   all                 all                     EXEC was asked
     IN_SCRIPT     all             not its own script  all                     asked at the script's start
     FROM_FILE     all             not LOADING, DISK   WATCHED, BLOCKED alone  not asked
@@ -18,9 +18,10 @@ runs EXEC was asked; a file and our master are believed.
 
 A condition that concerns one key or one client must not slow the others: it is *asked*. Bits of WRITES_ASKED do not
 decline; `nobody_minds` then looks whether this command's keys are among those that somebody watches or waits for. A
-client whose user may not do everything (SLOW_RESTRICTED) passes when its permissions say yes (`acl.permissions`). A
-client that tracks, or hears for one that does, comes to the door a second time (`pass_tracked`), so that the others are
-asked nothing; where EXEC and scripts let it in, they tell client-side caching what was read, as that does.
+client whose user may not do everything (SLOW_RESTRICTED) passes when its permissions say yes (`acl.permissions`). Who
+tracks, or hears for one that does, who wants no replies or leaves no traces of access, and everybody while only writes are
+paused, comes to the door a second time (`pass_again`), so that the others are asked nothing; where EXEC and scripts let a
+tracking client in, they tell client-side caching what was read, as that does.
 Where a slot is not simply ours (`cluster.slot_table`) the gate decides, and knows the redirect.
 
 `ungated` is the same question about the gates: whether none of them could refuse a command, so that it can be queued or
@@ -33,9 +34,10 @@ from cpython.ref cimport PyObject
 
 from iothreads.message cimport Batch, Request
 from server.acl.permissions cimport permits
-from server.clients.client cimport SLOW_LINK, SLOW_MULTI, SLOW_RESTRICTED, SLOW_TRACKING, Client
+from server.clients.client cimport (SLOW_LINK, SLOW_MULTI, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_RESTRICTED, SLOW_TRACKING,
+                                    Client)
 from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_CLUSTER, SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS,
-                                         SLOW_LOADING, SLOW_MONITORS, SLOW_READONLY, SLOW_SCRIPT, SLOW_STALE,
+                                         SLOW_LOADING, SLOW_MONITORS, SLOW_PAUSED, SLOW_READONLY, SLOW_SCRIPT, SLOW_STALE,
                                          SLOW_WATCHED, state)
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.record cimport RULE_GATED, Record
@@ -44,13 +46,14 @@ from server.registry.clock cimport ticks
 
 cdef enum Place:
     SOCKET
-    TRACKED                            # from a socket, too: of a client that tracks
+    AGAIN                              # from a socket, too: for the second time
     IN_EXEC
     IN_SCRIPT
     FROM_FILE
     FROM_MASTER
 
 cdef enum:
+    AGAIN_ASKED = SLOW_TRACKING | SLOW_REPLY_MODE | SLOW_NO_TOUCH      # of Client.slow, at the second time
     WRITES_ASKED = SLOW_WATCHED | SLOW_BLOCKED_CLIENTS
     # Conditions for which no gate asks, or that are asked apart; while any other is in force, all gates of a command are.
     UNGATED = SLOW_MONITORS | SLOW_EXPIRED_KEPT | SLOW_CLUSTER
@@ -63,6 +66,7 @@ cdef struct Door:
     uint64_t commands                  # that took their fast path, since the start or CONFIG RESETSTAT
     int slot                           # of the keys that `serves` or `serves_words` looked at last; NO_SLOT: there were none
     double ns_per_tick
+    bint reads_go_on                   # while clients are paused (SLOW_PAUSED): those who change nothing are not
 
 cdef Door door
 cdef Countdown* sampling_
@@ -73,8 +77,8 @@ cdef bint serves_words(Record record, Client client, list argv) noexcept   # the
 cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept       # of a write's keys, none is watched or waited for
 cdef int note_passed(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes, bint logged) except -1
     # it was slow (slow log, latency monitor), or is the one to be noted
-cdef bint pass_tracked(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t written) except -1
-    # SLOW_TRACKING: may_pass, the fast path, passed, and what was read. written: reply bytes before. 1: it did
+cdef bint pass_again(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t written) except -1
+    # who comes_again: may_pass, the fast path, passed, and what follows from why. written: reply bytes before. 1: it did
 cdef int note_sample(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes) except -1       # hot keys
 
 cdef inline bint is_slow(uint64_t ns) noexcept:
@@ -93,9 +97,10 @@ cdef inline bint is_permitted(PyObject* record, Client client, Batch* b, Request
 cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r, Place place) noexcept:
     """Whether the fast path may be asked; record: r.record, NULL for an unknown command. `place` is a constant."""
     cdef uint32_t client_unasked = (SLOW_MULTI | SLOW_TRACKING if place == IN_EXEC
-                                    else SLOW_TRACKING if place == TRACKED or place == IN_SCRIPT
+                                    else AGAIN_ASKED if place == AGAIN else SLOW_TRACKING if place == IN_SCRIPT
                                     else SLOW_LINK if place == FROM_MASTER else 0)
-    cdef uint32_t unasked = (SLOW_SCRIPT if place == IN_SCRIPT else SLOW_CLUSTER if place == IN_EXEC
+    cdef uint32_t unasked = (SLOW_PAUSED if place == AGAIN else SLOW_SCRIPT if place == IN_SCRIPT
+                             else SLOW_CLUSTER if place == IN_EXEC
                              else SLOW_LOADING | DISK_FAILS | SLOW_CLUSTER if place == FROM_FILE
                              else SLOW_STALE | DISK_FAILS | SLOW_EXPIRED_KEPT | SLOW_CLUSTER if place == FROM_MASTER else 0)
     cdef uint32_t writes = state.writes & WRITES_ASKED if place >= FROM_FILE else state.writes
@@ -106,8 +111,12 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
                      and (not state.all & ~unasked or serves(record, client, b, r))))
             and (not (<Record>record).write
                  or ((writes == 0 or (not writes & ~<uint32_t>WRITES_ASKED and nobody_minds(client, b, r)))
-                     and (place > TRACKED or has_room() or make_room())))
+                     and (place > AGAIN or has_room() or make_room())))
             and fits(record, r.arg_count))
+
+cdef inline bint comes_again(Client client) noexcept:
+    """Whether to ask a second time when the door said no."""
+    return client.slow & AGAIN_ASKED or state.all & SLOW_PAUSED
 
 cdef inline int passed(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t bytes,
                        bint logged) except -1:

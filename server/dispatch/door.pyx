@@ -5,16 +5,20 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.dict cimport PyDict_Contains, PyDict_Size
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport Batch, Request, arg_at, arg_length
+from iothreads.message cimport Batch, Request, arg_at, arg_length, output_cut
 from server.acl.permissions cimport Needs, find_keys
-from server.clients.client cimport CLIENT_READONLY, Client
+from server.clients.client cimport (CLIENT_READONLY, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE,
+                                    SLOW_TRACKING, Client)
 from server.cluster.slot_table cimport CLOSED, SLOT_LEAVING, SLOT_MASTERS, SLOT_MINE, slot_is_open, slot_table
-from server.dispatch.record cimport RULE_EXEC, Record
+from server.dispatch.record cimport RULE_EXEC, RULE_SPREADS, Record
 from server.dispatch.sampling cimport Sampling, sampling_countdown
 from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport clock_state
 from server.structures.crc16 cimport key_hash_slot
 from server.structures.table cimport Entry, table_hash
+
+from server.clients.pause import WRITES
+from server.dispatch.conditions import slow_because
 
 cdef object _note_slow = None          # (client, command, argv, microseconds)
 cdef Sampling _sampling = None
@@ -27,6 +31,12 @@ def use(note_slow_of_server, Sampling sampling) -> None:
     global _note_slow, _sampling
     _note_slow, _sampling = note_slow_of_server, sampling
     door.ns_per_tick = 1000.0 / clock_state().ticks_per_us
+
+
+def pause(int strength) -> None:
+    """CLIENT PAUSE: NONE, WRITES or ALL of clients.pause."""
+    slow_because("paused", strength != 0)
+    door.reads_go_on = strength == WRITES
 
 
 def passed_commands() -> int:
@@ -136,12 +146,42 @@ cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept:
     return True
 
 
-cdef bint pass_tracked(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t written) except -1:
-    if not may_pass(record, client, b, r, TRACKED) or not (<Record>record).fast(client, b, r):
+cdef bint pass_again(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t written) except -1:
+    cdef size_t replies = client.out.bytes
+    if (record == NULL or state.all & SLOW_PAUSED and (not door.reads_go_on or (<Record>record).rules & RULE_SPREADS)
+            or client.slow & SLOW_REPLY_MODE and may_hear(client)
+            or not may_pass(record, client, b, r, AGAIN) or not run_untouching(record, client, b, r)):
         return False
+    if client.slow & SLOW_REPLY_MODE:
+        output_cut(&client.out, replies)
+        reply_unsaid(client)
     passed(record, client, b, r, before, r.bytes_length + client.out.bytes - written, True)
-    after_fast(client, b, r)
+    if client.slow & SLOW_TRACKING:
+        after_fast(client, b, r)
     return True
+
+
+cdef inline bint may_hear(Client client) noexcept:
+    """Something that is no reply may stand among its output, and must not be cut out with that."""
+    return client.slow & SLOW_TRACKING or client.subscriptions is not None
+
+
+cdef inline void reply_unsaid(Client client) noexcept:
+    """CLIENT REPLY SKIP was for this command; OFF goes on."""
+    client.state &= ~<uint64_t>CLIENT_REPLY_SKIP_NEXT
+    if not client.state & CLIENT_REPLY_OFF:
+        client.slow &= ~<uint32_t>SLOW_REPLY_MODE
+
+
+cdef bint run_untouching(PyObject* record, Client client, Batch* b, Request* r) except -1:
+    """The fast path; with CLIENT NO-TOUCH as if nobody had accessed anything, TOUCH apart."""
+    if not client.slow & SLOW_NO_TOUCH:
+        return (<Record>record).fast(client, b, r)
+    client.db.keyspace.no_touch = (<Record>record).command.name != "touch"
+    try:
+        return (<Record>record).fast(client, b, r)
+    finally:
+        client.db.keyspace.no_touch = False
 
 
 cdef int note_passed(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes, bint logged) except -1:

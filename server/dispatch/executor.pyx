@@ -269,6 +269,7 @@ cdef class Executor:
         cdef bint blocked
         cdef CrashContext running
         cdef Client client = call.client
+        cdef bint untouching = client.state & CLIENT_NO_TOUCH != 0     # CLIENT NO-TOUCH OFF, too, ends with what it began with
         cdef list argv = call.argv
         cdef Propagation propagation = self.propagation
         cdef int64_t written = propagation.end()
@@ -276,7 +277,7 @@ cdef class Executor:
             refresh_if_old()
             propagation.loose = record.rules & RULE_LOOSE
         propagation.depth += 1
-        if client.state & CLIENT_NO_TOUCH:
+        if untouching:
             self.server.keyspace.no_touch = call.command.name != "touch"
         running = _crash[0]
         _crash.argv, _crash.address = <PyObject*>argv, <PyObject*>client.address
@@ -305,7 +306,7 @@ cdef class Executor:
                     self._propagate(call, record)
         finally:
             _crash[0] = running
-            if client.state & CLIENT_NO_TOUCH:
+            if untouching:
                 self.server.keyspace.no_touch = False
             propagation.depth -= 1
             if propagation.depth == 0:

@@ -20,7 +20,7 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CL
                                     SLOW_RESTRICTED, SLOW_STRANGER, SLOW_TRACKING, Client)
 from server.clients.tracking cimport speaker
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
-from server.dispatch.door cimport (FROM_MASTER, SOCKET, door, may_pass, note_sample, pass_tracked, passed, passed_apart,
+from server.dispatch.door cimport (FROM_MASTER, SOCKET, comes_again, door, may_pass, note_sample, pass_again, passed, passed_apart,
                                    sampling_)
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
@@ -39,7 +39,7 @@ from server.structures.table cimport (Table, table_hash, table_prefetch_bucket, 
 import os
 from functools import partial
 
-from iothreads.listen import own_end
+from iothreads.ends import ends_of
 from server.dispatch.door import use
 from server.observe.internal_errors import internal_errors
 from server.registry.reply_reader import read_reply
@@ -302,6 +302,7 @@ cdef class Loop:
         memset(&start, 0, sizeof(Start))
         start.authenticated = not client.slow & SLOW_STRANGER
         start.keepalive = -1
+        start.peer_begins = True
         start.transport = tls_transport()
         start.state = self.tls.state(b"") if self.tls is not None else NULL
         if start.state == NULL:
@@ -318,7 +319,7 @@ cdef class Loop:
         """
         client.connection = self.links.give_away(link, <void*>client)
         client.fd = link.fd
-        client.local_address = own_end(link.fd)
+        client.local_address = ends_of(link.fd)[1]
         client.in_flight += link.in_flight
         self.connected[client.id] = client
 
@@ -454,7 +455,7 @@ cdef class Loop:
             said = <PyObject*>r.record         # casts of a pointer, so that nothing is counted up and down for each command
             if may_pass(said, client, b, r, SOCKET) and (<Record>said).fast(client, b, r):
                 passed(said, client, b, r, &before, r.bytes_length + client.out.bytes - written, True)
-            elif not client.slow & SLOW_TRACKING or not pass_tracked(said, client, b, r, &before, written):
+            elif not comes_again(client) or not pass_again(said, client, b, r, &before, written):
                 self.run_slow(client, b, r)
                 after = ticks()
                 ns = <uint64_t>(<double>(after - before) * door.ns_per_tick)

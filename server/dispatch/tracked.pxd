@@ -1,7 +1,7 @@
 # cython: language_level=3
 """Client-side caching at the door: what a command read, and what is told because of it (clients.tracking).
 
-Asked only of clients that SLOW_TRACKING stands for, who track or hear for somebody who does: by `pass_tracked`, EXEC and
+Asked only of clients that SLOW_TRACKING stands for, who track or hear for somebody who does: by `pass_again`, EXEC and
 scripts after a fast path, by the executor and the loop after a definition.
 """
 from libc.stdint cimport uint32_t

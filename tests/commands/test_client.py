@@ -228,6 +228,113 @@ class TestPause:
         assert both.ours("CLIENT", "PAUSE", "9223372036854775807") == RespError("ERR timeout is out of range")
 
 
+class TestFastWay:
+    """What one client asks for itself, and a pause of writes, send nobody's plain commands the slow way."""
+
+    @pytest.fixture
+    def taken(self, server):
+        """How many commands took their fast path since the last look."""
+        seen = 0
+
+        def look():
+            nonlocal seen
+            before, seen = seen, int(server.info("debug")["fast_path_commands"])
+            return seen - before
+
+        look()
+        return look
+
+    def test_no_touch(self, raw, taken, configure):
+        configure("maxmemory-policy", "allkeys-lfu")
+        configure("lfu-log-factor", 0)
+        raw.ok("SET", "k", "1")
+        first = raw("OBJECT", "FREQ", "k")
+        raw.ok("CLIENT", "NO-TOUCH", "ON")
+        taken()
+        assert raw.pipeline([("GET", "k"), ("INCR", "k"), ("EXISTS", "k"), ("GET", "k")]) == [b"1", 2, 1, b"2"]
+        assert taken() == 4
+        assert raw("OBJECT", "FREQ", "k") == first
+        assert raw("TOUCH", "k") == 1
+        assert taken() == 1
+        assert raw("OBJECT", "FREQ", "k") > first
+        raw.ok("CLIENT", "NO-TOUCH", "OFF")
+        touched = raw("OBJECT", "FREQ", "k")
+        raw("GET", "k")
+        assert raw("OBJECT", "FREQ", "k") > touched
+
+    def test_no_evict(self, raw, taken):
+        raw.ok("CLIENT", "NO-EVICT", "ON")
+        raw.ok("SET", "k", "1")
+        assert raw("GET", "k") == b"1"
+        assert taken() == 2
+
+    def test_reply_off(self, raw, taken):
+        raw.send_raw(b"CLIENT REPLY OFF\r\nSET k 1\r\nGET k\r\nINCR k\r\nCLIENT REPLY ON\r\n")
+        assert raw.read() == Status("OK")
+        assert taken() == 3
+        assert raw("GET", "k") == b"2"
+
+    def test_reply_off_and_large_values(self, raw, taken):
+        raw.ok("SET", "k", b"v" * 300_000)
+        raw.send_raw(b"CLIENT REPLY OFF\r\n" + b"GET k\r\n" * 10 + b"CLIENT REPLY ON\r\nSTRLEN k\r\n")
+        assert raw.read() == Status("OK")
+        assert raw.read() == 300_000
+        assert taken() == 12
+
+    def test_reply_skip(self, raw, taken):
+        raw.send_raw(b"PING\r\nCLIENT REPLY SKIP\r\nSET k 1\r\nGET k\r\nCLIENT REPLY SKIP\r\nGET k\r\nPING\r\n")
+        assert [raw.read() for _ in range(3)] == [Status("PONG"), b"1", Status("PONG")]
+        assert taken() == 5
+
+    def test_nothing_but_replies_is_kept_back(self, raw, another):
+        """Messages come in spite of CLIENT REPLY OFF, whatever command they are made by."""
+        raw("HELLO", "3")
+        raw.send("SUBSCRIBE", "c")
+        assert raw.read() == [b"subscribe", b"c", 1]
+        raw.send_raw(b"CLIENT REPLY OFF\r\nPUBLISH c 1\r\nSET k 1\r\nPUBLISH c 2\r\nCLIENT REPLY ON\r\n")
+        assert [raw.read() for _ in range(3)] == [[b"message", b"c", b"1"], [b"message", b"c", b"2"], Status("OK")]
+        other = another()
+        other("HELLO", "3")
+        other.ok("CLIENT", "TRACKING", "ON")
+        other.send_raw(b"GET k\r\nCLIENT REPLY OFF\r\nSET k 2\r\nCLIENT REPLY ON\r\n")
+        assert [other.read() for _ in range(3)] == [b"1", [b"invalidate", [b"k"]], Status("OK")]
+
+    def test_reads_while_writes_are_paused(self, raw, another, taken):
+        raw.ok("SET", "k", "1")
+        raw.ok("PFADD", "h", "a")
+        raw.ok("CLIENT", "PAUSE", "100000", "WRITE")
+        taken()
+        reader = another()
+        assert reader.pipeline([("GET", "k"), ("EXISTS", "k", "h"), ("PING",), ("STRLEN", "k")]) == [
+            b"1", 2, Status("PONG"), 1]
+        assert taken() == 4
+        waiting = [another() for _ in range(3)]
+        writes = (("SET", "k", "2"), ("PFCOUNT", "h"), ("PUBLISH", "c", "x"))
+        for connection, command in zip(waiting, writes, strict=True):
+            connection.send(*command)
+        wait_until(lambda: len([line for line in lines(raw) if line["flags"] == "b"]) == 3)
+        assert raw("GET", "k") == b"1"
+        raw.ok("CLIENT", "UNPAUSE")
+        assert [connection.read() for connection in waiting] == [Status("OK"), 1, 0]
+
+    def test_a_pause_of_all_over_one_of_writes(self, raw, another):
+        raw.ok("SET", "k", "1")
+        raw.ok("CLIENT", "PAUSE", "1500", "WRITE")
+        raw.ok("CLIENT", "PAUSE", "1500", "ALL")
+        reader = another()
+        reader.send("GET", "k")
+        assert reader.nothing_comes()
+        assert reader.read() == b"1"
+
+    def test_keys_do_not_expire_while_writes_are_paused(self, raw, server):
+        raw.ok("SET", "k", "1", "PX", "30")
+        raw.ok("CLIENT", "PAUSE", "100000", "WRITE")
+        wait_until(lambda: raw("GET", "k") is None)
+        assert raw("DBSIZE") == 1
+        raw.ok("CLIENT", "UNPAUSE")
+        wait_until(lambda: raw("DBSIZE") == 0)
+
+
 def test_switches(both):
     both("CLIENT", "NO-EVICT", "on")
     both("CLIENT", "NO-EVICT", "off")

@@ -115,16 +115,33 @@ def test_the_end_is_said(secure: Secure) -> None:
         assert stream.recv(100) == b""
 
 
-def test_sessions_are_resumed(secure: Secure) -> None:
-    context = secure.context(maximum_version=ssl.TLSVersion.TLSv1_2)
-    session = None
-    for resumed in (False, True):
-        plain = socket.create_connection(("127.0.0.1", secure.port), patience(10))
+def resumed(who: Secure, version: ssl.TLSVersion, times: int) -> list[bool]:
+    """Whether each of so many connections in a row went on with the session of the one before."""
+    context = who.context(maximum_version=version)
+    session, found = None, []
+    for _ in range(times):
+        plain = socket.create_connection(("127.0.0.1", who.port), patience(10))
         with context.wrap_socket(plain, server_hostname="localhost", session=session) as stream:
             stream.sendall(b"PING\r\n")
             assert stream.recv(100) == b"+PONG\r\n"
-            assert stream.session_reused is resumed
+            found.append(bool(stream.session_reused))
             session = stream.session
+    return found
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_are_resumed(secure: Secure, version: ssl.TLSVersion) -> None:
+    """Again and again: of TLS 1.3 each handshake brings one ticket, the short ones, too."""
+    assert resumed(secure, version, 4) == [False, True, True, True]
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_sessions_are_not_resumed_when_they_shall_not(tmp_path: Path, authority: Authority,
+                                                      version: ssl.TLSVersion) -> None:
+    """Neither by a cache of ours nor by a ticket that the client keeps."""
+    server, port = secure_server(tmp_path, authority, tls_session_caching=False)
+    with server:
+        assert resumed(Secure(server, port, authority, authority.issue("client")), version, 2) == [False, False]
 
 
 # ---- who may come

@@ -1,9 +1,13 @@
-// ioredis against a server: node ioredis.cjs PORT, where require("ioredis") finds it. Ends with 0 and "ok" when all is well.
+// ioredis against a server: node ioredis.cjs PORT [CA CERTIFICATE KEY], where require("ioredis") finds it. With files it
+// speaks TLS. Ends with 0 and "ok" when all is well.
 const assert = require("node:assert/strict");
+const { readFileSync } = require("node:fs");
 const Redis = require("ioredis");
 
-async function use(port) {
-  const redis = new Redis(port, "127.0.0.1", { maxRetriesPerRequest: 1 });   // asks INFO before it is ready
+async function use(port, files) {
+  const [ca, cert, key] = files.map((file) => readFileSync(file));
+  const tls = files.length ? { tls: { ca, cert, key } } : {};
+  const redis = new Redis(port, "127.0.0.1", { maxRetriesPerRequest: 1, ...tls });   // asks INFO before it is ready
   assert.equal(await redis.set("k", "v"), "OK");
   assert.equal(await redis.get("k"), "v");
   assert.deepEqual(await redis.getBuffer("k"), Buffer.from("v"));
@@ -47,4 +51,4 @@ async function use(port) {
   for (const connection of [redis, listener, waiting, monitor]) connection.disconnect();
 }
 
-use(Number(process.argv[2])).then(() => console.log("ok"), (error) => { console.error(error); process.exit(1); });
+use(Number(process.argv[2]), process.argv.slice(3)).then(() => console.log("ok"), (error) => { console.error(error); process.exit(1); });

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.certificates import Authority
+from tests.support.secure import secure_server
 from tests.support.server import Server, wait_until
 
 redis = pytest.importorskip("redis")
@@ -241,31 +243,57 @@ def test_every_library_that_names_itself_is_listed(db):
     assert db.client_info()["lib-name"] == "mine"
 
 
-def test_client_side_cache(server, raw, monkeypatch):
-    """redis-py keeps what it has read, and drops what it is told to drop: what it answers itself is no command. It asks
-    for a server that calls itself 7.4; the protocol is that of 6.0."""
+@pytest.fixture
+def secured(tmp_path):
+    """Its TLS port's options for redis.Redis, and a plain connection to the same server."""
+    authority = Authority(tmp_path / "authority")
+    server, port = secure_server(tmp_path / "server", authority)
+    cert, key = authority.issue("client")
+    with server, server.connect() as raw:
+        yield {"port": port, "ssl": True, "ssl_ca_certs": str(authority.file), "ssl_certfile": str(cert),
+               "ssl_keyfile": str(key)}, raw
+
+
+@pytest.fixture
+def caching(monkeypatch):
+    """What a client that caches is made with. redis-py asks for a server that calls itself 7.4; the protocol is that of
+    6.0."""
     from redis.cache import CacheConfig
     from redis.connection import CacheProxyConnection
 
     monkeypatch.setattr(CacheProxyConnection, "MIN_ALLOWED_VERSION", "7.2.0")
+    return {"protocol": 3, "decode_responses": True, "cache_config": CacheConfig(max_size=100)}
 
+
+def test_client_side_cache(server, raw, caching):
+    with server.redis(**caching) as db:
+        use_cache(db, raw)
+
+
+def test_client_side_cache_over_tls(secured, caching):
+    options, raw = secured
+    with redis.Redis("localhost", **options, **caching) as db:
+        use_cache(db, raw)
+
+
+def use_cache(db, raw):
+    """redis-py keeps what it has read, and drops what it is told to drop: what it answers itself is no command."""
     def reads() -> int:
         fields = dict(line.split(":", 1) for line in raw("INFO", "commandstats").decode().splitlines() if ":" in line)
         return int(fields.get("cmdstat_get", "calls=0").split(",")[0].removeprefix("calls="))
 
-    with server.redis(protocol=3, decode_responses=True, cache_config=CacheConfig(max_size=100)) as db:
-        raw("SET", "k", "1")
-        raw("HSET", "h", "f", "v")
-        assert db.get("k") == "1" and db.hgetall("h") == {"f": "v"}
-        before = reads()
-        assert [db.get("k") for _ in range(10)] == ["1"] * 10
-        assert reads() == before and db.get_cache().size == 2
-        raw("SET", "k", "2")
-        wait_until(lambda: db.get("k") == "2", "it to be told")
-        db.set("k", "3")
-        wait_until(lambda: db.get("k") == "3", "it to be told of its own write")
-        raw("PEXPIRE", "h", "1")
-        wait_until(lambda: db.hgetall("h") == {}, "the hash to expire")
-        raw("FLUSHALL")
-        wait_until(lambda: db.get("k") is None, "the flush")
-        assert b"tracking_clients:1\r" in raw("INFO", "clients")
+    raw("SET", "k", "1")
+    raw("HSET", "h", "f", "v")
+    assert db.get("k") == "1" and db.hgetall("h") == {"f": "v"}
+    before = reads()
+    assert [db.get("k") for _ in range(10)] == ["1"] * 10
+    assert reads() == before and db.get_cache().size == 2
+    raw("SET", "k", "2")
+    wait_until(lambda: db.get("k") == "2", "it to be told")
+    db.set("k", "3")
+    wait_until(lambda: db.get("k") == "3", "it to be told of its own write")
+    raw("PEXPIRE", "h", "1")
+    wait_until(lambda: db.hgetall("h") == {}, "the hash to expire")
+    raw("FLUSHALL")
+    wait_until(lambda: db.get("k") is None, "the flush")
+    assert b"tracking_clients:1\r" in raw("INFO", "clients")

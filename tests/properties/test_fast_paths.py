@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 import server.commands
 from server.dispatch import record, shapes
-from server.registry.command import COMMANDS as REGISTERED
+from server.registry.command import COMMANDS as REGISTERED, MAY_REPLICATE, WRITE
 from tests.support.resp import Connection
 from tests.support.server import Server
 
@@ -351,6 +351,7 @@ class Way(NamedTuple):
     propagated: bool = True  # somebody hears of writes: what the AOF and replicas would
     tracks: tuple[str, ...] = ()  # it caches what it reads: CLIENT TRACKING ON, and who listens is told what is stale
     rules: tuple[str, ...] = ()
+    manner: str = ""  # or: untouching, silent, skipping (CLIENT NO-TOUCH, REPLY OFF, REPLY SKIP), paused (PAUSE WRITE)
 
 
 WAYS = st.builds(
@@ -363,6 +364,7 @@ WAYS = st.builds(
     st.booleans(),
     st.sampled_from([(), ("ON",), ("ON", "NOLOOP"), ("ON", "OPTIN")]),
     st.sampled_from(USERS),
+    st.sampled_from(["", "", "", "untouching", "silent", "skipping", "paused"]),
 )
 
 
@@ -452,6 +454,36 @@ def run(c: Connection, commands: list[tuple[bytes, ...]], how: str) -> list[obje
     return [comparable(command, reply) for command, reply in zip(commands, replies, strict=True)]
 
 
+def run_silently(c: Connection, commands: list[tuple[bytes, ...]], manner: str) -> list[object]:
+    """What comes although no replies are wanted: of the last one alone, which is."""
+    if manner == "silent":
+        c.send("CLIENT", "REPLY", "OFF")
+    for command in commands:
+        if manner == "skipping":
+            c.send("CLIENT", "REPLY", "SKIP")
+        c.send(*command)
+    return [c("CLIENT", "REPLY", "ON")]
+
+
+def spreads(command: tuple[bytes, ...]) -> bool:
+    """Whether a pause of writes holds it."""
+    known = REGISTERED[command[0].decode().lower()]
+    if len(command) > 1:
+        known = known.subcommands.get(command[1].decode("latin-1").lower(), known)
+    return known.has(WRITE | MAY_REPLICATE)
+
+
+def run_in_manner(c: Connection, commands: list[tuple[bytes, ...]], way: Way) -> list[object]:
+    """The replies."""
+    if way.manner in ("silent", "skipping"):
+        return run_silently(c, commands, way.manner)
+    if way.manner == "paused":
+        return run(c, [command for command in commands if not spreads(command)], "pipelined")
+    if way.manner == "untouching":
+        c.ok("CLIENT", "NO-TOUCH", "ON")
+    return run(c, commands, way.how)
+
+
 def prepare(c: Connection, way: Way) -> None:
     """From nothing: an empty keyspace and the settings."""
     c("FLUSHALL")
@@ -488,11 +520,15 @@ def outcome(
         listener("PSUBSCRIBE", way.listens)
         if way.tracks:
             c.ok("CLIENT", "TRACKING", *way.tracks, "REDIRECT", redirect)
+    if way.manner == "paused":
+        c.ok("CLIENT", "PAUSE", 100000, "WRITE")
     if way.rules:
         c("ACL", "SETUSER", "u", "reset", "on", "nopass", *way.rules)
         c("AUTH", "u", "")
-    replies = run(c, commands, way.how)
+    replies = run_in_manner(c, commands, way)
     c("AUTH", "default", "")
+    c.ok("CLIENT", "NO-TOUCH", "OFF")
+    c.ok("CLIENT", "UNPAUSE")
     c.ok("CLIENT", "TRACKING", "OFF")
     messages = heard(listener, way.listens) if listener is not None else None
     stream = c("DEBUG", "PROPAGATED", "GET") if way.propagated else b""

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from iothreads import listen
+from iothreads import ends, listen
 
 
 def config(port=0, bind=("127.0.0.1",), unixsocket="", unixsocketperm=0, tls_port=0):
@@ -91,3 +91,24 @@ def test_small_writes_are_gathered_on_tcp_alone():
         listen.gather_small_writes(one.fileno())
         one.send(b"x")
         assert other.recv(1) == b"x", "it is open still"
+
+
+@pytest.mark.parametrize(("host", "shown"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
+def test_what_ends_are_called(host, shown):
+    try:
+        listening = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError:
+        pytest.skip(f"no {host} here")
+    with listening, socket.create_connection(listening.getsockname()[:2]) as there:
+        here, _ = listening.accept()
+        with here:
+            peer, local = (f"{shown}:{sock.getsockname()[1]}" for sock in (there, here))
+            assert ends.ends_of(here.fileno()) == (peer, local)
+            assert ends.ends_of(there.fileno()) == (local, peer)
+    assert ends.ends_of(-1) == (ends.UNKNOWN, ends.UNKNOWN)
+
+
+def test_a_peer_without_a_name():
+    one, other = socket.socketpair()
+    with one, other:
+        assert ends.ends_of(one.fileno()) == (ends.UNKNOWN, ends.UNKNOWN)

@@ -1,0 +1,3 @@
+UNKNOWN: str
+
+def ends_of(fd: int) -> tuple[str, str]: ...

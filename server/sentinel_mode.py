@@ -61,11 +61,13 @@ from server.registry.info import render
 from server.registry.parts import Parts
 from server.sentinel import commands, info as sentinel_info
 from server.sentinel.driver import Driver
+from server.sentinel.figures import figures
 from server.sentinel.state import State
 from server.structures.block_stream import Stream
 from server.whole import Whole
 
 if TYPE_CHECKING:
+    from metrics.endpoint import Endpoint
     from server.server import Server
 
 RATES_MS = 100
@@ -89,6 +91,7 @@ class SentinelServer(Front):
         self.listeners: list[listen.Listener] = []
         self.monitors: list[Client] = []
         self.next_client_id: int = 1
+        self.metrics: Endpoint | None = None
         # what is observed
         self.stats: Stats = Stats()
         self.parts: Parts = Parts()
@@ -120,6 +123,13 @@ class SentinelServer(Front):
         self.sentinel: Driver = Driver(config, self.log, self.loop, Connector(self.loop), self.pubsub,
                                        self.tls.for_replication)
         put_in_touch(self)
+
+    def new_endpoint(self) -> "Endpoint":
+        """For serve_metrics."""
+        from metrics.sentinel import SentinelEndpoint
+
+        return SentinelEndpoint(cast("Server", self), commands.INFO_SECTIONS,
+                                lambda: figures(self.sentinel.state_now()))
 
     # ---- what the parts ask of a server
     def closed(self, client: Client) -> None:
@@ -179,6 +189,10 @@ class SentinelServer(Front):
         except listen.ListenError as error:
             for line in str(error).splitlines():
                 self.log.warning("%s", line)
+            self.loop.io.stop()
+            return 1
+        if (reason := self.serve_metrics(self.config)) is not None:
+            self.log.warning("%s", reason)
             self.loop.io.stop()
             return 1
         self.process.write_pidfile()

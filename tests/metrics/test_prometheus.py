@@ -17,6 +17,7 @@ from tests.metrics.test_names import undeclared
 from tests.support.following import linked
 from tests.support.peer import Peer, require_peer
 from tests.support.resp import Connection, ConnectionClosed
+from tests.support.sentinels import NAME, OurSentinel
 from tests.support.server import Server, free_port, wait_until
 
 ROOM = Path(__file__).resolve().parents[2] / "metrics"
@@ -84,7 +85,7 @@ class Load:
 
 
 class Watched(NamedTuple):
-    """A server of ours under load, and its replica, that a Prometheus scrapes four times a second."""
+    """A server of ours under load, its replica and a sentinel, that a Prometheus scrapes four times a second."""
 
     server: Server
     port: int
@@ -101,10 +102,10 @@ class Watched(NamedTuple):
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     need("prometheus")
     folder = tmp_path_factory.mktemp("prometheus")
-    port, below, own = free_port(), free_port(), free_port()
+    port, below, beside, own = free_port(), free_port(), free_port(), free_port()
     text = (ROOM / "prometheus.yml").read_text()
-    both = f'127.0.0.1:{port}", "127.0.0.1:{below}'
-    text = text.replace("127.0.0.1:9121", both).replace("interval: 5s", "interval: 250ms")
+    all_three = f'127.0.0.1:{port}", "127.0.0.1:{below}", "127.0.0.1:{beside}'
+    text = text.replace("127.0.0.1:9121", all_three).replace("interval: 5s", "interval: 250ms")
     (folder / "prometheus.yml").write_text(text.replace("evaluation_interval: 15s", "evaluation_interval: 1s"))
     shutil.copy(ROOM / "alerts.yml", folder)
     named: dict[str, Any] = {"metrics_hot_keys": 5, "metrics_big_keys": 3, "metrics_check_prefixes": "db0=:"}
@@ -113,9 +114,12 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     with (
         Server(folder / "server", metrics_port=port, io_threads=2, **named) as server,
         Server(folder / "replica", metrics_port=below, replicaof=[f"127.0.0.1 {server.port}"]) as replica,
+        OurSentinel(folder / "sentinel", start=False, metrics_port=beside) as sentinel,
         Load(server.port),
     ):
         wait_until(lambda: linked(replica), "a link", 30)
+        sentinel.config_text = f"sentinel monitor {NAME} 127.0.0.1 {server.port} 1"
+        sentinel.start()
         child = subprocess.Popen(
             ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
              f"--web.listen-address=127.0.0.1:{own}"],
@@ -124,7 +128,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         try:
             found = Watched(server, port, f"http://127.0.0.1:{own}")
             wait_until(lambda: ready(f"{found.prometheus}/-/ready"), "prometheus answers", 30)
-            wait_until(lambda: len(found.query("count_over_time(redis_up[1m]) > 8")) == 2, "scrapes", 30)
+            wait_until(lambda: len(found.query("count_over_time(redis_up[1m]) > 8")) == 3, "scrapes", 30)
             yield found
         finally:
             child.terminate()

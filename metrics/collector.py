@@ -7,7 +7,7 @@ counter that redis_exporter calls something else than ..._total is shown as unty
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 from prometheus_client.core import HistogramMetricFamily, Metric, SummaryMetricFamily
@@ -20,6 +20,9 @@ from metrics.replication import replication_families
 from metrics.snapshot import CommandCounts, Field, Snapshot, take
 from server.observe.percentiles import percentiles
 from server.version import VERSION
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 BUCKETS_US = tuple(1 << power for power in range(24))  # of redis_commands_latencies_usec: 1 us to 8.4 s
 SCRIPT_SHOWN = 128  # letters of a script's name
@@ -68,7 +71,7 @@ class Collector:
         self.last_seconds = time.perf_counter() - started
         self.seconds += self.last_seconds
 
-    def take(self, server: Any) -> Any:
+    def take(self, server: "Server") -> Any:
         """The snapshot, on the main thread."""
         return take(server)
 

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
     from metrics.endpoint import Endpoint
     from server.server import Server
 
-RATES_MS = 100
+RATES_MS = 1000
 NO_FILE = "Sentinel needs config file on disk to save state. Exiting..."
 
 
@@ -120,7 +120,7 @@ class SentinelServer(Front):
         self.limits: Limits = Limits(config, self.clients, self.loop, self.log, self.stats)
         self.pause: Pause = Pause(self.clients, self.keyspace, self.loop)
         load_commands(config)
-        self.sentinel: Driver = Driver(config, self.log, self.loop, Connector(self.loop), self.pubsub,
+        self.sentinel: Driver = Driver(config, self.log, Connector(self.loop), self.pubsub,
                                        self.tls.for_replication)
         put_in_touch(self)
 
@@ -198,7 +198,7 @@ class SentinelServer(Front):
         self.process.write_pidfile()
         clock.refresh()
         self.sentinel.start()
-        self.loop.timers.add(clock.monotonic_now_us(), 1, self.cron.tick)
+        self.loop.timers.add(clock.monotonic_now_us(), 1, self.tick)
         self.process.ready()
         gc.collect()
         gc.freeze()
@@ -210,6 +210,10 @@ class SentinelServer(Front):
         self.loop.io.stop()
         self.remove_files()
         return self.exit_status
+
+    def tick(self) -> int:
+        """The one time event: the cron's jobs, then the sentinel. ms until it goes on."""
+        return self.sentinel.tick() if self.cron.tick() else 0
 
     def unusable_file(self) -> str | None:
         """Why the state cannot be kept; None when it can."""

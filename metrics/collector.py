@@ -7,7 +7,7 @@ counter that redis_exporter calls something else than ..._total is shown as unty
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import psutil
 from prometheus_client.core import HistogramMetricFamily, Metric, SummaryMetricFamily
@@ -18,13 +18,25 @@ from metrics.keys import group_families, key_families, notable_families
 from metrics.mailbox import Mailbox, NoAnswer
 from metrics.names import ALIASES, INSTANCE, LANES, OURS, SCRIPT_NAME, SCRIPT_SECONDS, number
 from metrics.replication import replication_families
-from metrics.snapshot import CommandCounts, Snapshot, take
+from metrics.snapshot import CommandCounts, Field, Snapshot, take
 from server.observe.percentiles import percentiles
 from server.version import VERSION
+
+if TYPE_CHECKING:
+    from server.server import Server
 
 BUCKETS_US = tuple(1 << power for power in range(24))  # of redis_commands_latencies_usec: 1 us to 8.4 s
 SCRIPT_SHOWN = 128  # letters of a script's name
 ANSWER_SECONDS = 10.0  # less than Prometheus' usual timeout is of no use: it would see nothing instead of redis_up 0
+
+
+class Shown(Protocol):
+    """What snapshots have in common."""
+
+    @property
+    def unix_seconds(self) -> float: ...
+    @property
+    def fields(self) -> list[Field]: ...
 
 
 class Collector:
@@ -47,21 +59,29 @@ class Collector:
         started = time.perf_counter()
         self.scrapes += 1
         try:
-            snapshot = self.mailbox.ask(take, ANSWER_SECONDS)
+            snapshot = self.ask(self.take)
         except NoAnswer as error:
             self.failures += 1
             snapshot, failure = None, str(error)
         waited = time.perf_counter() - started
         yield single("redis_up", "Whether the server's main thread answers.", float(snapshot is not None))
         if snapshot is not None:
-            yield from families(snapshot)
-            if any(snapshot.watched_keys):
-                yield from self.key_families(snapshot)
-            yield from notable_families(snapshot.hot_keys, snapshot.big_keys)
+            yield from self.families(snapshot)
         yield from self.scrape_families("" if snapshot is not None else failure, waited)
         yield from process_families(self.process)
         self.last_seconds = time.perf_counter() - started
         self.seconds += self.last_seconds
+
+    def take(self, server: "Server") -> Any:
+        """The snapshot, on the main thread."""
+        return take(server)
+
+    def families(self, snapshot: Any) -> Iterator[Metric]:
+        """What it tells."""
+        yield from families(snapshot)
+        if any(snapshot.watched_keys):
+            yield from self.key_families(snapshot)
+        yield from notable_families(snapshot.hot_keys, snapshot.big_keys)
 
     def key_families(self, snapshot: Snapshot) -> Iterator[Metric]:
         """Keys, patterns and prefixes that directives name."""
@@ -119,7 +139,7 @@ def families(s: Snapshot) -> Iterator[Metric]:
     yield from payload_histograms(s.payloads)
 
 
-def field_families(s: Snapshot) -> Iterator[Metric]:
+def field_families(s: Shown) -> Iterator[Metric]:
     """One per INFO field that has a metric."""
     for field, section, value in s.fields:
         known = number(value)
@@ -134,7 +154,7 @@ def field_families(s: Snapshot) -> Iterator[Metric]:
             yield single(f"remus_{OURS[field.name]}", text, known)
 
 
-def identity(s: Snapshot, values: Mapping[str, Any]) -> Iterator[Metric]:
+def identity(s: Shown, values: Mapping[str, Any]) -> Iterator[Metric]:
     """Who it is and since when."""
     labels = {name: str(values.get(name, "")) for name in INSTANCE}
     yield family("redis_instance_info", "The server, in labels.", [(labels, 1)])

@@ -50,11 +50,27 @@ class Endpoint:
         self.server = server
         self.registry = CollectorRegistry(auto_describe=False)
         self.mailbox = Mailbox(server)
-        self.registry.register(Collector(self.mailbox))
+        self.registry.register(self.collector())
         self.admission = Admission(server)
         self.listener: Listener | None = None
         self._at: tuple[Any, ...] = ()
         self._files = WatchedFiles()
+
+    def collector(self) -> Collector:
+        """What /metrics shows."""
+        return Collector(self.mailbox)
+
+    def file(self, path: str) -> Path | None:
+        """The file that stands at a path."""
+        return FILES.get(path)
+
+    def answers(self, request: Request) -> dict[str, Callable[[], Reply]]:
+        """What is computed, by path."""
+        return {
+            "/metrics": lambda: self.metrics(request),
+            "/slowlog.json": lambda: self.told_by_server(newest_slow),
+            "/keys.json": lambda: self.told_by_server(notable),
+        }
 
     def follow(self, config: Config) -> str | None:
         """Listen as the directives say. The old socket stays until the new one is open, unless it has its port."""
@@ -105,14 +121,10 @@ class Endpoint:
             return refusal
         if request.path == "/keys.json" and (why := self.admission.names_keys()):
             return Reply(403, JSON, json.dumps({"refused": why}).encode())
-        if (file := FILES.get(request.path)) is not None:
+        if (file := self.file(request.path)) is not None:
             return partial(content, file)
-        answers: dict[str, Callable[[], Reply]] = {
-            "/metrics": lambda: self.metrics(request),
-            "/slowlog.json": lambda: self.told_by_server(newest_slow),
-            "/keys.json": lambda: self.told_by_server(notable),
-        }
-        return answers.get(request.path) or told(404, "There is nothing here. / and /metrics are what there is.")
+        nothing = "There is nothing here. / and /metrics are what there is."
+        return self.answers(request).get(request.path) or told(404, nothing)
 
     def metrics(self, request: Request) -> Reply:
         """The text for Prometheus."""

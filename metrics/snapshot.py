@@ -13,7 +13,8 @@ from metrics.names import CONFIG, INSTANCE, MASTER_LINK, OURS, SCRIPT_NAME, SCRI
 from server.dispatch.record import all_records
 from server.keyspace.big_keys import BigKey
 from server.observe.hot_keys import HotKey
-from server.registry.info import SECTIONS, InfoField
+from server.registry.info import SECTIONS, InfoField, Section
+from server.registry.parts import Parts
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -24,6 +25,9 @@ AS_NUMBERS = {"acl", "commandstats", "latencystats", "keyspace", "errorstats", "
 SLOW_SHOWN = 12
 WANTED = {*INSTANCE, *MASTER_LINK, *OURS, "master_host", "master_port", "slave_read_only", "uptime_in_seconds",
           "remus_version", "python_version", "hz", "configured_hz", SCRIPT_SECONDS, SCRIPT_NAME}  # fmt: skip
+
+
+Field = tuple[InfoField[Any], str, Any]  # field, section's name, value
 
 
 class CommandCounts(NamedTuple):
@@ -50,7 +54,7 @@ class Snapshot(NamedTuple):
     """The server at one moment."""
 
     unix_seconds: float
-    fields: list[tuple[InfoField[Any], str, Any]]  # field, section's name, value
+    fields: list[Field]
     lines: dict[str, str]  # what families of INFO print: slave0, ...
     errors: dict[str, int]  # by code
     denials: list[tuple[bytes, dict[str, int]]]  # of ACL: user, by reason
@@ -71,12 +75,12 @@ class Snapshot(NamedTuple):
     cluster: dict[str, str | int]  # fields of CLUSTER INFO, and "links"; empty outside of one
 
 
-def take(server: "Server") -> Snapshot:
-    """Copy what the metrics show. Complexity: O(fields + commands called + databases), no key is looked at."""
-    fields: list[tuple[InfoField[Any], str, Any]] = []
+def read_fields(parts: Parts, sections: Iterable[Section]) -> tuple[list[Field], dict[str, str]]:
+    """What INFO has in those sections that metrics show: fields, and the lines of families."""
+    fields: list[Field] = []
     lines: dict[str, str] = {}
-    part_of = server.parts.reading()
-    for section in SECTIONS.values():
+    part_of = parts.reading()
+    for section in sections:
         for part, what in section.declared:
             if isinstance(what, InfoField):
                 if what.metric or what.name in WANTED:
@@ -85,6 +89,12 @@ def take(server: "Server") -> Snapshot:
                         fields.append((what, section.name, what.read(subject)))
             elif section.name not in AS_NUMBERS:
                 lines.update(what(part_of[part]))
+    return fields, lines
+
+
+def take(server: "Server") -> Snapshot:
+    """Copy what the metrics show. Complexity: O(fields + commands called + databases), no key is looked at."""
+    fields, lines = read_fields(server.parts, SECTIONS.values())
     config, entries = server.config, server.slowlog.entries
     newest = entries[0] if entries else None
     return Snapshot(

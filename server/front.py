@@ -3,7 +3,7 @@
 import os
 import platform
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iothreads import listen
 from server.acl.users import Users
@@ -21,6 +21,9 @@ from server.observe.stats import Stats
 from server.process import Process, program_name
 from server.registry.errors import CommandError
 from server.version import REDIS_VERSION, VERSION
+
+if TYPE_CHECKING:
+    from metrics.endpoint import Endpoint
 
 LOGO = r"""
           /\___/\
@@ -51,6 +54,7 @@ class Front:
     listeners: list[listen.Listener]
     bound: dict[str, tuple[Any, int]]
     next_client_id: int
+    metrics: "Endpoint | None"
 
     # ---- listening
     def listen(self) -> None:
@@ -63,6 +67,21 @@ class Front:
         for warning in (line for listener in self.listeners for line in listener.warnings):
             self.log.warning("%s", warning)
         self.loop.listen(self.listeners)
+
+    def new_endpoint(self) -> "Endpoint":
+        """The metrics port of such a server. Errors: ImportError."""
+        raise NotImplementedError
+
+    def serve_metrics(self, config: Config) -> str | None:
+        """metrics-port and its kin: the endpoint begins, moves or ends. Only a server that has one loads the room."""
+        if self.metrics is None:
+            if not config.metrics_port:
+                return None
+            try:
+                self.metrics = self.new_endpoint()
+            except ImportError as error:
+                return f"The metrics port needs prometheus-client and psutil: {error}"
+        return self.metrics.follow(config)
 
     # ---- clients
     def accepted(self, fd: int, listener: int, error: int) -> Client | None:

@@ -61,14 +61,16 @@ from server.registry.info import render
 from server.registry.parts import Parts
 from server.sentinel import commands, info as sentinel_info
 from server.sentinel.driver import Driver
+from server.sentinel.figures import figures
 from server.sentinel.state import State
 from server.structures.block_stream import Stream
 from server.whole import Whole
 
 if TYPE_CHECKING:
+    from metrics.endpoint import Endpoint
     from server.server import Server
 
-RATES_MS = 100
+RATES_MS = 1000
 NO_FILE = "Sentinel needs config file on disk to save state. Exiting..."
 
 
@@ -89,6 +91,7 @@ class SentinelServer(Front):
         self.listeners: list[listen.Listener] = []
         self.monitors: list[Client] = []
         self.next_client_id: int = 1
+        self.metrics: Endpoint | None = None
         # what is observed
         self.stats: Stats = Stats()
         self.parts: Parts = Parts()
@@ -117,9 +120,16 @@ class SentinelServer(Front):
         self.limits: Limits = Limits(config, self.clients, self.loop, self.log, self.stats)
         self.pause: Pause = Pause(self.clients, self.keyspace, self.loop)
         load_commands(config)
-        self.sentinel: Driver = Driver(config, self.log, self.loop, Connector(self.loop), self.pubsub,
+        self.sentinel: Driver = Driver(config, self.log, Connector(self.loop), self.pubsub,
                                        self.tls.for_replication)
         put_in_touch(self)
+
+    def new_endpoint(self) -> "Endpoint":
+        """For serve_metrics."""
+        from metrics.sentinel import SentinelEndpoint
+
+        return SentinelEndpoint(cast("Server", self), commands.INFO_SECTIONS,
+                                lambda: figures(self.sentinel.state_now()))
 
     # ---- what the parts ask of a server
     def closed(self, client: Client) -> None:
@@ -181,10 +191,14 @@ class SentinelServer(Front):
                 self.log.warning("%s", line)
             self.loop.io.stop()
             return 1
+        if (reason := self.serve_metrics(self.config)) is not None:
+            self.log.warning("%s", reason)
+            self.loop.io.stop()
+            return 1
         self.process.write_pidfile()
         clock.refresh()
         self.sentinel.start()
-        self.loop.timers.add(clock.monotonic_now_us(), 1, self.cron.tick)
+        self.loop.timers.add(clock.monotonic_now_us(), 1, self.tick)
         self.process.ready()
         gc.collect()
         gc.freeze()
@@ -196,6 +210,10 @@ class SentinelServer(Front):
         self.loop.io.stop()
         self.remove_files()
         return self.exit_status
+
+    def tick(self) -> int:
+        """The one time event: the cron's jobs, then the sentinel. ms until it goes on."""
+        return self.sentinel.tick() if self.cron.tick() else 0
 
     def unusable_file(self) -> str | None:
         """Why the state cannot be kept; None when it can."""

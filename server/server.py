@@ -214,17 +214,11 @@ class Server(Front):
         self._listen_to(self.listeners)
         return failed
 
-    def serve_metrics(self, config: Config) -> str | None:
-        """metrics-port and its kin: the endpoint begins, moves or ends. Only a server that has one loads the room."""
-        if self.metrics is None:
-            if not config.metrics_port:
-                return None
-            try:
-                from metrics.endpoint import Endpoint
-            except ImportError as error:
-                return f"The metrics port needs prometheus-client and psutil: {error}"
-            self.metrics = Endpoint(self)
-        return self.metrics.follow(config)
+    def new_endpoint(self) -> "Endpoint":
+        """For serve_metrics."""
+        from metrics.endpoint import Endpoint
+
+        return Endpoint(self)
 
     def look_at_metrics_files(self) -> None:
         """From the cron: the certificate of the metrics port, which may have been renewed."""

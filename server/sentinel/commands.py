@@ -299,7 +299,7 @@ def debug(call: Call, *words: bytes) -> Pairs | str:
 
     Complexity: O(N) where N is the number of parameters
     """
-    state = driver_of(call).state
+    state = driver_of(call).state_now()
     if not words:
         return replies.timings_reply(state)
     options.set_timings(state, words)

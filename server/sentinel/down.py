@@ -13,10 +13,9 @@ from server.sentinel.instance import (
     Instance,
     Master,
 )
-from server.sentinel.links import Links
+from server.sentinel.links import SILENT_PUBLISH_PERIODS, Links
 from server.sentinel.state import State
 
-SILENT_PUBLISH_PERIODS = 3          # nothing published for so long: the wire is not what it seems
 STALE_ASK_PERIODS = 5               # what another sentinel said is forgotten then
 
 

@@ -14,7 +14,6 @@ from iothreads.tls import TlsContext
 from server.clients.pubsub import PubSub
 from server.config.config import Config
 from server.observe.log import Log
-from server.registry.clock import monotonic_now_us
 from server.sentinel import conf_lines
 from server.sentinel.actions import DEBUG, NOTICE, WARNING, Close, Event, Exit, Note, Open, Send
 from server.sentinel.instance import Wire
@@ -32,12 +31,6 @@ class Connector(Seam):
 
     def connect(self, host: str, port: int, protocol: LinkProtocol, *, source: str, tls: TlsContext | None) -> Any:
         """Begin. Returns an Attempt: its `link` if there is one yet, and `abort()`."""
-
-
-class Loop(Seam):
-    """The loop (server.dispatch.loop)."""
-
-    timers: Any
 
 
 class Cable(LinkProtocol):
@@ -77,7 +70,10 @@ class Cable(LinkProtocol):
 
     def reply_received(self, link: Link, value: object) -> None:
         """A reply, or a message."""
-        self._driver.received(self._wire, value)
+        driver = self._driver
+        driver.protocol.received(self._wire, value, driver.now())
+        if driver.state.outbox:
+            driver.carry_out()
 
     def connection_lost(self, link: Link | None, reason: str) -> None:
         """It is gone."""
@@ -88,11 +84,10 @@ class Cable(LinkProtocol):
 class Driver:
     """Runs one sentinel. tls: of its connections, None: they are plain."""
 
-    def __init__(self, config: Config, log: Log, loop: Loop, connector: Connector, pubsub: PubSub,
+    def __init__(self, config: Config, log: Log, connector: Connector, pubsub: PubSub,
                  tls: Callable[[], TlsContext | None]) -> None:
         self._config = config
         self._log = log
-        self._loop = loop
         self._connector = connector
         self._pubsub = pubsub
         self._tls = tls
@@ -114,15 +109,15 @@ class Driver:
         self.protocol.start(self.now())
         self.carry_out()
         self._log.notice("Sentinel ID is %s", self.state.myid)
-        self._loop.timers.add(monotonic_now_us(), 1, self.tick)
 
     def now(self) -> int:
         """ms of the wall clock."""
         return time.time_ns() // 1_000_000
 
     def state_now(self) -> State:
-        """The state, whose clock shows the time."""
+        """The state, whose clock shows the time, for who may change it."""
         self.state.now = self.now()
+        self.state.wake()
         return self.state
 
     def stop(self) -> None:
@@ -142,12 +137,6 @@ class Driver:
         """It is open. local_ip: of our end."""
         self.protocol.opened(wire, local_ip, self.now())
         self.carry_out()
-
-    def received(self, wire: Wire, value: object) -> None:
-        """A reply, or a message."""
-        self.protocol.received(wire, value, self.now())
-        if self.state.outbox:
-            self.carry_out()
 
     def lost(self, wire: Wire) -> None:
         """It is gone."""

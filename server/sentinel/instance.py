@@ -150,8 +150,8 @@ class Master(Instance):
 
     __slots__ = ("auth_pass", "auth_user", "client_reconfig_script", "config_epoch", "delay_logged", "failover_changed",
                  "failover_epoch", "failover_start", "failover_state", "failover_timeout", "notification_script",
-                 "parallel_syncs", "promoted", "quorum", "reboot_down_after", "reboot_since", "renamed", "replicas",
-                 "sentinels")
+                 "parallel_syncs", "promoted", "quiet_until", "quorum", "reboot_down_after", "reboot_since", "renamed",
+                 "replicas", "sentinels")
 
     def __init__(self, name: str, address: Address, quorum: int, now: int, down_after: int, timeout: int) -> None:
         super().__init__(MASTER, name, address, now, down_after, None)
@@ -170,6 +170,7 @@ class Master(Instance):
         self.delay_logged = 0
         self.promoted: Instance | None = None
         self.reboot_down_after = self.reboot_since = 0
+        self.quiet_until = 0                # nothing is due before that, unless something is heard (Protocol)
 
     @property
     def owner(self) -> "Master":

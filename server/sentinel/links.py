@@ -7,6 +7,7 @@ from server.sentinel.instance import (
     FAILOVER_IN_PROGRESS,
     INFO,
     IS_MASTER_DOWN,
+    KINDS,
     MASTER,
     O_DOWN,
     PING,
@@ -22,6 +23,7 @@ from server.sentinel.state import CannotCreate, State
 
 PENDING_MAX = 100                   # commands without an answer, of each who shares a link
 INFO_PERIOD_IN_TROUBLE = 1000       # ms, of replicas whose master is down or whose link to it is
+SILENT_PUBLISH_PERIODS = 3          # nothing published for so long: the wire is not what it seems
 NAME_DIGITS = 8                     # of our id, in the names of our connections
 
 
@@ -109,19 +111,47 @@ class Links:
         wire, now, timings = link.commands, state.now, state.settings.timings
         if link.disconnected or wire is None or link.pending >= PENDING_MAX * link.owners:
             return
-        if not flags & SENTINEL:
-            period = timings.info_period
-            if flags & REPLICA and (instance.owner.flags & (O_DOWN | FAILOVER_IN_PROGRESS)
-                                    or instance.master_link_down_ms):
-                period = INFO_PERIOD_IN_TROUBLE
-            if not wire.info_asked and (not instance.info_at or now - instance.info_at > period):
-                wire.info_asked = True
-                self.send(instance, wire, INFO, b"INFO")
+        if not flags & SENTINEL and not wire.info_asked and (
+                not instance.info_at or now - instance.info_at > self.info_period(instance)):
+            wire.info_asked = True
+            self.send(instance, wire, INFO, b"INFO")
         period = min(instance.down_after, timings.ping_period)
         if now - link.ponged > period and now - link.pinged > period // 2:
             self.ping(instance)
         if now - instance.published_at > timings.publish_period:
             self.hello(instance)
+
+    def due(self, instance: Instance) -> int:
+        """Until when there is nothing to say to an instance with whom all is well, nor a wire of its to be doubted
+        (down.py); 0: look now."""
+        link, timings = instance.link, self._state.settings.timings
+        wire = link.commands
+        if link.disconnected or wire is None or instance.flags & ~KINDS:
+            return 0
+        if instance.leader and instance.flags & SENTINEL:
+            return 0                            # what it said is to be forgotten
+        period = timings.ping_period if timings.ping_period < instance.down_after else instance.down_after
+        due = instance.published_at + timings.publish_period
+        ping = link.ponged + period
+        if ping < due:
+            again = link.pinged + period // 2
+            due = min(due, again if again > ping else ping)
+        if link.ping_pending:
+            due = min(due, link.ping_pending + instance.down_after // 2)
+        if not instance.flags & SENTINEL:
+            if not wire.info_asked:
+                due = min(due, instance.info_at + self.info_period(instance))
+            heard = link.pubsub_heard + timings.publish_period * SILENT_PUBLISH_PERIODS
+            if heard < due and link.pubsub is not None:
+                due = min(due, max(heard, link.pubsub.since + timings.min_link_reconnect_period))
+        return due
+
+    def info_period(self, instance: Instance) -> int:
+        """ms between two INFO."""
+        if instance.flags & REPLICA and (instance.owner.flags & (O_DOWN | FAILOVER_IN_PROGRESS)
+                                         or instance.master_link_down_ms):
+            return INFO_PERIOD_IN_TROUBLE
+        return self._state.settings.timings.info_period
 
     def hello(self, instance: Instance) -> None:
         """Who we are, and which master we know: to all who listen there."""

@@ -26,8 +26,15 @@ WAIT_PUBLISH_PERIODS = 4            # before a replica that claims to be a maste
 
 
 def fields_of(text: bytes) -> dict[bytes, bytes]:
-    """INFO's text: values by name."""
-    return dict(line.split(b":", 1) for line in text.split(b"\r\n") if b":" in line)
+    """INFO's text: values by name, of the fields that are looked at: run_id, and those of the section with the role, of
+    which it is the first. The other nine tenths are not taken apart."""
+    lines = []
+    for first, end in ((b"run_id:", b"\r\n"), (b"role:", b"\r\n\r\n")):
+        at = 0 if text.startswith(first) else text.find(b"\n" + first) + 1
+        if at or text.startswith(first):
+            stop = text.find(end, at)
+            lines += (text[at:] if stop < 0 else text[at:stop]).split(b"\r\n")
+    return dict(line.split(b":", 1) for line in lines if b":" in line)
 
 
 def replica_of(value: bytes) -> tuple[str, int] | None:

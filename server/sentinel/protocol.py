@@ -10,7 +10,7 @@ No socket, no clock and no file is used in here; chance comes from `state.rng`.
 """
 
 from server.registry.errors import CommandError
-from server.registry.reply import Push, Verbatim
+from server.registry.reply import Verbatim
 from server.sentinel.actions import WARNING
 from server.sentinel.down import Down
 from server.sentinel.election import Election
@@ -20,7 +20,9 @@ from server.sentinel.instance import (
     DISCARDED,
     INFO,
     IS_MASTER_DOWN,
+    MASTER,
     MASTER_REBOOT,
+    NONE,
     PING,
     PUBLISH,
     S_DOWN,
@@ -66,12 +68,29 @@ class Protocol:
         self._look_at_clock(now)
         ended = None
         for master in list(state.masters.values()):
+            if master.quiet_until and not state.tilt_since:
+                if now <= master.quiet_until:
+                    continue
+                master.quiet_until = self._quiet_until(master)      # it may have answered since
+                if now <= master.quiet_until:
+                    continue
             for instance in master.everybody():
                 self._look_at(instance)
+            master.quiet_until = self._quiet_until(master)
             if master.failover_state == UPDATE_CONFIG:
                 ended = master
         if ended is not None:
             self.failovers.switch(ended)
+
+    def _quiet_until(self, master: Master) -> int:
+        """When something may be due next; 0: at the next tick. With a hundred masters nothing is, nearly always."""
+        if master.failover_state != NONE or master.reported != MASTER:
+            return 0
+        due = self.links.due(master)
+        for table in (master.replicas, master.sentinels):
+            for instance in table.values():
+                due = min(due, self.links.due(instance))
+        return due
 
     def _look_at_clock(self, now: int) -> None:
         """A clock that jumps makes everybody seem down: nothing is done about that for a while (tilt)."""
@@ -100,11 +119,13 @@ class Protocol:
     def opened(self, wire: Wire, local_ip: str, now: int) -> None:
         """It is open. local_ip: of our end."""
         self.state.now = now
+        self.state.wake()
         wire.local_ip = local_ip
 
     def lost(self, wire: Wire, now: int) -> None:
         """It is gone, or could not be opened."""
         self.state.now = now
+        self.state.wake()
         self.state.gone(wire)
 
     def received(self, wire: Wire, value: object, now: int) -> None:
@@ -129,11 +150,13 @@ class Protocol:
             text = value.text if isinstance(value, Verbatim) else value
             if isinstance(text, bytes):
                 self.observed.receive(instance, text)
+                instance.owner.quiet_until = 0
         elif kind == PUBLISH:
             if not isinstance(value, CommandError):
                 instance.published_at = now
         elif kind == IS_MASTER_DOWN:
             self.down.told(instance, value)
+            instance.owner.quiet_until = 0
         elif isinstance(value, CommandError):           # to SUBSCRIBE: nothing will be heard by this wire
             self.state.close(wire)
         else:
@@ -141,12 +164,11 @@ class Protocol:
 
     def _is_message(self, wire: Wire, value: object) -> bool:
         """A hello that was published; our own ones show that the wire lives."""
-        parts = list(value.items) if isinstance(value, Push) else value
-        if not isinstance(parts, list) or len(parts) != 3 or parts[0] != b"message":
+        if not isinstance(value, list) or len(value) != 3 or value[0] != b"message":
             return False
         wire.link.pubsub_heard = self.state.now
-        if isinstance(parts[2], bytes) and self.state.myid.encode() not in parts[2]:
-            self.hellos.receive(parts[2])
+        if isinstance(value[2], bytes) and self.state.myid.encode() not in value[2]:
+            self._hello(value[2])
         return True
 
     def _pinged(self, instance: Instance, value: object) -> None:
@@ -168,12 +190,19 @@ class Protocol:
     def hello(self, text: bytes, now: int) -> None:
         """One was said to us directly."""
         self.state.now = now
+        self._hello(text)
+
+    def _hello(self, text: bytes) -> None:
+        quiet = not self.state.outbox
         self.hellos.receive(text)
+        if quiet and self.state.outbox:        # it has changed something
+            self.state.wake()
 
     def is_master_down(self, host: str, port: int, epoch: int, candidate: str, now: int) -> tuple[bool, str, int]:
         """SENTINEL IS-MASTER-DOWN-BY-ADDR: (whether we see it down, our vote or "*", the vote's epoch)."""
         state = self.state
         state.now = now
+        state.wake()
         master = state.master_at(host, port)
         leader, leader_epoch = "", 0
         if master is not None and candidate != "*":

@@ -75,6 +75,11 @@ class State:
             text += f" @ {master.name} {self.announced(master.address)} {master.address.port}"
         return text
 
+    def wake(self) -> None:
+        """Something may be due with any master."""
+        for master in self.masters.values():
+            master.quiet_until = 0
+
     def save(self) -> None:
         """What sentinel.conf keeps has changed."""
         self.outbox.save = True

@@ -22,6 +22,7 @@ from tests.support.following import linked
 from tests.support.pace import Deadline
 from tests.support.peer import Peer, require_peer
 from tests.support.resp import Connection, ConnectionClosed
+from tests.support.sentinels import NAME, OurSentinel
 from tests.support.server import Server, free_port, wait_until
 
 ROOM = Path(__file__).resolve().parents[2] / "metrics"
@@ -91,7 +92,7 @@ class Load:
 
 
 class Watched(NamedTuple):
-    """A server of ours under load, and its replica, that a Prometheus scrapes four times a second."""
+    """A server of ours under load, its replica and a sentinel, that a Prometheus scrapes four times a second."""
 
     server: Server
     port: int
@@ -113,10 +114,10 @@ class Watched(NamedTuple):
 @pytest.fixture(scope="module")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("prometheus")
-    port, below, node = free_port(), free_port(), free_port()
+    port, below, node, beside = free_port(), free_port(), free_port(), free_port()
     text = (ROOM / "prometheus.yml").read_text()
-    all_three = f'127.0.0.1:{port}", "127.0.0.1:{below}", "127.0.0.1:{node}'
-    text = text.replace("127.0.0.1:9121", all_three).replace("interval: 5s", "interval: 250ms")
+    all_four = '", "'.join(f"127.0.0.1:{one}" for one in (port, below, node, beside))
+    text = text.replace("127.0.0.1:9121", all_four).replace("interval: 5s", "interval: 250ms")
     text = text.replace("evaluation_interval: 15s", "evaluation_interval: 1s")
     shutil.copy(ROOM / "alerts.yml", folder)
     named: dict[str, Any] = {"metrics_hot_keys": 5, "metrics_big_keys": 3, "metrics_check_prefixes": "db0=:"}
@@ -126,12 +127,15 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         Server(folder / "server", metrics_port=port, io_threads=2, **named) as server,
         Server(folder / "replica", metrics_port=below, replicaof=[f"127.0.0.1 {server.port}"]) as replica,
         Cluster(folder / "cluster", masters=1, metrics_port=node),
+        OurSentinel(folder / "sentinel", start=False, metrics_port=beside) as sentinel,
         Load(server.port),
     ):
         wait_until(lambda: linked(replica), "a link", 30)
+        sentinel.config_text = f"sentinel monitor {NAME} 127.0.0.1 {server.port} 1"
+        sentinel.start()
         with prometheus(folder, text) as address:
             found = Watched(server, port, address)
-            wait_until(lambda: len(found.query("count_over_time(redis_up[1m]) > 8")) == 3, "scrapes", 30)
+            wait_until(lambda: len(found.query("count_over_time(redis_up[1m]) > 8")) == 4, "scrapes", 30)
             yield found
 
 

@@ -1,10 +1,10 @@
 """WAIT and WAITAOF: clients that wait until replicas (or disks) have what they wrote."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from server.clients.client import Client
+from server.registry.dataclass import dataclass
 from server.replication.master import Master
 
 

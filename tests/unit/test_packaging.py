@@ -212,8 +212,8 @@ def test_the_tests_import_what_is_declared():
     assert third_party_imports("tests") - declared <= {"setuptools", "Cython"}
 
 
-def test_the_map_in_the_readme_shows_the_rooms_that_exist():
-    section = (ROOT / "README.md").read_text().partition("## The map")[2].partition("\n## ")[0]
+def test_the_map_shows_the_rooms_that_exist():
+    section = (ROOT / "docs/map.md").read_text().partition("## The map")[2].partition("\n## ")[0]
     shown = set(re.findall(r"^\| `([\w/]+)` \|", section, re.MULTILINE))
     packages = [path.parent for room in ROOMS for path in (ROOT / room).glob("**/__init__.py")]
     rooms = {path.relative_to(ROOT).as_posix() for path in packages if path.name != "server"}

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -160,7 +161,7 @@ def test_sdist_and_the_wheel_made_from_it(tmp_path):
     (other / "server/__init__.py").write_text("raise SystemExit('the wrong server')\n")
     code = "import sys; sys.path.append(sys.argv[1]); import remus_server; remus_server.main()"
     for path in ("", "."):
-        assert "answer 4" in run(sys.executable, "-c", code, site, cwd=other, PYTHONPATH=path)
+        assert "answer 4" in run(sys.executable, "-S", "-c", code, site, cwd=other, PYTHONPATH=path)
 
 
 # ---- the clone itself
@@ -245,8 +246,19 @@ def test_ci_runs_each_python_that_is_promised():
     assert os.access(ROOT / re.findall(r"^ +- run: (\S+)$", workflow, re.MULTILINE)[0], os.X_OK)
 
 
+def test_wheels_are_made_for_each_python_that_is_promised():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    promised = re.findall(r"Python :: 3\.(\d+)$", setup["metadata"]["classifiers"], re.MULTILINE)
+    wheels = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["cibuildwheel"]
+    assert wheels["build"].split() == [f"cp3{minor}-*" for minor in promised]
+    for path in re.findall(r"\{project\}/(\S+)", wheels["test-command"]):
+        assert (ROOT / path).exists()
+
+
 def test_the_version_stands_in_one_place():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     assert setup["metadata"]["version"] == "attr: server.version.VERSION"
     assert f"\n## {VERSION}\n" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"\nversion: {VERSION}\n" in (ROOT / "CITATION.cff").read_text()

@@ -1,6 +1,5 @@
 # cython: language_level=3
 """Finding OpenSSL, and one pointer for each of its functions that we call."""
-import ctypes.util
 import os
 import re
 
@@ -44,6 +43,8 @@ def candidates() -> list[str]:
                            key=lambda path: "libssl" not in path)
     except (ImportError, OSError):
         pass
+    import ctypes.util                 # here, and not at the head, like `ssl`: a server without TLS starts without them
+
     named = ctypes.util.find_library("ssl")
     return list(dict.fromkeys([*found, *([named] if named else []), *NAMES]))
 

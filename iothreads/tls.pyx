@@ -6,7 +6,6 @@
 The BIO notes whether a read took all that the socket had, so that no second one is needed to find it empty. Pieces that
 wait to be written become one record of up to 16 KB.
 """
-import calendar
 import os
 
 from libc.stddef cimport size_t
@@ -296,8 +295,9 @@ cdef class TlsContext:
         api.SSL_CTX_set_default_passwd_cb_userdata(self.context, NULL)
         memset(&end, 0, sizeof(c_tm))
         if api.ASN1_TIME_to_tm(api.X509_get0_notAfter(api.SSL_CTX_get0_certificate(self.context)), &end):
-            self.expires = calendar.timegm((end.tm_year + 1900, end.tm_mon + 1, end.tm_mday, end.tm_hour, end.tm_min,
-                                            end.tm_sec))
+            from calendar import timegm
+
+            self.expires = timegm((end.tm_year + 1900, end.tm_mon + 1, end.tm_mday, end.tm_hour, end.tm_min, end.tm_sec))
 
     def trust(self, str authorities, str folder, bint common) -> None:
         """Whose word counts."""

@@ -4,7 +4,7 @@
     ./dev bench --parts load --tests get,set --pipeline 1,16 --reps 5
     ./dev bench --io-threads 1,2 --peer 'valkey-server'      ours with 1 and 2, the peer as it is and with 2
     ./dev bench --scale 0.02 --json ''                       a quick look that is not kept
-    ./dev bench --readme                                     the table in README.md, made anew in about 11 minutes
+    ./dev bench --readme                          the table of docs/comparison.md, made anew in about 11 minutes
     ./dev bench micro                                        parts of the server by themselves: see perf/micro
 
 Parts: load (processor time per request, rate, latencies under redis-benchmark), latency (p99 and p99.9 at half the
@@ -71,7 +71,8 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--tolerance", type=float, default=0.15, help="ratios to the peer may be worse by this share (0.15)")
     add("--memory-tolerance", type=float, default=0.03, help="bytes may be more by this share (0.03)")
     add("--markdown", action="store_true", help="print tables in markdown, too")
-    add("--readme", action="store_true", help="the parts, threads and time for the table in README.md, and write it")
+    add("--readme", action="store_true",
+        help="the parts, threads and time for the table of docs/comparison.md, and write it")
     given = parser.parse_args(arguments)
     if given.readme:
         given.parts = given.parts or list(README_PARTS)
@@ -180,7 +181,7 @@ def main(arguments: list[str] | None = None) -> int:
     for line in goals.missed(figures):
         print(line)
     if given.readme:
-        readme.write(results.ROOT / "README.md", readme.section(figures, comparable))
+        readme.write(results.ROOT / readme.PAGE, readme.section(figures, comparable))
     if not given.json:
         return 0
     return keep_and_judge(figures, comparable, given)

@@ -1,4 +1,4 @@
-"""The comparison in README.md: a section between two markers, written by `./dev bench --readme` and by nobody else."""
+"""The comparison in docs/comparison.md: between two markers, written by `./dev bench --readme` and by nobody else."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 from perf import results, tables
 from perf.results import Figure
 
+PAGE = "docs/comparison.md"
 BEGIN = "<!-- perf: made by ./dev bench --readme -->"
 END = "<!-- perf: end -->"
 THREADS = (

@@ -6,12 +6,12 @@ they are saved, replicated and restored with the keyspace (RDB opcode 245 follow
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from scripting.flags import FLAGS
 from scripting.interpreter import Interpreter
 from scripting.library_api import registering
 from scripting.scripts import words_of
+from server.registry.dataclass import dataclass, field
 from server.registry.errors import CommandError
 
 LOAD_TIMEOUT_MS = 500

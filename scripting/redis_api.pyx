@@ -4,7 +4,6 @@
 A call goes through the command's fast path where it has one that takes it; else the words become a list, and the run
 (`run_context`) checks and executes it.
 """
-import hashlib
 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
@@ -236,6 +235,7 @@ cdef int _sha1hex(lua_State* L) noexcept:
         return ERROR
     try:
         text = bytes_at(L, 1) if lua.isstring(L, 1) else b""
+        import hashlib
         digest = hashlib.sha1(text).hexdigest().encode()
         lua.pushlstring(L, PyBytes_AS_STRING(digest), 40)
         return 1

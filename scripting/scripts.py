@@ -4,11 +4,10 @@ A script may begin with a shebang line that declares flags: `#!lua flags=no-writ
 from before Redis 7 apply (it may write, it is stopped at its first command that needs memory).
 """
 
-import hashlib
-from dataclasses import dataclass
 
 from scripting.flags import FLAGS
 from scripting.interpreter import Interpreter
+from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError
 from server.registry.quoting import split_args
 
@@ -41,6 +40,8 @@ class Scripts:
         """The script of that text, compiled now if it is new. Errors: shebang, compilation."""
         script = self.by_body.get(body)
         if script is None:
+            import hashlib  # brings libcrypto: only who has scripts waits for it
+
             sha = hashlib.sha1(body).hexdigest().encode()
             flags, code = shebang(body)
             try:

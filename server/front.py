@@ -1,7 +1,6 @@
 """Class Front: what a server is towards its clients and its log, with keys or without (server.sentinel_mode)."""
 
 import os
-import platform
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -136,7 +135,7 @@ class Front:
             64 if sys.maxsize > 2**32 else 32,
             os.getpid(),
             VERSION,
-            platform.python_version(),
+            sys.version.split()[0],
         )
         if len(self.config.exec_argv) > 1:
             self.log.notice("Configuration loaded")

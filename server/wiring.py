@@ -5,7 +5,8 @@ that this page shows who hears of what. Where the order matters, a comment says 
 """
 
 import importlib
-import pkgutil
+import importlib.machinery
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -61,6 +62,7 @@ from server.types import hash as hash_, list as list_, set as set_, sorted_set, 
 if TYPE_CHECKING:
     from server.server import Server
 
+MODULES = (".py", *importlib.machinery.EXTENSION_SUFFIXES)         # names of files; pkgutil would bring `inspect`
 RATES_MS = 100
 MIGRATE_MS = 1000
 EVICTION = ("maxmemory-policy", "maxmemory-samples", "maxmemory-eviction-tenacity", "lazyfree-lazy-eviction")
@@ -83,8 +85,8 @@ def load_commands(config: Config) -> None:
     """Import every command file and every room that declares commands; apply rename-command; make the records."""
     import server.commands as commands
 
-    for module in pkgutil.iter_modules(commands.__path__):
-        importlib.import_module(f"server.commands.{module.name}")
+    for name in sorted(file.partition(".")[0] for file in os.listdir(commands.__path__[0]) if file.endswith(MODULES)):
+        importlib.import_module(f"server.commands.{name}")
     for name in ("eval", "script", "function"):
         importlib.import_module(f"scripting.commands_{name}")
     rename_all(config.renamed_commands)
@@ -291,9 +293,9 @@ def schedule(server: "Server") -> None:
         (replicating.DISK_MS, s.replicating.own_expires.tick),
         *([(clustering.TICK_MS, s.cluster.tick)] if s.cluster is not None else []),
         (collector.INTERVAL_MS, s.collector.tick),
-        (server_command.ENCODE_MS, server_command.encode_ahead()),     # once, soon after the start
     ):
         s.cron.every(interval_ms, job)
+    s.cron.every(server_command.ENCODE_MS, server_command.encode_ahead, after_ms=server_command.AHEAD_MS)
 
 
 def steps_of_shutdown(server: "Server") -> None:

@@ -3,8 +3,6 @@
 Passwords are kept as SHA-256 only, in small hexadecimal letters, as rules and files have them.
 """
 
-import hashlib
-import hmac
 import re
 from collections.abc import Sequence
 
@@ -21,6 +19,8 @@ _FLAGS = (b"on", b"off", b"skip-sanitize-payload", b"sanitize-payload", b"nopass
 
 def digest(password: bytes) -> bytes:
     """What is kept of a password."""
+    import hashlib  # brings libcrypto: only who has passwords waits for it
+
     return hashlib.sha256(password).hexdigest().encode()
 
 
@@ -109,6 +109,8 @@ class User:
     # ---- what it permits
     def has_password(self, password: bytes) -> bool:
         """Whether that is one of its passwords. How long it takes tells nothing about any of them."""
+        import hmac
+
         hashed = digest(password)
         equal = [hmac.compare_digest(hashed, known) for known in self.passwords]
         return any(equal) or self.no_password

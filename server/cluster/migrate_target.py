@@ -4,7 +4,6 @@ A transfer is AUTH and SELECT if need be and a RESTORE for each key, written wit
 replies. While it goes on nobody else is served (as in Redis): a key must never be seen in two places, or in none.
 """
 
-import random
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -160,6 +159,8 @@ class Targets:
             return target
         self.drop(host, port)
         if len(self._kept) >= KEPT_MAX:
+            import random
+
             self.drop(*random.choice(list(self._kept)))
         target = Target(self._links)
         broken = target.open(self._connector, host.decode("utf-8", "surrogateescape"), port_number(port), timeout_ms,

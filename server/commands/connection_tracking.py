@@ -1,11 +1,10 @@
 """CLIENT TRACKING and what belongs to it: ask to be told when what was read changes (clients.tracking)."""
 
-from dataclasses import dataclass, field
-
 from server.clients.tracking import Tracker
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import LOADING, NOSCRIPT, SENTINEL, STALE, group
+from server.registry.dataclass import dataclass, field
 from server.registry.errors import CommandError, syntax
 from server.registry.reply import OK, SetOf
 

@@ -6,13 +6,13 @@ Searches come in two generations: GEOSEARCH, and the older GEORADIUS family, whi
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import DENYOOM, READONLY, WRITE, group
+from server.registry.dataclass import dataclass, field
 from server.registry.errors import CommandError, syntax
 from server.registry.keys import ACCESS, OW, RO, RW, UPDATE, KeyReference, Keys, keys, one_key, spec
 from server.registry.reply import NULL_ARRAY, Encoded

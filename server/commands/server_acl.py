@@ -1,6 +1,6 @@
 """ACL: users and what they may do. The rules are server.acl's."""
 
-import secrets
+import os
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -251,7 +251,7 @@ def acl_genpass(call: Call, *words: bytes) -> bytes:
         raise CommandError(f"ERR ACL GENPASS argument must be the number of bits for the output password, a positive "
                            f"number up to {_MOST_BITS}")
     digits = (bits + 3) // 4
-    return secrets.token_hex((digits + 1) // 2)[:digits].encode()
+    return os.urandom((digits + 1) // 2).hex()[:digits].encode()
 
 
 @command("ACL|HELP", arity=2, flags=LOADING | STALE | SENTINEL, since="6.0.0")

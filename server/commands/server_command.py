@@ -35,6 +35,7 @@ _FLAG_ORDER = ("write", "readonly", "denyoom", "module", "admin", "pubsub", "nos
 
 
 ENCODE_MS = 86400 * 1000           # the job of `encode_ahead`: once, for it has nothing left to do the next day
+AHEAD_MS = 60 * 1000               # after the start: a server of a moment does not do it for nobody
 
 
 # ---- encoded once
@@ -201,16 +202,18 @@ def command_docs(call: Call, *names: bytes) -> Encoded:
 
 
 # ---- ahead
-def encode_ahead() -> Callable[[], object]:
+_waiting: list[tuple[Callable[[Any], Any], Any, int]] | None = None
+
+
+def encode_ahead() -> object:
     """A job of the cron: encodes it all, a command at a time between turns of the loop, for all at once takes 20 ms."""
-    waiting = [(describe, each, resp) for resp in (3, 2) for describe in (_entry, _info) for each in COMMANDS.values()]
-
-    def encode_one() -> object:
-        if waiting:
-            _wire(*waiting.pop())
-        return AGAIN if waiting else None
-
-    return encode_one
+    global _waiting
+    if _waiting is None:
+        _waiting = [(describe, each, resp) for resp in (3, 2) for describe in (_entry, _info)
+                    for each in COMMANDS.values()]
+    if _waiting:
+        _wire(*_waiting.pop())
+    return AGAIN if _waiting else None
 
 
 # ---- keys of a call

@@ -8,7 +8,6 @@ agree, and otherwise comes as it is.
 
 import locale
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from heapq import nlargest, nsmallest
 from typing import Any
 
@@ -17,6 +16,7 @@ from server.clients.client import SCRIPT
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import DENYOOM, READONLY, WRITE, group
+from server.registry.dataclass import dataclass, field
 from server.registry.errors import CommandError, syntax, wrong_type
 from server.registry.keys import ACCESS, OW, RO, UPDATE, KeyReference, keys, spec
 from server.types.list import TAIL, List

@@ -5,15 +5,14 @@ sorted set that loses its last member is gone. Here is what deals with single me
 unions, intersections and differences in sorted_set_store.
 """
 
-import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from server.clients import blocking
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import BLOCKING, DENYOOM, FAST, READONLY, WRITE, group
+from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError, syntax, wrong_arity
 from server.registry.keys import ACCESS, DELETE, RO, RW, UPDATE, counted_keys, every_key, one_key
 from server.registry.option_words import OptionWords
@@ -367,7 +366,9 @@ def _sample(zset: SortedSet, count: int, scores: bool, resp: int) -> Any:
         return zset.reply_random(abs(count), scores, resp)
     if count >= size:
         return zset.reply_range(0, size, False, scores, resp)
-    return zset.reply_ranks(random.sample(range(size), count), scores, resp)
+    from random import sample
+
+    return zset.reply_ranks(sample(range(size), count), scores, resp)
 
 
 

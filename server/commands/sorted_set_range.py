@@ -5,12 +5,12 @@ A score limit is a number, "(" before it excludes it, "-inf" and "+inf" are the 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import DENYOOM, FAST, READONLY, WRITE, group
+from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError, syntax
 from server.registry.keys import ACCESS, DELETE, OW, RO, RW, UPDATE, keys, one_key, spec
 from server.types.sorted_set import SortedSet

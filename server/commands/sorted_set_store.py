@@ -5,12 +5,12 @@ becomes of a member's scores: their sum, the lowest or the highest. Nothing is e
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import DENYOOM, READONLY, WRITE, group
+from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError, syntax, wrong_type
 from server.registry.keys import ACCESS, OW, RO, UPDATE, Keys, counted_keys, keys, spec
 from server.types.set import Set

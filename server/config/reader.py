@@ -16,7 +16,6 @@ the server that is not built (server.config.table) is such an error, too: the se
 
 from __future__ import annotations
 
-import glob
 import os
 import sys
 from collections.abc import Sequence
@@ -93,7 +92,11 @@ def read_files(name: str) -> str:
 
     A file whose last line has no end gets one, where Redis glues the next file's first line to it.
     """
-    names = sorted(glob.glob(name)) if any(char in name for char in "*?[") else [name]
+    names = [name]
+    if any(char in name for char in "*?["):
+        import glob
+
+        names = sorted(glob.glob(name))
     parts = []
     for path in names:
         try:

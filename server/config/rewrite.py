@@ -13,7 +13,6 @@ either the old or the new file.
 from __future__ import annotations
 
 import os
-import tempfile
 from typing import TYPE_CHECKING
 
 from server.config.table import BY_NAME, DIRECTIVES, FILE_STATEMENTS
@@ -120,6 +119,8 @@ def rewrite_file(config: Config, path: str) -> None:
 
 def replace_file(path: str, content: bytes) -> None:
     """Put a file with this content in the place of `path`, durably and at once."""
+    import tempfile
+
     folder, name = os.path.split(os.path.abspath(path))
     fd, temporary = tempfile.mkstemp(prefix=f"{name}.", dir=folder)
     try:

@@ -8,11 +8,11 @@ somebody waits for one. An idle server so turns its loop once a tick.
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from server.config.config import Config
 from server.observe.internal_errors import internal_errors
+from server.registry.dataclass import dataclass
 
 MAX_HZ = 500
 CLIENTS_PER_TICK = 200  # dynamic-hz: more clients than this per tick double the frequency
@@ -26,7 +26,7 @@ class Job:
 
     interval_ms: int
     run: Callable[[], Any]
-    last_ms: int = -(1 << 40)
+    last_ms: int
 
 
 class Cron:
@@ -50,9 +50,9 @@ class Cron:
         self.paused = False
         self.spent_us = 0
 
-    def every(self, interval_ms: int, run: Callable[[], Any]) -> None:
-        """Register a job."""
-        self.jobs.append(Job(interval_ms, run))
+    def every(self, interval_ms: int, run: Callable[[], Any], *, after_ms: int = 0) -> None:
+        """Register a job; it first runs when `after_ms` have passed from now."""
+        self.jobs.append(Job(interval_ms, run, self._now_ms() - interval_ms + after_ms))
 
     def tick(self) -> int:
         """Run some of what is due; returns the milliseconds until it goes on, 0 within a tick: a time event."""

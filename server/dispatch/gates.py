@@ -10,7 +10,6 @@ has to be such a condition; a gate of which that is not true stands in UNANNOUNC
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from server.acl import log as acl_log
 from server.acl.selector import Denial, Denied
@@ -31,6 +30,7 @@ from server.registry.command import (
     CommandFlag,
     every_command,
 )
+from server.registry.dataclass import dataclass
 from server.registry.errors import LOADING as IS_LOADING, CommandError
 
 Check = Callable[[Call], None]  # raises what refuses the call

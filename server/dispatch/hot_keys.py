@@ -5,13 +5,13 @@ compare with the totals beside them, and processor time is counted in nanosecond
 """
 
 import resource
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from server.config.config import Config
 from server.dispatch.record import all_records
 from server.observe.hot_keys import HotKey
 from server.registry import clock
+from server.registry.dataclass import dataclass
 
 if TYPE_CHECKING:
     from server.server import Server

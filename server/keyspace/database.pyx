@@ -19,7 +19,7 @@ from server.structures.table cimport (
     table_set_word, table_shrink_if_sparse, table_size, table_unlink)
 from server.types.value cimport TypeTraits, Value, class_of, release_value, release_word, traits_of
 
-import random
+from _random import Random             # without what `random` brings besides: a server starts in less
 
 from server.structures import memory
 
@@ -28,7 +28,7 @@ from server.registry.errors import wrong_type
 
 TYPE_NAMES = {0: "string", 1: "list", 2: "set", 3: "zset", 4: "hash", 6: "stream"}
 cdef object _wrong_type = wrong_type
-cdef object _random = random.random
+cdef object _random = Random().random
 cdef object _expire_took = None        # (latency event, milliseconds): told when deleting an expired key took long
 
 

@@ -12,7 +12,6 @@ other digests.
 """
 
 from collections.abc import Callable, Iterable
-from hashlib import sha1
 from typing import Any
 
 from server.keyspace.database import Database, Keyspace
@@ -27,6 +26,8 @@ _EXPIRE_MARK = b"!!expire!!"
 
 
 def _number(data: bytes) -> int:
+    from hashlib import sha1
+
     return int.from_bytes(sha1(data, usedforsecurity=False).digest(), "big")
 
 

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-import random
+from _random import Random
 
 from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memcmp
@@ -13,6 +13,8 @@ from server.structures.table cimport (
     ENTRY_EXPIRE, Entry, Table, entry_expire, entry_key, entry_key_length, table_expire_scan, table_fair_random,
     table_find, table_hash, table_sample, table_size)
 
+
+cdef object _chance = Random()
 
 cdef struct _Taken:                    # of a walk over entries that expire
     Entry** entries
@@ -195,7 +197,7 @@ cdef class Evictor:
             return 0
         taken.entries, taken.count = &self.samples[0], 0
         cursor = t.expire_cursor
-        t.expire_cursor = <int64_t>random.getrandbits(62) & <int64_t>t.mask[0]
+        t.expire_cursor = <int64_t>_chance.getrandbits(62) & <int64_t>t.mask[0]
         table_expire_scan(t, t.mask[0] + 1, count, _take, &taken)
         t.expire_cursor = cursor
         return taken.count

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from typing import BinaryIO, NoReturn, TextIO
 
@@ -80,6 +79,8 @@ class CrashReports:
 
     def _report_and_end(self, call: RunningCommand | None) -> NoReturn:
         if self._config.crash_log_enabled:
+            import traceback
+
             self._log.raw("\n------ STACK TRACE ------\n" + "".join(traceback.format_stack()[:-2]))
             self._log.raw("\n------ INFO OUTPUT ------\n" + self._info().replace("\r\n", "\n"))
             if call is not None:

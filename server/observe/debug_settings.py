@@ -4,9 +4,9 @@ The rooms that they are about read them here, and declare the subcommands that t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from server.registry import args
+from server.registry.dataclass import dataclass
 from server.registry.debug import Subcommands
 from server.registry.reply import OK
 

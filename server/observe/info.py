@@ -1,7 +1,6 @@
 """What INFO tells of what is observed: the account of memory, counters and rates, errors, processor time."""
 
 import os
-import platform
 import sys
 from collections.abc import Callable, Iterator
 
@@ -27,8 +26,8 @@ server.field("os", lambda _: process.system())
 server.field("arch_bits", 64 if sys.maxsize > 2**32 else 32)
 server.field("monotonic_clock", "POSIX clock_gettime")
 server.field("atomicvar_api", "gnu-atomic")
-server.field("gcc_version", platform.python_compiler().removeprefix("GCC ").split()[0])
-server.field("python_version", platform.python_version())
+server.field("gcc_version", sys.version.rpartition("[")[2].rstrip("]").removeprefix("GCC ").split()[0])
+server.field("python_version", sys.version.split()[0])
 server.field("process_id", lambda _: os.getpid(), metric="process_id")
 server.field("server_time_usec", lambda _: clock.unix_us())
 server.field("lru_clock", lambda _: clock.lru_clock())

@@ -5,7 +5,6 @@ the command, and the client that asked gets the error which `note` returns. The 
 """
 
 import time
-import traceback
 from collections.abc import Sequence
 
 from server.observe.log import Log
@@ -38,6 +37,8 @@ class InternalErrors:
             now = time.monotonic()
             tell = now - self._told_at >= TRACEBACK_EVERY_SECONDS
             shown = f" ({_shown(argv)})" if argv else ""
+            import traceback
+
             lines = traceback.format_exc() if tell else traceback.format_exc(0)
             if tell:
                 self._told_at = now

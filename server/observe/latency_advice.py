@@ -5,10 +5,10 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from server.config.config import Config
 from server.observe.latency import LatencyEvent, LatencyMonitor
+from server.registry.dataclass import dataclass
 
 OFF = ("Latency is not being watched. CONFIG SET latency-monitor-threshold <milliseconds> makes the server note "
        "everything that takes so long; ask again when it has run for a while.\n")

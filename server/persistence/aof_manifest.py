@@ -11,10 +11,10 @@ is the old one or the new one, and every file that either names is still there: 
 import errno
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 
 from server.persistence.disk import AnyDisk, write_all
 from server.registry.args import leading_integer
+from server.registry.dataclass import dataclass, field, replace
 from server.registry.quoting import quote, split_args
 
 LONGEST_LINE = 1024

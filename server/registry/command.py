@@ -17,13 +17,12 @@ with, which is what rules of ACL speak of.
 """
 
 import enum
-import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol, TypeVar
 
+from server.registry.dataclass import dataclass, field
 from server.registry.keys import NO_KEYS, Channels, Keys
 from server.registry.option_words import OptionWords
 
@@ -152,8 +151,7 @@ class Command:
     syntax: str = ""
     acl: tuple[str, ...] = ()
     tips: tuple[str, ...] = ()
-    summary: str = ""
-    complexity: str = ""
+    told: tuple[str, str] = ("", "")  # summary and complexity, where the docstring does not say them
     history: tuple[tuple[str, str], ...] = ()
     deprecated: tuple[str, str] | None = None  # (since, replaced by)
     system: bool = False  # doc flag "syscmd"
@@ -193,6 +191,16 @@ class Command:
         own -= {category[1:] for category in own if category.startswith("-")} | {c for c in own if c.startswith("-")}
         return [category for category in CATEGORIES if category in own]
 
+    @property
+    def summary(self) -> str:
+        """What it does, one or two sentences."""
+        return self.told[0] or _summary_and_complexity(self.function)[0]
+
+    @property
+    def complexity(self) -> str:
+        """What it costs; "" where nobody said."""
+        return self.told[1] or _summary_and_complexity(self.function)[1]
+
     @cached_property
     def flag_names(self) -> list[str]:
         """The names COMMAND INFO prints, `movablekeys` included."""
@@ -206,6 +214,8 @@ DECLARED: dict[str, Command] = {}  # the same and subcommands ("config|get"), wh
 
 
 def _summary_and_complexity(function: Callable[..., Any] | None) -> tuple[str, str]:
+    import inspect  # for COMMAND DOCS alone
+
     doc = inspect.cleandoc(function.__doc__ or "") if function else ""
     summary = doc.split("\n\n", 1)[0].replace("\n", " ").strip()
     found = re.search(r"^Complexity:\s*(.+?)(?:\n\n|\n[A-Z][a-z]+:|\Z)", doc, re.S | re.M)
@@ -238,9 +248,6 @@ def group(name: str) -> Declare:
 
     def command(title: str, *, arity: int, **declared: Any) -> Callable[[Definition], Definition]:
         def declare(function: Definition) -> Definition:
-            summary, complexity = _summary_and_complexity(function)
-            declared.setdefault("summary", summary)
-            declared.setdefault("complexity", complexity)
             _register(Command(title.lower(), function, arity, name, **declared))
             return function
 
@@ -251,10 +258,8 @@ def group(name: str) -> Declare:
 
 def container(title: str, group: str, summary: str, *, since: str = "1.0.0", **declared: Any) -> Command:
     """A command that only has subcommands (arity -2)."""
-    declared.setdefault("complexity", "Depends on subcommand.")
-    return _register(
-        Command(title.lower(), None, declared.pop("arity", -2), group, since=since, summary=summary, **declared)
-    )
+    told = summary, declared.pop("complexity", "Depends on subcommand.")
+    return _register(Command(title.lower(), None, declared.pop("arity", -2), group, since=since, told=told, **declared))
 
 
 def every_command() -> Iterator[Command]:

@@ -13,9 +13,9 @@ part would show.
 
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from server.registry.dataclass import dataclass, field
 from server.registry.parts import Part, Parts, Reading
 
 S = TypeVar("S")  # the part that a field is read from

@@ -6,9 +6,9 @@ understands is said in its syntax and nowhere else. Words may be said in any cas
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from server.registry.dataclass import dataclass
 from server.registry.errors import syntax as syntax_error
 from server.registry.syntax import Group, is_token, parse
 

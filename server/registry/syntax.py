@@ -12,10 +12,10 @@ small tables; types (integer, pattern ...) follow from an argument's name, "key"
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+from server.registry.dataclass import dataclass, field
 from server.registry.keys import NOT_KEY
 
 _LEXEME = re.compile(r"\.\.\.|\[|\]|<|>|\||[^\s\[\]<>|]+")

@@ -9,7 +9,6 @@ repl-diskless-sync-delay seconds for more to come, for nobody can join it.
 """
 
 import os
-import secrets
 from collections.abc import Callable
 
 from server.clients.client import CLOSE_ASAP
@@ -121,7 +120,7 @@ class FullSync:
         """The child writes into the pipe until it ends."""
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
-        mark = secrets.token_hex(20).encode()
+        mark = os.urandom(20).hex().encode()
         functions_only = replicas[0].functions_only
         self._master.propagation.flush()
 

@@ -6,9 +6,9 @@
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
+from server.registry.dataclass import dataclass, field
 from server.registry.errors import CommandError
 
 NONE_KNOWN = "?"

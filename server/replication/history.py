@@ -5,14 +5,14 @@ data. A replica that becomes a master begins a history of its own, but up to the
 id as the second one, so that its former siblings go on from their offset without a full sync.
 """
 
-import secrets
+import os
 
 NO_ID = "0" * 40
 
 
 def new_id() -> str:
     """An id that nobody else has."""
-    return secrets.token_hex(20)
+    return os.urandom(20).hex()
 
 
 class History:

@@ -1,9 +1,9 @@
 """One replica, as its master sees it: what it told about itself, how far its sync is, and what it acknowledged."""
 
-from dataclasses import dataclass, field
 
 from server.clients.client import Client
 from server.clients.client_list import PEER_UNKNOWN, peer_of
+from server.registry.dataclass import dataclass, field
 from server.replication.feed import Feed
 from server.replication.standing import Standing
 from server.replication.state import State

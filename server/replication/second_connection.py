@@ -9,11 +9,11 @@ tells that it belongs to this one; the stream names its database itself. The pro
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import RAW, Link
+from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError
 from server.replication.handshake import authentication
 from server.replication.payload import LONGEST_LINE

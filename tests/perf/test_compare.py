@@ -121,8 +121,8 @@ def test_a_page_without_markers_is_left_alone(tmp_path):
     assert path.read_text() == "# Title\n"
 
 
-def test_our_readme_has_the_place():
-    text = (results.ROOT / "README.md").read_text()
+def test_our_page_has_the_place():
+    text = (results.ROOT / readme.PAGE).read_text()
     assert text.count(readme.BEGIN) == text.count(readme.END) == 1
 
 

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -160,7 +161,7 @@ def test_sdist_and_the_wheel_made_from_it(tmp_path):
     (other / "server/__init__.py").write_text("raise SystemExit('the wrong server')\n")
     code = "import sys; sys.path.append(sys.argv[1]); import remus_server; remus_server.main()"
     for path in ("", "."):
-        assert "answer 4" in run(sys.executable, "-c", code, site, cwd=other, PYTHONPATH=path)
+        assert "answer 4" in run(sys.executable, "-S", "-c", code, site, cwd=other, PYTHONPATH=path)
 
 
 # ---- the clone itself
@@ -212,8 +213,8 @@ def test_the_tests_import_what_is_declared():
     assert third_party_imports("tests") - declared <= {"setuptools", "Cython"}
 
 
-def test_the_map_in_the_readme_shows_the_rooms_that_exist():
-    section = (ROOT / "README.md").read_text().partition("## The map")[2].partition("\n## ")[0]
+def test_the_map_shows_the_rooms_that_exist():
+    section = (ROOT / "docs/map.md").read_text().partition("## The map")[2].partition("\n## ")[0]
     shown = set(re.findall(r"^\| `([\w/]+)` \|", section, re.MULTILINE))
     packages = [path.parent for room in ROOMS for path in (ROOT / room).glob("**/__init__.py")]
     rooms = {path.relative_to(ROOT).as_posix() for path in packages if path.name != "server"}
@@ -245,8 +246,19 @@ def test_ci_runs_each_python_that_is_promised():
     assert os.access(ROOT / re.findall(r"^ +- run: (\S+)$", workflow, re.MULTILINE)[0], os.X_OK)
 
 
+def test_wheels_are_made_for_each_python_that_is_promised():
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    promised = re.findall(r"Python :: 3\.(\d+)$", setup["metadata"]["classifiers"], re.MULTILINE)
+    wheels = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["cibuildwheel"]
+    assert wheels["build"].split() == [f"cp3{minor}-*" for minor in promised]
+    for path in re.findall(r"\{project\}/(\S+)", wheels["test-command"]):
+        assert (ROOT / path).exists()
+
+
 def test_the_version_stands_in_one_place():
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     assert setup["metadata"]["version"] == "attr: server.version.VERSION"
     assert f"\n## {VERSION}\n" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"\nversion: {VERSION}\n" in (ROOT / "CITATION.cff").read_text()

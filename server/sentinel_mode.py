@@ -35,7 +35,7 @@ from server.commands import (
 )
 from server.config import info as config_info
 from server.config.config import Config
-from server.dispatch import conditions, gates, info_loop, record, signals, tracked
+from server.dispatch import conditions, door, gates, info_loop, record, signals, tracked
 from server.dispatch.call import Call
 from server.dispatch.collector import INTERVAL_MS, Collector
 from server.dispatch.connector import Connector
@@ -256,7 +256,7 @@ def put_in_touch(server: SentinelServer) -> None:
     s.loop.on_transport_failed = s.tls.transport_failed
     s.loop.on_output = s.limits.check_output
     s.tls.on_context = lambda context: setattr(s.loop, "tls", context)
-    s.pause.when_paused = lambda yes: conditions.slow_because("paused", yes)
+    s.pause.when_paused = door.pause
     conditions.set_slow_log(-1)
     s.limits.fit_to_files()
     s.limits.follow_output_limits(config)
@@ -267,9 +267,9 @@ def put_in_touch(server: SentinelServer) -> None:
     for interval_ms, job in (
         (0, s.pause.update), (0, lambda: s.limits.tick(s.cron.hz)), (0, s.tracking.tick), (0, s.shutdown.tick),
         (RATES_MS, s.sample_rates), (tls.TICK_MS, s.tls.tick), (INTERVAL_MS, s.collector.tick),
-        (server_command.ENCODE_MS, server_command.encode_ahead()),
     ):
         s.cron.every(interval_ms, job)
+    s.cron.every(server_command.ENCODE_MS, server_command.encode_ahead, after_ms=server_command.AHEAD_MS)
 
 
 # imported for what they declare

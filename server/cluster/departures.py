@@ -5,7 +5,6 @@ subscribers of shard channels there, are told; keys that are somebody else's go.
 from collections.abc import Callable, Iterable
 
 from server.clients import client as c
-from server.clients.blocking import REPLICATION
 from server.clients.client import Client
 from server.clients.pubsub import PubSub
 from server.cluster.redirects import Question, Redirects
@@ -22,7 +21,7 @@ def tell_blocked(clients: Iterable[Client], redirects: Redirects, by_tls: Callab
     command would get now, and goes on. by_tls(client): whether it came by TLS. Complexity: O(clients)."""
     for client in list(clients):
         blocked = client.blocked
-        if blocked is None or not blocked.keys or blocked.kind == REPLICATION:
+        if blocked is None or not blocked.keys:
             continue
         why = redirects.lost_for(Question(
             blocked.keys, writes=blocked.command.has(WRITE), reads_replica=client.has(c.READONLY),

@@ -34,13 +34,14 @@ if TYPE_CHECKING:
 
     from remus_embedded.cases import RemusMixin as RemusMixin, RemusTestCase as RemusTestCase
     from remus_embedded.clients import AsyncRemus, Remus
+    from remus_embedded.clusters import RemusCluster as RemusCluster
     from remus_embedded.control import Control, Faults
+    from remus_embedded.sentinels import RemusSentinels as RemusSentinels
 
 # A server that starts needs none of what starting one needs: the functions below import it when they are called.
 _HERE = os.path.dirname(os.path.realpath(__file__))
 _INSTALLED = os.path.join(_HERE, "remus_server_home")
 HOME = _INSTALLED if os.path.isdir(_INSTALLED) else _HERE
-NODE_PORTS = (11_000, 22_000)  # of nodes of a cluster, whose bus is 10,000 above
 LIFELINE = "REMUS_LIFELINE"  # in the environment of a server that `start` made: a file descriptor, see _serve_parent
 FOUND = "REMUS_FOUND"  # likewise, where it is a node of a cluster: what _found reads
 ATTEMPTS = 5  # another process may take the free port before the server does
@@ -127,24 +128,9 @@ def benchmark() -> int:
 
 def cluster() -> int:
     """`remus-cluster` on the command line: a cluster until Ctrl-C; the exit code."""
-    import argparse
-    import signal
+    from remus_embedded import clusters
 
-    parser = argparse.ArgumentParser("remus-cluster", description="Run a cluster on 127.0.0.1, until Ctrl-C.")
-    parser.add_argument("--masters", type=int, default=3)
-    parser.add_argument("--replicas", type=int, default=1, help="of each master")
-    parser.add_argument("--port", type=int, help="of the first node, the others follow; free ones without")
-    parser.add_argument("directives", nargs="*", metavar="NAME=VALUE", help="directives for all nodes")
-    given = parser.parse_args()
-    count = given.masters * (1 + given.replicas)
-    ports = list(range(given.port, given.port + count)) if given.port else None
-    directives: dict[str, Any] = dict(word.split("=", 1) for word in given.directives)
-    with start_cluster(given.masters, given.replicas, ports=ports, **directives) as made:
-        for node in made.nodes:
-            print(f"{node.host}:{node.port}  {node.folder}", flush=True)
-        print(f"redis-cli -c -p {made.port}", flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
-    return 0
+    return clusters.run()
 
 
 class RemusServer:
@@ -303,11 +289,12 @@ def url(
 
 
 def __getattr__(name: str) -> Any:
-    """RemusTestCase and RemusMixin, for unittest."""
-    if name in ("RemusTestCase", "RemusMixin"):
-        from remus_embedded import cases
+    """RemusTestCase and RemusMixin, for unittest; what start_cluster and start_sentinels return."""
+    homes = {"RemusTestCase": "cases", "RemusMixin": "cases", "RemusCluster": "clusters", "RemusSentinels": "sentinels"}
+    if name in homes:
+        import importlib
 
-        return getattr(cases, name)
+        return getattr(importlib.import_module(f"remus_embedded.{homes[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -340,71 +327,6 @@ def start(port: int | None = None, *, timeout: float = 30.0, **directives: Any) 
     raise AssertionError("not reached")
 
 
-class RemusCluster:
-    """Running servers that are one cluster. `nodes` are RemusServers, masters first, then their replicas in turns: with
-    three masters and one replica nodes[3] follows nodes[0], at the beginning. `stop()` it, or use it in a `with`."""
-
-    def __init__(self, nodes: list[RemusServer]) -> None:
-        self.nodes = nodes
-
-    def __repr__(self) -> str:
-        return f"<RemusCluster of {len(self.nodes)}: {self.nodes}>"
-
-    @property
-    def host(self) -> str:
-        return self.nodes[0].host
-
-    @property
-    def port(self) -> int:
-        """Of the first node: clients find the others."""
-        return self.nodes[0].port
-
-    @property
-    def url(self) -> str:
-        """What `redis.RedisCluster.from_url` and other clients take, password included."""
-        return self.nodes[0].url
-
-    def stop(self) -> None:
-        """Stop all nodes and remove their folders. Harmless the second time."""
-        import signal
-
-        for node in self.nodes:  # first all of them, or they would see each other fail
-            node.send_signal(signal.SIGTERM)
-        for node in self.nodes:
-            node.stop()
-
-    def __enter__(self) -> RemusCluster:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-
-class RemusSentinels:
-    """A master, its replicas and sentinels over them, each a RemusServer. `stop()` them, or use it in a `with`."""
-
-    def __init__(self, name: str, servers: list[RemusServer], sentinels: list[RemusServer]) -> None:
-        self.name = name  # what sentinels call the master
-        self.servers = servers  # the first is the master at the start
-        self.sentinels = sentinels
-
-    @property
-    def addresses(self) -> list[tuple[str, int]]:
-        """Of the sentinels, as clients want them."""
-        return [(sentinel.host, sentinel.port) for sentinel in self.sentinels]
-
-    def stop(self) -> None:
-        """End all of them. Harmless the second time."""
-        for process in (*self.sentinels, *self.servers):
-            process.stop()
-
-    def __enter__(self) -> RemusSentinels:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
-
 def start_cluster(masters: int = 3, replicas: int = 1, *, ports: list[int] | None = None, timeout: float = 30.0,
                   **directives: Any) -> RemusCluster:
     """Start a cluster and return when all nodes say that it serves and every replica has its master's data.
@@ -416,26 +338,9 @@ def start_cluster(masters: int = 3, replicas: int = 1, *, ports: list[int] | Non
 
     Raises RuntimeError, with the log of the node that will not, when it does not serve in time.
     """
-    import random
+    from remus_embedded import clusters
 
-    count = masters * (1 + replicas)
-    if masters < 1 or replicas < 0 or (ports is not None and len(ports) != count):
-        raise ValueError("a cluster has masters, and a port for each of its nodes")
-    chosen = ports if ports is not None else _free_node_ports(count)
-    seed = random.getrandbits(63)
-    given = {"cluster_node_timeout": 5000, "repl_diskless_sync_delay": 0, **directives, "cluster_enabled": True}
-    if given.get("requirepass"):
-        given.setdefault("masterauth", given["requirepass"])
-    cluster = RemusCluster([])
-    try:
-        for number, port in enumerate(chosen):
-            words = " ".join(map(str, (number, masters, seed, *chosen)))
-            cluster.nodes.append(_launch(port, given, {FOUND: words}))
-        _wait_for(cluster.nodes, timeout, _serves_in_cluster)
-    except BaseException:
-        cluster.stop()
-        raise
-    return cluster
+    return clusters.start(masters, replicas, ports, timeout, directives)
 
 
 def start_sentinels(
@@ -458,36 +363,9 @@ def start_sentinels(
 
     The quorum is the majority. Raises RuntimeError when they do not find each other in time.
     """
+    from remus_embedded import sentinels as watchers
 
-    servers: list[RemusServer] = []
-    watching: list[RemusServer] = []
-    started = RemusSentinels(name, servers, watching)
-    password = directives.get("requirepass") or ""
-    if password:
-        directives.setdefault("masterauth", password)
-    try:
-        servers.append(start(timeout=timeout, **directives))
-        for _ in range(replicas):
-            servers.append(start(timeout=timeout, replicaof=f"127.0.0.1 {servers[0].port}", **directives))
-        lines = [
-            f"monitor {name} 127.0.0.1 {servers[0].port} {sentinels // 2 + 1}",
-            f"down-after-milliseconds {name} {down_after}",
-            f"failover-timeout {name} {failover_timeout}",
-            *([f"auth-pass {name} {_quoted(password)}"] if password else []),
-        ]
-        connected = b"\r\nconnected_slaves:%d\r\n" % replicas
-        _wait_for([servers[0]], timeout, lambda server: connected in _asked(
-            server, _logging_in(server) + b"INFO replication\r\n", rb"second_repl_offset:"))
-        for _ in range(sentinels):
-            watching.append(_start_on(_free_port(), timeout, {"sentinel": lines}, "--sentinel"))
-        expected = b",status=ok,address=127.0.0.1:%d,slaves=%d,sentinels=%d\r\n" % (
-            servers[0].port, replicas, sentinels)
-        _wait_for(watching, timeout, lambda server: expected in _asked(
-            server, b"INFO sentinel\r\n", rb"sentinels=\d+\r"))
-    except BaseException:
-        started.stop()
-        raise
-    return started
+    return watchers.start(sentinels, replicas, name, down_after, failover_timeout, timeout, directives)
 
 
 def _start_on(port: int, timeout: float, directives: dict[str, Any], *arguments: str) -> RemusServer:
@@ -570,26 +448,6 @@ def _free_port() -> int:
         return port
 
 
-def _free_node_ports(count: int) -> list[int]:
-    """For nodes of a cluster, and with the one 10,000 above for the bus. Below those that the system gives to
-    connections: nodes open many, and one could take the port of a node that is just starting."""
-    import random
-    import socket
-
-    found: list[int] = []
-    while len(found) < count:
-        port = random.randrange(*NODE_PORTS)
-        try:
-            for one in (port, port + 10_000):
-                with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", one))
-        except OSError:
-            continue
-        if port not in found:
-            found.append(port)
-    return found
-
-
 def _asked(server: RemusServer, requests: bytes, end: bytes) -> bytes:
     """What a server answers to inline commands, until the end matches or the reply to the last is an error; b"" when it
     does not answer."""
@@ -618,13 +476,6 @@ def _answers(server: RemusServer) -> bool:
     ping, _, reply = text.partition(b"\r\n")
     return bool(text) and not ping.startswith(b"-LOADING") and (
         reply.startswith(b"-") or b"process_id:%d\r" % server.pid in reply)
-
-
-def _serves_in_cluster(server: RemusServer) -> bool:
-    """Whether the cluster serves, for all this node knows, and it has what its master has."""
-    asked = _logging_in(server) + b"CLUSTER INFO\r\nINFO replication\r\n"
-    text = _asked(server, asked, rb"(?s)cluster_state:.*master_repl_offset:")
-    return b"cluster_state:ok" in text and b"master_link_status:down" not in text
 
 
 def _logging_in(server: RemusServer) -> bytes:

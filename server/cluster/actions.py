@@ -5,10 +5,9 @@ message of the same turn leaves, so that no vote and no epoch is told that a cra
 closed gets nothing more.
 """
 
-from dataclasses import dataclass, field
-
 from server.cluster.messages import Message, Published
 from server.cluster.node import Link
+from server.registry.dataclass import dataclass, field
 
 
 @dataclass(slots=True)

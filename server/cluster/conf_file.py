@@ -5,9 +5,9 @@ the file itself, and the new one is locked before it gets the name, so that no o
 the old file meanwhile finds that the file at the path is another one, and is refused.
 """
 
+import contextlib
 import fcntl
 import os
-from pathlib import Path
 
 from server.persistence.disk import Disk
 
@@ -19,8 +19,8 @@ class ConfInUse(Exception):
 class ConfFile:
     """The file, locked from `open` to `close`."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = os.fspath(path)
         self._locked = -1               # a descriptor of the file that is at the path
 
     def open(self) -> str:
@@ -41,7 +41,7 @@ class ConfFile:
 
     def write(self, text: str, *, fsync: bool) -> None:
         """Replace it. fsync: it is on the disk when this returns. Raises OSError, with the old file in place."""
-        beside = self.path.with_name(f"{self.path.name}.tmp-{os.getpid()}")
+        beside = f"{self.path}.tmp-{os.getpid()}"
         new = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o644)
         try:
             _lock(new, beside)
@@ -52,12 +52,13 @@ class ConfFile:
             os.rename(beside, self.path)
         except BaseException:
             os.close(new)
-            beside.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside)
             raise
         self.close()
         self._locked = new
         if fsync:
-            Disk().sync_folder(str(self.path.parent))
+            Disk().sync_folder(os.path.dirname(self.path) or ".")
 
     def close(self) -> None:
         """Let go of the lock."""
@@ -66,12 +67,12 @@ class ConfFile:
             self._locked = -1
 
 
-def _in_use(path: Path) -> str:
+def _in_use(path: str) -> str:
     return (f"The cluster configuration file {path} is already used by a different node. "
             "Make sure that different nodes use different cluster configuration files.")
 
 
-def _lock(found: int, path: Path) -> None:
+def _lock(found: int, path: str) -> None:
     try:
         fcntl.flock(found, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

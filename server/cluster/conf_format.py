@@ -10,8 +10,9 @@ read is written again byte for byte: `parse` and `write` are each other's invers
 which it may have written itself when versions were mixed; here the replica comes to its master's shard.
 """
 
-from dataclasses import dataclass, field
-from random import Random
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from server.cluster import slots
 from server.cluster.messages import (
@@ -27,6 +28,10 @@ from server.cluster.messages import (
 )
 from server.cluster.node import Node
 from server.cluster.view import View, random_name
+from server.registry.dataclass import dataclass, field
+
+if TYPE_CHECKING:
+    from random import Random
 
 BUS_PORT_OFFSET = 10000
 FLAG_WORDS = (("myself", MYSELF), ("master", MASTER), ("slave", REPLICA), ("fail?", PFAIL), ("fail", FAIL),

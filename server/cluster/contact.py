@@ -5,9 +5,10 @@ up a name until its first answer tells its own; one that does not answer in time
 unknown is answered, if it is a PING, and changes nothing.
 """
 
-import ipaddress
+from __future__ import annotations
+
 from collections.abc import Callable
-from random import Random
+from typing import TYPE_CHECKING
 
 from server.cluster.actions import Close, Connect, Outbox, SlotsMoved
 from server.cluster.messages import HANDSHAKE, MEET, MYSELF, NOADDR, NOFAILOVER, Message, Type, role_of
@@ -16,6 +17,9 @@ from server.cluster.roles import Roles
 from server.cluster.settings import Settings
 from server.cluster.speaker import Speaker
 from server.cluster.view import View, random_name
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 class BadAddress(Exception):
@@ -38,6 +42,8 @@ class Contact:
     # ---- handshakes
     def meet(self, ip: str, port: int, bus_port: int, now: int) -> None:
         """Begin a handshake there, unless one is under way. Raises BadAddress."""
+        import ipaddress  # only who is told to meet somebody waits for it
+
         try:
             ip = str(ipaddress.ip_address(ip))
         except ValueError:

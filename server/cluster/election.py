@@ -8,8 +8,10 @@ An attempt lasts twice the node timeout (2 s at least) and the next one begins a
 the tick and whenever a vote came.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from random import Random
+from typing import TYPE_CHECKING
 
 from server.cluster.actions import Outbox, SlotsMoved
 from server.cluster.manual import ManualFailover
@@ -17,6 +19,9 @@ from server.cluster.roles import Roles
 from server.cluster.settings import Local, Settings
 from server.cluster.speaker import Speaker
 from server.cluster.view import View
+
+if TYPE_CHECKING:
+    from random import Random
 
 FIXED_DELAY_MS = 500
 RANDOM_DELAY_MS = 500

@@ -3,14 +3,18 @@
 What CLUSTER MEET, ADDSLOTS and REPLICATE come to in seconds is known beforehand when nobody has said anything yet.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from server.cluster import slots
 from server.cluster.conf_format import BUS_PORT_OFFSET, Conf, Record, write
 from server.cluster.messages import MASTER, MYSELF, REPLICA
 from server.cluster.view import random_name
+
+if TYPE_CHECKING:
+    from random import Random
 
 
 class Place(NamedTuple):

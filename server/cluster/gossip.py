@@ -5,7 +5,9 @@ well spares us a ping, and tells where it is now when we cannot reach it. Of one
 learn of it, if we know who tells and were not told to forget it.
 """
 
-from random import Random
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from server.cluster.actions import Outbox
 from server.cluster.contact import Contact
@@ -13,6 +15,9 @@ from server.cluster.failures import Failures
 from server.cluster.messages import FAIL, MIGRATE_TO, NOADDR, NOFAILOVER, PFAIL, Gossip, Heartbeat, role_of
 from server.cluster.node import Node
 from server.cluster.view import View, random_name
+
+if TYPE_CHECKING:
+    from random import Random
 
 _FAILING = FAIL | PFAIL
 _LEARNED = FAIL | MIGRATE_TO | NOFAILOVER   # of one whom we did not know; that we cannot reach it we find out

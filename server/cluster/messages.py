@@ -4,9 +4,10 @@ A message is a header, in which the sender says who it is and what it serves, an
 an integer (slots.py); a name is 40 characters, "" for nobody; times are milliseconds, in gossip whole seconds.
 """
 
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
+
+from server.registry.dataclass import dataclass, field
 
 NAME_LENGTH = 40
 

@@ -3,8 +3,10 @@
 Nothing changes before the last possible error. The actions are taken by the next `before_sleep`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
-from random import Random
+from typing import TYPE_CHECKING
 
 from server.cluster import slots
 from server.cluster.actions import Outbox, SlotsMoved
@@ -17,6 +19,9 @@ from server.cluster.settings import Local, Settings
 from server.cluster.speaker import Speaker
 from server.cluster.view import BLACKLIST_MS, View, random_name
 from server.registry.errors import CommandError
+
+if TYPE_CHECKING:
+    from random import Random
 
 BUSY, FREE = "busy", "unassigned"
 

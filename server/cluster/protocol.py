@@ -10,8 +10,10 @@ Each returns actions (actions.py), in order. Time comes in as ms of the wall clo
 given; no socket, no file, no clock is touched, so a cluster of hundreds runs in one test under a clock of its own.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from random import Random
+from typing import TYPE_CHECKING
 
 from server.cluster.actions import Action, Deliver, Outbox, Pause, Save, SlotsMoved
 from server.cluster.claims import Claims
@@ -43,6 +45,9 @@ from server.cluster.settings import Local, Settings
 from server.cluster.speaker import Speaker
 from server.cluster.view import View
 from server.cluster.votes import Votes
+
+if TYPE_CHECKING:
+    from random import Random
 
 TICKS_PER_RANDOM_PING = 10
 RANDOM_PING_CANDIDATES = 5

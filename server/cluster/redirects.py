@@ -5,7 +5,6 @@ cluster that is down, a slot on its way (ASK, TRYAGAIN), a replica that may be r
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from server.cluster import slot_table, slots
@@ -13,6 +12,7 @@ from server.cluster.node import Node
 from server.cluster.replies import preferred_endpoint
 from server.cluster.view import View
 from server.config.config import Config
+from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError
 from server.structures.crc16 import hash_slot
 

@@ -1,7 +1,8 @@
 """What the protocol is configured by, and what it asks of its own server."""
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from server.registry.dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """Says things: makes messages of what we know and hands them to links."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable
-from random import Random
+from typing import TYPE_CHECKING
 
 from server.cluster.actions import Outbox, Send
 from server.cluster.manual import ManualFailover
@@ -25,6 +27,9 @@ from server.cluster.messages import (
 from server.cluster.node import Link, Node
 from server.cluster.settings import Local, Settings
 from server.cluster.view import View
+
+if TYPE_CHECKING:
+    from random import Random
 
 GOSSIP_MIN = 3
 

@@ -2,12 +2,17 @@
 mean for the protocol is decided elsewhere; every change keeps them in agreement (`check`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from random import Random
+from typing import TYPE_CHECKING
 
 from server.cluster import slots
 from server.cluster.messages import FAIL, MASTER, MIGRATE_TO, MYSELF, NAME_LENGTH, NOADDR, PFAIL, REPLICA
 from server.cluster.node import Node
+
+if TYPE_CHECKING:
+    from random import Random
 
 BLACKLIST_MS = 60_000           # so long a forgotten node stays forgotten
 

@@ -7,8 +7,6 @@ replication. There is one only where cluster-enabled is yes.
 
 import time
 from collections.abc import Callable
-from pathlib import Path
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from server.clients import pause
@@ -108,7 +106,7 @@ class Clustering:
             log.warning("Redis port number too high. Cluster communication port is 10,000 port numbers higher than "
                         "your Redis port. Your Redis port number must be 55535 or less.")
             return False
-        self._conf = ConfFile(Path(config.cluster_config_file))
+        self._conf = ConfFile(config.cluster_config_file)
         try:
             self._make_view(self._conf.open())
         except ConfInUse as why:
@@ -125,6 +123,8 @@ class Clustering:
         return True
 
     def _make_view(self, text: str) -> None:
+        from random import Random
+
         rng, now, tls = Random(), wall_ms(), self._server.config.tls_cluster
         if text:
             self.view = view_of(parse(text, tls=tls), now, rng)

@@ -10,7 +10,6 @@ All links are there from the beginning. Time stands still between calls.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -20,6 +19,7 @@ from server.cluster.messages import Body, Gossip, Heartbeat, Message, Type
 from server.cluster.node import Link, Node
 from server.cluster.protocol import Protocol
 from server.cluster.settings import Settings
+from server.registry.dataclass import replace
 from tests.simulation.world import confs
 
 START = 1_700_000_000_000

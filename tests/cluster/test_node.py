@@ -1,5 +1,6 @@
 """Servers of ours as nodes: they form a cluster by redis-cli, keep it in nodes.conf, and say so."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -136,6 +137,21 @@ def test_a_broken_file_stops_the_start(tmp_path):
     broken.start(wait=False)
     assert broken.wait_exit() == 1
     assert 'corrupted cluster config file "nodes.conf": line 1' in broken.log()
+
+
+def test_what_cannot_be_kept_is_not_told(tmp_path):
+    """nodes.conf cannot be written any more: the node ends, before it says anything that it would forget."""
+    with Server(tmp_path, cluster_enabled="yes", cluster_config_file="kept/nodes.conf", start=False) as node:
+        (tmp_path / "kept").mkdir()
+        node.start()
+        c = node.connect()
+        assert c("CLUSTER", "SAVECONFIG") == "OK"
+        shutil.rmtree(tmp_path / "kept")
+        assert str(c("CLUSTER", "SAVECONFIG")) == (
+            "ERR error saving the cluster node config: No such file or directory")
+        c.send("CLUSTER", "ADDSLOTS", "1")
+        assert node.wait_exit() == 1
+        assert "Fatal: can't update cluster config file" in node.log()
 
 
 def test_without_a_cluster(server):

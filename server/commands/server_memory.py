@@ -51,7 +51,7 @@ def memory_stats(call: Call) -> Pairs:
         (b"aof.buffer", f.aof_buffer),
         (b"lua.caches", f.eval_scripts),
         (b"functions.caches", f.functions),
-        *((b"db.%d" % number, _database(keys, expires)) for number, keys, expires in f.databases),
+        *((b"db.%d" % number, _database(*parts)) for number, *parts in f.databases),
         (b"overhead.total", f.overhead),
         (b"keys.count", f.keys),
         (b"keys.bytes-per-key", f.net // f.keys if f.keys else 0),
@@ -72,9 +72,9 @@ def memory_stats(call: Call) -> Pairs:
     ])
 
 
-def _database(keys: int, expires: int) -> Pairs:
+def _database(keys: int, expires: int, slots: int) -> Pairs:
     return Pairs([(b"overhead.hashtable.main", keys), (b"overhead.hashtable.expires", expires),
-                  (b"overhead.hashtable.slot-to-keys", 0)])
+                  (b"overhead.hashtable.slot-to-keys", slots)])
 
 
 @command("MEMORY|DOCTOR", arity=2, since="4.0.0", tips=_SPECIAL)

@@ -50,56 +50,60 @@ def reset_passed() -> None:
 
 
 # ---- whose slot it is
-cdef inline bint _serves_part(Record record, Client client, Batch* b, Request* r, int64_t at, int64_t end, int step) noexcept:
-    """Arguments `at` to `end` are keys, and those before are of door.slot."""
-    cdef int slot
+cdef bint _serves_some(PyObject* record, Client client, Batch* b, Request* r, uint32_t at, int slot) noexcept:
+    """A slot of which not everything is served, for the key in argument `at`: keys of one that leaves, as long as they are
+    here; and reading where our master's data are."""
+    cdef uint32_t state_of_slot = slot_table.states[slot] | slot_table.closed
+    if state_of_slot & CLOSED and slot_table.reads_when_closed and (<Record>record).kind == 0:
+        state_of_slot &= ~<uint32_t>CLOSED
+    if state_of_slot == SLOT_MINE:
+        return True
+    if state_of_slot == SLOT_MINE | SLOT_LEAVING:
+        return client.db.find(arg_at(b, r, at), arg_length(b, r, at),
+                              table_hash(arg_at(b, r, at), arg_length(b, r, at))) != NULL
+    return state_of_slot == SLOT_MASTERS and client.state & CLIENT_READONLY != 0 and (<Record>record).kind == 0
+
+
+cdef inline bint _serves_key(PyObject* record, Client client, Batch* b, Request* r, uint32_t at) noexcept:
+    """Argument `at` is a key; those before were of door.slot."""
+    cdef int slot = key_hash_slot(arg_at(b, r, at), arg_length(b, r, at))
+    if door.slot != NO_SLOT and slot != door.slot:
+        return False
+    door.slot = slot
+    return slot_is_open(slot) or _serves_some(record, client, b, r, at, slot)
+
+
+cdef inline bint _serves_part(PyObject* record, Client client, Batch* b, Request* r, int64_t at, int64_t end,
+                              int step) noexcept:
+    """Arguments `at` to `end` are keys."""
     while at <= end:
-        slot = key_hash_slot(arg_at(b, r, <uint32_t>at), arg_length(b, r, <uint32_t>at))
-        if door.slot == NO_SLOT:
-            door.slot = slot
-            if not slot_is_open(slot) and not _may_serve(record, client, slot):
-                return False
-        elif slot != door.slot:
-            return False
-        if slot_table.states[slot] & SLOT_LEAVING and not _is_here(client, b, r, <uint32_t>at):
+        if not _serves_key(record, client, b, r, <uint32_t>at):
             return False
         at += step
     return True
 
 
-cdef bint _may_serve(Record record, Client client, int slot) noexcept:
-    """A slot of which not everything is served: keys of one that leaves, as long as they are here; and reading where our
-    master's data are."""
-    cdef uint32_t state_of_slot = slot_table.states[slot] | slot_table.closed
-    if state_of_slot & CLOSED and slot_table.reads_when_closed and record.kind == 0:
-        state_of_slot &= ~<uint32_t>CLOSED
-    if state_of_slot & ~<uint32_t>SLOT_LEAVING == SLOT_MINE:
-        return True
-    return state_of_slot == SLOT_MASTERS and client.state & CLIENT_READONLY != 0 and record.kind == 0
-
-
-cdef bint _is_here(Client client, Batch* b, Request* r, uint32_t at) noexcept:
-    return client.db.find(arg_at(b, r, at), arg_length(b, r, at), table_hash(arg_at(b, r, at), arg_length(b, r, at))) != NULL
-
-
 cdef bint serves(PyObject* record, Client client, Batch* b, Request* r) noexcept:
-    cdef Record said = <Record>record
-    cdef const Needs* needs = &said.needs
+    cdef int first = (<Record>record).first_key
+    cdef const Needs* needs
     cdef int64_t at, end
     cdef int i
     door.slot = NO_SLOT
-    if said.first_key > 0:
-        end = said.last_key if said.last_key >= 0 else <int64_t>r.arg_count + said.last_key
-        return end >= r.arg_count or _serves_part(said, client, b, r, said.first_key, end, said.key_step)
-    if said.first_key < 0:
+    if first > 0:
+        if first == (<Record>record).last_key and <uint32_t>first < r.arg_count:
+            return _serves_key(record, client, b, r, first)
+        end = (<Record>record).last_key if (<Record>record).last_key >= 0 else <int64_t>r.arg_count + (<Record>record).last_key
+        return end >= r.arg_count or _serves_part(record, client, b, r, first, end, (<Record>record).key_step)
+    if first < 0:
         return True
+    needs = &(<Record>record).needs
     if not needs.known:
         return False
     for i in range(needs.searches):
         if not find_keys(&needs.search[i], b, r, &at, &end):
             door.slot = NO_SLOT        # such words name no keys
             return True
-        if at and not _serves_part(said, client, b, r, at, end, needs.search[i].step):
+        if at and not _serves_part(record, client, b, r, at, end, needs.search[i].step):
             return False
     return True
 

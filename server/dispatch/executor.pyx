@@ -151,7 +151,7 @@ cdef class Executor:
         """The same when something may refuse it, or it may have to be queued. ASKING is good for the command behind it, or
         the transaction."""
         self._process_carefully(client, argv)
-        if client.slow & SLOW_ASKING and not client.state & (CLIENT_MULTI | CLIENT_PAUSED):
+        if client.slow & SLOW_ASKING and not client.state & (CLIENT_MULTI | CLIENT_PAUSED | CLIENT_BLOCKED):
             command = find_command(argv)
             if command is None or command.name != "asking":
                 client.slow &= ~<uint32_t>SLOW_ASKING

@@ -9,6 +9,7 @@ from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport format_signed
 from server.registry.clock cimport clock_state, monotonic_us
 from server.structures.memory cimport mem_good_size, mem_used
+from server.structures.slot_index cimport slot_index_memory
 from server.structures.slot_keys cimport table_index_slots
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
@@ -889,16 +890,17 @@ cdef class Database:
         """Bytes of the table itself: buckets and entries, without what values point to. O(1)."""
         return table_memory(self.table)
 
-    def overhead(self) -> tuple[int, int]:
-        """Bytes that are neither key nor value: those of the table (buckets, a header per key), and those that expires
-        add (bits, a time per key). O(1)."""
+    def overhead(self) -> tuple[int, int, int]:
+        """Bytes that are neither key nor value: those of the table (buckets, a header per key), those that expires add
+        (bits, a time per key), and those of knowing the keys of each slot of a cluster. O(1)."""
         cdef Table* t = self.table
         cdef size_t header = sizeof(Entry), time = sizeof(int64_t), bits = 0
         cdef int which
         for which in range(2):
             if t.expire_bits[which] != NULL:
                 bits += (t.mask[which] + 64) // 64 * sizeof(uint64_t)
-        return table_memory(t) - t.entry_bytes - bits + table_size(t) * header, bits + t.expires * time
+        slots = slot_index_memory(t.slots) if t.slots != NULL else 0
+        return (table_memory(t) - t.entry_bytes - bits - slots + table_size(t) * header, bits + t.expires * time, slots)
 
     def expand(self, size_t keys) -> bool:
         """Make room for so many keys at once."""

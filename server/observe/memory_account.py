@@ -58,14 +58,14 @@ class Figures(NamedTuple):
     eval_scripts: int
     functions: int
     keys: int                          # how many
-    databases: list[tuple[int, int, int]]      # number, overhead of keys, overhead of expires; without empty ones
+    databases: list[tuple[int, int, int, int]]     # number, overhead of keys, of expires, of slots; without empty ones
 
     @property
     def overhead(self) -> int:
         """used_memory_overhead: all that is neither key nor value."""
         return (self.startup + self.backlog + self.clients_replicas + self.clients_normal + self.cluster_links
                 + self.aof_buffer + self.eval_scripts + self.functions
-                + sum(keys + expires for _, keys, expires in self.databases))
+                + sum(sum(parts) for _, *parts in self.databases))
 
     @property
     def dataset(self) -> int:
@@ -101,7 +101,7 @@ class Numbered(Protocol):
     def __len__(self) -> int:
         """Keys."""
 
-    def overhead(self) -> tuple[int, int]:
+    def overhead(self) -> tuple[int, int, int]:
         """Bytes of keys and of expires that are neither key nor value."""
 
 

@@ -6,7 +6,6 @@ from libc.string cimport memchr, memcpy
 
 cdef enum:
     AT_ONCE = 8
-    SHORT_KEY = 64                     # in longer ones memchr finds a brace faster
 
 # [0]: the remainder that each leading byte leaves behind; [n]: when n bytes of zero follow it.
 cdef uint16_t tables[AT_ONCE][256]
@@ -28,19 +27,24 @@ cdef void _prepare() noexcept nogil:
 _prepare()
 
 
+cdef inline uint16_t _eight(uint16_t crc, const uint8_t* p) noexcept nogil:
+    return (tables[7][p[0] ^ (crc >> 8)] ^ tables[6][p[1] ^ (crc & 0xFF)] ^ tables[5][p[2]] ^ tables[4][p[3]]
+            ^ tables[3][p[4]] ^ tables[2][p[5]] ^ tables[1][p[6]] ^ tables[0][p[7]])
+
+
+cdef inline uint16_t _one(uint16_t crc, uint8_t byte) noexcept nogil:
+    return <uint16_t>((crc << 8) ^ tables[0][(crc >> 8) ^ byte])
+
+
 cdef uint16_t crc16(const char* s, size_t n) noexcept nogil:
     cdef const uint8_t* p = <const uint8_t*>s
     cdef const uint8_t* end = p + n
     cdef uint16_t crc = 0
     while end - p >= AT_ONCE:
-        crc = (tables[7][p[0] ^ (crc >> 8)] ^ tables[6][p[1] ^ (crc & 0xFF)] ^ tables[5][p[2]] ^ tables[4][p[3]]
-               ^ tables[3][p[4]] ^ tables[2][p[5]] ^ tables[1][p[6]] ^ tables[0][p[7]])
+        crc = _eight(crc, p)
         p += AT_ONCE
-    if end - p >= 4:
-        crc = tables[3][p[0] ^ (crc >> 8)] ^ tables[2][p[1] ^ (crc & 0xFF)] ^ tables[1][p[2]] ^ tables[0][p[3]]
-        p += 4
     while p < end:
-        crc = <uint16_t>((crc << 8) ^ tables[0][(crc >> 8) ^ p[0]])
+        crc = _one(crc, p[0])
         p += 1
     return crc
 
@@ -51,40 +55,36 @@ cdef inline uint64_t _braces(uint64_t bytes) noexcept nogil:
     return (bytes - 0x0101010101010101ULL) & ~bytes & 0x8080808080808080ULL
 
 
-cdef inline bint _may_have_tag(const char* key, size_t n) noexcept nogil:
-    cdef uint64_t word
-    cdef size_t i = 0
-    if n > SHORT_KEY:
-        return True
-    while i + AT_ONCE <= n:
-        memcpy(&word, key + i, AT_ONCE)
-        if _braces(word):
-            return True
-        i += AT_ONCE
-    if i == n:
-        return False
-    if n >= AT_ONCE:
-        memcpy(&word, key + n - AT_ONCE, AT_ONCE)
-        return _braces(word) != 0
-    while i < n:
-        if key[i] == c'{':
-            return True
-        i += 1
-    return False
-
-
-cdef uint16_t key_hash_slot(const char* key, size_t n) noexcept nogil:
-    """A hash tag lets keys share a slot: {user7}:name and {user7}:age both hash as user7. An empty {} is no tag."""
-    cdef const char* opening = NULL
+cdef uint16_t _slot_with_brace(const char* key, size_t n) noexcept nogil:
+    cdef const char* opening = <const char*>memchr(key, c'{', n)
     cdef const char* closing
-    if _may_have_tag(key, n):
-        opening = <const char*>memchr(key, c'{', n)
     if opening != NULL:
         opening += 1
         closing = <const char*>memchr(opening, c'}', key + n - opening)
         if closing != NULL and closing != opening:
             return crc16(opening, closing - opening) & (CLUSTER_SLOTS - 1)
     return crc16(key, n) & (CLUSTER_SLOTS - 1)
+
+
+cdef uint16_t key_hash_slot(const char* key, size_t n) noexcept nogil:
+    """A hash tag lets keys share a slot: {user7}:name and {user7}:age both hash as user7. An empty {} is no tag. In one
+    go as long as no brace comes."""
+    cdef const uint8_t* p = <const uint8_t*>key
+    cdef const uint8_t* end = p + n
+    cdef uint64_t word
+    cdef uint16_t crc = 0
+    while end - p >= AT_ONCE:
+        memcpy(&word, p, AT_ONCE)
+        if _braces(word):
+            return _slot_with_brace(key, n)
+        crc = _eight(crc, p)
+        p += AT_ONCE
+    while p < end:
+        if p[0] == c'{':
+            return _slot_with_brace(key, n)
+        crc = _one(crc, p[0])
+        p += 1
+    return crc & (CLUSTER_SLOTS - 1)
 
 
 def crc16_of(bytes data):

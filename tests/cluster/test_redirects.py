@@ -248,6 +248,17 @@ def test_a_slot_that_comes(both):
             "OK", "OK", "QUEUED", [b"1"], moved(FOO)]
         assert [both("ASKING"), both("EVAL", GET_FOO, 0), both("EVAL", GET_FOO, 1, "foo")] == ["OK", b"1", moved(FOO)]
         assert [both("ASKING"), both("SPUBLISH", "foo", "m")] == ["OK", 0]
+        assert [both("ASKING"), str(both("BLPOP", "{foo}list", "0.01"))] == ["OK", "NullArray"]
+        assert both("GET", "foo") == moved(FOO)
+        others = _others(both)
+        for _, other in others:
+            assert other.command("ASKING") == "OK"
+            other.send("BLPOP", "{foo}list", 0)
+        _wait_blocked(both)
+        assert [both("ASKING"), both("RPUSH", "{foo}list", "x")] == ["OK", 1]
+        assert [other.read() for _, other in others] == [[b"{foo}list", b"x"]] * len(others)
+        assert [side.plain(other.command("GET", "foo")) == RespError(moved(FOO)) for side, other in others] == [
+            True] * len(others)
         assert both("CLUSTER", "COUNTKEYSINSLOT", FOO) == 1
         assert both("CLUSTER", "GETKEYSINSLOT", FOO, 10) == [b"foo"]
     finally:

@@ -157,7 +157,7 @@ class Handshake:
             if text.startswith(_NOT_NOW):
                 return Failed(f"Master is currently unable to PSYNC but should be in the future: -{text}")
             if self.failover:
-                return Failed(f"Failover target rejected psync request: -{text}")
+                return Failed(f"Unexpected reply to PSYNC FAILOVER: -{text}")
             if not text.startswith("ERR"):
                 self.note("warning", f"Unexpected reply to PSYNC from master: {text}")
             else:

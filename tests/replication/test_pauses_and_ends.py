@@ -156,6 +156,7 @@ def test_a_failover_that_the_target_rejects(pair: tuple[Any, Any]) -> None:
         told = master.info("replication")
         assert told["role"] == "master" and told["master_failover_state"] == "no-failover"
         assert told["master_replid"] != before == told["master_replid2"]
+        assert master.log().count("Failover target rejected psync request") == 1
         stats = master.info("stats")
         assert (stats["sync_full"], stats["sync_partial_ok"]) == ("1", "1")
         c.ok("SET", "k", "2")

@@ -24,6 +24,8 @@ from server.dispatch.record cimport Record, fast_t
 from server.registry.clock cimport clock_refresh
 
 from scripting.flags import ALLOW_OOM, NO_WRITES
+from scripting.scripts import NO_SCRIPT
+from server.registry.errors import CommandError
 
 cdef int _NO_WRITES = NO_WRITES
 cdef int _ALLOW_OOM = ALLOW_OOM
@@ -35,6 +37,7 @@ cdef Executor _executor = None
 cdef Propagation _propagation = None
 cdef Client _client = None             # pretended
 cdef object _count_error = None
+cdef object _CommandError = CommandError
 
 
 cdef bint _plain(Client c, Request* r, Batch* b, int64_t* keys) noexcept:
@@ -48,15 +51,28 @@ cdef int _script(Client c, Batch* b, Request* r, dict known, bint read_only) exc
     """known: scripts by what the first argument is."""
     cdef int64_t keys
     cdef Run run
+    cdef bytes name
     if not _plain(c, r, b, &keys):
         return 0
-    script = known.get(PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)))
+    name = PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1))
+    script = known.get(name)
+    if script is None and known is _scripts.cached and name.lower() not in known:
+        return _refuse(c, <Record>r.record, _CommandError(NO_SCRIPT))
     if script is None or script.flags is not None:
         return 0
     clock_refresh()                    # what the script sees all along
     run = Run.__new__(Run)
     run.begin(_server, _executor, _propagation, _client, c, script.sha, True, read_only, False)
     _run(c, b, r, _scripts.interpreter, script.function, run, <uint32_t>keys)
+    return 1
+
+
+cdef int _refuse(Client c, Record record, error) except -1:
+    """An error is the reply."""
+    c.command = record.command
+    record.failed += 1
+    _count_error(error)
+    c.write(error)
     return 1
 
 

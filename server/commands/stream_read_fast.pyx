@@ -77,22 +77,37 @@ cdef inline void _begin_reply(Op* op) noexcept:
     write_bulk(op.out, word_at(op, op.at), length_at(op, op.at))
 
 
+cdef int _look_twice(Op* op) except -1:
+    """The definitions look the stream up twice, and count that."""
+    cdef Client c = <Client>op.client
+    cdef int i
+    for i in range(2):
+        if op.e != NULL:
+            touch(c, op.e)
+            found(c, op.e)
+        else:
+            missed(c, op.b, op.r, op.at)
+    return 0
+
+
 cdef int64_t _xread(Op* op) except -1:
-    """The definition looks the stream up twice, and counts that."""
+    """Behind `$`, the last entry there is, nothing stands yet."""
     cdef Client c = <Client>op.client
     cdef Wanted wanted
     cdef StreamPart part
-    cdef int i
-    if (not _read_words(op, &wanted) or wanted.group or wanted.no_ack
-            or not read_plain_id(word_at(op, wanted.id), length_at(op, wanted.id), 0, &part.start)
-            or not id_next(&part.start)):
+    cdef bint from_now
+    if not _read_words(op, &wanted) or wanted.group or wanted.no_ack:
+        return DECLINED
+    from_now = is_char(op, wanted.id, c'$')
+    if not from_now and (not read_plain_id(word_at(op, wanted.id), length_at(op, wanted.id), 0, &part.start)
+                         or not id_next(&part.start)):
         return DECLINED
     part.end = id_max()
     part.reverse = False
     part.count = 0
     if (find_at(op, wanted.key) != NULL
             and (not is_plain(c, op.e, TYPE_STREAM)
-                 or not part_find(&part, &stream_value(op.e).log, wanted.most, MOST_ENTRIES))):
+                 or not (from_now or part_find(&part, &stream_value(op.e).log, wanted.most, MOST_ENTRIES)))):
         return DECLINED
     if part.count == 0 and wanted.waits:
         return DECLINED
@@ -101,12 +116,7 @@ cdef int64_t _xread(Op* op) except -1:
     else:
         _begin_reply(op)
         part_write(&part, op.out)
-    for i in range(2):
-        if op.e != NULL:
-            touch(c, op.e)
-            found(c, op.e)
-        else:
-            missed(c, op.b, op.r, op.at)
+    _look_twice(op)
     return 0
 
 
@@ -146,7 +156,7 @@ cdef void _tell_position(Op* op, const Wanted* wanted, const StreamGroup* group)
 
 
 cdef int64_t _xreadgroup(Op* op) except -1:
-    """Several entries are passed on as a transaction, which is left to the definition. Lookups count as in XREAD."""
+    """Several entries are passed on as a transaction, which is left to the definition; nobody hears of none."""
     cdef Client c = <Client>op.client
     cdef int64_t now_ms = c.db.keyspace.clock.unix_ms
     cdef Wanted wanted
@@ -167,12 +177,14 @@ cdef int64_t _xreadgroup(Op* op) except -1:
     part.reverse = False
     if (consumer == NULL or not id_next(&part.start)
             or not part_find(&part, &stream_value(op.e).log, wanted.most, MOST_ENTRIES)
-            or part.count == 0 or (part.count > 1 and not wanted.no_ack and is_passed_on())):
+            or (part.count == 0 and wanted.waits)
+            or (part.count > 1 and not wanted.no_ack and is_passed_on())):
         return DECLINED
-    for i in range(2):
-        touch(c, op.e)
-        found(c, op.e)
+    _look_twice(op)
     consumer.seen_ms = now_ms
+    if part.count == 0:
+        write_null_array(op.out, c.resp)
+        return 0
     part_to_first(&part)
     for i in range(part.count):
         stream_deliver(part.log, group, consumer, &part.walk.id, not wanted.no_ack, now_ms)

@@ -57,7 +57,7 @@ cdef enum:                             # Record.rules: its flags, as the executo
 cdef class Record:
     cdef readonly object command       # registry Command
     cdef object function               # its definition, None for a container
-    cdef dict subcommands              # bytes in small letters -> Record; None when it has none
+    cdef dict subcommands              # bytes in small letters, and in capitals -> Record; None when it has none
     cdef int name_words                # before its arguments: 1, of a subcommand 2
     cdef uint32_t rules
     cdef fast_t fast                   # NULL: none

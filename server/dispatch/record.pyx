@@ -158,7 +158,8 @@ def build_records() -> None:
     for command in COMMANDS.values():
         if command.subcommands:
             (<Record>command.record).subcommands = {
-                title.encode("latin-1"): sub.record for title, sub in command.subcommands.items()}
+                spelled.encode("latin-1"): sub.record for title, sub in command.subcommands.items()
+                for spelled in (title, title.upper())}
     for title, command in COMMANDS.items():
         name = title.encode("latin-1").lower()
         if not 0 < len(name) <= FOLDED_MAX:

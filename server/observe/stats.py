@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from server.registry.errors import CommandError
+
 ERROR_CODES_MAX = 128  # distinct prefixes counted; more would grow without bound (Redis 7.4's cap)
 SAMPLES = 16
 
@@ -63,16 +65,18 @@ class Stats:
                      self.repl_input_rate, self.repl_output_rate):
             rate.reset()
 
-    def count_error(self, error: object) -> None:
-        """One error reply; `error` is a CommandError. Codes beyond the cap are counted as ERRORSTATS_DISABLED. What a
-        script passes on was counted when its command failed (`counted`)."""
-        if getattr(error, "counted", False):
+    def count_error(self, error: CommandError) -> None:
+        """One error reply. Codes beyond the cap are counted as ERRORSTATS_DISABLED. What a script passes on was counted
+        when its command failed (`counted`)."""
+        if error.counted:
             return
         self.error_replies += 1
-        code = error.code  # type: ignore[attr-defined]
-        if code not in self.errors and len(self.errors) >= ERROR_CODES_MAX:
+        code = error.code
+        count = self.errors.get(code, 0)
+        if count == 0 and len(self.errors) >= ERROR_CODES_MAX:
             code = "ERRORSTATS_DISABLED"
-        self.errors[code] = self.errors.get(code, 0) + 1
+            count = self.errors.get(code, 0)
+        self.errors[code] = count + 1
 
     def errors_by_name(self) -> dict[str, int]:
         """How many errors there were, by name in valid Unicode."""

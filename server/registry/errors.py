@@ -4,12 +4,15 @@ A command raises CommandError; dispatch counts it (errorstats by its first word)
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 CODE_MAX = 30  # bytes
 
 
 class CommandError(Exception):
     """An error reply. The text starts with its code: "ERR ...", "WRONGTYPE ..."."""
+
+    counted = False                    # by the statistics, when it was another command's
 
     def __init__(self, text: str | bytes) -> None:
         super().__init__(text)
@@ -19,6 +22,8 @@ class CommandError(Exception):
     def code(self) -> str:
         """What errorstats counts by: the first word, or ERR where none of up to CODE_MAX bytes ends in a space."""
         end = self.text.find(b" ", 0, CODE_MAX + 1)
+        if end == 3 and self.text.startswith(b"ERR"):              # nearly always
+            return "ERR"
         return self.text[:end].decode("utf-8", "surrogateescape") if end >= 0 else "ERR"
 
     def bare(self) -> "CommandError":
@@ -64,16 +69,25 @@ OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
 
 
+_SYNTAX = SYNTAX.encode()
+_WRONG_TYPE = WRONG_TYPE.encode()
+
+
+@cache
+def _wrong_arity(name: str) -> bytes:
+    return WRONG_ARITY.format(name).encode()
+
+
 def syntax() -> CommandError:
     """`ERR syntax error`."""
-    return CommandError(SYNTAX)
+    return CommandError(_SYNTAX)
 
 
 def wrong_type() -> CommandError:
     """`WRONGTYPE ...`."""
-    return CommandError(WRONG_TYPE)
+    return CommandError(_WRONG_TYPE)
 
 
 def wrong_arity(name: str) -> CommandError:
-    """`ERR wrong number of arguments for 'name' command`; name as COMMAND prints it ("config|get")."""
-    return CommandError(WRONG_ARITY.format(name))
+    """`ERR wrong number of arguments for 'name' command`; name of a command as COMMAND prints it ("config|get")."""
+    return CommandError(_wrong_arity(name))

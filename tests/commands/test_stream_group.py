@@ -1,13 +1,14 @@
 """Consumer groups: reading, acknowledging, claiming, XPENDING, XINFO, waiting, and what replicas are told."""
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.support.differential import Pair
-from tests.support.resp import Connection, RespError
+from tests.support.resp import Connection, NullArray, RespError
 from tests.support.server import wait_until
 
 TIMES = {b"seen-time", b"active-time", b"idle", b"inactive"}     # also what 7.0 and 7.2 understand by them differs
@@ -262,3 +263,26 @@ def test_a_delivery_count_beyond_63_bits_wraps(raw, raw3):
 def test_errors_name_words_up_to_a_nul(both, words):
     both(*words)
     both("EVAL", "return redis.pcall(unpack(ARGV))", 0, *words, code_only=True)
+
+
+def test_who_reads_where_nothing_is_new_hears_null_at_once(both: Pair, raw: Connection) -> None:
+    """Natively: what programs do that look again and again."""
+    both("XADD", "s", "1-1", "f", "v")
+    both("XGROUP", "CREATE", "s", "g", "0", "ENTRIESREAD", 0)
+    both("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")
+    before = int(re.search(rb"fast_path_commands:(\d+)", raw("INFO", "debug"))[1])
+    for protocol, none in ((2, NullArray), (3, None)):
+        both.ours.command("HELLO", protocol)
+        both.theirs.command("HELLO", protocol)
+        assert both("XREADGROUP", "GROUP", "g", "c", "COUNT", 10, "STREAMS", "s", ">") == none
+        assert both("XREADGROUP", "GROUP", "g", "c", "NOACK", "STREAMS", "s", ">") == none
+        assert both("XREAD", "STREAMS", "s", "$") == none
+        assert both("XREAD", "COUNT", 10, "STREAMS", "none", "$") == none
+        assert both("XREAD", "STREAMS", "s", "1-1") == none
+    assert int(re.search(rb"fast_path_commands:(\d+)", raw("INFO", "debug"))[1]) >= before + 10
+    both("SET", "text", "x")
+    both("XREAD", "STREAMS", "text", "$")
+    both("XADD", "s", "2-1", "f", "v")
+    both("XREAD", "STREAMS", "s", "$")
+    both("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">")
+    both("XINFO", "GROUPS", "s")

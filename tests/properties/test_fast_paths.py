@@ -284,6 +284,7 @@ COMMANDS = st.one_of(
     words((b"XRANGE", b"XREVRANGE"), b"es", stream_id, stream_id, b"COUNT", number),
     words(b"XREAD", b"STREAMS", st.sampled_from([b"es", b"a", b"missing"]), stream_id),
     words(b"XREAD", b"COUNT", number, b"streams", b"es", stream_id),
+    words(b"XREAD", b"COUNT", b"2", b"STREAMS", st.sampled_from([b"es", b"a", b"missing"]), b"$"),
     words(b"XREAD", b"COUNT", b"2", b"STREAMS", b"es", b"es", stream_id, stream_id),
     words(b"XGROUP", b"CREATE", b"es", b"g", stream_id, b"MKSTREAM"),
     words(b"XGROUP", b"SETID", b"es", b"g", stream_id),

@@ -348,3 +348,16 @@ def test_texts_that_do_not_compile_leave_nothing(server, raw):
     assert all(isinstance(reply, RespError) for reply in raw.pipeline(texts))
     assert held() - before < 600_000
     assert server.info("memory")["number_of_cached_scripts"] == "0"
+
+
+def test_an_unknown_script_is_an_error_that_counts(both, raw):
+    sha = "0" * 40
+    raw("CONFIG", "RESETSTAT")
+    for name in (sha, sha.upper(), "A" * 39, ""):
+        for form in ("EVALSHA", "EVALSHA_RO"):
+            both(form, name, 0)
+    assert b"errorstat_NOSCRIPT:count=8" in raw("INFO", "errorstats")
+    known = both("SCRIPT", "LOAD", "return KEYS[1]")
+    both("EVALSHA", known.upper(), 1, "k")
+    both("EVALSHA", sha, "x")
+    both("EVALSHA", sha, 2, "k")

@@ -124,7 +124,7 @@ cdef class Loop:
         self.timers = Timers()
         self.sampling = Sampling()
         use(server.note_slow, self.sampling)
-        self.output_watermark = <uint64_t>-1
+        self.output_watermark = self.stranger_watermark = <uint64_t>-1
         self.unapplied = b""
 
     def run(self) -> None:
@@ -628,8 +628,11 @@ cdef class Loop:
                 if client.connection != 0 and client.out.bytes and not client.state & CLIENT_CLOSE_ASAP:
                     bytes = client.out.bytes
                     left = self.io.send(client.connection, &client.out)
-                    client.in_flight += bytes - left
                     client.bytes_out += left
+                    if left < bytes:
+                        client.in_flight += bytes - left
+                        if client.slow & SLOW_STRANGER and client.in_flight >= self.stranger_watermark:
+                            self.check_output(client)
         if self.links.told:
             self.links.flush()
         if self.on_flushed is not None:

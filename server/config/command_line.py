@@ -22,6 +22,7 @@ from server.registry.quoting import quote, split_args
 
 USAGE = """\
 Usage: remus-server [FILE] [--directive value ...] [-]
+       remus-sentinel FILE     the same as: remus-server FILE --sentinel
        remus-server -v | --version
        remus-server -h | --help
 

@@ -12,6 +12,8 @@ from server.registry.reply import Attributed, BigNumber, Pairs, Push, SetOf, Ver
 
 INT64 = range(-(1 << 63), 1 << 63)
 DIGITS = frozenset(b"0123456789")
+USUAL = {b"+PONG\r\n": "PONG", b"+OK\r\n": "OK", b":1\r\n": 1}      # to PING and the like
+LONGEST_USUAL = 7                  # bytes
 
 
 def read_reply(wire: bytes) -> Any:
@@ -20,6 +22,8 @@ def read_reply(wire: bytes) -> Any:
 
     Errors: ValueError. Complexity: O(bytes).
     """
+    if len(wire) <= LONGEST_USUAL and (usual := USUAL.get(wire)) is not None:
+        return usual
     try:
         value, end = _value(wire, 0)
     except RecursionError:             # attributes without end

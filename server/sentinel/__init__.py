@@ -15,7 +15,7 @@ A mode of the program of its own (`server.sentinel_mode` puts it together); noth
     conf_lines.py   sentinel.conf: read, and written with what must outlive a crash
     names.py        host names
     driver.py       actions carried out: links, files, processes
-    commands.py, replies.py, info.py, metrics.py    what is asked of a sentinel
+    commands.py, options.py, replies.py, info.py, figures.py    what is asked of a sentinel
 
 What sentinel.conf must keep (a vote, an epoch, a promotion) is on disk before anything that follows from it is said.
 """

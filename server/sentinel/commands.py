@@ -13,9 +13,9 @@ from server.sentinel.actions import NOTICE, WARNING, Note
 from server.sentinel.driver import Driver
 from server.sentinel.hello import CHANNEL
 from server.sentinel.instance import DOWN, FAILOVER_IN_PROGRESS, Master
-from server.sentinel.options import text_of
 from server.sentinel.settings import AFTER_ELECTION, CRASHES
 from server.sentinel.state import CannotCreate
+from server.sentinel.words import bytes_of, text_of
 
 if TYPE_CHECKING:
     from server.sentinel_mode import SentinelServer
@@ -124,7 +124,7 @@ def get_master_addr_by_name(call: Call, name: bytes) -> list[bytes] | NullArray:
     if master is None:
         return NULL_ARRAY
     address = master.current_address
-    return [state.announced(address).encode(), b"%d" % address.port]
+    return [bytes_of(state.announced(address)), b"%d" % address.port]
 
 
 @command("SENTINEL|INFO-CACHE", arity=-3, flags=_FLAGS, since="3.2.0", syntax="nodename [nodename ...]")
@@ -247,9 +247,11 @@ def is_master_down_by_addr(call: Call, host: bytes, port: bytes, epoch: bytes, r
     number, wanted = args.integer(port), args.integer(epoch)
     down, leader, leader_epoch = driver.protocol.is_master_down(text_of(host), number, wanted, text_of(runid),
                                                                 driver.now())
+    if not driver.saved:                        # it may be one that could not be kept when it was given
+        driver.state.save()
     if not driver.carry_out():
         leader, leader_epoch = "*", 0           # a vote that is not kept is not told
-    return [int(down), leader.encode(), leader_epoch]
+    return [int(down), bytes_of(leader), leader_epoch]
 
 
 # ---- what may be changed
@@ -356,7 +358,7 @@ def role(call: Call) -> list[Any]:
 
     Complexity: O(N) where N is the number of masters
     """
-    return [b"sentinel", [name.encode("utf-8", "surrogateescape") for name in driver_of(call).state.masters]]
+    return [b"sentinel", [bytes_of(name) for name in driver_of(call).state.masters]]
 
 
 def publish(call: Call, channel: bytes, message: bytes) -> int:

@@ -13,6 +13,7 @@ from server.registry.quoting import quote, split_args
 from server.sentinel.instance import DEFAULT_PARALLEL_SYNCS, NO_SUCH, Address, Master
 from server.sentinel.settings import Settings, Timings
 from server.sentinel.state import ID_LENGTH, CannotCreate, State
+from server.sentinel.words import bytes_of
 
 BAD_TIME = "negative or zero time parameter."
 NO_SCRIPT = {"notification-script": "Notification script seems non existing or non executable.",
@@ -45,7 +46,7 @@ class BadLine(Exception):
 # ---- reading
 def integer(text: str) -> int:
     """What it begins with, as C reads it: 0 without a number."""
-    return leading_integer(text.encode("utf-8", "surrogateescape"))
+    return leading_integer(bytes_of(text))
 
 
 def epoch(text: str) -> int:

@@ -15,6 +15,7 @@ from server.sentinel.instance import (
 )
 from server.sentinel.links import SILENT_PUBLISH_PERIODS, Links
 from server.sentinel.state import State
+from server.sentinel.words import text_of
 
 STALE_ASK_PERIODS = 5               # what another sentinel said is forgotten then
 
@@ -107,8 +108,8 @@ class Down:
             sentinel.flags &= ~MASTER_DOWN
         if leader != b"*":
             if epoch != sentinel.leader_epoch:
-                self._state.note(NOTICE, f"{sentinel.name} voted for {leader.decode('latin-1')} {epoch}")
-            sentinel.leader, sentinel.leader_epoch = leader.decode("latin-1"), epoch
+                self._state.note(NOTICE, f"{sentinel.name} voted for {text_of(leader)} {epoch}")
+            sentinel.leader, sentinel.leader_epoch = text_of(leader), epoch
 
     def is_down_for_us(self, master: Master | None) -> bool:
         """What we answer the others. In tilt mode we do not know."""

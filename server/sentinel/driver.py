@@ -21,6 +21,7 @@ from server.sentinel.names import HostNames
 from server.sentinel.protocol import Protocol
 from server.sentinel.scripts import Job
 from server.sentinel.state import State
+from server.sentinel.words import bytes_of, text_of
 
 TICKS_A_SECOND = 10                 # at least; up to twice as many, by chance, so that sentinels do not act in step
 CANNOT_EXEC = 2                     # a script's status when it cannot be begun at all: it is not tried again
@@ -105,7 +106,7 @@ class Driver:
         config = self._config
         port = config.tls_port if config.tls_replication and config.tls_port else config.port
         self.protocol.links.announce_port = port
-        self.protocol.links.password = config.requirepass.decode() if config.requirepass else ""
+        self.protocol.links.password = text_of(config.requirepass or b"")
         self.protocol.start(self.now())
         self.carry_out()
         self._log.notice("Sentinel ID is %s", self.state.myid)
@@ -170,7 +171,7 @@ class Driver:
         elif isinstance(action, Event):
             self._log.write(action.level, f"{action.name} {action.text}")
             if action.level != DEBUG:
-                self._pubsub.publish(action.name.encode(), action.text.encode("utf-8", "surrogateescape"))
+                self._pubsub.publish(action.name.encode(), bytes_of(action.text))
         elif isinstance(action, Note):
             self._log.write(action.level, action.text)
         elif isinstance(action, Open):

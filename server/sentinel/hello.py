@@ -9,6 +9,7 @@ from server.registry.args import leading_integer as number
 from server.sentinel.actions import NOTICE, WARNING
 from server.sentinel.instance import Instance, Master
 from server.sentinel.state import CannotCreate, State
+from server.sentinel.words import bytes_of, text_of
 
 CHANNEL = b"__sentinel__:hello"
 FIELDS = 8
@@ -17,8 +18,8 @@ FIELDS = 8
 def hello_text(state: State, ip: str, port: int, master: Master) -> bytes:
     """Ours about a master. ip, port: where we are to be found."""
     address = master.current_address
-    return (f"{ip},{port},{state.myid},{state.current_epoch},{master.name},{state.announced(address)},{address.port},"
-            f"{master.config_epoch}").encode()
+    return bytes_of(f"{ip},{port},{state.myid},{state.current_epoch},{master.name},{state.announced(address)},"
+                    f"{address.port},{master.config_epoch}")
 
 
 class Hellos:
@@ -32,8 +33,8 @@ class Hellos:
         state, words = self._state, text.split(b",")
         if len(words) != FIELDS:
             return
-        ip, port, runid = words[0].decode("latin-1"), number(words[1]), words[2].decode("latin-1")
-        master = state.masters.get(words[4].decode("utf-8", "surrogateescape"))
+        ip, port, runid = text_of(words[0]), number(words[1]), text_of(words[2])
+        master = state.masters.get(text_of(words[4]))
         if master is None or runid == state.myid:
             return
         sentinel = self._find(master, ip, port, runid)
@@ -42,7 +43,7 @@ class Hellos:
         if number(words[3]) > state.current_epoch:
             state.new_epoch(number(words[3]), master)
         if sentinel is not None:
-            self._configuration(master, sentinel, words[5].decode("latin-1"), number(words[6]), number(words[7]))
+            self._configuration(master, sentinel, text_of(words[5]), number(words[6]), number(words[7]))
             sentinel.heard_hello = state.now
 
     def _find(self, master: Master, ip: str, port: int, runid: str) -> Instance | None:

@@ -20,6 +20,7 @@ from server.sentinel.instance import (
     Wire,
 )
 from server.sentinel.state import CannotCreate, State
+from server.sentinel.words import bytes_of
 
 PENDING_MAX = 100                   # commands without an answer, of each who shares a link
 INFO_PERIOD_IN_TROUBLE = 1000       # ms, of replicas whose master is down or whose link to it is
@@ -73,7 +74,7 @@ class Links:
     def _introduce(self, instance: Instance, wire: Wire, what: bytes) -> None:
         user, password = self.credentials(instance)
         if password:
-            words = (user.encode(), password.encode()) if user else (password.encode(),)
+            words = (bytes_of(user), bytes_of(password)) if user else (bytes_of(password),)
             self.send(instance, wire, DISCARDED, b"AUTH", *words)
         name = f"sentinel-{self._state.myid[:NAME_DIGITS]}-".encode() + what
         self.send(instance, wire, DISCARDED, b"CLIENT", b"SETNAME", name)
@@ -92,7 +93,7 @@ class Links:
         """A command, by what it is called there: at a master and its replicas, not at other sentinels."""
         renamed = instance.owner.renamed
         if renamed and not instance.flags & SENTINEL and (new := renamed.get(name.decode())) is not None:
-            name = new[1].encode()
+            name = bytes_of(new[1])
         wire.expected.append((kind, instance))
         wire.link.pending += 1
         self._state.outbox.add(Send(wire, (name, *words)))
@@ -176,7 +177,7 @@ class Links:
         if wire is None:
             return False
         host, port = ("NO", "ONE") if address is None else (self._state.announced(address), str(address.port))
-        for words in ((b"MULTI",), (b"SLAVEOF", host.encode(), port.encode()), (b"CONFIG", b"REWRITE"),
+        for words in ((b"MULTI",), (b"SLAVEOF", bytes_of(host), port.encode()), (b"CONFIG", b"REWRITE"),
                       (b"CLIENT", b"KILL", b"TYPE", b"normal"), (b"CLIENT", b"KILL", b"TYPE", b"pubsub"), (b"EXEC",)):
             self.send(instance, wire, DISCARDED, *words)
         return True
@@ -192,5 +193,5 @@ class Links:
         assert wire is not None and master.flags & MASTER
         address = master.address
         self.send(sentinel, wire, IS_MASTER_DOWN, b"SENTINEL", b"is-master-down-by-addr",
-                  self._state.announced(address).encode(), b"%d" % address.port, b"%d" % self._state.current_epoch,
-                  candidate.encode())
+                  bytes_of(self._state.announced(address)), b"%d" % address.port, b"%d" % self._state.current_epoch,
+                  bytes_of(candidate))

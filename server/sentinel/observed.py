@@ -21,6 +21,7 @@ from server.sentinel.instance import (
 from server.sentinel.links import Links
 from server.sentinel.settings import AFTER_PROMOTION, CRASH_STATUS
 from server.sentinel.state import ID_LENGTH, CannotCreate, State
+from server.sentinel.words import text_of
 
 WAIT_PUBLISH_PERIODS = 4            # before a replica that claims to be a master is told otherwise
 
@@ -42,10 +43,10 @@ def replica_of(value: bytes) -> tuple[str, int] | None:
     parts = value.split(b",")
     named = dict(part.split(b"=", 1) for part in parts if b"=" in part)
     if b"ip" in named and b"port" in named:
-        return named[b"ip"].decode("latin-1"), number(named[b"port"])
+        return text_of(named[b"ip"]), number(named[b"port"])
     if named or len(parts) < 3:
         return None
-    return parts[0].decode("latin-1"), number(parts[1])
+    return text_of(parts[0]), number(parts[1])
 
 
 class Observed:
@@ -76,7 +77,7 @@ class Observed:
     def _run_id(self, instance: Instance, said: bytes) -> None:
         if len(said) < ID_LENGTH:
             return
-        runid = said[:ID_LENGTH].decode("latin-1")
+        runid = text_of(said[:ID_LENGTH])
         if instance.runid and instance.runid != runid:
             self._state.event(NOTICE, "+reboot", instance, "")
             if isinstance(instance, Master) and instance.reboot_down_after:
@@ -102,7 +103,7 @@ class Observed:
 
     def _as_replica(self, instance: Instance, fields: dict[bytes, bytes]) -> None:
         host, port = instance.reported_master
-        said_host = fields[b"master_host"].decode("latin-1") if b"master_host" in fields else host
+        said_host = text_of(fields[b"master_host"]) if b"master_host" in fields else host
         said_port = number(fields[b"master_port"]) if b"master_port" in fields else port
         if said_host.lower() != host.lower() or said_port != port:
             instance.reported_master = (said_host, said_port)

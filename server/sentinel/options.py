@@ -10,6 +10,7 @@ from server.sentinel.actions import WARNING
 from server.sentinel.instance import Master
 from server.sentinel.settings import TIMINGS
 from server.sentinel.state import State
+from server.sentinel.words import text_of
 from server.structures.glob import match
 
 DENIED = ("ERR Reconfiguration of scripts path is denied for security reasons. Check the deny-scripts-reconfig "
@@ -17,11 +18,6 @@ DENIED = ("ERR Reconfiguration of scripts path is denied for security reasons. C
 NO_SCRIPT = {"notification-script": "ERR Notification script seems non existing or non executable",
              "client-reconfig-script": "ERR Client reconfiguration script seems non existing or non executable"}
 PORT_MAX = 65535
-
-
-def text_of(word: bytes) -> str:
-    """A word of a request, as the state keeps it."""
-    return word.decode("utf-8", "surrogateescape")
 
 
 # ---- SENTINEL SET

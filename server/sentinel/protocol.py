@@ -67,7 +67,7 @@ class Protocol:
         state.now = now
         self._look_at_clock(now)
         ended = None
-        for master in list(state.masters.values()):
+        for master in state.masters.values():
             if master.quiet_until and not state.tilt_since:
                 if now <= master.quiet_until:
                     continue

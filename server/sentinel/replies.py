@@ -26,6 +26,7 @@ from server.sentinel.instance import (
 )
 from server.sentinel.scripts import Job
 from server.sentinel.state import State
+from server.sentinel.words import bytes_of
 
 FLAG_NAMES = (
     (S_DOWN, "s_down"), (O_DOWN, "o_down"), (MASTER, "master"), (REPLICA, "slave"), (SENTINEL, "sentinel"),
@@ -39,7 +40,7 @@ Told = Iterator[tuple[str, object]]
 
 def as_pairs(told: Iterable[tuple[str, object]]) -> Pairs:
     """A map of bulk strings."""
-    return Pairs((name.encode(), str(value).encode("utf-8", "surrogateescape")) for name, value in told)
+    return Pairs((name.encode(), bytes_of(str(value))) for name, value in told)
 
 
 def flags_of(instance: Instance) -> str:
@@ -127,14 +128,14 @@ def info_cache_reply(state: State, masters: Iterable[Master]) -> list[Any]:
     for master in masters:
         cached = [[state.now - one.info_at if one.info_at else 0, one.info or None]
                   for one in (master, *master.replicas.values())]
-        reply += [master.name.encode(), cached]
+        reply += [bytes_of(master.name), cached]
     return reply
 
 
 def script_reply(job: Job, now: int) -> Pairs:
     """One line of SENTINEL PENDING-SCRIPTS."""
     when = ("run-time", now - job.at) if job.running else ("run-delay", max(0, job.at - now) if job.at else 0)
-    first = Pairs([(b"argv", [word.encode("utf-8", "surrogateescape") for word in job.argv])])
+    first = Pairs([(b"argv", [bytes_of(word) for word in job.argv])])
     rest = as_pairs([("flags", "running" if job.running else "scheduled"), ("pid", job.pid), when,
                      ("retry-num", job.runs)])
     return Pairs([*first.items, *rest.items])

@@ -18,6 +18,7 @@ from server.sentinel.instance import (
 )
 from server.sentinel.scripts import Scripts
 from server.sentinel.settings import Settings
+from server.sentinel.words import bytes_of
 from server.structures.glob import match
 
 ID_LENGTH = 40
@@ -195,6 +196,7 @@ class State:
         del self.masters[master.name]
         for instance in master.everybody():
             self._forget(instance)
+        master.replicas, master.sentinels, master.promoted = {}, {}, None       # they know it, too
 
     def remove_sentinel(self, master: Master, runid: str) -> bool:
         """Whether there was one with that id."""
@@ -258,7 +260,7 @@ class State:
 
     def reset_matching(self, pattern: bytes) -> int:
         """SENTINEL RESET: how many masters that were."""
-        chosen = [master for name, master in self.masters.items() if match(pattern, name.encode())]
+        chosen = [master for name, master in self.masters.items() if match(pattern, bytes_of(name))]
         for master in chosen:
             self.reset(master, tell=True)
         return len(chosen)

@@ -206,9 +206,12 @@ def test_a_file_that_cannot_be_written_is_told(ask: Connection, sentinel: OurSen
         assert error(ask("SENTINEL", "FLUSHCONFIG")) == "ERR Failed to save config file. Check server logs."
         port = sentinel.address()[1]
         vote = ask("SENTINEL", "IS-MASTER-DOWN-BY-ADDR", "127.0.0.1", port, 50, "abc")
-        assert vote == [0, b"*", 0]                     # a vote that is not kept is not told
+        assert vote == [0, b"*", 0]                     # a vote that is not kept is not told,
+        assert ask("SENTINEL", "IS-MASTER-DOWN-BY-ADDR", "127.0.0.1", port, 50, "abc") == vote     # ... nor is it later
     finally:
         moved.rename(sentinel.folder)
+    assert ask("SENTINEL", "IS-MASTER-DOWN-BY-ADDR", "127.0.0.1", port, 50, "abc") == [0, b"abc", 50]
+    assert f"sentinel leader-epoch {NAME} 50\n" in sentinel.config_file.read_text()
     assert ask("SENTINEL", "FLUSHCONFIG") == "OK"
 
 

@@ -1,5 +1,7 @@
 """Votes, the choice of a replica, and a failover step by step."""
 
+import gc
+
 import pytest
 
 from server.sentinel.instance import (
@@ -338,3 +340,19 @@ def test_a_master_that_is_removed_hears_nothing_more() -> None:
     one.sent.clear()
     one.pass_time(5000)
     assert one.sent == [] and one.state.masters == {}
+
+
+def test_nothing_of_a_removed_master_forms_a_cycle() -> None:
+    """The collector is off while serving."""
+    one = with_two_others(7001, 7002)
+    elected(one)
+    gc.collect()
+    gc.disable()
+    try:
+        one.state.remove_master(one.master)
+        one.take()
+        del one.master
+        one.sent.clear()
+        assert gc.collect() == 0
+    finally:
+        gc.enable()

@@ -266,3 +266,17 @@ def test_a_name_that_has_moved_is_found_again() -> None:
     one.protocol.lost(master.link.commands, one.now)
     one.pass_time(2000)
     assert master.address.ip == "10.0.0.8"
+
+
+def test_words_that_are_no_utf_8() -> None:
+    one = OneSentinel()
+    name = b"\xff\xc3".decode("utf-8", "surrogateescape")
+    master = one.state.add_master(name, "10.0.0.5", 6379, 1)
+    master.auth_pass = name
+    one.pass_time(5000)
+    said = one.commands(master)
+    assert said[0] == b"AUTH \xff\xc3" and any(b",\xff\xc3,10.0.0.5,6379,0" in line for line in said)
+    assert master.link.commands is not None and master.link.pubsub is not None
+    one.protocol.received(master.link.pubsub, [b"message", b"__sentinel__:hello", b"10.0.0.9,1,%s,0,\xff\xc3,10.0.0.5,"
+                                               b"6379,0" % OTHER.encode()], one.now)
+    assert list(master.sentinels) == [OTHER]

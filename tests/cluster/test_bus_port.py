@@ -3,7 +3,6 @@
 import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -11,6 +10,7 @@ import pytest
 
 from server.cluster.bus_format import encode, frame_length
 from server.cluster.messages import MASTER, Failing, Heartbeat, Message, Type
+from server.registry.dataclass import replace
 from tests.support.certificates import Authority
 from tests.support.cluster import Cluster
 from tests.support.pace import wait_until

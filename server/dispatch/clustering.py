@@ -287,7 +287,7 @@ class Clustering:
         following = replication.following
         if following is None:
             return int(replication.master.shown_offset)
-        return int(replication.stream.offset) if following.holds_its_history else 0
+        return 0 if following.data_gone else int(replication.stream.offset)
 
     def data_age(self, now: int) -> int:
         """For how many ms our master has said nothing; since 1970 if it never did."""

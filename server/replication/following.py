@@ -57,6 +57,7 @@ class Following(LinkProtocol):
         self.on_failover = on_failover
         self.refusal = Refusal()           # the master has no data and we kept ours (replica-refuse-empty-master)
         self._known = True                 # our history may be asked for; False: after a failed full sync
+        self.data_gone = False             # a snapshot began to take the place of our data, and has not come whole
         self._handshake: Handshake | None = None
         self._attempt: Any = None
         self.link: Link | None = None      # to the master, until it is its client's
@@ -354,6 +355,7 @@ class Following(LinkProtocol):
     def _loading(self, load: Load) -> None:
         """The snapshot is being loaded from now on: unless that is aside, our data are gone."""
         if not load.aside:
+            self.data_gone = True
             self.parts.leave_history()
 
     def data_received(self, link: Link, data: bytes) -> int:
@@ -453,6 +455,7 @@ class Following(LinkProtocol):
         parts.begin_history(full.history, max(0, full.offset))
         parts.applied_db = database
         self._known = True
+        self.data_gone = False
         parts.tally.ended(REPLICA, "full_ok")
         self._log.notice("MASTER <-> REPLICA sync: Finished with success")
         if self._two is not None and self._two.joined:

@@ -129,6 +129,26 @@ def test_a_partial_sync_is_enough(cluster, roles):
     assert [int(node.info("stats")["sync_full"]) for node in cluster.nodes] == before
 
 
+def test_a_replica_that_cannot_reach_its_master_keeps_its_data_and_says_so(cluster, roles):
+    """Clients find it in CLUSTER SLOTS, and it may take over."""
+    master, replica = roles
+    write_and_wait(cluster, master, "here", "1")
+    c = cluster[master].connect()
+    assert c("CONFIG", "SET", "requirepass", "another") == "OK"
+    try:
+        assert c("CLIENT", "KILL", "TYPE", "replica") == 1
+        cluster[replica].wait_for_log("MASTER aborted replication with an error: NOAUTH")
+        pongs = "cluster_stats_messages_pong_received"
+        before = int(cluster.state(cluster[1])[pongs])
+        wait_until(lambda: int(cluster.state(cluster[1])[pongs]) > before + 20, "all have spoken again")
+        for first, _, *nodes in cluster[1].connect().ok("CLUSTER", "SLOTS"):
+            if first == 0:
+                assert [node[2].decode() for node in nodes] == [cluster.names[master], cluster.names[replica]]
+    finally:
+        c("CONFIG", "SET", "requirepass", "")
+    cluster.wait_for_replication(replica)
+
+
 def test_who_may_not_be_followed(cluster, roles):
     master, replica = roles
     c = cluster[replica].connect()

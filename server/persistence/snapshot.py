@@ -78,8 +78,9 @@ class Snapshots:
         self.last_ok = True
         self.check_health()
 
-    def save_in_background(self) -> bool:
-        """Have a child write the snapshot. False: there is a child already, or fork failed."""
+    def save_in_background(self, *, keep_cache: bool = False) -> bool:
+        """Have a child write the snapshot. keep_cache: it is read again at once, a replica waits for it.
+        False: there is a child already, or fork failed."""
         server = self._server
         if server.child.alive:
             return False
@@ -90,7 +91,7 @@ class Snapshots:
 
         def work(report: Report) -> bool:
             try:
-                rdb_file.save(server, name, report)
+                rdb_file.save(server, name, report, keep_cache=keep_cache)
             except rdb_file.SaveFailed:
                 return False
             return True

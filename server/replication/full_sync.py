@@ -23,6 +23,7 @@ from server.replication.tally import MASTER
 
 ROOM = 1 << 20              # bytes of a snapshot under way to one replica, at most
 PIECE = 256 * 1024          # bytes read at once
+AHEAD = 4 << 20             # bytes behind those which the kernel is asked to have ready by then
 PER_TURN = 2 << 20          # bytes handed over in a turn of the loop, for all replicas together
 LOOK_MS = 1                 # how often a pipe without bytes is looked at
 WRITE = Callable[[int, Report, bool], None]      # (file, report, functions alone): write a snapshot
@@ -109,7 +110,7 @@ class FullSync:
 
     def _start_file(self, replicas: list[Replica]) -> bool:
         self._master.propagation.flush()
-        if not self._snapshots.save_in_background():
+        if not self._snapshots.save_in_background(keep_cache=True):
             return False
         self._for_replication = True
         for replica in replicas:
@@ -325,7 +326,10 @@ class _File:
         self.at = 0
 
     def read(self) -> bytes:
-        """The next piece."""
+        """The next piece. The loop must not wait for a disk: of a snapshot that was not taken for replicas, and
+        therefore is not in memory, what follows is asked for in time."""
+        if hasattr(os, "posix_fadvise"):
+            os.posix_fadvise(self._file, self.at + AHEAD, PIECE, os.POSIX_FADV_WILLNEED)
         data = os.pread(self._file, min(PIECE, self.size - self.at), self.at)
         self.at += len(data)
         return data

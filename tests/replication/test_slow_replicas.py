@@ -1,5 +1,6 @@
 """Replicas that are slow, many at once, or away for a while: the master neither waits for them nor grows."""
 
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -202,3 +203,30 @@ def test_what_waits_for_a_replica_evicts_no_keys(new_server: Callable[..., Any])
             assert memory(master, "mem_total_replication_buffers") < 65536 and c("DBSIZE") == 100
         finally:
             replica.signal(signal.SIGCONT)
+
+
+# Says which advice the process and its children give on files.
+ADVISING = """
+import os
+advise = os.posix_fadvise
+def noted(file, start, length, advice):
+    with open("advice", "a") as out:
+        out.write({os.POSIX_FADV_DONTNEED: "drop ", os.POSIX_FADV_WILLNEED: "fetch "}.get(advice, "? "))
+    advise(file, start, length, advice)
+os.posix_fadvise = noted
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system takes no advice")
+def test_a_file_for_replicas_stays_in_memory(new_server: Callable[..., Any]) -> None:
+    """The loop sends it, and must not wait for a disk. Whatever else is saved is dropped, not the data."""
+    master, replica = new_server(repl_diskless_sync="no", prelude=ADVISING), new_server()
+    advice = master.folder / "advice"
+    with master.connect() as c:
+        c.ok("SET", "k", "1")
+        c("BGSAVE")
+        wait_until(lambda: advice.exists() and master.info("persistence")["rdb_bgsave_in_progress"] == "0", "a file")
+        assert set(advice.read_text().split()) == {"drop"}
+        advice.unlink()
+    follow(replica, master)
+    assert set(advice.read_text().split()) == {"fetch"}

@@ -31,7 +31,7 @@ from server.replication.handshake import (
 )
 from server.replication.master import seconds
 from server.replication.payload import Payload, PayloadError
-from server.replication.seams import FollowingParts, Load
+from server.replication.seams import Attempt, FollowingParts, Load
 from server.replication.tally import DOWN, REPLICA, UP
 from server.replication.two_connections import TwoConnections
 
@@ -57,7 +57,7 @@ class Following(LinkProtocol):
         self.refusal = Refusal()           # the master has no data and we kept ours (replica-refuse-empty-master)
         self._known = True                 # our history may be asked for; False: after a failed full sync
         self._handshake: Handshake | None = None
-        self._attempt: Any = None
+        self._attempt: Attempt | None = None
         self.link: Link | None = None      # to the master, until it is its client's
         self.heard = seconds()
         self.asked = False                 # REPLCONF GETACK came: answered when what came with it counts as applied

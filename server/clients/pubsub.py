@@ -14,8 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from server.clients.client import SUBSCRIBED, Client
-from server.registry.reply import Push
-from server.registry.reply_writer import encode_reply
+from server.clients.fan_out import send_to
 from server.structures.glob import match
 
 SUBSCRIPTIONS_BYTES = 500      # of the first subscription, for tot-mem: measured, like the next
@@ -47,23 +46,6 @@ class Subscriptions:
     def overhead(self) -> int:
         """Bytes it costs."""
         return SUBSCRIPTIONS_BYTES + SUBSCRIPTION_OVERHEAD * len(self)
-
-
-class Message:
-    """A message on its way to many, encoded when the first receiver of a protocol comes along."""
-
-    __slots__ = ("_parts", "_wires")
-
-    def __init__(self, *parts: bytes) -> None:
-        self._parts = parts
-        self._wires: dict[int, bytes] = {}
-
-    def send(self, client: Client) -> None:
-        """Complexity: O(1) and the copy."""
-        wire = self._wires.get(client.resp)
-        if wire is None:
-            wire = self._wires[client.resp] = encode_reply(Push(*self._parts), client.resp)
-        client.push_encoded(wire)
 
 
 class PubSub:
@@ -157,25 +139,16 @@ class PubSub:
         """Send to all who listen; how many messages that were. Complexity: O(subscribers + patterns)."""
         receivers = 0
         if subscribers := self.channels.get(channel):
-            message = Message(b"message", channel, text)
-            for client in subscribers:
-                message.send(client)
-            receivers = len(subscribers)
+            receivers = send_to(subscribers, b"message", channel, text)
         for pattern, subscribers in self.patterns.items():
             if match(pattern, channel):
-                message = Message(b"pmessage", pattern, channel, text)
-                for client in subscribers:
-                    message.send(client)
-                receivers += len(subscribers)
+                receivers += send_to(subscribers, b"pmessage", pattern, channel, text)
         return receivers
 
     def spublish(self, channel: bytes, text: bytes) -> int:
         """Send to the subscribers of a shard channel; how many they are."""
-        subscribers = self.shard_channels.get(channel, {})
-        message = Message(b"smessage", channel, text)
-        for client in subscribers:
-            message.send(client)
-        return len(subscribers)
+        subscribers = self.shard_channels.get(channel)
+        return send_to(subscribers, b"smessage", channel, text) if subscribers else 0
 
     # ---- looking
     def of_keys(self) -> tuple[set[bytes], list[bytes]]:

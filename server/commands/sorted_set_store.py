@@ -26,7 +26,7 @@ Pair = tuple[bytes, float]
 class Input:
     """One of the keys: a sorted set, a set, or nothing."""
 
-    value: Any
+    value: SortedSet | Set | None
     weight: float = 1.0
 
     def __len__(self) -> int:

@@ -12,13 +12,14 @@ import mmap
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from server.clients import multi
 from server.dispatch import conditions, saving
 from server.persistence import rdb_file
 from server.persistence.aof import OFF
 from server.persistence.disk import Disk
+from server.persistence.rdb_peek import RdbData
 from server.persistence.rdb_reading import Reading
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Replacing:
             os.rename(temporary, name)
             Disk().sync_folder(os.path.dirname(name) or ".")
             size = os.fstat(file).st_size
-            data: Any = mmap.mmap(file, size, access=mmap.ACCESS_READ) if size else b""
+            data: RdbData = mmap.mmap(file, size, access=mmap.ACCESS_READ) if size else b""
         except OSError as error:
             log.warning("Failed trying to rename the temp DB into %s in MASTER <-> REPLICA synchronization: %s", name,
                         error.strerror)
@@ -94,8 +95,8 @@ class Load:
     """One snapshot being loaded: `data` is all of it, or None when it is fed. beside: into another keyspace, and
     readable: clients are served from the old one; name: of the file."""
 
-    def __init__(self, server: "Server", data: Any, total: int, *, beside: bool = False, readable: bool = False,
-                 name: str = "") -> None:
+    def __init__(self, server: "Server", data: RdbData | None, total: int, *, beside: bool = False,
+                 readable: bool = False, name: str = "") -> None:
         self._server = server
         self._name = name
         self.aside = beside

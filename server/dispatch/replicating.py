@@ -3,7 +3,7 @@ below knows none of them. `server.wiring` fills its hooks from here."""
 
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from server.clients import client as c, pause
 from server.clients.blocking import FORCED
@@ -13,8 +13,9 @@ from server.config.config import Config
 from server.dispatch import conditions
 from server.dispatch.call import Call
 from server.dispatch.gates import flags_of, gate, is_without, lacks
+from server.keyspace.database import Database
 from server.persistence import rdb_file
-from server.persistence.rdb_peek import holds_keys
+from server.persistence.rdb_peek import RdbData, holds_keys
 from server.registry.command import STALE, WRITE
 from server.registry.errors import MASTERDOWN, CommandError
 from server.replication.empty_master import REFUSED, RETRY_SECONDS, waits_for_a_person
@@ -56,13 +57,13 @@ class OwnExpires:
     """Keys that clients of a writable replica gave an expire: no master will ever say that their time has come."""
 
     def __init__(self) -> None:
-        self._keys: dict[tuple[Any, bytes], None] = {}
+        self._keys: dict[tuple[Database, bytes], None] = {}
 
     def __len__(self) -> int:
         """slave_expires_tracked_keys."""
         return len(self._keys)
 
-    def note(self, db: Any, key: bytes) -> None:
+    def note(self, db: Database, key: bytes) -> None:
         """One more. Complexity: O(1)."""
         self._keys[(db, key)] = None
 
@@ -172,7 +173,7 @@ class Replicating:
             server.crash.panic("This replica panicked sending an error to its master after processing a command")
 
     # ---- snapshots that must not take the place of the data
-    def refuses_snapshot(self, history: str, data: Any, whole: bool) -> bool | None:
+    def refuses_snapshot(self, history: str, data: RdbData, whole: bool) -> bool | None:
         """replica-refuse-empty-master; the log says what may be done. history: the id of the snapshot's; data: how it
         begins, or all of it when `whole`. None: this much does not tell."""
         server, following = self._server, self.node.following

@@ -8,10 +8,10 @@ import mmap
 import os
 import time
 from collections.abc import Callable
-from typing import Any
 
 from server.persistence.disk import Disk, demand_room
 from server.persistence.loading import Interrupted
+from server.persistence.rdb_peek import RdbData
 from server.persistence.rdb_reading import Reading
 from server.persistence.rdb_save import RdbWriter
 from server.persistence.seams import Host
@@ -123,7 +123,7 @@ def save(
 
 
 # ---- loading
-def read_from(server: Host, data: Any, start: int = 0, *, aof_base: bool = False, replace: bool = False,
+def read_from(server: Host, data: RdbData, start: int = 0, *, aof_base: bool = False, replace: bool = False,
               forget: Callable[[int], None] = lambda position: None) -> int:
     """Load an RDB file that begins at `start` of a buffer; where it ends. Call it inside `server.progress.of`.
     Errors: BadFile, after it was logged."""

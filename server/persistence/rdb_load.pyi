@@ -1,8 +1,8 @@
 """The Python-visible face of reading RDB files."""
 from collections.abc import Callable
-from typing import Any
 
-from server.keyspace.database import Keyspace
+from server.keyspace.database import Database, Keyspace
+from server.persistence.rdb_peek import RdbData
 
 class BadFile(ValueError):
     """The file cannot be loaded; the text says why."""
@@ -18,11 +18,11 @@ class RdbReader:
     last_key: bytes
     delay_us: int
     def __init__(
-        self, keyspace: Keyspace, data: Any, start: int = 0, *, on_field: Callable[[bytes, bytes], None],
+        self, keyspace: Keyspace, data: RdbData | None, start: int = 0, *, on_field: Callable[[bytes, bytes], None],
         on_library: Callable[[bytes], None], checksum: bool = True, drop_expired: bool = True, replace: bool = False,
         delay_us: int = 0, on_database: Callable[[int], None] | None = None, trusted: bool = True,
         on_warning: Callable[[str], None] | None = None,
-        on_expired: Callable[[Any, bytes], object] | None = None, total: int = 0,
+        on_expired: Callable[[Database, bytes], object] | None = None, total: int = 0,
     ) -> None: ...
     @property
     def position(self) -> int: ...

@@ -1,14 +1,15 @@
 """What the beginning of an RDB file tells, without loading it."""
 
-from typing import Any
+import mmap
 
+RdbData = bytes | memoryview | mmap.mmap           # of a file, whole or from its beginning on
 HEADER = 9                             # bytes: REDIS and four digits
 AUX, FUNCTION, RESIZE_DB, SELECT_DB, END = 0xFA, 0xF5, 0xFB, 0xFE, 0xFF
 _INTEGERS = {0xC0: 1, 0xC1: 2, 0xC2: 4}           # an integer in place of a string: bytes behind the first
 _COMPRESSED = 0xC3
 
 
-def holds_keys(data: Any) -> bool | None:
+def holds_keys(data: RdbData) -> bool | None:
     """Whether the file holds any key; None when this much of it does not tell, or is none. data: its first bytes or
     all, anything that can be sliced. Complexity: O(N), N being what stands before the first key: fields, libraries."""
     if bytes(data[:5]) != b"REDIS":
@@ -34,7 +35,7 @@ def holds_keys(data: Any) -> bool | None:
         return None
 
 
-def _length(data: Any, at: int) -> tuple[int, int]:
+def _length(data: RdbData, at: int) -> tuple[int, int]:
     """(a length, where it ends). Errors: IndexError."""
     first = data[at]
     kind, more = first >> 6, {0x80: 4, 0x81: 8}.get(first)
@@ -47,7 +48,7 @@ def _length(data: Any, at: int) -> tuple[int, int]:
     return int.from_bytes(data[at + 1:at + 1 + more], "big"), at + 1 + more
 
 
-def _after_string(data: Any, at: int) -> int:
+def _after_string(data: RdbData, at: int) -> int:
     """Where a string ends. Errors: IndexError."""
     first = data[at]
     if first in _INTEGERS:

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
-from server.keyspace.database import Keyspace
+from server.keyspace.database import Database, Keyspace
 from server.observe.debug_settings import settings
 from server.persistence.rdb_load import BadFile, RdbReader
+from server.persistence.rdb_peek import RdbData
 from server.persistence.seams import Host
 from server.registry import args, clock
 
@@ -86,14 +86,14 @@ class Reading:
     replica's).
     """
 
-    def __init__(self, server: Host, data: Any, start: int = 0, *, keyspace: Keyspace | None = None,
+    def __init__(self, server: Host, data: RdbData | None, start: int = 0, *, keyspace: Keyspace | None = None,
                  on_library: Callable[[bytes], None] | None = None, aof_base: bool = False, replace: bool = False,
                  keep_expired: bool = False, total: int = 0) -> None:
         config = server.config
         clock.refresh()
         self._server = server
         self.end = -1                                  # where it ended, once it is closed
-        self.left_out = left_out = list[tuple[Any, bytes]]()       # keys whose time had come, of a file with a history
+        self.left_out = left_out = list[tuple[Database, bytes]]()  # keys whose time had come, of a file with a history
         self._told = told = _Fields(server)
         self.reader = RdbReader(
             keyspace or server.keyspace, data, start, on_field=told,

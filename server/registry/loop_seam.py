@@ -15,7 +15,7 @@ class Timer(Protocol):
 class Timers(Protocol):
     """Time events."""
 
-    def add(self, now_us: int, delay_ms: int, run: Callable[[], int | None]) -> Any:
+    def add(self, now_us: int, delay_ms: int, run: Callable[[], int | None]) -> Timer:
         """Have `run()` called after so long; it returns the milliseconds until it is called again, None for never."""
 
     def remove(self, timer: Any) -> None:

@@ -13,10 +13,13 @@ small tables; types (integer, pattern ...) follow from an argument's name, "key"
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from server.registry.dataclass import dataclass, field
 from server.registry.keys import NOT_KEY
+
+if TYPE_CHECKING:
+    from server.registry.command import Command
 
 _LEXEME = re.compile(r"\.\.\.|\[|\]|<|>|\||[^\s\[\]<>|]+")
 _SYMBOLS = {"=": "equal", "~": "approximately", "*": "auto-id", '""': "empty-string", "$": "new-id"}
@@ -317,7 +320,7 @@ _SORT_PLACES = {
 }
 
 
-def _rename(found: list[Argument], command: Any) -> None:
+def _rename(found: list[Argument], command: "Command") -> None:
     directions = [argument for argument in found if argument.name == "where"]
     if len(directions) == 2:
         directions[0].name, directions[1].name = "wherefrom", "whereto"
@@ -384,7 +387,7 @@ def _is_key(argument: Argument, index: int) -> None:
         argument.type, argument.key_spec_index = "key", index
 
 
-def _set_keys(arguments: list[Argument], command: Any) -> None:
+def _set_keys(arguments: list[Argument], command: "Command") -> None:
     places = dict(_positions(arguments, 2 if command.parent is not None else 1))
     for index, spec in enumerate(command.keys.specs):
         if NOT_KEY in spec.flags:
@@ -404,7 +407,7 @@ def _set_keys(arguments: list[Argument], command: Any) -> None:
 
 
 @cache
-def arguments(command: Any) -> list[Argument]:
+def arguments(command: "Command") -> list[Argument]:
     """The arguments of a registry Command, in order. Complexity: O(length of its syntax), once."""
     found = _build(parse(command.syntax))
     _rename(found, command)

@@ -11,9 +11,9 @@ import mmap
 import os
 import time
 from collections.abc import Callable
-from typing import Any
 
 from server.observe.log import Log
+from server.persistence.rdb_peek import RdbData
 from server.replication.payload import MARK, Payload, PayloadError
 from server.replication.seams import DataSeam, Load
 
@@ -31,7 +31,7 @@ class Arrival:
     Errors: OSError, when there can be no file for it."""
 
     def __init__(self, data: DataSeam, log: Log, own_history: bool, on_load: Callable[[Load], None],
-                 refuses: Callable[[Any, bool], bool | None]) -> None:
+                 refuses: Callable[[RdbData, bool], bool | None]) -> None:
         self._data = data
         self._log = log
         self._own_history = own_history
@@ -99,14 +99,14 @@ class Arrival:
         if self.load is not None:
             self.load.feed(part)
 
-    def _admitted(self, data: Any) -> bool:
+    def _admitted(self, data: RdbData) -> bool:
         """Whether it may take the place of our data; False: that is not known yet. Errors: Refused."""
         refused = self._refuses(data, self.payload.done)
         if refused:
             raise Refused
         return refused is not None
 
-    def _on_disk(self) -> Any:
+    def _on_disk(self) -> RdbData:
         size = os.fstat(self._file).st_size
         return mmap.mmap(self._file, size, access=mmap.ACCESS_READ) if size else b""
 

@@ -5,9 +5,9 @@
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from server.clients.client import Client
+from server.config.config import Config
 from server.registry import args
 from server.registry.clock import monotonic_now_us
 from server.registry.errors import CommandError, syntax
@@ -38,7 +38,7 @@ class Failover:
         return self.state != NONE
 
     # ---- the command
-    def command(self, config: Any, words: Sequence[bytes]) -> str:
+    def command(self, config: Config, words: Sequence[bytes]) -> str:
         """FAILOVER's reply. Errors: CommandError."""
         if config.cluster_enabled:
             raise CommandError("ERR FAILOVER not allowed in cluster mode.")

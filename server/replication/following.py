@@ -32,7 +32,7 @@ from server.replication.handshake import (
 )
 from server.replication.master import seconds
 from server.replication.payload import Payload, PayloadError
-from server.replication.seams import FollowingParts, Load
+from server.replication.seams import Attempt, FollowingParts, Load
 from server.replication.tally import DOWN, REPLICA, UP
 from server.replication.two_connections import TwoConnections
 
@@ -59,7 +59,7 @@ class Following(LinkProtocol):
         self._known = True                 # our history may be asked for; False: after a failed full sync
         self.data_gone = False             # a snapshot began to take the place of our data, and has not come whole
         self._handshake: Handshake | None = None
-        self._attempt: Any = None
+        self._attempt: Attempt | None = None
         self.link: Link | None = None      # to the master, until it is its client's
         self.enciphered = False           # the present connection is
         self.heard = seconds()

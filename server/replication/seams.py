@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from iothreads.connect import LinkProtocol
 from iothreads.link import Link
 from iothreads.tls import TlsContext
 from server.clients.client import Client
 from server.config.config import Config
 from server.observe.log import Log
+from server.persistence.rdb_peek import RdbData
+from server.registry.loop_seam import Timers
 from server.structures.block_stream import Sink, Stream
 
 if TYPE_CHECKING:
@@ -49,9 +52,12 @@ class PropagationSeam(Protocol):
 class LoopSeam(Protocol):
     """The loop (dispatch.loop)."""
 
-    timers: Any
     stopping: bool
     unapplied: bytes                   # of the stream of our master: a transaction that is not over
+
+    @property
+    def timers(self) -> Timers:
+        """Its time events."""
 
     def attend(self, hook: Callable[[], Any], yes: bool = True) -> None:
         """Call a hook each turn; it returns True when the loop must not wait."""
@@ -62,10 +68,10 @@ class LoopSeam(Protocol):
     def holds_commands(self, client: Client) -> bool:
         """Whether commands of the client wait for something."""
 
-    def unexecuted_of(self, client: Any) -> int:
+    def unexecuted_of(self, client: Client) -> int:
         """Bytes that a client has sent and that have not been executed."""
 
-    def resume(self, client: Any) -> None:
+    def resume(self, client: Client) -> None:
         """A client that waited goes on."""
 
     def heard_us(self, client: Client) -> int:
@@ -120,19 +126,26 @@ class DataSeam(Protocol):
         """Begin to load one that was written to a file, which takes the name of our own. Errors: OSError (logged)."""
 
 
+class Attempt(Protocol):
+    """A connection that is being made."""
+
+    def abort(self, reason: str = "") -> None:
+        """Give it up."""
+
+
 class ConnectorSeam(Protocol):
     """Who connects to others (dispatch.connector)."""
 
-    def connect(self, host: str, port: int, protocol: Any, *, source: str = "", timeout_ms: int = 0,
-                tls: TlsContext | None = None) -> Any:
-        """Begin an attempt, which can `abort(reason)`."""
+    def connect(self, host: str, port: int, protocol: LinkProtocol, *, source: str = "", timeout_ms: int = 0,
+                tls: TlsContext | None = None) -> Attempt:
+        """Begin an attempt."""
 
 
 # (client, bytes): execute what is whole of them for a client without a connection; how many those are. -1: not now
 RunReceived = Callable[[Client, bytes], int]
 # (id of the snapshot's history, its beginning, whether that is all of it): whether it must not replace our data; None:
 # so much does not tell
-Refuses = Callable[[str, Any, bool], bool | None]
+Refuses = Callable[[str, RdbData, bool], bool | None]
 
 
 class FollowingParts(Protocol):

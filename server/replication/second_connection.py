@@ -17,7 +17,7 @@ from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError
 from server.replication.handshake import authentication
 from server.replication.payload import LONGEST_LINE
-from server.replication.seams import FollowingParts
+from server.replication.seams import Attempt, FollowingParts
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class SecondConnection(LinkProtocol):
         self.link: Link | None = None
         self.refused = False               # the master does not speak so
         config = parts.config
-        self._attempt: Any = parts.connector.connect(host, port, self, source=config.bind_source_addr or "",
+        self._attempt: Attempt | None = parts.connector.connect(host, port, self, source=config.bind_source_addr or "",
                                                 timeout_ms=config.repl_timeout * 1000, tls=parts.tls())
 
     def close(self) -> None:

@@ -1,0 +1,3 @@
+from server.clients.client import Client
+
+def send_to(listeners: dict[Client, None], *parts: bytes) -> int: ...

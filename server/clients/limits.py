@@ -5,7 +5,8 @@ limit of any class (`loop.output_watermark`), and once a second for the soft lim
 client that sends commands or gets a reply is accounted again before they run and after it left, the others once a
 second, and all of them when half-read requests might have brought the sum over the limit; then the largest clients go
 first. Who is over its output limit is closed for that, before anybody is evicted. A client that is closed for a limit
-gets none of the replies that wait.
+gets none of the replies that wait. Who has not said who it is (AUTH) has a limit of its own, whatever the directives
+say: a stranger costs little.
 """
 
 import errno
@@ -15,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from server.clients import client_list
-from server.clients.client import BLOCKED, CLOSE_ASAP, MASTER, NO_EVICT, REPLICA, Client
+from server.clients.client import BLOCKED, CLOSE_ASAP, MASTER, NO_EVICT, REPLICA, STRANGER, Client
 from server.clients.seams import ClientLoop
 from server.clients.table import CLASSES, MASTERS, NORMAL, PUBSUB, REPLICAS, ClientTable, class_of
 from server.config.config import Config
@@ -25,6 +26,7 @@ from server.registry.clock import monotonic_now_us
 
 NO_LIMIT = (1 << 63) - 1
 LEAST_CLIENT_MEMORY = 128 * 1024       # a smaller maxmemory-clients would lock everybody out
+STRANGER_OUTPUT = 16384                # bytes of replies that who has not said who it is may leave unread
 PEAK_SECONDS = 8                       # client_recent_max_* looks back so far
 LEAST_PER_TICK = 5                     # clients examined by one tick of the cron
 IDLE_SECONDS = 2                       # after which a query buffer that is not filled is let go of
@@ -40,6 +42,7 @@ class Limits:
         self._config = config
         self._clients = clients
         self._loop = loop
+        loop.stranger_watermark = STRANGER_OUTPUT
         self._log = log
         self._stats = stats
         self.memory_by_class = dict.fromkeys(CLASSES, 0)     # mem_clients_normal ..., as last seen
@@ -58,6 +61,8 @@ class Limits:
 
     def over_output_limit(self, client: Client) -> bool:
         """Whether it is over its hard limit, or has been over its soft limit for too long. Complexity: O(1)."""
+        if client.slow & STRANGER and client.output_bytes >= STRANGER_OUTPUT:
+            return True
         kind = class_of(client)
         limit = self._config.client_output_buffer_limit[NORMAL if kind == MASTERS else kind]
         used = client_list.unread_bytes(client)

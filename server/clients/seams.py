@@ -18,6 +18,7 @@ class ClientLoop(LoopSeam, Protocol):
     """The event loop, as far as it is about single clients."""
 
     output_watermark: int
+    stranger_watermark: int
     on_group: "Callable[[list[Client]], Any] | None"
     on_flushed: "Callable[[list[Client]], Any] | None"
 

@@ -38,6 +38,7 @@ cdef class Loop:
     cdef list secured                  # which listeners are
     cdef public object on_output       # (client): its replies that wait are at least output_watermark; may close it
     cdef public uint64_t output_watermark      # bytes
+    cdef public uint64_t stranger_watermark    # the same of who has not said who it is
     cdef public object on_flushed      # (clients): what their sockets would take has left; may close some. None = not asked for
     cdef public object on_group        # (clients): their batches are about to be executed; may close some. None = not asked for
     cdef public object on_applied      # (database of the last command): commands of our master were applied

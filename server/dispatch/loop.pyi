@@ -25,6 +25,7 @@ class Loop:
     tls: TlsContext | None
     on_output: Callable[[Client], object]
     output_watermark: int
+    stranger_watermark: int
     timers: Timers
     sampling: Sampling
     stopping: bool

@@ -20,8 +20,8 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CL
                                     SLOW_RESTRICTED, SLOW_STRANGER, SLOW_TRACKING, Client)
 from server.clients.tracking cimport speaker
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
-from server.dispatch.door cimport (FROM_MASTER, SOCKET, comes_again, door, may_pass, note_sample, pass_again, passed, passed_apart,
-                                   sampling_)
+from server.dispatch.door cimport (FROM_MASTER, SOCKET, comes_again, door, may_pass, note_sample, pass_again, passed,
+                                   passed_apart, sampling_)
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.fastpath_replica cimport acknowledgement_step
@@ -33,8 +33,7 @@ from server.dispatch.tracked cimport after_command
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
 from server.structures.block_stream cimport TO_REPLICAS, Stream
-from server.structures.table cimport (Table, table_hash, table_prefetch_bucket, table_prefetch_chain,
-                                      table_prefetch_entry)
+from server.structures.table cimport Table, table_hash, table_prefetch_bucket, table_prefetch_chain, table_prefetch_entry
 
 import os
 from functools import partial
@@ -245,8 +244,7 @@ cdef class Loop:
                 if started == 0:
                     started = _clock.monotonic_us
                 self.execute_group(group, count)
-                count = 0
-                commands = 0
+                count = commands = 0
             if event == NULL:
                 break
             if closed != NULL:
@@ -301,8 +299,7 @@ cdef class Loop:
         cdef Start start
         memset(&start, 0, sizeof(Start))
         start.authenticated = not client.slow & SLOW_STRANGER
-        start.keepalive = -1
-        start.peer_begins = True
+        start.keepalive, start.peer_begins = -1, True
         start.transport = tls_transport()
         start.state = self.tls.state(b"") if self.tls is not None else NULL
         if start.state == NULL:
@@ -628,11 +625,10 @@ cdef class Loop:
                 if client.connection != 0 and client.out.bytes and not client.state & CLIENT_CLOSE_ASAP:
                     bytes = client.out.bytes
                     left = self.io.send(client.connection, &client.out)
+                    client.in_flight += bytes - left
                     client.bytes_out += left
-                    if left < bytes:
-                        client.in_flight += bytes - left
-                        if client.slow & SLOW_STRANGER and client.in_flight >= self.stranger_watermark:
-                            self.check_output(client)
+                    if left < bytes and client.slow & SLOW_STRANGER and client.in_flight >= self.stranger_watermark:
+                        self.check_output(client)
         if self.links.told:
             self.links.flush()
         if self.on_flushed is not None:

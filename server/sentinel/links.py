@@ -117,9 +117,11 @@ class Links:
             wire.info_asked = True
             self.send(instance, wire, INFO, b"INFO")
         period = min(instance.down_after, timings.ping_period)
-        if now - link.ponged > period and now - link.pinged > period // 2:
+        pings = now - link.ponged > period and now - link.pinged > period // 2
+        if pings:
             self.ping(instance)
-        if now - instance.published_at > timings.publish_period:
+        # Rather together with a PING than alone, a moment before it: that is one packet instead of two.
+        if now - instance.published_at > timings.publish_period + (0 if pings else timings.publish_slack):
             self.hello(instance)
 
     def due(self, instance: Instance) -> int:
@@ -132,7 +134,7 @@ class Links:
         if instance.leader and instance.flags & SENTINEL:
             return 0                            # what it said is to be forgotten
         period = timings.ping_period if timings.ping_period < instance.down_after else instance.down_after
-        due = instance.published_at + timings.publish_period
+        due = instance.published_at + timings.publish_period + timings.publish_slack
         ping = link.ponged + period
         if ping < due:
             again = link.pinged + period // 2
@@ -166,7 +168,8 @@ class Links:
 
     def hello_soon(self, master: Instance) -> None:
         """Everybody is to hear of the master at the next tick: something has changed."""
-        back = self._state.settings.timings.publish_period + 1
+        timings = self._state.settings.timings
+        back = timings.publish_period + timings.publish_slack + 1
         for instance in master.owner.everybody():
             if instance.published_at >= back:
                 instance.published_at -= back

@@ -25,6 +25,7 @@ from server.sentinel.instance import (
     NONE,
     PING,
     PUBLISH,
+    REPLICA,
     S_DOWN,
     SCRIPT_KILL_SENT,
     UPDATE_CONFIG,
@@ -149,8 +150,10 @@ class Protocol:
         elif kind == INFO:
             text = value.text if isinstance(value, Verbatim) else value
             if isinstance(text, bytes):
+                quiet = not self.state.outbox
                 self.observed.receive(instance, text)
-                instance.owner.quiet_until = 0
+                if instance.flags & REPLICA or quiet and self.state.outbox:
+                    instance.owner.quiet_until = 0
         elif kind == PUBLISH:
             if not isinstance(value, CommandError):
                 instance.published_at = now

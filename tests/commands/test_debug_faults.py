@@ -76,27 +76,26 @@ def test_a_dropped_connection_before_and_after(raw, another):
     assert raw("GET", "n") == b"1"                       # what stood behind it is lost, too
 
 
+def test_a_slow_reply_comes(raw):
+    raw("DEBUG", "FAULT", "DELAY", "set", 1, 50)
+    raw.send("SET", "k", "first")
+    raw.send("GET", "k")
+    assert raw.read() == "OK"
+    assert raw.read() == b"first"
+
+
 def test_a_slow_reply_keeps_nobody_else_waiting(raw, another):
-    other = another()
-    raw("DEBUG", "FAULT", "DELAY", "set", 1, 200)
-    other.send("SET", "k", "first")
-    other.send("GET", "k")
-    assert raw("GET", "k") is None
-    assert raw("SET", "k", "second") == "OK"
-    assert other.read() == "OK"
-    assert other.read() == b"first"
-    assert raw("GET", "k") == b"first"
-
-
-def test_clear_lets_those_go_on_who_wait(raw, another):
-    other = another()
+    other, gone = another(), another()
+    gone("CLIENT", "SETNAME", "gone")
     raw("DEBUG", "FAULT", "DELAY", "set", 2, 3_600_000)
     other.send("SET", "k", "v")
     wait_until(lambda: raw("DEBUG", "FAULT", "LIST") == [["delay", "set", 1]], "the command that comes late")
-    gone = another()
     gone.send("SET", "k", "w")
     wait_until(lambda: raw("DEBUG", "FAULT", "LIST") == [], "the second one")
+    assert raw("SET", "k", "x") == "OK"
+    assert raw("GET", "k") == b"x"
     gone.close()
+    wait_until(lambda: b"name=gone" not in raw("CLIENT", "LIST"), "the end of a client")
     raw("DEBUG", "FAULT", "CLEAR")
     assert other.read() == "OK"
     before = passed(raw)

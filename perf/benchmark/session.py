@@ -175,7 +175,7 @@ def allow_files(connections: int) -> None:
 # ---- the run
 
 
-def make_engine(options: Options, tls: TlsContext | None) -> Engine:
+def make_engine(options: Options, tls: TlsContext | None = None) -> Engine:
     sizes = options.sizes()
     letters = pool(sizes)
     key_format = options.key_format.encode()

@@ -214,9 +214,7 @@ DECLARED: dict[str, Command] = {}  # the same and subcommands ("config|get"), wh
 
 
 def _summary_and_complexity(function: Callable[..., Any] | None) -> tuple[str, str]:
-    import inspect  # for COMMAND DOCS alone
-
-    doc = inspect.cleandoc(function.__doc__ or "") if function else ""
+    doc = "\n".join(line.strip() for line in (function.__doc__ or "").splitlines()) if function else ""
     summary = doc.split("\n\n", 1)[0].replace("\n", " ").strip()
     found = re.search(r"^Complexity:\s*(.+?)(?:\n\n|\n[A-Z][a-z]+:|\Z)", doc, re.S | re.M)
     return summary, found.group(1).replace("\n", " ").strip() if found else ""

@@ -1,5 +1,5 @@
 """`dataclass` as in the standard library, for a program that shall be up in a moment: that one compiles five functions
-for each class when it is imported, and brings `inspect` with it, half the time of a start.
+for each class when it is imported, and brings `inspect` with it.
 
 Here `__init__` is compiled when the first object is made; the other methods are the same functions for all classes.
 What of the standard library's options is not used is not here. mypy sees the same (PEP 681).

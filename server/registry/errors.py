@@ -18,6 +18,9 @@ class CommandError(Exception):
         super().__init__(text)
         self.text = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
 
+    def __str__(self) -> str:
+        return self.text.decode("utf-8", "surrogateescape")
+
     @property
     def code(self) -> str:
         """What errorstats counts by: the first word, or ERR where none of up to CODE_MAX bytes ends in a space."""

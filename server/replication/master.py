@@ -10,7 +10,7 @@ its end; each replica is a sink that moves on as its connection takes bytes (`fe
 from collections.abc import Callable, Iterator
 
 from iothreads.listen import gather_small_writes
-from server.clients.client import CLOSE_ASAP, REPLICA, REPLY_MODE, REPLY_OFF, Client
+from server.clients.client import CLOSE_ASAP, LINK, REPLICA, REPLY_MODE, REPLY_OFF, Client
 from server.config.config import Config
 from server.observe.log import Log
 from server.observe.memory_account import Replication as Memory
@@ -285,7 +285,7 @@ class Master:
         replica.since = replica.wrote = seconds()
         replica.sent_before = replica.client.bytes_out
         replica.client.set(REPLICA | REPLY_OFF)        # its connection carries the stream: no reply may stand in it
-        replica.client.slow_because(REPLY_MODE)
+        replica.client.slow_because(REPLY_MODE | LINK)
         self.replicas[replica.client] = replica
         self._tell()
 

@@ -177,6 +177,8 @@ cdef bint hash_set(Entry* e, const char* field, size_t n, const char* value, siz
     if p != NULL:
         p = lp_skip(p)
         lp_replace(lp, &p, value, m)
+        if lp_length(lp[0]) >> 1 > limits.entries:     # the limit is lower than it was
+            _to_table(e, hash_length(e))
         return False
     lp_append(lp, field, n)
     lp_append(lp, value, m)

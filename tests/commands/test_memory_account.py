@@ -155,6 +155,7 @@ def test_replies_that_wait_are_what_malloc_gave_for_them(new_server, threads, si
 
 def test_scripts_and_functions_are_counted(new_server):
     with (server := new_server()).connect() as c:
+        c("SCRIPT", "LOAD", "return 'what scripts need is loaded with the first one'")
         before, rss = figures(c), resident(server.pid)
         for n in range(1001):
             c("SCRIPT", "LOAD", f"return {n} -- " + "x" * 5000)

@@ -20,7 +20,7 @@ def watch(tmp_path: Path):
 def test_a_master_is_killed_replaced_and_comes_back(watch: Watch) -> None:
     first = watch.master
     first.redis().set("k", "before")
-    first.redis().wait(2, 5000)
+    wait_until(lambda: first.redis().wait(2, 1000) == 2, "replicas that have it")
     first.kill()
     second = watch.moved(first.port)
     watch.follow(second)

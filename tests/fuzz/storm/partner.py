@@ -122,7 +122,7 @@ class Duel:
         requests: list[Request] = []
         queueing = False
         for words in pipeline(self.chance, grammar):
-            if any(decided_by_time(part) for part in parts(words)):
+            if any(decided_by_time(part) or left_unsorted(part) for part in parts(words)):
                 continue
             if peer_version() < (7, 2) and any(new_in_7_2(part, words) for part in parts(words)):
                 continue
@@ -181,6 +181,14 @@ def parts(words: Request) -> list[Request]:
         found.append(words[at + 1 : at + 1 + count])
         at += count + 1
     return found
+
+
+def left_unsorted(words: Request) -> bool:
+    """SORT that may leave elements of a set in any order: by nothing, or by texts that are missing."""
+    names = [word.lower() for word in words]
+    if names[0] not in (b"sort", b"sort_ro") or b"by" not in names[:-1]:
+        return False
+    return b"alpha" in names or b"*" not in words[names.index(b"by") + 1]
 
 
 def in_script(words: Request, a: Any, b: Any) -> list[tuple[Request, Any, Any]]:

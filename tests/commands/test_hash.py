@@ -284,3 +284,14 @@ def test_keyspace_events(new_server):
     assert events == [
         [b"__keyevent@0__:" + event, b"h"] for event in (b"hset", b"hincrby", b"hincrbyfloat", b"hdel", b"del")
     ]
+
+
+@pytest.mark.parametrize("words", [("HSET", "h", "f", "2"), ("HINCRBY", "h", "f", "1"), ("HINCRBYFLOAT", "h", "f", "1"),
+                                   ("HSETNX", "h", "f", "1")])  # fmt: skip
+@pytest.mark.parametrize("fast", ["yes", "no"])
+def test_a_limit_that_was_lowered_counts_when_a_field_is_written(raw, configure, words, fast):
+    raw.ok("DEBUG", "FAST-PATHS", fast)
+    raw("HSET", "h", "f", "1")
+    configure("hash-max-listpack-entries", "0")
+    raw(*words)
+    assert raw("OBJECT", "ENCODING", "h") == (b"listpack" if words[0] == "HSETNX" else b"hashtable")

@@ -141,8 +141,7 @@ class Following(LinkProtocol):
         tls = self.parts.tls()
         self.enciphered = tls is not None
         self._attempt = self.parts.connector.connect(self.host, self.port, self, source=source,
-                                                      timeout_ms=self._config.repl_timeout * 1000,
-                                                      tls=tls)
+                                                      timeout_ms=self._config.repl_timeout * 1000, tls=tls)
         self._log.notice("MASTER <-> REPLICA sync started")
 
     def abort(self, reason: str) -> None:

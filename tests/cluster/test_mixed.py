@@ -51,6 +51,7 @@ def test_slots_move_both_ways_with_their_keys(mixed):
     for source, target in ((OURS, THEIRS), (THEIRS, OURS)):
         mixed.cli("--cluster", "reshard", mixed.place(OURS), "--cluster-from", mixed.names[source], "--cluster-to",
                   mixed.names[target], "--cluster-slots", "60", "--cluster-yes")
+        mixed.wait_for_agreement()
     assert "[OK] All 16384 slots covered" in mixed.cli("--cluster", "check", mixed.place(THEIRS))
     assert all(c.get(f"key:{number}") == b"%d" % number for number in range(KEYS))
     assert all(c.hget(f"hash:{number}", "field") == b"%d" % number for number in range(KEYS))
@@ -59,6 +60,7 @@ def test_slots_move_both_ways_with_their_keys(mixed):
 @pytest.mark.parametrize(("dies", "heir"), [(THEIRS, 4), (OURS, 3)])
 def test_a_master_is_replaced_by_one_of_the_other_kind(mixed, dies, heir):
     """Ours replaces a real one, and a real one ours; the old one comes back as its replica."""
+    mixed.wait_for_agreement()
     slots = mixed.lines(mixed[heir])[mixed.names[dies]][7:]
     mixed[dies].kill()
     wait_until(lambda: "master" in mixed.flags(mixed[heir], heir), "the replica takes over", 30)

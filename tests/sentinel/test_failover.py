@@ -19,8 +19,9 @@ def watch(tmp_path: Path):
 @pytest.mark.timeout(120)
 def test_a_master_is_killed_replaced_and_comes_back(watch: Watch) -> None:
     first = watch.master
-    first.redis().set("k", "before")
-    wait_until(lambda: first.redis().wait(2, 1000) == 2, "replicas that have it")
+    with first.connect() as c:                 # WAIT is about what this connection wrote
+        c.ok("SET", "k", "before")
+        wait_until(lambda: c("WAIT", 2, 1000) == 2, "replicas that have it")
     first.kill()
     second = watch.moved(first.port)
     watch.follow(second)
@@ -45,7 +46,7 @@ def test_a_master_is_killed_replaced_and_comes_back(watch: Watch) -> None:
     watch.ready()
 
     # By hand, back to where it was.
-    second.redis().wait(2, 5000)
+    wait_until(lambda: all(one.redis().get("k") == b"after" for one in watch.servers), "all to have it")
     assert watch.sentinels[1].ask("SENTINEL", "FAILOVER", NAME) == "OK"
     third = watch.moved(second.port)
     watch.follow(third)

@@ -85,6 +85,13 @@ class Cluster:
         words = self.lines(seen_by).get(self.names[number])
         return words[1].split(",") if words else []
 
+    def wait_for_agreement(self) -> None:
+        """All nodes that live say the same of who serves which slots."""
+        def said(node: Process) -> dict[str, list[str]]:
+            return {name: words[7:] for name, words in self.lines(node).items() if words[7:]}
+
+        wait_until(lambda: len({repr(sorted(said(node).items())) for node in self.alive()}) == 1, "nodes agree", 20)
+
     def wait_for_state(self, state: str) -> None:
         wait_until(lambda: all(self.state(node)["cluster_state"] == state for node in self.alive()),
                    f"all nodes say {state}", 20)

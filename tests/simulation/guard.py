@@ -1,7 +1,5 @@
 """A sentinel in the network: its protocol, its file, and what it has promised."""
 
-from collections.abc import Callable
-from random import Random
 from typing import Any
 
 from server.config.reader import Statement
@@ -17,6 +15,7 @@ from server.sentinel.settings import Timings
 from server.sentinel.state import State
 from tests.simulation.network import Network
 from tests.simulation.promises import Broken
+from tests.simulation.simulated import Simulated
 from tests.simulation.store import Connection, host_of, number_of
 
 NAME = "m"
@@ -63,31 +62,18 @@ class Pledges:
         state.check()
 
 
-class Guard:
+class Guard(Simulated):
     """One sentinel. number: its name in the network; skew: by how much its clock is wrong, ms. conf: its file."""
 
     def __init__(self, number: int, network: Network, pledges: Pledges, conf: str, skew: int) -> None:
-        self.number = number
-        self.network = network
+        super().__init__(number, network, number, skew)
         self.pledges = pledges
-        self.rng = Random(network.rng.random())
         self.conf = conf
-        self.skew = skew
-        self.wires: dict[Any, Any] = {}
-        self.up = self.silent = self.stopped = False
-        self.held: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
-        self.life = 0
         self.protocol: Protocol
-        network.machines[number] = self
-
-    @property
-    def now(self) -> int:
-        return self.network.now + self.skew
 
     # ---- the process
     def start(self) -> None:
-        self.life += 1
-        self.up, self.silent, self.stopped = True, False, False
+        self.begin_life()
         state = State(Spelled(), self.rng, self.now)
         for name in Timings.__slots__:
             setattr(state.settings.timings, name, getattr(TIMINGS, name))
@@ -99,30 +85,6 @@ class Guard:
         self.protocol.start(self.now)
         self.turn()
         self.network.later(self.rng.randrange(100), self.tick, self.life)
-
-    def kill(self, *, power: bool = False) -> None:
-        if not self.up:
-            return
-        self.up, self.silent, self.stopped = False, power, False
-        self.held.clear()
-        if power:
-            self.wires.clear()
-        for link in list(self.wires):
-            self.network.close(self, link)
-
-    def stop(self) -> None:
-        self.stopped = True
-
-    def go_on(self) -> None:
-        self.stopped = False
-        held, self.held = self.held, []
-        for work, arguments in held:
-            work(*arguments)
-
-    def _holds(self, work: Callable[..., None], *arguments: Any) -> bool:
-        if self.stopped:
-            self.held.append((work, arguments))
-        return self.stopped or not self.up
 
     # ---- what comes in
     def tick(self, life: int) -> None:
@@ -137,7 +99,7 @@ class Guard:
         return Connection()
 
     def receive(self, link: Any, message: Any) -> None:
-        if self._holds(self.receive, link, message) or link not in self.wires:
+        if self.holds(self.receive, link, message) or link not in self.wires:
             return
         if isinstance(link, Wire):
             self.protocol.received(link, message, self.now)
@@ -164,12 +126,12 @@ class Guard:
         return "OK"
 
     def opened(self, link: Wire) -> None:
-        if not self._holds(self.opened, link):
+        if not self.holds(self.opened, link):
             self.protocol.opened(link, host_of(self.number), self.now)
             self.turn()
 
     def lost(self, link: Any) -> None:
-        if isinstance(link, Wire) and not self._holds(self.lost, link):
+        if isinstance(link, Wire) and not self.holds(self.lost, link):
             self.protocol.lost(link, self.now)
             self.turn()
 

@@ -1,7 +1,6 @@
 """A node with all that it stands on: a disk, a replication stream that is a number, and a process that can die."""
 
 from collections.abc import Callable
-from random import Random
 from typing import TYPE_CHECKING, Any
 
 from server.cluster.actions import Action, Close, Connect, Follow, Lead, Pause, Resume, Save, Send
@@ -11,6 +10,7 @@ from server.cluster.node import Link
 from server.cluster.protocol import Protocol
 from server.cluster.settings import Settings
 from tests.simulation.network import Network
+from tests.simulation.simulated import Simulated
 
 if TYPE_CHECKING:
     from tests.simulation.promises import Promises
@@ -19,38 +19,24 @@ TICK_MS = 100
 BUS_PORT = 10_000
 
 
-class Machine:
-    """One node. number: its name in the network; skew: by how much its clock is wrong (ms). silent: it is cut from
-    power, so that nobody even hears that it is gone."""
+class Machine(Simulated):
+    """One node. number: of its port, without the bus's."""
 
     def __init__(self, number: int, network: Network, conf: Conf, settings: Settings, promises: "Promises",
                  skew: int = 0) -> None:
-        self.number = number
-        self.network = network
+        super().__init__(number, network, BUS_PORT + number, skew)
         self.settings = settings
         self.promises = promises
-        self.skew = skew
-        self.rng = Random(network.rng.random())
-        self.wires: dict[Link, Any] = {}
         self.disk = self.synced = conf
-        self.up = self.silent = self.stopped = False
-        self.held: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self.written = 0                # offset of the stream
         self.heard = 0                  # when from the master, last
         self.paused_until = 0
         self.master_port = 0            # 0: a master
-        self.life = 0
         self.protocol: Protocol
-        network.machines[BUS_PORT + number] = self
-
-    @property
-    def now(self) -> int:
-        return self.network.now + self.skew
 
     # ---- the process
     def start(self) -> None:
-        self.life += 1
-        self.up, self.silent = True, False
+        self.begin_life()
         view = view_of(parse(write(self.disk)), self.now, self.rng)
         self.protocol = Protocol(view, lambda: self.settings, self, self.rng)
         self.heard = self.now
@@ -59,33 +45,9 @@ class Machine:
         self.network.later(self.rng.randrange(TICK_MS), self.tick, self.life)
         self.promises.started(self)
 
-    def kill(self, *, power: bool = False) -> None:
-        """power: what was not synced is lost, and nobody hears of it."""
-        if not self.up:
-            return
-        self.up, self.silent = False, power
-        self.stopped = False
-        self.held.clear()
+    def has_died(self, power: bool) -> None:
         if power:
             self.disk = self.synced
-            self.wires.clear()
-        for link in list(self.wires):
-            self.network.close(self, link)
-
-    def stop(self) -> None:
-        """As SIGSTOP."""
-        self.stopped = True
-
-    def go_on(self) -> None:
-        self.stopped = False
-        held, self.held = self.held, []
-        for work, arguments in held:
-            work(*arguments)
-
-    def _holds(self, work: Callable[..., None], *arguments: Any) -> bool:
-        if self.stopped:
-            self.held.append((work, arguments))
-        return self.stopped or not self.up
 
     # ---- what comes in
     def tick(self, life: int) -> None:
@@ -97,15 +59,15 @@ class Machine:
             self.turn(self.protocol.tick(self.now))
 
     def receive(self, link: Link, message: Message) -> None:
-        if not self._holds(self.receive, link, message) and link in self.wires:
+        if not self.holds(self.receive, link, message) and link in self.wires:
             self.turn(self.protocol.receive(link, message, self.now))
 
     def opened(self, link: Link) -> None:
-        if not self._holds(self.opened, link):
+        if not self.holds(self.opened, link):
             self.turn(self.protocol.link_up(link, self.now))
 
     def lost(self, link: Link) -> None:
-        if not self._holds(self.lost, link):
+        if not self.holds(self.lost, link):
             self.turn(self.protocol.link_lost(link, self.now))
 
     def accept(self, a: "Machine") -> Link:

@@ -1,11 +1,11 @@
 """A server with keys, as far as sentinels see one: its role, whom it follows, how much of the stream it has, who is
 subscribed. The stream is a number."""
 
-from random import Random
 from typing import Any
 
 from server.sentinel.hello import CHANNEL
 from tests.simulation.network import Network
+from tests.simulation.simulated import Simulated
 
 TICK_MS = 100
 PORT = 6379
@@ -26,53 +26,28 @@ class Connection:
         self.queue: list[tuple[bytes, ...]] | None = None       # of MULTI
 
 
-class Store:
+class Store(Simulated):
     """One server. number: its name in the network. silent: it is cut from power, so that nobody hears that it is gone.
     master: the number of whom it follows, None: it is one."""
 
     def __init__(self, number: int, network: Network, master: int | None) -> None:
-        self.number = number
-        self.network = network
-        self.rng = Random(network.rng.random())
-        self.wires: dict[Any, Any] = {}
+        super().__init__(number, network, number)
         self.configured = self.master = master
-        self.up = self.silent = self.stopped = False
         self.offset = 0
         self.link_up = False
         self.down_since = 0
         self.subscribers: dict[Connection, None] = {}
-        self.held: list[tuple[Connection, tuple[bytes, ...]]] = []
-        self.life = 0
-        network.machines[number] = self
 
     # ---- the process
     def start(self) -> None:
-        self.life += 1
-        self.up, self.silent, self.stopped = True, False, False
+        self.begin_life()
         self.runid = f"{self.rng.getrandbits(160):040x}"
         self.master = self.configured
         self.link_up, self.down_since = False, self.network.now
         self.network.later(self.rng.randrange(TICK_MS), self.tick, self.life)
 
-    def kill(self, *, power: bool = False) -> None:
-        if not self.up:
-            return
-        self.up, self.silent, self.stopped = False, power, False
+    def has_died(self, power: bool) -> None:
         self.subscribers.clear()
-        self.held.clear()
-        if power:
-            self.wires.clear()
-        for link in list(self.wires):
-            self.network.close(self, link)
-
-    def stop(self) -> None:
-        self.stopped = True
-
-    def go_on(self) -> None:
-        self.stopped = False
-        held, self.held = self.held, []
-        for link, words in held:
-            self.receive(link, words)
 
     # ---- replication
     def tick(self, life: int) -> None:
@@ -119,9 +94,7 @@ class Store:
         self.subscribers.pop(link, None)
 
     def receive(self, link: Connection, words: Any) -> None:
-        if self.stopped:
-            self.held.append((link, words))
-        elif self.up and link in self.wires:
+        if not self.holds(self.receive, link, words) and link in self.wires:
             for reply in self.replies(link, words):
                 self.network.send(self, link, reply)
 

@@ -9,6 +9,7 @@ from server.sentinel.instance import FAILOVER_IN_PROGRESS
 from tests.simulation.guard import NAME, Guard, Pledges
 from tests.simulation.network import Network
 from tests.simulation.promises import Broken
+from tests.simulation.simulated import heal
 from tests.simulation.store import PORT, Store, host_of
 
 LOOK_MS = 500
@@ -80,16 +81,8 @@ class Watch:
 
     def heal(self) -> None:
         """No more faults, and none that lasts."""
-        network = self.network
-        network.apart.clear()
-        network.loss = 0.0
-        network.latency = (1, 4)
-        for machine in self.machines:
-            if not machine.up:
-                machine.start()
-            if machine.stopped:
-                machine.go_on()
-        self.acts.append(f"{network.now}: healed")
+        heal(self.network, self.machines)
+        self.acts.append(f"{self.network.now}: healed")
 
     # ---- agreement
     def agree(self, within: int) -> int:

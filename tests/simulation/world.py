@@ -12,6 +12,7 @@ from server.registry.errors import CommandError
 from tests.simulation.machine import BUS_PORT, Machine
 from tests.simulation.network import Network
 from tests.simulation.promises import Broken, Promises
+from tests.simulation.simulated import heal
 
 FAULTS_FROM_MS = 5000
 SLACK_MS = 5000
@@ -128,16 +129,8 @@ class World:
 
     def heal(self) -> None:
         """No more faults, and none that lasts."""
-        network = self.network
-        network.apart.clear()
-        network.loss = 0.0
-        network.latency = (1, 4)
-        for machine in self.machines:
-            if not machine.up:
-                machine.start()
-            if machine.stopped:
-                machine.go_on()
-        self.acts.append(f"{network.now}: healed")
+        heal(self.network, self.machines)
+        self.acts.append(f"{self.network.now}: healed")
 
     # ---- agreement
     def agree(self, within: int, *, roles: bool = True) -> int:

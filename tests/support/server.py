@@ -38,35 +38,42 @@ START_SECONDS = 20.0  # of a quiet machine
 TERM_SECONDS = 20.0
 SHOWN_OF_A_LOG = 6000  # characters, in a failure
 
+PORTS = (5_000, 11_000)
 NODE_PORTS = (11_000, 22_000)
-_given: deque[int] = deque(maxlen=1000)  # ports, by free_port
+_given: deque[int] = deque(maxlen=200)  # ports, lately
 
 
 def free_port() -> int:
-    """A TCP port that was free a moment ago; no other one of this process, which may not have bound its own yet."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port not in _given:
-            _given.append(port)
-            return port
+    """A TCP port that was free a moment ago, and that nobody else will take before a server binds it: below those that
+    the system gives to connections, and none of another worker's."""
+    return _free(PORTS, (0,))
 
 
 def free_node_port() -> int:
-    """The same for a node of a cluster, whose bus is 10,000 above. Both are below those that the system gives to
-    connections: nodes open many, and one of them could have the port of a node that is just starting."""
+    """The same for a node of a cluster, whose bus is 10,000 above."""
+    return _free(NODE_PORTS, (0, 10_000))
+
+
+def _free(ports: tuple[int, int], above: tuple[int, ...]) -> int:
     while True:
-        port = random.randrange(*NODE_PORTS)
+        port = random.randrange(*_own_share(*ports))
+        if port in _given:
+            continue
         try:
-            for one in (port, port + 10_000):
+            for offset in above:
                 with socket.socket() as probe:
-                    probe.bind(("127.0.0.1", one))
+                    probe.bind(("", port + offset))
         except OSError:
             continue
-        if port not in _given:
-            _given.append(port)
-            return port
+        _given.append(port)
+        return port
+
+
+def _own_share(low: int, high: int) -> tuple[int, int]:
+    """Of a range, what this worker of pytest-xdist takes from."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = (high - low) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return low + number * size, low + (number + 1) * size
 
 
 def quoted(value: Any) -> str:

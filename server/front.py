@@ -2,6 +2,7 @@
 
 import os
 import sys
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from iothreads import listen
@@ -36,7 +37,7 @@ LOGO = r"""
 """
 
 
-class Front:
+class Front(ABC):
     """Listens, takes clients in, says who it is. Who is made of it makes these parts."""
 
     config: Config
@@ -67,9 +68,9 @@ class Front:
             self.log.warning("%s", warning)
         self.loop.listen(self.listeners)
 
+    @abstractmethod
     def new_endpoint(self) -> "Endpoint":
         """The metrics port of such a server. Errors: ImportError."""
-        raise NotImplementedError
 
     def serve_metrics(self, config: Config) -> str | None:
         """metrics-port and its kin: the endpoint begins, moves or ends. Only a server that has one loads the room."""

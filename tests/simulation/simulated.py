@@ -1,5 +1,6 @@
 """What everything in the network has: a name, a clock that may be wrong, wires, a process that dies or stands still."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from tests.simulation.network import Network
 
 
-class Simulated:
+class Simulated(ABC):
     """number: its name; at: its place in the network; skew: by how much its clock is wrong, ms. silent: it is cut from
     power, so that nobody even hears that it is gone. life: counts its starts; what an earlier one planned is void."""
 
@@ -42,6 +43,7 @@ class Simulated:
         for link in list(self.wires):
             self.network.close(self, link)
 
+    @abstractmethod
     def has_died(self, power: bool) -> None:
         """What it loses of its own."""
 
@@ -61,8 +63,9 @@ class Simulated:
             self.held.append((work, arguments))
         return self.stopped or not self.up
 
+    @abstractmethod
     def start(self) -> None:
-        raise NotImplementedError
+        """A new life."""
 
 
 def heal(network: Network, machines: Iterable[Simulated]) -> None:

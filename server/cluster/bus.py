@@ -4,8 +4,9 @@
     a socket of the bus port --> accept      --> messages --> hears.receive
     the peer's end, broken bytes             --> hears.link_lost;   Close ends a link, and nobody is told
 
-What comes is taken at once and kept until a message is whole. Who is not known by name may say a little only, and not
-be silent for long; a link that queues more than cluster-link-sendbuf-limit is dropped.
+What comes is taken at once and kept until a message is whole. Who is not known by name may say a little only, must say
+something whole now and then and read the answers, and there are not many of them: the one that came first goes for the
+next. A link that queues more than cluster-link-sendbuf-limit is dropped.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,10 @@ from server.registry.clock import monotonic_now_us
 
 STRANGERS_MESSAGE_MAX = 8 << 20     # the largest heartbeat there is has less
 MESSAGE_MAX = 1 << 30               # a published message of proto-max-bulk-len, and room
-STRANGERS_SILENCE_MS = 10_000
+STRANGERS_SILENCE_MS = 10_000       # between whole messages
+STRANGERS_UNSENT_MAX = 256 << 10    # answers that one of them does not read
+STRANGERS_UNREAD_MAX = 16 << 20     # halves of messages, of all of them
+STRANGERS_MAX = 256
 CARRIER_BYTES = 1200                # of a link, beside what waits in it: measured
 
 
@@ -56,7 +60,7 @@ class Carrier(LinkProtocol):
         self.link = link
         self.wire: Wire | None = None
         self.attempt: Any = None
-        self.since_us = monotonic_now_us()
+        self.spoke_us = monotonic_now_us()  # the last whole message; at first, when it was made
         self._bus = bus
         self._queued: list[bytes] = []      # until it is open
         self._unread = bytearray()
@@ -76,14 +80,20 @@ class Carrier(LinkProtocol):
         return sum(map(len, self._queued)) if self.wire is None else self.wire.unsent
 
     @property
+    def unread(self) -> int:
+        """Bytes of a message that is not whole."""
+        return len(self._unread)
+
+    @property
     def memory(self) -> int:
         """Bytes that it costs."""
-        return CARRIER_BYTES + self.unsent + len(self._unread)
+        return CARRIER_BYTES + self.unsent + self.unread
 
     def close(self) -> None:
         """End it, without telling."""
         self._over = True
         self._queued.clear()
+        self._unread = bytearray()
         wire, attempt = self.wire, self.attempt
         self._let_go()
         if wire is not None:
@@ -115,6 +125,8 @@ class Carrier(LinkProtocol):
         unread += data
         at = 0
         try:
+            if self.link.node is None and self.unsent > STRANGERS_UNSENT_MAX:
+                raise BadMessage("answers that nobody reads")
             while not self._over:
                 length = frame_length(unread[at:at + 8])
                 if length > (MESSAGE_MAX if self.link.node is not None else STRANGERS_MESSAGE_MAX):
@@ -128,7 +140,11 @@ class Carrier(LinkProtocol):
             self._bus.log.warning("Closing a link of the cluster bus with %s: %s", wire.address, why)
             self._bus.lost(self)
             wire.close()
-        del unread[:at]
+        if at:
+            del unread[:at]
+            self.spoke_us = monotonic_now_us()
+        if unread and self.link.node is None:
+            self._bus.weigh_strangers()
         return len(data)
 
     def _frame(self, frame: bytes) -> None:
@@ -164,6 +180,7 @@ class Bus:
         self._connector = connector
         self._links = links
         self._carriers: dict[Link, Carrier] = {}
+        self._strangers: dict[Link, Carrier] = {}   # as they came; some may have become known meanwhile
 
     def __len__(self) -> int:
         return len(self._carriers)
@@ -191,13 +208,16 @@ class Bus:
     def close(self, link: Link) -> None:
         """End a link."""
         carrier = self._carriers.pop(link, None)
+        self._strangers.pop(link, None)
         if carrier is not None:
             carrier.close()
 
     # ---- what comes
     def accept(self, fd: int, address: str, link: Link) -> None:
         """A socket came to the bus port. address: of the peer, for the log."""
-        carrier = self._carriers[link] = Carrier(self, link)
+        if len(self._strangers) >= STRANGERS_MAX and len(strangers := self._still_strange()) >= STRANGERS_MAX:
+            self._end_stranger(strangers[0], "too many that are not known by name")
+        carrier = self._carriers[link] = self._strangers[link] = Carrier(self, link)
         carrier.wire = self._links.take(fd, address, carrier, reads=RAW, tls=self.tls_accepting())
 
     def opened(self, link: Link) -> None:
@@ -208,8 +228,29 @@ class Bus:
         """By the carrier: it ended, not by us."""
         if self._carriers.get(carrier.link) is carrier:
             del self._carriers[carrier.link]
+            self._strangers.pop(carrier.link, None)
             carrier.close()
             self.hears.link_lost(carrier.link)
+
+    # ---- who is not known by name
+    def _still_strange(self) -> list[Carrier]:
+        for link in [link for link in self._strangers if link.node is not None]:
+            del self._strangers[link]
+        return list(self._strangers.values())
+
+    def weigh_strangers(self) -> None:
+        """By the carrier of one that holds half a message: who holds most goes, if together they hold too much.
+
+        Complexity: O(strangers).
+        """
+        if sum(carrier.unread for carrier in self._strangers.values()) > STRANGERS_UNREAD_MAX:
+            strangers = self._still_strange()
+            if sum(carrier.unread for carrier in strangers) > STRANGERS_UNREAD_MAX:
+                self._end_stranger(max(strangers, key=lambda carrier: carrier.unread), "half messages of strangers")
+
+    def _end_stranger(self, carrier: Carrier, why: str) -> None:
+        self.log.warning("Closing a link of the cluster bus from %s: %s", carrier.link.peer_ip, why)
+        self.lost(carrier)
 
     # ---- time
     def tick(self) -> None:
@@ -220,8 +261,7 @@ class Bus:
         for carrier in list(self._carriers.values()):
             if limit and carrier.unsent > limit:
                 self._drop_full(carrier, limit)
-            elif carrier.link.node is None and carrier.wire is not None and (
-                    now - max(carrier.since_us, carrier.wire.heard_us) > quiet_us):
+            elif carrier.link.node is None and now - carrier.spoke_us > quiet_us:
                 self.lost(carrier)
 
     def _drop_full(self, carrier: Carrier, limit: int) -> None:

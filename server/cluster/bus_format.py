@@ -42,6 +42,7 @@ _MODULE = Struct(">8sIB")
 
 _HOSTNAME, _NODENAME, _FORGOTTEN_NODE, _SHARD_ID = range(4)
 _HEARTBEATS = frozenset((Type.PING, Type.PONG, Type.MEET))
+EPOCHS_END = 1 << 63
 TEXTS_KEPT = 8192           # names and addresses, which come again and again, are looked at once
 _TEXT_MAX = 255             # of a host name or node name
 _NOT_IN_TEXT = frozenset("\"',=\\")
@@ -221,6 +222,12 @@ def _body(kind: Type, data: memoryview) -> Body:
     return None
 
 
+def _check_epochs(*epochs: int) -> None:
+    """There must be a next one, which can be told."""
+    if max(epochs) >= EPOCHS_END:
+        raise BadMessage("an epoch that no cluster ever comes to")
+
+
 def decode(data: bytes | memoryview) -> Message:
     """The message that these bytes are, all of them. Raises BadMessage; UnknownMessage when it may be skipped."""
     if len(data) < HEADER.size:
@@ -238,6 +245,7 @@ def decode(data: bytes | memoryview) -> Message:
             body: Body = _heartbeat(rest, count, extensions if marks[0] & HAS_EXTENSIONS else 0)
         else:
             body = _body(kind, rest)
+        _check_epochs(current_epoch, config_epoch, body.config_epoch if isinstance(body, Update) else 0)
     except StructError as wrong:
         raise BadMessage(f"{kind.name} of {length} bytes: {wrong}") from None
     return Message(kind, _name(sender), current_epoch, config_epoch, offset, slots.from_bytes(bitmap),

@@ -21,6 +21,8 @@ from server.cluster.view import View, random_name
 if TYPE_CHECKING:
     from random import Random
 
+HANDSHAKES_MAX = 1000       # that others began by MEET: so many may join in one second
+
 
 class BadAddress(Exception):
     """Neither an address nor ports that anybody could have."""
@@ -51,11 +53,13 @@ class Contact:
         if not (0 < port <= 65535 and 0 < bus_port <= 65535):
             raise BadAddress
         tls = self._settings().tls
-        if any(node.in_handshake and (node.ip, node.client_port(tls), node.bus_port) == (ip, port, bus_port)
-               for node in self._view.nodes.values()):
+        if any((node.ip, node.client_port(tls), node.bus_port) == (ip, port, bus_port) for node in self._handshakes()):
             return
         ports = (0, port) if tls else (port, 0)
         self._stranger(ip, *ports, bus_port, HANDSHAKE | MEET, now)
+
+    def _handshakes(self) -> list[Node]:
+        return [node for node in self._view.nodes.values() if node.in_handshake]
 
     def _stranger(self, ip: str, port: int, tls_port: int, bus_port: int, flags: int, now: int) -> None:
         node = Node(random_name(self._rng), random_name(self._rng), flags, now)
@@ -67,10 +71,14 @@ class Contact:
         return (pport, port) if self._settings().tls else (port, pport)
 
     def met(self, link: Link, message: Message, now: int) -> None:
-        """Somebody unknown wants to be known: it is asked by a link of our own, in a handshake."""
-        self._stranger(message.ip or link.peer_ip, *self.ports_of(message.port, message.pport), message.bus_port,
-                       HANDSHAKE, now)
-        self._out.changed()
+        """Somebody unknown wants to be known: it is asked by a link of our own, in a handshake, if it is not being asked
+        already and not too many others are. Complexity: O(nodes)."""
+        ip = message.ip or link.peer_ip
+        handshakes = self._handshakes()
+        if len(handshakes) >= HANDSHAKES_MAX or any((node.ip, node.bus_port) == (ip, message.bus_port)
+                                                    for node in handshakes):
+            return
+        self._stranger(ip, *self.ports_of(message.port, message.pport), message.bus_port, HANDSHAKE, now)
 
     def learn_own_address(self, link: Link, kind: Type) -> None:
         """Others reach us by the address that a MEET came to."""

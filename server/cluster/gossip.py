@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FAILING = FAIL | PFAIL
 _LEARNED = FAIL | MIGRATE_TO | NOFAILOVER   # of one whom we did not know; that we cannot reach it we find out
+NODES_MAX = 2000            # that gossip may make known. Redis Cluster is made for 1,000; what each costs grows with all
 CLOCKS_DIFFER_MS = 500      # by which another's clock may be ahead of ours
 
 
@@ -60,7 +61,7 @@ class Hearing:
                     self._contact.move(node, entry.ip, *self._contact.ports_of(entry.port, entry.pport), entry.bus_port)
 
     def _learn(self, entry: Gossip, now: int) -> None:
-        if entry.flags & NOADDR or self._view.is_forgotten(entry.name, now):
+        if entry.flags & NOADDR or len(self._view.nodes) >= NODES_MAX or self._view.is_forgotten(entry.name, now):
             return
         node = Node(entry.name, random_name(self._rng), role_of(entry.flags) | entry.flags & _LEARNED, now)
         node.ip, node.bus_port = entry.ip, entry.bus_port

@@ -1,5 +1,6 @@
 """Who comes to the bus port: nodes, by TLS where it is asked for, and strangers, who are answered and not believed."""
 
+import select
 import socket
 import ssl
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from random import Random
 
 import pytest
 
+from server.cluster.bus import STRANGERS_MAX, STRANGERS_UNREAD_MAX
 from server.cluster.bus_format import encode, frame_length
 from server.cluster.messages import MASTER, Failing, Heartbeat, Message, Type
 from server.registry.dataclass import replace
@@ -89,6 +91,59 @@ def test_noise(one):
             connection.sendall(data)
     assert one.state(one[0])["cluster_known_nodes"] == "1"
     assert one.state(one[0])["cluster_state"] == "ok"
+
+
+# ---- many of them
+def test_the_stranger_that_came_first_goes_for_one_too_many(one):
+    links = [bus(one[0]) for _ in range(STRANGERS_MAX + 1)]
+    try:
+        assert hears(links[0]) == b""
+        for link in (links[1], links[-1]):
+            link.sendall(encode(ping()))
+            assert hears(link)[12:14] == bytes((0, Type.PONG))
+    finally:
+        for link in links:
+            link.close()
+
+
+def test_strangers_hold_few_halves_of_messages(one):
+    """Nine of them begin a message of 8 MB: who holds most is cut off, and what is held stays below the limit."""
+    half = b"RCmb" + (8 << 20).to_bytes(4, "big") + bytes((2 << 20) - 8)
+    before = int(one[0].info("memory")["mem_cluster_links"])
+    links = [bus(one[0]) for _ in range(9)]
+    try:
+        for link in links:
+            link.sendall(half)
+        assert any(link in readable for readable in [select.select(links, [], [], 10)[0]] for link in links)
+        assert int(one[0].info("memory")["mem_cluster_links"]) - before < STRANGERS_UNREAD_MAX + (1 << 20)
+    finally:
+        for link in links:
+            link.close()
+
+
+def test_a_stranger_that_reads_nothing_is_cut_off(one):
+    with bus(one[0]) as link, pytest.raises(ConnectionError):
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for _ in range(200):
+            link.sendall(encode(ping()) * 100)
+    assert one[0].connect()("PING") == "PONG"
+
+
+def test_words_that_never_become_a_message_are_silence(tmp_path):
+    with Cluster(tmp_path, masters=1) as cluster, bus(cluster[0]) as link:
+        link.settimeout(0.2)
+        data = iter(encode(ping()))
+
+        def is_cut_off() -> bool:
+            try:
+                link.sendall(bytes((next(data),)))
+                return link.recv(1) == b""
+            except TimeoutError:
+                return False
+            except ConnectionError:
+                return True
+
+        wait_until(is_cut_off, "it is cut off", 20)
 
 
 # ---- TLS

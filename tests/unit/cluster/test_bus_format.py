@@ -207,3 +207,12 @@ def test_whatever_comes_is_a_message_or_refused() -> None:
         understood += 1
         assert decode(encode(message)) == message or isinstance(message.body, Heartbeat) and message.body.unknown
     assert understood > 300
+
+
+@pytest.mark.parametrize("message", [
+    Message(Type.PING, ONE, current_epoch=2**64 - 1, body=Heartbeat()), Message(Type.MFSTART, ONE, config_epoch=2**63),
+    Message(Type.UPDATE, ONE, body=Update(2**63, TWO, 0)),
+])
+def test_an_epoch_without_a_next_one_is_refused(message: Message) -> None:
+    with pytest.raises(BadMessage, match="an epoch"):
+        decode(encode(message))

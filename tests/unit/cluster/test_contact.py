@@ -3,6 +3,8 @@
 import pytest
 
 from server.cluster.actions import Close, Connect, Deliver, Follow
+from server.cluster.contact import HANDSHAKES_MAX
+from server.cluster.gossip import NODES_MAX
 from server.cluster.messages import (
     FAIL,
     HANDSHAKE,
@@ -263,3 +265,27 @@ def test_publishing_goes_to_all_or_to_the_shard() -> None:
     assert len(one.sent(actions, Type.PUBLISH)) == 5
     assert [len(one.sent(actions, Type.PUBLISHSHARD, to=number)) for number in range(1, 6)] == [0, 0, 1, 0, 0]
     assert notes(actions) == ""
+
+
+def test_one_who_asks_again_is_asked_once_and_not_everybody_at_the_same_time() -> None:
+    one = alone()
+    link = Link(None, one.now, "10.0.0.9", "10.0.0.0")
+    for _ in range(3):
+        one.protocol.receive(link, heartbeat(Type.MEET), one.now)
+    assert len(one.view.nodes) == 2
+    for port in range(1, HANDSHAKES_MAX + 10):
+        one.protocol.receive(link, heartbeat(Type.MEET, bus_port=port), one.now)
+    assert len(one.view.nodes) == 1 + HANDSHAKES_MAX
+    one.pass_time(TIMEOUT_MS + 1)
+    one.protocol.receive(link, heartbeat(Type.MEET), one.now)
+    assert len(one.view.nodes) == 2
+
+
+def test_gossip_makes_no_more_nodes_known_than_any_cluster_has() -> None:
+    one = OneNode(masters=2, replicas=0)
+    invented = [Gossip(f"{number:040x}", 0, 0, "10.1.0.1", 7000, 17000, MASTER, 0) for number in range(NODES_MAX + 9)]
+    known = one.view.nodes[one.names[1]]
+    one.protocol.receive(Link(None, one.now, "10.0.0.1", "10.0.0.0"),
+                         heartbeat(Type.PING, known.name, body=Heartbeat(invented, shard_id=SHARD)), one.now)
+    assert len(one.view.nodes) == NODES_MAX
+    one.view.check()

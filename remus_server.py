@@ -421,9 +421,16 @@ def _launch(port: int, directives: dict[str, Any], environment: dict[str, str], 
         raise
     finally:
         os.close(reading)
-    password = directives.get("requirepass") or ""
-    password = password if isinstance(password, str) else ""
-    return RemusServer(process, port, folder, lifeline, password, unix_socket)
+    return RemusServer(process, port, folder, lifeline, _password_in(directives), unix_socket)
+
+
+def _password_in(directives: dict[str, Any]) -> str:
+    given = directives.get("requirepass") or ""
+    if isinstance(given, list | tuple):  # lines as in redis.conf, where quotes may stand; the last one counts
+        import shlex
+
+        return next(iter(shlex.split(given[-1])), "") if given else ""
+    return str(given)
 
 
 def _config_lines(directives: dict[str, Any]) -> Iterator[str]:

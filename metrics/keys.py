@@ -14,6 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from prometheus_client.core import Metric
 
+from metrics.family import shown_as
 from server.keyspace.big_keys import BigKey
 from server.keyspace.database import Database, Keyspace
 from server.keyspace.prefixes import prefixes
@@ -236,8 +237,3 @@ def figure_families(shown: list[Figures]) -> Iterator[Metric]:
 def short(key: bytes) -> str:
     """A label's value for a key that nobody chose: only the beginning of a long one."""
     return shown_as(key[:KEY_SHOWN]) + ("..." if len(key) > KEY_SHOWN else "")
-
-
-def shown_as(key: bytes) -> str:
-    """A label's value: Prometheus takes UTF-8 only."""
-    return key.decode("utf-8", "backslashreplace")

@@ -48,7 +48,7 @@ def start(
     servers: list[RemusServer] = []
     watching: list[RemusServer] = []
     started = RemusSentinels(name, servers, watching)
-    password = directives.get("requirepass") or ""
+    password = remus_server._password_in(directives)
     if password:
         directives.setdefault("masterauth", password)
     try:

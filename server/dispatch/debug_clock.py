@@ -11,7 +11,7 @@ from server.registry import args, clock
 from server.registry.debug import Subcommands, WrongWords
 from server.registry.errors import CommandError, syntax
 
-LIMIT_MS = 1 << 52  # of either kind: microseconds stay within 64 bits
+LIMIT_MS = 1 << 52  # of Unix time: microseconds, and expiry some way ahead, stay within 64 bits
 
 
 def _milliseconds(word: bytes) -> int:
@@ -22,6 +22,9 @@ def _milliseconds(word: bytes) -> int:
 
 
 def _forward(call: Call, milliseconds: int) -> None:
+    clock.refresh()
+    if clock.unix_ms() + milliseconds >= LIMIT_MS:
+        raise CommandError("ERR value is out of range")
     by_us = milliseconds * 1000
     clock.move_wall_clock(by_us)
     clock.move_access_clock(by_us)

@@ -229,14 +229,14 @@ def _lines_of(state: State, master: Master) -> Iterator[tuple[str, object]]:
         address = master.address if replica.address.is_at(now) else replica.address
         yield "known-replica", place(state, address)
     for sentinel in master.sentinels.values():
-        yield "known-sentinel", f"{place(state, sentinel.address)} {sentinel.runid}"
+        yield "known-sentinel", f"{place(state, sentinel.address)} {word(sentinel.runid)}"
     for old, new in master.renamed.values():
         yield "rename-command", f"{word(old)} {word(new)}"
 
 
 def place(state: State, address: Address) -> str:
     """Host and port: by the name while that has no address."""
-    return f"{state.announced(address) or address.host} {address.port}"
+    return f"{word(state.announced(address) or address.host)} {address.port}"
 
 
 def word(text: str) -> str:

@@ -14,7 +14,7 @@ from server.sentinel.instance import (
     Master,
 )
 from server.sentinel.links import SILENT_PUBLISH_PERIODS, Links
-from server.sentinel.state import State
+from server.sentinel.state import State, is_id
 from server.sentinel.words import text_of
 
 STALE_ASK_PERIODS = 5               # what another sentinel said is forgotten then
@@ -100,6 +100,8 @@ class Down:
             return
         down, leader, epoch = value
         if not isinstance(down, int) or not isinstance(leader, bytes) or not isinstance(epoch, int):
+            return
+        if not is_id(text_of(leader)):
             return
         sentinel.master_down_told_at = self._state.now
         if down == 1:

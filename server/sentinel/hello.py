@@ -8,7 +8,7 @@ It is published at the master and its replicas, which each sentinel listens to, 
 from server.registry.args import leading_integer as number
 from server.sentinel.actions import NOTICE, WARNING
 from server.sentinel.instance import Instance, Master
-from server.sentinel.state import CannotCreate, State
+from server.sentinel.state import PORT_MAX, CannotCreate, State, is_host, is_id
 from server.sentinel.words import bytes_of, text_of
 
 CHANNEL = b"__sentinel__:hello"
@@ -29,21 +29,24 @@ class Hellos:
         self._state = state
 
     def receive(self, text: bytes) -> None:
-        """Of any master; about those that we do not know, nothing is done."""
-        state, words = self._state, text.split(b",")
+        """Of any master; about those that we do not know, nothing is done, nor about what cannot be true."""
+        state, words = self._state, text.split(b",", FIELDS)
         if len(words) != FIELDS:
             return
         ip, port, runid = text_of(words[0]), number(words[1]), text_of(words[2])
         master = state.masters.get(text_of(words[4]))
-        if master is None or runid == state.myid:
+        if master is None or runid == state.myid or not (is_host(ip) and is_id(runid) and 0 <= port <= PORT_MAX):
+            return
+        epoch, config_epoch = number(words[3]), number(words[7])
+        if not (state.believes(epoch) and state.believes(config_epoch)):
             return
         sentinel = self._find(master, ip, port, runid)
         if sentinel is None:
             sentinel = self._meet(master, ip, port, runid)
-        if number(words[3]) > state.current_epoch:
-            state.new_epoch(number(words[3]), master)
+        if epoch > state.current_epoch:
+            state.new_epoch(epoch, master)
         if sentinel is not None:
-            self._configuration(master, sentinel, text_of(words[5]), number(words[6]), number(words[7]))
+            self._configuration(master, sentinel, text_of(words[5]), number(words[6]), config_epoch)
             sentinel.heard_hello = state.now
 
     def _find(self, master: Master, ip: str, port: int, runid: str) -> Instance | None:
@@ -83,12 +86,16 @@ class Hellos:
         return sentinel
 
     def _configuration(self, master: Master, sentinel: Instance, host: str, port: int, epoch: int) -> None:
-        """A later configuration than ours is the one that holds."""
+        """A later configuration than ours is the one that holds. One whose place we cannot find is not taken: it will
+        be said again."""
         state = self._state
         if master.config_epoch >= epoch:
             return
+        stays = port == master.address.port and state.is_host(master.address, host)
+        if not stays and not (port and state.is_place(host, port)):
+            return
         master.config_epoch = epoch
-        if port == master.address.port and state.is_host(master.address, host):
+        if stays:
             return
         old = master.address
         state.event(WARNING, "+config-update-from", sentinel, "")

@@ -7,6 +7,7 @@ import time
 from iothreads.connect import look_up, numeric
 
 FRESH_SECONDS = 1.0                 # a known answer is not looked up again before that
+KNOWN_MAX = 10_000                  # then all are forgotten: so many are invented ones
 
 
 class HostNames:
@@ -32,6 +33,8 @@ class HostNames:
     def _ask(self, host: str) -> str | None:
         found = look_up(host, 1)
         ip = found[0].host if found else None
+        if len(self._known) >= KNOWN_MAX:
+            self._known.clear()
         self._known[host] = ip, time.monotonic()
         self._asked.discard(host)
         return ip

@@ -20,7 +20,7 @@ from server.sentinel.instance import (
 )
 from server.sentinel.links import Links
 from server.sentinel.settings import AFTER_PROMOTION, CRASH_STATUS
-from server.sentinel.state import ID_LENGTH, CannotCreate, State
+from server.sentinel.state import ID_LENGTH, KNOWN_MAX, CannotCreate, State
 from server.sentinel.words import text_of
 
 WAIT_PUBLISH_PERIODS = 4            # before a replica that claims to be a master is told otherwise
@@ -89,6 +89,8 @@ class Observed:
         """Whom a master has: those that are new are watched, too."""
         state = self._state
         for name, value in fields.items():
+            if len(master.replicas) >= KNOWN_MAX:
+                return
             if not name.startswith(b"slave") or not name[5:6].isdigit():
                 continue
             at = replica_of(value)
@@ -133,8 +135,9 @@ class Observed:
             else:
                 self._claims_to_be_master(replica)
             return
-        self._follows_another(replica)
-        self._reconfigured(replica)
+        if role == REPLICA:
+            self._follows_another(replica)
+            self._reconfigured(replica)
 
     def _promoted(self, replica: Instance, master: Master) -> None:
         """It is the master now: by the epoch that we were elected for, so that the others will follow us."""

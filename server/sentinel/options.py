@@ -9,7 +9,7 @@ from server.registry.errors import CommandError, named
 from server.sentinel.actions import WARNING
 from server.sentinel.instance import Master
 from server.sentinel.settings import TIMINGS
-from server.sentinel.state import State
+from server.sentinel.state import PORT_MAX, State
 from server.sentinel.words import text_of
 from server.structures.glob import match
 
@@ -17,7 +17,6 @@ DENIED = ("ERR Reconfiguration of scripts path is denied for security reasons. C
           "configuration directive in your Sentinel configuration")
 NO_SCRIPT = {"notification-script": "ERR Notification script seems non existing or non executable",
              "client-reconfig-script": "ERR Client reconfiguration script seems non existing or non executable"}
-PORT_MAX = 65535
 
 
 # ---- SENTINEL SET

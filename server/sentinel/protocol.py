@@ -35,7 +35,7 @@ from server.sentinel.instance import (
 )
 from server.sentinel.links import Links
 from server.sentinel.observed import Observed
-from server.sentinel.state import State
+from server.sentinel.state import State, is_id
 
 ALIVE = ("PONG", "LOADING", "MASTERDOWN")      # answers to PING of somebody who serves, or will
 
@@ -208,6 +208,6 @@ class Protocol:
         state.wake()
         master = state.master_at(host, port)
         leader, leader_epoch = "", 0
-        if master is not None and candidate != "*":
+        if master is not None and candidate != "*" and is_id(candidate) and state.believes(epoch):
             leader, leader_epoch = self.election.vote(master, epoch, candidate)
         return self.down.is_down_for_us(master), leader or "*", leader_epoch

@@ -22,10 +22,15 @@ from server.sentinel.words import bytes_of
 from server.structures.glob import match
 
 ID_LENGTH = 40
+HOST_LENGTH_MAX = 255
+PORT_MAX = 65535
+KNOWN_MAX = 1000                    # replicas, and sentinels, of one master: nobody has more, but who invents them
+EPOCH_STEP_MAX = 1 << 32            # they grow by one: who is so far ahead of us invents his, too
 NO_ADDRESS = "Can't resolve instance hostname."
 BAD_PORT = "Invalid port number."
 DUPLICATE = {MASTER: "Duplicate master name.", REPLICA: "Duplicate hostname and port for replica.",
              SENTINEL: "Duplicate runid for sentinel."}
+TOO_MANY = "Too many instances of one master."
 
 
 class Names(Protocol):
@@ -37,6 +42,16 @@ class Names(Protocol):
 
 class CannotCreate(Exception):
     """An instance cannot be made; the text says why, as Redis has it."""
+
+
+def is_host(text: str) -> bool:
+    """Whether that can be an address or a name: it may have come from anybody, and goes into logs and sentinel.conf."""
+    return 0 < len(text) <= HOST_LENGTH_MAX and text.isprintable() and not set(" /,") & set(text)
+
+
+def is_id(text: str) -> bool:
+    """Whether that can be a sentinel's id."""
+    return 0 < len(text) <= ID_LENGTH and text.isascii() and text.isprintable() and " " not in text
 
 
 class State:
@@ -94,8 +109,10 @@ class State:
     # ---- addresses
     def address(self, host: str, port: int, *, may_be_unknown: bool) -> Address:
         """An address by name or number. may_be_unknown: a name is taken that has no ip now. Errors: CannotCreate."""
-        if not 0 <= port <= 65535:
+        if not 0 <= port <= PORT_MAX:
             raise CannotCreate(BAD_PORT)
+        if not is_host(host):
+            raise CannotCreate(NO_ADDRESS)
         by_name = self.settings.resolve_hostnames
         ip = self.names.look_up(host, numeric=not by_name)
         if ip is None:
@@ -104,6 +121,13 @@ class State:
                 raise CannotCreate(NO_ADDRESS)
             ip = ""
         return Address(host, ip, port)
+
+    def is_place(self, host: str, port: int) -> bool:
+        """Whether it has an address now."""
+        try:
+            return bool(self.address(host, port, may_be_unknown=False).ip)
+        except CannotCreate:
+            return False
 
     def announced(self, address: Address) -> str:
         """What clients and events are told: the ip, or the name (announce-hostnames)."""
@@ -116,6 +140,8 @@ class State:
 
     def is_host(self, address: Address, host: str) -> bool:
         """Whether that host is where the address is."""
+        if not is_host(host):
+            return False
         by_name = self.settings.resolve_hostnames
         ip = self.names.look_up(host, numeric=not by_name)
         if ip is None:
@@ -149,7 +175,11 @@ class State:
     def _add(self, kind: int, name: str, address: Address, master: Master, table: dict[str, Instance]) -> Instance:
         if name in table:
             raise CannotCreate(DUPLICATE[kind])
+        if len(table) >= KNOWN_MAX:
+            raise CannotCreate(TOO_MANY)
         table[name] = instance = Instance(kind, name, address, self.now, master.down_after, master)
+        if len(table) == KNOWN_MAX:
+            self.note(WARNING, f"{KNOWN_MAX} {instance.kind_name}s of master {master.name}: no others will be watched")
         return instance
 
     def _share_link(self, sentinel: Instance) -> None:
@@ -326,6 +356,10 @@ class State:
         """A first start: an id, for good."""
         self.myid = secrets.token_hex(ID_LENGTH // 2)
         self.save()
+
+    def believes(self, epoch: int) -> bool:
+        """Whether somebody may be in that epoch. One that is near the end of all numbers would leave none for us."""
+        return epoch - self.current_epoch <= EPOCH_STEP_MAX
 
     def new_epoch(self, epoch: int, master: Master) -> None:
         """There is a later one than ours."""

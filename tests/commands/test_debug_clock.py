@@ -133,3 +133,12 @@ def test_only_where_debug_is_enabled(new_server):
     server = new_server(enable_debug_command="no")
     with server.connect() as c:
         assert c("DEBUG", "CLOCK", "FORWARD", 1).text.startswith("ERR DEBUG command not allowed")
+
+
+def test_time_has_an_end(raw):
+    far = 1 << 51
+    assert raw("DEBUG", "CLOCK", "FORWARD", far) > far
+    for by in (far, (1 << 52) - 1):
+        assert str(raw("DEBUG", "CLOCK", "FORWARD", by)) == "ERR value is out of range"
+    assert raw("SET", "k", 1, "EX", 10) == "OK" and 0 < raw("PTTL", "k") <= 10_000
+    raw("DEBUG", "CLOCK", "RESET")

@@ -286,3 +286,20 @@ def test_by_its_name_alone(tmp_path: Path) -> None:
     conf.write_text("sentinel nonsense\n")
     done = subprocess.run([sys.executable, str(link), str(conf)], capture_output=True, text=True, timeout=30)
     assert "Unrecognized sentinel configuration statement." in done.stderr and done.returncode == 1
+
+
+def test_hellos_of_anybody_leave_a_file_that_can_be_read(tmp_path: Path) -> None:
+    with OurSentinel(tmp_path, config=f"sentinel monitor {NAME} 127.0.0.1 1 2\nsentinel resolve-hostnames yes") as one:
+        with one.connect() as c:
+            for ip, runid, epoch in (("127.0.0.1", b"x\nsentinel myid y", b"1"), ("127.0.0.1", b'"quoted', b"1"),
+                                     ("127.0.0.2", b"#", b"1"), ("127.0.0.3", b"r" * 100_000, b"1"),
+                                     ("a\nb", b"a" * 40, b"1"), ("127.0.0.4", b"a" * 40, b"9" * 30)):
+                hello = b",".join((ip.encode(), b"26379", runid, epoch, NAME.encode(), b"127.0.0.1", b"1", b"0"))
+                assert c("PUBLISH", "__sentinel__:hello", hello) == 1
+            assert c("SENTINEL", "FLUSHCONFIG") == "OK"
+            assert c("SENTINEL", "IS-MASTER-DOWN-BY-ADDR", "127.0.0.1", 1, 2**63 - 1, "a" * 40) == [0, b"*", 0]
+            assert "internal_errors:0\r\n" in c("INFO").decode()
+        known = sorted(each["runid"] for each in one.described("SENTINELS"))
+        assert known == ['"quoted', "#"]
+        one.start_again()
+        assert sorted(each["runid"] for each in one.described("SENTINELS")) == known

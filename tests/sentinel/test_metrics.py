@@ -76,6 +76,17 @@ def test_values(metered: Metered) -> None:
     assert value("master_setting_down_after_milliseconds") == 500
 
 
+def test_a_name_that_is_no_utf_8_hides_nobody(metered: Metered) -> None:
+    with metered.sentinel.connect() as c:
+        assert c("SENTINEL", "MONITOR", b"\xff\"\n\xc3\xa4", "127.0.0.1", metered.server.port, 1) == "OK"
+        try:
+            names = {line.split("master_name=")[1] for line in metered.samples() if "_master_quorum" in line
+                     or "_master_setting_ckquorum" in line}
+            assert names == {f'"{NAME}"}}', '"\\\\xff\\"\\nä"}'}
+        finally:
+            assert c("SENTINEL", "REMOVE", b"\xff\"\n\xc3\xa4") == "OK"
+
+
 def test_the_page(metered: Metered) -> None:
     assert "<title>Remus Sentinel</title>" in metered.fetch("")
     assert "masters.json" in metered.fetch("sentinel.js")

@@ -11,6 +11,7 @@ from server.cluster.node import Link
 
 if TYPE_CHECKING:
     from tests.simulation.machine import Machine
+    from tests.simulation.simulated import Simulated
 
 START = 1_700_000_000_000
 
@@ -45,7 +46,7 @@ class Network:
         self.counting = False
         self.bytes = 0
         self.messages = 0
-        self.machines: dict[int, Machine] = {}          # by bus port
+        self.machines: dict[int, Any] = {}              # by bus port: nodes, or what stands in for one
         self._events: list[tuple[int, int, Callable[..., None], tuple[Any, ...]]] = []
         self._order = 0
 
@@ -117,7 +118,7 @@ class Network:
         if self.reaches(a, b):
             b.receive(link, decode(encode(message)) if self.through_bytes else message)
 
-    def close(self, a: "Machine", link: Link) -> None:
+    def close(self, a: "Simulated", link: Link) -> None:
         """One end closes it; the other hears of it, if it can."""
         wire = a.wires.pop(link, None)
         if wire is None or wire.closed:

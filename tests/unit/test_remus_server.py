@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import remus_server
+from remus_embedded.wire import Wire
 from tests.support.resp import Connection, RespError
 from tests.support.server import wait_until
 
@@ -39,6 +40,33 @@ def test_a_password_is_an_answer():
         assert isinstance(reply, RespError)
         assert reply.code == "NOAUTH"
         assert c("AUTH", 'a "quoted" word') == "OK"
+
+
+@pytest.mark.parametrize("given", ["a b", ["first", '"a b"']], ids=["a-value", "lines"])
+def test_a_password_of_each_form(given):
+    with remus_server.start(requirepass=given) as server:
+        assert server.password == "a b" and server.control.command("PING") == "PONG"
+
+
+def test_a_password_that_is_a_number():
+    with remus_server.start(requirepass=1234) as server:
+        assert server.url == f"redis://:1234@{server.host}:{server.port}/0"
+        assert server.control.command("PING") == "PONG"
+
+
+def test_who_is_interrupted_amid_a_reply_does_not_get_it_later(monkeypatch):
+    with remus_server.start() as server:
+        command = server.control.command
+        assert command("SET", "k", "old") == "OK"
+
+        def interrupted(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Wire, "_receive", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                command("BLPOP", "nothing", 1)
+        assert command("GET", "k") == "old"
 
 
 def test_a_bad_directive_raises_with_the_log():

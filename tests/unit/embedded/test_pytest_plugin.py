@@ -103,7 +103,7 @@ def test_two(remus_module_server, remus_server):
     client = redis.Redis.from_url(remus_server.url)
     assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "allkeys-lru"}
     assert client.config_get("save") == {"save": "900 1 60 5"}
-""", ini="remus_directives =\n  maxmemory-policy allkeys-lru\n  save 900 1\n  save 60 5")
+""", ini="remus_directives =\n  maxmemory-policy allkeys-lru\n  save 900 1\n  save 60 5\n  requirepass secret")
     assert "2 passed" in said
 
 

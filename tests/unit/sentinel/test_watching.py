@@ -3,7 +3,8 @@
 import pytest
 
 from server.sentinel.instance import MASTER_REBOOT, O_DOWN, S_DOWN, SCRIPT_KILL_SENT, SUBSCRIBE
-from server.sentinel.state import CannotCreate
+from server.sentinel.state import KNOWN_MAX, CannotCreate
+from server.sentinel.words import text_of
 from tests.support.one_sentinel import OTHER, THIRD, OneSentinel, error
 
 
@@ -280,3 +281,81 @@ def test_words_that_are_no_utf_8() -> None:
     one.protocol.received(master.link.pubsub, [b"message", b"__sentinel__:hello", b"10.0.0.9,1,%s,0,\xff\xc3,10.0.0.5,"
                                                b"6379,0" % OTHER.encode()], one.now)
     assert list(master.sentinels) == [OTHER]
+
+
+# ---- what cannot be true
+BAD_HELLOS = [
+    pytest.param(f"10.0.0.9,26379,{'c' * 41},0,m,10.0.0.1,6379,0", id="a-long-id"),
+    pytest.param("10.0.0.9,26379,,0,m,10.0.0.1,6379,0", id="no-id"),
+    pytest.param("10.0.0.9,26379,x\nsentinel myid y,0,m,10.0.0.1,6379,0", id="an-id-of-two-lines"),
+    pytest.param("10.0.0.9,26379,\udcff,0,m,10.0.0.1,6379,0", id="an-id-that-is-no-text"),
+    pytest.param(f"ten\nsentinel myid y,26379,{OTHER},0,m,10.0.0.1,6379,0", id="a-host-of-two-lines"),
+    pytest.param(f"/run/a.sock,26379,{OTHER},0,m,10.0.0.1,6379,0", id="a-path"),
+    pytest.param(f"{'x' * 256},26379,{OTHER},0,m,10.0.0.1,6379,0", id="a-long-host"),
+    pytest.param(f"10.0.0.9,65536,{OTHER},0,m,10.0.0.1,6379,0", id="a-port-too-far"),
+    pytest.param(f"10.0.0.9,26379,{OTHER},9223372036854775807,m,10.0.0.1,6379,0", id="the-last-epoch"),
+    pytest.param(f"10.0.0.9,26379,{OTHER},0,m,10.0.0.2,6379,9223372036854775807", id="the-last-configuration"),
+]
+
+
+@pytest.mark.parametrize("text", BAD_HELLOS)
+@pytest.mark.parametrize("by_name", [False, True])
+def test_a_hello_that_cannot_be_true_changes_nothing(text: str, by_name: bool) -> None:
+    one = OneSentinel()
+    one.state.settings.resolve_hostnames = by_name
+    one.pass_time(100)
+    one.meet(THIRD, "10.0.0.10")
+    before = one.saves, list(one.events)
+    one.protocol.hello(text.encode("utf-8", "surrogateescape"), one.now)
+    one.take()
+    assert (one.saves, one.events) == before and list(one.master.sentinels) == [THIRD]
+    assert one.state.current_epoch == one.master.config_epoch == 0
+
+
+def test_a_configuration_whose_place_is_not_found_waits_until_it_is() -> None:
+    one = OneSentinel()
+    one.pass_time(100)
+    one.meet(OTHER, master="no.name,6379", config_epoch=5)
+    one.meet(OTHER, master="10.0.0.2,0", config_epoch=5)
+    assert one.master.address.ip == "10.0.0.1" and one.master.config_epoch == 0
+    assert not any(event.startswith("+switch-master") for event in one.events)
+    one.meet(OTHER, master="10.0.0.2,7001", config_epoch=5)
+    assert one.master.address.ip == "10.0.0.2" and one.master.config_epoch == 5
+
+
+def test_invented_instances_have_an_end() -> None:
+    one = OneSentinel()
+    one.pass_time(100)
+    for n in range(KNOWN_MAX + 5):
+        one.protocol.hello(f"10.1.{n // 250}.{n % 250},26379,{n:040},0,m,10.0.0.1,6379,0".encode(), one.now)
+    one.protocol.observed.receive(one.master, b"role:master\r\n" + b"".join(
+        b"slave%d:ip=10.2.%d.%d,port=7001,state=online\r\n" % (n, n // 250, n % 250) for n in range(KNOWN_MAX + 5)))
+    one.take()
+    assert len(one.master.sentinels) == len(one.master.replicas) == KNOWN_MAX
+    assert one.notes.count(f"{KNOWN_MAX} sentinels of master m: no others will be watched") == 1
+    assert one.notes.count(f"{KNOWN_MAX} slaves of master m: no others will be watched") == 1
+    one.state.check()
+
+
+def test_a_vote_for_what_is_no_id_is_none() -> None:
+    one = OneSentinel()
+    one.pass_time(100)
+    other = one.meet(OTHER)
+    for leader in (b"x" * 41, b"a\nb", b"", b"\xff"):
+        one.protocol.down.told(other, [1, leader, 7])
+        assert (other.leader, other.leader_epoch) == ("", 0)
+        assert one.protocol.is_master_down("10.0.0.1", 6379, 7, text_of(leader), one.now) == (False, "*", 0)
+    one.protocol.down.told(other, [1, THIRD.encode(), 7])
+    assert (other.leader, other.leader_epoch) == (THIRD, 7)
+    assert one.protocol.is_master_down("10.0.0.1", 6379, 2**63 - 1, OTHER, one.now) == (False, "*", 0)
+    assert one.state.current_epoch == 0
+
+
+def test_a_replica_whose_info_says_nothing_is_left_alone() -> None:
+    one = OneSentinel()
+    one.master_with(7001)
+    one.follows(7001, "10.0.0.77", 6379)
+    one.pass_time(11_000)
+    one.knows(("10.0.0.2", 7001), run_id="1" * 40)
+    one.pass_time(120_000)
+    assert not any(b"SLAVEOF" in line for line in one.commands(one.replica(7001)))

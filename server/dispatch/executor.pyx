@@ -144,7 +144,7 @@ cdef class Executor:
                 sub = record.subcommands.get((<bytes>argv[1]).lower())
             if sub is not None:
                 record = sub
-        if record.function is not None and not fits(<PyObject*>record, count):
+        if record.function is not None and not fits(<PyObject*>record, count) and not client.slow & SLOW_ASKING:
             return self._reject(client, record.command, wrong_arity(record.command.name))
         if (record.function is None or not ungated(record, client, UNGATED_CLIENT)
                 or (state.all & SLOW_CLUSTER and not serves_words(record, client, argv))

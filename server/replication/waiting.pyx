@@ -1,12 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False
 cimport cython
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, realloc
 
 from cpython.dict cimport PyDict_Next
 from cpython.ref cimport PyObject
 
-from server.clients.client cimport CLIENT_BLOCKED, SLOW_ASKING, Client
+from server.clients.client cimport CLIENT_BLOCKED, Client
 from server.registry.clock cimport monotonic_us
 from server.replication.standing cimport Standing
 
@@ -133,10 +133,10 @@ cdef class Waiting:
         """It is answered, and goes on. A call counts once: now."""
         cdef Client client = waiter.client
         self.leave(waiter)
-        client.slow &= ~<uint32_t>SLOW_ASKING          # which was said for this command
         waiter.command.record.calls += 1
         self.blocking.executor.commands += 1
         client.write(reply)
+        client.waited()
         client.loop.resume(client)
         return 0
 

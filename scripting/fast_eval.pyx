@@ -5,7 +5,7 @@ as they came, and run.
 They decline (and the definitions in commands_eval run) for a script that is new, has a shebang line, or a function with
 rarer flags, without room below maxmemory, and for a client with subscriptions, whose own messages come after the reply.
 """
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
@@ -21,11 +21,14 @@ from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record, fast_t
-from server.registry.clock cimport clock_refresh
+from server.registry.clock cimport clock_refresh, clock_state, ticks
 
 from scripting.flags import ALLOW_OOM, NO_WRITES
 from scripting.scripts import NO_SCRIPT
 from server.registry.errors import CommandError
+
+cdef enum:
+    LONG_US = 1000                     # a script of so long leaves the clock behind
 
 cdef int _NO_WRITES = NO_WRITES
 cdef int _ALLOW_OOM = ALLOW_OOM
@@ -132,6 +135,7 @@ cdef int _fcall_ro(Client c, Batch* b, Request* r) except -1:
 cdef int _run(Client c, Batch* b, Request* r, Interpreter where, int function, Run run, uint32_t keys) except -1:
     """Run it, and write its reply."""
     cdef Record record = <Record>r.record
+    cdef uint64_t start = ticks()
     run.batch, run.request = b, r
     c.command = record.command
     begin_run(run)
@@ -147,6 +151,8 @@ cdef int _run(Client c, Batch* b, Request* r, Interpreter where, int function, R
             c.written = _propagation.end()
         if run.timed_out:
             _scripting.end_busy(run)
+        if <double>(ticks() - start) > LONG_US * clock_state().ticks_per_us:
+            clock_refresh()            # the next command shall not see the script's time
     if isinstance(reply, Exception):
         record.failed += 1
         _count_error(reply)

@@ -25,7 +25,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from server.clients.client import ASKING, BLOCKED, CLOSE_ASAP, PAUSED, Client
+from server.clients.client import BLOCKED, CLOSE_ASAP, PAUSED, Client
 from server.clients.seams import ClientLoop, CommandRunner, RunningCommand
 from server.clients.table import ClientTable
 from server.keyspace.database import Database
@@ -101,9 +101,9 @@ class Blocked:
         self.command.record.calls += 1              # a call counts once: now, not when it began to wait
         self.room.executor.commands += 1
         self.room.leave(self)
-        self.client.slow_because(ASKING, False)     # which was said for this command
         started = monotonic_now_us()
         self.client.reply(reply)
+        self.client.waited()
         self.room.latency.add("command-unblocking", (monotonic_now_us() - started) // 1000)
         self.room.loop.resume(self.client)
 

@@ -113,6 +113,14 @@ cdef class Client:
         """Write one reply (see registry.reply), unless CLIENT REPLY says no."""
         self.write(value)
 
+    def waited(self) -> None:
+        """The reply is said that a blocked client waited for: ASKING and CLIENT REPLY SKIP were for that command."""
+        self.slow &= ~<uint32_t>SLOW_ASKING
+        if self.state & CLIENT_REPLY_SKIP:
+            self.state &= ~<uint64_t>CLIENT_REPLY_SKIP
+            if not self.state & CLIENT_REPLY_OFF:
+                self.slow &= ~<uint32_t>SLOW_REPLY_MODE
+
     def push(self, value) -> None:
         """Write an out-of-band message; also when replies are off."""
         cdef uint64_t before = self.state

@@ -7,8 +7,8 @@ from cpython.ref cimport PyObject
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length, output_cut
 from server.acl.permissions cimport Needs, find_keys
-from server.clients.client cimport (CLIENT_READONLY, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE,
-                                    SLOW_TRACKING, Client)
+from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_READONLY, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP,
+                                    CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_TRACKING, Client)
 from server.cluster.slot_table cimport CLOSED, SLOT_LEAVING, SLOT_MASTERS, SLOT_MINE, slot_is_open, slot_table
 from server.dispatch.record cimport RULE_EXEC, RULE_SPREADS, Record
 from server.dispatch.sampling cimport Sampling, sampling_countdown
@@ -171,9 +171,11 @@ cdef inline bint may_hear(Client client) noexcept:
 
 
 cdef inline void reply_unsaid(Client client) noexcept:
-    """CLIENT REPLY SKIP was for this command; OFF goes on."""
+    """CLIENT REPLY SKIP was for this command, or is for what it waits for; OFF goes on."""
+    if client.state & CLIENT_BLOCKED and client.state & CLIENT_REPLY_SKIP_NEXT:
+        client.state |= CLIENT_REPLY_SKIP
     client.state &= ~<uint64_t>CLIENT_REPLY_SKIP_NEXT
-    if not client.state & CLIENT_REPLY_OFF:
+    if not client.state & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP):
         client.slow &= ~<uint32_t>SLOW_REPLY_MODE
 
 

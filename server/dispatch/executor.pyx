@@ -144,7 +144,7 @@ cdef class Executor:
                 sub = record.subcommands.get((<bytes>argv[1]).lower())
             if sub is not None:
                 record = sub
-        if record.function is not None and not fits(<PyObject*>record, count):
+        if record.function is not None and not fits(<PyObject*>record, count) and not client.slow & SLOW_ASKING:
             return self._reject(client, record.command, wrong_arity(record.command.name))
         if (record.function is None or not ungated(record, client, UNGATED_CLIENT)
                 or (state.all & SLOW_CLUSTER and not serves_words(record, client, argv))
@@ -236,8 +236,9 @@ cdef class Executor:
             client.state = (client.state & ~<uint64_t>CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP
         reply = self.call(call, record, True)
         client.write(reply)
-        if skip:
-            client.state &= ~<uint64_t>CLIENT_REPLY_SKIP
+        if client.state & CLIENT_BLOCKED:
+            return 0                   # SKIP is for what will be said when the waiting is over
+        client.state &= ~<uint64_t>CLIENT_REPLY_SKIP
         if not client.state & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT):
             client.slow &= ~<uint32_t>SLOW_REPLY_MODE
         return 0
@@ -258,8 +259,8 @@ cdef class Executor:
 
     cdef int _write_or_skip(self, Client client, reply) except -1:
         """A reply without a call: CLIENT REPLY SKIP covers it like any other."""
-        if client.state & CLIENT_REPLY_SKIP_NEXT:
-            client.state &= ~<uint64_t>CLIENT_REPLY_SKIP_NEXT
+        if client.state & (CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP):        # the latter: of one that had waited
+            client.state &= ~<uint64_t>(CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP)
             if not client.state & CLIENT_REPLY_OFF:
                 client.slow &= ~<uint32_t>SLOW_REPLY_MODE
             return 0

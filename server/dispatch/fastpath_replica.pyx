@@ -10,7 +10,7 @@ from cpython.ref cimport PyObject
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from server.clients.client cimport SLOW_RESTRICTED, Client
-from server.dispatch.conditions cimport SLOW_EXPIRED_KEPT, state
+from server.dispatch.conditions cimport SLOW_CLUSTER, SLOW_EXPIRED_KEPT, state
 from server.dispatch.door cimport is_slow
 from server.dispatch.executor cimport Executor
 from server.dispatch.record cimport Record
@@ -39,7 +39,7 @@ cdef int acknowledgement_step(Executor executor, Client client, Batch* b, Reques
     cdef Standing standing
     cdef Record record
     cdef int64_t offset, synced = -1
-    if (client.slow & SLOW_RESTRICTED or state.all & ~<uint32_t>SLOW_EXPIRED_KEPT or r.record == NULL
+    if (client.slow & SLOW_RESTRICTED or state.all & ~<uint32_t>(SLOW_EXPIRED_KEPT | SLOW_CLUSTER) or r.record == NULL
             or not (r.arg_count == 3 or (r.arg_count == 5 and _is(b, r, 3, "fack", 4)
                                          and parse_int64(arg_at(b, r, 4), arg_length(b, r, 4), &synced)))
             or not _is(b, r, 1, "ack", 3) or not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &offset)):

@@ -340,7 +340,14 @@ cdef class Loop:
 
     def protect(self, Client client) -> None:
         """Keep what belongs to this client although its connection may go: a command of it is under way that serves
-        others meanwhile (turn_once). None: that is over."""
+        others meanwhile (turn_once). Its output stays here, too: who is about to write the reply knows how much there
+        was before, and may take it back (pass_again). None: that is over."""
+        if self.protected is not None:
+            self.to_flush.append(self.protected)
+        if client is not None:
+            if client.queued:
+                self.to_flush.remove(client)
+            client.queued = True       # nobody queues it meanwhile
         self.protected = client
 
     def forget_gone(self) -> None:

@@ -116,6 +116,7 @@ class Shutdown:
             server.clients.blocked -= 1
             if not client.has(CLOSE_ASAP):
                 client.reply(CommandError(FAILED))
+                client.waited()
                 server.loop.resume(client)
         if was_waiting:
             server.pause.stop(pause.BY_SHUTDOWN)

@@ -136,6 +136,7 @@ cdef class Waiting:
         waiter.command.record.calls += 1
         self.blocking.executor.commands += 1
         client.write(reply)
+        client.waited()
         client.loop.resume(client)
         return 0
 

@@ -239,6 +239,8 @@ def test_a_slot_that_comes(both):
         assert [both("ASKING"), both("SET", "foo", "1"), both("GET", "foo")] == ["OK", "OK", moved(FOO)]
         assert [both("ASKING"), both("PING"), both("GET", "foo")] == ["OK", "PONG", moved(FOO)]
         assert [both("ASKING"), both("NOSUCH"), both("GET", "foo")][2] == moved(FOO)
+        assert [both("ASKING"), both("GET"), both("GET", "foo")][2] == moved(FOO)
+        assert [both("ASKING"), both("WAIT", 1, 1), both("GET", "foo")] == ["OK", 0, moved(FOO)]
         assert [both("ASKING"), both("ASKING"), both("GET", "foo")] == ["OK", "OK", b"1"]
         assert [both("ASKING"), both("MGET", "foo", "{foo}2")] == ["OK", TRY_AGAIN]
         assert [both("ASKING"), both("MGET", "foo", "foo")] == ["OK", [b"1", b"1"]]

@@ -161,6 +161,29 @@ class TestReply:
         raw.send_raw(b"CLIENT REPLY SKIP\r\nPING\r\nCLIENT REPLY SKIP\r\nPING\r\nECHO end\r\n")
         assert raw.read() == b"end"
 
+    @pytest.mark.parametrize("how", ["in time", "too late", "by force", "of another type", "not any more"])
+    def test_skip_is_for_what_a_command_waits_for(self, raw, another, how):
+        other, seconds = another(), "0.01" if how == "too late" else "0"
+        number = other.ok("CLIENT", "ID")
+        other.send_raw(f"CLIENT REPLY SKIP\r\nBLMOVE l to LEFT LEFT {seconds}\r\nECHO end\r\nECHO more\r\n".encode())
+        if how != "too late":
+            wait_until(lambda: b"blocked_clients:1" in raw.ok("INFO", "clients"), "blocked")
+        if how == "by force":
+            assert raw("CLIENT", "UNBLOCK", number, "ERROR") == 1
+        elif how == "not any more":
+            raw.ok("ACL", "SETUSER", "default", "-blmove")
+        elif how == "of another type":
+            raw.ok("SET", "to", "1")
+        raw.ok("RPUSH", "l", "1")
+        try:
+            assert other.read_many(2) == [b"end", b"more"]
+        finally:
+            raw.ok("ACL", "SETUSER", "default", "+@all")
+
+    def test_skip_is_for_a_wait_that_waits(self, raw):
+        raw.send_raw(b"SET k 1\r\nCLIENT REPLY SKIP\r\nWAIT 1 10\r\nECHO end\r\n")
+        assert raw.read_many(2) == [Status("OK"), b"end"]
+
     def test_errors(self, both):
         both("CLIENT", "REPLY")
         both("CLIENT", "REPLY", "MAYBE")

@@ -40,6 +40,8 @@ def test_what_it_answers(pair: tuple[Any, Any]) -> None:
         assert c("WAIT", "1", "9223372036854775807").code == "ERR", "beyond the end of time"
         c.ok("MULTI"), c("SET", "k", "2"), c("WAIT", "5", "0")
         assert c("EXEC")[1] in (0, 1), "never waits within a transaction"
+        c.send_raw(b"CLIENT REPLY SKIP\r\nWAIT 2 9\r\nECHO end\r\nCLIENT REPLY OFF\r\nWAIT 2 20\r\nCLIENT REPLY ON\r\n")
+        assert c.read_many(2) == [b"end", "OK"], "also what comes when the waiting is over is no reply"
     wait_until(lambda: master.info("clients")["blocked_clients"] == "0", "nobody who waits")
 
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from tests.support.resp import RespError
+from tests.support.resp import RespError, encode
 from tests.support.server import wait_until
 
 READONLY = "Attempt to modify a readonly table"
@@ -178,6 +178,34 @@ def test_the_caller_may_go_away_while_its_script_runs(raw, another, configure):
     assert other.ok("SCRIPT", "KILL") == "OK"
     wait_until(lambda: other("PING") == "PONG", "PONG")
     wait_until(lambda: raw.ok("CLIENT", "LIST").count(b"cmd=eval") == 0, "the caller is forgotten")
+
+
+def test_replies_before_a_busy_script_stay_in_step(raw, another, configure):
+    """Others are served meanwhile, and the caller has output already that could leave with theirs; the script's own
+    reply is unsaid."""
+    configure("busy-reply-threshold", 20)
+    endless = raw.ok("SCRIPT", "LOAD", "while true do end")
+    running, other = another(), another()
+    running.send_raw(b"".join(encode(*words) for words in (
+        ("BLPOP", "l", 0), ("CLIENT", "REPLY", "SKIP"), ("EVALSHA", endless, 0), ("PING",))))
+    wait_until(lambda: raw.ok("INFO", "clients").count(b"blocked_clients:1"), "blocked")
+    raw.ok("RPUSH", "l", "x" * 100)
+    wait_until(lambda: getattr(other("PING"), "code", "") == "BUSY", "BUSY")
+    assert other.ok("SCRIPT", "KILL") == "OK"
+    assert running.read_many(2) == [[b"l", b"x" * 100], "PONG"]
+    assert other.ok("PING") == "PONG" and running("ECHO", "on") == b"on"
+
+
+def test_who_comes_after_a_long_script_sees_the_time_after_it(raw):
+    long = raw.ok("SCRIPT", "LOAD", "for i = 1, 1e7 do end return redis.status_reply('done')")
+
+    def expires_late() -> bool:
+        before, done, _, when, after = raw.pipeline([
+            ("TIME",), ("EVALSHA", long, 0), ("SET", "k", "v", "PX", 100000), ("PEXPIRETIME", "k"), ("TIME",)])
+        began, ended = (int(seconds) * 1000 + int(us) // 1000 for seconds, us in (before, after))
+        return done == "done" and ended - (when - 100000) < when - 100000 - began
+
+    assert any(expires_late() for _ in range(3))         # unless the machine stood still between the last two
 
 
 def test_shutdown_ends_a_busy_script(new_server):

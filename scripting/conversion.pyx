@@ -91,10 +91,10 @@ cdef const char* _push_array(lua_State* L, const char* at, int64_t count) noexce
 
 
 cdef const char* _push_map(lua_State* L, const char* at, int64_t count) noexcept nogil:
-    """{map = {key = value, ...}}"""
+    """{map = {key = value, ...}}, grown pair by pair as Redis grows it: its order is that of Redis's table then."""
     cdef int64_t i
     lua.createtable(L, 0, 1)
-    lua.createtable(L, 0, <int>count)
+    lua.createtable(L, 0, 0)
     for i in range(count):
         at = push_wire(L, push_wire(L, at))
         _set_pair(L)
@@ -103,10 +103,10 @@ cdef const char* _push_map(lua_State* L, const char* at, int64_t count) noexcept
 
 
 cdef const char* _push_set(lua_State* L, const char* at, int64_t count) noexcept nogil:
-    """{set = {member = true, ...}}"""
+    """{set = {member = true, ...}}, grown member by member, as a map is."""
     cdef int64_t i
     lua.createtable(L, 0, 1)
-    lua.createtable(L, 0, <int>count)
+    lua.createtable(L, 0, 0)
     for i in range(count):
         at = push_wire(L, at)
         lua.pushboolean(L, 1)

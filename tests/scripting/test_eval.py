@@ -55,6 +55,18 @@ def test_scripts_reply_as_a_real_server(both, protocol):
     both("EVALSHA", "short", 0)
 
 
+def test_maps_and_sets_come_back_in_the_order_of_a_real_server(both):
+    """A script's tables have the order in which they grew; a client of RESP2 sees it."""
+    both("XGROUP", "CREATE", "stream", "10", "$", "MKSTREAM")
+    scripts = [f"redis.setresp(3) return redis.call({words})" for words in (
+        "'XINFO','GROUPS','stream'", "'XINFO','STREAM','stream'", "'HGETALL','hash'", "'SMEMBERS','set'")]
+    for count in range(1, 34):
+        both("HSET", "hash", f"field{count}", count)
+        both("SADD", "set", count)
+        for script in scripts:
+            both("EVAL", script, 0)
+
+
 @pytest.mark.parametrize(
     "script",
     [

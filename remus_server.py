@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from datetime import datetime
 
     from remus_embedded.cases import RemusMixin as RemusMixin, RemusTestCase as RemusTestCase
@@ -395,13 +395,15 @@ def _launch(port: int, directives: dict[str, Any], environment: dict[str, str], 
     import tempfile
     from pathlib import Path
 
+    from remus_embedded.directives import config_lines, password_in
+
     folder = tempfile.mkdtemp(prefix="remus-")
     config = Path(folder, "redis.conf")
     given = {"bind": "127.0.0.1", "save": "", "dir": folder, **directives, "port": port}
     if not port:
         given.setdefault("unixsocket", os.path.join(folder, "remus.sock"))
     unix_socket = str(given.get("unixsocket", ""))
-    config.write_text("".join(_config_lines(given)))
+    config.write_text("".join(config_lines(given)))
     reading, lifeline = os.pipe()
     try:
         with open(Path(folder, "server.log"), "wb") as log:
@@ -421,29 +423,7 @@ def _launch(port: int, directives: dict[str, Any], environment: dict[str, str], 
         raise
     finally:
         os.close(reading)
-    return RemusServer(process, port, folder, lifeline, _password_in(directives), unix_socket)
-
-
-def _password_in(directives: dict[str, Any]) -> str:
-    given = directives.get("requirepass") or ""
-    if isinstance(given, list | tuple):  # lines as in redis.conf, where quotes may stand; the last one counts
-        import shlex
-
-        return next(iter(shlex.split(given[-1])), "") if given else ""
-    return str(given)
-
-
-def _config_lines(directives: dict[str, Any]) -> Iterator[str]:
-    for name, value in directives.items():
-        for one in value if isinstance(value, list | tuple) else [value]:
-            text = {True: "yes", False: "no"}[one] if isinstance(one, bool) else str(one)
-            several_words = isinstance(value, list | tuple) and text
-            yield f"{name.replace('_', '-')} {text if several_words else _quoted(text)}\n"
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'"{escaped}"'
+    return RemusServer(process, port, folder, lifeline, password_in(directives), unix_socket)
 
 
 def _free_port() -> int:
@@ -487,7 +467,9 @@ def _answers(server: RemusServer) -> bool:
 
 def _logging_in(server: RemusServer) -> bytes:
     """An inline command."""
-    return b"AUTH %s\r\n" % _quoted(server.password).encode() if server.password else b"PING\r\n"
+    from remus_embedded.directives import quoted
+
+    return b"AUTH %s\r\n" % quoted(server.password).encode() if server.password else b"PING\r\n"
 
 
 def _log_in(folder: str | os.PathLike[str]) -> str:

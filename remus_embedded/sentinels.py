@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import remus_server
+from remus_embedded.directives import password_in, quoted
 
 if TYPE_CHECKING:
     from remus_server import RemusServer
@@ -48,7 +49,7 @@ def start(
     servers: list[RemusServer] = []
     watching: list[RemusServer] = []
     started = RemusSentinels(name, servers, watching)
-    password = remus_server._password_in(directives)
+    password = password_in(directives)
     if password:
         directives.setdefault("masterauth", password)
     try:
@@ -59,7 +60,7 @@ def start(
             f"monitor {name} 127.0.0.1 {servers[0].port} {sentinels // 2 + 1}",
             f"down-after-milliseconds {name} {down_after}",
             f"failover-timeout {name} {failover_timeout}",
-            *([f"auth-pass {name} {remus_server._quoted(password)}"] if password else []),
+            *([f"auth-pass {name} {quoted(password)}"] if password else []),
         ]
         connected = b"\r\nconnected_slaves:%d\r\n" % replicas
         remus_server._wait_for([servers[0]], timeout, lambda server: connected in remus_server._asked(

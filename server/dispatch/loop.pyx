@@ -339,9 +339,8 @@ cdef class Loop:
         return 0
 
     def protect(self, Client client) -> None:
-        """Keep what belongs to this client although its connection may go: a command of it is under way that serves
-        others meanwhile (turn_once). Its output stays here, too: who is about to write the reply knows how much there
-        was before, and may take it back (pass_again). None: that is over."""
+        """Keep what belongs to this client, its output too, although its connection may go: a command of it is under way
+        that serves others meanwhile (turn_once), and may take back what it writes (pass_again). None: that is over."""
         if self.protected is not None:
             self.to_flush.append(self.protected)
         if client is not None:

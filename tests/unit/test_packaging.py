@@ -193,7 +193,7 @@ def third_party_imports(*folders: str) -> set[str]:
                 found.add(str(node.module).split(".")[0])
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.pyx")):
         found |= set(re.findall(r"^\s*(?:import|from) (\w+)[\w.]*(?: import .*)?$", path.read_text(), re.MULTILINE))
-    return found - set(sys.stdlib_module_names) - {*ROOMS, "remus_server", "tests", "perf"}
+    return found - set(sys.stdlib_module_names) - {*ROOMS, "remus_server", "remus_embedded", "tests", "perf"}
 
 
 def test_each_dependency_is_explained_in_the_readme_in_order():

@@ -145,9 +145,17 @@ cdef class Loop:
         return 0
 
     def turn_once(self, int timeout_ms) -> None:
-        """One turn that waits at most so long: for code that must keep serving while it works (loading, busy scripts)."""
-        self.rest_of_group()
-        self.turn(monotonic_us(), timeout_ms)
+        """One turn that waits at most so long: for code that must keep serving while it works (loading, busy scripts).
+        Whose command that is may leave meanwhile, and is forgotten when it is over."""
+        cdef bint unprotected = self.protected is None and speaker.client != NULL
+        if unprotected:
+            self.protect(<Client>speaker.client)
+        try:
+            self.rest_of_group()
+            self.turn(monotonic_us(), timeout_ms)
+        finally:
+            if unprotected:
+                self.protect(None)
 
     cdef int64_t turn(self, int64_t started, int timeout_ms) except? -1:
         """One turn; `started` is when its work began (monotonic us). Returns when the next turn's work began."""

@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.consistency import six_run
 from tests.consistency.run import Figures, play
 from tests.support.guard import guarded
 
@@ -18,6 +19,8 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev torture consistency", description="Histories beside a nemesis.")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (10)")
     parser.add_argument("--faults", type=int, default=FAULTS, help=f"of each history ({FAULTS})")
+    parser.add_argument("--cluster", action="store_true", help="a cluster of six, instead of a master and replicas")
+    parser.add_argument("--min-replicas", action="store_true", help="with min-replicas-to-write 1, of a second at most")
     parser.add_argument("--seed", type=int, default=None, help="of the first history; a random one without")
     return parser.parse_args(arguments)
 
@@ -26,11 +29,13 @@ def main(arguments: list[str]) -> int:
     """1 when there was an anomaly."""
     chosen = options(arguments)
     seed = secrets.randbits(24) if chosen.seed is None else chosen.seed
+    game = six_run.play if chosen.cluster else play
+    directives = {"min_replicas_to_write": 1, "min_replicas_max_lag": 1} if chosen.min_replicas else {}
     total = Figures()
     with tempfile.TemporaryDirectory(prefix="consistency-") as name, guarded(Path(name)):
         end = time.monotonic() + chosen.minutes * 60
         while not total.histories or time.monotonic() < end:
-            figures = play(Path(name) / str(seed), seed, chosen.faults)
+            figures = game(Path(name) / str(seed), seed, chosen.faults, **directives)
             print(f"seed {seed}: {figures}", flush=True)
             for anomaly in figures.anomalies[:SHOWN]:
                 print(f"  {anomaly}", flush=True)

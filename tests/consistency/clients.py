@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from tests.consistency.history import BETWEEN, Append, History, Outcome, Read, Step, Transaction, Visit
@@ -23,18 +24,16 @@ GONE = (ConnectionError, TimeoutError, OSError)
 class Load:
     """All clients of a run, and the values that they hand out."""
 
-    def __init__(self, trio: Trio, seed: int, *, writers: int = 4, readers: int = 2) -> None:
-        self.trio = trio
+    def __init__(self) -> None:
         self.history = History()
         self.broken: list[BaseException] = []
         self._values = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
-        roles = [_Writer] * writers + [_Reader] * readers
-        self._clients = [role(self, f"{role.__name__[1:].lower()} {n}", seed * 100 + n) for n, role in enumerate(roles)]
-        self._threads = [threading.Thread(target=self._run, args=(client,), daemon=True) for client in self._clients]
+        self._threads: list[threading.Thread] = []
 
-    def start(self) -> None:
+    def start(self, clients: Sequence["Client"]) -> None:
+        self._threads = [threading.Thread(target=self._run, args=(client,), daemon=True) for client in clients]
         for thread in self._threads:
             thread.start()
 
@@ -60,7 +59,7 @@ class Load:
         """One that is in use."""
         return f"list{self._values // APPENDS + chosen.randrange(LISTS)}"
 
-    def _run(self, client: "_Client") -> None:
+    def _run(self, client: "Client") -> None:
         try:
             while not self._over.is_set():
                 client.act()
@@ -70,19 +69,51 @@ class Load:
             client.leave()
 
 
-class _Client:
+class Client:
+    """Goes on until it is told to leave."""
+
     def __init__(self, load: Load, name: str, seed: int) -> None:
         self.load = load
-        self.trio = load.trio
         self.history = load.history
         self.name = name
         self.chosen = random.Random(seed)
+
+    def act(self) -> None:
+        """One more thing."""
+        raise NotImplementedError
+
+    def leave(self) -> None:
+        """Close what is open."""
+        raise NotImplementedError
+
+
+def commands_of(steps: Sequence[Step]) -> list[tuple[Any, ...]]:
+    """What is asked for them."""
+    return [("RPUSH", step.key, step.value) if isinstance(step, Append) else ("LRANGE", step.key, 0, -1)
+            for step in steps]  # fmt: skip
+
+
+def seen(steps: Sequence[Step], replies: Sequence[Any]) -> list[Step]:
+    """The steps with what was found."""
+    failed = [one for one in replies if isinstance(one, RespError)]
+    assert not failed, failed
+    return [step if isinstance(step, Append) else Read(step.key, tuple(map(int, reply)))
+            for step, reply in zip(steps, replies, strict=True)]  # fmt: skip
+
+
+def clients_of(load: Load, trio: Trio, seed: int, *, writers: int = 4, readers: int = 2) -> list[Client]:
+    """Those of a trio."""
+    roles = [_Writer] * writers + [_Reader] * readers
+    return [role(load, f"{role.__name__[1:].lower()} {n}", seed * 100 + n, trio) for n, role in enumerate(roles)]
+
+
+class _TrioClient(Client):
+    def __init__(self, load: Load, name: str, seed: int, trio: Trio) -> None:
+        super().__init__(load, name, seed)
+        self.trio = trio
         self.node: Node | None = None
         self.branch = BETWEEN
         self.connection: Connection | None = None
-
-    def act(self) -> None:
-        raise NotImplementedError
 
     def pick(self) -> Node | None:
         """Whom to talk to now. Called under the trio's lock."""
@@ -129,8 +160,7 @@ class _Client:
 
     def transact(self, steps: list[Step], *more: tuple[Any, ...]) -> tuple[Outcome, list[Step], list[Any]]:
         """Do steps at once. What became of them, the steps with what was found, and the replies to `more`."""
-        body = [("RPUSH", step.key, step.value) if isinstance(step, Append) else ("LRANGE", step.key, 0, -1)
-                for step in steps]  # fmt: skip
+        body = commands_of(steps)
         replies = self.ask(("MULTI",), *body, ("EXEC",), *more)
         if replies is None:
             return Outcome.UNKNOWN, steps, []
@@ -138,16 +168,10 @@ class _Client:
         if not isinstance(done, list):
             assert isinstance(done, RespError), f"EXEC was answered {done!r}"
             return Outcome.FAILED, steps, rest
-        failed = [one for one in done if isinstance(one, RespError)]
-        assert not failed, failed
-        return Outcome.OK, [self.seen(step, reply) for step, reply in zip(steps, done, strict=True)], rest
-
-    @staticmethod
-    def seen(step: Step, reply: Any) -> Step:
-        return step if isinstance(step, Append) else Read(step.key, tuple(map(int, reply)))
+        return Outcome.OK, seen(steps, done), rest
 
 
-class _Writer(_Client):
+class _Writer(_TrioClient):
     """Transactions and registers on the master; every second writer waits for a replica each time."""
 
     def pick(self) -> Node | None:
@@ -189,7 +213,7 @@ class _Writer(_Client):
         self.history.add(Visit(key, value is not None, found, start, end, outcome, self.branch))
 
 
-class _Reader(_Client):
+class _Reader(_TrioClient):
     """Looks at several lists at once, and at registers, on one node after the other."""
 
     left = 0  # looks until it goes elsewhere

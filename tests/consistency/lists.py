@@ -35,9 +35,10 @@ class Verdict:
     window: int = 0
 
 
-def check(transactions: list[Transaction], final: Lists, may_lose: Iterable[int] = ()) -> Verdict:
+def check(transactions: list[Transaction], final: Lists, may_lose: Iterable[int] = (),
+          last: Iterable[int] | None = None) -> Verdict:  # fmt: skip
     """final: what all lists held in the end. may_lose: branches whose master was lost, so that appends that were
-    answered but not promised may be gone."""
+    answered but not promised may be gone. last: branches that `final` was read from; without, the one that is last."""
     verdict = Verdict()
     writers = {step.value: number for number, one in enumerate(transactions) for step in one.appends()}
     found = verdict.anomalies
@@ -45,8 +46,8 @@ def check(transactions: list[Transaction], final: Lists, may_lose: Iterable[int]
     found += _blind(transactions)
     branches = sorted({one.branch for one in transactions} - {BETWEEN})
     orders = {branch: _order_of(transactions, branch, found) for branch in branches}
-    if branches:
-        _prefer(orders[branches[-1]], final, found)
+    for branch in branches[-1:] if last is None else set(last) & set(branches):
+        _prefer(orders[branch], final, found)
     for branch in branches:
         found += _intermediate(transactions, writers, orders[branch], branch)
         found += _cycles(transactions, writers, orders[branch], branch)

@@ -1,14 +1,15 @@
 """One history: clients and faults on a trio of its own, and what is wrong with what was seen."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tests.consistency import lists, registers
-from tests.consistency.clients import Load
+from tests.consistency.clients import Load, clients_of
 from tests.consistency.history import Anomaly, Outcome
-from tests.consistency.nemesis import Nemesis
+from tests.consistency.nemesis import TrioNemesis
 from tests.consistency.trio import Trio
 from tests.support.resp import Connection
 
@@ -48,9 +49,9 @@ def play(folder: Path, seed: int, faults: int, **directives: Any) -> Figures:
     trio = Trio(folder, **directives)
     try:
         trio.start()
-        load = Load(trio, seed)
-        nemesis = Nemesis(trio, load, seed)
-        load.start()
+        load = Load()
+        nemesis = TrioNemesis(trio, load, seed)
+        load.start(clients_of(load, trio, seed))
         try:
             nemesis.meanwhile()
             for _ in range(faults):
@@ -59,7 +60,7 @@ def play(folder: Path, seed: int, faults: int, **directives: Any) -> Figures:
             trio.heal()
             load.stop()
         trio.wait_in_step()
-        return _judge(load, nemesis, _final(trio), trio.forks)
+        return judge(load, nemesis.done, _final(trio), trio.forks)
     finally:
         trio.close()
 
@@ -72,9 +73,11 @@ def _final(trio: Trio) -> lists.Lists:
         return {key.decode(): tuple(map(int, c("LRANGE", key, 0, -1))) for key in keys}
 
 
-def _judge(load: Load, nemesis: Nemesis, final: lists.Lists, forks: list[int]) -> Figures:
+def judge(load: Load, faults: Counter[str], final: lists.Lists, may_lose: Iterable[int],
+          last: Iterable[int] | None = None) -> Figures:  # fmt: skip
+    """may_lose, last: see lists.check."""
     history = load.history
-    about_lists = lists.check(history.transactions, final, forks)
+    about_lists = lists.check(history.transactions, final, may_lose, last)
     about_registers = registers.check(history.visits)
     outcomes = Counter(one.outcome for one in history.transactions) + Counter(one.outcome for one in history.visits)
     return Figures(
@@ -84,7 +87,7 @@ def _judge(load: Load, nemesis: Nemesis, final: lists.Lists, forks: list[int]) -
         unknown=outcomes[Outcome.UNKNOWN],
         failed=outcomes[Outcome.FAILED],
         promised=sum(one.promised for one in history.transactions),
-        faults=nemesis.done,
+        faults=faults,
         window=about_lists.window,
         lost=about_lists.lost,
         replica_reads=about_registers.replica_reads,

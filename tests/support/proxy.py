@@ -5,6 +5,7 @@
         proxy.cut()                 # all links through it end now; what was on its way may be lost
         proxy.hold()                # nothing passes, and nobody is told: what a broken network looks like
         proxy.hold(one=True)        # the same for one link that is there now
+        proxy.part({"127.0.1.2"})   # the same for links from there, also those to come
         proxy.release()             # it passes again
         proxy.pace = 1024           # bytes a second that pass to who connected, each link by itself; 0: all
 
@@ -15,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Iterable
 
 PIECE = 1 << 16
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: unsent bytes are dropped, the other end sees a reset
@@ -33,6 +35,7 @@ class Proxy:
         self.host, self.port = self._listening.getsockname()
         self._lock = threading.Lock()
         self._links: list[_Link] = []
+        self._apart: set[str] = set()
         self._over = False
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -57,10 +60,19 @@ class Proxy:
             elif self._links:
                 self._links[0].flowing.clear()
 
+    def part(self, addresses: Iterable[str]) -> None:
+        """From now on nothing passes from or to these."""
+        with self._lock:
+            self._apart.update(addresses)
+            for link in self._links:
+                if link.address in self._apart:
+                    link.flowing.clear()
+
     def release(self) -> None:
         """What was held passes, and all that comes."""
         with self._lock:
             self.flowing.set()
+            self._apart.clear()
             for link in self._links:
                 link.flowing.set()
 
@@ -78,21 +90,23 @@ class Proxy:
     def _accept(self) -> None:
         while not self._over:
             try:
-                near, _ = self._listening.accept()
+                near, (address, *_) = self._listening.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(near, address), daemon=True).start()
 
-    def _serve(self, near: socket.socket) -> None:
+    def _serve(self, near: socket.socket, address: str) -> None:
         try:
             far = socket.create_connection((self.host, self.target), 10)
         except OSError:
             near.close()
             return
         far.settimeout(None)
-        link = _Link(self, near, far)
+        link = _Link(self, near, far, address)
         with self._lock:
             self._links.append(link)
+            if address in self._apart:
+                link.flowing.clear()
         if self._over:
             self.cut()
         link.serve()
@@ -103,9 +117,10 @@ class Proxy:
 
 
 class _Link:
-    """near: who connected; far: the target."""
+    """near: who connected, from `address`; far: the target."""
 
-    def __init__(self, proxy: Proxy, near: socket.socket, far: socket.socket) -> None:
+    def __init__(self, proxy: Proxy, near: socket.socket, far: socket.socket, address: str) -> None:
+        self.address = address
         self._proxy = proxy
         self._near = near
         self._far = far

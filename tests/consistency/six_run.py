@@ -1,0 +1,54 @@
+"""One history of a cluster: clients and faults on six nodes of its own, and what is wrong with what was seen."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from tests.consistency import lists
+from tests.consistency.history import Anomaly
+from tests.consistency.run import Figures, judge
+from tests.consistency.six import Six
+from tests.consistency.six_clients import SixLoad, clients_of
+from tests.consistency.six_nemesis import SixNemesis, Void
+from tests.support.resp import Connection, RespError
+
+
+def play(folder: Path, seed: int, faults: int, **directives: Any) -> Figures:
+    """So many faults, in an order that the seed says. A history with `Void` counts as none, and says so."""
+    six = Six(folder, **directives)
+    try:
+        load = SixLoad()
+        nemesis = SixNemesis(six, load, seed)
+        load.start(clients_of(load, six, seed))
+        try:
+            nemesis.meanwhile()
+            for _ in range(faults):
+                nemesis.strike()
+        except Void:
+            return Figures(faults=Counter({"a history that is void": 1}))
+        finally:
+            six.heal()
+            load.stop()
+        six.wait_in_step()
+        final, strays = _final(six)
+        unknown = set(load.branches) - nemesis.known  # began and ended within one fault
+        figures = judge(load, nemesis.done, final, {load.branch(name) for name in load.may_lose | unknown},
+                        [load.branch(shard.branch) for shard in six.shards])  # fmt: skip
+        figures.anomalies += strays
+        return figures
+    finally:
+        six.stop()
+
+
+def _final(six: Six) -> tuple[lists.Lists, list[Anomaly]]:
+    """All lists, read from the masters, and the keys that are where their slot is not served."""
+    found: lists.Lists = {}
+    strays = []
+    for shard in six.shards:
+        with Connection(shard.master.port) as c:
+            for key in c.ok("KEYS", "*"):
+                if isinstance(c("EXISTS", key), RespError):
+                    strays.append(Anomaly("stray", f"{key!r} is at {shard.master.port}, which does not serve it"))
+                elif b"list" in key:
+                    found[key.decode()] = tuple(map(int, c.ok("LRANGE", key, 0, -1)))
+    return found, strays

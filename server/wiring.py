@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from scripting import debug as scripting_debug, declared, info as scripting_info, limits, redis_api
-from server import about
+from server import about, loader
 from server.acl import configured
 from server.clients import client as client_state, debug as clients_debug, info as clients_info, multi, pause, tls
 from server.cluster import debug as cluster_debug, departures, info as cluster_info
@@ -85,7 +85,8 @@ def load_commands(config: Config) -> None:
     """Import every command file and every room that declares commands; apply rename-command; make the records."""
     import server.commands as commands
 
-    for name in sorted(file.partition(".")[0] for file in os.listdir(commands.__path__[0]) if file.endswith(MODULES)):
+    files = (file for file in os.listdir(commands.__path__[0]) if file.endswith(MODULES))
+    for name in sorted({file.partition(".")[0] for file in files} | loader.native_names(commands.__name__)):
         importlib.import_module(f"server.commands.{name}")
     for name in ("eval", "script", "function"):
         importlib.import_module(f"scripting.commands_{name}")

@@ -39,7 +39,7 @@ def of(numbers: Iterable[int]) -> int:
 def ranges(slots: int) -> Iterator[tuple[int, int]]:
     """The runs of neighbours in a set, as first and last slot, in order.
 
-    Complexity: O(runs + slots): of few runs each is a few operations on 2 KB; where there are more, its digits are read.
+    Complexity: O(runs + slots): few runs are a few operations each on 2 KB; where there are more, its digits are read.
     """
     start = 0
     for _ in range(_FEW_RUNS):

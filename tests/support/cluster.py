@@ -110,12 +110,12 @@ class Cluster:
         wait_until(lambda: self.nodes[number].info("replication").get("master_link_status") == "up", "the link is up")
 
     # ---- programs of others
-    def cli(self, *arguments: str, seconds: float = 60) -> str:
-        """redis-cli; skips without one."""
+    def cli(self, *arguments: str, seconds: float = 60, answers: str = "") -> str:
+        """redis-cli; skips without one. answers: what somebody types when it asks."""
         path = shutil.which("redis-cli")
         if path is None:
             pytest.skip("no redis-cli on PATH")
-        done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=patience(seconds),
-                              check=False)
+        done = subprocess.run([path, *arguments], input=answers, capture_output=True, text=True,
+                              timeout=patience(seconds), check=False)
         assert done.returncode == 0, f"{arguments}:\n{done.stdout}\n{done.stderr}"
         return done.stdout

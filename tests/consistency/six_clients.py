@@ -27,6 +27,7 @@ LISTS = 2  # of each tag, in use at a time
 VALUES = 300  # handed out until another list takes a list's place
 LOOKS = 20  # of a reader, until it goes elsewhere
 READONLY = "READONLY"
+REFUSALS = ("ASK", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "READONLY", "LOADING", "MASTERDOWN", "UNBLOCKED")
 
 
 class SixLoad(Load):
@@ -73,7 +74,6 @@ class _ClusterClient(Client):
         self.six = six
         self.connections: dict[Member, Connection] = {}
         self.owners: dict[str, Member] = {}  # of tags, as far as it was told
-        self.asking: dict[str, Member] = {}  # whom to ask about a tag, once
 
     def leave(self) -> None:
         for connection in self.connections.values():
@@ -82,27 +82,41 @@ class _ClusterClient(Client):
 
     def transact(self, tag: str, body: Sequence[tuple[Any, ...]], *more: tuple[Any, ...]) -> Done | None:
         """Do it at once where the tag is served. None: nobody was reached. `more` comes behind it."""
-        asks = self.asking.pop(tag, None)
-        member = asks or self.owners.get(tag) or self.chosen.choice(self.six.nodes)
-        connection = self._connection(member)
-        if connection is None:
+        words = [("MULTI",), *body, ("INFO", "replication"), ("EXEC",), *more]
+        member = self.owners.get(tag) or self.chosen.choice(self.six.nodes)
+        replies = self._ask(member, words)
+        if isinstance(replies, list) and (heir := self._asks(replies)):  # for these keys, and once
+            replies = self._ask(heir, [("ASKING",), *words])
+            replies = replies[1:] if isinstance(replies, list) else replies
+        if replies is None or replies is Outcome.UNKNOWN:
             self.owners.pop(tag, None)
-            time.sleep(PAUSE_SECONDS)
-            return None
-        words = [*[("ASKING",)] * bool(asks), ("MULTI",), *body, ("INFO", "replication"), ("EXEC",), *more]
-        try:
-            connection.send_raw(b"".join(encode(*one) for one in words))
-            replies = [connection.read() for _ in words]
-        except GONE:
-            self.connections.pop(member).close()
-            self.owners.pop(tag, None)
-            return Done(Outcome.UNKNOWN)
-        at = len(words) - len(more) - 1
+            return None if replies is None else Done(Outcome.UNKNOWN)
+        at = len(body) + 2
         if isinstance(replies[at], list):
             return self._done(replies[at], replies[at + 1 :])
-        error = next(reply for reply in replies if isinstance(reply, RespError))
-        self._redirected(tag, error)
-        return Done(Outcome.FAILED, rest=[error])
+        self._refused(tag, _error(replies))
+        return Done(Outcome.FAILED)
+
+    def _ask(self, member: Member, words: Sequence[tuple[Any, ...]]) -> Any:
+        """Replies; None when it was not reached, UNKNOWN when they did not come."""
+        connection = self._connection(member)
+        if connection is None:
+            time.sleep(PAUSE_SECONDS)
+            return None
+        try:
+            connection.send_raw(b"".join(encode(*one) for one in words))
+            return [connection.read() for _ in words]
+        except GONE:
+            self.connections.pop(member).close()
+            return Outcome.UNKNOWN
+
+    def _asks(self, replies: Sequence[Any]) -> Member | None:
+        """Who is to be asked instead, this time."""
+        error = _error(replies)
+        return self._named(error) if error is not None and error.code == "ASK" else None
+
+    def _named(self, error: RespError) -> Member:
+        return self.six.by_port[int(error.text.rpartition(":")[2])]
 
     def _done(self, replies: list[Any], rest: list[Any]) -> Done:
         *found, info = replies
@@ -123,17 +137,20 @@ class _ClusterClient(Client):
             self.connections[member] = connection
         return connection
 
-    def _redirected(self, tag: str, error: RespError) -> None:
-        """Where it will be asked next; or after a while, of anybody."""
-        words = error.text.split()
-        if words[0] in ("MOVED", "ASK"):
-            member = self.six.by_port[int(words[2].rpartition(":")[2])]
-            (self.owners if words[0] == "MOVED" else self.asking)[tag] = member
+    def _refused(self, tag: str, error: RespError | None) -> None:
+        """Where the next one will be asked, or after a while, anybody."""
+        assert error is not None
+        if error.code == "MOVED":
+            self.owners[tag] = self._named(error)
             return
-        assert words[0] in ("CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "READONLY", "LOADING", "MASTERDOWN"), error
-        if words[0] != "TRYAGAIN":
+        assert error.code in REFUSALS, error
+        if error.code != "TRYAGAIN":
             self.owners.pop(tag, None)
         time.sleep(PAUSE_SECONDS)
+
+
+def _error(replies: Sequence[Any]) -> RespError | None:
+    return next((reply for reply in replies if isinstance(reply, RespError)), None)
 
 
 class _Writer(_ClusterClient):
@@ -187,7 +204,6 @@ class _Reader(_ClusterClient):
         tag = self.chosen.choice(TAGS)
         steps: list[Step] = [Read(self.load.a_list(tag, self.chosen)) for _ in range(self.chosen.randint(1, STEPS))]
         self.owners = {tag: self.at}
-        self.asking.clear()
         key = f"{{{tag}}}register"
         start = time.monotonic()
         done = self.transact(tag, [*commands_of(steps), ("GET", key)])

@@ -11,6 +11,15 @@ def test_the_bytes_of_a_message() -> None:
     assert slots.to_bytes(slots.ALL) == b"\xff" * 2048
 
 
+def test_digits() -> None:
+    chosen = slots.of([0, 7, 16383])
+    digits = slots.digits(chosen)
+    assert len(digits) == slots.COUNT
+    assert [slot for slot, digit in enumerate(digits) if digit == slots.IN] == [0, 7, 16383]
+    assert slots.from_digits(digits) == chosen
+    assert slots.from_digits(slots.digits(0)) == 0 and slots.from_digits(slots.digits(slots.ALL)) == slots.ALL
+
+
 def test_ranges() -> None:
     assert list(slots.ranges(0)) == []
     assert list(slots.ranges(slots.ALL)) == [(0, 16383)]

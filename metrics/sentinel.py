@@ -16,7 +16,7 @@ from metrics.family import GAUGE, family
 from metrics.mailbox import Mailbox
 from metrics.request import Reply, Request
 from metrics.snapshot import CommandCounts, Field, command_counts, read_fields
-from server.registry.info import SECTIONS
+from server.registry.info import sections as declared_sections
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -60,7 +60,7 @@ class SentinelCollector(Collector):
 
     def __init__(self, mailbox: Mailbox, sections: Sequence[str], figures: Callable[[], Figures]) -> None:
         super().__init__(mailbox)
-        self._sections = [SECTIONS[name] for name in sections]
+        self._sections = [declared_sections()[name] for name in sections]
         self._figures = figures
 
     def take(self, server: "Server") -> Seen:

@@ -13,7 +13,7 @@ from metrics.names import CONFIG, INSTANCE, MASTER_LINK, OURS, SCRIPT_NAME, SCRI
 from server.dispatch.record import all_records
 from server.keyspace.big_keys import BigKey
 from server.observe.hot_keys import HotKey
-from server.registry.info import SECTIONS, InfoField, Section
+from server.registry.info import InfoField, Section, sections
 from server.registry.parts import Parts
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def read_fields(parts: Parts, sections: Iterable[Section]) -> tuple[list[Field],
 
 def take(server: "Server") -> Snapshot:
     """Copy what the metrics show. Complexity: O(fields + commands called + databases), no key is looked at."""
-    fields, lines = read_fields(server.parts, SECTIONS.values())
+    fields, lines = read_fields(server.parts, sections().values())
     config, entries = server.config, server.slowlog.entries
     newest = entries[0] if entries else None
     return Snapshot(

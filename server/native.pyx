@@ -45,4 +45,5 @@ def create_module(spec):
 
 def exec_module(module):
     """As importlib.abc.Loader has it."""
+    module.__file__ = __file__
     PyModule_ExecDef(module, PyModule_GetDef(module))

@@ -29,12 +29,10 @@ from server.clients.table import ClientTable
 from server.clients.tls import Tls
 from server.clients.tracking import Tracking
 from server.cluster.migrate_target import Targets
-from server.cluster.redirects import Redirects
 from server.config.config import Config
 from server.config_changes import ConfigChanges
 from server.dispatch import appending, big_keys, conditions, evicting, hot_keys, record, replicating, signals
 from server.dispatch.call import Call
-from server.dispatch.clustering import Clustering, bus_port
 from server.dispatch.collector import Collector
 from server.dispatch.connector import Connector
 from server.dispatch.cron import Cron
@@ -42,6 +40,7 @@ from server.dispatch.executor import Executor
 from server.dispatch.faults import Faults
 from server.dispatch.io_sharing import IOSharing
 from server.dispatch.loop import Loop
+from server.dispatch.node import bus_port
 from server.dispatch.propagate import Propagation
 from server.dispatch.replacing import Replacing
 from server.dispatch.replicating import Replicating
@@ -74,6 +73,8 @@ from server.structures.block_stream import Stream
 
 if TYPE_CHECKING:
     from metrics.endpoint import Endpoint
+    from server.cluster.redirects import Redirects
+    from server.dispatch.clustering import Clustering
 
 REHASH_SLICE_US = 1000
 KINDS = ("tcp", "tls", "unix")  # of listeners, as INFO lists them
@@ -163,8 +164,13 @@ class Server(Front):
         self.replicating: Replicating = Replicating(self)
         self.replication: Node = self.replicating.node
         self.replacing: Replacing = Replacing(self)
-        self.cluster: Clustering | None = Clustering(self) if config.cluster_enabled else None
+        self.cluster: Clustering | None = self._new_node() if config.cluster_enabled else None
         wiring.wire(self)
+
+    def _new_node(self) -> "Clustering":
+        from server.dispatch.clustering import Clustering
+
+        return Clustering(self)
 
     # ---- listening
     def listen(self) -> None:

@@ -10,35 +10,22 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from scripting import debug as scripting_debug, declared, info as scripting_info, limits, redis_api
+from scripting import declared, limits, redis_api
 from server import about, loader
 from server.acl import configured
-from server.clients import client as client_state, debug as clients_debug, info as clients_info, multi, pause, tls
-from server.cluster import debug as cluster_debug, departures, info as cluster_info
-from server.cluster.dropping import Dropping
-from server.cluster.redirects import Redirects
+from server.clients import client as client_state, multi, pause, tls
 from server.commands import server_command
-from server.config import debug as config_debug, info as config_info
 from server.config.config import Config, OnChange
 from server.dispatch import (
     big_keys,
-    clustering,
     collector,
     conditions,
-    debug as dispatch_debug,
-    debug_clock,
-    debug_failures,
-    debug_faults,
-    debug_propagation,
     door,
     evicting,
     gates,
     hot_keys,
-    info as dispatch_info,
-    info_commands,
-    info_load,
-    info_loop,
     io_sharing,
+    node as cluster_node,
     option_words,
     record,
     replicating,
@@ -49,17 +36,17 @@ from server.dispatch import (
 )
 from server.dispatch.appending import TICK_MS as APPENDING_MS
 from server.dispatch.received import run_received
-from server.keyspace import by_slot, debug as keyspace_debug, expire, info as keyspace_info
+from server.keyspace import expire
 from server.keyspace.database import when_expire_takes_long
-from server.observe import info as observe_info, memory_account
+from server.observe import memory_account
 from server.observe.internal_errors import internal_errors
 from server.observe.log import LEVELS
-from server.persistence import debug as persistence_debug, info as persistence_info
+from server.registry import debug, info
 from server.registry.command import COMMANDS, rename_all
-from server.replication import debug as replication_debug, info as replication_info
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 
 if TYPE_CHECKING:
+    from server.dispatch.clustering import Clustering
     from server.server import Server
 
 MODULES = (".py", *importlib.machinery.EXTENSION_SUFFIXES)         # names of files; pkgutil would bring `inspect`
@@ -86,7 +73,8 @@ def load_commands(config: Config) -> None:
     import server.commands as commands
 
     files = (file for file in os.listdir(commands.__path__[0]) if file.endswith(MODULES))
-    for name in sorted({file.partition(".")[0] for file in files} | loader.native_names(commands.__name__)):
+    names = {file.partition(".")[0] for file in files} | loader.native_names(commands.__name__)
+    for name in sorted(names - {"__init__"}):
         importlib.import_module(f"server.commands.{name}")
     for name in ("eval", "script", "function"):
         importlib.import_module(f"scripting.commands_{name}")
@@ -186,8 +174,13 @@ def fill_hooks(server: "Server") -> None:
     limits.when_slow(s.scripting.slow)
 
 
-def serve_slots(s: "Server", cluster: "clustering.Clustering") -> None:
+def serve_slots(s: "Server", cluster: "Clustering") -> None:
     """What a node does with its slots: redirects, keys by slot, and what follows when slots go."""
+    from server.cluster import departures
+    from server.cluster.dropping import Dropping
+    from server.cluster.redirects import Redirects
+    from server.keyspace import by_slot
+
     db = s.keyspace.databases[0]
     dropping = Dropping(db, s.effects, s.propagation, s.loop.attend, lazy=lambda: s.config.lazyfree_lazy_server_del,
                         paused=lambda: s.pause.strength > 0, changed=lambda: redirects.refresh())
@@ -253,7 +246,7 @@ def follow_configuration(server: "Server") -> None:
         ("big-keys-walk",): s.walking.follow,
     }
     if s.cluster is not None:
-        later[clustering.DIRECTIVES] = s.cluster.follow_configuration
+        later[cluster_node.DIRECTIVES] = s.cluster.follow_configuration
     for names, apply in (at_once | later).items():
         for name in names:
             s.config.on_change(name, apply)
@@ -294,7 +287,7 @@ def schedule(server: "Server") -> None:
         (replicating.TICK_MS, s.replication.tick),
         (replicating.DISK_MS, s.replication.waiting.tick),
         (replicating.DISK_MS, s.replicating.own_expires.tick),
-        *([(clustering.TICK_MS, s.cluster.tick)] if s.cluster is not None else []),
+        *([(cluster_node.TICK_MS, s.cluster.tick)] if s.cluster is not None else []),
         (collector.INTERVAL_MS, s.collector.tick),
     ):
         s.cron.every(interval_ms, job)
@@ -312,8 +305,15 @@ def steps_of_shutdown(server: "Server") -> None:
     ]
 
 
-# imported for what they declare
-_ = (config_info, observe_info, keyspace_info, clients_info, persistence_info, replication_info, cluster_info,
-     dispatch_info, info_commands, info_load, info_loop, scripting_info,
-     config_debug, keyspace_debug, clients_debug, persistence_debug, replication_debug, cluster_debug, dispatch_debug,
-     debug_clock, debug_failures, debug_faults, debug_propagation, scripting_debug)
+# ---- what declares, and nothing else
+info.declared_later.add(
+    "scripting.info", "server.clients.info", "server.cluster.info", "server.config.info", "server.dispatch.info",
+    "server.dispatch.info_commands", "server.dispatch.info_load", "server.dispatch.info_loop", "server.keyspace.info",
+    "server.observe.info", "server.persistence.info", "server.replication.info",
+)  # fmt: skip
+debug.declared_later.add(
+    "scripting.debug", "server.clients.debug", "server.cluster.debug", "server.config.debug", "server.dispatch.debug",
+    "server.dispatch.debug_clock", "server.dispatch.debug_failures", "server.dispatch.debug_faults",
+    "server.dispatch.debug_propagation", "server.keyspace.debug", "server.persistence.debug",
+    "server.replication.debug",
+)  # fmt: skip

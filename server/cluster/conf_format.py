@@ -28,12 +28,12 @@ from server.cluster.messages import (
 )
 from server.cluster.node import Node
 from server.cluster.view import View, random_name
+from server.config.cluster import BUS_PORT_OFFSET
 from server.registry.dataclass import dataclass, field
 
 if TYPE_CHECKING:
     from random import Random
 
-BUS_PORT_OFFSET = 10000
 FLAG_WORDS = (("myself", MYSELF), ("master", MASTER), ("slave", REPLICA), ("fail?", PFAIL), ("fail", FAIL),
               ("handshake", HANDSHAKE), ("noaddr", NOADDR), ("nofailover", NOFAILOVER))
 _SHOWN = sum(flag for _, flag in FLAG_WORDS)

@@ -102,6 +102,12 @@ class Node:
         """How many slots it serves."""
         return self.slots.bit_count()
 
+    def preferred_endpoint(self, kind: str) -> str | None:
+        """What clients are told to connect to, as cluster-preferred-endpoint-type says; None: whom they asked."""
+        if kind == "hostname":
+            return self.hostname or "?"
+        return self.ip if kind == "ip" else None
+
     def client_port(self, tls: bool) -> int:
         """The port for clients of that transport."""
         return self.tls_port if tls else self.port

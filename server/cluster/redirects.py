@@ -7,15 +7,17 @@ A slot that comes back to us before its old keys are gone is asked for again (TR
 
 from collections.abc import Callable, Sequence
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from server.cluster import slot_table, slots
-from server.cluster.node import Node
-from server.cluster.replies import preferred_endpoint
-from server.cluster.view import View
 from server.config.config import Config
 from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError
 from server.structures.crc16 import hash_slot
+
+if TYPE_CHECKING:
+    from server.cluster.node import Node
+    from server.cluster.view import View
 
 NO_SLOT = -1
 
@@ -60,7 +62,7 @@ class Redirects:
     has(key): whether it is here and has not expired. dropping(): the slots, a set, that still have keys of which nobody
     is to know any more (`dropping`); a change of it is followed by `refresh`, too."""
 
-    def __init__(self, view: Callable[[], View], config: Config, has: Callable[[bytes], bool],
+    def __init__(self, view: "Callable[[], View]", config: Config, has: Callable[[bytes], bool],
                  dropping: Callable[[], int]) -> None:
         self._view = view
         self._config = config
@@ -130,14 +132,14 @@ class Redirects:
             raise Refused(Why.TRY_AGAIN)
         return True
 
-    def _may_read(self, question: Question, owner: Node) -> bool:
+    def _may_read(self, question: Question, owner: "Node") -> bool:
         """Whether a replica answers for its master."""
         me = self._view().myself
         return ((question.reads_replica or question.sharded) and not question.writes and me.is_replica
                 and me.master is owner)
 
-    def _redirect(self, why: Why, slot: int, node: Node, tls: bool) -> Refused:
-        endpoint = preferred_endpoint(node, self._config.cluster_preferred_endpoint_type) or ""
+    def _redirect(self, why: Why, slot: int, node: "Node", tls: bool) -> Refused:
+        endpoint = node.preferred_endpoint(self._config.cluster_preferred_endpoint_type) or ""
         return Refused(why, f"{why.value} {slot} {endpoint}:{node.client_port(tls)}")
 
     # ---- a client that waits

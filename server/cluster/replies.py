@@ -30,19 +30,13 @@ def node_text(view: View, node: Node, *, tls: bool = False) -> str:
 
 
 # ---- SLOTS
-def preferred_endpoint(node: Node, endpoint: str) -> str | None:
-    if endpoint == "hostname":
-        return node.hostname or "?"
-    return node.ip if endpoint == "ip" else None
-
-
 def _place(node: Node, tls: bool, endpoint: str) -> list[Any]:
     more = {}
     if endpoint != "ip":
         more[b"ip"] = node.ip.encode()
     if endpoint != "hostname" and node.hostname:
         more[b"hostname"] = node.hostname.encode()
-    preferred = preferred_endpoint(node, endpoint)
+    preferred = node.preferred_endpoint(endpoint)
     return [preferred.encode() if preferred is not None else None, node.client_port(tls), node.name.encode(), more]
 
 
@@ -72,7 +66,7 @@ def _details(view: View, node: Node, offset: int, endpoint: str) -> dict[bytes, 
     if node.tls_port:
         told[b"tls-port"] = node.tls_port
     told[b"ip"] = node.ip.encode()
-    told[b"endpoint"] = (preferred_endpoint(node, endpoint) or "").encode()
+    told[b"endpoint"] = (node.preferred_endpoint(endpoint) or "").encode()
     if node.hostname:
         told[b"hostname"] = node.hostname.encode()
     has = _offset(view, node, offset)

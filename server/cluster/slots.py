@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 COUNT = 16384
 BYTES = COUNT // 8
 ALL = (1 << COUNT) - 1
+IN = ord("1")
 _RUN = re.compile("1+")
 _FEW_RUNS = 8
 
@@ -21,6 +22,16 @@ def from_bytes(bitmap: bytes | bytearray) -> int:
 def to_bytes(slots: int) -> bytes:
     """The 2048 bytes of a message for a set."""
     return slots.to_bytes(BYTES, "little")
+
+
+def digits(slots: int) -> bytes:
+    """A set as a digit for each slot: IN where it is in it."""
+    return f"{slots:0{COUNT}b}"[::-1].encode()
+
+
+def from_digits(each: bytes | bytearray) -> int:
+    """The set of the slots whose digit is IN."""
+    return int(each[::-1], 2)
 
 
 def span(first: int, last: int) -> int:
@@ -39,7 +50,7 @@ def of(numbers: Iterable[int]) -> int:
 def ranges(slots: int) -> Iterator[tuple[int, int]]:
     """The runs of neighbours in a set, as first and last slot, in order.
 
-    Complexity: O(runs + slots): few runs are a few operations each on 2 KB; where there are more, its digits are read.
+    Complexity: O(runs + slots). Of a few runs each is some operations on 2 KB; where there are more, digits are read.
     """
     start = 0
     for _ in range(_FEW_RUNS):

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from server.cluster.conf_format import BUS_PORT_OFFSET
 from server.cluster.slots import COUNT
+from server.config.cluster import BUS_PORT_OFFSET
 from server.dispatch.call import Call
-from server.dispatch.clustering import node_of, text, wall_ms
+from server.dispatch.node import node_of, text, wall_ms
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE, container, group
 from server.registry.errors import CommandError, named, syntax, wrong_arity, wrong_subcommand

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from server.cluster import replies
 from server.cluster.slots import COUNT
 from server.dispatch.call import Call
-from server.dispatch.clustering import node_of, text, wall_ms
+from server.dispatch.node import node_of, text, wall_ms
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, STALE, group
 from server.registry.errors import CommandError, named
@@ -47,6 +46,8 @@ def cluster_info(call: Call) -> Verbatim:
 
     Complexity: O(1)
     """
+    from server.cluster import replies
+
     return Verbatim(replies.info_text(node_of(call).info()))
 
 
@@ -56,6 +57,8 @@ def cluster_links(call: Call) -> list[Any]:
 
     Complexity: O(N) where N is the total number of Cluster nodes
     """
+    from server.cluster import replies
+
     node = node_of(call)
     return list(replies.links_reply(node.view, node.bus.carried))
 
@@ -67,6 +70,8 @@ def cluster_nodes(call: Call) -> Verbatim:
 
     Complexity: O(N) where N is the total number of Cluster nodes
     """
+    from server.cluster import replies
+
     return Verbatim(replies.nodes_text(node_of(call).view, tls=_tls(call)))
 
 
@@ -78,6 +83,8 @@ def cluster_slots(call: Call) -> list[Any]:
 
     Complexity: O(N) where N is the total number of Cluster nodes
     """
+    from server.cluster import replies
+
     node = node_of(call)
     return replies.slots_reply(node.view, node.offset(), tls=_tls(call),
                                endpoint=call.config.cluster_preferred_endpoint_type)
@@ -89,12 +96,16 @@ def cluster_shards(call: Call) -> list[Any]:
 
     Complexity: O(N) where N is the total number of cluster nodes
     """
+    from server.cluster import replies
+
     node = node_of(call)
     return list(replies.shards_reply(node.view, node.offset(),
                                      endpoint=call.config.cluster_preferred_endpoint_type))
 
 
 def _replicas(call: Call, name: bytes) -> list[bytes]:
+    from server.cluster import replies
+
     view = node_of(call).view
     master = view.nodes.get(text(name))
     if master is None:

@@ -5,7 +5,7 @@ from typing import Any
 from server.cluster import slots
 from server.cluster.slots import COUNT
 from server.dispatch.call import Call
-from server.dispatch.clustering import node_of
+from server.dispatch.node import node_of
 from server.registry import args
 from server.registry.command import LOADING, STALE, group
 from server.registry.errors import CommandError, syntax

@@ -18,7 +18,7 @@ from server.keyspace.database import Database
 from server.observe import crash, crash_handler
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE, group
-from server.registry.debug import MANY, SUBCOMMANDS, Subcommands, WrongWords, help_lines
+from server.registry.debug import MANY, Subcommands, WrongWords, help_lines, subcommands
 from server.registry.errors import CommandError, wrong_subcommand
 from server.registry.parts import Part
 from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Push, SetOf, Several, Verbatim
@@ -34,7 +34,7 @@ def debug(call: Call, name: bytes, *words: bytes) -> Any:
 
     Complexity: Depends on subcommand.
     """
-    found = SUBCOMMANDS.get(name.decode("latin-1").lower())
+    found = subcommands().get(name.decode("latin-1").lower())
     if found is None or not found.least <= len(words) <= found.most:
         raise wrong_subcommand(call.argv)
     try:

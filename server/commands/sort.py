@@ -6,7 +6,6 @@ order, which DESC turns round; a set is sorted by its bytes if the result is sto
 agree, and otherwise comes as it is.
 """
 
-import locale
 from collections.abc import Callable, Sequence
 from heapq import nlargest, nsmallest
 from typing import Any
@@ -116,6 +115,8 @@ def _score(text: bytes) -> float:
 # ---- order
 def _collation(stored: bool) -> Callable[[bytes], Any]:
     """How ALPHA compares: as the locale says, but by bytes if the result is stored, so that replicas agree."""
+    import locale
+
     if stored or (locale.setlocale(locale.LC_COLLATE) in ("C", "POSIX")):
         return lambda text: text
     return lambda text: locale.strxfrm(text.split(b"\0", 1)[0].decode("utf-8", "surrogateescape"))

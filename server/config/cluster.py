@@ -2,6 +2,7 @@
 
 from server.registry.directive import INT_MAX, LLONG_MAX, ULLONG_MAX, Bool, Choice, Flag, Memory, Number, Text
 
+BUS_PORT_OFFSET = 10000     # of the bus above the port for clients, where cluster-port does not say it
 _PART = "cluster"
 _HOST_MAX = 256
 _NOT_IN_NODE_NAMES = frozenset("!#$%&()*+:;<>?@[]^{|}~")

@@ -5,7 +5,6 @@ replication. There is one only where cluster-enabled is yes.
     ... but messages wait for the end of the turn: nodes.conf is on disk before anybody is told what it keeps
 """
 
-import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ from server.cluster.actions import (
 from server.cluster.bus import Bus
 from server.cluster.bus_format import encode, size
 from server.cluster.conf_file import ConfFile, ConfInUse
-from server.cluster.conf_format import BUS_PORT_OFFSET, BrokenConf, conf_of, parse, view_of, write
+from server.cluster.conf_format import BrokenConf, conf_of, parse, view_of, write
 from server.cluster.dropping import Dropping
 from server.cluster.messages import MASTER, MYSELF, Message
 from server.cluster.node import Link, Node
@@ -40,35 +39,13 @@ from server.cluster.replies import info_fields
 from server.cluster.settings import Settings
 from server.cluster.view import View, random_name
 from server.config.config import Config
+from server.dispatch.node import bus_port, wall_ms
 from server.observe.log import LEVELS
-from server.registry.errors import CommandError
 
 if TYPE_CHECKING:
-    from server.dispatch.call import Call
     from server.server import Server
 
-TICK_MS = 100
 PORT_MAX = 65535
-NO_CLUSTER = "ERR This instance has cluster support disabled"
-# Directives that the protocol hears of.
-DIRECTIVES = (
-    "cluster-node-timeout", "cluster-ping-interval", "cluster-replica-validity-factor", "repl-ping-replica-period",
-    "cluster-migration-barrier", "cluster-allow-replica-migration", "cluster-require-full-coverage",
-    "cluster-replica-no-failover", "cluster-announce-ip", "cluster-announce-port", "cluster-announce-tls-port",
-    "cluster-announce-bus-port", "cluster-announce-hostname", "cluster-announce-human-nodename", "port", "tls-port",
-    "tls-cluster", "cluster-preferred-endpoint-type", "cluster-allow-reads-when-down",
-)
-
-
-def wall_ms() -> int:
-    """The time that nodes tell each other."""
-    return time.time_ns() // 1_000_000
-
-
-def bus_port(config: Config) -> int:
-    """Where the bus listens."""
-    own = config.tls_port if config.tls_cluster else config.port
-    return int(config.cluster_port or own + BUS_PORT_OFFSET)
 
 
 class Clustering:
@@ -311,18 +288,6 @@ class Clustering:
     def is_empty(self) -> bool:
         """Whether there is no key."""
         return self._server.keyspace.keys_total() == 0
-
-
-def node_of(call: "Call") -> Clustering:
-    """The server of a call as a node. Errors: it is none."""
-    if call.server.cluster is None:
-        raise CommandError(NO_CLUSTER)
-    return call.server.cluster
-
-
-def text(word: bytes) -> str:
-    """A name as it was typed."""
-    return word.decode("latin-1")
 
 
 def _nothing(action: Action) -> None:

@@ -8,9 +8,9 @@ other, all within a time.
 A protocol never hears of anything before connect() has returned.
 """
 
-import queue
-import threading
 import time
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from iothreads.connect import Address, ConnectError, LinkProtocol, look_up, numeric
 from iothreads.link import REPLIES, Link
@@ -18,6 +18,9 @@ from iothreads.tls import TlsContext
 from server.dispatch.loop import Loop
 from server.dispatch.timers import Timer
 from server.registry.clock import monotonic_now_us
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
 
 NO_ADDRESS = "there is no such address"
 TIMED_OUT = "timed out while connecting"
@@ -99,7 +102,13 @@ class Connector:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._looking = 0                   # attempts that wait for addresses
-        self._found: queue.SimpleQueue[tuple[Attempt, list[Address]]] = queue.SimpleQueue()
+
+    @cached_property
+    def _found(self) -> "SimpleQueue[tuple[Attempt, list[Address]]]":
+        """What `_look_up` found; made when somebody connects."""
+        from queue import SimpleQueue
+
+        return SimpleQueue()
 
     def connect(self, host: str, port: int, protocol: LinkProtocol, *, source: str = "", timeout_ms: int = 0,
                 reads: int = REPLIES, tls: TlsContext | None = None) -> Attempt:
@@ -118,7 +127,9 @@ class Connector:
         if address is not None:
             self._tell(attempt, [address])
         else:
-            threading.Thread(target=self._look_up, args=(attempt, host, port), name="look_up", daemon=True).start()
+            from threading import Thread
+
+            Thread(target=self._look_up, args=(attempt, host, port), name="look_up", daemon=True).start()
         return attempt
 
     def wait(self, attempt: Attempt, timeout_ms: int) -> bool:
@@ -137,13 +148,15 @@ class Connector:
         return self._looking
 
     def _wait_for_addresses(self, attempt: Attempt, seconds: float) -> None:
+        from queue import Empty
+
         others = []
         try:
             while (found := self._found.get(timeout=seconds))[0] is not attempt:
                 others.append(found)
             self._looking -= 1
             attempt.found(found[1])
-        except queue.Empty:
+        except Empty:
             pass
         for found in others:
             self._tell(*found)

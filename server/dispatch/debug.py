@@ -2,8 +2,8 @@
 
 from server.dispatch import appending, conditions, saving
 from server.dispatch.call import Call
-from server.dispatch.clustering import node_of, text
 from server.dispatch.cron import Cron
+from server.dispatch.node import node_of, text
 from server.registry import args
 from server.registry.debug import MANY, Subcommands, WrongWords
 from server.registry.errors import CommandError, named, syntax

@@ -40,22 +40,39 @@ def _key_range(command):
     return (first, last, step) if first else (-1, 0, 0)
 
 
-def _reads_keys(command):
+cdef bint _reads_keys(command) except -1:
     """Scripts do not: the commands that they call are remembered for themselves."""
-    return command.has(READONLY) and command.group != "scripting" and (command.keys.specs or command.keys.reader)
+    if not command.flags & READONLY or command.group == "scripting":
+        return False
+    keys = command.keys
+    return keys.specs or keys.reader is not None
 
 
-def _rules(command):
+cdef uint32_t _rules(command) except 0xFFFFFFFF:
     cdef uint32_t rules = 0
-    plain = command.function is not None and command.parent is None and not command.subcommands
-    if plain and (command.group in _OF_KEYS or command.name in _LIKE_THEM) and not command.has(NO_MULTI | PROTECTED):
+    cdef uint64_t flags = command.flags
+    cdef uint64_t unqueued = NO_MULTI | PROTECTED, spreads = WRITE | MAY_REPLICATE
+    cdef uint64_t skipped = SKIP_MONITOR, loose = TOUCHES_ARBITRARY_KEYS
+    cdef str name = command.name
+    cdef dict subcommands = command.subcommands
+    plain = command.function is not None and command.parent is None and not subcommands
+    if plain and not flags & unqueued and (command.group in _OF_KEYS or name in _LIKE_THEM):
         rules |= RULE_QUEUED
-    for bit, yes in ((RULE_NOT_QUEUED, command.name in _NOT_QUEUED), (RULE_EXEC, command.name == "exec"),
-                     (RULE_SPREADS, command.has(WRITE | MAY_REPLICATE)), (RULE_SKIP_MONITOR, command.has(SKIP_MONITOR)),
-                     (RULE_LOOSE, command.has(TOUCHES_ARBITRARY_KEYS)), (RULE_GATED, command.gated),
-                     (RULE_REMEMBERED, any(map(_reads_keys, [command, *command.subcommands.values()])))):
-        if yes:
-            rules |= <uint32_t>bit
+    if name in _NOT_QUEUED:
+        rules |= RULE_NOT_QUEUED
+    if name == "exec":
+        rules |= RULE_EXEC
+    if flags & spreads:
+        rules |= RULE_SPREADS
+    if flags & skipped:
+        rules |= RULE_SKIP_MONITOR
+    if flags & loose:
+        rules |= RULE_LOOSE
+    if command.gated:
+        rules |= RULE_GATED
+    for one in (command, *subcommands.values()):
+        if _reads_keys(one):
+            rules |= RULE_REMEMBERED
     return rules
 
 

@@ -8,7 +8,6 @@ nothing for it. Whoever asks gets keys that exist, with their size of now; a key
 missed until it comes again.
 """
 from bisect import insort
-from typing import NamedTuple
 
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
@@ -22,6 +21,7 @@ from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, entry_ty
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 
 from server.keyspace.database import TYPE_NAMES
+from server.registry.light import NamedTuple
 
 cdef enum:
     KEPT = 16                          # keys of each type

@@ -1,13 +1,16 @@
 """The thread that syncs, closes and deletes files of the append only file: the loop does not wait for the disk."""
 
 import errno
-import queue
-import threading
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from server.observe.log import Log
 from server.persistence.disk import AnyDisk
+
+if TYPE_CHECKING:
+    from queue import SimpleQueue
+    from threading import Lock, Thread
 
 CLOSED_MEANWHILE = (errno.EBADF, errno.EINVAL)      # nothing is lost: closing was preceded by a sync
 
@@ -20,11 +23,23 @@ class BackgroundSync:
         self._disk = disk
         self._log = log
         self._enter = enter             # what the thread does first
-        self._jobs: queue.SimpleQueue[tuple[Callable[..., None], Any] | None] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
+        self._thread: Thread | None = None
         self.pending = 0                # syncs not done yet (aof_pending_bio_fsync)
-        self._lock = threading.Lock()
         self.error = 0
+
+    @cached_property
+    def _jobs(self) -> "SimpleQueue[tuple[Callable[..., None], Any] | None]":
+        """Like the next, made with the first job, on the thread that gives it."""
+        from queue import SimpleQueue
+
+        return SimpleQueue()
+
+    @cached_property
+    def _lock(self) -> "Lock":
+        """Around `pending`."""
+        from threading import Lock
+
+        return Lock()
 
     def sync(self, file: int) -> None:
         """Sync a file soon."""
@@ -43,13 +58,17 @@ class BackgroundSync:
     def drain(self) -> None:
         """Return when everything given so far is done."""
         if self._thread is not None:
-            done = threading.Event()
+            from threading import Event
+
+            done = Event()
             self._add(lambda event: event.set(), done)
             done.wait()
 
     def _add(self, work: Callable[..., None], argument: object) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="bio_aof", daemon=True)
+            from threading import Thread
+
+            self._thread = Thread(target=self._run, name="bio_aof", daemon=True)
             self._thread.start()
         self._jobs.put((work, argument))
 

@@ -1,7 +1,7 @@
 """`dataclass` as in the standard library, for a program that shall be up in a moment: that one compiles five functions
 for each class when it is imported, and brings `inspect` with it.
 
-Here `__init__` is compiled when the first object is made; the other methods are the same functions for all classes.
+Here `__init__` is compiled when some objects were made; the other methods are the same functions for all classes.
 What of the standard library's options is not used is not here. mypy sees the same (PEP 681).
 """
 
@@ -10,6 +10,8 @@ from typing import Any, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
 _ABSENT: Any = object()
+UNCOMPILED = 6      # objects of a class, before its `__init__` is compiled: that takes as long as making 20
+_made_of: dict[type, int] = {}
 
 
 class FieldOptions:
@@ -92,11 +94,38 @@ def _with_slots(cls: Any) -> Any:
 
 
 def _first_init(self: Any, *args: Any, **named: Any) -> None:
-    """Compile `__init__` of the class that has it from here, and go on with that."""
+    """Compile `__init__` of the class that has it from here, and go on with that. Many have few objects."""
     cls: Any = next(base for base in type(self).__mro__ if vars(base).get("__init__") is _first_init)
+    made = _made_of[cls] = _made_of.get(cls, 0) + 1
+    if made <= UNCOMPILED and (values := _values_of(cls, args, named)) is not None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+        if hasattr(cls, "__post_init__"):
+            self.__post_init__()
+        return
     init = _init_of(cls)
     cls.__init__ = init
     init(self, *args, **named)
+
+
+def _values_of(cls: Any, args: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any] | None:
+    """Those of the fields of an object that is made with these arguments; None when it cannot be."""
+    fields: dict[str, FieldOptions] = cls.__remus_fields__
+    given = dict(zip(fields, args))
+    if len(args) > len(fields) or not named.keys() <= fields.keys() - given.keys():
+        return None
+    given |= named
+    values = {}
+    for name, options in fields.items():
+        if name in given:
+            values[name] = given[name]
+        elif options.default_factory is not _ABSENT:
+            values[name] = options.default_factory()
+        elif options.default is not _ABSENT:
+            values[name] = options.default
+        else:
+            return None
+    return values
 
 
 def _init_of(cls: Any) -> Any:

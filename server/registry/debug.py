@@ -10,8 +10,10 @@ DEBUG HELP is made of the declarations.
 """
 
 from collections.abc import Callable
-from typing import Any, Concatenate, Generic, NamedTuple, TypeVar
+from typing import Any, Concatenate, Generic, TypeVar
 
+from server.registry.later import Later
+from server.registry.light import NamedTuple
 from server.registry.parts import Part
 
 S = TypeVar("S")
@@ -32,7 +34,8 @@ class DebugSubcommand(NamedTuple):
     help: tuple[str, ...]  # its arguments, then lines that say what it does; none: DEBUG HELP does not show it
 
 
-SUBCOMMANDS: dict[str, DebugSubcommand] = {}
+SUBCOMMANDS: dict[str, DebugSubcommand] = {}  # those that are declared by now
+declared_later = Later()
 
 
 class Subcommands(Generic[S]):
@@ -57,10 +60,16 @@ class Subcommands(Generic[S]):
         return register
 
 
+def subcommands() -> dict[str, DebugSubcommand]:
+    """All of them by name, lower case."""
+    declared_later.load()
+    return SUBCOMMANDS
+
+
 def help_lines() -> list[str]:
     """What DEBUG HELP says, by name."""
     lines = ["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"]
-    for name, entry in sorted(SUBCOMMANDS.items()):
+    for name, entry in sorted(subcommands().items()):
         if entry.help:
             lines += [f"{name.upper()} {entry.help[0]}".rstrip(), *(f"    {line}" for line in entry.help[1:])]
     return [*lines, "HELP", "    Print this help."]

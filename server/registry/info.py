@@ -13,9 +13,11 @@ part would show.
 
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from server.registry.dataclass import dataclass, field
+from server.registry.later import Later
+from server.registry.light import NamedTuple
 from server.registry.parts import Part, Parts, Reading
 
 S = TypeVar("S")  # the part that a field is read from
@@ -112,7 +114,8 @@ class Fields(Generic[S]):
         return lines
 
 
-SECTIONS: dict[str, Section] = {}
+SECTIONS: dict[str, Section] = {}  # those that are declared by now
+declared_later = Later()
 # As Redis prints them, then ours; others follow in the order of declaration.
 ORDER = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules", "commandstats",
          "errorstats", "latencystats", "cluster", "keyspace", "keysizes", "load", "iothreads")
@@ -138,10 +141,16 @@ def chosen(names: Iterable[str]) -> list[Section]:
     return [s for s in in_order() if any(picked[w](s) if w in picked else w == s.name for w in wanted)]
 
 
+def sections() -> dict[str, Section]:
+    """All of them, by name, with all that is declared."""
+    declared_later.load()
+    return SECTIONS
+
+
 def in_order() -> list[Section]:
     """All sections as INFO prints them, whichever module declared its own first."""
     places = {name: place for place, name in enumerate(ORDER)}
-    return sorted(SECTIONS.values(), key=lambda section: places.get(section.name, len(ORDER)))
+    return sorted(sections().values(), key=lambda section: places.get(section.name, len(ORDER)))
 
 
 def render(parts: Parts, names: Iterable[str]) -> str:

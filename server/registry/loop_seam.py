@@ -1,7 +1,9 @@
 """What rooms below the loop ask of it, as protocols; `server.dispatch` has the classes that fit."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
+
+from server.registry.light import Protocol
 
 
 class Timer(Protocol):

@@ -3,10 +3,11 @@
 And the limits of a range by score or by members, as several groups of commands read them.
 """
 
-from typing import Literal, Protocol
+from typing import Literal
 
 from server.registry import args
 from server.registry.errors import CommandError
+from server.registry.light import Protocol
 from server.types.sorted_set import SortedSet, is_lex_bound, parse_score, parse_score_bound
 
 

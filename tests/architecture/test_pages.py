@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import command_page
+from tests.support import command_page, reference_pages
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/architecture.md").read_text()
@@ -34,6 +34,12 @@ def test_the_table_of_commands_is_that_of_the_declarations() -> None:
     names = {command.name for command in command_page.declared()}
     assert command_page.NOTES.keys() <= names
     assert command_page.PAGE.read_text() == command_page.render(), "./dev python -m tests.support.command_page"
+
+
+@pytest.mark.parametrize("page", reference_pages.PAGES)
+def test_the_tables_of_directives_and_metrics_are_those_of_the_declarations(page: str) -> None:
+    made = reference_pages.PAGES[page]()
+    assert (reference_pages.DOCS / page).read_text() == made, "./dev python -m tests.support.reference_pages"
 
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -12,7 +12,7 @@ import pytest
 
 from metrics.collector import cumulated, field_families, script_families
 from metrics.names import OURS, SCRIPT_NAME, SCRIPT_SECONDS, number
-from server.registry.info import SECTIONS, InfoField
+from server.registry.info import InfoField, sections
 from tests.support.resp import Connection
 from tests.support.server import Server, free_port, wait_until
 
@@ -126,7 +126,7 @@ def scrape(port: int) -> Samples:
 def undeclared() -> set[str]:
     """Names of ours whose INFO field is that of a part which is not built."""
     load_sections()
-    declared = {name for section in SECTIONS.values() for name in section.names()}
+    declared = {name for section in sections().values() for name in section.names()}
     names = {**OURS, SCRIPT_SECONDS: SCRIPT_SECONDS}
     return {f"remus_{name}" for field, name in names.items() if field not in declared}
 

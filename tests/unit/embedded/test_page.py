@@ -1,4 +1,4 @@
-"""docs/testing.md and the tutorial of docs/scripting.md: what they show is run."""
+"""docs/testing.md and the tutorials: what they show is run."""
 
 import os
 import re
@@ -31,6 +31,18 @@ def test_its_examples_pass(tmp_path):
     functions = PAGE.count("def test_")
     assert f"{functions} passed" in done.stdout, done.stdout + done.stderr
     assert len(FILES) >= 5
+
+
+@pytest.mark.parametrize("name", ["job-queue", "rate-limiter"])
+def test_a_tutorial(tmp_path, name):
+    pytest.importorskip("redis")
+    page = (ROOT / f"docs/tutorial-{name}.md").read_text()
+    for file, text in re.findall(r"^```python\n# (\w+\.py)\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
+        (tmp_path / file).write_text(text)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "remus_server"]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert f"{page.count('def test_')} passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_it_tells_of_each_fixture_and_fault():

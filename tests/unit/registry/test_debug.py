@@ -5,7 +5,7 @@ import importlib
 import pytest
 
 from server.observe.debug_settings import DebugSettings
-from server.registry.debug import SUBCOMMANDS, Subcommands
+from server.registry.debug import Subcommands, subcommands as all_subcommands
 from tests.architecture.test_imports import room_of
 
 
@@ -13,7 +13,7 @@ def subcommands():
     importlib.import_module("server.server")
     importlib.import_module("server.commands.server_debug")
     importlib.import_module("server.commands.server_debug_keys")
-    return SUBCOMMANDS
+    return all_subcommands()
 
 
 def test_a_room_declares_what_looks_into_its_own_parts():

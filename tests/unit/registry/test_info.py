@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from server.config.config import Config
-from server.registry.info import SECTIONS, Declared, InfoField, Section
+from server.registry.info import Declared, InfoField, Section, sections
 from server.registry.parts import Parts
 from tests.architecture.test_imports import room_of
 from tests.support.resp import Connection
@@ -23,7 +23,7 @@ def fields(c: Connection, section: str) -> list[str]:
 def declared() -> Iterator[tuple[Section, Declared]]:
     """All that a server declares."""
     importlib.import_module("server.server")
-    for section in SECTIONS.values():
+    for section in sections().values():
         for each in section.declared:
             yield section, each
 
@@ -53,7 +53,7 @@ def test_fields_come_in_the_order_of_redis(raw, peer, section):
 
 def test_what_the_order_names_is_declared():
     names = {(section.name, each.what.name) for section, each in declared() if isinstance(each.what, InfoField)}
-    assert {(section.name, name) for section in SECTIONS.values() for name in section.order} <= names
+    assert {(section.name, name) for section in sections().values() for name in section.order} <= names
 
 
 def test_a_room_tells_of_its_own_parts():

@@ -89,7 +89,7 @@ def fill_hooks(server: "Server") -> None:
     internal_errors.log_to(s.log)
 
     # fast paths: the same places that definitions report to, and who keeps fast paths from running
-    shapes.use(s.propagation, s.key_events)
+    shapes.use(s.propagation, s.key_events, s.stats.error_counts)
     tracked.use(s.tracking, s.propagation)
     evicting.use(s.evictor, s.propagation, s.effects, s.tracking, s.config_changes.note_client_memory)
     shapes.attach(COMMANDS)

@@ -69,7 +69,7 @@ def _timeout(value: int) -> int:
 class Blocked:
     """One client's waiting."""
 
-    __slots__ = ("argv", "client", "command", "db", "deadline_us", "keys", "kind", "on_no_key", "room")
+    __slots__ = ("argv", "as_it_came", "client", "command", "db", "deadline_us", "keys", "kind", "on_no_key", "room")
 
     def __init__(self, room: "Blocking", call: RunningCommand, kind: str, keys: Iterable[bytes],
                  deadline_us: int) -> None:
@@ -78,6 +78,7 @@ class Blocked:
         self.command = call.command
         self.db = call.db
         self.argv = call.argv
+        self.as_it_came = True                      # argv are the words of the request
         self.kind = kind
         self.keys = tuple(dict.fromkeys(keys))
         self.deadline_us = deadline_us              # monotonic; 0 = none
@@ -152,7 +153,7 @@ class Blocking:
         blocked = Blocked(self, call, kind, keys, deadline)
         blocked.on_no_key = on_no_key
         if argv is not None:
-            blocked.argv = argv
+            blocked.argv, blocked.as_it_came = argv, argv is call.argv
         self.enter(blocked)
         return NO_REPLY
 
@@ -326,7 +327,7 @@ class Blocking:
         self.leave(blocked)
         self._again = blocked
         try:
-            self.executor.process_command(client, blocked.argv)
+            self.executor.run_again(client, blocked.argv, blocked.as_it_came)
         except Exception:                           # of this client alone: who fed it has nothing to do with that
             internal_errors.note("A command that had waited", blocked.argv)
             client.close()

@@ -48,8 +48,8 @@ class CommandRunner(Protocol):
 
     commands: int
 
-    def process_command(self, client: "Client", argv: list[bytes]) -> None:
-        """Serve one command of a client."""
+    def run_again(self, client: "Client", argv: list[bytes], as_it_came: bool) -> None:
+        """Serve a command of a client once more; as_it_came: argv are the words of the request."""
 
 
 class RunningCommand(Protocol):

@@ -1,20 +1,24 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of bitmaps: GETBIT SETBIT BITCOUNT BITPOS, BITFIELD and BITFIELD_RO of few operations without OVERFLOW."""
+"""Fast paths of bitmaps: GETBIT SETBIT BITCOUNT BITPOS, BITOP, BITFIELD and BITFIELD_RO of few operations."""
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from iothreads.decimal cimport parse_int64
-from iothreads.resp_writer cimport write_header, write_integer
+from iothreads.resp_writer cimport write_header, write_integer, write_null
 from server.clients.client cimport Client
-from server.dispatch.record cimport Op
+from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, FAST_STRING, READ, WRITE, find_at, found, integer_at, is_char, is_word, length_at, missed,
-    overwrite, row, word_at)
+    ANY_TYPE, DECLINED, FAST_KEYS, FAST_STRING, FREE, READ, TYPED_SHORT, UNKEYED, WRITE, changed, event_of, find_all, find_at,
+    find_live, found, integer_at, is_char, is_word, length_at, missed, overwrite, pass_on, row, word_at)
 from server.keyspace.database cimport entry_string_view
-from server.structures.bits cimport bits_count_range, bits_find_range
-from server.structures.table cimport TYPE_STRING
+from server.structures.bits cimport (BITS_AND, BITS_OR, BITS_XOR, bits_combine, bits_count_range, bits_find_range,
+                                     bits_invert)
+from server.structures.table cimport TYPE_STRING, Entry, table_delete
+from server.types.value cimport release_value
 
 cdef enum:
     MOST_FIELDS = 16                   # operations of one BITFIELD
@@ -130,12 +134,94 @@ cdef int64_t _bitpos(Op* op) except -1:
     return 0
 
 
+# ---- several strings
+cdef enum:
+    NOT = 3                            # beside BITS_AND and its like
+
+cdef const Event* _SET = event_of("set")
+cdef const Event* _DEL = event_of("del")
+
+
+cdef int _operation(Op* op) noexcept:
+    """-1: none that is known."""
+    if is_word(op, 1, "and", 3):
+        return BITS_AND
+    if is_word(op, 1, "or", 2):
+        return BITS_OR
+    if is_word(op, 1, "xor", 3):
+        return BITS_XOR
+    return NOT if is_word(op, 1, "not", 3) and op.r.arg_count == 4 else -1
+
+
+cdef struct Operand:
+    char* bytes
+    size_t length
+    char scratch[24]
+
+
+cdef char* _combined(Entry** sources, int count, int operation, size_t* length) except? NULL:
+    """The result, of malloc; NULL when it is empty."""
+    cdef Operand operands[FAST_KEYS]
+    cdef char* result
+    cdef int i
+    length[0] = 0
+    for i in range(count):
+        operands[i].length = 0
+        if sources[i] != NULL:
+            operands[i].length = entry_string_view(sources[i], operands[i].scratch, &operands[i].bytes)
+        length[0] = max(length[0], operands[i].length)
+    if length[0] == 0:
+        return NULL
+    result = <char*>malloc(length[0])
+    if result == NULL:
+        raise MemoryError
+    for i in range(count):
+        if operands[i].length and i == 0:
+            memcpy(result, operands[i].bytes, operands[i].length)
+        elif operands[i].length:
+            bits_combine(<uint8_t*>result, <uint8_t*>operands[i].bytes, operands[i].length, operation)
+        if i == 0 or operation == BITS_AND:
+            memset(result + operands[i].length, 0, length[0] - operands[i].length)
+    if operation == NOT:
+        bits_invert(<uint8_t*>result, length[0])
+    return result
+
+
+cdef int64_t _bitop(Op* op) except -1:
+    """What it stores is `raw`, however short, as what was written over."""
+    cdef Entry* sources[FAST_KEYS]
+    cdef int operation = _operation(op)
+    cdef char* result
+    cdef size_t length
+    if operation < 0 or not find_live(op, 2) or not find_all(op, 3, op.r.arg_count - 3, 1 << TYPE_STRING, sources):
+        return DECLINED
+    result = _combined(sources, <int>op.r.arg_count - 3, operation, &length)
+    if result != NULL:
+        op.e = (<Client>op.client).db.store_at(op.e, word_at(op, 2), length_at(op, 2), op.hash, result, length, False)
+        overwrite(op, 0, PyBytes_FromStringAndSize(result, 1))
+        free(result)
+        pass_on(op)
+        changed(op, 1, _SET)
+    elif op.e != NULL:
+        table_delete(op.table, word_at(op, 2), length_at(op, 2), op.hash, release_value)
+        pass_on(op)
+        changed(op, 1, _DEL)
+    write_integer(op.out, <int64_t>length)
+    return 0
+
+
 # ---- fields
+cdef enum:                             # what becomes of a number that does not fit
+    WRAP = 0
+    SATURATE = 1
+    FAIL = 2
+
 cdef struct Field:                     # one operation
     bint writes
     bint adds                          # INCRBY
     bint signed
     int width                          # bits
+    int overflow
     int64_t offset                     # bits
     int64_t number
 
@@ -163,16 +249,35 @@ cdef bint _read_offset(Op* op, uint32_t at, Field* field) noexcept:
     return field.offset < 8 * FAST_STRING - 64
 
 
+cdef int _overflow(Op* op, uint32_t at) noexcept:
+    """-1: none that is known."""
+    if at >= op.r.arg_count:
+        return -1
+    if is_word(op, at, "wrap", 4):
+        return WRAP
+    if is_word(op, at, "sat", 3):
+        return SATURATE
+    return FAIL if is_word(op, at, "fail", 4) else -1
+
+
 cdef int _read_fields(Op* op, Field* fields, bint* writes) noexcept:
     """How many, 0 for what the definition must look at."""
     cdef uint32_t at = 2
     cdef int count = 0
+    cdef int overflow = WRAP
     cdef Field* field
     writes[0] = False
     while at < op.r.arg_count:
         if count == MOST_FIELDS:
             return 0
+        if is_word(op, at, "overflow", 8):
+            overflow = _overflow(op, at + 1)
+            if overflow < 0:
+                return 0
+            at += 2
+            continue
         field = &fields[count]
+        field.overflow = overflow
         field.adds = is_word(op, at, "incrby", 6)
         field.writes = field.adds or is_word(op, at, "set", 3)
         if (at + 2 + field.writes >= op.r.arg_count or not (field.writes or is_word(op, at, "get", 3))
@@ -246,6 +351,32 @@ cdef int _make_room(Op* op, const Field* fields, int count) except -1:
     return 1
 
 
+cdef bint _fit(const Field* field, uint64_t old, uint64_t* bits) noexcept:
+    """The bits that are to be stored; 0: nothing is, for what does not fit FAILs. As in Redis, a SET whose distance from the
+    highest value exceeds 64 bits counts as beyond it, and SET of an unsigned field reads a negative number as the large one
+    with the same bits."""
+    cdef int64_t high = <int64_t>((<uint64_t>1 << (field.width - field.signed)) - 1)
+    cdef int64_t low = -high - 1 if field.signed else 0
+    cdef int64_t before = _number_of(old, field)
+    cdef bint above, below
+    bits[0] = <uint64_t>field.number + (old if field.adds else 0)
+    if field.adds:
+        above = field.number > 0 and before > high - field.number
+        below = field.number < 0 and before < low - field.number if field.signed else <int64_t>bits[0] < 0 and not above
+    elif field.signed:
+        above, below = field.number > high, field.number < low
+    else:
+        above, below = <uint64_t>field.number > <uint64_t>high, False
+    if not (above or below) or field.overflow == WRAP:
+        return True
+    if field.overflow == FAIL:
+        return False
+    if below and not field.adds and <uint64_t>high - <uint64_t>field.number > <uint64_t>INT64_MAX:
+        above = True
+    bits[0] = <uint64_t>(high if above else low)
+    return True
+
+
 cdef int64_t _write_fields(Op* op, const Field* fields, int count) except -1:
     cdef const Field* field
     cdef char scratch[24]
@@ -263,13 +394,15 @@ cdef int64_t _write_fields(Op* op, const Field* fields, int count) except -1:
         if not field.writes:
             write_integer(op.out, _number_of(old, field))
             continue
-        bits = <uint64_t>field.number + (old if field.adds else 0)
+        if not _fit(field, old, &bits):
+            write_null(op.out, (<Client>op.client).resp)
+            continue
         if field.width < 64:
             bits &= (<uint64_t>1 << field.width) - 1
         write_integer(op.out, _number_of(bits if field.adds else old, field))
         _store(op, <uint8_t*>start, field, bits)
         changes += grown or old != bits
-    return changes
+    return 1 if grown and changes == 0 else changes
 
 
 cdef void _read_only(Op* op, const Field* fields, int count) noexcept:
@@ -313,7 +446,8 @@ cdef int64_t _bitfield_ro(Op* op) except -1:
 
 row("getbit", READ, TYPE_STRING, _getbit)
 row("setbit", WRITE, TYPE_STRING, _setbit, "setbit")
-row("bitcount", READ, TYPE_STRING, _bitcount)
+row("bitcount", READ | TYPED_SHORT, TYPE_STRING, _bitcount)
 row("bitpos", READ, TYPE_STRING, _bitpos)
+row("bitop", FREE | UNKEYED, ANY_TYPE, _bitop)
 row("bitfield", WRITE, TYPE_STRING, _bitfield, "setbit")
 row("bitfield_ro", READ, TYPE_STRING, _bitfield_ro)

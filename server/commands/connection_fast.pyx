@@ -1,9 +1,18 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of connections: PING and ECHO."""
+"""Fast paths of connections: PING and ECHO, SELECT, and what clients say and ask of themselves when they come: CLIENT ID,
+SETINFO, SETNAME, GETNAME."""
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint32_t
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+
+from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
-from iothreads.resp_writer cimport write_bulk, write_raw
-from server.clients.client cimport Client
-from server.dispatch.shapes cimport by_hand
+from iothreads.resp_writer cimport write_bulk, write_integer, write_null, write_raw
+from server.clients.client cimport CLIENT_FAKE, Client
+from server.dispatch.conditions cimport SLOW_CLUSTER, state
+from server.dispatch.record cimport Op
+from server.dispatch.shapes cimport ANY_TYPE, DECLINED, FREE, UNKEYED, by_hand, is_word, length_at, row, word_at
 
 
 cdef int _ping(Client c, Batch* b, Request* r) except -1:
@@ -21,5 +30,68 @@ cdef int _echo(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
+cdef int _select(Client c, Batch* b, Request* r) except -1:
+    """A node of a cluster has one database, and an error for who asks for another."""
+    cdef list databases = c.db.keyspace.databases
+    cdef int64_t number
+    if (c.state & CLIENT_FAKE or state.all & SLOW_CLUSTER or not parse_int64(arg_at(b, r, 1), arg_length(b, r, 1), &number)
+            or not 0 <= number < len(databases)):
+        return 0
+    c.db = databases[number]
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+# ---- CLIENT
+cdef bint _is_printable(Op* op, uint32_t at) noexcept:
+    """As it may stand in CLIENT LIST: ASCII from ! to ~ only."""
+    cdef const unsigned char* text = <unsigned char*>word_at(op, at)
+    cdef size_t i
+    for i in range(length_at(op, at)):
+        if not 33 <= text[i] <= 126:
+            return False
+    return True
+
+
+cdef int64_t _client_id(Op* op) except -1:
+    write_integer(op.out, (<Client>op.client).id)
+    return 0
+
+
+cdef int64_t _client_getname(Op* op) except -1:
+    cdef bytes name = (<Client>op.client).name
+    if name:
+        write_bulk(op.out, PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+    else:
+        write_null(op.out, (<Client>op.client).resp)
+    return 0
+
+
+cdef int64_t _client_setname(Op* op) except -1:
+    if not _is_printable(op, 2):
+        return DECLINED
+    (<Client>op.client).name = PyBytes_FromStringAndSize(word_at(op, 2), length_at(op, 2))
+    write_raw(op.out, "+OK\r\n", 5)
+    return 0
+
+
+cdef int64_t _client_setinfo(Op* op) except -1:
+    cdef Client c = <Client>op.client
+    cdef bint names = is_word(op, 2, "lib-name", 8)
+    if not (names or is_word(op, 2, "lib-ver", 7)) or not _is_printable(op, 3):
+        return DECLINED
+    if names:
+        c.library_name = PyBytes_FromStringAndSize(word_at(op, 3), length_at(op, 3))
+    else:
+        c.library_version = PyBytes_FromStringAndSize(word_at(op, 3), length_at(op, 3))
+    write_raw(op.out, "+OK\r\n", 5)
+    return 0
+
+
 by_hand("ping", _ping, False)
 by_hand("echo", _echo, False)
+by_hand("select", _select, False)
+row("client|id", FREE | UNKEYED, ANY_TYPE, _client_id)
+row("client|getname", FREE | UNKEYED, ANY_TYPE, _client_getname)
+row("client|setname", FREE | UNKEYED, ANY_TYPE, _client_setname)
+row("client|setinfo", FREE | UNKEYED, ANY_TYPE, _client_setinfo)

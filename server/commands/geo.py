@@ -6,7 +6,6 @@ Searches come in two generations: GEOSEARCH, and the older GEORADIUS family, whi
 """
 
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any
 
 from server.dispatch.call import Call
@@ -19,6 +18,7 @@ from server.registry.reply import NULL_ARRAY, Encoded
 from server.structures import geohash as geo
 from server.types import sorted_set_geo
 from server.types.sorted_set import ADDED, UPDATED, ZADD_FLAGS, SortedSet
+from server.types.sorted_set_geo import Points
 from server.types.sorted_set_result import score as read_number, store
 
 command = group("geo")
@@ -164,9 +164,6 @@ def geodist(call: Call, key: bytes, first: bytes, second: bytes, *words: bytes) 
 
 
 # ---- searching
-Point = tuple[float, float, float, float, bytes]        # metres from the centre, score, longitude, latitude, member
-
-
 @dataclass
 class Search:
     """What a search was told."""
@@ -189,17 +186,19 @@ class Search:
         """BYBOX."""
         self.metres, self.shape = metres, (sorted_set_geo.BOX, width, height)
 
-    def points(self, zset: SortedSet) -> list[Point]:
+    def points(self, zset: SortedSet) -> Points:
         """All members inside the shape; with ANY only the first `count` found."""
         assert self.centre is not None
         kind, first, second = self.shape
         any_will_do = "ANY" in self.words
         limit = self.count if any_will_do else 0
-        found = sorted_set_geo.search(zset, kind, self.centre, self.metres, first, second, limit)
+        found = Points(zset, kind, self.centre, self.metres, first, second, limit)
         order = self.order or (1 if self.count and not any_will_do else 0)
         if order:
-            found.sort(key=itemgetter(0), reverse=order < 0)
-        return found[:self.count] if self.count else found
+            found.order(order < 0)
+        if self.count:
+            found.keep(self.count)
+        return found
 
 
 def _read_options(search: Search, words: Sequence[bytes], zset: SortedSet | None, modern: bool, storing: bool) -> None:
@@ -263,26 +262,15 @@ def _check_options(call: Call, search: Search, modern: bool) -> None:
 
 def _answer(call: Call, search: Search, zset: SortedSet | None) -> Any:
     """Search, then store or reply."""
-    points = [] if zset is None else search.points(zset)
+    points = None if zset is None else search.points(zset)
     if search.destination is not None:
-        pairs = [(point[4], point[0] / search.metres if search.by_distance else point[1]) for point in points]
+        pairs = [] if points is None else points.pairs(search.metres if search.by_distance else 0.0)
         event = "geosearchstore" if call.command.name.startswith("geosearch") else "georadiusstore"
         return store(call, search.destination, pairs, event, by=len(pairs))
-    if not search.words & {"WITHDIST", "WITHHASH", "WITHCOORD"}:
-        return [point[4] for point in points]
-    return [_described(point, search, call.client.resp) for point in points]
-
-
-def _described(point: Point, search: Search, resp: int) -> list[Any]:
-    metres, score, longitude, latitude, member = point
-    reply: list[Any] = [member]
-    if "WITHDIST" in search.words:
-        reply.append(_distance(metres / search.metres))
-    if "WITHHASH" in search.words:
-        reply.append(int(score))
-    if "WITHCOORD" in search.words:
-        reply.append([_degrees(longitude, resp), _degrees(latitude, resp)])
-    return reply
+    if points is None:
+        return []
+    wanted = ("WITHDIST" in search.words, "WITHHASH" in search.words, "WITHCOORD" in search.words)
+    return points.reply(*wanted, search.metres, call.client.resp)
 
 
 _AREA = (f"<FROMMEMBER member | FROMLONLAT longitude latitude> "
@@ -293,7 +281,7 @@ _ANY = ("6.2.0", "Added the `ANY` option for `COUNT`.")
 
 @command("GEOSEARCH", arity=-7, flags=READONLY, keys=one_key(RO, ACCESS), since="6.2.0", history=(_UPPERCASE,),
          syntax=f"key {_AREA} [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]")
-def geosearch(call: Call, key: bytes, *words: bytes) -> list[Any]:
+def geosearch(call: Call, key: bytes, *words: bytes) -> Any:
     """Return the members inside a circle or a box around a position or a member.
 
     ASC and DESC order by distance. COUNT takes the nearest ones, with ANY whichever are found first.
@@ -304,8 +292,7 @@ def geosearch(call: Call, key: bytes, *words: bytes) -> list[Any]:
     search = Search()
     _read_options(search, words, zset, True, False)
     _check_options(call, search, True)
-    found: list[Any] = _answer(call, search, zset)
-    return found
+    return _answer(call, search, zset)
 
 
 @command("GEOSEARCHSTORE", arity=-8, flags=WRITE | DENYOOM, since="6.2.0", history=(_UPPERCASE,),

@@ -1,19 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of positions: GEOADD of few members, GEOPOS GEODIST GEOHASH. GEOADD is propagated as ZADD."""
-from libc.math cimport llrint
-from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
-from libc.stdio cimport snprintf
+from libc.stdint cimport int64_t, uint32_t
 
-from iothreads.resp_writer cimport (
-    write_bulk, write_header, write_integer, write_null, write_null_array, write_raw)
+from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_null_array
 from server.clients.client cimport Client
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    DECLINED, READ, SAYS, WRITE, Word, insert, is_passed_on, is_word, length_at, number_word, pass_on_as, row, word_at, word_of)
-from server.structures.geohash cimport geo_degrees, geo_distance, geo_position, geo_score, geo_string
+    DECLINED, READ, SAYS, TYPED, TYPED_SHORT, WRITE, Word, insert, is_passed_on, is_word, length_at, number_word,
+    pass_on_as, row, word_at, word_of)
+from server.structures.geohash cimport geo_distance, geo_position, geo_score, geo_string
 from server.structures.table cimport TYPE_ZSET
 from server.types.sorted_set cimport ZADD_NX, ZADD_XX, ZPair, zset_add_pairs, zset_create, zset_parse_score, zset_score
+from server.types.sorted_set_geo cimport geo_write_degrees, geo_write_distance
 
 cdef extern from *:
     """
@@ -96,18 +94,6 @@ cdef inline bint _score(Op* op, uint32_t at, double* score) noexcept:
     return op.e != NULL and zset_score(op.e, word_at(op, at), length_at(op, at), score)
 
 
-cdef void _write_degrees(Op* op, double value) noexcept:
-    """Up to 17 decimals."""
-    cdef char text[48]
-    cdef size_t n = geo_degrees(text, value)
-    if (<Client>op.client).resp == 3:
-        write_raw(op.out, ",", 1)
-        write_raw(op.out, text, n)
-        write_raw(op.out, "\r\n", 2)
-    else:
-        write_bulk(op.out, text, n)
-
-
 cdef int64_t _geopos(Op* op) except -1:
     cdef double score, longitude, latitude
     cdef uint32_t i
@@ -118,8 +104,8 @@ cdef int64_t _geopos(Op* op) except -1:
             continue
         geo_position(score, &longitude, &latitude)
         write_header(op.out, c'*', 2)
-        _write_degrees(op, longitude)
-        _write_degrees(op, latitude)
+        geo_write_degrees(op.out, longitude, (<Client>op.client).resp)
+        geo_write_degrees(op.out, latitude, (<Client>op.client).resp)
     return 0
 
 
@@ -156,8 +142,6 @@ cdef double _metres(Op* op) noexcept:
 cdef int64_t _geodist(Op* op) except -1:
     cdef double metres = _metres(op)
     cdef double first, second, longitude, latitude, longitude2, latitude2
-    cdef int64_t scaled
-    cdef char text[48]
     if metres == 0.0:
         return DECLINED
     if not _score(op, 2, &first) or not _score(op, 3, &second):
@@ -165,12 +149,11 @@ cdef int64_t _geodist(Op* op) except -1:
         return 0
     geo_position(first, &longitude, &latitude)
     geo_position(second, &longitude2, &latitude2)
-    scaled = llrint(geo_distance(longitude, latitude, longitude2, latitude2) / metres * 10000)
-    write_bulk(op.out, text, snprintf(text, sizeof(text), "%lld.%04d", <long long>(scaled // 10000), <int>(scaled % 10000)))
+    geo_write_distance(op.out, geo_distance(longitude, latitude, longitude2, latitude2) / metres)
     return 0
 
 
 row("geoadd", WRITE | SAYS, TYPE_ZSET, _geoadd, "zadd")
-row("geopos", READ, TYPE_ZSET, _geopos)
-row("geohash", READ, TYPE_ZSET, _geohash)
-row("geodist", READ, TYPE_ZSET, _geodist)
+row("geopos", READ | TYPED, TYPE_ZSET, _geopos)
+row("geohash", READ | TYPED, TYPE_ZSET, _geohash)
+row("geodist", READ | TYPED_SHORT, TYPE_ZSET, _geodist)

@@ -14,8 +14,8 @@ from server.clients.client cimport Client
 from server.dispatch.fast_words cimport read_count, read_number, read_scan, write_scanned
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    DECLINED, OR_NULL, OR_ZERO, READ, SAYS, TAKE, WARM, WRITE, Word, insert, integer_at, is_word, length_at, pass_on_as,
-    row, view_of, word_at, word_of)
+    DECLINED, OR_NULL, OR_ZERO, READ, SAYS, TAKE, TYPED, TYPED_SHORT, WARM, WRITE, Word, insert, integer_at, is_word,
+    length_at, pass_on_as, row, view_of, word_at, word_of)
 from server.structures.listpack cimport LpValue
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport TYPE_HASH, entry_encoding
@@ -238,19 +238,19 @@ cdef int64_t _hscan(Op* op) except -1:
     return 0
 
 
-row("hset", WRITE | WARM, TYPE_HASH, _hset, "hset")
-row("hmset", WRITE | WARM, TYPE_HASH, _hmset, "hset")
-row("hsetnx", WRITE | WARM, TYPE_HASH, _hsetnx, "hset")
+row("hset", WRITE | TYPED_SHORT | WARM, TYPE_HASH, _hset, "hset")
+row("hmset", WRITE | TYPED_SHORT | WARM, TYPE_HASH, _hmset, "hset")
+row("hsetnx", WRITE | TYPED | WARM, TYPE_HASH, _hsetnx, "hset")
 row("hincrby", WRITE | WARM, TYPE_HASH, _hincrby, "hincrby")
 row("hincrbyfloat", WRITE | WARM | SAYS, TYPE_HASH, _hincrbyfloat, "hincrbyfloat")
-row("hdel", TAKE | OR_ZERO | WARM, TYPE_HASH, _hdel, "hdel")
-row("hget", READ | OR_NULL | WARM, TYPE_HASH, _hget)
-row("hmget", READ, TYPE_HASH, _hmget)
-row("hgetall", READ, TYPE_HASH, _all, "", HASH_FIELDS | HASH_VALUES)
-row("hkeys", READ, TYPE_HASH, _all, "", HASH_FIELDS)
-row("hvals", READ, TYPE_HASH, _all, "", HASH_VALUES)
-row("hlen", READ | OR_ZERO, TYPE_HASH, _hlen)
-row("hexists", READ | OR_ZERO, TYPE_HASH, _hexists)
-row("hstrlen", READ | OR_ZERO, TYPE_HASH, _hstrlen)
-row("hrandfield", READ, TYPE_HASH, _hrandfield)
+row("hdel", TAKE | TYPED | OR_ZERO | WARM, TYPE_HASH, _hdel, "hdel")
+row("hget", READ | TYPED | OR_NULL | WARM, TYPE_HASH, _hget)
+row("hmget", READ | TYPED, TYPE_HASH, _hmget)
+row("hgetall", READ | TYPED, TYPE_HASH, _all, "", HASH_FIELDS | HASH_VALUES)
+row("hkeys", READ | TYPED, TYPE_HASH, _all, "", HASH_FIELDS)
+row("hvals", READ | TYPED, TYPE_HASH, _all, "", HASH_VALUES)
+row("hlen", READ | TYPED | OR_ZERO, TYPE_HASH, _hlen)
+row("hexists", READ | TYPED | OR_ZERO, TYPE_HASH, _hexists)
+row("hstrlen", READ | TYPED | OR_ZERO, TYPE_HASH, _hstrlen)
+row("hrandfield", READ | TYPED_SHORT, TYPE_HASH, _hrandfield)
 row("hscan", READ, TYPE_HASH, _hscan)

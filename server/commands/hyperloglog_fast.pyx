@@ -1,17 +1,20 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of HyperLogLogs: PFADD to a dense one, in place; PFCOUNT of one whose cardinality is cached.
+"""Fast paths of HyperLogLogs: PFADD to a dense one, in place; PFCOUNT of one whose cardinality is cached, and of several.
 
 Scripts go through the definition, which knows the read-only ones.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 from iothreads.resp_writer cimport write_integer
 from server.clients.client cimport CLIENT_SCRIPT, Client
 from server.dispatch.record cimport Op
-from server.dispatch.shapes cimport DECLINED, READ, WRITE, length_at, row, word_at
+from server.dispatch.shapes cimport (
+    DECLINED, FAST_KEYS, FREE, WRITE, find_all, find_at, found, is_plain, length_at, missed, row, touch, word_at)
 from server.keyspace.database cimport entry_string_view
-from server.structures.hyperloglog cimport HLL_CHANGED, HLL_DENSE_SIZE, hll_add, hll_cached, hll_is_valid
+from server.structures.hyperloglog cimport (
+    HLL_CHANGED, HLL_DENSE_SIZE, HLL_REGISTERS, hll_add, hll_cached, hll_count_registers, hll_is_valid, hll_merge)
 from server.structures.table cimport ENTRY_WORD, STR_BLOB, TYPE_STRING, Blob, Entry, entry_encoding, entry_word_ref
 
 cdef enum:
@@ -43,20 +46,54 @@ cdef int64_t _pfadd(Op* op) except -1:
     return changes
 
 
+cdef int64_t _count_union(Op* op) except -1:
+    """What is no HyperLogLog, or a corrupt one, is found before anything is counted as a read."""
+    cdef uint8_t registers[HLL_REGISTERS]
+    cdef Entry* entries[FAST_KEYS]
+    cdef char scratch[24]
+    cdef char* start
+    cdef size_t length
+    cdef uint32_t i
+    if op.r.arg_count - 1 > FAST_KEYS:
+        return DECLINED
+    memset(registers, 0, HLL_REGISTERS)
+    for i in range(1, op.r.arg_count):
+        if find_at(op, i) == NULL:
+            continue
+        if not is_plain(<Client>op.client, op.e, TYPE_STRING):
+            return DECLINED
+        length = entry_string_view(op.e, scratch, &start)
+        if not hll_is_valid(<uint8_t*>start, length) or not hll_merge(registers, <uint8_t*>start, length):
+            return DECLINED
+    find_all(op, 1, op.r.arg_count - 1, 1 << TYPE_STRING, entries)
+    write_integer(op.out, hll_count_registers(registers))
+    return 0
+
+
 cdef int64_t _pfcount(Op* op) except -1:
+    """FREE: of one key it looks by itself."""
     cdef char scratch[24]
     cdef char* start
     cdef size_t length
     cdef uint64_t cardinality = 0
-    if op.r.arg_count != 2 or (<Client>op.client).state & CLIENT_SCRIPT:
+    cdef Client c = <Client>op.client
+    if c.state & CLIENT_SCRIPT:
         return DECLINED
-    if op.e != NULL:
+    if op.r.arg_count > 2:
+        return _count_union(op)
+    if find_at(op, 1) == NULL:
+        missed(c, op.b, op.r, 1)
+    else:
+        if not is_plain(c, op.e, TYPE_STRING):
+            return DECLINED
         length = entry_string_view(op.e, scratch, &start)
         if not hll_is_valid(<const uint8_t*>start, length) or not hll_cached(<const uint8_t*>start, &cardinality):
             return DECLINED
+        touch(c, op.e)
+        found(c, op.e)
     write_integer(op.out, cardinality)
     return 0
 
 
 row("pfadd", WRITE, TYPE_STRING, _pfadd, "pfadd")
-row("pfcount", READ, TYPE_STRING, _pfcount)
+row("pfcount", FREE, TYPE_STRING, _pfcount)

@@ -14,8 +14,9 @@ from server.clients.client cimport Client
 from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, FREE, TAKE, UNKEYED, Word, event_of, find_at, find_first, finish_take, insert, integer_at,
-    is_awaited, is_plain, is_word, length_at, notify, number_word, pass_on, pass_on_as, row, touch, view_of, word_at, word_of)
+    DECLINED, FREE, TAKE, TYPED_SHORT, UNKEYED, Word, event_of, find_at, find_first, finish_take, insert, integer_at,
+    is_awaited, is_plain, is_word, length_at, notify, number_word, pass_on, pass_on_as, row, touch, view_of, word_at,
+    word_of)
 from server.structures.listpack cimport LpValue, lp_integer_text
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport TYPE_LIST, Entry, entry_encoding, table_find, table_hash
@@ -263,8 +264,8 @@ cdef int64_t _rpoplpush(Op* op) except -1:
     return moved
 
 
-row("lpop", TAKE, TYPE_LIST, _pop, "lpop", QL_HEAD)
-row("rpop", TAKE, TYPE_LIST, _pop, "rpop", QL_TAIL)
+row("lpop", TAKE | TYPED_SHORT, TYPE_LIST, _pop, "lpop", QL_HEAD)
+row("rpop", TAKE | TYPED_SHORT, TYPE_LIST, _pop, "rpop", QL_TAIL)
 row("lrem", TAKE, TYPE_LIST, _lrem, "lrem")
 row("ltrim", TAKE, TYPE_LIST, _ltrim, "ltrim")
 row("blpop", FREE, TYPE_LIST, _pop_waiting, "", QL_HEAD)

@@ -12,8 +12,8 @@ from server.clients.client cimport Client
 from server.dispatch.fast_words cimport FAST_DRAWN, read_count, read_scan, write_list, write_scanned
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, OR_ZERO, READ, SAYS, TAKE, WARM, WRITE, Word, changed, event_of, insert, is_passed_on, is_plain,
-    length_at, notify, pass_on, pass_on_as, row, touch, view_of, word_at, word_of)
+    DECLINED, OR_ZERO, READ, SAYS, TAKE, TYPED, TYPED_SHORT, WARM, WRITE, Word, changed, event_of, insert, is_passed_on,
+    is_plain, length_at, notify, pass_on, pass_on_as, row, touch, view_of, word_at, word_of)
 from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_integer_text
 from server.structures.table cimport TYPE_SET, Entry, entry_encoding, table_delete, table_find, table_hash
 from server.types.bulk cimport write_element
@@ -205,13 +205,13 @@ cdef int64_t _sscan(Op* op) except -1:
     return 0
 
 
-row("sadd", WRITE | WARM, TYPE_SET, _sadd, "sadd")
-row("srem", TAKE | OR_ZERO | WARM, TYPE_SET, _srem, "srem")
+row("sadd", WRITE | TYPED | WARM, TYPE_SET, _sadd, "sadd")
+row("srem", TAKE | TYPED | OR_ZERO | WARM, TYPE_SET, _srem, "srem")
 row("smove", WRITE | OR_ZERO, TYPE_SET, _smove)
-row("spop", TAKE | SAYS, TYPE_SET, _spop, "spop")
-row("sismember", READ | OR_ZERO | WARM, TYPE_SET, _sismember)
-row("smismember", READ, TYPE_SET, _smismember)
-row("scard", READ | OR_ZERO, TYPE_SET, _scard)
-row("smembers", READ, TYPE_SET, _smembers)
-row("srandmember", READ, TYPE_SET, _srandmember)
+row("spop", TAKE | TYPED_SHORT | SAYS, TYPE_SET, _spop, "spop")
+row("sismember", READ | TYPED | OR_ZERO | WARM, TYPE_SET, _sismember)
+row("smismember", READ | TYPED, TYPE_SET, _smismember)
+row("scard", READ | TYPED | OR_ZERO, TYPE_SET, _scard)
+row("smembers", READ | TYPED, TYPE_SET, _smembers)
+row("srandmember", READ | TYPED_SHORT, TYPE_SET, _srandmember)
 row("sscan", READ, TYPE_SET, _sscan)

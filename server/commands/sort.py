@@ -7,7 +7,6 @@ agree, and otherwise comes as it is.
 """
 
 from collections.abc import Callable, Sequence
-from heapq import nlargest, nsmallest
 from typing import Any
 
 from server.acl.selector import READ
@@ -18,6 +17,7 @@ from server.registry.command import DENYOOM, READONLY, WRITE, group
 from server.registry.dataclass import dataclass, field
 from server.registry.errors import CommandError, syntax, wrong_type
 from server.registry.keys import ACCESS, OW, RO, UPDATE, KeyReference, keys, spec
+from server.structures.number_order import in_order
 from server.types.list import TAIL, List
 from server.types.value import loose
 
@@ -25,7 +25,6 @@ command = group("generic")
 
 NO_SCORE = "ERR One or more scores can't be converted into double"
 _CATEGORIES = ("-keyspace", "set", "sortedset", "list", "dangerous")
-FEW = 20                    # picking the first ones pays when they are less than 1 in so many
 _BLANKS = b" \t\n\v\f\r"
 
 
@@ -87,18 +86,23 @@ def _check_foreign_keys(call: Call, option: str) -> None:
 
 
 # ---- looking up
-def _lookup(call: Call, pattern: bytes, element: bytes) -> bytes | None:
-    """The value that a pattern names for an element; None without one."""
+def _lookup(call: Call, pattern: bytes) -> Callable[[bytes], bytes | None]:
+    """What finds the value that a pattern names for an element; None without one."""
     if pattern == b"#":
-        return element
+        return lambda element: element
     before, star, after = pattern.partition(b"*")
     if not star:
-        return None
+        return lambda element: None
+    db = call.db
     middle, arrow, name = after.partition(b"->")
     if not arrow or not name:
-        return call.db.get_if_string(before + element + after)
-    key = before + element + middle
-    return call.db.view(key).get(name) if call.db.type_of(key, touch=True) == "hash" else None
+        return lambda element: db.get_if_string(before + element + after)
+
+    def of_hash(element: bytes) -> bytes | None:
+        key = before + element + middle
+        return db.view(key).get(name) if db.type_of(key, touch=True) == "hash" else None
+
+    return of_hash
 
 
 def _score(text: bytes) -> float:
@@ -123,16 +127,12 @@ def _collation(stored: bool) -> Callable[[bytes], Any]:
 
 
 def _by_score(call: Call, options: _Options, found: list[bytes]) -> list[bytes]:
-    """Elements by their numbers, equal ones by their bytes; as many from the front as LIMIT can want."""
-    by = options.by
-    texts = found if by is None else [_lookup(call, by, element) or b"" for element in found]
-    pairs = list(zip(map(_score, texts), found, strict=True))
-    end = options.bounds(len(found))[1]
-    if end * FEW < len(pairs):
-        pairs = (nlargest if options.descending else nsmallest)(end, pairs)
-    else:
-        pairs.sort(reverse=options.descending)
-    return [element for _, element in pairs]
+    """Elements by their numbers, equal ones by their bytes."""
+    texts = found
+    if options.by is not None:
+        lookup = _lookup(call, options.by)
+        texts = [lookup(element) or b"" for element in found]
+    return in_order(found, texts, _score, options.descending)
 
 
 def _rank(call: Call, options: _Options) -> Callable[[bytes], Any]:
@@ -142,8 +142,10 @@ def _rank(call: Call, options: _Options) -> Callable[[bytes], Any]:
     if by is None:
         return collation
 
+    lookup = _lookup(call, by)
+
     def rank(element: bytes) -> tuple[bool, Any]:
-        value = _lookup(call, by, element)
+        value = lookup(element)
         return (value is not None, collation(value or b""))
 
     return rank
@@ -178,7 +180,8 @@ def _sort(call: Call, key: bytes, options: _Options) -> list[bytes | None]:
     found = _elements(call, key, options)
     if not options.get:
         return list(found)
-    return [_lookup(call, pattern, element) for element in found for pattern in options.get]
+    lookups = [_lookup(call, pattern) for pattern in options.get]
+    return [lookup(element) for element in found for lookup in lookups]
 
 
 def _store(call: Call, target: bytes, values: Sequence[bytes | None]) -> None:

@@ -15,9 +15,9 @@ from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, re
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, FREE, OR_NULL, OR_ZERO, READ, TAKE, UNKEYED, WARM, WARM_PLACE, WRITE, Word, changed, event_of,
-    find_first, finish_take, insert, is_word, length_at, number_word, pass_on, pass_on_as, row, touch, view_of, warm, word_at,
-    word_of)
+    DECLINED, FREE, OR_NULL, OR_ZERO, READ, TAKE, TYPED, TYPED_SHORT, UNKEYED, WARM, WARM_PLACE, WRITE, Word, changed,
+    event_of, find_first, finish_take, insert, is_word, length_at, number_word, pass_on, pass_on_as, row, touch,
+    view_of, warm, word_at, word_of)
 from server.structures.table cimport TYPE_ZSET, entry_encoding
 from server.types.bulk cimport write_short
 from server.types.sorted_set cimport (
@@ -333,17 +333,17 @@ cdef int64_t _zscan(Op* op) except -1:
 
 row("zadd", WRITE, TYPE_ZSET, _zadd, "zadd")
 row("zincrby", WRITE, TYPE_ZSET, _zincrby, "zincr")
-row("zrem", TAKE | OR_ZERO | WARM_PLACE, TYPE_ZSET, _zrem, "zrem")
-row("zpopmin", TAKE, TYPE_ZSET, _zpop, "zpopmin")
-row("zpopmax", TAKE, TYPE_ZSET, _zpop, "zpopmax", HIGHEST)
+row("zrem", TAKE | TYPED | OR_ZERO | WARM_PLACE, TYPE_ZSET, _zrem, "zrem")
+row("zpopmin", TAKE | TYPED_SHORT, TYPE_ZSET, _zpop, "zpopmin")
+row("zpopmax", TAKE | TYPED_SHORT, TYPE_ZSET, _zpop, "zpopmax", HIGHEST)
 row("zmpop", FREE | UNKEYED, TYPE_ZSET, _pop_first)
 row("bzmpop", FREE | UNKEYED, TYPE_ZSET, _pop_first, "", WAITS)
 row("bzpopmin", FREE, TYPE_ZSET, _bzpop)
 row("bzpopmax", FREE, TYPE_ZSET, _bzpop, "", HIGHEST)
-row("zscore", READ | OR_NULL | WARM, TYPE_ZSET, _zscore)
-row("zmscore", READ, TYPE_ZSET, _zmscore)
-row("zcard", READ | OR_ZERO, TYPE_ZSET, _zcard)
-row("zrank", READ | WARM_PLACE, TYPE_ZSET, _rank)
-row("zrevrank", READ | WARM_PLACE, TYPE_ZSET, _rank, "", REVERSED)
-row("zrandmember", READ, TYPE_ZSET, _zrandmember)
+row("zscore", READ | TYPED | OR_NULL | WARM, TYPE_ZSET, _zscore)
+row("zmscore", READ | TYPED, TYPE_ZSET, _zmscore)
+row("zcard", READ | TYPED | OR_ZERO, TYPE_ZSET, _zcard)
+row("zrank", READ | TYPED_SHORT | WARM_PLACE, TYPE_ZSET, _rank)
+row("zrevrank", READ | TYPED_SHORT | WARM_PLACE, TYPE_ZSET, _rank, "", REVERSED)
+row("zrandmember", READ | TYPED_SHORT, TYPE_ZSET, _zrandmember)
 row("zscan", READ, TYPE_ZSET, _zscan)

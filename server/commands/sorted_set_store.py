@@ -4,7 +4,7 @@ Plain sets take part too, each member with the score 1. WEIGHTS multiplies the s
 becomes of a member's scores: their sum, the lowest or the highest. Nothing is ever NaN: inf - inf counts as 0.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from server.dispatch.call import Call
@@ -15,12 +15,14 @@ from server.registry.errors import CommandError, syntax, wrong_type
 from server.registry.keys import ACCESS, OW, RO, UPDATE, Keys, counted_keys, keys, spec
 from server.registry.light import NamedTuple
 from server.types.set import Set
-from server.types.sorted_set import SortedSet, pairs_reply
-from server.types.sorted_set_result import score as read_score, store
+from server.types.sorted_set import SortedSet
+from server.types.sorted_set_algebra import Combined, count_common
+from server.types.sorted_set_result import score as read_score, store_value
 
 command = group("sorted_set")
 
-Pair = tuple[bytes, float]
+UNION, INTERSECTION, DIFFERENCE = range(3)          # as types.sorted_set_algebra names them
+_AGGREGATES = {b"SUM": 0, b"MIN": 1, b"MAX": 2}
 
 
 @dataclass
@@ -30,51 +32,12 @@ class Input:
     value: SortedSet | Set | None
     weight: float = 1.0
 
-    def __len__(self) -> int:
-        return 0 if self.value is None else len(self.value)
-
-    def pairs(self) -> Iterable[Pair]:
-        """Every member with its score, without the weight."""
-        if self.value is None:
-            return ()
-        if isinstance(self.value, SortedSet):
-            return self.value.items()
-        return ((member, 1.0) for member in self.value.members())
-
-    def score(self, member: bytes) -> float | None:
-        """A member's score without the weight, None when it is none."""
-        if self.value is None:
-            return None
-        if isinstance(self.value, SortedSet):
-            return self.value.score(member)
-        return 1.0 if member in self.value else None
-
-
-def _sum(a: float, b: float) -> float:
-    return _number(a + b)
-
-
-def _lowest(a: float, b: float) -> float:
-    return b if b < a else a
-
-
-def _highest(a: float, b: float) -> float:
-    return b if b > a else a
-
-
-def _number(score: float) -> float:
-    """0 for what is not a number: inf - inf, inf * 0."""
-    return 0.0 if score != score else score
-
-
-_AGGREGATES: dict[bytes, Callable[[float, float], float]] = {b"SUM": _sum, b"MIN": _lowest, b"MAX": _highest}
-
 
 class Wanted(NamedTuple):
     """What a command was told."""
 
     inputs: list[Input]
-    aggregate: Callable[[float, float], float]
+    aggregate: int
     scores: bool
     limit: int                      # of ZINTERCARD; 0 for none
 
@@ -87,8 +50,7 @@ def _arguments(call: Call, words: Sequence[bytes], options: set[bytes]) -> Wante
     if numkeys > len(words) - 1:
         raise syntax()
     inputs = [Input(_look_up(call, key)) for key in words[1:numkeys + 1]]
-    aggregate: Callable[[float, float], float] = _sum
-    scores, limit = False, 0
+    aggregate, scores, limit = 0, False, 0
     rest = list(words[numkeys + 1:])
     while rest:
         name = rest.pop(0).upper()
@@ -121,50 +83,19 @@ def _look_up(call: Call, key: bytes) -> SortedSet | Set | None:
     return view
 
 
-# ---- the work
-def _union(wanted: Wanted) -> list[Pair]:
-    """From the smallest input to the largest, as Redis adds them up."""
-    found: dict[bytes, float] = {}
-    for source in sorted(wanted.inputs, key=len):
-        weight = source.weight
-        for member, score in source.pairs():
-            score = _number(weight * score)
-            known = found.get(member)
-            found[member] = score if known is None else wanted.aggregate(known, score)
-    return list(found.items())
+def _combined(which: int, wanted: Wanted) -> Combined:
+    return Combined(which, [(source.value, source.weight) for source in wanted.inputs], wanted.aggregate)
 
 
-def _intersection(wanted: Wanted) -> Iterable[Pair]:
-    """Members of the smallest input that all others have."""
-    smallest, *others = sorted(wanted.inputs, key=len)
-    for member, score in smallest.pairs():
-        score = _number(smallest.weight * score)
-        for other in others:
-            value = other.score(member)
-            if value is None:
-                break
-            score = wanted.aggregate(score, value * other.weight)
-        else:
-            yield member, score
+def _answer(call: Call, which: int, words: Sequence[bytes], options: set[bytes]) -> Any:
+    """The reply of a command that stores nothing."""
+    wanted = _arguments(call, words, options | {b"WITHSCORES"})
+    return _combined(which, wanted).reply(wanted.scores, call.client.resp)
 
 
-def _difference(wanted: Wanted) -> list[Pair]:
-    """Members of the first input that no other has."""
-    first, *others = wanted.inputs
-    if len(others) * len(first) <= sum(map(len, others)) + len(first):
-        return [(m, s) for m, s in first.pairs() if all(other.score(m) is None for other in others)]
-    left = dict(first.pairs())
-    for other in others:
-        for member, _ in other.pairs():
-            left.pop(member, None)
-        if not left:
-            break
-    return list(left.items())
-
-
-def _answer(call: Call, wanted: Wanted, pairs: Iterable[Pair]) -> list[Any]:
-    ordered = sorted(pairs, key=lambda pair: (pair[1], pair[0]))
-    return pairs_reply(ordered, call.client.resp) if wanted.scores else [member for member, _ in ordered]
+def _store(call: Call, which: int, destination: bytes, words: Sequence[bytes], options: set[bytes], event: str) -> int:
+    found = _combined(which, _arguments(call, words, options))
+    return store_value(call, destination, found.stored() if len(found) else None, event)
 
 
 _STORE_KEYS: Keys = keys(spec(OW, UPDATE), spec(RO, ACCESS, begin=2, find=("keynum", 0, 1, 1)))
@@ -174,13 +105,12 @@ _COMBINE = {b"WEIGHTS", b"AGGREGATE"}
 # ---- union
 @command("ZUNION", arity=-3, flags=READONLY, keys=counted_keys(RO, ACCESS), since="6.2.0",
          syntax="numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]")
-def zunion(call: Call, *words: bytes) -> list[Any]:
+def zunion(call: Call, *words: bytes) -> Any:
     """Return the members that at least one of several sorted sets has.
 
     Complexity: O(N)+O(M*log(M)) where N is the sum of the sizes and M the size of the result.
     """
-    wanted = _arguments(call, words, _COMBINE | {b"WITHSCORES"})
-    return _answer(call, wanted, _union(wanted))
+    return _answer(call, UNION, words, _COMBINE)
 
 
 @command("ZUNIONSTORE", arity=-4, flags=WRITE | DENYOOM, keys=_STORE_KEYS, since="2.0.0",
@@ -190,19 +120,18 @@ def zunionstore(call: Call, destination: bytes, *words: bytes) -> int:
 
     Complexity: O(N)+O(M*log(M)) where N is the sum of the sizes and M the size of the result.
     """
-    return store(call, destination, _union(_arguments(call, words, _COMBINE)), "zunionstore")
+    return _store(call, UNION, destination, words, _COMBINE, "zunionstore")
 
 
 # ---- intersection
 @command("ZINTER", arity=-3, flags=READONLY, keys=counted_keys(RO, ACCESS), since="6.2.0",
          syntax="numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]")
-def zinter(call: Call, *words: bytes) -> list[Any]:
+def zinter(call: Call, *words: bytes) -> Any:
     """Return the members that all of several sorted sets have.
 
     Complexity: O(N*K)+O(M*log(M)) where N is the size of the smallest, K their number and M the size of the result.
     """
-    wanted = _arguments(call, words, _COMBINE | {b"WITHSCORES"})
-    return _answer(call, wanted, _intersection(wanted))
+    return _answer(call, INTERSECTION, words, _COMBINE)
 
 
 @command("ZINTERSTORE", arity=-4, flags=WRITE | DENYOOM, keys=_STORE_KEYS, since="2.0.0",
@@ -212,7 +141,7 @@ def zinterstore(call: Call, destination: bytes, *words: bytes) -> int:
 
     Complexity: O(N*K)+O(M*log(M)) where N is the size of the smallest, K their number and M the size of the result.
     """
-    return store(call, destination, list(_intersection(_arguments(call, words, _COMBINE))), "zinterstore")
+    return _store(call, INTERSECTION, destination, words, _COMBINE, "zinterstore")
 
 
 @command("ZINTERCARD", arity=-3, flags=READONLY, keys=counted_keys(RO, ACCESS), since="7.0.0",
@@ -223,24 +152,18 @@ def zintercard(call: Call, *words: bytes) -> int:
     Complexity: O(N*K) where N is the size of the smallest and K their number.
     """
     wanted = _arguments(call, words, {b"LIMIT"})
-    count = 0
-    for _ in _intersection(wanted):
-        count += 1
-        if count == wanted.limit:
-            break
-    return count
+    return count_common([(source.value, source.weight) for source in wanted.inputs], wanted.limit)
 
 
 # ---- difference
 @command("ZDIFF", arity=-3, flags=READONLY, keys=counted_keys(RO, ACCESS), since="6.2.0",
          syntax="numkeys key [key ...] [WITHSCORES]")
-def zdiff(call: Call, *words: bytes) -> list[Any]:
+def zdiff(call: Call, *words: bytes) -> Any:
     """Return the members of the first of several sorted sets that none of the others has.
 
     Complexity: O(L + (N-K)log(N)) where L is the sum of the sizes, N the size of the first and K that of the result.
     """
-    wanted = _arguments(call, words, {b"WITHSCORES"})
-    return _answer(call, wanted, _difference(wanted))
+    return _answer(call, DIFFERENCE, words, set())
 
 
 @command("ZDIFFSTORE", arity=-4, flags=WRITE | DENYOOM, keys=_STORE_KEYS, since="6.2.0",
@@ -250,4 +173,4 @@ def zdiffstore(call: Call, destination: bytes, *words: bytes) -> int:
 
     Complexity: O(L + (N-K)log(N)) where L is the sum of the sizes, N the size of the first and K that of the result.
     """
-    return store(call, destination, _difference(_arguments(call, words, set())), "zdiffstore")
+    return _store(call, DIFFERENCE, destination, words, set(), "zdiffstore")

@@ -13,8 +13,8 @@ from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, Client
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, OR_ZERO, READ, SAYS, WRITE, Word, changed, event_of, insert, integer_at, is_char, is_word, length_at, notify,
-    number_word, pass_on, pass_on_with, row, word_at)
+    DECLINED, OR_ZERO, READ, SAYS, TYPED, WRITE, Word, changed, event_of, insert, integer_at, is_char, is_word,
+    length_at, notify, number_word, pass_on, pass_on_with, row, word_at)
 from server.structures.rax cimport StreamId, id_less
 from server.structures.table cimport TYPE_STREAM
 from server.types.bulk cimport write_short
@@ -229,6 +229,6 @@ cdef int64_t _range(Op* op) except -1:
 row("xadd", WRITE, TYPE_STREAM, _xadd)
 row("xtrim", WRITE | SAYS, TYPE_STREAM, _xtrim, "xtrim")
 row("xdel", WRITE, TYPE_STREAM, _xdel, "xdel")
-row("xlen", READ | OR_ZERO, TYPE_STREAM, _xlen)
+row("xlen", READ | TYPED | OR_ZERO, TYPE_STREAM, _xlen)
 row("xrange", READ, TYPE_STREAM, _range)
 row("xrevrange", READ, TYPE_STREAM, _range, "", 1)

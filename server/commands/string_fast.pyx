@@ -1,35 +1,27 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of strings: GET MGET STRLEN GETRANGE SUBSTR, SET with all its options, SETNX SETEX PSETEX MSET MSETNX, GETSET
-GETDEL GETEX, INCR DECR INCRBY DECRBY INCRBYFLOAT, APPEND SETRANGE.
-
-What would make a string longer than FAST_STRING is left to the definition, which knows proto-max-bulk-len. GET, SET and
-INCR are by hand: they are what a shape costs too much for.
+GETDEL GETEX. GET and SET are by hand: they are what a shape costs too much for.
 """
-from libc.math cimport isinf, isnan
 from libc.stddef cimport size_t
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport PyObject
 
-from iothreads.decimal cimport parse_int64
 from iothreads.message cimport REFERENCE_MIN, Batch, Output, Request, arg_at, arg_length, output_reference
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fast_words cimport FAST_FAR, read_number
+from server.dispatch.fast_words cimport FAST_FAR
 from server.dispatch.option_words cimport Options, OptionWords, meaning_at, read_options, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FAST_KEYS, FAST_STRING, FREE, OR_ZERO, READ, SAYS, WRITE, Word, by_hand, changed, event_of,
-    find_at, find_live, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_passed_on, is_plain,
-    length_at, missed, notify, number_word, overwrite, pass_on, pass_on_as, pass_on_verb, row, table_of, tell, touch, word_at,
+    ANY_TYPE, DECLINED, FAST_KEYS, FREE, OR_ZERO, READ, SAYS, TYPED, WRITE, Word, by_hand, changed, event_of, find_at,
+    find_live, found, has_expired, hash_of, hears_itself, integer_at, is_expired, is_passed_on, is_plain, length_at,
+    missed, notify, number_word, pass_on, pass_on_as, pass_on_verb, refuse_type, row, table_of, tell, touch, word_at,
     word_of)
 from server.keyspace.database cimport entry_string_view
-from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport (
-    ENTRY_EXPIRE, ENTRY_WORD, STR_INT, TYPE_STRING, Blob, Entry, Table, blob_release, entry_encoding, entry_inline,
-    entry_set_type, entry_type, entry_word_ref, table_delete, table_find, table_insert_word, table_persist, table_set_expire,
-    table_set_word)
+    ENTRY_EXPIRE, TYPE_STRING, Blob, Entry, Table, blob_release, entry_type, entry_word_ref, table_delete, table_find,
+    table_hash, table_persist, table_prefetch_bucket, table_prefetch_entry, table_set_expire)
 from server.types.value cimport release_value
 
 cdef enum:                             # op.how: the unit of a time to live, ms
@@ -39,8 +31,6 @@ cdef enum:                             # op.how: the unit of a time to live, ms
 cdef const Event* _SET = event_of("set")
 cdef const Event* _EXPIRE = event_of("expire")
 cdef const Event* _PERSIST = event_of("persist")
-cdef const Event* _INCRBY = event_of("incrby")
-cdef const Event* _INCRBYFLOAT = event_of("incrbyfloat")
 
 
 cdef inline Entry* _store(Op* op, uint32_t at, bint keep_ttl) except NULL:
@@ -93,38 +83,85 @@ cdef int _get(Client c, Batch* b, Request* r) except -1:
         write_null(&c.out, c.resp)
         return missed(c, b, r, 1)
     if not is_plain(c, e, TYPE_STRING):
-        return 0
+        return refuse_type(c, r, e, True)
     touch(c, e)
     found(c, e)
     _reply_string(&c.out, e)
     return 1
 
 
-cdef int64_t _mget(Op* op) except -1:
-    """Other types answer null."""
-    cdef Client c = <Client>op.client
+cdef int _hash_some(Op* op, int first, int step, uint64_t* hashes) noexcept:
+    """Hash the keys in every step-th argument from `first` on, FAST_KEYS of them at most, and fetch what they are looked up
+    in; how many."""
+    cdef int i
+    cdef int count = min((<int>op.r.arg_count - first + step - 1) // step, <int>FAST_KEYS)
+    for i in range(count):
+        hashes[i] = table_hash(word_at(op, first + i * step), length_at(op, first + i * step))
+        table_prefetch_bucket(op.table, hashes[i])
+    for i in range(count):
+        table_prefetch_entry(op.table, hashes[i])
+    return count
+
+
+cdef bint _all_live(Op* op, int step) noexcept:
+    """Whether none of the keys from argument 1 on is there but expired: those are the definition's."""
     cdef uint64_t hashes[FAST_KEYS]
+    cdef int i, count
+    cdef int first = 1
+    while op.table.expires and first < <int>op.r.arg_count:
+        count = _hash_some(op, first, step, hashes)
+        for i in range(count):
+            if has_expired(op, first + i * step, hashes[i]):
+                return False
+        first += count * step
+    return True
+
+
+cdef inline void _write_values(Op* op, int first, int count, const uint64_t* hashes) noexcept:
+    """Other types answer null."""
     cdef Entry* e
-    cdef int i, count = hash_keys(op, 1, 1, hashes)
-    if count == 0:
-        return DECLINED
+    cdef int i
     for i in range(count):
-        if has_expired(op, 1 + i, hashes[i]):
-            return DECLINED
-    write_header(op.out, c'*', count)
-    for i in range(count):
-        e = table_find(op.table, word_at(op, 1 + i), length_at(op, 1 + i), hashes[i])
+        e = table_find(op.table, word_at(op, first + i), length_at(op, first + i), hashes[i])
         if e != NULL and entry_type(e) == TYPE_STRING:
             _reply_string(op.out, e)
         else:
-            write_null(op.out, c.resp)
+            write_null(op.out, (<Client>op.client).resp)
+
+
+cdef inline int _note_reads(Op* op, int first, int count, const uint64_t* hashes) except -1:
+    cdef Client c = <Client>op.client
+    cdef Entry* e
+    cdef int i
     for i in range(count):
-        e = table_find(op.table, word_at(op, 1 + i), length_at(op, 1 + i), hashes[i])
+        e = table_find(op.table, word_at(op, first + i), length_at(op, first + i), hashes[i])
         if e == NULL:
-            missed(c, op.b, op.r, 1 + i)
+            missed(c, op.b, op.r, first + i)
         else:
             touch(c, e)
             found(c, e)
+    return 0
+
+
+cdef int64_t _mget(Op* op) except -1:
+    """Hits and misses follow the whole reply: somebody may hear of a miss."""
+    cdef uint64_t hashes[FAST_KEYS]
+    cdef bint few = op.r.arg_count - 1 <= FAST_KEYS
+    cdef int count, end = op.r.arg_count
+    cdef int at = 1
+    if not _all_live(op, 1):
+        return DECLINED
+    write_header(op.out, c'*', end - 1)
+    while at < end:
+        count = _hash_some(op, at, 1, hashes)
+        _write_values(op, at, count, hashes)
+        at += count
+    at = 1
+    while at < end:
+        if not few:
+            count = _hash_some(op, at, 1, hashes)
+        _note_reads(op, at, count, hashes)
+        at += count
     return 0
 
 
@@ -301,33 +338,36 @@ cdef int64_t _setex(Op* op) except -1:
     return 0
 
 
-cdef int64_t _mset(Op* op) except -1:
-    """op.how: only if not one of the keys is there."""
-    cdef Client c = <Client>op.client
+cdef int _store_pairs(Op* op) except -1:
+    """Every key from argument 1 on gets the value behind it."""
     cdef uint64_t hashes[FAST_KEYS]
     cdef Entry* e
     cdef int i, count
-    if op.r.arg_count < 3 or not op.r.arg_count & 1:
-        return DECLINED
-    count = hash_keys(op, 1, 2, hashes)
-    if count == 0:
-        return DECLINED
-    for i in range(count):
-        if has_expired(op, 1 + 2 * i, hashes[i]):
-            return DECLINED
-    if op.how:
+    cdef int at = 1
+    while at < <int>op.r.arg_count:
+        count = _hash_some(op, at, 2, hashes)
         for i in range(count):
-            e = table_find(op.table, word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i])
-            if e != NULL:
-                touch(c, e)
+            e = table_find(op.table, word_at(op, at), length_at(op, at), hashes[i])
+            (<Client>op.client).db.store_at(e, word_at(op, at), length_at(op, at), hashes[i], word_at(op, at + 1),
+                                            length_at(op, at + 1), False)
+            op.at = at
+            changed(op, 1, _SET)
+            at += 2
+    return 0
+
+
+cdef int64_t _mset(Op* op) except -1:
+    """op.how: only if not one of the keys is there."""
+    cdef uint32_t i
+    if op.r.arg_count < 3 or not op.r.arg_count & 1 or not _all_live(op, 2):
+        return DECLINED
+    if op.how:
+        for i in range(1, op.r.arg_count, 2):
+            if find_at(op, i) != NULL:
+                touch(<Client>op.client, op.e)
                 write_integer(op.out, 0)
                 return 0
-    for i in range(count):
-        e = table_find(op.table, word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i])
-        c.db.store_at(e, word_at(op, 1 + 2 * i), length_at(op, 1 + 2 * i), hashes[i],
-                      word_at(op, 2 + 2 * i), length_at(op, 2 + 2 * i), False)
-        op.at = 1 + 2 * i
-        changed(op, 1, _SET)
+    _store_pairs(op)
     pass_on(op)
     if op.how:
         write_integer(op.out, 1)
@@ -400,142 +440,10 @@ cdef int64_t _getex(Op* op) except -1:
     return 0
 
 
-# ---- changing in place
-cdef int64_t _append(Op* op) except -1:
-    cdef char scratch[24]
-    cdef char* start
-    cdef size_t length = 0
-    cdef size_t more = length_at(op, 2)
-    if op.e != NULL:
-        length = entry_string_view(op.e, scratch, &start)
-        if length + more > FAST_STRING:
-            return DECLINED
-        overwrite(op, length, PyBytes_FromStringAndSize(word_at(op, 2), more))
-    else:
-        _store(op, 2, False)
-    write_integer(op.out, length + more)
-    return 1
-
-
-cdef int64_t _setrange(Op* op) except -1:
-    cdef char scratch[24]
-    cdef char* at
-    cdef int64_t offset
-    cdef size_t length = 0
-    cdef size_t more = length_at(op, 3)
-    if (more == 0 or not integer_at(op, 2, &offset) or offset < 0
-            or offset > FAST_STRING or offset + more > FAST_STRING):
-        return DECLINED
-    if op.e != NULL:
-        length = entry_string_view(op.e, scratch, &at)
-    overwrite(op, offset, PyBytes_FromStringAndSize(word_at(op, 3), more))
-    write_integer(op.out, max(length, <size_t>offset + more))
-    return 1
-
-
-cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
-    cdef Table* t = table_of(c, r)
-    cdef uint64_t hash = hash_of(b, r)
-    cdef Entry* e = table_find(t, arg_at(b, r, 1), arg_length(b, r, 1), hash)
-    cdef int64_t value = 0
-    cdef uint8_t* text
-    if hears_itself(c):
-        return 0
-    if e == NULL:
-        e = table_insert_word(t, arg_at(b, r, 1), arg_length(b, r, 1), hash, <uint64_t>by)
-        e.meta = c.db.keyspace.first_access()
-        entry_set_type(e, TYPE_STRING, STR_INT)
-        if c.db.keyspace.on_new is not None:
-            c.db.keyspace.on_new(c.db, PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1)))
-        tell(c, b, r, 1, _INCRBY)
-        write_integer(&c.out, by)
-        return 1
-    if not is_plain(c, e, TYPE_STRING):
-        return 0
-    if e.klen & ENTRY_WORD:
-        if entry_encoding(e) != STR_INT:
-            return 0
-        value = <int64_t>entry_word_ref(e)[0]
-    else:
-        text = entry_inline(e)
-        if not parse_int64(<char*>text + 1, text[0], &value):
-            return 0
-    if (by > 0 and value > INT64_MAX - by) or (by < 0 and value < INT64_MIN - by):
-        return 0
-    value += by
-    if e.klen & ENTRY_WORD:
-        entry_word_ref(e)[0] = <uint64_t>value
-    else:
-        e = table_set_word(t, e, hash, <uint64_t>value)
-        entry_set_type(e, TYPE_STRING, STR_INT)
-    touch(c, e)
-    tell(c, b, r, 1, _INCRBY)
-    write_integer(&c.out, value)
-    return 1
-
-
-cdef int _incr(Client c, Batch* b, Request* r) except -1:
-    return _add(c, b, r, 1)
-
-
-cdef int _decr(Client c, Batch* b, Request* r) except -1:
-    return _add(c, b, r, -1)
-
-
-cdef int _decrby(Client c, Batch* b, Request* r) except -1:
-    cdef int64_t by
-    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &by) or by == INT64_MIN:
-        return 0
-    return _add(c, b, r, -by)
-
-
-cdef int _incrby(Client c, Batch* b, Request* r) except -1:
-    cdef int64_t by
-    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &by):
-        return 0
-    return _add(c, b, r, by)
-
-
-cdef int64_t _incrbyfloat(Op* op) except -1:
-    """Propagated as SET of the sum with KEEPTTL."""
-    cdef long double value = 0
-    cdef long double by
-    cdef char scratch[24]
-    cdef char text[LONG_DOUBLE_TEXT]
-    cdef char* start
-    cdef size_t length
-    cdef Word words[4]
-    if not read_number(word_at(op, 2), length_at(op, 2), &by):
-        return DECLINED
-    if find_at(op, 1) != NULL:
-        if not is_plain(<Client>op.client, op.e, TYPE_STRING):
-            return DECLINED
-        length = entry_string_view(op.e, scratch, &start)
-        if not read_number(start, length, &value):
-            return DECLINED
-    value += by
-    if isnan(value) or isinf(value):
-        return DECLINED
-    length = format_long_double(text, value)
-    (<Client>op.client).db.store_at(op.e, word_at(op, 1), length_at(op, 1), op.hash, text, length, True)
-    words[0] = Word("SET", 3)
-    words[1] = word_of(op, 1)
-    words[2] = Word(&text[0], length)
-    words[3] = Word("KEEPTTL", 7)
-    pass_on_as(op, 4, words)
-    changed(op, 1, _INCRBYFLOAT)
-    write_bulk(op.out, text, length)
-    return 0
-
-
 by_hand("get", _get)
 by_hand("set", _set)
-by_hand("incr", _incr)
-by_hand("decr", _decr)
-by_hand("incrby", _incrby)
-by_hand("decrby", _decrby)
 row("mget", FREE, ANY_TYPE, _mget)
-row("strlen", READ | OR_ZERO, TYPE_STRING, _strlen)
+row("strlen", READ | TYPED | OR_ZERO, TYPE_STRING, _strlen)
 row("getrange", READ, TYPE_STRING, _getrange)
 row("substr", READ, TYPE_STRING, _getrange)
 row("setnx", WRITE, ANY_TYPE, _setnx, "set")
@@ -546,6 +454,3 @@ row("msetnx", FREE, ANY_TYPE, _mset, "", 1)
 row("getset", FREE, TYPE_STRING, _getset)
 row("getdel", WRITE | SAYS, TYPE_STRING, _getdel, "del")
 row("getex", WRITE | SAYS, TYPE_STRING, _getex)
-row("append", WRITE, TYPE_STRING, _append, "append")
-row("setrange", WRITE, TYPE_STRING, _setrange, "setrange")
-row("incrbyfloat", FREE, TYPE_STRING, _incrbyfloat)

@@ -6,10 +6,12 @@ from server.clients.client cimport Client
 from server.dispatch.call cimport Call
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record
+from server.observe.error_counts cimport ErrorCounts
 
 cdef class Executor:
     cdef readonly object server
     cdef Propagation propagation
+    cdef ErrorCounts errors            # of error replies
     cdef public int64_t dirty          # rdb_changes_since_last_save, without the fast paths' share
     cdef public int64_t commands       # total_commands_processed, likewise
     cdef public object ready_keys      # keys that blocked clients wait for and that changed; empty most of the time
@@ -21,6 +23,7 @@ cdef class Executor:
     cdef int _run_quietly(self, Call call, Record record) except -1
     cdef int _run_for_client(self, Call call, Record record) except -1
     cdef int _run_holding_pushes(self, Call call, Record record) except -1
+    cdef bint _fast_again(self, Client client) except -1
     cdef int _reject(self, Client client, command, error) except -1
     cdef object call(self, Call call, Record record, bint count_errors)
     cdef int _propagate(self, Call call, Record record) except -1

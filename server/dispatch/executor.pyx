@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport PyObject
 
+from iothreads.message cimport Batch, Request
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MONITOR, CLIENT_MULTI, CLIENT_NO_TOUCH, CLIENT_PAUSED, CLIENT_REPLY_OFF,
                                     CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_ASKING, SLOW_NO_TOUCH, SLOW_REPLY_MODE,
                                     SLOW_TRACKING, Client)
@@ -11,13 +12,15 @@ from server.clients.tracking cimport speaker
 from server.clients.transaction cimport Transaction
 from server.dispatch.call cimport Call, new_call
 from server.dispatch.conditions cimport SLOW_CLUSTER, SLOW_MONITORS, state
-from server.dispatch.door cimport fits, is_slow, serves_words, ungated
+from server.dispatch.door cimport SOCKET, fits, is_slow, may_pass, passed, serves_words, ungated
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport (RULE_LOOSE, RULE_NOT_QUEUED, RULE_REMEMBERED, RULE_SKIP_MONITOR, RULE_SPREADS,
                                      Record, record_of)
+from server.dispatch.refusals cimport unknown_command
 from server.dispatch.tracked cimport after_command, remember_words
 from server.observe.crash_handler cimport CrashContext, crash_context
 from server.registry.clock cimport clock_refresh, clock_state, ticks
+from server.registry.command_error cimport CommandError
 
 from server.clients.cross_protocol import CrossProtocol, is_http
 from server.clients.multi import discard, spoil
@@ -26,7 +29,7 @@ from server.dispatch.gates import Postponed
 from server.observe.internal_errors import internal_errors
 from server.registry.command import COMMANDS
 from server.registry.command import find as find_command
-from server.registry.errors import CommandError, wrong_arity
+from server.registry.errors import named, wrong_arity
 from server.registry.reply import QUEUED
 
 cdef extern from "Python.h":
@@ -90,25 +93,13 @@ cdef inline void refresh_if_old() noexcept:
         _read_at = now
 
 
-cdef str _shown(bytes word, int limit):
-    return word.split(b"\0", 1)[0][:limit].decode("utf-8", "surrogateescape")
-
-
-cdef object _unknown(list argv):
-    cdef str listed = ""
-    for word in argv[1:]:
-        if len(listed) >= 128:
-            break
-        listed += f"'{_shown(word, 128 - len(listed))}' "
-    return _CommandError(f"ERR unknown command '{_shown(argv[0], 128)}', with args beginning with: {listed}")
-
-
 cdef class Executor:
     """One per server. `process` serves a client's command; `run` executes a command that has passed (EXEC, scripts, AOF)."""
 
     def __cinit__(self, server, Propagation propagation):
         self.server = server
         self.propagation = propagation
+        self.errors = server.stats.error_counts
         self.ready_keys = ()
         self.cross_protocol = CrossProtocol(server.log)
 
@@ -117,11 +108,11 @@ cdef class Executor:
         cdef bytes name = argv[0]
         command = _COMMANDS.get(name.decode("latin-1").lower())
         if command is None:
-            raise _unknown(argv)
+            raise _CommandError(unknown_command(argv))
         if command.subcommands and len(argv) > 1:
             sub = command.subcommands.get((<bytes>argv[1]).decode("latin-1").lower())
             if sub is None and command.function is None:
-                raise _CommandError(f"ERR unknown subcommand '{_shown(argv[1], 128)}'. Try {command.name.upper()} HELP.")
+                raise named(b"ERR unknown subcommand '%s'. Try %s HELP.", argv[1][:128], command.name.upper().encode())
             command = command if sub is None else sub
         if not command.arity_fits(len(argv)):
             raise wrong_arity(command.name)
@@ -217,16 +208,33 @@ cdef class Executor:
             call.client.release_pushes()
         return 0
 
-    def process_command(self, Client client, list argv) -> None:
-        """`process` for callers in Python: a command that had to wait runs again, maybe within another client's."""
+    def run_again(self, Client client, list argv, bint as_it_came) -> None:
+        """A command that had waited runs once more, from the start, maybe within another client's. as_it_came: these are the
+        words of its request, which the client still holds: its fast path may take it from there."""
         cdef PyObject* other = speaker.client
         speaker.client = <PyObject*>client
         try:
-            self.process(client, argv, NULL)
+            if not as_it_came or not self._fast_again(client):
+                self.process(client, argv, NULL)
         finally:
             speaker.client = other
         if client.slow & SLOW_TRACKING:
             after_command(client, NULL)
+
+    cdef bint _fast_again(self, Client client) except -1:
+        cdef Batch* b = client.batch
+        cdef size_t written = client.out.bytes
+        cdef uint64_t before = ticks()
+        cdef Request* r
+        if b == NULL or b.next == 0:
+            return False
+        r = &b.commands[b.next - 1]
+        if not may_pass(<PyObject*>r.record, client, b, r, SOCKET) or not (<Record>r.record).fast(client, b, r):
+            return False
+        passed(<PyObject*>r.record, client, b, r, &before, r.bytes_length + client.out.bytes - written, True)
+        if not client.queued and client.out.bytes:
+            client.has_output()
+        return True
 
     cdef int _run_quietly(self, Call call, Record record) except -1:
         """CLIENT REPLY OFF and SKIP: SKIP covers exactly the command after it."""
@@ -256,7 +264,7 @@ cdef class Executor:
                                       b"EXECABORT Transaction discarded because of: " + error.text)
             else:
                 spoil(client)
-        self.server.stats.count_error(error)
+        self.errors.count((<CommandError>error).text)
         return self._write_or_skip(client, error)
 
     cdef int _write_or_skip(self, Client client, reply) except -1:
@@ -306,8 +314,8 @@ cdef class Executor:
                 remember_words(client, record, argv)
             if PyExceptionInstance_Check(reply):       # a few instructions, and nearly never
                 record.failed += 1
-                if count_errors:
-                    self.server.stats.count_error(reply)
+                if count_errors and not reply.counted:
+                    self.errors.count((<CommandError>reply).text)
             if state.all & SLOW_MONITORS and not record.rules & RULE_SKIP_MONITOR:
                 self.server.feed_monitors(call)        # now that it had its chance to hide passwords
             if call.dirty or call.propagated is not None:

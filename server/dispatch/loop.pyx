@@ -5,8 +5,7 @@ from libc.string cimport memset
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_CheckSignals
-from cpython.list cimport PyList_New, PyList_SET_ITEM
-from cpython.ref cimport Py_INCREF, PyObject
+from cpython.ref cimport PyObject
 
 from iothreads.connection cimport QueryMeter
 from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, EVENT_OPENED, Event,
@@ -26,7 +25,8 @@ from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.fastpath_replica cimport acknowledgement_step
 from server.dispatch.fastpath_transaction cimport transaction_step
-from server.dispatch.record cimport Record, record_of
+from server.dispatch.record cimport AHEAD_KEY, Record, record_of, subcommand_pointer
+from server.dispatch.refusals cimport refusal_step
 from server.dispatch.sampling cimport Sampling
 from server.dispatch.timers cimport Timers
 from server.dispatch.tracked cimport after_command
@@ -407,8 +407,11 @@ cdef class Loop:
             r.record = record_of(arg_at(b, r, 0), arg_length(b, r, 0))
             r.hash = 0
             if r.record != NULL and r.arg_count > 1 and (<Record>r.record).prefetch:
-                r.hash = table_hash(arg_at(b, r, 1), arg_length(b, r, 1))
-                table_prefetch_bucket(table, r.hash)
+                if (<Record>r.record).prefetch == AHEAD_KEY:
+                    r.hash = table_hash(arg_at(b, r, 1), arg_length(b, r, 1))
+                    table_prefetch_bucket(table, r.hash)
+                else:
+                    r.record = subcommand_pointer(r.record, arg_at(b, r, 1), arg_length(b, r, 1))
             r += 1
 
     cdef void warm_entries(self, Client client) noexcept:
@@ -548,25 +551,20 @@ cdef class Loop:
 
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1:
         """A command that no fast path took."""
-        cdef list argv
-        cdef uint32_t i
-        cdef uint32_t index = b.next - 1
-        cdef bytes word
+        cdef list argv = None
+        cdef uint32_t i, index = b.next - 1
         cdef size_t written = client.out.bytes
         cdef uint64_t turn = self.cycles
         client.commands += 1
-        argv = None
         try:
+            if refusal_step(self.executor.errors, client, b, r):
+                return 0
             if client.state & CLIENT_REPLICA and acknowledgement_step(self.executor, client, b, r):
                 return 0
             if client.slow & ~<uint32_t>(SLOW_RESTRICTED | SLOW_TRACKING) == SLOW_MULTI \
                     and transaction_step(self.executor, client, b, r):
                 return after_command(client, r) if client.slow & SLOW_TRACKING else 0
-            argv = PyList_New(r.arg_count)
-            for i in range(r.arg_count):
-                word = PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i))
-                Py_INCREF(word)
-                PyList_SET_ITEM(argv, i, word)
+            argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
             self.executor.process(client, argv, r.record)
         except Exception:
             self.broke_off(client, argv, written, turn)

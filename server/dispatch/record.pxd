@@ -54,6 +54,11 @@ cdef enum:                             # Record.rules: its flags, as the executo
     RULE_GATED = 64                    # one of its gates fires without a condition that says so
     RULE_REMEMBERED = 128              # reads keys, or one of its subcommands does: client-side caching remembers which
 
+cdef enum:                             # Record.prefetch
+    AHEAD_NOTHING = 0
+    AHEAD_KEY = 1                      # it is a key, whose place is fetched
+    AHEAD_SUBCOMMAND = 2               # it says which subcommand: the record becomes that one's
+
 cdef class Record:
     cdef readonly object command       # registry Command
     cdef object function               # its definition, None for a container
@@ -67,7 +72,7 @@ cdef class Record:
     cdef bint deny_oom
     cdef int arity
     cdef Needs needs                   # what it asks of a user
-    cdef bint prefetch                 # the first argument is a key
+    cdef uint32_t prefetch             # what is looked up ahead, by the first argument: one of these
     cdef readonly int first_key, last_key, key_step     # arguments that are keys, as COMMAND INFO says it; first 0: ask the registry, -1: none
     cdef public uint64_t calls, rejected, failed
     cdef uint64_t nanoseconds
@@ -98,6 +103,8 @@ cdef Spelling last_spelling            # of the short name that was looked up la
 
 cdef Record find_record(const char* name, size_t length)          # None when unknown; any case
 cdef void* record_pointer(const char* name, size_t length) noexcept      # borrowed; NULL when unknown
+
+cdef void* subcommand_pointer(void* container, const char* name, size_t length) noexcept     # the container itself when it is none
 
 cdef inline uint64_t short_name(const char* name, size_t length) noexcept:
     """All of a name of 1 to SHORT_NAME bytes; together with the length no other name has it."""

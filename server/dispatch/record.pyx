@@ -19,14 +19,17 @@ _LIKE_THEM = frozenset({"ping", "echo", "select", "publish"})
 
 cdef enum:
     TABLE_SIZE = 2048                  # names longer than FOLDED_MAX are looked up through Python
+    SUBCOMMANDS_SIZE = 1024
 
 cdef struct Slot:
+    void* container                    # of a subcommand, its container's record
     uint64_t head                      # the folded name: its first and its last eight bytes ...
     uint64_t tail
     size_t length                      # ... which with the length say all of it
     PyObject* record
 
 cdef Slot _table[TABLE_SIZE]
+cdef Slot _subcommands[SUBCOMMANDS_SIZE]
 cdef dict _long_names = {}
 cdef list _records = []
 
@@ -150,6 +153,25 @@ cdef void* record_pointer(const char* name, size_t length) noexcept:
     return NULL
 
 
+cdef inline uint32_t _subcommand_slot(void* container, uint64_t head, uint64_t tail, size_t length) noexcept:
+    return _slot_of(head ^ <uint64_t>container, tail, length) & (SUBCOMMANDS_SIZE - 1)
+
+
+cdef void* subcommand_pointer(void* container, const char* name, size_t length) noexcept:
+    cdef uint64_t head, tail
+    cdef uint32_t at
+    if length > FOLDED_MAX or length == 0:
+        return container
+    fold_name(name, length, &head, &tail)
+    at = _subcommand_slot(container, head, tail, length)
+    while _subcommands[at].record != NULL:
+        if (_subcommands[at].head == head and _subcommands[at].tail == tail and _subcommands[at].length == length
+                and _subcommands[at].container == container):
+            return <void*>_subcommands[at].record
+        at = (at + 1) & (SUBCOMMANDS_SIZE - 1)
+    return container
+
+
 cdef void* _long_name(const char* name, size_t length) noexcept:
     record = _long_names.get(name[:length].lower())
     return NULL if record is None else <void*><PyObject*>record
@@ -165,6 +187,7 @@ def build_records() -> None:
     cdef uint32_t at
     cdef bytes name
     memset(_table, 0, sizeof(_table))
+    memset(_subcommands, 0, sizeof(_subcommands))
     _remember(0, SHORT_NAME + 1, NULL)
     _long_names.clear()
     _records.clear()
@@ -177,6 +200,9 @@ def build_records() -> None:
             (<Record>command.record).subcommands = {
                 spelled.encode("latin-1"): sub.record for title, sub in command.subcommands.items()
                 for spelled in (title, title.upper())}
+            (<Record>command.record).prefetch = AHEAD_SUBCOMMAND
+            for title, sub in command.subcommands.items():
+                _enter_subcommand(command.record, title.encode("latin-1").lower(), sub.record)
     for title, command in COMMANDS.items():
         name = title.encode("latin-1").lower()
         if not 0 < len(name) <= FOLDED_MAX:
@@ -192,10 +218,21 @@ cdef int _enter(bytes name, record) except -1:
     at = _slot_of(head, tail, len(name))
     while _table[at].record != NULL:
         at = (at + 1) & (TABLE_SIZE - 1)
-    _table[at].head = head
-    _table[at].tail = tail
-    _table[at].length = len(name)
-    _table[at].record = <PyObject*>record
+    _table[at] = Slot(NULL, head, tail, len(name), <PyObject*>record)
+    return 0
+
+
+cdef int _enter_subcommand(container, bytes name, record) except -1:
+    """Longer names are looked up through Python."""
+    cdef uint64_t head, tail
+    cdef uint32_t at
+    if not 0 < len(name) <= FOLDED_MAX:
+        return 0
+    fold_name(name, len(name), &head, &tail)
+    at = _subcommand_slot(<void*><PyObject*>container, head, tail, len(name))
+    while _subcommands[at].record != NULL:
+        at = (at + 1) & (SUBCOMMANDS_SIZE - 1)
+    _subcommands[at] = Slot(<void*><PyObject*>container, head, tail, len(name), <PyObject*>record)
     return 0
 
 

@@ -46,6 +46,8 @@ cdef enum:                             # what a row adds to its shape
     WARM = 128                         # argument 2 is a member: in a pipeline on one large value, fetch what others will touch
     WARM_PLACE = 256                   # the same, and its place in the order
     UNKEYED = 512                      # argument 1 is not a key
+    TYPED = 1024                       # when the key holds another type nothing else can be wrong before that is: WRONGTYPE is the reply ...
+    TYPED_SHORT = 2048                 # ... with no more words than it must have
 
 cdef enum:
     DECLINED = -2                      # what own lines return
@@ -73,10 +75,17 @@ cdef void pass_on_with(Op* op, uint32_t at, uint32_t count, const Word* words) n
 cdef void pass_on_verb(Op* op, const char* name) noexcept                          # `name key`, of op.at
 cdef int finish_take(Op* op, int64_t changes, const Event* event) except -1        # of a FREE command: elements of op.e are gone
 cdef int missed(Client c, Batch* b, Request* r, uint32_t at) except -1             # a read found no key in argument `at`
+cdef int refuse_type(Client c, Request* r, Entry* e, bint reads) except -1         # WRONGTYPE, or 0: the definition knows better
 cdef Propagation propagation_
 
 # ---- finding and making
 cdef Entry* insert(Op* op, int type, int encoding, uint64_t word) except NULL      # the key at op.at, which is not there
+cdef bint find_all(Op* op, uint32_t first, int64_t count, uint32_t types, Entry** entries) except -1
+    # the values that `count` arguments from `first` on name are read: counted and touched; NULL: none. types: a bit for each
+    # that they may have. 0: one is of another, must be deleted first, or they are more than FAST_KEYS
+cdef int store_result(Op* op, Entry* result, int64_t elements, const Event* event) except -1
+    # a loose value (types.value) of so many elements goes to the key at op.at, which was looked up, and the reply says how
+    # many; without elements the key goes. All is told. Returns 0
 cdef void warm(Op* op, uint32_t at, bint place) noexcept                           # op.e: see WARM; the member is argument `at`
 cdef int hash_keys(Op* op, int first, int step, uint64_t* hashes) noexcept
     # hash every step-th argument from `first` on and fetch what they are looked up in; how many, or 0: more than FAST_KEYS

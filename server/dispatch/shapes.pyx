@@ -7,16 +7,17 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_INCREF, PyObject
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
-from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null
-from server.clients.client cimport Client
+from iothreads.resp_writer cimport format_signed, write_bulk, write_error, write_header, write_integer, write_null
+from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, Client
 from server.clients.key_events cimport KeyEvents
 from server.dispatch.conditions cimport HEARD_CHANGES, event_kind, state
 from server.dispatch.propagate cimport Propagation
-from server.dispatch.record cimport Event, Op, Record, Row, fast_t, own_t
+from server.dispatch.record cimport AHEAD_KEY, AHEAD_NOTHING, Event, Op, Record, Row, fast_t, own_t
 from server.dispatch.tracked cimport tracking_
+from server.observe.error_counts cimport ErrorCounts
 from server.structures.table cimport (
-    TYPE_HASH, TYPE_LIST, TYPE_SET, Entry, Table, entry_encoding, entry_set_type, entry_type, table_delete,
-    table_hash, table_insert_word, table_prefetch_bucket, table_prefetch_entry)
+    TYPE_HASH, TYPE_LIST, TYPE_SET, Entry, Table, entry_encoding, entry_set_type, entry_type, entry_word_ref, table_delete,
+    table_find, table_hash, table_insert_word, table_prefetch_bucket, table_prefetch_entry)
 from server.types.hash cimport HASH_TABLE, hash_length, hash_table
 from server.types.list cimport list_length
 from server.types.set cimport SET_TABLE, set_length, set_table
@@ -24,6 +25,7 @@ from server.types.sorted_set cimport ZSET_SKIPLIST, zset_members, zset_size, zse
 from server.types.value cimport release_value
 
 from server.keyspace.effects import EVENT_CLASS
+from server.registry.errors import WRONG_TYPE
 
 cdef dict _declared = {}               # command name -> _Declared: filled as the files of fast paths are imported
 cdef Event _SILENT
@@ -32,13 +34,15 @@ _SILENT.kind = HEARD_CHANGES
 cdef dict _events = {}                 # name -> address of its Event
 cdef const Event* _DEL = event_of("del")
 cdef KeyEvents _key_events = None
+cdef ErrorCounts _errors = None
+cdef bytes _WRONG_TYPE = WRONG_TYPE.encode()
 propagation_ = None
 
 
-def use(Propagation propagation, KeyEvents key_events) -> None:
-    """Tell the fast paths where writes are propagated to, and who tells of keyspace events."""
-    global propagation_, _key_events
-    propagation_, _key_events = propagation, key_events
+def use(Propagation propagation, KeyEvents key_events, ErrorCounts errors) -> None:
+    """Tell the fast paths where writes are propagated to, who tells of keyspace events, and who counts errors."""
+    global propagation_, _key_events, _errors
+    propagation_, _key_events, _errors = propagation, key_events, errors
 
 
 # ---- declaring
@@ -88,17 +92,24 @@ cdef fast_t _driver(uint32_t shape) noexcept:
 def attach(dict commands) -> None:
     """Give the records of registry.command.COMMANDS the fast paths that were declared. Called after build_records."""
     cdef _Declared declared
-    for command in commands.values():
+    for command in _all(commands):
         declared = _declared.get(command.name)
         if declared is not None:
             (<Record>command.record).fast = declared.fast
-            (<Record>command.record).prefetch = declared.keyed
+            (<Record>command.record).prefetch = AHEAD_KEY if declared.keyed else AHEAD_NOTHING
             (<Record>command.record).row = declared.row
+
+
+def _all(dict commands):
+    """And their subcommands, whose names have the container's before them: "object|encoding"."""
+    for command in commands.values():
+        yield command
+        yield from command.subcommands.values()
 
 
 def fast_path_names(dict commands) -> list[str]:
     """The commands that have one."""
-    return [command.name for command in commands.values() if (<Record>command.record).fast != NULL]
+    return [command.name for command in _all(commands) if (<Record>command.record).fast != NULL]
 
 
 # ---- the shapes
@@ -128,7 +139,7 @@ cdef int _read(Client c, Batch* b, Request* r) except -1:
             return 0
         return missed(c, b, r, 1)
     if not is_plain(c, op.e, row.type):
-        return 0
+        return _refuse_row(c, r, op.e, row)
     meta = op.e.meta
     if row.shape & SHAPES == READ:
         touch(c, op.e)
@@ -155,7 +166,7 @@ cdef int _change(Client c, Batch* b, Request* r) except -1:
             return 1
         changes = row.own(&op)
     elif not is_plain(c, op.e, row.type):
-        return 0
+        return _refuse_row(c, r, op.e, row)
     else:
         meta = op.e.meta
         touch(c, op.e)
@@ -172,6 +183,28 @@ cdef int _change(Client c, Batch* b, Request* r) except -1:
         else:
             changed(&op, changes, row.event)
     return changes != DECLINED
+
+
+cdef int _refuse_row(Client c, Request* r, Entry* e, const Row* row) except -1:
+    """The key holds another type, or has expired."""
+    cdef int arity = (<Record>r.record).arity
+    if row.shape & TYPED or (row.shape & TYPED_SHORT and r.arg_count <= <uint32_t>(arity if arity > 0 else -arity)):
+        return refuse_type(c, r, e, row.shape & SHAPES == READ)
+    return 0
+
+
+cdef int refuse_type(Client c, Request* r, Entry* e, bint reads) except -1:
+    """What the definition would: look at the key, see that it is of another type, and raise. Not for scripts, to which an
+    error is no reply, nor for who does not expect one."""
+    if is_expired(c, e) or c.state & (CLIENT_FAKE | CLIENT_MASTER):
+        return 0
+    touch(c, e)
+    if reads:
+        found(c, e)
+    (<Record>r.record).failed += 1
+    _errors.count_wrong_type()
+    write_error(&c.out, _WRONG_TYPE, len(_WRONG_TYPE))
+    return 1
 
 
 cdef int _free(Client c, Batch* b, Request* r) except -1:
@@ -299,6 +332,24 @@ cdef Entry* insert(Op* op, int type, int encoding, uint64_t word) except NULL:
     return op.e
 
 
+cdef int store_result(Op* op, Entry* result, int64_t elements, const Event* event) except -1:
+    if elements == 0:
+        release_value(result)
+        if op.e != NULL:
+            table_delete(op.table, word_at(op, op.at), length_at(op, op.at), op.hash, release_value)
+            pass_on(op)
+            changed(op, 1, _DEL)
+    else:
+        if op.e != NULL:
+            (<Client>op.client).db.replace(op.e, op.hash, result)
+        else:
+            insert(op, entry_type(result), entry_encoding(result), entry_word_ref(result)[0])
+        pass_on(op)
+        changed(op, 1, event)
+    write_integer(op.out, elements)
+    return 0
+
+
 cdef int overwrite(Op* op, size_t offset, bytes data) except -1:
     cdef Client c = <Client>op.client
     if op.e != NULL:
@@ -318,6 +369,30 @@ cdef int hash_keys(Op* op, int first, int step, uint64_t* hashes) noexcept:
     for i in range(count):
         table_prefetch_entry(op.table, hashes[i])
     return count
+
+
+cdef bint find_all(Op* op, uint32_t first, int64_t count, uint32_t types, Entry** entries) except -1:
+    cdef Client c = <Client>op.client
+    cdef uint64_t hashes[FAST_KEYS]
+    cdef uint32_t i
+    if count > FAST_KEYS:
+        return False
+    for i in range(<uint32_t>count):
+        hashes[i] = table_hash(word_at(op, first + i), length_at(op, first + i))
+        table_prefetch_bucket(op.table, hashes[i])
+    for i in range(<uint32_t>count):
+        table_prefetch_entry(op.table, hashes[i])
+    for i in range(<uint32_t>count):
+        entries[i] = table_find(op.table, word_at(op, first + i), length_at(op, first + i), hashes[i])
+        if entries[i] != NULL and (not types >> entry_type(entries[i]) & 1 or is_expired(c, entries[i])):
+            return False
+    for i in range(<uint32_t>count):
+        if entries[i] == NULL:
+            missed(c, op.b, op.r, first + i)
+        else:
+            touch(c, entries[i])
+            found(c, entries[i])
+    return True
 
 
 cdef int find_first(Op* op, uint32_t first, uint32_t end, int type) noexcept:

@@ -76,6 +76,6 @@ cdef int after_command(Client client, Request* r) except -1:
     if tracking_.pending:
         tracking_.settle(client)
     if tracker is not None and tracker.caching and not client.state & (CLIENT_MULTI | CLIENT_PAUSED | CLIENT_BLOCKED):
-        if r == NULL or r.record == NULL or (<Record>r.record).command.name != "client":
+        if r == NULL or r.record == NULL or not (<str>(<Record>r.record).command.name).startswith("client"):     # and "client|id"
             tracker.caching = False
     return 0

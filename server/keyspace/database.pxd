@@ -69,6 +69,7 @@ cdef class Database:
     cdef Entry* lookup(self, bytes key, int flags) except? NULL                                # expired => deleted (hook) and NULL
     cdef Entry* store_at(self, Entry* e, const char* key, size_t key_length, uint64_t hash, const char* value, size_t length, bint keep_ttl) except NULL
     cdef Entry* store_string(self, const char* key, size_t key_length, uint64_t hash, const char* value, size_t length, bint keep_ttl) except NULL
+    cdef void replace(self, Entry* e, uint64_t hash, Entry* loose) noexcept        # what it holds by a loose value (types.value), moved
     cdef void discard_value(self, Entry* e) noexcept       # free or queue what the word points to; the entry's word is stale afterwards
     cpdef drop_expired(self, bytes key)
     cdef Entry* _live(self, const char* key, size_t length, uint64_t hash) except? NULL

@@ -787,15 +787,20 @@ cdef class Database:
         cdef size_t n = PyBytes_GET_SIZE(key)
         cdef uint64_t hash = table_hash(k, n)
         cdef Entry* e = table_find(self.table, k, n, hash)
-        cdef uint64_t word = entry_word_ref(value.entry)[0]
-        if e == NULL:
-            e = self._insert_word(k, n, hash, word)
-            self._added(key)
-        else:
-            self.discard_value(e)
-            e = table_set_word(self.table, table_persist(self.table, e, hash), hash, word)
+        if e != NULL:
+            self.replace(e, hash, value.entry)
+            return
+        e = self._insert_word(k, n, hash, entry_word_ref(value.entry)[0])
+        self._added(key)
         entry_set_type(e, entry_type(value.entry), entry_encoding(value.entry))
         entry_word_ref(value.entry)[0] = 0
+
+    cdef void replace(self, Entry* e, uint64_t hash, Entry* loose) noexcept:
+        self.discard_value(e)
+        e = table_set_word(self.table, table_persist(self.table, e, hash), hash, entry_word_ref(loose)[0])
+        entry_set_type(e, entry_type(loose), entry_encoding(loose))
+        entry_word_ref(loose)[0] = 0
+        self.keyspace.touch(e)         # as Redis does: it looks the key up before it overwrites
 
     # ---- walking
     def random_key(self) -> bytes | None:
@@ -888,17 +893,14 @@ cdef class Database:
         e.meta = (e.meta & 0xFF000000U) | bits
 
     def memory_usage(self, bytes key) -> int | None:
-        """Bytes that the allocator gave for a key: its entry and the value behind it (not its share of the buckets).
-        O(1) for strings and compact values, O(N) for large ones."""
+        """Bytes that the allocator gave for a key and its value (not for its share of the buckets). O(1), large values O(N)."""
         cdef Entry* e = self.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
-        cdef TypeTraits* traits
         cdef size_t size
         if e == NULL:
             return None
         size = mem_good_size(entry_size(e))
-        traits = traits_of(entry_type(e))
-        if e.klen & ENTRY_WORD and traits.memory != NULL:
-            size += traits.memory(entry_encoding(e), entry_word_ref(e)[0])
+        if e.klen & ENTRY_WORD and traits_of(entry_type(e)).memory != NULL:
+            size += traits_of(entry_type(e)).memory(entry_encoding(e), entry_word_ref(e)[0])
         return size
 
     def memory(self) -> int:

@@ -2,9 +2,9 @@
 
 from collections import deque
 
+from server.observe.error_counts import ErrorCounts
 from server.registry.errors import CommandError
 
-ERROR_CODES_MAX = 128  # distinct prefixes counted; more would grow without bound (Redis 7.4's cap)
 SAMPLES = 16
 
 
@@ -46,13 +46,13 @@ class Stats:
     def __init__(self) -> None:
         self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate = Rate(), Rate(), Rate(), Rate()
         self.repl_input_rate, self.repl_output_rate = Rate(), Rate()
+        self.error_counts = ErrorCounts()
         self.turn_us = Rate()  # microseconds per turn of the loop: its time goes by a million a turn
         self.reset()
 
     def reset(self) -> None:
         """CONFIG RESETSTAT."""
-        self.errors: dict[str, int] = {}
-        self.error_replies = 0
+        self.error_counts.reset()
         self.unexpected_error_replies = 0
         self.evicted_clients = 0
         self.eviction_exceeded_us = 0
@@ -65,18 +65,20 @@ class Stats:
                      self.repl_input_rate, self.repl_output_rate):
             rate.reset()
 
+    @property
+    def errors(self) -> dict[str, int]:
+        """Error replies by code."""
+        return self.error_counts.by_code()
+
+    @property
+    def error_replies(self) -> int:
+        """How many there were."""
+        return self.error_counts.replies
+
     def count_error(self, error: CommandError) -> None:
-        """One error reply. Codes beyond the cap are counted as ERRORSTATS_DISABLED. What a script passes on was counted
-        when its command failed (`counted`)."""
-        if error.counted:
-            return
-        self.error_replies += 1
-        code = error.code
-        count = self.errors.get(code, 0)
-        if count == 0 and len(self.errors) >= ERROR_CODES_MAX:
-            code = "ERRORSTATS_DISABLED"
-            count = self.errors.get(code, 0)
-        self.errors[code] = count + 1
+        """One error reply. What a script passes on was counted when its command failed (`counted`)."""
+        if not error.counted:
+            self.error_counts.count(error.text)
 
     def errors_by_name(self) -> dict[str, int]:
         """How many errors there were, by name in valid Unicode."""

@@ -1,39 +1,13 @@
 """Errors that reach a client: one class, and the texts that more than one command answers with.
 
-A command raises CommandError; dispatch counts it (errorstats by its first word) and writes it as `-TEXT`.
+A command raises CommandError; dispatch counts it (errorstats by its first word) and writes it as `-TEXT`. The class is
+native (`command_error`).
 """
 
 from collections.abc import Sequence
 from functools import cache
 
-CODE_MAX = 30  # bytes
-
-
-class CommandError(Exception):
-    """An error reply. The text starts with its code: "ERR ...", "WRONGTYPE ..."."""
-
-    counted = False                    # by the statistics, when it was another command's
-
-    def __init__(self, text: str | bytes) -> None:
-        super().__init__(text)
-        self.text = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
-
-    def __str__(self) -> str:
-        return self.text.decode("utf-8", "surrogateescape")
-
-    @property
-    def code(self) -> str:
-        """What errorstats counts by: the first word, or ERR where none of up to CODE_MAX bytes ends in a space."""
-        end = self.text.find(b" ", 0, CODE_MAX + 1)
-        if end == 3 and self.text.startswith(b"ERR"):              # nearly always
-            return "ERR"
-        return self.text[:end].decode("utf-8", "surrogateescape") if end >= 0 else "ERR"
-
-    def bare(self) -> "CommandError":
-        """Itself, without the frames that it came through: an error is kept as a reply, and a frame knows the call that
-        keeps it, so the two would never be freed (the collector is off while serving)."""
-        self.__traceback__ = self.__context__ = self.__cause__ = None
-        return self
+from server.registry.command_error import CommandError as CommandError
 
 
 def named(text: bytes, *words: bytes) -> CommandError:
@@ -77,7 +51,8 @@ _WRONG_TYPE = WRONG_TYPE.encode()
 
 
 @cache
-def _wrong_arity(name: str) -> bytes:
+def wrong_arity_text(name: str) -> bytes:
+    """What `wrong_arity` says. Made once for each command."""
     return WRONG_ARITY.format(name).encode()
 
 
@@ -93,4 +68,4 @@ def wrong_type() -> CommandError:
 
 def wrong_arity(name: str) -> CommandError:
     """`ERR wrong number of arguments for 'name' command`; name of a command as COMMAND prints it ("config|get")."""
-    return CommandError(_wrong_arity(name))
+    return CommandError(wrong_arity_text(name))

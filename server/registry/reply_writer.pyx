@@ -9,15 +9,13 @@ from cpython.unicode cimport PyUnicode_DATA, PyUnicode_GET_LENGTH
 from iothreads.message cimport REFERENCE_MIN, Chunk, Output, output_clear, output_init, output_reference, output_splice
 from iothreads.resp_writer cimport (write_bulk, write_double, write_error, write_header, write_integer, write_null,
                                     write_null_array, write_raw, write_status)
+from server.registry.command_error cimport CommandError
 
-from server.registry.errors import CommandError
 from server.registry.reply import (Attributed, BigNumber, Encoded, NoReply, NullArray, Pairs, Push, Several, SetOf,
                                    Verbatim)
 
 cdef extern from "Python.h":
     bint PyUnicode_IS_COMPACT_ASCII(object text)
-
-cdef object _CommandError = CommandError
 
 
 cdef class NativeReply:
@@ -76,8 +74,8 @@ cdef int _write_pairs(Output* out, object pairs, Py_ssize_t count, int resp, cha
 cdef int _write_named(Output* out, object value, int resp) except -1:
     """The classes of registry.reply, and subclasses of plain types."""
     cdef bytes text
-    if isinstance(value, _CommandError):
-        text = value.text
+    if isinstance(value, CommandError):
+        text = (<CommandError>value).text
         write_error(out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
     elif isinstance(value, NoReply):
         pass

@@ -74,6 +74,8 @@ cdef inline Table* zset_members(Entry* e) noexcept nogil:              # only wi
 cdef void zset_create(Entry* e, size_t elements, size_t member_length) noexcept     # empty; hints choose the encoding
 cdef void zset_convert(Entry* e, size_t elements) noexcept               # listpack to skiplist, with room for so many
 cdef void zset_compact(Entry* e, size_t longest, size_t total) noexcept  # back to a listpack if so many bytes allow it
+cdef void zset_fill(Entry* e, const ZPair* pairs, size_t count) noexcept
+    # these, distinct and in order, become the value in place of an empty one (or none, word 0); the encoding follows from them
 cdef size_t zset_size(Entry* e) noexcept
 cdef int zset_add(Entry* e, double score, const char* member, size_t length, int flags, double* result) noexcept
 cdef int zset_add_pairs(Entry* e, const ZPair* pairs, size_t count, int flags, int* updated) noexcept

@@ -4,7 +4,7 @@ import os
 from libc.errno cimport ERANGE, errno
 from libc.math cimport isinf, isnan
 from libc.stdio cimport snprintf
-from libc.stdlib cimport strtod
+from libc.stdlib cimport free, malloc, strtod
 from libc.string cimport memcmp, memcpy
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -25,7 +25,7 @@ from server.structures.table cimport (
     table_free, table_free_step, table_hash, table_insert_word, table_memory, table_new, table_prefetch_bucket,
     table_release_entry, table_resize_hint, table_scan, table_shrink_if_sparse, table_size, table_unlink)
 from server.types.bulk cimport write_short
-from server.types.value cimport traits_of, value_class
+from server.types.value cimport release_word, traits_of, value_class
 
 ZADD_FLAGS = {"INCR": ZADD_INCR, "NX": ZADD_NX, "XX": ZADD_XX, "GT": ZADD_GT, "LT": ZADD_LT}
 ADDED, UPDATED, NOTHING, NAN = ZADDED, ZUPDATED, ZNOTHING, ZNAN
@@ -287,6 +287,28 @@ cdef void zset_compact(Entry* e, size_t longest, size_t total) noexcept:
     _zset_free(z)
     entry_word_ref(e)[0] = <uint64_t>lp
     entry_set_type(e, TYPE_ZSET, ZSET_LISTPACK)
+
+
+cdef void zset_fill(Entry* e, const ZPair* pairs, size_t count) noexcept:
+    cdef size_t i, longest = 0, total = 0
+    cdef unsigned char* lp
+    cdef ZSet* z
+    release_word(TYPE_ZSET, entry_encoding(e), entry_word_ref(e)[0])
+    for i in range(count):
+        total += pairs[i].length
+        longest = max(longest, pairs[i].length)
+    if count <= zset_limits.entries and longest <= zset_limits.value and lp_safe_to_add(NULL, total):
+        lp = lp_new()
+        for i in range(count):
+            _lp_append(&lp, pairs[i].score, pairs[i].member, pairs[i].length)
+        entry_word_ref(e)[0] = <uint64_t>lp
+        entry_set_type(e, TYPE_ZSET, ZSET_LISTPACK)
+        return
+    z = _zset_new(count)
+    for i in range(count):
+        _insert(z, pairs[i].score, pairs[i].member, pairs[i].length, table_hash(pairs[i].member, pairs[i].length))
+    entry_word_ref(e)[0] = <uint64_t>z
+    entry_set_type(e, TYPE_ZSET, ZSET_SKIPLIST)
 
 
 cdef size_t zset_size(Entry* e) noexcept:
@@ -735,27 +757,6 @@ traits_of(TYPE_ZSET).copy = _copy
 
 
 # ---- reading arguments
-def parse_score(bytes text) -> float | None:
-    """A score as ZADD takes it: what strtod reads, no NaN, no overflow, no space before it; None for anything else."""
-    cdef double score
-    return score if zset_parse_score(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), &score) else None
-
-
-def parse_score_bound(bytes text) -> tuple[float, bool] | None:
-    """An end of a score range, and whether "(" excludes it; None if it is no number. Empty text is 0, as in Redis."""
-    cdef double score
-    cdef bint exclusive
-    if not zset_parse_bound(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), &score, &exclusive):
-        return None
-    return score, exclusive
-
-
-def is_lex_bound(bytes text) -> bool:
-    """Whether ZRANGEBYLEX takes this as an end: "-", "+", "[member", "(member"."""
-    cdef LexBound bound
-    return zset_parse_lex(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), &bound)
-
-
 cdef bint zset_parse_lex(const char* text, size_t length, LexBound* bound) noexcept nogil:
     """`-` and `+` may be followed by a zero byte and anything, as in Redis."""
     if length == 0:
@@ -937,23 +938,14 @@ cdef class SortedSet(Value):
 
     def fill(self, list pairs) -> None:
         """Fill an empty value with (member, score) of distinct members; the encoding follows from number and lengths."""
-        cdef ZSet* z
-        cdef unsigned char** lp
+        cdef ZPair* sorted_pairs = <ZPair*>malloc((len(pairs) + 1) * sizeof(ZPair))
+        cdef size_t i = 0
         cdef bytes member
-        cdef size_t longest = 0, total = 0
-        for member, _ in pairs:
-            total += PyBytes_GET_SIZE(member)
-            longest = max(longest, <size_t>PyBytes_GET_SIZE(member))
-        if <size_t>len(pairs) <= zset_limits.entries and longest <= zset_limits.value and lp_safe_to_add(NULL, total):
-            lp = _listpack(self.entry)
-            for member, score in sorted(pairs, key=_by_score):
-                _lp_append(lp, score, PyBytes_AS_STRING(member), PyBytes_GET_SIZE(member))
-            return
-        zset_convert(self.entry, len(pairs))
-        z = _zset(self.entry)
-        for member, score in pairs:
-            _insert(z, score, PyBytes_AS_STRING(member), PyBytes_GET_SIZE(member),
-                    table_hash(PyBytes_AS_STRING(member), PyBytes_GET_SIZE(member)))
+        for member, score in sorted(pairs, key=_by_score):
+            sorted_pairs[i] = ZPair(score, PyBytes_AS_STRING(member), PyBytes_GET_SIZE(member))
+            i += 1
+        zset_fill(self.entry, sorted_pairs, i)
+        free(sorted_pairs)
 
     def check(self) -> None:
         """Assert the invariants. O(n)."""

@@ -3,25 +3,22 @@
 And the limits of a range by score or by members, as several groups of commands read them.
 """
 
-from typing import Literal
-
 from server.registry import args
 from server.registry.errors import CommandError
 from server.registry.light import Protocol
-from server.types.sorted_set import SortedSet, is_lex_bound, parse_score, parse_score_bound
+from server.types.sorted_set import SortedSet
+from server.types.sorted_set_words import is_lex_bound, parse_score, parse_score_bound
+from server.types.value import loose
 
 
 class Keys(Protocol):
     """The keys of a database."""
 
-    def unlink(self, key: bytes) -> bool:
-        """Take one away; its memory comes back later."""
-
     def delete(self, key: bytes) -> bool:
         """Take one away."""
 
-    def lookup_write(self, key: bytes, kind: type[SortedSet], create: Literal[True]) -> SortedSet:
-        """The sorted set there, a new one if there is none."""
+    def store(self, key: bytes, value: SortedSet) -> None:
+        """Give it a loose value."""
 
 
 class Storing(Protocol):
@@ -43,14 +40,24 @@ def store(call: Storing, destination: bytes, pairs: list[tuple[bytes, float]], e
 
     `by` is what the change counts as. Complexity: O(N log N).
     """
-    db = call.db
+    value = None
     if pairs:
-        db.unlink(destination)
-        db.lookup_write(destination, SortedSet, create=True).fill(pairs)
-        call.changed(destination, event, by=by)
-    elif db.delete(destination):
-        call.deleted(destination)
-    return len(pairs)
+        value = loose(SortedSet)
+        value.fill(pairs)
+    return store_value(call, destination, value, event, by)
+
+
+def store_value(call: Storing, destination: bytes, value: SortedSet | None, event: str, by: int = 1) -> int:
+    """The same with a loose sorted set, None for an empty one."""
+    db = call.db
+    if value is None:
+        if db.delete(destination):
+            call.deleted(destination)
+        return 0
+    count = len(value)
+    db.store(destination, value)
+    call.changed(destination, event, by=by)
+    return count
 
 
 def score(text: bytes, error: str = "ERR value is not a valid float") -> float:

@@ -277,6 +277,7 @@ class TestFastWay:
         assert raw.pipeline([("GET", "k"), ("INCR", "k"), ("EXISTS", "k"), ("GET", "k")]) == [b"1", 2, 1, b"2"]
         assert taken() == 4
         assert raw("OBJECT", "FREQ", "k") == first
+        taken()
         assert raw("TOUCH", "k") == 1
         assert taken() == 1
         assert raw("OBJECT", "FREQ", "k") > first

@@ -48,7 +48,8 @@ for module in pkgutil.iter_modules(server.commands.__path__):
     importlib.import_module(f"server.commands.{module.name}")
 record.build_records()
 shapes.attach(COMMANDS)
-shapes.use(Propagation(Stream()), KeyEvents(PubSub(), 1))      # nobody listens there: MiniServer propagates by itself
+# Nobody listens there: MiniServer propagates by itself.
+shapes.use(Propagation(Stream()), KeyEvents(PubSub(), 1), Stats().error_counts)
 
 
 class Log:

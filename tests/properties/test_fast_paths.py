@@ -51,6 +51,9 @@ field_type, field_offset = st.sampled_from(TYPES), st.sampled_from(OFFSETS)
 lex = st.sampled_from([b"-", b"+", b"[", b"(", b"[1", b"(10", b"[x", b"x", b"", b"(" + b"y" * 44])
 lex_key = st.sampled_from([b"equal", b"zset", b"a", b"missing", b"big-z"])
 stream_id, consumer = st.sampled_from(IDS), st.sampled_from([b"alice", b"bob"])
+some_set = st.sampled_from([b"set", b"numbers", b"one", b"big", b"a", b"missing"])
+some_zset = st.sampled_from([b"zset", b"equal", b"set", b"numbers", b"big-z", b"a", b"missing"])
+aggregate = st.sampled_from([b"SUM", b"min", b"Max", b"x"])
 number, seconds, score = st.sampled_from(NUMBERS), st.sampled_from(SECONDS), st.sampled_from(SCORES)
 
 
@@ -61,7 +64,10 @@ SCRIPTS = ("eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro")
 def words(*parts: object) -> st.SearchStrategy[tuple[bytes, ...]]:
     """A command: bytes stand for themselves, a tuple of them for any, strategies are drawn, a list is repeated one
     to three times."""
-    NAMED.update(name.lower().decode() for name in (parts[0] if isinstance(parts[0], tuple) else parts[:1]))
+    heads = parts[0] if isinstance(parts[0], tuple) else parts[:1]
+    seconds = parts[1] if len(parts) > 1 and isinstance(parts[1], tuple) else parts[1:2]
+    NAMED.update(name.lower().decode() for name in heads)
+    NAMED.update(f"{a.decode()}|{b.decode()}".lower() for a in heads for b in seconds if isinstance(b, bytes))
     drawn = []
     for part in parts:
         if isinstance(part, bytes):
@@ -325,6 +331,53 @@ COMMANDS = st.one_of(
     words(b"PFADD", b"hll", *[b"%d" % n for n in range(2500)]),
     words(b"PFCOUNT", st.sampled_from([b"hll", b"a", b"missing"])),
     words(b"RANDOMKEY"),
+    words(b"SELECT", st.sampled_from([b"0", b"x", b"99", b"-1"])),
+    words(b"CLIENT", (b"ID", b"getname", b"NO-SUCH")),
+    words(b"CLIENT", b"SETNAME", st.sampled_from([b"name", b"", b"a b", b"n\n"])),
+    words(b"CLIENT", b"SETINFO", st.sampled_from([b"lib-name", b"LIB-VER"]), st.sampled_from([b"lib", b"", b"a b"])),
+    words(b"CLIENT", b"SETINFO", value, value),
+    words(b"OBJECT", (b"ENCODING", b"freq", b"IDLETIME", b"refcount"), key),
+    words(b"PFADD", st.sampled_from([b"hll", b"hll2", b"a"]), [value]),
+    words(b"PFCOUNT", [st.sampled_from([b"hll", b"hll2", b"a", b"missing"])]),
+    words((b"BITOP",), st.sampled_from([b"AND", b"or", b"XOR", b"not", b"x"]), key, [key]),
+    words(
+        b"BITFIELD",
+        key,
+        b"OVERFLOW",
+        st.sampled_from([b"sat", b"FAIL", b"wrap", b"x"]),
+        st.sampled_from([b"SET", b"incrby"]),
+        field_type,
+        field_offset,
+        number,
+        b"INCRBY",
+        field_type,
+        field_offset,
+        number,
+    ),
+    words(b"SADD", b"numbers", [number]),
+    words((b"SINTER", b"SUNION", b"SDIFF"), [some_set]),
+    words((b"SINTERSTORE", b"SUNIONSTORE", b"SDIFFSTORE"), key, [some_set]),
+    words(b"SINTERCARD", st.sampled_from([b"1", b"2", b"0", b"x"]), [some_set]),
+    words(b"SINTERCARD", b"2", some_set, some_set, st.sampled_from([b"LIMIT", b"x"]), number),
+    words(b"ZADD", b"zset", [score, st.sampled_from([*VALUES, *NUMBERS])]),
+    words((b"ZUNION", b"ZINTER", b"ZDIFF", b"ZINTERCARD"), st.sampled_from([b"1", b"2", b"3", b"0"]), [some_zset]),
+    words((b"ZUNION", b"ZINTER", b"ZDIFF"), b"2", some_zset, some_zset, st.sampled_from([b"WITHSCORES", b"x"])),
+    words((b"ZUNION", b"ZINTER", b"ZDIFF"), b"2", some_zset, some_zset, b"weights", score, score, b"withscores"),
+    words((b"ZUNION", b"ZINTER"), b"2", some_zset, some_zset, b"WITHSCORES", b"AGGREGATE", aggregate),
+    words(b"ZINTERCARD", b"2", some_zset, some_zset, b"LIMIT", number),
+    words((b"ZUNIONSTORE", b"ZINTERSTORE", b"ZDIFFSTORE"), key, st.sampled_from([b"1", b"2"]), [some_zset]),
+    words(
+        (b"ZUNIONSTORE", b"ZINTERSTORE"),
+        key,
+        b"2",
+        some_zset,
+        some_zset,
+        b"WEIGHTS",
+        score,
+        score,
+        b"Aggregate",
+        aggregate,
+    ),
 )
 
 
@@ -438,8 +491,12 @@ def comparable(command: tuple[bytes, ...], reply: object) -> object:
     """A reply without what is of the moment, or of chance."""
     if command[0] in CLOCKED and isinstance(reply, int) and reply > 0:
         return 1
+    if command[:2] in ((b"CLIENT", b"ID"), (b"OBJECT", b"IDLETIME")) and isinstance(reply, int):
+        return 0
     if command[0] == b"SCAN" and isinstance(reply, list):
         return [reply[0], sorted(reply[1])]        # a table that grows moves its keys with every look at it
+    if command[0] in (b"SINTER", b"SUNION", b"SDIFF") and isinstance(reply, list):
+        return sorted(reply)
     return b"ANY" if command[0] in (b"XADD", b"RANDOMKEY") and isinstance(reply, bytes) else reply
 
 

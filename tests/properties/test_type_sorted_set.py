@@ -18,10 +18,9 @@ from server.types.sorted_set import (
     ZADD_FLAGS,
     SortedSet,
     format_score,
-    parse_score,
-    parse_score_bound,
     set_limits,
 )
+from server.types.sorted_set_words import is_lex_bound, parse_score, parse_score_bound
 
 DEFAULT = SimpleNamespace(zset_max_listpack_entries=128, zset_max_listpack_value=64)
 SMALL = SimpleNamespace(zset_max_listpack_entries=8, zset_max_listpack_value=12)
@@ -191,8 +190,6 @@ BOUNDS = st.one_of(
 
 
 def test_a_member_limit_needs_its_sign() -> None:
-    from server.types.sorted_set import is_lex_bound
-
     assert all(map(is_lex_bound, (b"-", b"+", b"[", b"(a")))
     assert not any(map(is_lex_bound, (b"", b"a", b"-a", b"+-")))
 

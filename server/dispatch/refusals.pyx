@@ -1,0 +1,112 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t
+from libc.string cimport memchr, memcpy
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.ref cimport PyObject
+
+from iothreads.message cimport arg_at, arg_length
+from iothreads.resp_writer cimport write_error
+from server.clients.client cimport SLOW_ASKING, SLOW_LINK, SLOW_MULTI, SLOW_REPLY_MODE, SLOW_TRACKING
+from server.dispatch.door cimport fits
+from server.dispatch.record cimport Record
+
+from server.registry.errors import wrong_arity_text
+
+cdef enum:
+    SHOWN = 128                        # bytes of the name, and of all other words together with what is around them
+    TEXT = 2 * SHOWN + 80              # of the whole error
+    NOT_PLAIN = SLOW_MULTI | SLOW_REPLY_MODE | SLOW_ASKING | SLOW_LINK | SLOW_TRACKING # more follows from a refusal than a reply
+
+cdef const char* _BEFORE = "ERR unknown command '"
+cdef const char* _BETWEEN = "', with args beginning with: "
+
+
+cdef struct Text:
+    char bytes[TEXT]
+    size_t used
+
+
+cdef inline void _say(Text* text, const char* s, size_t length) noexcept:
+    memcpy(text.bytes + text.used, s, length)
+    text.used += length
+
+
+cdef inline void _show(Text* text, const char* word, size_t length, size_t most) noexcept:
+    """So much of a word as C would: up to its first NUL."""
+    cdef const char* end
+    length = min(length, most)
+    end = <const char*>memchr(word, 0, length)
+    _say(text, word, length if end == NULL else end - word)
+
+
+cdef inline void _begin(Text* text, const char* name, size_t length) noexcept:
+    text.used = 0
+    _say(text, _BEFORE, 21)
+    _show(text, name, length, SHOWN)
+    _say(text, _BETWEEN, 29)
+
+
+cdef inline bint _add(Text* text, size_t first, const char* word, size_t length) noexcept:
+    """One more word, when there is room; first: where words begin."""
+    cdef size_t shown = text.used - first
+    if shown >= SHOWN:
+        return False
+    _say(text, "'", 1)
+    _show(text, word, length, SHOWN - shown)
+    _say(text, "' ", 2)
+    return True
+
+
+cdef void _name_unknown(Text* text, Batch* b, Request* r) noexcept:
+    cdef size_t first
+    cdef uint32_t i
+    _begin(text, arg_at(b, r, 0), arg_length(b, r, 0))
+    first = text.used
+    for i in range(1, r.arg_count):
+        if not _add(text, first, arg_at(b, r, i), arg_length(b, r, i)):
+            break
+
+
+cdef bytes unknown_command(list argv):
+    cdef Text text
+    cdef bytes word = argv[0]
+    cdef size_t first
+    cdef Py_ssize_t i
+    _begin(&text, PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word))
+    first = text.used
+    for i in range(1, len(argv)):
+        word = argv[i]
+        if not _add(&text, first, PyBytes_AS_STRING(word), PyBytes_GET_SIZE(word)):
+            break
+    return PyBytes_FromStringAndSize(text.bytes, text.used)
+
+
+cdef inline bint _may_be_http(Batch* b, Request* r) noexcept:
+    """POST or Host: (clients.cross_protocol)."""
+    cdef char first = arg_at(b, r, 0)[0] | 32
+    return (arg_length(b, r, 0) == 4 and first == c'p') or (arg_length(b, r, 0) == 5 and first == c'h')
+
+
+cdef bint refusal_step(ErrorCounts errors, Client client, Batch* b, Request* r) except -1:
+    cdef Record record
+    cdef Text text
+    cdef bytes known
+    if client.slow & NOT_PLAIN:
+        return False
+    if r.record == NULL:
+        if _may_be_http(b, r):
+            return False
+        _name_unknown(&text, b, r)
+        write_error(&client.out, text.bytes, text.used)
+        errors.count_plain()
+        return True
+    record = <Record>r.record
+    if record.subcommands is not None or fits(<PyObject*>record, r.arg_count):
+        return False
+    record.rejected += 1
+    known = wrong_arity_text(record.command.name)
+    write_error(&client.out, PyBytes_AS_STRING(known), PyBytes_GET_SIZE(known))
+    errors.count_plain()
+    return True

@@ -41,6 +41,7 @@ from functools import partial
 from iothreads.ends import ends_of
 from server.dispatch.door import use
 from server.observe.internal_errors import internal_errors
+from server.registry.errors import PROTOCOL_ERRORS
 from server.registry.reply_reader import read_reply
 
 
@@ -64,11 +65,6 @@ cdef int64_t _turn_us = 0              # when this turn's work began ...
 cdef uint64_t _turn_ticks = 0          # ... and what ticks() said then: batches need no clock of their own
 cdef Clock* _clock = clock_state()
 
-PROTOCOL_ERRORS = {
-    1: "invalid multibulk length", 2: "unauthenticated multibulk length", 3: "too big mbulk count string",
-    4: "expected '$', got '{}'", 5: "invalid bulk length", 6: "unauthenticated bulk length",
-    7: "too big bulk count string", 8: "too big inline request", 9: "unbalanced quotes in request",
-}
 cdef uint64_t _HELD = CLIENT_BLOCKED | CLIENT_PAUSED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
 
 

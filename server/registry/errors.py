@@ -44,6 +44,12 @@ WRONG_ARITY = "ERR wrong number of arguments for '{}' command"
 NO_AUTH = "NOAUTH Authentication required."
 OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
+# By the reader's numbers (iothreads.message); `ERR Protocol error: ` comes before.
+PROTOCOL_ERRORS = {
+    1: "invalid multibulk length", 2: "unauthenticated multibulk length", 3: "too big mbulk count string",
+    4: "expected '$', got '{}'", 5: "invalid bulk length", 6: "unauthenticated bulk length",
+    7: "too big bulk count string", 8: "too big inline request", 9: "unbalanced quotes in request",
+}
 
 
 _SYNTAX = SYNTAX.encode()

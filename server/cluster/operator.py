@@ -264,6 +264,18 @@ class Operator:
             del view.importing[slot]
             self._speaker.pong_all(now)
 
+    def take_slots(self, taken: int, epoch: int, now: int) -> None:
+        """The end of an atomic migration: these slots are ours. epoch: the current one of who had them; ours becomes a
+        greater one."""
+        view = self._view
+        view.release(taken)
+        view.assign(view.myself, taken)
+        view.current_epoch = max(view.current_epoch, epoch) + 1
+        view.myself.config_epoch = view.current_epoch
+        self._out.note("notice", f"New configEpoch set to {view.current_epoch}")
+        self._moved(taken)
+        self._speaker.pong_all(now)
+
     # ---- from the beginning
     def reset(self, *, hard: bool) -> None:
         """CLUSTER RESET: know nobody, serve nothing; hard: and be somebody else. Errors: a master with keys."""

@@ -49,6 +49,14 @@ class LetGo:
 
 
 @dataclass(slots=True)
+class HandOver:
+    """The target has taken the slots: as far as we know they are its from now on, and our keys of them go."""
+
+    slots: int = field(repr=False)
+    target: str
+
+
+@dataclass(slots=True)
 class Leave:
     """End the link of an export, and what is written into it, without telling us."""
 
@@ -98,4 +106,5 @@ class Note:
     text: str
 
 
-Action = Reach | Say | Copy | Hold | LetGo | Leave | Outrank | Hide | TakeOver | Discard | Dismiss | Note
+Action = (Reach | Say | Copy | Hold | LetGo | HandOver | Leave | Outrank | Hide | TakeOver | Discard | Dismiss
+          | Note)

@@ -1,12 +1,12 @@
 """The source's side of an atomic migration, as a table of states. No link, no clock and no key is in it.
 
     connecting --connected--> establishing --ok--> snapshotting --copied--> waiting-to-pause --little is on its way-->
-    failover-granted --the cluster says that the slots are the target's--> success
+    failover-granted --the target says, or the bus, that it has the slots--> success
 
 Bytes of one link arrive in order. So when clients are held and all that they wrote is in the link, TAKE behind it is
 executed by a target that has everything: the two need not agree on anything but that one word. From there on the source
-cannot take back what it said. It holds its writers until it knows: the slots are the target's (the bus tells), or the
-target promises that it will not take them (an error as the reply to TAKE, or to ABORT by another link, which it is
+cannot take back what it said. It holds its writers until it knows: the slots are the target's, which says so or is
+heard by the bus, or the target promises that it will not take them (an error as the reply to TAKE, or to ABORT by another link, which it is
 asked for when the first one broke), or the target is dead to the majority and nobody has its place with these slots;
 then the source takes a greater config epoch, and what the dead one may have claimed does not hold when it is back.
 Meanwhile the source keeps its config epoch (View.keeps_epoch): TAKE tells the current one, the target takes a greater.
@@ -15,8 +15,8 @@ Meanwhile the source keeps its config epoch (View.keeps_epoch): TAKE tells the c
 from __future__ import annotations
 
 from server.cluster import slots
-from server.cluster.atomic_actions import Action, Copy, Hold, Leave, LetGo, Note, Outrank, Reach, Say
-from server.cluster.atomic_import import BUSY
+from server.cluster.atomic_actions import Action, Copy, HandOver, Hold, Leave, LetGo, Note, Outrank, Reach, Say
+from server.cluster.atomic_import import AGAIN
 from server.cluster.atomic_job import Job, State, range_words
 from server.cluster.view import View
 
@@ -74,7 +74,7 @@ class Export(Job):
             return []
         self._link = False
         if self._taken or self.state is State.ASKING:
-            return []               # the bus will tell; else again at a tick
+            return []               # again at a tick
         if self.state is State.GRANTED:
             return self._ask(now)
         return self._end(State.FAILED, f"Connection lost: {why}", now)
@@ -111,7 +111,7 @@ class Export(Job):
             return []
         if on_its_way <= max(bound, ON_ITS_WAY_MIN):
             self.go(State.GRANTED, now)
-            return [Hold(self), self._say(now, "TAKE", str(view.current_epoch))]
+            return [Hold(self), self._say(now, "TAKE", str(view.current_epoch), str(self._heard))]
         return [self._say(now, "ACK")]
 
     # ---- time, and what the cluster says
@@ -157,20 +157,22 @@ class Export(Job):
 
     # ---- it was granted, and the answer is not known
     def _told_of_take(self, error: str, now: int) -> list[Action]:
-        """yes: the bus will say so, too. An error is a promise not to take them; one to an earlier word is none."""
+        """yes: they are the target's. An error is a promise not to take them; one to an earlier word is none."""
         if self._heard < self._said:
             return [] if not error else [Leave(self), *self._ask(now)]
-        if error.startswith(BUSY):
+        if error.startswith(AGAIN):
             self.go(State.WAITING_TO_PAUSE, now)
             self._not_before = now + BUSY_MS + int(self.name[:4], 16) % BUSY_MS     # two that wait for each other part
             return [LetGo(self)]
-        self._taken = not error
-        return self._end(State.FAILED, f"The target says: {error}", now) if error else []
+        return self._end(State.FAILED, f"The target says: {error}", now) if error else self._hand_over()
 
     def _told_of_abort(self, error: str, now: int) -> list[Action]:
-        """yes: it promises not to take them. An error: it has; the bus will say so."""
-        self._taken = bool(error)
-        return [] if error else self._end(State.FAILED, "Connection lost during the hand-over", now)
+        """yes: it promises not to take them. An error: it has."""
+        return self._hand_over() if error else self._end(State.FAILED, "Connection lost during the hand-over", now)
+
+    def _hand_over(self) -> list[Action]:
+        self._taken = True
+        return [HandOver(self.slots, self.target)]      # what follows from that is what `looked` sees
 
     def _tick_granted(self, view: View, node_timeout: int, now: int) -> list[Action]:
         target = view.nodes.get(self.target)

@@ -138,12 +138,13 @@ class Moves:
         if moving & self._blocked():
             raise CommandError("ERR Keys of an earlier time are still being dropped in these slots, try again")
         job = Import(name, moving, source, view.myself.name, now)
+        job.heard(view, now)
         self.imports[name] = job
         return job, job.begin()
 
-    def take(self, job: Import, epoch: int, now: int) -> tuple[str, list[Action]]:
+    def take(self, job: Import, epoch: int, heard: int, now: int) -> tuple[str, list[Action]]:
         """The source says that all has come. Returns "" or why the slots are not taken."""
-        why, actions = job.take(self._view(), epoch, now)
+        why, actions = job.take(self._view(), epoch, heard, now)
         return why, self._settled(actions)
 
     def abort(self, name: str, moving: int, now: int) -> tuple[bool, list[Action]]:

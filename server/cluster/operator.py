@@ -276,6 +276,23 @@ class Operator:
         self._moved(taken)
         self._speaker.pong_all(now)
 
+    def hand_over(self, given: int, name: str) -> None:
+        """The same at who had them, once it knows: their keys go. Who has none left follows, as with SETSLOT."""
+        view = self._view
+        me, node = view.myself, view.nodes.get(name)
+        given &= me.slots
+        if node is None or not given:
+            return
+        view.release(given)
+        view.assign(node, given)
+        self._moved(given)
+        if me.slots or not self._settings().allow_replica_migration:
+            self._roles.lose_keys(given)
+            return
+        self._out.note("notice", f"Configuration change detected. Reconfiguring myself as a replica of {node.name} "
+                                 f"({node.nodename})")
+        self._roles.follow(node)
+
     # ---- from the beginning
     def reset(self, *, hard: bool) -> None:
         """CLUSTER RESET: know nobody, serve nothing; hard: and be somebody else. Errors: a master with keys."""

@@ -18,6 +18,7 @@ from server.cluster.atomic_actions import (
     Copy,
     Discard,
     Dismiss,
+    HandOver,
     Hide,
     Hold,
     Leave,
@@ -50,6 +51,7 @@ class Pipe:
     def __init__(self, network: Network, a: "Mover", b: "Mover") -> None:
         self.network = network
         self.ends = (a, b)
+        self.cut: set[Mover] = set()        # ends without power: nobody sends again what did not get through
         self.open = True
         self.queues: dict[Mover, deque[Any]] = {a: deque(), b: deque()}
         self.tries = 0
@@ -71,7 +73,7 @@ class Pipe:
         a = self.other(to)
         if not to.up or to.stopped or not self.network.reaches(a, to) or not self.network.reaches(to, a):
             self.tries += 1
-            if self.tries > TRIES and not to.stopped:
+            if self.tries > TRIES and not to.stopped or a in self.cut and not to.stopped:
                 self.lose()
             else:
                 self.network.later(RETRY_MS, self._arrive, to)
@@ -119,9 +121,12 @@ class Mover(Machine):
         super().has_died(power)
         for job in self.moves.exports.values():
             self.forgotten |= job.slots if job.granted else 0
+        for pipe in (*self.pipes.values(), *self.bringers.values()):
+            if power:
+                pipe.cut.add(self)
         if not power:
             for pipe in (*self.pipes.values(), *self.bringers.values()):
-                pipe.lose()
+                pipe.close(self)        # behind what was sent, which the system delivers whenever it can
 
     # ---- turns
     def tick(self, life: int) -> None:
@@ -185,6 +190,9 @@ class Mover(Machine):
             self.world.excuse()
             self.protocol.view.keeps_epoch = False
             self.protocol.operator.bump_epoch()
+            self.turn([])
+        elif isinstance(action, HandOver):
+            self.protocol.operator.hand_over(action.slots, action.target)
             self.turn([])
         elif isinstance(action, Hide):
             self.hidden |= action.slots
@@ -267,7 +275,6 @@ class Mover(Machine):
     def _brought_by(self, pipe: Pipe) -> Import | None:
         for job, its in self.bringers.items():
             if its is pipe:
-                job.heard(self.now)
                 return job
         return None
 
@@ -290,10 +297,11 @@ class Mover(Machine):
         bringing = self._brought_by(pipe)
         if bringing is None:
             return "nothing comes by this"
+        bringing.heard(self.protocol.view, self.now)
         if word == "SNAPSHOT-EOF":
             bringing.complete(self.now)
         elif word == "TAKE":
-            why, actions = self.moves.take(bringing, int(words[0]), self.now)
+            why, actions = self.moves.take(bringing, int(words[0]), int(words[1]), self.now)
             self.perform(actions)
             return why
         return ""

@@ -5,10 +5,12 @@ from random import Random
 import pytest
 
 from server.cluster import slots
+from server.cluster.actions import DropKeys, Save, SlotsMoved
 from server.cluster.atomic_actions import (
     Copy,
     Discard,
     Dismiss,
+    HandOver,
     Hide,
     Hold,
     Leave,
@@ -20,10 +22,11 @@ from server.cluster.atomic_actions import (
     TakeOver,
 )
 from server.cluster.atomic_export import ON_ITS_WAY_MIN, Export
-from server.cluster.atomic_import import AWAKE_MS, BUSY, Import
+from server.cluster.atomic_import import AWAKE_MS, BUSY, OLD, Import
 from server.cluster.atomic_job import State
 from server.cluster.atomic_moves import Limits, Moves
-from server.cluster.messages import FAIL
+from server.cluster.messages import FAIL, Type
+from server.cluster.node import Link
 from server.registry.errors import CommandError
 from tests.support.one_node import OneNode
 
@@ -87,9 +90,9 @@ def test_a_migration_as_its_source_sees_it(source):
     assert source.move_on(0) == []
     assert job.replied("", now) == []
     source.view.current_epoch = 7
-    assert source.move_on(ON_ITS_WAY_MIN) == [Hold(job), source.say("TAKE", "7")]
-    assert job.replied("", now) == [] and job.state is State.GRANTED    # the bus has the last word
-    source.view.release(MOVING)
+    assert source.move_on(ON_ITS_WAY_MIN) == [Hold(job), source.say("TAKE", "7", "3")]
+    assert job.replied("", now) == [HandOver(MOVING, source.one.names[1])]
+    source.one.do(source.one.operator.hand_over, MOVING, source.one.names[1])
     assert plain(job.looked(source.view, now)) == [Leave(job), LetGo(job)]
     assert job.state is State.SUCCESS
 
@@ -164,7 +167,7 @@ def test_a_lost_link_leaves_a_question(source):
 def test_slots_that_were_taken_stay_taken(source):
     source.up_to(State.ASKING)
     source.job.connected(source.now)
-    assert source.job.replied("ERR taken", source.now) == []
+    assert source.job.replied("ERR taken", source.now) == [HandOver(MOVING, source.one.names[1])]
     assert source.tick(30_000) == [] and source.job.state is State.ASKING
     source.view.release(MOVING)
     source.job.looked(source.view, source.now)
@@ -206,6 +209,7 @@ class Target:
         self.view.ok = True
         self.now = 1000
         self.job = Import("b" * 40, MOVING, self.one.names[0], self.one.names[1], self.now)
+        self.job.heard(self.view, self.now)
         self.gone = [Discard(MOVING), Dismiss(self.job)]
 
 
@@ -217,10 +221,10 @@ def target() -> Target:
 def test_a_migration_as_its_target_sees_it(target):
     assert plain(target.job.begin()) == [Hide(MOVING)]
     target.job.complete(target.now)
-    why, actions = target.job.take(target.view, 7, target.now)
+    why, actions = target.job.take(target.view, 7, 1, target.now)
     assert why == "" and plain(actions) == [TakeOver(MOVING, target.one.names[0], 7), Dismiss(target.job)]
     assert target.job.state is State.SUCCESS
-    assert target.job.take(target.view, 7, target.now)[0] == f"Slot migration {target.job.name} is over"
+    assert target.job.take(target.view, 7, 1, target.now)[0] == f"Slot migration {target.job.name} is over"
 
 
 @pytest.mark.parametrize(("why", "broken"), [
@@ -234,14 +238,29 @@ def test_a_migration_as_its_target_sees_it(target):
 def test_slots_that_are_not_taken(target, why, broken):
     target.job.complete(target.now)
     broken(target)
-    said, actions = target.job.take(target.view, 7, target.now)
+    said, actions = target.job.take(target.view, 7, 1, target.now)
     assert said == why and plain(actions) == target.gone and target.job.state is State.FAILED
 
 
 def test_who_hands_slots_over_takes_none(target):
     target.job.complete(target.now)
     target.view.keeps_epoch = True
-    assert target.job.take(target.view, 7, target.now) == (BUSY, []) and not target.job.over
+    assert target.job.take(target.view, 7, 1, target.now) == (BUSY, []) and not target.job.over
+
+
+def test_a_word_that_may_be_old_is_to_be_said_again(target):
+    job, view = target.job, target.view
+    job.complete(target.now)
+    job.heard(view, target.now)                                     # TAKE is a word, too
+    assert job.take(view, 7, 0, target.now) == (OLD, [])            # it has heard nothing of ours
+    job.heard(view, target.now + AWAKE_MS + 1)                      # a silence
+    assert job.tick(view, TIMEOUT, target.now + AWAKE_MS) == []
+    assert job.take(view, 7, 2, target.now + AWAKE_MS + 1)[0] == OLD
+    target.one.node(0).inbound_link = Link(None, 0)                 # it has opened another link of the bus
+    job.heard(view, target.now + AWAKE_MS + 2)
+    assert job.take(view, 7, 3, target.now + AWAKE_MS + 2)[0] == OLD
+    job.heard(view, target.now + AWAKE_MS + 3)
+    assert job.take(view, 7, 4, target.now + AWAKE_MS + 3)[0] == ""
 
 
 def test_an_import_that_ends(target):
@@ -362,3 +381,18 @@ def test_the_epoch_stays_while_slots_are_handed_over():
     assert not one.view.bump_epoch() and one.view.current_epoch == 9
     one.view.keeps_epoch = False
     assert one.view.bump_epoch() and one.view.myself.config_epoch == 10
+
+
+def test_slots_that_were_handed_over():
+    one = OneNode()
+    one.view.current_epoch = 5
+    actions = one.do(one.operator.hand_over, MOVING, one.names[1])
+    assert SlotsMoved(MOVING) in actions and DropKeys(MOVING) in actions and one.node(1).slots & MOVING == MOVING
+    other = OneNode(me=1)
+    actions = other.do(other.operator.take_slots, MOVING, 5, other.now)
+    assert SlotsMoved(MOVING) in actions and Save(fsync=True) in actions
+    assert other.view.myself.config_epoch == other.view.current_epoch == 6
+    assert len(other.sent(actions, Type.PONG)) == 5
+    other.view.check()
+    one.do(one.operator.hand_over, one.view.myself.slots, one.names[1])
+    assert one.view.myself.master is one.node(1)

@@ -6,9 +6,10 @@
 Bytes of one link arrive in order. So when clients are held and all that they wrote is in the link, TAKE behind it is
 executed by a target that has everything: the two need not agree on anything but that one word. From there on the source
 cannot take back what it said. It holds its writers until it knows: the slots are the target's, which says so or is
-heard by the bus, or the target promises that it will not take them (an error as the reply to TAKE, or to ABORT by another link, which it is
-asked for when the first one broke), or the target is dead to the majority and nobody has its place with these slots;
-then the source takes a greater config epoch, and what the dead one may have claimed does not hold when it is back.
+heard by the bus; or the target promises that it will not take them (an error as the reply to TAKE, or to ABORT by
+another link, which it is asked for when the first one broke); or the target is dead to the majority and nobody has its
+place with these slots. Then the source takes a greater config epoch, and what the dead one may have claimed does not
+hold when it is back.
 Meanwhile the source keeps its config epoch (View.keeps_epoch): TAKE tells the current one, the target takes a greater.
 """
 

@@ -58,7 +58,7 @@ class SlotMigrating:
     """One per node of a cluster."""
 
     def __init__(self, server: "Server", cluster: "Clustering") -> None:
-        from random import Random                   # a server without a cluster starts without it
+        from random import Random  # a server without a cluster starts without it
 
         self._server = server
         self._cluster = cluster

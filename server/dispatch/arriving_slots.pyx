@@ -26,7 +26,8 @@ cdef uint64_t _HELD = CLIENT_BLOCKED | CLIENT_PAUSED | CLIENT_CLOSE_ASAP | CLIEN
 
 def run_import(on_error, Loop loop, Client client) -> int:
     """A batch. on_error(client, reply): a command failed, and the connection is to be closed behind that reply."""
-    if state.all & (SLOW_LOADING | SLOW_SCRIPT):            # a nested turn: what comes waits for what holds us
+    # A nested turn: what comes waits for what holds us. Or a reply has not left: it would go with those nobody hears.
+    if state.all & (SLOW_LOADING | SLOW_SCRIPT) or client.out.bytes:
         loop.to_resume.append(client)
         return 0
     if not (has_room() or make_room()):

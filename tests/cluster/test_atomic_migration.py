@@ -10,7 +10,7 @@ import redis
 from tests.support.cluster import Cluster
 from tests.support.every_type import contents
 from tests.support.pace import wait_until
-from tests.support.resp import Connection, RespError
+from tests.support.resp import Connection, RespError, encode
 
 HERE, THERE = 0, 1          # nodes
 MORE = 500                  # keys beside those that are looked at
@@ -210,6 +210,18 @@ def test_what_is_not_possible_is_said(cluster, source):
     for words in (("ACK",), ("TAKE", 1, 1), ("SNAPSHOT-EOF",)):
         assert str(source("CLUSTER", "SYNCSLOTS", *words)) == "ERR No slot migration comes by this connection"
     assert str(source("CLUSTER", "SYNCSLOTS", "HIDE", 0, 9)) == "ERR Only a master and a file hide slots"
+
+
+def test_every_word_is_answered_whatever_stands_behind_it(cluster, source):
+    c = cluster[THERE].connect()
+    c.ok("CLUSTER", "SYNCSLOTS", "ESTABLISH", "a" * 40, cluster.names[HERE], 0, 0)
+    words: list[tuple[Any, ...]] = [("CLUSTER", "SYNCSLOTS", "ACK"), ("SET", f"{SLOT_0}a", 1), ("GET", f"{SLOT_0}a")]
+    c.send_raw(b"".join(encode(*each) for each in words * 5))
+    assert [c.read() for _ in range(5)] == ["OK"] * 5
+    c.send_raw(encode("LPUSH", f"{SLOT_0}a", 1) + encode("CLUSTER", "SYNCSLOTS", "ACK"))
+    assert str(c.read()).startswith("WRONGTYPE")            # and that was the last
+    wait_for(cluster, THERE, "failed")
+    assert last(cluster, THERE)[b"message"].startswith(b"A command failed: WRONGTYPE")
 
 
 def test_a_target_that_is_killed_has_nothing_of_it(cluster, source):

@@ -18,6 +18,8 @@ GAUGES = {
     "cluster_current_epoch": "The greatest epoch that this node has heard of.",
     "cluster_my_epoch": "The config epoch of this node, or of its master.",
 }
+MIGRATIONS = (("export", "success"), ("export", "failed"), ("export", "cancelled"), ("import", "success"),
+              ("import", "failed"))  # fmt: skip
 COUNTED = {"sent": "redis_cluster_messages_sent_total", "received": "redis_cluster_messages_received_total"}
 
 
@@ -30,6 +32,13 @@ def cluster_families(told: Mapping[str, str | int]) -> Iterator[Metric]:
         yield single(f"redis_{name}", text, float(told[name]))
     for way, name in COUNTED.items():
         yield single(name, f"Messages of the bus, {way}.", float(told[f"cluster_stats_messages_{way}"]))
+    yield family("remus_cluster_slot_migrations", "Atomic slot migrations under way.",
+                 [({"operation": way}, float(told[f"slot_migrations_{way}"])) for way in ("export", "import")])
+    yield family("remus_cluster_slot_migrations_ended_total", "Atomic slot migrations by how they ended.",
+                 [({"operation": way, "state": end}, float(told[f"slot_migrations_{way}_{end}"]))
+                  for way, end in MIGRATIONS])  # fmt: skip
+    yield single("remus_cluster_slot_migration_unsent_bytes", "What exports wait to send.",
+                 float(told["slot_migrations_unsent"]))
     by_type: list[tuple[Labels, float]] = [
         ({"type": word, "direction": way}, float(told.get(f"cluster_stats_messages_{word}_{way}", 0)))
         for way in COUNTED for word in TYPE_WORDS.values()

@@ -72,7 +72,7 @@ class Snapshot(NamedTuple):
     hot_keys: list[tuple[HotKey, float]]  # each with its accesses per second; as many as metrics-hot-keys asks for
     big_keys: list[BigKey]  # of each type as many as metrics-big-keys asks for
     output_limits: dict[str, Any]  # class of client -> its client-output-buffer-limit
-    cluster: dict[str, str | int]  # fields of CLUSTER INFO, and "links"; empty outside of one
+    cluster: dict[str, str | int]  # fields of CLUSTER INFO, "links", and slot migrations; empty outside of one
 
 
 def read_fields(parts: Parts, sections: Iterable[Section]) -> tuple[list[Field], dict[str, str]]:
@@ -122,7 +122,8 @@ def take(server: "Server") -> Snapshot:
         hot_keys=server.hot_keys_upkeep.hottest(config.metrics_hot_keys) if config.metrics_hot_keys else [],
         big_keys=server.big_keys.biggest(config.metrics_big_keys) if config.metrics_big_keys else [],
         output_limits=dict(config.client_output_buffer_limit),
-        cluster={} if server.cluster is None else {**dict(server.cluster.info()), "links": len(server.cluster.bus)},
+        cluster={} if server.cluster is None else {
+            **dict(server.cluster.info()), "links": len(server.cluster.bus), **server.cluster.migrating.figures()},
     )
 
 

@@ -252,6 +252,8 @@ class Server(Front):
         self.pubsub.forget(client)
         self.tracking.stop(client)
         self.limits.forget(client)
+        if self.cluster is not None:
+            self.cluster.migrating.gone(client)
         self.tls.forget(client)
         self.pause.forget(client)
         self.shutdown.forget(client)

@@ -35,6 +35,7 @@ from server.dispatch import (
     tracked,
 )
 from server.dispatch.appending import TICK_MS as APPENDING_MS
+from server.dispatch.arriving_slots import run_import
 from server.dispatch.received import run_received
 from server.keyspace import expire
 from server.keyspace.database import when_expire_takes_long
@@ -167,6 +168,9 @@ def fill_hooks(server: "Server") -> None:
         s.memory.cluster_links = lambda: cluster.memory
         s.limits.cluster_links = cluster.bus
         node.starts_as_replica = lambda: cluster.starts_as_replica
+        s.loop.run_import = partial(run_import, cluster.migrating.import_error)
+        s.snapshots.hidden_loaded = cluster.migrating.loaded
+        s.snapshots.more_fields = lambda: node.fields() + cluster.migrating.fields()
         serve_slots(s, cluster)
 
     # scripts
@@ -190,7 +194,12 @@ def serve_slots(s: "Server", cluster: "Clustering") -> None:
     cluster.dropping = dropping
     tell_blocked = partial(departures.tell_blocked, s.clients, redirects, s.tls.carries)
     conditions.slow_because("cluster")
-    cluster.when_changed = redirects.refresh
+
+    def changed() -> None:
+        redirects.refresh()
+        cluster.migrating.looked()
+
+    cluster.when_changed = changed
     cluster.count_keys = partial(by_slot.count_in_slot, db)
     cluster.keys_of = partial(by_slot.keys_in_slot, db)
 

@@ -42,6 +42,7 @@ cdef enum:                             # Client.state: what CLIENT LIST shows an
     CLIENT_SCRIPT = 524288             # the pretended client of a script
     CLIENT_PUSHING = 1048576           # a push is being written although replies are off
     CLIENT_FAKE = 2097152              # no connection at all (AOF loading, scripts)
+    CLIENT_IMPORTS = 4194304           # another master of the cluster, that sends us the keys of slots
 
 cdef class Client:
     cdef Output out                    # replies of this turn that the loop has not handed over yet

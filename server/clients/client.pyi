@@ -33,6 +33,7 @@ READONLY: int
 PAUSED: int
 SCRIPT: int
 FAKE: int
+IMPORTS: int
 STRANGER: int
 IN_MULTI: int
 SUBSCRIBED: int

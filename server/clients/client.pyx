@@ -35,6 +35,7 @@ READONLY = CLIENT_READONLY
 PAUSED = CLIENT_PAUSED
 SCRIPT = CLIENT_SCRIPT
 FAKE = CLIENT_FAKE
+IMPORTS = CLIENT_IMPORTS
 STRANGER = SLOW_STRANGER
 IN_MULTI = SLOW_MULTI
 SUBSCRIBED = SLOW_SUBSCRIBED
@@ -172,8 +173,8 @@ cdef class Client:
 
     @property
     def obeyed(self) -> bool:
-        """Whether it is to be taken at its word: our master, and what replays a file (scripts are not)."""
-        return bool(self.state & CLIENT_MASTER or (self.state & CLIENT_FAKE and not self.state & CLIENT_SCRIPT))
+        """Whether it is to be taken at its word: our master, who sends us slots, and what replays a file (scripts are not)."""
+        return bool(self.state & (CLIENT_MASTER | CLIENT_IMPORTS) or (self.state & CLIENT_FAKE and not self.state & CLIENT_SCRIPT))
 
     def rewind(self) -> None:
         """The command executed last runs once more when the client goes on."""

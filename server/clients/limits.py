@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterator, Sized
 
 from server.clients import client_list
-from server.clients.client import BLOCKED, CLOSE_ASAP, MASTER, NO_EVICT, REPLICA, STRANGER, Client
+from server.clients.client import BLOCKED, CLOSE_ASAP, IMPORTS, MASTER, NO_EVICT, REPLICA, STRANGER, Client
 from server.clients.seams import ClientLoop
 from server.clients.table import CLASSES, MASTERS, NORMAL, PUBSUB, REPLICAS, ClientTable, class_of
 from server.config.config import Config
@@ -216,7 +216,7 @@ class Limits:
     def _idle_too_long(self, client: Client, now_us: int) -> bool:
         timeout = self._config.timeout
         return bool(timeout and (now_us - client.active_us) // 1000000 > timeout
-                    and not client.has(REPLICA | MASTER | BLOCKED) and not client.subscriptions)
+                    and not client.has(REPLICA | MASTER | IMPORTS | BLOCKED) and not client.subscriptions)
 
     def _note_peak(self, second: int, query: int, output: int) -> None:
         at = second % PEAK_SECONDS

@@ -8,14 +8,14 @@ know, so that fast paths stand back: all, or those that may change something.
 
 from collections.abc import Callable
 
-from server.clients.client import PAUSED, REPLICA, Client
+from server.clients.client import IMPORTS, PAUSED, REPLICA, Client
 from server.clients.seams import ClientLoop, RunningCommand
 from server.clients.table import ClientTable
 from server.keyspace.database import Keyspace
 from server.registry.clock import monotonic_now_us
 from server.registry.command import MAY_REPLICATE, WRITE
 
-BY_CLIENT, BY_SHUTDOWN, BY_FAILOVER = "client", "shutdown", "failover"
+BY_CLIENT, BY_SHUTDOWN, BY_FAILOVER, BY_MIGRATION = "client", "shutdown", "failover", "slot-migration"
 NONE, WRITES, ALL = 0, 1, 2
 
 # Functions that say whether a call only reads though its command might write.
@@ -74,9 +74,10 @@ class Pause:
             self._resume()
 
     def holds(self, call: RunningCommand) -> bool:
-        """Whether this call has to wait; the client is then remembered. Replicas never wait."""
+        """Whether this call has to wait; the client is then remembered. Replicas never wait, nor who sends us slots:
+        two that hold their writers to hand slots to each other would wait for ever."""
         client = call.client
-        if client.has(REPLICA) or not self._concerns(call):
+        if client.has(REPLICA | IMPORTS) or not self._concerns(call):
             return False
         if client not in self._postponed:
             self._postponed[client] = None

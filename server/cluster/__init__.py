@@ -7,8 +7,10 @@ chance of its own. `protocol.Protocol` puts it together: what comes by a link, w
 asks go in, `actions` come out. Below it, each its own concern over one `view.View`: contact, gossip, failures, claims
 on slots, roles, votes and election, the manual failover, replicas that move, health. `messages` is what nodes say,
 `bus_format` its bytes, `bus` the links that carry them; `conf_format` and `conf_file` are nodes.conf, `founding` the
-first one of each node of a new cluster. `redirects`, `slot_table` and `departures` are what clients notice.
-`dispatch.clustering` does what the actions ask for.
+first one of each node of a new cluster. `atomic_moves` is slots that change hands at once: `atomic_export` and
+`atomic_import` are the two sides of one, tables as well. `redirects`, `slot_table` and `departures` are what clients
+notice.
+`dispatch.clustering` does what the actions ask for, `dispatch.slot_migrating` what those of atomic migrations do.
 
 The words are Redis's: a PFAIL is one node's opinion, a FAIL the majority's verdict; an epoch is the clock that decides
 between two claims on a slot, and never goes back.

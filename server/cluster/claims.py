@@ -98,7 +98,7 @@ class Claims:
         """Two masters with one config epoch: who has the smaller name takes a new one, so one stays as it is."""
         view = self._view
         me = view.myself
-        if sender.config_epoch != me.config_epoch or sender.name <= me.name:
+        if sender.config_epoch != me.config_epoch or sender.name <= me.name or view.keeps_epoch:
             return
         view.current_epoch += 1
         me.config_epoch = view.current_epoch

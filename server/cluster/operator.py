@@ -268,6 +268,35 @@ class Operator:
             del view.importing[slot]
             self._speaker.pong_all(now)
 
+    def take_slots(self, taken: int, epoch: int, now: int) -> None:
+        """The end of an atomic migration: these slots are ours. epoch: the current one of who had them; ours becomes a
+        greater one."""
+        view = self._view
+        view.release(taken)
+        view.assign(view.myself, taken)
+        view.current_epoch = max(view.current_epoch, epoch) + 1
+        view.myself.config_epoch = view.current_epoch
+        self._out.note("notice", f"New configEpoch set to {view.current_epoch}")
+        self._moved(taken)
+        self._speaker.pong_all(now)
+
+    def hand_over(self, given: int, name: str) -> None:
+        """The same at who had them, once it knows: their keys go. Who has none left follows, as with SETSLOT."""
+        view = self._view
+        me, node = view.myself, view.nodes.get(name)
+        given &= me.slots
+        if node is None or not given:
+            return
+        view.release(given)
+        view.assign(node, given)
+        self._moved(given)
+        if me.slots or not self._settings().allow_replica_migration:
+            self._roles.lose_keys(given)
+            return
+        self._out.note("notice", f"Configuration change detected. Reconfiguring myself as a replica of {node.name} "
+                                 f"({node.nodename})")
+        self._roles.follow(node)
+
     # ---- from the beginning
     def reset(self, *, hard: bool) -> None:
         """CLUSTER RESET: know nobody, serve nothing; hard: and be somebody else. Errors: a master with keys."""

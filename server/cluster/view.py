@@ -42,6 +42,7 @@ class View:
         self.voters: set[Node] = set()
         self.blacklist: dict[str, int] = {}     # names and until when, ms
         self.ok = False
+        self.keeps_epoch = False        # slots are being handed over: their new owner's epoch must stay the greater one
 
     # ---- nodes
     def add(self, node: Node) -> Node:
@@ -171,8 +172,8 @@ class View:
         return max(self.current_epoch, *(node.config_epoch for node in self.nodes.values()))
 
     def bump_epoch(self) -> bool:
-        """A new config epoch of our own, for which nobody was asked. False: ours is the greatest already."""
-        if self.myself.config_epoch and self.myself.config_epoch == self.max_epoch():
+        """A new config epoch of our own, for which nobody was asked. False: ours is the greatest, or must stay."""
+        if self.keeps_epoch or self.myself.config_epoch and self.myself.config_epoch == self.max_epoch():
             return False
         self.current_epoch += 1
         self.myself.config_epoch = self.current_epoch

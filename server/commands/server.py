@@ -51,6 +51,12 @@ def _lazily(call: Call, words: tuple[bytes, ...]) -> bool:
     return how == b"ASYNC"
 
 
+def _no_slots_move(call: Call) -> None:
+    """Slots on their way, in a cluster, are not what they were: their migration is over."""
+    if call.server.cluster is not None:
+        call.server.cluster.migrating.flushed()
+
+
 def _told_even_if_empty(call: Call) -> None:
     """A flush is propagated although it removed nothing: a replica may have more than we do."""
     call.propagate_as(*call.argv)
@@ -68,6 +74,7 @@ def flushdb(call: Call, *words: bytes) -> str:
     call.dirty += call.db.flush(lazy)
     call.server.tracking.flushed(lazy)
     call.server.blocking.emptied(call.db)
+    _no_slots_move(call)
     _told_even_if_empty(call)
     return OK
 
@@ -85,6 +92,7 @@ def flushall(call: Call, *words: bytes) -> str:
         call.server.blocking.emptied(db)
     call.dirty += call.db.keyspace.flush(lazy)
     call.server.tracking.flushed(lazy)
+    _no_slots_move(call)
     if call.server.snapshots.emptied():
         call.dirty = 0
     _told_even_if_empty(call)

@@ -52,6 +52,11 @@ DIRECTIVES = (
          check=_check_nodename),
     Choice("cluster-preferred-endpoint-type", "ip", ("ip", "hostname", "unknown-endpoint"),
            "What redirections tell a client: address, host name or nothing.", part=_PART),
+    Number("cluster-slot-migration-log-max-len", 1000, 0, INT_MAX,
+           "How many atomic slot migrations that have ended CLUSTER GETSLOTMIGRATIONS shows.", part=_PART),
+    Memory("slot-migration-max-failover-repl-bytes", 0, 0, LLONG_MAX,
+           "Bytes on their way to the target at which writers are held for the hand-over; 256 KiB at least.",
+           part=_PART),
     Number("cluster-ping-interval", 0, 0, LLONG_MAX, "Milliseconds between two pings of a node (for tests).",
            flags=Flag.HIDDEN, part=_PART),
 )

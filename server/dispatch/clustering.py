@@ -40,6 +40,7 @@ from server.cluster.settings import Settings
 from server.cluster.view import View, random_name
 from server.config.config import Config
 from server.dispatch.node import bus_port, wall_ms
+from server.dispatch.slot_migrating import SlotMigrating
 from server.observe.log import LEVELS
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Clustering:
         self.dropping: Dropping             # keys of slots that left
         self.count_keys: Callable[[int], int] = lambda slot: 0
         self.keys_of: Callable[[int, int], list[bytes]] = lambda slot, most: []
+        self.migrating: SlotMigrating = SlotMigrating(server, self)
         self._conf: ConfFile
         self.bus_port = bus_port(server.config)     # where it listens
         self._messages: list[Send] = []     # of this turn
@@ -134,6 +136,7 @@ class Clustering:
 
     def data_loaded(self) -> None:
         """At the start: do the slots of our keys fit nodes.conf?"""
+        self.migrating.settle()
         populated = slots.of(slot for slot in range(slots.COUNT) if self.count_keys(slot))
         self.protocol.operator.has_keys(populated)
         self.asked()
@@ -170,6 +173,7 @@ class Clustering:
         """A job of the cron."""
         self.bus.tick()
         self.perform(self.protocol.tick(wall_ms()))
+        self.migrating.tick()
 
     def asked(self) -> None:
         """After a call of the protocol's operator: what follows from it holds before the next command."""
@@ -248,6 +252,7 @@ class Clustering:
             self._server.replacing.empty()
 
     def _pause(self, action: Pause) -> None:
+        self.migrating.fail_imports("A manual failover begins")
         self._server.replication.master.pings_paused = True
         self._server.pause.start(pause.BY_FAILOVER, action.until - wall_ms(), pause.WRITES)
 

@@ -43,6 +43,7 @@ cdef class Loop:
     cdef public object on_group        # (clients): their batches are about to be executed; may close some. None = not asked for
     cdef public object on_applied      # (database of the last command): commands of our master were applied
     cdef public object on_master_error         # (client, reply): a command of our master failed here
+    cdef public object run_import      # (loop, client): execute a batch of who sends us slots (arriving_slots)
     cdef public bytes unapplied        # of our master's stream: a transaction that is not over
     cdef int applied_db
     cdef readonly Timers timers

@@ -49,6 +49,7 @@ class Loop:
     on_flushed: Callable[[list[Client]], Any] | None
     on_applied: Callable[[int], Any]
     on_master_error: Callable[[Client, bytes], Any]
+    run_import: Callable[[Loop, Client], int]
     unapplied: bytes
     partial_memory: int
     def query_of(self, client: Client) -> tuple[int, int]: ...

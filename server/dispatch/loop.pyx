@@ -14,7 +14,7 @@ from iothreads.link cimport Link, Links
 from iothreads.message cimport Batch, Request, arg_at, arg_length, output_clear, output_cut
 from iothreads.ring cimport load_relaxed64
 from iothreads.tls cimport tls_transport
-from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_MASTER,
+from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_IMPORTS, CLIENT_MASTER,
                                     CLIENT_MULTI, CLIENT_PAUSED, CLIENT_REPLICA, CLIENT_UNIX_SOCKET, SLOW_MULTI,
                                     SLOW_RESTRICTED, SLOW_STRANGER, SLOW_TRACKING, Client)
 from server.clients.tracking cimport speaker
@@ -450,8 +450,8 @@ cdef class Loop:
         cdef size_t written
         cdef Payload* payload
         client.active_us = _clock.monotonic_us
-        if client.state & CLIENT_MASTER:
-            return self.run_master(client)
+        if client.state & (CLIENT_MASTER | CLIENT_IMPORTS):
+            return self.run_master(client) if client.state & CLIENT_MASTER else self.run_import(self, client)
         has_room() or make_room()      # reads, too, find gone what an earlier command has left no room for
         before = ticks()
         if b.ready_at:

@@ -159,6 +159,7 @@ class Load:
         server = self._server
         if self.aside:
             self._exchange()
+            server.snapshots.hidden_loaded(self._reading.hidden)
         server.progress.end()
         if not self._name:
             server.executor.dirty += 1         # no file has them

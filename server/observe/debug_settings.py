@@ -25,6 +25,7 @@ class DebugSettings:
     reply_buffer_resizing: bool = True
     dict_resizing: bool = True
     drop_cluster_packet_filter: int = -1       # bus messages of this type are dropped; -1 none
+    prevent_migration_pause: bool = False      # no atomic slot migration comes to its hand-over
 
 
 settings = DebugSettings()

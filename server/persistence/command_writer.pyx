@@ -324,6 +324,34 @@ cdef bint _pending(RdbSink* sink, Entry* e, StreamGroup* group, StreamConsumer* 
     return found
 
 
+# ---- a key
+cdef void write_entry(RdbSink* sink, Entry* e) noexcept:
+    cdef int type = entry_type(e)
+    if type == TYPE_STRING:
+        _string(sink, e)
+    elif type == TYPE_LIST:
+        _list(sink, e)
+    elif type == TYPE_SET:
+        _set(sink, e)
+    elif type == TYPE_HASH:
+        _hash(sink, e)
+    elif type == TYPE_ZSET:
+        _sorted_set(sink, e)
+    else:
+        _stream(sink, e)
+    if e.klen & ENTRY_EXPIRE:
+        _head(sink, c'*', 3)
+        _name(sink, "PEXPIREAT")
+        _key(sink, e)
+        _number(sink, entry_expire(e))
+
+
+cdef void write_unlink(RdbSink* sink, const char* key, size_t length) noexcept nogil:
+    _head(sink, c'*', 2)
+    _name(sink, "UNLINK")
+    _word(sink, key, length)
+
+
 # ---- the keyspace
 cdef void _hand_on(RdbSink* sink) noexcept with gil:
     """A sink's flush: to the writer's `write`."""
@@ -372,25 +400,7 @@ cdef class CommandWriter(KeyspaceWriter):
         return 0
 
     cdef int _write_key(self, Entry* e) except -1:
-        cdef RdbSink* sink = &self.sink
-        cdef int type = entry_type(e)
-        if type == TYPE_STRING:
-            _string(sink, e)
-        elif type == TYPE_LIST:
-            _list(sink, e)
-        elif type == TYPE_SET:
-            _set(sink, e)
-        elif type == TYPE_HASH:
-            _hash(sink, e)
-        elif type == TYPE_ZSET:
-            _sorted_set(sink, e)
-        else:
-            _stream(sink, e)
-        if e.klen & ENTRY_EXPIRE:
-            _head(sink, c'*', 3)
-            _name(sink, "PEXPIREAT")
-            _key(sink, e)
-            _number(sink, entry_expire(e))
+        write_entry(&self.sink, e)
         if self.failed is not None:
             raise self.failed
         return 0

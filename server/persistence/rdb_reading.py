@@ -10,6 +10,8 @@ from server.persistence.rdb_peek import RdbData
 from server.persistence.seams import Host
 from server.registry import args, clock
 
+HIDDEN_SLOTS = "remus-hidden-slots"     # of a cluster's node: their keys are there and must not be seen
+
 
 class _Fields:
     """What AUX fields say, as Redis logs it."""
@@ -17,6 +19,7 @@ class _Fields:
     def __init__(self, server: Host) -> None:
         self._server = server
         self.replication: dict[str, bytes] = {}
+        self.hidden = ""
 
     def __call__(self, name: bytes, value: bytes) -> None:
         log = self._server.log
@@ -29,6 +32,8 @@ class _Fields:
             log.notice("RDB '%s': %s", name.decode("latin-1"), shown)
         elif key in ("repl-stream-db", "repl-id", "repl-offset"):
             self.replication[key] = value
+        elif key == HIDDEN_SLOTS:
+            self.hidden = shown
         elif key == "redis-ver":
             log.notice("Loading RDB produced by version %s", shown)
         elif key == "ctime":
@@ -105,6 +110,11 @@ class Reading:
         )
 
     @property
+    def hidden(self) -> str:
+        """Slots of a cluster whose keys must not be seen, as the file names them; "" for none."""
+        return self._told.hidden
+
+    @property
     def replication(self) -> dict[str, bytes]:
         """Fields of the history that the data are of: repl-id, repl-offset, repl-stream-db."""
         return self._told.replication
@@ -136,6 +146,7 @@ class Reading:
     def finish(self) -> None:
         """All is read: the log hears of it."""
         self.close()
+        self._server.snapshots.hidden_loaded(self.hidden)
         reader = self.reader
         empty = f", empty keys skipped: {reader.keys_empty}" if reader.keys_empty else ""
         self._server.log.notice("Done loading RDB, keys loaded: %d, keys expired: %d%s.", reader.keys_loaded,

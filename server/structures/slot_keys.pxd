@@ -6,6 +6,12 @@ from libc.stdint cimport uint32_t, uint64_t
 from server.structures.crc16 cimport key_hash_slot
 from server.structures.table cimport Entry, Table, entry_key, entry_key_length, table_size
 
+cdef extern from *:
+    """
+    #define SLOT_SCAN_END ((uint64_t)1 << 32)
+    """
+    const uint64_t SLOT_SCAN_END
+
 ctypedef bint (*slot_visit_t)(void* context, Entry* entry) noexcept      # 1: enough
 
 cdef void table_index_slots(Table* t) noexcept nogil                     # from now on; what it has, too. O(entries)
@@ -30,3 +36,6 @@ cdef inline bint entry_is_hidden(const Table* t, Entry* e) noexcept nogil:
     return table_hides(t) and t.slots.hidden[key_hash_slot(entry_key(e), entry_key_length(e))] != 0
 
 cdef int table_slots_check(Table* t) except -1                           # both sides know the same keys. O(entries + slots)
+cdef uint64_t table_slot_scan(Table* t, uint32_t slot, uint64_t cursor, slot_visit_t visit, void* context) noexcept
+    # the keys of one page, and where to go on; SLOT_SCAN_END: that was all. Begins at 0. What is there from the first call
+    # to the last is visited, once or more often, whatever comes and goes between; `visit` returns 0. O(SLOT_PAGE)

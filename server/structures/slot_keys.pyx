@@ -8,6 +8,10 @@ from server.structures.slot_index cimport (SLOT_HASH_MASK, SlotKeys, SlotPage, s
 from server.structures.table cimport (Entry, Table, entry_key, entry_key_length, remus_prefetch, table_hash, table_size)
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 
+cdef extern from *:
+    int __builtin_clz(unsigned int bits) nogil
+    uint32_t __builtin_bswap32(uint32_t bits) nogil
+
 cdef enum:
     AHEAD = 4                          # hashes whose buckets are fetched before they are looked at
 
@@ -150,6 +154,37 @@ cdef Entry* table_shown_random(Table* t, uint64_t chance) noexcept:
             return _one_of(t, slot, chance)
         left -= keys.count
     return NULL
+
+
+# ---- scanning, a page a call
+cdef inline uint32_t _reversed(uint32_t bits) noexcept nogil:
+    bits = ((bits >> 1) & 0x55555555) | ((bits & 0x55555555) << 1)
+    bits = ((bits >> 2) & 0x33333333) | ((bits & 0x33333333) << 2)
+    bits = ((bits >> 4) & 0x0F0F0F0F) | ((bits & 0x0F0F0F0F) << 4)
+    return __builtin_bswap32(bits)
+
+
+cdef uint64_t table_slot_scan(Table* t, uint32_t slot, uint64_t cursor, slot_visit_t visit, void* context) noexcept:
+    """The cursor is a hash with its bits in the opposite order. A page has the hashes of some low bits, so in that order it
+    is a stretch without gaps, and pages that are split or joined between two calls are parts of such stretches."""
+    cdef Wanted wanted = Wanted(slot, 0, visit, context)
+    cdef uint32_t pages = t.slots.of[slot].pages if t.slots != NULL else 0
+    cdef uint32_t half, page, bits = 0
+    if pages == 0:
+        return SLOT_SCAN_END
+    page = _reversed(<uint32_t>cursor)
+    if pages == 1:
+        page = 0
+    else:
+        bits = 32 - __builtin_clz(pages - 1)       # of a page that was split, or split off ...
+        half = <uint32_t>1 << (bits - 1)
+        page &= 2 * half - 1
+        if page >= pages:
+            page -= half
+        if page < half and page + half >= pages:
+            bits -= 1                              # ... one fewer of those that wait for it
+    _walk_page(t, slot_index_page(t.slots, slot, page), &wanted)
+    return ((cursor >> (32 - bits)) + 1) << (32 - bits)
 
 
 # ---- checking

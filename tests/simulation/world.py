@@ -80,7 +80,7 @@ def confs(masters: int, replicas: int, *, acquainted: bool) -> list[Conf]:
 class World:
     """One cluster."""
 
-    def __init__(self, seed: int, plan: Plan) -> None:
+    def __init__(self, seed: int, plan: Plan, kind: type[Machine] = Machine) -> None:
         self.plan = plan
         self.rng = Random(seed)
         self.network = Network(self.rng)
@@ -90,8 +90,8 @@ class World:
         self.machines = []
         for number, conf in enumerate(confs(plan.masters, plan.replicas, acquainted=not plan.by_meet)):
             settings = Settings(node_timeout=plan.timeout, port=number, bus_port=BUS_PORT + number)
-            self.machines.append(Machine(number, self.network, conf, settings, self.promises,
-                                         skew=self.rng.randint(-200, 200)))
+            self.machines.append(kind(number, self.network, conf, settings, self.promises,
+                                      skew=self.rng.randint(-200, 200)))
         for machine in self.machines:
             machine.start()
 

@@ -1,0 +1,70 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""What another master of the cluster sends of slots that it gives us, executed: a sibling of `Loop.run_master`.
+
+Nothing is asked that the source was asked already, expired keys are seen, and our replicas and files are told by
+ourselves. Nobody hears replies but to CLUSTER, by which the two understand each other: those leave with the turn, so that
+what they promise is on the disk. Any other error ends the migration.
+"""
+from libc.stdint cimport uint64_t
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.ref cimport PyObject
+
+from iothreads.message cimport Batch, Request, output_clear
+from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_PAUSED, Client)
+from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
+from server.dispatch.door cimport FROM_MASTER, may_pass, passed_apart
+from server.dispatch.evicting cimport has_room, make_room
+from server.dispatch.loop cimport Loop
+from server.dispatch.record cimport Record
+from server.registry.clock cimport ticks
+
+from server.registry.errors import OUT_OF_MEMORY, CommandError
+
+cdef uint64_t _HELD = CLIENT_BLOCKED | CLIENT_PAUSED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
+
+
+def run_import(on_error, Loop loop, Client client) -> int:
+    """A batch. on_error(client, reply): a command failed, and the connection is to be closed behind that reply."""
+    # A nested turn: what comes waits for what holds us. Or a reply has not left: it would go with those nobody hears.
+    if state.all & (SLOW_LOADING | SLOW_SCRIPT) or client.out.bytes:
+        loop.to_resume.append(client)
+        return 0
+    if not (has_room() or make_room()):
+        client.write(CommandError(OUT_OF_MEMORY))
+        on_error(client, CommandError(OUT_OF_MEMORY).text)
+        return loop.hold(client)
+    client.db.keyspace.show_expired = True
+    try:
+        error = _run(loop, client)
+    finally:
+        client.db.keyspace.show_expired = False
+    if error is not None:
+        on_error(client, error)
+        return loop.hold(client)
+    return loop.hold(client) if client.batch.next < client.batch.command_count else loop.finish(client)
+
+
+cdef bytes _run(Loop loop, Client client):
+    """As far as it goes: to the end, to what has a reply, or to an error, which is returned."""
+    cdef Batch* b = client.batch
+    cdef Request* r
+    cdef PyObject* said
+    cdef uint64_t before = ticks()
+    while b.next < b.command_count and not client.state & _HELD:
+        r = &b.commands[b.next]
+        b.next += 1
+        said = <PyObject*>r.record
+        if may_pass(said, client, b, r, FROM_MASTER) and (<Record>said).fast(client, b, r):
+            passed_apart(said, client, b, r, &before, r.bytes_length)
+            client.command = (<Record>said).command
+        else:
+            loop.run_slow(client, b, r)
+            before = ticks()
+            if client.out.bytes and said != NULL and (<Record>said).command.name == "cluster":
+                loop.to_resume.append(client)
+                return None
+        if client.out.bytes and client.out.head.bytes[0] == c'-':
+            return PyBytes_FromStringAndSize(client.out.head.bytes, client.out.head.used)
+        output_clear(&client.out)
+    return None

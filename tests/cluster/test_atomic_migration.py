@@ -1,0 +1,303 @@
+"""Slots that change hands at once: CLUSTER MIGRATESLOTS among nodes of ours."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from tests.support.cluster import Cluster
+from tests.support.every_type import contents
+from tests.support.pace import wait_until
+from tests.support.resp import Connection, RespError, encode
+
+HERE, THERE = 0, 1          # nodes
+MORE = 500                  # keys beside those that are looked at
+SLOT_0 = "{06S}"            # a key's beginning that puts it into slot 0, which is the first node's
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("moves"), masters=3, replicas=1, appendonly="yes") as made:
+        for number in (3, 4, 5):
+            made.wait_for_replication(number)
+        yield made
+
+
+@pytest.fixture
+def source(cluster: Cluster) -> Iterator[Connection]:
+    """The first node, which serves slots 0 to 99; no node has keys."""
+    def prevent(yes: int) -> None:
+        for node in cluster.alive():
+            node.connect().ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", yes)
+
+    prevent(0)
+    for number in range(3):
+        cluster[number].connect().ok("FLUSHALL")
+    there = owner(cluster, HERE, 0)
+    if there != HERE:
+        all_see(cluster, 0, there)
+        migrate(cluster, there, HERE, 0, 99)
+        wait_for(cluster, there, "success")
+    all_see(cluster, 0, HERE)
+    yield cluster[HERE].connect()
+    prevent(0)
+
+
+def owner(cluster: Cluster, seen_by: int, slot: int) -> int:
+    for first, last, master, *_ in cluster[seen_by].connect().ok("CLUSTER", "SLOTS"):
+        if first <= slot <= last:
+            return cluster.names.index(master[2].decode())
+    raise AssertionError(f"slot {slot} is nobody's")
+
+
+def migrate(cluster: Cluster, source: int, target: int, *ranges: int) -> None:
+    assert cluster[source].connect()(
+        "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", *ranges, "NODE", cluster.names[target]) == "OK"
+
+
+def last(cluster: Cluster, number: int) -> dict[bytes, Any]:
+    """The youngest migration of a node."""
+    told = cluster[number].connect().ok("CLUSTER", "GETSLOTMIGRATIONS")
+    return dict(zip(told[0][::2], told[0][1::2], strict=True)) if told else {b"state": b""}
+
+
+def wait_for(cluster: Cluster, number: int, state: str) -> None:
+    wait_until(lambda: last(cluster, number)[b"state"] == state.encode(), f"node {number} says {state}", 30)
+
+
+def all_see(cluster: Cluster, slot: int, number: int) -> None:
+    wait_until(lambda: all(owner(cluster, node, slot) == number for node in range(6)), "all have heard of it", 20)
+
+
+def fill(c: Connection, count: int) -> dict[str, Any]:
+    """Keys of every type in slot 0; how each looks."""
+    commands: list[tuple[Any, ...]] = []
+    for at in range(count):
+        commands += [(words[0], f"{SLOT_0}{kind}{at}", *words[1:]) for kind, words in (
+            ("string", ("SET", at)), ("number", ("INCRBY", at)), ("list", ("RPUSH", *range(at * 70 + 1))),
+            ("set", ("SADD", *range(at * 90 + 1), "x")), ("zset", ("ZADD", 1, "a", at, "b")),
+            ("hash", ("HSET", *range(2 * (at * 80 + 1)))), ("stream", ("XADD", "5-5", "a", at)),
+        )]
+    c.pipeline(commands)
+    c.pipeline([("SET", f"{SLOT_0}more{at}", at) for at in range(MORE)])
+    c.ok("PEXPIREAT", f"{SLOT_0}string0", 9_999_999_999_999)
+    c.ok("XGROUP", "CREATE", f"{SLOT_0}stream0", "g", 0)
+    c("XREADGROUP", "GROUP", "g", "me", "STREAMS", f"{SLOT_0}stream0", ">")
+    return look(c, [words[1] for words in commands])
+
+
+def look(c: Connection, names: Any) -> dict[str, Any]:
+    return {name: (contents(c, name), c("PEXPIRETIME", name)) for name in names}
+
+
+def test_keys_of_every_type_move_at_once(cluster, source):
+    before = fill(source, 4)
+    source.ok("SET", "bar", "stays")                    # of slot 5061
+    migrate(cluster, HERE, THERE, 0, 99)
+    wait_for(cluster, HERE, "success")
+    wait_for(cluster, THERE, "success")
+    all_see(cluster, 0, THERE)
+    there = cluster[THERE].connect()
+    assert look(there, before) == before
+    assert str(source("GET", f"{SLOT_0}string1")).startswith("MOVED 0 ")
+    wait_until(lambda: source.ok("DBSIZE") == 1, "the source has dropped its keys")
+    assert there.ok("DBSIZE") == len(before) + MORE
+    for replica, keys in ((3, 1), (4, len(before) + MORE)):
+        c = cluster[replica].connect()
+        wait_until(lambda c=c, keys=keys: c.ok("DBSIZE") == keys, "the replicas follow")
+    c.ok("READONLY")
+    assert look(c, before) == before
+
+
+def test_what_arrives_is_not_seen_before(cluster, source):
+    source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
+    before = fill(source, 2)
+    migrate(cluster, HERE, THERE, 0, 99)
+    wait_for(cluster, HERE, "waiting-to-pause")
+    assert last(cluster, THERE)[b"state"] == b"streaming"
+    source.ok("SET", f"{SLOT_0}late", 1)
+    source.ok("DEL", f"{SLOT_0}string1")
+    there, replica = cluster[THERE].connect(), cluster[4].connect()
+    for c in (there, replica):
+        assert c.ok("DBSIZE") == 0 and c.ok("KEYS", "*") == [] and c("RANDOMKEY") is None
+        assert c.ok("SCAN", 0, "COUNT", 1000)[1] == []
+    assert str(there("GET", f"{SLOT_0}late")).startswith("MOVED 0 ")
+    there.ok("DEBUG", "RELOAD")
+    assert there.ok("DBSIZE") == 0
+    source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 0)
+    wait_for(cluster, HERE, "success")
+    assert there.ok("DBSIZE") == len(before) + MORE     # one more, one fewer
+    assert there.ok("GET", f"{SLOT_0}late") == b"1" and there("GET", f"{SLOT_0}string1") is None
+    wait_until(lambda: replica.ok("DBSIZE") == len(before) + MORE, "its replica shows them, too")
+
+
+@pytest.mark.parametrize("end", ["cancel", "flush the source", "flush the target", "cut the connection"])
+def test_one_that_does_not_come_about_leaves_nothing(cluster, source, end):
+    source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
+    before = fill(source, 2)
+    there = cluster[THERE].connect()
+    migrate(cluster, HERE, THERE, 0, 99)
+    wait_for(cluster, HERE, "waiting-to-pause")
+    if end == "cancel":
+        source.ok("CLUSTER", "CANCELSLOTMIGRATIONS")
+    elif end == "flush the source":
+        source.ok("FLUSHALL")
+    elif end == "flush the target":
+        there.ok("FLUSHALL")
+    else:
+        there.ok("CLIENT", "KILL", "SKIPME", "yes", "TYPE", "normal")
+        there = cluster[THERE].connect()
+    wait_for(cluster, HERE, "cancelled" if end == "cancel" else "failed")
+    wait_for(cluster, THERE, "failed")
+    assert there.ok("DBSIZE") == 0
+    assert owner(cluster, THERE, 0) == HERE
+    if end != "flush the source":
+        assert look(source, before) == before
+    source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 0)
+
+    def again() -> bool:                                # until what had arrived is dropped the target refuses
+        migrate(cluster, HERE, THERE, 0, 99)
+        wait_until(lambda: last(cluster, HERE)[b"state"] in (b"success", b"failed"), "it ends", 20)
+        return last(cluster, HERE)[b"state"] == b"success"
+
+    wait_until(again, "the next one succeeds", 20)
+    assert there.ok("DBSIZE") == (0 if end == "flush the source" else len(before) + MORE)
+
+
+def test_transactions_and_scripts_follow_whole(cluster, source):
+    source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
+    migrate(cluster, HERE, THERE, 0, 49, 50, 99)
+    wait_for(cluster, HERE, "waiting-to-pause")
+    other = "bar"                                       # of a slot that stays
+    source.ok("MULTI")
+    source.ok("INCR", f"{SLOT_0}n")
+    source.ok("INCR", f"{SLOT_0}n")
+    source.ok("EXEC")
+    source.ok("EVAL", "#!lua flags=allow-cross-slot-keys\n redis.call('incr', KEYS[1]) redis.call('incr', 'bar')"
+                      " return redis.call('rpush', KEYS[2], 1, 2)", 2, f"{SLOT_0}n", f"{SLOT_0}l")
+    source.ok("SET", f"{SLOT_0}soon", 1, "PX", 1)
+    source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 0)
+    wait_for(cluster, HERE, "success")
+    there = cluster[THERE].connect()
+    assert there.ok("GET", f"{SLOT_0}n") == b"3" and there.ok("LRANGE", f"{SLOT_0}l", 0, -1) == [b"1", b"2"]
+    wait_until(lambda: there("GET", f"{SLOT_0}soon") is None, "it expires there")
+    assert source.ok("GET", other) == b"1"
+
+
+def test_what_is_not_possible_is_said(cluster, source):
+    def error(*words: Any) -> str:
+        reply = source("CLUSTER", "MIGRATESLOTS", *words)
+        assert isinstance(reply, RespError), reply
+        return str(reply)
+
+    names = cluster.names
+    assert "wrong number of arguments" in error() and "wrong number of arguments" in error("SLOTSRANGE", 0)
+    assert error("INVALID", 0, 1, "NODE") == "ERR syntax error"
+    assert error("SLOTSRANGE", 16380, 16388, "NODE") == "ERR Invalid or out of range slot"
+    assert error("SLOTSRANGE", 1, 0, "NODE") == "ERR Start slot number 1 is greater than end slot number 0"
+    assert error("SLOTSRANGE", 0, 5, 3, 6) == "ERR Slot range 3-6 overlaps with previous range 0-5"
+    assert error("SLOTSRANGE", 0, 1, 2, "NODE") == "ERR No end slot for final slot range"
+    assert error("SLOTSRANGE", "a", 0, "NODE") == "ERR No slot ranges specified"
+    assert error("SLOTSRANGE", 0, 16383, "NODE") == "ERR Requested slots span multiple shards"
+    assert error("SLOTSRANGE", 0, 0, "NODE") == "ERR syntax error"
+    assert error("SLOTSRANGE", 0, 0, "NODE", "x") == "ERR Invalid node name"
+    assert error("SLOTSRANGE", 0, 0, "NODE", names[0]) == "ERR Target node can not be this node"
+    assert error("SLOTSRANGE", 0, 1, "NODE", names[1], "SLOTSRANGE", 1, 2, "NODE", names[2]) == (
+        "ERR Slot ranges in migrations overlap")
+    assert str(source("CLUSTER", "CANCELSLOTMIGRATIONS")) == "ERR No migrations ongoing"
+    for words in (("ACK",), ("TAKE", 1, 1), ("SNAPSHOT-EOF",)):
+        assert str(source("CLUSTER", "SYNCSLOTS", *words)) == "ERR No slot migration comes by this connection"
+    assert str(source("CLUSTER", "SYNCSLOTS", "HIDE", 0, 9)) == "ERR Only a master and a file hide slots"
+
+
+def test_every_word_is_answered_whatever_stands_behind_it(cluster, source):
+    c = cluster[THERE].connect()
+    c.ok("CLUSTER", "SYNCSLOTS", "ESTABLISH", "a" * 40, cluster.names[HERE], 0, 0)
+    words: list[tuple[Any, ...]] = [("CLUSTER", "SYNCSLOTS", "ACK"), ("SET", f"{SLOT_0}a", 1), ("GET", f"{SLOT_0}a")]
+    c.send_raw(b"".join(encode(*each) for each in words * 5))
+    assert [c.read() for _ in range(5)] == ["OK"] * 5
+    c.send_raw(encode("LPUSH", f"{SLOT_0}a", 1) + encode("CLUSTER", "SYNCSLOTS", "ACK"))
+    assert str(c.read()).startswith("WRONGTYPE")            # and that was the last
+    wait_for(cluster, THERE, "failed")
+    assert last(cluster, THERE)[b"message"].startswith(b"A command failed: WRONGTYPE")
+
+
+def test_a_target_that_is_killed_has_nothing_of_it(cluster, source):
+    source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
+    before = fill(source, 2)
+    target, its_replica = 2, 5
+    cluster[its_replica].connect().ok("CONFIG", "SET", "cluster-replica-no-failover", "yes")
+    migrate(cluster, HERE, target, 0, 99)
+    wait_for(cluster, HERE, "waiting-to-pause")
+    cluster[target].kill()
+    wait_for(cluster, HERE, "failed")
+    cluster[target].start()
+    cluster.wait_for_state("ok")
+    c = cluster[target].connect()
+    wait_until(lambda: c.ok("DBSIZE") == 0, "it shows nothing")
+    assert look(source, before) == before
+    assert c.ok("CLUSTER", "COUNTKEYSINSLOT", 0) == 0
+    cluster[its_replica].connect().ok("CONFIG", "SET", "cluster-replica-no-failover", "no")
+
+
+def test_no_client_notices(cluster, source):
+    """redis-py writes while slots go there and back; every key is there in the end, once, as it was written last."""
+    errors: list[Exception] = []
+    counts: dict[str, int] = {}
+    stop = threading.Event()
+
+    def write(number: int) -> None:
+        client = redis.RedisCluster(host="127.0.0.1", port=cluster[2].port)
+        try:
+            at = 0
+            while not stop.is_set():
+                key = f"k{number}-{at % 200}"
+                counts[key] = counts.get(key, 0) + 1
+                assert client.incr(key) == counts[key]
+                at += 1
+        except Exception as error:
+            errors.append(error)
+        finally:
+            client.close()
+
+    writers = [threading.Thread(target=write, args=(number,)) for number in range(2)]
+    for writer in writers:
+        writer.start()
+    try:
+        wait_until(lambda: len(counts) >= 300 or bool(errors), "writers are under way", 60)
+        for a, b in ((HERE, THERE), (THERE, HERE)):
+            migrate(cluster, a, b, 0, 2999)
+            wait_until(lambda a=a: last(cluster, a)[b"state"] in (b"success", b"failed"), "it ends", 60)
+            assert last(cluster, a)[b"state"] == b"success", last(cluster, a)
+            all_see(cluster, 0, b)
+    finally:
+        stop.set()
+        for writer in writers:
+            writer.join()
+    assert not errors
+    client = redis.RedisCluster(host="127.0.0.1", port=cluster[2].port)
+    assert {key: int(client.get(key)) for key in counts} == counts
+    wait_until(lambda: sum(cluster[number].connect().ok("DBSIZE") for number in range(3)) == len(counts), "each once")
+    client.close()
+
+
+def test_a_replica_of_the_target_that_takes_over_has_nothing_of_it(cluster, source):
+    """The last one: roles are others then."""
+    source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
+    before = fill(source, 2)
+    cluster.wait_for_replication(5)
+    migrate(cluster, HERE, 2, 0, 99)
+    wait_for(cluster, HERE, "waiting-to-pause")
+    heir = cluster[5].connect()
+    cluster[2].kill()
+    cluster.wait_for_flag(5, "master")
+    wait_for(cluster, HERE, "failed")
+    wait_until(lambda: heir.ok("DBSIZE") == 0 and heir.ok("CLUSTER", "COUNTKEYSINSLOT", 0) == 0, "it shows nothing")
+    assert look(source, before) == before
+    source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 0)
+    migrate(cluster, HERE, 5, 0, 99)
+    wait_until(lambda: last(cluster, HERE)[b"state"] in (b"success", b"failed"), "it ends", 30)
+    assert last(cluster, HERE)[b"state"] == b"success" and look(heir, before) == before
+    assert heir.ok("DBSIZE") == len(before) + MORE

@@ -1,10 +1,11 @@
 """What a node sees of its cluster, as metrics: CLUSTER INFO by redis_exporter's names, and what its bus carries."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.core import Metric
 
-from metrics.family import Labels, family, single
+from metrics.family import COUNTER, GAUGE, Labels, family, single
+from metrics.snapshot import SlotCounts
 from server.cluster.replies import TYPE_WORDS
 
 # field of CLUSTER INFO, which is also the metric's name -> help
@@ -20,6 +21,11 @@ GAUGES = {
 }
 MIGRATIONS = (("export", "success"), ("export", "failed"), ("export", "cancelled"), ("import", "success"),
               ("import", "failed"))  # fmt: skip
+USES = (  # of a slot's commands, with cluster-slot-stats-enabled: metric, help, factor
+    ("remus_slot_cpu_seconds_total", "Time that commands of a slot took.", 1e-6),
+    ("remus_slot_input_bytes_total", "Bytes of requests about a slot.", 1),
+    ("remus_slot_output_bytes_total", "Bytes of replies about a slot.", 1),
+)
 COUNTED = {"sent": "redis_cluster_messages_sent_total", "received": "redis_cluster_messages_received_total"}
 
 
@@ -47,3 +53,17 @@ def cluster_families(told: Mapping[str, str | int]) -> Iterator[Metric]:
     yield single("remus_cluster_links", "Links of the bus, either way.", float(told["links"]))
     yield single("remus_cluster_links_over_limit_total", "Links dropped for cluster-link-sendbuf-limit.",
                  float(told["total_cluster_links_buffer_limit_exceeded"]))  # fmt: skip
+
+
+def slot_families(slots: Sequence[SlotCounts]) -> Iterator[Metric]:
+    """metrics-hot-slots."""
+    if not slots:
+        return
+    labels: list[Labels] = [{"slot": str(each.slot)} for each in slots]
+    yield family("remus_slot_keys", "Keys of slots that have most, or are used most.",
+                 [(name, float(each.keys)) for name, each in zip(labels, slots, strict=True)], GAUGE)
+    for at, (name, text, factor) in enumerate(USES):
+        used = [(label, each.use[at] * factor) for label, each in zip(labels, slots, strict=True)
+                if each.use is not None]
+        if used:
+            yield family(name, text, used, COUNTER)

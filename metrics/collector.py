@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import psutil
 from prometheus_client.core import HistogramMetricFamily, Metric, SummaryMetricFamily
 
-from metrics.cluster import cluster_families
+from metrics.cluster import cluster_families, slot_families
 from metrics.family import COUNTER, GAUGE, Labels, family, single
 from metrics.keys import group_families, key_families, notable_families
 from metrics.mailbox import Mailbox, NoAnswer
@@ -130,6 +130,7 @@ def families(s: Snapshot) -> Iterator[Metric]:
     yield from denial_families(s)
     yield from replication_families(s.lines, values)
     yield from cluster_families(s.cluster)
+    yield from slot_families(s.slots)
     yield from slow_families(s)
     yield from script_families(values)
     yield from config_families(s, values)

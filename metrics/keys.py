@@ -15,6 +15,7 @@ from urllib.parse import unquote_to_bytes
 from prometheus_client.core import Metric
 
 from metrics.family import shown_as
+from metrics.snapshot import notable_slots
 from server.keyspace.big_keys import BigKey
 from server.keyspace.database import Database, Keyspace
 from server.keyspace.prefixes import prefixes
@@ -31,6 +32,7 @@ VALUE_MAX = 128  # bytes of a string that is shown
 STEP_US = 1000  # ... and in which a step that measures keys ends at the latest
 GROUPS_MAX = 100  # series of one separator; what is beyond is summed up
 PAGE_HOT, PAGE_BIG = 12, 3  # keys that the live page shows: in all, and of each type
+PAGE_SLOTS = 6  # slots that it shows: of those that are used most, and of those with most keys
 KEY_SHOWN = 128  # bytes of the name of a hot or big key
 MEASURED_MAX = 1024  # elements up to which a value's memory is counted, which takes O(N)
 
@@ -114,7 +116,7 @@ def group_step(server: "Server", cursor: int, group: Wanted) -> tuple[int, dict[
 
 
 def notable(server: "Server") -> dict[str, list[dict[str, Any]]]:
-    """Hot and big keys for the live page."""
+    """Hot and big keys, and slots, for the live page."""
     return {
         "hot": [
             {"db": each.db, "key": short(each.key), "per_second": rate}
@@ -123,6 +125,10 @@ def notable(server: "Server") -> dict[str, list[dict[str, Any]]]:
         "big": [
             {"db": each.db, "key": short(each.key), "type": each.type, "bytes": each.weight, "elements": each.elements}
             for each in server.big_keys.biggest(PAGE_BIG)
+        ],
+        "slots": [
+            {"slot": each.slot, "keys": each.keys, "use": each.use}
+            for each in notable_slots(server, PAGE_SLOTS)
         ],
     }
 

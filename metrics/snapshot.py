@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from metrics.names import CONFIG, INSTANCE, MASTER_LINK, OURS, SCRIPT_NAME, SCRIPT_SECONDS
 from server.dispatch.record import all_records
+from server.keyspace import by_slot
 from server.keyspace.big_keys import BigKey
 from server.observe.hot_keys import HotKey
 from server.registry.info import InfoField, Section, sections
@@ -50,6 +51,14 @@ class DatabaseCounts(NamedTuple):
     average_ttl_ms: float
 
 
+class SlotCounts(NamedTuple):
+    """One slot of a cluster."""
+
+    slot: int
+    keys: int
+    use: tuple[int, int, int] | None  # microseconds, bytes of requests and of replies; None without slot stats
+
+
 class Snapshot(NamedTuple):
     """The server at one moment."""
 
@@ -73,6 +82,7 @@ class Snapshot(NamedTuple):
     big_keys: list[BigKey]  # of each type as many as metrics-big-keys asks for
     output_limits: dict[str, Any]  # class of client -> its client-output-buffer-limit
     cluster: dict[str, str | int]  # fields of CLUSTER INFO, "links", and slot migrations; empty outside of one
+    slots: list[SlotCounts]  # as many as metrics-hot-slots asks for, of either kind
 
 
 def read_fields(parts: Parts, sections: Iterable[Section]) -> tuple[list[Field], dict[str, str]]:
@@ -124,7 +134,21 @@ def take(server: "Server") -> Snapshot:
         output_limits=dict(config.client_output_buffer_limit),
         cluster={} if server.cluster is None else {
             **dict(server.cluster.info()), "links": len(server.cluster.bus), **server.cluster.migrating.figures()},
+        slots=notable_slots(server, config.metrics_hot_slots),
     )
+
+
+def notable_slots(server: "Server", most: int) -> list[SlotCounts]:
+    """Of our shard the slots whose commands took most time, if that is counted, and those with most keys that are not
+    among them: so many of either at most. Complexity: O(slots), some 50 microseconds."""
+    if server.cluster is None or not most:
+        return []
+    sampling, db = server.loop.sampling, server.keyspace.databases[0]
+    counted = bool(server.config.cluster_slot_stats_enabled)
+    busiest = sampling.busiest_slots(most) if counted else []
+    chosen = dict.fromkeys([*busiest, *(slot for slot, _ in by_slot.fullest(db, most))])
+    return [SlotCounts(slot, by_slot.count_in_slot(db, slot), sampling.slot_use(slot) if counted else None)
+            for slot in chosen if server.cluster.shard_slots >> slot & 1]
 
 
 def newest_slow(server: "Server") -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from scripting import declared, limits, redis_api
 from server import about, loader
 from server.acl import configured
 from server.clients import client as client_state, multi, pause, tls
+from server.cluster.slots import COUNT, each
 from server.commands import server_command
 from server.config.config import Config, OnChange
 from server.dispatch import (
@@ -206,6 +207,7 @@ def serve_slots(s: "Server", cluster: "Clustering") -> None:
     def moved(slots: int) -> None:
         tell_blocked()
         departures.tell_subscribers(s.pubsub, slots)
+        s.loop.sampling.forget_slots(each(slots))
 
     cluster.when_moved = moved
     cluster.when_serving = lambda ok: None if ok else tell_blocked()
@@ -234,6 +236,8 @@ def follow_configuration(server: "Server") -> None:
         ("stream-node-max-bytes", "stream-node-max-entries"): stream.set_limits,
         ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): s.config_changes.lane_limits,
         ("hot-keys-sample",): s.hot_keys_upkeep.follow,
+        ("cluster-slot-stats-enabled",):
+            lambda c: s.loop.sampling.count_slots(c.cluster_enabled and c.cluster_slot_stats_enabled),
         ("io-threads-always-active",): s.io_sharing.follow,
         ("tracking-table-max-keys",): s.config_changes.tracked_keys,
         ("busy-reply-threshold",): lambda c: limits.set_time_limit(c.busy_reply_threshold),
@@ -267,7 +271,8 @@ def reset_with_statistics(server: "Server") -> None:
     """What CONFIG RESETSTAT sets back to zero."""
     for reset in (server.limits.reset_stats, server.clients.reset_stats, server.appending.reset_statistics,
                   server.tls.reset_statistics, server.authentication.denials.reset_statistics,
-                  server.replication.reset_statistics, server.reset_statistics):
+                  server.replication.reset_statistics, server.reset_statistics,
+                  lambda: server.loop.sampling.forget_slots(range(COUNT))):
         server.config.on_reset_statistics(reset)
 
 

@@ -62,6 +62,7 @@ function take(reading) {
 const charts = CHARTS.map((definition) => new Chart(definition, point));
 const cards = ["commands", "hot", "big", "slow", "topology"].map(() => element("section"));
 const [commandCard, hotCard, bigCard, slowCard, topologyCard] = cards;
+const slotCard = element("section");    // of a node of a cluster alone
 byId("cards").append(...charts.map((chart) => chart.card), ...cards);
 
 function draw() {
@@ -104,6 +105,17 @@ function notable(found) {
   const big = (found.big || []).map((k) => [k.key, String(k.db), k.type, count(k.elements), bytes(k.bytes)]);
   table(hotCard, "Hot keys", ["key", "db", "accesses per second"], hot, none);
   table(bigCard, "Biggest keys of each type", ["key", "db", "type", "elements", "memory"], big, none);
+  slots(found.slots || []);
+}
+/** Of each: commands' microseconds, bytes in and bytes out, since they are counted; without cluster-slot-stats-enabled none. */
+function slots(found) {
+  if (!found.length) return slotCard.remove();
+  const counted = found.some(({use}) => use);
+  const rows = found.map(({slot, keys, use}) => [String(slot), count(keys),
+    ...(use ? [micros(use[0]), bytes(use[1]), bytes(use[2])] : [])]);
+  table(slotCard, "Slots that are used most, or have most keys",
+    ["slot", "keys", ...(counted ? ["time", "in", "out"] : [])], rows, "");
+  if (!slotCard.isConnected) byId("cards").append(slotCard);
 }
 
 /** Who is above this server, and who below. */

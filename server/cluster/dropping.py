@@ -23,8 +23,8 @@ STEP = 64                   # keys between two looks at the clock
 
 
 class Dropping:
-    """Of one node. attend(hook, yes): have `hook()` called before the loop sleeps; lazy(): whether large values go
-    later, and UNLINK is what is propagated; paused(): whether nothing may be written now; changed(): `pending` has."""
+    """Of one node. attend(hook, yes): have `hook()` called before the loop sleeps; lazy(): whether others
+    hear UNLINK rather than DEL; paused(): whether nothing may be written now; changed(): `pending` has."""
 
     def __init__(self, db: Database, effects: Effects, propagation: Propagates,
                  attend: Callable[[Callable[[], bool], bool], object], *, lazy: Callable[[], bool],
@@ -82,10 +82,9 @@ class Dropping:
         return bool(self._left)
 
     def _delete(self, keys: list[bytes]) -> None:
-        db = self._db
-        verb, delete = (b"UNLINK", db.unlink) if self._lazy() else (b"DEL", db.delete)
+        db, verb = self._db, b"UNLINK" if self._lazy() else b"DEL"
         for key in keys:
-            if delete(key):             # or it had expired, and went as such
+            if db.unlink(key):          # a large value goes in slices, too; else it had expired, and went as such
                 self._effects.changed(db, key, "del")
                 self._propagation.also(db, [verb, key])
                 self.dropped += 1

@@ -12,14 +12,18 @@ from server.registry.errors import CommandError, syntax
 
 command = group("cluster")
 _KEYS = b"key-count"
+_USES = (b"cpu-usec", b"network-bytes-in", b"network-bytes-out")        # with cluster-slot-stats-enabled
 
 
 def _figures(call: Call, of: int) -> list[list[Any]]:
     """Slot and figures, of those of a set that we or our master serve. Complexity: O(slots of the set)."""
     node = node_of(call)
-    me = node.view.myself
-    mine = (me if me.master is None else me.master).slots
-    return [[slot, {_KEYS: node.keys_in(slot)}] for slot in slots.each(of & mine)]
+    found: list[list[Any]] = [[slot, {_KEYS: node.keys_in(slot)}] for slot in slots.each(of & node.shard_slots)]
+    if call.server.config.cluster_slot_stats_enabled:
+        uses = call.server.loop.sampling.slot_use
+        for slot, figures in found:
+            figures.update(zip(_USES, uses(slot), strict=True))
+    return found
 
 
 def _in_range(call: Call, words: tuple[bytes, ...]) -> list[list[Any]]:
@@ -32,7 +36,8 @@ def _in_range(call: Call, words: tuple[bytes, ...]) -> list[list[Any]]:
 
 
 def _ordered(call: Call, words: tuple[bytes, ...]) -> list[list[Any]]:
-    if not words or words[0].lower() != _KEYS:
+    by = words[0].lower() if words else b""
+    if by != _KEYS and not (by in _USES and call.server.config.cluster_slot_stats_enabled):
         raise CommandError("ERR Unrecognized sort metric for ORDERBY.")
     most: int | None = None
     descending: bool | None = None
@@ -47,7 +52,7 @@ def _ordered(call: Call, words: tuple[bytes, ...]) -> list[list[Any]]:
         else:
             raise syntax()
     sign = 1 if descending is False else -1
-    found = sorted(_figures(call, slots.ALL), key=lambda one: (sign * one[1][_KEYS], one[0]))
+    found = sorted(_figures(call, slots.ALL), key=lambda one: (sign * one[1][by], one[0]))
     return found[:most]
 
 
@@ -55,8 +60,9 @@ def _ordered(call: Call, words: tuple[bytes, ...]) -> list[list[Any]]:
          tips=("nondeterministic_output", "request_policy:all_shards"),
          syntax="SLOTSRANGE start-slot end-slot | ORDERBY metric [LIMIT limit] [ASC | DESC]")
 def cluster_slot_stats(call: Call, what: bytes, *words: bytes) -> list[list[Any]]:
-    """Tell how many keys slots of this shard have: those of a range, or of all in the order of a figure (key-count),
-    the most first unless ASC says otherwise.
+    """Tell how many keys slots of this shard have and, with cluster-slot-stats-enabled, what their commands used: those
+    of a range, or of all in the order of a figure (key-count, cpu-usec, network-bytes-in, network-bytes-out), the most
+    first unless ASC says otherwise.
 
     Complexity: O(N) where N is the number of slots in the range, O(N log N) with ORDERBY, where it is the shard's slots
     """

@@ -41,6 +41,8 @@ DIRECTIVES = (
     Bool("cluster-allow-pubsubshard-when-down", True, "Serve sharded channels while the cluster is down.", part=_PART),
     Memory("cluster-link-sendbuf-limit", 0, 0, ULLONG_MAX, "Bytes a bus link may queue until it is dropped; 0 for any.",
            part=_PART),
+    Bool("cluster-slot-stats-enabled", False,
+         "Count processor time and traffic of the commands of each slot, for CLUSTER SLOT-STATS.", part=_PART),
     Text("cluster-announce-ip", "", "Address to tell the other nodes.", optional=True, part=_PART),
     Number("cluster-announce-port", 0, 0, 65535, "Client port to tell the other nodes; 0 for port.", part=_PART),
     Number("cluster-announce-tls-port", 0, 0, 65535, "TLS port to tell the other nodes; 0 for tls-port.", part=_PART),

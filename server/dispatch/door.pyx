@@ -128,6 +128,11 @@ cdef bint serves_words(Record record, Client client, list argv) noexcept:
     return True
 
 
+def judged(int slot) -> None:
+    """The gate has found a call to be for this slot, or NO_SLOT."""
+    door.slot = slot
+
+
 cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept:
     cdef Record record
     cdef uint32_t at, last
@@ -199,7 +204,7 @@ cdef int note_passed(Client client, Batch* b, Request* r, uint64_t ns, uint64_t 
 
 
 cdef int note_sample(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes) except -1:
-    return _sampling.note(client, b, r, ns, bytes)
+    return _sampling.note(client, b, r, ns, bytes, door.slot)
 
 
 cdef int passed_apart(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t bytes) except -1:

@@ -147,6 +147,7 @@ cdef bint _serves_all(Client client, Transaction queued) noexcept:
             return False
         if door.slot != NO_SLOT:
             slot = door.slot
+    door.slot = slot
     return True
 
 

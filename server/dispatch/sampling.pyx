@@ -8,9 +8,10 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from server.clients.client cimport Client
-from server.dispatch.record cimport Record
+from server.dispatch.record cimport RULE_EXEC, Record
 from server.observe.hot_keys cimport HotKeys
-from server.structures.crc16 cimport key_hash_slot
+from server.observe.slot_uses cimport SlotUses
+from server.structures.crc16 cimport key_hash_slot, key_hash_slot_again
 
 from server.registry.command import find as find_command
 
@@ -66,6 +67,8 @@ cdef class Sampling:
                 self.session_left = self.gap(self.session_every)
             if self.session_left < self.set_to:
                 self.set_to = self.session_left
+        if self.slot_uses is not None:
+            self.set_to = 1
         _countdown.left = self.set_to
 
     def sample(self, uint64_t every) -> None:
@@ -95,6 +98,28 @@ cdef class Sampling:
         self.session_every = 0
         self.arm()
 
+    # ---- slots
+    def count_slots(self, bint yes) -> None:
+        """cluster-slot-stats-enabled: note what each command used, for its slot; without it what was counted is
+        forgotten."""
+        if yes != (self.slot_uses is not None):
+            self.settle()
+            self.slot_uses = SlotUses() if yes else None
+            self.arm()
+
+    def slot_use(self, int slot) -> tuple[int, int, int]:
+        """Microseconds, bytes of requests and bytes of replies of a slot's commands, as far as they were counted."""
+        return (0, 0, 0) if self.slot_uses is None else self.slot_uses.use(slot)
+
+    def busiest_slots(self, int most) -> list[int]:
+        """The slots whose commands took most time, so many at most. Complexity: O(slots)."""
+        return [] if self.slot_uses is None else self.slot_uses.busiest(most)
+
+    def forget_slots(self, slots) -> None:
+        """Count from 0 for these slots."""
+        if self.slot_uses is not None:
+            self.slot_uses.forget(slots)
+
     def fade(self, double seconds) -> None:
         """So much time has passed: earlier accesses count for less."""
         self.accesses.age(0.5 ** (seconds / HALF_LIFE))
@@ -107,29 +132,53 @@ cdef class Sampling:
         return count / max(1.0, mean_life * (1 - 0.5 ** (self.age_seconds / HALF_LIFE)))
 
     # ---- what
-    cdef int note(self, Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes) except -1:
+    cdef int note(self, Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes, int judged) except -1:
         """The countdown is over: this command was executed, in so many nanoseconds, with so many bytes of request and
-        reply."""
+        reply. judged: the slot that was looked up last."""
         cdef int due
-        cdef Record record
-        cdef uint32_t i, count, last
         self.settle()
         due = ((ALWAYS if self.every and self.always_left == 0 else 0)
                | (SESSION if self.session_every and self.session_left == 0 else 0))
         self.arm()
-        if r.record == NULL or not due:
+        if r.record == NULL:
             return 0
-        record = <Record>r.record
+        if self.slot_uses is not None and b.connection != 0:       # what EXEC and scripts call is theirs
+            self.note_slot(b, r, ns, bytes, judged)
+        return self.note_keys(client, b, r, ns, bytes, due) if due else 0
+
+    cdef int note_slot(self, Batch* b, Request* r, uint64_t ns, uint64_t bytes, int judged) except -1:
+        """All keys of a command are of one slot."""
+        cdef Record record = <Record>r.record
+        cdef uint32_t i
+        cdef int slot = -1
+        if record.first_key > 0 and <uint32_t>record.first_key < r.arg_count:
+            slot = key_hash_slot_again(arg_at(b, r, record.first_key), arg_length(b, r, record.first_key))
+        elif record.first_key == 0:
+            for i in self.found_in(b, r)[:1]:
+                slot = key_hash_slot(arg_at(b, r, i), arg_length(b, r, i))
+        elif record.rules & RULE_EXEC:
+            slot = judged
+        if slot >= 0:
+            self.slot_uses.note(slot, ns, r.bytes_length, bytes - r.bytes_length)
+        return 0
+
+    cdef list found_in(self, Batch* b, Request* r):
+        """Where keys stand that only their specifications tell."""
+        cdef uint32_t i
+        argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
+        command = find_command(argv)
+        found = command.keys.references(argv) if command is not None and command.arity_fits(len(argv)) else None
+        return [reference.position for reference in found or () if reference.position < r.arg_count]
+
+    cdef int note_keys(self, Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes, int due) except -1:
+        cdef Record record = <Record>r.record
+        cdef uint32_t i, count, last
         if record.first_key < 0:
             return 0
         if record.first_key == 0:
-            argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
-            command = find_command(argv)
-            found = command.keys.references(argv) if command is not None and command.arity_fits(len(argv)) else None
-            for reference in found or ():
-                i = reference.position
-                if i < r.arg_count:
-                    self.note_key(client, arg_at(b, r, i), arg_length(b, r, i), len(found), ns, bytes, due)
+            found = self.found_in(b, r)
+            for i in found:
+                self.note_key(client, arg_at(b, r, i), arg_length(b, r, i), len(found), ns, bytes, due)
             return 0
         if <uint32_t>record.first_key >= r.arg_count:
             return 0

@@ -10,6 +10,7 @@ from server.clients import client as c
 from server.clients.multi import discard
 from server.cluster.redirects import NO_SLOT, Question
 from server.dispatch.call import Call
+from server.dispatch.door import judged
 from server.dispatch.gates import gate
 from server.registry.command import ASKING, WRITE, Command
 from server.registry.errors import CommandError
@@ -30,7 +31,7 @@ def slot_served(call: Call) -> None:
     if call.server.redirects is None or call.client.obeyed:
         return
     try:
-        slot_of(call)
+        judged(slot_of(call))
     except CommandError:
         if call.command.name == "exec":
             discard(call.client)

@@ -10,8 +10,7 @@ from iothreads.resp_writer cimport format_signed
 from server.registry.clock cimport clock_state, monotonic_us
 from server.structures.memory cimport mem_good_size, mem_used
 from server.structures.slot_index cimport slot_index_hide_as, slot_index_memory
-from server.structures.slot_keys cimport (entry_is_hidden, table_hides, table_index_slots, table_shown_random,
-                                          table_shown_size)
+from server.structures.slot_keys cimport table_hides, table_index_slots, table_shown_random, table_shown_size
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
     Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_inline, entry_key,
@@ -19,6 +18,7 @@ from server.structures.table cimport (
     table_find, table_free, table_hash, table_insert_inline, table_insert_word, table_memory, table_new, table_persist,
     table_rehash_us, table_release_entry, table_resize_hint, table_scan, table_set_expire, table_set_inline,
     table_set_word, table_shrink_if_sparse, table_size, table_unlink)
+from server.keyspace.visits cimport ExpireSample, Visited, collect_key, collect_live_key, look_at_expire
 from server.types.value cimport TypeTraits, Value, class_of, release_value, release_word, traits_of
 
 from _random import Random             # without what `random` brings besides: a server starts in less
@@ -212,31 +212,6 @@ cdef class Keyspace:
                 (<LazyFree>self.lazyfree).release_table(db.table)
                 db.table = self.new_table()
         other.databases = []
-
-
-cdef class _Visited:
-    """What a native walk over the table collects."""
-    cdef Table* table
-    cdef list keys
-    cdef bint with_expired
-    cdef int64_t now_ms
-    cdef int type              # -1 = any
-
-
-cdef int _collect_key(void* context, Entry* e) noexcept:
-    cdef _Visited v = <_Visited>context
-    if v.type >= 0 and entry_type(e) != v.type or entry_is_hidden(v.table, e):
-        return 0
-    v.keys.append(entry_key_bytes(e))
-    return 0
-
-
-cdef int _collect_live_key(void* context, Entry* e) noexcept:
-    cdef _Visited v = <_Visited>context
-    if e.klen & ENTRY_EXPIRE and entry_expire(e) < v.now_ms or entry_is_hidden(v.table, e):
-        return 0
-    v.keys.append(entry_key_bytes(e))
-    return 0
 
 
 cdef class Detached:
@@ -832,27 +807,27 @@ cdef class Database:
     def scan(self, uint64_t cursor, Py_ssize_t count, int type=-1) -> tuple[int, list[bytes]]:
         """Some buckets' keys from `cursor` on: (next cursor, keys), expired ones included. At most 10 * count buckets
         or until `count` keys came up. type: a TYPE_ number to pick, -1 for all."""
-        cdef _Visited found = _Visited.__new__(_Visited)
+        cdef Visited found = Visited.__new__(Visited)
         cdef Py_ssize_t steps = count * 10
         found.table = self.table
         found.keys = []
         found.type = type
         while True:
-            cursor = table_scan(self.table, cursor, _collect_key, <void*>found)
+            cursor = table_scan(self.table, cursor, collect_key, <void*>found)
             steps -= 1
             if cursor == 0 or steps <= 0 or len(found.keys) >= count:
                 return cursor, found.keys
 
     def all_keys(self) -> list[bytes]:
         """Every key that has not expired (KEYS). Complexity: O(N)."""
-        cdef _Visited found = _Visited.__new__(_Visited)
+        cdef Visited found = Visited.__new__(Visited)
         cdef uint64_t cursor = 0
         found.table = self.table
         found.keys = []
         found.now_ms = self.keyspace.clock.unix_ms
         self.table.pause_rehash += 1
         while True:
-            cursor = table_scan(self.table, cursor, _collect_live_key, <void*>found)
+            cursor = table_scan(self.table, cursor, collect_live_key, <void*>found)
             if cursor == 0:
                 break
         self.table.pause_rehash -= 1
@@ -861,12 +836,12 @@ cdef class Database:
     def expired_sample(self, size_t buckets, size_t entries) -> tuple[int, list[bytes], int]:
         """Look at entries that may expire, going on where the last call stopped: (looked at, expired keys, sum of the
         others' remaining ms). The caller deletes what expired (keyspace.expire)."""
-        cdef _ExpireSample sample = _ExpireSample.__new__(_ExpireSample)
+        cdef ExpireSample sample = ExpireSample.__new__(ExpireSample)
         cdef size_t looked
         sample.table = self.table
         sample.expired = []
         sample.now_ms = self.keyspace.clock.unix_ms
-        looked = table_expire_scan(self.table, buckets, entries, _look_at_expire, <void*>sample)
+        looked = table_expire_scan(self.table, buckets, entries, look_at_expire, <void*>sample)
         return looked, sample.expired, sample.ttl_sum
 
     # ---- access bits, sizes
@@ -927,21 +902,3 @@ cdef class Database:
         """What DEBUG HTSTATS shows: buckets and used of both tables."""
         return {"buckets": [self.table.mask[i] + 1 if self.table.buckets[i] != NULL else 0 for i in range(2)],
                 "used": [self.table.used[i] for i in range(2)], "rehash_index": self.table.rehash_index}
-
-
-cdef class _ExpireSample:
-    cdef Table* table
-    cdef list expired
-    cdef int64_t now_ms
-    cdef int64_t ttl_sum
-
-
-cdef int _look_at_expire(void* context, Entry* e) noexcept:
-    cdef _ExpireSample sample = <_ExpireSample>context
-    cdef int64_t left = entry_expire(e) - sample.now_ms
-    if left < 0:
-        if not entry_is_hidden(sample.table, e):
-            sample.expired.append(entry_key_bytes(e))
-    else:
-        sample.ttl_sum += left
-    return 0

@@ -359,10 +359,10 @@ class Server(Front):
             self.loop.io.stop()
             self.remove_files()
             return self.exit_status
-        if self.cluster is not None:
-            self.cluster.data_loaded()
         self.loop.timers.add(clock.monotonic_now_us(), 1, self.cron.tick)
         replicating.start(self)
+        if self.cluster is not None:
+            self.cluster.data_loaded()
         for kind in dict.fromkeys(listener.kind for listener in self.listeners):
             self.log.notice("Ready to accept connections %s", kind)
         self.process.ready()

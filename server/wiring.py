@@ -158,6 +158,7 @@ def fill_hooks(server: "Server") -> None:
     s.loop.on_master_error = s.replicating.master_error
     client_state.when_replica_replies(s.replicating.replica_replied)
     s.snapshots.more_fields = node.fields
+    s.snapshots.keeps_expired = lambda: node.starts_as_replica()
     s.shutdown.lagging = node.lagging
     s.memory.replication = master.memory
     s.aof.on_synced = node.waiting.tick

@@ -164,11 +164,15 @@ class Operator:
 
     def has_keys(self, populated: int) -> None:
         """A node starts with data of these slots: as a master it serves what nobody serves, and what another one serves
-        is on its way here, so that the operator sees it. Replicas have what their master has."""
+        is on its way here, so that the operator sees it. A replica has what its master has, and is one from now on: as
+        a master it would delete what has expired."""
         view = self._view
         me = view.myself
+        if me.is_replica:
+            self._roles.follow_address()
+            return
         astray = populated & ~me.slots & ~slots.of(view.importing)
-        if me.is_replica or not astray:
+        if not astray:
             return
         unserved = astray & ~view.assigned
         for slot in slots.each(unserved):

@@ -135,7 +135,7 @@ class Clustering:
         self.when_changed()
 
     def data_loaded(self) -> None:
-        """At the start: do the slots of our keys fit nodes.conf?"""
+        """At the start: do the slots of our keys fit nodes.conf? A replica goes on following."""
         self.migrating.settle()
         populated = slots.of(slot for slot in range(slots.COUNT) if self.count_keys(slot))
         self.protocol.operator.has_keys(populated)

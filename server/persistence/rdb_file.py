@@ -127,7 +127,8 @@ def read_from(server: Host, data: RdbData, start: int = 0, *, aof_base: bool = F
               forget: Callable[[int], None] = lambda position: None) -> int:
     """Load an RDB file that begins at `start` of a buffer; where it ends. Call it inside `server.progress.of`.
     Errors: BadFile, after it was logged."""
-    reading = Reading(server, data, start, aof_base=aof_base, replace=replace)
+    reading = Reading(server, data, start, aof_base=aof_base, replace=replace,
+                      keep_expired=server.snapshots.keeps_expired())
     try:
         while reading.step(server.config.loading_process_events_interval_bytes):
             server.progress.reached(reading.reader.position)

@@ -149,6 +149,26 @@ def test_a_replica_that_cannot_reach_its_master_keeps_its_data_and_says_so(clust
     cluster.wait_for_replication(replica)
 
 
+def test_a_replica_that_starts_keeps_what_has_expired(cluster, roles):
+    """Its nodes.conf says that it is one, whatever its redis.conf does not say."""
+    master, replica = roles
+    m, r = cluster[master].connect(), cluster[replica].connect()
+    assert (m("DEBUG", "SET-ACTIVE-EXPIRE", "0"), r("READONLY")) == ("OK", "OK")
+    try:
+        assert m("SET", SLOT_0 + "gone", "1", "PX", 50) == "OK"
+        assert m("WAIT", 1, 5000) == 1
+        assert r("SAVE") == "OK"
+        wait_until(lambda: r("GET", SLOT_0 + "gone") is None, "its time has come")
+        syncs = cluster[master].info("stats")["sync_full"]
+        cluster[replica].restart()
+        cluster.wait_for_replication(replica)
+        counts = [cluster[number].connect()("CLUSTER", "COUNTKEYSINSLOT", 0) for number in roles]
+        assert counts[0] == counts[1] > 0
+        assert cluster[master].info("stats")["sync_full"] == syncs
+    finally:
+        m("DEBUG", "SET-ACTIVE-EXPIRE", "1")
+
+
 def test_who_may_not_be_followed(cluster, roles):
     master, replica = roles
     c = cluster[replica].connect()

@@ -115,6 +115,30 @@ def test_restarts_go_on_too(ours: Any) -> None:
     in_step(master, replica)
 
 
+def test_a_replica_that_starts_keeps_what_has_expired(ours: Any) -> None:
+    """Such keys are its master's to delete: one of ours would otherwise have a history of its own, and lack keys that a
+    real one has. It goes on where it was."""
+    master, replica = ours(), ours()
+    follow(replica, master)
+    with master.connect() as c, replica.connect() as r:
+        assert c("DEBUG", "SET-ACTIVE-EXPIRE", "0") == "OK"
+        c.pipeline([("SET", "kept", "1"), *(("SET", f"gone:{n}", "1", "PX", 50) for n in range(10))])
+        in_step(master, replica)
+        assert r("SAVE") == "OK"
+        wait_until(lambda: r("GET", "gone:0") is None, "their time has come")
+    syncs = master.info("stats")["sync_full"]
+    replica.restart(replicaof=f"127.0.0.1 {master.port}")
+    wait_until(lambda: linked(replica), "a link again")
+    with master.connect() as c, replica.connect() as r:
+        assert (r("DBSIZE"), r("GET", "gone:1")) == (11, None)
+        assert master.info("stats")["sync_full"] == syncs
+        assert c("SET", "after", "1") == "OK"
+        in_step(master, replica)
+        assert c("DEBUG", "SET-ACTIVE-EXPIRE", "1") == "OK"
+        wait_until(lambda: r("DBSIZE") == 2, "the master deletes them")
+        assert r("DEBUG", "RELOAD") == "OK" and r("GET", "after") == b"1"
+
+
 def test_wait(ours: Any) -> None:
     master, replica = ours(appendonly="yes"), ours(appendonly="yes")
     follow(replica, master)

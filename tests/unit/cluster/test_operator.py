@@ -181,5 +181,7 @@ def test_keys_that_are_found_at_the_start() -> None:
     assert "importing state" in notes(actions)
     assert not one.do(one.operator.has_keys, free | theirs)
     replica = OneNode(masters=2, me=2)
-    assert not replica.do(replica.operator.has_keys, slots.ALL)
+    (follow,) = replica.do(replica.operator.has_keys, slots.ALL)
+    assert follow == Follow(replica.node(0).ip, replica.node(0).port)
+    assert not only(replica.pass_time(1000), Follow)        # it was told
     one.view.check()

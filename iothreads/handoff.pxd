@@ -14,7 +14,8 @@ Rules
 2.  A connection lives on one lane at a time and moves as a whole: move_away(), take_home(), resize(). Nobody spins.
 3.  Lane 0 calls the same functions. There is one code path, and no queue in between where none is needed. A hand-off costs
     more than it brings while the main thread has time: who calls move_away() knows that it has none. Handshakes of clients
-    begin on an I/O thread if there is one, and come home once they are over.
+    begin on an I/O thread if there is one, and come home once they are over. Neither thread is woken for that: who sends
+    the connection adds its socket to the other's poller as well, which wakes it when the peer speaks.
     Beside the messages a lane shows relaxed statistics: LaneStats, and per connection what a half-read request holds
     (QueryMeter). Nothing but a figure that a user reads, or a limit, may depend on them.
 4.  A connection is named by its id: slot and generation. A message for a dead id is dropped, its chunks come home.
@@ -37,7 +38,7 @@ All calls are made by the main thread, with the GIL; only wake_fd may be written
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from iothreads.connection cimport Limits, QueryMeter
+from iothreads.connection cimport Connection, Limits, QueryMeter
 from iothreads.lane cimport Lane, LaneStats
 from iothreads.message cimport Batch, Output
 from iothreads.ring cimport Message, Queue, Sleeper
@@ -155,6 +156,7 @@ cdef class IOThreads:
     cdef Slot* find(self, uint64_t connection) noexcept
     cdef void tell(self, int lane, const Message* message) noexcept
     cdef bint push_backlog(self, Lane* lane) noexcept
+    cdef void take_own(self) noexcept
     cdef void take_messages(self) noexcept
     cdef void take(self, Message* message) noexcept
     cdef bint all_quiet(self) noexcept
@@ -174,6 +176,9 @@ cdef class IOThreads:
     cdef void spread(self, int threads) noexcept
     cdef void move(self, uint64_t connection, int to) noexcept
     cdef void arrive(self, Message* message) noexcept
+    cdef bint slip_in(self, Slot* slot, Message* attach) noexcept
+    cdef void come_home(self, Slot* slot, Connection* c, bint polled, bint is_open) noexcept
+    cdef void await_return(self, uint64_t connection) noexcept
     cdef int settle(self, int lanes) except -1
     cdef void discard(self, int index) noexcept
     cdef void free_all(self) noexcept

@@ -8,39 +8,21 @@ from libc.string cimport memset
 
 from iothreads.connection cimport (WAITS_CONNECT, WAITS_HANDSHAKE, Connection, connection_new, connection_reads,
                                    connection_tune)
+from iothreads.descriptors cimport (POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, SOCK_CLOEXEC, SOCK_NONBLOCK, accept4,
+                                    c_close, c_poll, c_pollfd, c_read)
 from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, lane_clock, lane_close, lane_detach,
-                             lane_find, lane_finish, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink, lane_write)
+                             lane_find, lane_finish, lane_found, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink,
+                             lane_write)
 from iothreads.message cimport Chunk, batch_free, chunks_home, output_init
-from iothreads.poller cimport HANGUP, READABLE, WRITABLE
-from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_LISTENER, WATCH_WAKER, poller_add, poller_remove, poller_ready, poller_wait
+from iothreads.poller cimport (HANGUP, POLLER_EPOLL, POLLER_POLL, READABLE, WATCH_CONNECTION, WATCH_LISTENER, WATCH_WAKER, WRITABLE,
+                               poller_add, poller_ready, poller_remove, poller_says, poller_wait)
 from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
                              TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
-                             TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, exchange, fence, get_up, lie_down, load_relaxed, load_relaxed64,
-                             queue_empty, queue_free, queue_pop, queue_push, ring_empty, ring_fill, ring_offer, ring_pop, sleeper_close,
-                             sleeper_open, sleeper_ring, store_relaxed64, wake)
+                             TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, TO_MAIN_RETURNED, exchange, fence, get_up, lie_down,
+                             load_relaxed, load_relaxed64, queue_empty, queue_free, queue_pop, queue_push, ring_empty, ring_fill,
+                             ring_offer, ring_pop, ring_push, sleeper_close, sleeper_open, sleeper_ring, store_relaxed, store_relaxed64,
+                             wake)
 from iothreads.thread cimport lane_main, thread_join, thread_start
-
-cdef extern from "<sys/socket.h>" nogil:
-    int accept4(int, void*, void*, int)
-    int SOCK_NONBLOCK, SOCK_CLOEXEC
-cdef extern from "<unistd.h>" nogil:
-    int c_close "close"(int)
-    ssize_t c_read "read"(int, void*, size_t)
-cdef extern from "<poll.h>" nogil:
-    struct c_pollfd "pollfd":
-        int fd
-        short events
-        short revents
-    int c_poll "poll"(c_pollfd*, unsigned long, int)
-    short POLLIN, POLLOUT, POLLERR, POLLHUP, POLLNVAL
-cdef extern from *:
-    """
-    #include <poll.h>
-    #ifndef POLLRDHUP
-    #define POLLRDHUP 0x2000
-    #endif
-    """
-    short POLLRDHUP
 
 cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* at) nogil
@@ -51,14 +33,6 @@ cdef enum:
     LOOK_AT_SOCKETS = 16               # turns between two looks at the listeners while the lanes keep us busy
     BUSY_EVENTS = 4                    # a wait that brings so many is likely to be followed by one that need not sleep
     NO_SLOT = 0xFFFFFFFF
-
-cdef inline void found_waiting(Lane* lane, uint32_t count) noexcept nogil:
-    lane.waiting.last = count
-    if count > lane.waiting.most:
-        lane.waiting.most = count
-    lane.waiting.looks += 1
-    lane.waiting.found += count
-
 
 POLLERS = {"": POLLER_EPOLL, "epoll": POLLER_EPOLL, "poll": POLLER_POLL}
 MAX_THREADS = 128
@@ -117,7 +91,6 @@ cdef class IOThreads:
         No events follow. Batches that are out may be given back, or left to the process's end.
         """
         cdef int i
-        cdef Event* event
         if self.lanes == NULL:
             return
         self.stop_accepting()
@@ -134,6 +107,7 @@ cdef class IOThreads:
             raise MemoryError
         error = lane_open(lane, index, self.poller_kind, &self.limits, &self.main)
         if error == 0:
+            lane.home = &self.lanes[0].poller if index else NULL
             if index == 0:
                 error = poller_add(&lane.poller, self.main.fd, 0, WATCH_WAKER)
             else:
@@ -150,7 +124,6 @@ cdef class IOThreads:
         """Ends the thread of the last lane and takes what it still had to say."""
         cdef Lane* lane = self.lanes[index]
         cdef Message m
-        cdef Message* queued
         memset(&m, 0, sizeof(Message))
         m.kind = TO_LANE_STOP
         self.tell(index, &m)
@@ -163,8 +136,7 @@ cdef class IOThreads:
         while ring_pop(lane.to_main, &m):
             self.take(&m)
         while not queue_empty(&lane.queue):
-            queued = queue_pop(&lane.queue)
-            m = queued[0]
+            m = queue_pop(&lane.queue)[0]
             self.take(&m)
         self.retired_reads += lane.stats.reads
         self.retired_writes += lane.stats.writes
@@ -403,7 +375,7 @@ cdef class IOThreads:
         if is_tcp:
             connection_tune(fd, self.limits.keepalive)
         if slot.lane == 0:
-            lane_adopt(self.lanes[0], connection_new(slot.id, fd, client, authenticated, slot.meter, &self.limits))
+            lane_adopt(self.lanes[0], connection_new(slot.id, fd, client, authenticated, slot.meter, &self.limits), False)
         else:
             memset(&m, 0, sizeof(Message))
             m.kind = TO_LANE_ADOPT
@@ -438,14 +410,29 @@ cdef class IOThreads:
         c.watched = c.blocked and not start.peer_begins        # what is there already makes an edge when it is watched
         connection_reads(c, start.reads)
         if slot.lane == 0:
-            lane_adopt(self.lanes[0], c)
-        else:
-            memset(&m, 0, sizeof(Message))
-            m.kind = TO_LANE_ATTACH
-            m.connection = slot.id
-            m.pointer = c
+            lane_adopt(self.lanes[0], c, False)
+            return slot.id
+        memset(&m, 0, sizeof(Message))
+        m.kind = TO_LANE_ATTACH
+        m.connection = slot.id
+        m.pointer = c
+        if not start.peer_begins or not self.slip_in(slot, &m):
             self.tell(slot.lane, &m)
         return slot.id
+
+    cdef bint slip_in(self, Slot* slot, Message* attach) noexcept:
+        """Attaches a connection to a lane that may sleep on until the peer speaks: its poller wakes it then, and it looks for
+        messages before it looks at sockets. False: the lane must be told as ever."""
+        cdef Lane* lane = self.lanes[slot.lane]
+        if lane.poller.kind != POLLER_EPOLL or not queue_empty(&lane.backlog):
+            return False
+        attach.bytes = 1
+        if not ring_push(lane.to_lane, attach):
+            attach.bytes = 0
+            return False
+        if poller_add(&lane.poller, slot.fd, slot.id, WATCH_CONNECTION) != 0:
+            self.close(slot.id, False)
+        return True
 
     cdef void rename(self, uint64_t connection, void* client, bint link) noexcept:
         """Gives a connection another cookie; whether it is a link's or a client's."""
@@ -609,7 +596,7 @@ cdef class IOThreads:
             queue_push(&self.hangups, m)
             self.due += 1
             return
-        elif m.kind == TO_MAIN_DETACHED:
+        elif m.kind == TO_MAIN_DETACHED or m.kind == TO_MAIN_RETURNED:
             self.arrive(m)
             if m.bytes == 0:
                 return
@@ -622,16 +609,18 @@ cdef class IOThreads:
             self.due += 1
         queue_push(&self.events, m)
 
+    cdef void take_own(self) noexcept:
+        cdef Message m
+        while not queue_empty(&self.lanes[0].queue):
+            m = queue_pop(&self.lanes[0].queue)[0]
+            self.take(&m)
+
     cdef void take_messages(self) noexcept:
         cdef int i
         cdef uint32_t n
         cdef Lane* lane
         cdef Message m
-        cdef Message* queued
-        while not queue_empty(&self.lanes[0].queue):
-            queued = queue_pop(&self.lanes[0].queue)
-            m = queued[0]
-            self.take(&m)
+        self.take_own()
         for i in range(1, self.lane_count):
             lane = self.lanes[i]
             n = 0
@@ -639,21 +628,20 @@ cdef class IOThreads:
                 self.take(&m)
                 n += 1
             if n > 0:
-                found_waiting(lane, n)
+                lane_found(lane, n)
                 fence()
                 if load_relaxed(&lane.to_main.waits) and exchange(&lane.to_main.waits, 0):
                     lane.posted = True         # it has more for us than the ring could take: flush_wakes tells it
             if not queue_empty(&lane.backlog):
                 self.push_backlog(lane)
+        self.take_own()                # what those who have come home brought with them
 
     cdef void judge_hangups(self) noexcept:
         """A turn after a peer left: if its batch is still out, nobody will answer it any more."""
         cdef Message m
-        cdef Message* queued
         cdef Slot* slot
         while not queue_empty(&self.hangups):
-            queued = queue_pop(&self.hangups)
-            m = queued[0]
+            m = queue_pop(&self.hangups)[0]
             slot = self.find(m.connection)
             if slot == NULL or slot.state != SLOT_LIVE or not slot.batch_out or slot.link:
                 continue
@@ -688,7 +676,7 @@ cdef class IOThreads:
         cdef int n = 0
         if timeout_ms == 0 or (lane.load and not self.slept):
             n = poller_wait(&lane.poller, 0)
-        self.slept = False
+        self.slept = n == 0 and timeout_ms == 0
         if n == 0 and timeout_ms != 0:
             lie_down(&self.main)
             if self.all_quiet():
@@ -710,6 +698,7 @@ cdef class IOThreads:
             return 0
         lane = self.lanes[0]
         self.due = 0
+        self.ready = self.taken = 0
         self.judge_hangups()
         self.flush_wakes()
         if lane.again.size:
@@ -725,12 +714,11 @@ cdef class IOThreads:
                 timeout_ms = ACCEPT_PAUSE_MS
         if self.due or not queue_empty(&self.hangups):
             timeout_ms = 0
-        self.ready = self.taken = 0
         self.turns += 1
         if lane.load or timeout_ms != 0 or self.due == 0 or self.turns % LOOK_AT_SOCKETS == 0:
             self.ready = self.wait(timeout_ms)
             if self.ready > 0:
-                found_waiting(lane, self.ready)
+                lane_found(lane, self.ready)
             self.take_messages()
             self.flush_wakes()
         return self.ready > 0 or not queue_empty(&self.events)
@@ -809,17 +797,15 @@ cdef class IOThreads:
                 lane_ready(lane, id, lane.poller.masks[self.taken - 1])
                 m = queue_pop(&lane.queue)
                 if m == NULL:
+                    if lane_find(lane, id) == NULL:
+                        self.await_return(id)
                     continue
                 if m.kind == TO_MAIN_BATCH and queue_empty(&lane.queue):
                     if self.give_out(m, &self.event):           # as nearly always
                         return &self.event
                     continue
                 self.take(m)
-                while True:            # a socket makes a message or two: they come out in this turn
-                    m = queue_pop(&lane.queue)
-                    if m == NULL:
-                        break
-                    self.take(m)
+                self.take_own()        # a socket makes a message or two: they come out in this turn
 
     # ---- one connection alone
 
@@ -946,12 +932,32 @@ cdef class IOThreads:
             self.lanes[0].load += 1
             slot.lane = 0
         if slot.lane == 0:
-            lane_adopt(self.lanes[0], <Connection*>m.pointer)
-            if slot.closing:
-                lane_close(self.lanes[0], m.connection, slot.closing == 2)
+            self.come_home(slot, <Connection*>m.pointer, m.kind == TO_MAIN_RETURNED, m.bytes != 0)
             return
+        if m.kind == TO_MAIN_RETURNED:
+            poller_remove(&self.lanes[0].poller, slot.fd)
+        attach.bytes = 0
         attach.kind = TO_LANE_ATTACH
         self.tell(slot.lane, &attach)
+
+    cdef void come_home(self, Slot* slot, Connection* c, bint polled, bint is_open) noexcept:
+        """What one that is through its handshake has for us is read in this turn."""
+        cdef bint unread = is_open and c.readable
+        if polled and not poller_says(&self.lanes[0].poller, self.taken, self.ready, slot.id):
+            unread = c.socket.news = True      # what the poller said of it before this message was lost
+        c.readable = c.readable and not unread
+        lane_adopt(self.lanes[0], c, polled)
+        if slot.closing:
+            lane_close(self.lanes[0], slot.id, slot.closing == 2)
+        elif unread and lane_find(self.lanes[0], slot.id) == c:
+            c.readable = True
+            lane_ready(self.lanes[0], slot.id, 0)
+
+    cdef void await_return(self, uint64_t connection) noexcept:
+        """The poller tells of a connection whose message is still on the way: that one shall wake us."""
+        cdef Slot* slot = self.find(connection)
+        if slot != NULL and slot.lane != 0:
+            store_relaxed(&self.lanes[slot.lane].awaited, 1)   # lie_down() makes it seen
 
     @property
     def away(self) -> int:

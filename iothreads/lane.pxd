@@ -53,6 +53,8 @@ cdef struct Lane:
     Queue queue                        # what the ring had no room for
     bint urgent                        # something was posted that the main thread should be woken for
     Sleeper* main                      # the main thread, to wake it
+    Poller* home                       # the main thread's; a thread only adds sockets to it
+    uint32_t awaited                   # raised by the main thread, which has seen a socket before its message; taken down by the thread
     # from the main thread
     Ring* to_lane
     Queue backlog                      # owner: main thread; what to_lane had no room for
@@ -61,12 +63,13 @@ cdef struct Lane:
     LaneQueue waiting                  # owner: main thread
     Sleeper sleeper
     bint stop
+    uint64_t looked_for                # batches that were made when it looked at its sockets last without need
     unsigned long thread               # pthread_t
 
 cdef int lane_open(Lane* lane, int index, int poller, Limits* limits, Sleeper* main) noexcept nogil   # 0, or errno
 cdef void lane_free(Lane* lane) noexcept nogil                     # after the main thread took its messages; closes its sockets
 cdef void lane_post(Lane* lane, const Message* message) noexcept nogil
-cdef void lane_adopt(Lane* lane, Connection* c) noexcept nogil
+cdef void lane_adopt(Lane* lane, Connection* c, bint polled) noexcept nogil        # polled: its poller knows it already
 cdef Connection* lane_detach(Lane* lane, uint64_t id) noexcept nogil   # NULL if it is gone
 cdef void lane_output(Lane* lane, uint64_t id, Chunk* head, Chunk* tail, size_t bytes) noexcept nogil
 cdef void lane_write(Lane* lane, Connection* c) noexcept nogil
@@ -90,3 +93,11 @@ cdef inline Connection* lane_find(const Lane* lane, uint64_t id) noexcept nogil:
         return NULL
     cdef Connection* c = lane.connections[slot]
     return c if c != NULL and c.id == id else NULL
+
+cdef inline void lane_found(Lane* lane, uint32_t count) noexcept nogil:
+    """What the main thread has found."""
+    lane.waiting.last = count
+    if count > lane.waiting.most:
+        lane.waiting.most = count
+    lane.waiting.looks += 1
+    lane.waiting.found += count

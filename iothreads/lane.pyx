@@ -9,13 +9,14 @@ from iothreads.connection cimport (IO_AGAIN, IO_BATCH, IO_BLOCKED, IO_CLOSED, WA
                                    connection_open, connection_read, connection_write)
 from iothreads.message cimport (BUFFER_BYTES, CHUNK_BYTES, CONSUMED_ALL, PARSE_OK, READ_RAW, READ_REQUESTS, Arg, batch_free,
                                 batch_pool, batch_pool_clear)
-from iothreads.poller cimport (HANGUP, READABLE, WATCH_CONNECTION, WATCH_WAKER, WRITABLE, poller_add, poller_close, poller_mute,
-                               poller_open, poller_reading, poller_remove, poller_writing)
+from iothreads.poller cimport (HANGUP, POLLER_EPOLL, READABLE, WATCH_CONNECTION, WATCH_WAKER, WRITABLE, poller_add, poller_close,
+                               poller_mute, poller_open, poller_reading, poller_remove, poller_writing)
 from iothreads.resp_reader cimport compact, reader_reset
-from iothreads.ring cimport (NOT_WRITTEN, TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
-                             TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
-                             TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, count, queue_empty, queue_free, queue_pop, queue_push,
-                             ring_fill, ring_free, ring_new, ring_offer, sleeper_close, sleeper_open, store_relaxed, store_relaxed64)
+from iothreads.ring cimport (NOT_WRITTEN, TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_ECHO,
+                             TO_LANE_OUTPUT, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED,
+                             TO_MAIN_ECHO, TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, TO_MAIN_RETURNED, count, exchange, fence,
+                             load_relaxed, queue_empty, queue_free, queue_pop, queue_push, ring_fill, ring_free, ring_new,
+                             ring_offer, sleeper_close, sleeper_open, store_relaxed, store_relaxed64)
 from iothreads.transport cimport TRANSPORT_FAILED, WANT_WRITE, socket_close
 
 cdef extern from "<time.h>" nogil:
@@ -104,7 +105,7 @@ cdef inline void later(Lane* lane, Connection* c) noexcept nogil:
 # ---- towards the main thread
 
 cdef void lane_post(Lane* lane, const Message* message) noexcept nogil:
-    if message.kind != TO_MAIN_HOME:
+    if message.kind != TO_MAIN_HOME and message.kind != TO_MAIN_RETURNED:
         lane.urgent = True
     if lane.to_main == NULL:
         queue_push(&lane.queue, message)
@@ -168,7 +169,7 @@ cdef void lane_shrink(Lane* lane, uint64_t id) noexcept nogil:
 
 # ---- connections come and go
 
-cdef void lane_adopt(Lane* lane, Connection* c) noexcept nogil:
+cdef void lane_adopt(Lane* lane, Connection* c, bint polled) noexcept nogil:
     """A new connection, or one that comes from another lane with whatever it has half done."""
     cdef uint32_t slot = <uint32_t>c.id
     cdef uint32_t i, capacity
@@ -186,7 +187,7 @@ cdef void lane_adopt(Lane* lane, Connection* c) noexcept nogil:
     lane.connections[slot] = c
     store_relaxed(&lane.stats.connections, lane.stats.connections + 1)
     store_relaxed64(&lane.stats.query_memory, lane.stats.query_memory + c.metered)
-    error = poller_add(&lane.poller, c.socket.fd, c.id, WATCH_CONNECTION)
+    error = 0 if polled else poller_add(&lane.poller, c.socket.fd, c.id, WATCH_CONNECTION)
     if error != 0:
         c.socket.error = error
         end(lane, c)
@@ -484,7 +485,11 @@ cdef void lane_give_back(Lane* lane, Batch* b) noexcept nogil:
 cdef void lane_ready(Lane* lane, uint64_t id, uint32_t mask) noexcept nogil:
     """The poller has something for a connection."""
     cdef Connection* c = lane_find(lane, id)
-    if c == NULL or (c.waits and not lane_waited(lane, c, mask)):
+    if c == NULL:
+        return
+    if mask:
+        c.socket.news = True
+    if c.waits and not lane_waited(lane, c, mask):
         return
     if mask & WRITABLE and c.blocked and not write_and_home(lane, c):
         return
@@ -536,6 +541,8 @@ cdef bint lane_open_on(Lane* lane, Connection* c, uint32_t mask) noexcept nogil:
         c.readable = True
         if c.goes_home and not c.closing:
             c.goes_home = False
+            if c.socket.transport.drained != NULL and c.socket.transport.drained(&c.socket) and not c.hangup:
+                c.readable = False     # the handshake has read all that was there
             go_home(lane, c)
             return False
         post(lane, TO_MAIN_OPENED, c, NULL, 0, 0)
@@ -545,9 +552,18 @@ cdef bint lane_open_on(Lane* lane, Connection* c, uint32_t mask) noexcept nogil:
 
 
 cdef void go_home(Lane* lane, Connection* c) noexcept nogil:
-    """An open connection leaves by itself: DETACHED says so with `bytes`, and in `error` from where."""
+    """An open connection leaves by itself. If nothing is to be done for it, the main thread's poller gets it from here, for that
+    thread to sleep on until the peer speaks; before the message, with which it becomes that thread's, to close or not."""
+    cdef int kind = TO_MAIN_DETACHED
     lane_detach(lane, c.id)
-    post(lane, TO_MAIN_DETACHED, c, c, 1, lane.index)
+    if (not c.readable and c.head == NULL and not c.watched and lane.home.kind == POLLER_EPOLL
+            and poller_add(lane.home, c.socket.fd, c.id, WATCH_CONNECTION) == 0):
+        kind = TO_MAIN_RETURNED
+    post(lane, kind, c, c, 1, lane.index)
+    if kind == TO_MAIN_RETURNED:
+        fence()
+        if load_relaxed(&lane.awaited) and exchange(&lane.awaited, 0):
+            lane.urgent = True
 
 
 cdef void lane_finish(Lane* lane, Connection* c) noexcept nogil:
@@ -584,7 +600,7 @@ cdef void lane_handle(Lane* lane, const Message* m) noexcept nogil:
         lane_give_back(lane, <Batch*>m.pointer)
     elif m.kind == TO_LANE_ADOPT:
         lane_adopt(lane, connection_new(m.connection, m.fd, m.client, m.error != 0, <QueryMeter*>m.pointer,
-                                          lane.limits))
+                                          lane.limits), False)
     elif m.kind == TO_LANE_SHRINK:
         lane_shrink(lane, m.connection)
     elif m.kind == TO_LANE_CLOSE:
@@ -595,7 +611,7 @@ cdef void lane_handle(Lane* lane, const Message* m) noexcept nogil:
         if c != NULL:
             post(lane, TO_MAIN_DETACHED, c, c, 0, 0)
     elif m.kind == TO_LANE_ATTACH:
-        lane_adopt(lane, <Connection*>m.pointer)
+        lane_adopt(lane, <Connection*>m.pointer, m.bytes != 0)
     elif m.kind == TO_LANE_ECHO:
         echo = m[0]
         echo.kind = TO_MAIN_ECHO

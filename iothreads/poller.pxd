@@ -2,7 +2,7 @@
 """Waiting for many sockets: epoll (edge-triggered), or poll(2) as the portable fallback, behind one face.
 
 What is ready is named by a 64-bit id, never by a pointer, so an event for something that died meanwhile is harmless.
-Owner: the one thread whose lane it is; nothing here is shared.
+Owner: the one thread whose lane it is. With epoll, and only then, another thread may call poller_add as well.
 """
 from libc.stdint cimport int32_t, uint32_t, uint64_t
 
@@ -49,3 +49,11 @@ cdef void poller_reading(Poller* poller, int fd, bint on) noexcept nogil        
 cdef void poller_mute(Poller* poller, int fd) noexcept nogil                       # nothing any more until poller_reading
 cdef bint poller_ready(Poller* poller) noexcept nogil                              # whether a wait would find something; takes nothing
 cdef int poller_wait(Poller* poller, int timeout_ms) noexcept nogil                # how many are in ids and masks
+
+cdef inline bint poller_says(const Poller* poller, int first, int end, uint64_t id) noexcept nogil:
+    """Whether the last wait told of it, in these places. O(places)."""
+    cdef int i
+    for i in range(first, end):
+        if poller.ids[i] == id:
+            return True
+    return False

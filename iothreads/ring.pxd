@@ -42,15 +42,17 @@ cdef enum:                             # Message.kind
     TO_MAIN_HOME = 3                   # pointer: first Chunk of a chain, bytes: their payload; client NULL if it is gone; error: 0 or
     NOT_WRITTEN = 1                    # ... their connection ended first
     TO_MAIN_HANGUP = 4                 # the peer is gone while its batch is out
-    TO_MAIN_DETACHED = 5               # pointer: Connection, on its way to another lane
+    TO_MAIN_DETACHED = 5               # pointer: Connection, on its way to another lane; bytes: it left by itself, error: the lane
     TO_MAIN_ECHO = 6
     TO_MAIN_OPENED = 7                 # connected, and the transport's handshake is over
+    TO_MAIN_RETURNED = 8               # pointer: Connection, which left by itself and which the main thread's poller knows already;
+                                       # error: the lane. Nobody is woken for it
     TO_LANE_ADOPT = 10                 # fd, client; error: FLAG_AUTHENTICATED or 0
     TO_LANE_OUTPUT = 11                # pointer: first Chunk, client: last Chunk, bytes
     TO_LANE_BATCH = 12                 # pointer: Batch, given back
     TO_LANE_CLOSE = 13                 # error: 1 = after its output is written
     TO_LANE_DETACH = 14
-    TO_LANE_ATTACH = 15                # pointer: Connection
+    TO_LANE_ATTACH = 15                # pointer: Connection; bytes: the lane's poller knows it already
     TO_LANE_STOP = 16
     TO_LANE_SHRINK = 18                # give back what a half-read request has reserved and not filled
     TO_LANE_ECHO = 17                  # answered with TO_MAIN_ECHO: all that was said before is done

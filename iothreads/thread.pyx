@@ -6,8 +6,8 @@
           |                              sockets that are ready  <------------+
           +---  sleep, if there was nothing at all  ---  wake the main thread
 
-Before it sleeps it asks the poller without waiting: replies and requests often cross, and a thread that is seen awake
-costs the main thread no system call.
+Before it sleeps it asks the poller without waiting if it has brought requests or replies: those often cross, and a thread
+that is seen awake costs the main thread no system call.
 """
 from libc.stdint cimport uint32_t
 
@@ -44,6 +44,11 @@ cdef int take_messages(Lane* lane) noexcept nogil:
     return n
 
 
+cdef void take_all_messages(Lane* lane) noexcept nogil:
+    while take_messages(lane) == MESSAGES_PER_TURN:
+        pass
+
+
 cdef void hand_over(Lane* lane) noexcept nogil:
     lane_flush(lane)
     if lane.urgent:
@@ -64,16 +69,21 @@ cdef int sleep(Lane* lane) noexcept nogil:
 
 
 cdef void turn(Lane* lane) noexcept nogil:
-    cdef int i, n, messages = take_messages(lane)
+    cdef int i, n = 0, messages = take_messages(lane)
     cdef bint stalled
     lane_write_dirty(lane)
     if lane.again.size:
         lane_again(lane)
     hand_over(lane)
-    n = poller_wait(&lane.poller, 0)
+    if messages or lane.again.size or lane.stop or lane.stats.batches != lane.looked_for:
+        lane.looked_for = lane.stats.batches
+        n = poller_wait(&lane.poller, 0)
     stalled = not queue_empty(&lane.queue)
     if n == 0 and messages == 0 and not lane.stop and (lane.again.size == 0 or stalled):
         n = sleep(lane)
+    if n > 0 and not ring_empty(lane.to_lane):
+        take_all_messages(lane)        # what is ready may have come by one of them
+        lane_write_dirty(lane)         # before the end of a half-closed socket is read, which ends it
     for i in range(n):
         lane_ready(lane, lane.poller.ids[i], lane.poller.masks[i])
     if n > 0:

@@ -36,7 +36,7 @@ VERIFY = {"no": names.SSL_VERIFY_NONE, "optional": names.SSL_VERIFY_PEER,
 cdef struct TlsState:                  # of one connection
     void* ssl
     Socket* socket                     # of the call under way
-    bint drained                       # this call has read all that was there
+    bint drained                       # all is read that the poller has told of
     bint open                          # through the handshake, and nothing has failed since
 
 
@@ -124,11 +124,19 @@ cdef ssize_t stopped(Socket* s, TlsState* t, int result) noexcept nogil:
     return TRANSPORT_FAILED
 
 
+cdef inline void look_for_news(Socket* s, TlsState* t) noexcept nogil:
+    """What an earlier read saw says nothing about what has come since."""
+    if s.news:
+        s.news = False
+        t.drained = False
+
+
 cdef int tls_handshake(Socket* s) noexcept nogil:
     cdef TlsState* t = <TlsState*>s.state
     cdef int n
     cdef ssize_t result
     t.socket = s
+    look_for_news(s, t)
     openssl().ERR_clear_error()
     n = openssl().SSL_do_handshake(t.ssl)
     if n == 1:
@@ -145,7 +153,7 @@ cdef ssize_t tls_recv(Socket* s, char* to, size_t room) noexcept nogil:
     cdef TlsState* t = <TlsState*>s.state
     cdef int n
     t.socket = s
-    t.drained = False                  # what an earlier call saw says nothing: more may have come since
+    look_for_news(s, t)
     openssl().ERR_clear_error()
     n = openssl().SSL_read(t.ssl, to, <int>room)
     return n if n > 0 else stopped(s, t, n)

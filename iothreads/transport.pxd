@@ -23,6 +23,7 @@ cdef struct Transport
 cdef struct Socket:                    # part of a Connection
     int fd
     int error                          # errno of what ended it, 0 = end of file
+    bint news                          # the poller has told of it since the transport looked last
     char* reason                       # malloc'd: in words, what errno has no number for; NULL
     const Transport* transport
     void* state                        # the transport's own
@@ -30,7 +31,7 @@ cdef struct Socket:                    # part of a Connection
 cdef struct Transport:
     const char* name
     bint short_blocks                  # a read shorter than its room took all there is, a write shorter than asked filled the socket
-    bint (*drained)(Socket* s) noexcept nogil                  # whether the last recv() took all there is; NULL: see short_blocks
+    bint (*drained)(Socket* s) noexcept nogil                  # whether recv() has taken all that the poller told of; NULL: see short_blocks
     int (*handshake)(Socket* s) noexcept nogil                 # before anything else; NULL: there is none
     ssize_t (*recv)(Socket* s, char* to, size_t room) noexcept nogil               # bytes, or 0 at the end of file
     ssize_t (*send)(Socket* s, const char* bytes, size_t length) noexcept nogil

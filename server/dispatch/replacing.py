@@ -63,7 +63,7 @@ class Replacing:
             server.snapshots.kill_child()
         try:
             os.fsync(file)
-            os.rename(temporary, name)
+            server.snapshots.unwanted.rename(temporary, name)
             Disk().sync_folder(os.path.dirname(name) or ".")
             size = os.fstat(file).st_size
             data: RdbData = mmap.mmap(file, size, access=mmap.ACCESS_READ) if size else b""
@@ -72,6 +72,10 @@ class Replacing:
                         error.strerror)
             raise
         return Load(server, data, size, name=name)
+
+    def close(self, file: int) -> None:
+        """Close the file of a snapshot that is loaded, or not wanted."""
+        self._server.snapshots.unwanted.close(file)
 
     def empty(self) -> None:
         """No key is left, and nobody is told but clients who watch or track."""
@@ -201,7 +205,7 @@ class Load:
         if self._name and config.rdb_del_sync_files and not config.save and not config.appendonly:
             self._server.log.notice("Removing the RDB file obtained from the master. This replica has persistence "
                                     "disabled")
-            rdb_file.remove_quietly(self._name)
+            self._server.snapshots.unwanted.remove(self._name)
 
     def _empty(self) -> None:
         self._server.replacing.empty()

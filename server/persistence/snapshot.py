@@ -19,6 +19,7 @@ from server.persistence import check_rdb, rdb_file
 from server.persistence.child import RDB, Report
 from server.persistence.rdb_reading import DamagedFile
 from server.persistence.seams import Host
+from server.persistence.unwanted_files import UnwantedFiles
 
 RETRY_SECONDS = 5           # between a failed BGSAVE and the next by a save point
 
@@ -30,6 +31,7 @@ class Snapshots:
 
     def __init__(self, server: Host) -> None:
         self._server = server
+        self.unwanted = UnwantedFiles(lambda: server.process.use_cpus(server.config.bio_cpulist))
         self.last_save = int(time.time())           # Unix seconds, for LASTSAVE
         self._saved_at = time.monotonic()           # the same by the clock that save points count with, seconds
         self._tried_at = -math.inf                  # a BGSAVE, likewise
@@ -115,12 +117,12 @@ class Snapshots:
         log = self._server.log
         if number:
             log.warning("Background saving terminated by signal %d", number)
-            rdb_file.remove_quietly(rdb_file.temporary_name(self._pid))
+            self.unwanted.remove(rdb_file.temporary_name(self._pid))
             if number != signal.SIGUSR1:
                 self.last_ok = False
         elif code:
             log.warning("Background saving error")
-            rdb_file.remove_quietly(rdb_file.temporary_name(self._pid))
+            self.unwanted.remove(rdb_file.temporary_name(self._pid))
             self.last_ok = False
         else:
             log.notice("Background saving terminated with success")

@@ -162,12 +162,12 @@ class Arrival:
         load, self.load = self.load, None
         if load is not None:
             load.abandon()
-        if self._file >= 0:
-            os.close(self._file)
-            self._file = -1
         if self._temporary:
             try:
                 os.unlink(self._temporary)
             except OSError:
                 pass
             self._temporary = ""
+        if self._file >= 0:
+            self._data.close(self._file)
+            self._file = -1

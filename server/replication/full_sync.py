@@ -12,9 +12,9 @@ import os
 from collections.abc import Callable
 
 from server.clients.client import CLOSE_ASAP
-from server.persistence import rdb_file
 from server.persistence.child import RDB, Child, Report
 from server.persistence.snapshot import Snapshots
+from server.persistence.unwanted_files import UnwantedFiles
 from server.registry.clock import monotonic_now_us
 from server.replication.master import Master, seconds
 from server.replication.replica import Replica
@@ -163,7 +163,7 @@ class FullSync:
                 replica.client.close()
                 continue
             try:
-                self._files[replica] = file = _File(self._config.dbfilename)
+                self._files[replica] = file = _File(self._config.dbfilename, self._snapshots.unwanted)
             except OSError as error:
                 self._log.warning("SYNC failed. Can't open/stat DB after BGSAVE: %s", error.strerror)
                 replica.client.close()
@@ -314,13 +314,14 @@ class FullSync:
         self._for_replication = False
         self._log.notice("Removing the RDB file %s used to feed replicas in a persistence-less instance",
                          self._config.dbfilename)
-        rdb_file.remove_quietly(self._config.dbfilename)
+        self._snapshots.unwanted.remove(self._config.dbfilename)
 
 
 class _File:
     """A snapshot that is being sent, which stays readable when the next one takes its name."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, unwanted: UnwantedFiles) -> None:
+        self._unwanted = unwanted          # the next snapshot may have taken its name
         self._file = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
         self.size = os.fstat(self._file).st_size
         self.at = 0
@@ -336,7 +337,7 @@ class _File:
 
     def close(self) -> None:
         """All is sent, or nobody wants it."""
-        os.close(self._file)
+        self._unwanted.close(self._file)
 
 
 class _Pipe:

@@ -126,6 +126,9 @@ class DataSeam(Protocol):
     def load_file(self, file: int, temporary: str) -> Load:
         """Begin to load one that was written to a file, which takes the name of our own. Errors: OSError (logged)."""
 
+    def close(self, file: int) -> None:
+        """Close the file of one, be it large and without a name."""
+
 
 class Attempt(Protocol):
     """A connection that is being made."""

@@ -7,10 +7,11 @@ rarer flags, without room below maxmemory, and for a client with subscriptions, 
 """
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
+from iothreads.resp_writer cimport write_error
 from scripting.interpreter cimport Interpreter
 from scripting.redis_api cimport begin_run, is_running
 from scripting.run_context cimport Run
@@ -21,11 +22,11 @@ from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record, fast_t
+from server.observe.error_counts cimport ErrorCounts
 from server.registry.clock cimport clock_refresh, clock_state, ticks
 
 from scripting.flags import ALLOW_OOM, NO_WRITES
 from scripting.scripts import NO_SCRIPT
-from server.registry.errors import CommandError
 
 cdef enum:
     LONG_US = 1000                     # a script of so long leaves the clock behind
@@ -40,7 +41,8 @@ cdef Executor _executor = None
 cdef Propagation _propagation = None
 cdef Client _client = None             # pretended
 cdef object _count_error = None
-cdef object _CommandError = CommandError
+cdef ErrorCounts _errors = None
+cdef bytes _NO_SCRIPT = NO_SCRIPT.encode()
 
 
 cdef bint _plain(Client c, Request* r, Batch* b, int64_t* keys) noexcept:
@@ -60,7 +62,7 @@ cdef int _script(Client c, Batch* b, Request* r, dict known, bint read_only) exc
     name = PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1))
     script = known.get(name)
     if script is None and known is _scripts.cached and name.lower() not in known:
-        return _refuse(c, <Record>r.record, _CommandError(NO_SCRIPT))
+        return _refuse(c, <Record>r.record)
     if script is None or script.flags is not None:
         return 0
     clock_refresh()                    # what the script sees all along
@@ -70,12 +72,11 @@ cdef int _script(Client c, Batch* b, Request* r, dict known, bint read_only) exc
     return 1
 
 
-cdef int _refuse(Client c, Record record, error) except -1:
-    """An error is the reply."""
-    c.command = record.command
+cdef int _refuse(Client c, Record record) except -1:
+    """Clients try EVALSHA first, and send the script when it is not known."""
     record.failed += 1
-    _count_error(error)
-    c.write(error)
+    _errors.count(_NO_SCRIPT)
+    write_error(&c.out, PyBytes_AS_STRING(_NO_SCRIPT), PyBytes_GET_SIZE(_NO_SCRIPT))
     return 1
 
 
@@ -170,11 +171,11 @@ cdef int _give(dict records, str name, fast_t fast) except -1:
 
 def attach(server, scripting, client, dict records) -> None:
     """Give the commands that run scripts these fast paths."""
-    global _scripting, _scripts, _functions, _server, _executor, _propagation, _client, _count_error
+    global _scripting, _scripts, _functions, _server, _executor, _propagation, _client, _count_error, _errors
     _server, _scripting, _client = server, scripting, client
     _scripts, _functions = scripting.scripts, scripting.functions
     _executor, _propagation = server.executor, server.propagation
-    _count_error = server.stats.count_error
+    _count_error, _errors = server.stats.count_error, server.stats.error_counts
     _give(records, "eval", _eval)
     _give(records, "eval_ro", _eval_ro)
     _give(records, "evalsha", _evalsha)

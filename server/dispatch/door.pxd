@@ -135,6 +135,7 @@ cdef inline int passed(PyObject* record, Client client, Batch* b, Request* r, ui
 
 cdef int passed_apart(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t bytes) except -1
     # `passed` out of line: where a file says `passed` once, the compiler puts it there, which is worth 25 instructions
+cdef bint may_pass_from_master(PyObject* record, Client client, Batch* b, Request* r) noexcept     # `may_pass`, likewise
 
 cdef inline bint ungated(Record record, Client client, uint32_t client_unasked) noexcept:
     """Whether no gate can refuse the command, memory and slots apart."""

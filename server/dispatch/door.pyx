@@ -209,3 +209,7 @@ cdef int note_sample(Client client, Batch* b, Request* r, uint64_t ns, uint64_t 
 
 cdef int passed_apart(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t bytes) except -1:
     return passed(record, client, b, r, before, bytes, True)
+
+
+cdef bint may_pass_from_master(PyObject* record, Client client, Batch* b, Request* r) noexcept:
+    return may_pass(record, client, b, r, FROM_MASTER)

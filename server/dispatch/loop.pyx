@@ -19,8 +19,8 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CL
                                     SLOW_RESTRICTED, SLOW_STRANGER, SLOW_TRACKING, Client)
 from server.clients.tracking cimport speaker
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
-from server.dispatch.door cimport (FROM_MASTER, SOCKET, comes_again, door, may_pass, note_sample, pass_again, passed,
-                                   passed_apart, sampling_)
+from server.dispatch.door cimport (SOCKET, comes_again, door, may_pass, may_pass_from_master, note_sample, pass_again,
+                                   passed, passed_apart, sampling_)
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.fastpath_replica cimport acknowledgement_step
@@ -507,7 +507,7 @@ cdef class Loop:
                 r = &b.commands[b.next]
                 b.next += 1
                 said = <PyObject*>r.record
-                if may_pass(said, client, b, r, FROM_MASTER) and (<Record>said).fast(client, b, r):
+                if may_pass_from_master(said, client, b, r) and (<Record>said).fast(client, b, r):
                     passed_apart(said, client, b, r, &before, r.bytes_length)
                     client.command = (<Record>said).command
                 else:

@@ -29,9 +29,11 @@ cdef class ErrorCounts:
         return 0
 
     cdef int _count_other(self, bytes code) except -1:
-        if code not in self.others and len(self.others) + (self.plain != 0) + (self.wrong_type != 0) >= CODES_MAX:
+        count = self.others.get(code)
+        if count is None and len(self.others) + (self.plain != 0) + (self.wrong_type != 0) >= CODES_MAX:
             code = b"ERRORSTATS_DISABLED"
-        self.others[code] = self.others.get(code, 0) + 1
+            count = self.others.get(code)
+        self.others[code] = 1 if count is None else count + 1
         return 0
 
     def by_code(self) -> dict[str, int]:

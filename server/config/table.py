@@ -43,8 +43,10 @@ class FileStatement(NamedTuple):
     name: str
     part: str = ""
 
-ROOMS = (network, tls, process, security, memory, encodings, persistence, replication, cluster, scripting, observability,
-         metrics)
+ROOMS = (
+    network, tls, process, security, memory, encodings, persistence, replication, cluster, scripting, observability,
+    metrics,
+)  # fmt: skip
 DIRECTIVES: tuple[Directive, ...] = tuple(directive for room in ROOMS for directive in room.DIRECTIVES)
 
 FILE_STATEMENTS = {

@@ -4,16 +4,19 @@ The rules are `server.cluster.atomic_moves`'; `dispatch.slot_migrating` does wha
 """
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from server.cluster import slots
 from server.cluster.slots import COUNT
 from server.dispatch.call import Call
-from server.dispatch.clustering import node_of, text
-from server.dispatch.slot_migrating import SlotMigrating
+from server.dispatch.node import node_of, text
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE, group
 from server.registry.errors import CommandError, syntax, wrong_arity
 from server.registry.reply import OK
+
+if TYPE_CHECKING:
+    from server.dispatch.slot_migrating import SlotMigrating
 
 command = group("cluster")
 
@@ -43,7 +46,7 @@ def _ranges(words: Sequence[bytes]) -> int:
     return together
 
 
-def _take_block(words: list[bytes], migrating: SlotMigrating) -> tuple[int, str]:
+def _take_block(words: list[bytes], migrating: "SlotMigrating") -> tuple[int, str]:
     """SLOTSRANGE start end [start end ...] NODE id, off the front: slots and node, checked."""
     if words.pop(0).upper() != b"SLOTSRANGE":
         raise syntax()
@@ -102,7 +105,7 @@ def cluster_getslotmigrations(call: Call) -> list[dict[bytes, bytes | int]]:
 
 
 # ---- among our nodes
-def _followers_word(call: Call, migrating: SlotMigrating, word: bytes, those: int) -> None:
+def _followers_word(call: Call, migrating: "SlotMigrating", word: bytes, those: int) -> None:
     """What our master, or a file of ours, says of hidden slots."""
     if not call.client.obeyed:
         raise CommandError("ERR Only a master and a file hide slots")

@@ -224,13 +224,20 @@ def test_every_word_is_answered_whatever_stands_behind_it(cluster, source):
     assert last(cluster, THERE)[b"message"].startswith(b"A command failed: WRONGTYPE")
 
 
-def test_a_target_that_is_killed_has_nothing_of_it(cluster, source):
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+def test_a_target_that_is_killed_has_nothing_of_it(cluster, source, preamble):
     source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
     before = fill(source, 2)
     target, its_replica = 2, 5
     cluster[its_replica].connect().ok("CONFIG", "SET", "cluster-replica-no-failover", "yes")
     migrate(cluster, HERE, target, 0, 99)
     wait_for(cluster, HERE, "waiting-to-pause")
+    c = cluster[target].connect()
+    c.ok("CONFIG", "SET", "aof-use-rdb-preamble", preamble)
+    rewrites = int(cluster[target].info("persistence")["aof_rewrites"])
+    c.ok("BGREWRITEAOF")
+    wait_until(lambda: (found := cluster[target].info("persistence"))["aof_rewrite_in_progress"] == "0"
+               and int(found["aof_rewrites"]) > rewrites, "its file is rewritten")
     cluster[target].kill()
     wait_for(cluster, HERE, "failed")
     cluster[target].start()

@@ -212,6 +212,27 @@ def test_what_is_not_possible_is_said(cluster, source):
     assert str(source("CLUSTER", "SYNCSLOTS", "HIDE", 0, 9)) == "ERR Only a master and a file hide slots"
 
 
+@pytest.mark.parametrize(("at", "directive", "value", "why"), [
+    (THERE, "requirepass", "secret", b"NOAUTH"), (THERE, "maxmemory", "1", b"OOM")])
+def test_a_target_that_will_not_have_them(cluster, source, at, directive, value, why):
+    before = fill(source, 2)
+    there = cluster[at].connect()
+    old = there.ok("CONFIG", "GET", directive)[1]
+    there.ok("CONFIG", "SET", directive, value)
+    try:
+        migrate(cluster, HERE, THERE, 0, 99)
+        wait_for(cluster, HERE, "failed")
+        assert why in last(cluster, HERE)[b"message"]
+        assert look(source, before) == before
+        if directive == "requirepass":
+            source.ok("CONFIG", "SET", "masterauth", value)
+            migrate(cluster, HERE, THERE, 0, 99)
+            wait_for(cluster, HERE, "success")
+    finally:
+        there.ok("CONFIG", "SET", directive, old)
+        source.ok("CONFIG", "SET", "masterauth", "")
+
+
 def test_every_word_is_answered_whatever_stands_behind_it(cluster, source):
     c = cluster[THERE].connect()
     c.ok("CLUSTER", "SYNCSLOTS", "ESTABLISH", "a" * 40, cluster.names[HERE], 0, 0)

@@ -171,6 +171,7 @@ def fill_hooks(server: "Server") -> None:
         s.limits.cluster_links = cluster.bus
         node.starts_as_replica = lambda: cluster.starts_as_replica
         s.loop.run_import = partial(run_import, cluster.migrating.import_error)
+        s.snapshots.more_commands = cluster.migrating.commands
         s.snapshots.hidden_loaded = cluster.migrating.loaded
         s.snapshots.more_fields = lambda: node.fields() + cluster.migrating.fields()
         serve_slots(s, cluster)

@@ -262,14 +262,18 @@ class SlotMigrating:
 
     def _tell_followers(self, word: str, those: int) -> None:
         self._told = self._told | those if word == "HIDE" else self._told & ~those
-        self._server.propagation.also(
-            self._db, [b"CLUSTER", b"SYNCSLOTS", word.encode(), *[each.encode() for each in range_words(those)]])
+        self._server.propagation.also(self._db, _followers_command(word, those))
 
     def fields(self) -> list[tuple[bytes, bytes]]:
         """For a snapshot: which of its keys are hidden."""
         hidden = self._hidden | self.dropping()
         self._told |= hidden
         return [(HIDDEN_SLOTS.encode(), ranges_text(hidden).encode())] if hidden else []
+
+    def commands(self) -> list[list[bytes]]:
+        """The same for a file that is made of commands."""
+        hidden = self._hidden | self.dropping()
+        return [_followers_command("HIDE", hidden)] if hidden else []
 
     def loaded(self, text: str) -> None:
         """A snapshot was loaded. text: its field, "" without."""
@@ -294,3 +298,6 @@ class SlotMigrating:
             self._told |= left & ~mine
             self._discard(Discard(left & ~mine))
 
+
+def _followers_command(word: str, those: int) -> list[bytes]:
+    return [b"CLUSTER", b"SYNCSLOTS", word.encode(), *[each.encode() for each in range_words(those)]]

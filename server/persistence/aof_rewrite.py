@@ -85,6 +85,8 @@ def write_commands(server: Host, file: int, report: Report) -> None:
     if config.aof_timestamp_enabled:
         write(b"#TS:%d\r\n" % time.time())
     writer = CommandWriter(server.keyspace, write, config.rdb_key_save_delay)
+    for argv in server.snapshots.more_commands():
+        write(b"*%d\r\n" % len(argv) + b"".join([b"$%d\r\n%s\r\n" % (len(word), word) for word in argv]))
     writer.begin(server.snapshots.libraries())
     while writer.step(KEYS_PER_STEP):
         report(writer.keys)

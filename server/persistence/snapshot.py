@@ -50,6 +50,7 @@ class Snapshots:
         self.libraries: Callable[[], list[bytes]] = lambda: self._kept_libraries
         self.load_library: Callable[[bytes, bool], None] = self._keep_library
         self.more_fields: Callable[[], list[tuple[bytes, bytes]]] = list
+        self.more_commands: Callable[[], list[list[bytes]]] = list         # the same for a base made of commands
         self.hidden_loaded: Callable[[str], object] = str   # which slots a file hides, "" for none
         self.keeps_expired: Callable[[], bool] = bool   # keys that are read although their time has come: a replica's
         self.ended: list[Callable[[bool], None]] = []  # told when a child that wrote the file is gone: whether well

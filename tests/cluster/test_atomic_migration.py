@@ -212,6 +212,27 @@ def test_what_is_not_possible_is_said(cluster, source):
     assert str(source("CLUSTER", "SYNCSLOTS", "HIDE", 0, 9)) == "ERR Only a master and a file hide slots"
 
 
+@pytest.mark.parametrize(("at", "directive", "value", "why"), [
+    (THERE, "requirepass", "secret", b"NOAUTH"), (THERE, "maxmemory", "1", b"OOM")])
+def test_a_target_that_will_not_have_them(cluster, source, at, directive, value, why):
+    before = fill(source, 2)
+    there = cluster[at].connect()
+    old = there.ok("CONFIG", "GET", directive)[1]
+    there.ok("CONFIG", "SET", directive, value)
+    try:
+        migrate(cluster, HERE, THERE, 0, 99)
+        wait_for(cluster, HERE, "failed")
+        assert why in last(cluster, HERE)[b"message"]
+        assert look(source, before) == before
+        if directive == "requirepass":
+            source.ok("CONFIG", "SET", "masterauth", value)
+            migrate(cluster, HERE, THERE, 0, 99)
+            wait_for(cluster, HERE, "success")
+    finally:
+        there.ok("CONFIG", "SET", directive, old)
+        source.ok("CONFIG", "SET", "masterauth", "")
+
+
 def test_every_word_is_answered_whatever_stands_behind_it(cluster, source):
     c = cluster[THERE].connect()
     c.ok("CLUSTER", "SYNCSLOTS", "ESTABLISH", "a" * 40, cluster.names[HERE], 0, 0)
@@ -224,13 +245,20 @@ def test_every_word_is_answered_whatever_stands_behind_it(cluster, source):
     assert last(cluster, THERE)[b"message"].startswith(b"A command failed: WRONGTYPE")
 
 
-def test_a_target_that_is_killed_has_nothing_of_it(cluster, source):
+@pytest.mark.parametrize("preamble", ["yes", "no"])
+def test_a_target_that_is_killed_has_nothing_of_it(cluster, source, preamble):
     source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
     before = fill(source, 2)
     target, its_replica = 2, 5
     cluster[its_replica].connect().ok("CONFIG", "SET", "cluster-replica-no-failover", "yes")
     migrate(cluster, HERE, target, 0, 99)
     wait_for(cluster, HERE, "waiting-to-pause")
+    c = cluster[target].connect()
+    c.ok("CONFIG", "SET", "aof-use-rdb-preamble", preamble)
+    rewrites = int(cluster[target].info("persistence")["aof_rewrites"])
+    c.ok("BGREWRITEAOF")
+    wait_until(lambda: (found := cluster[target].info("persistence"))["aof_rewrite_in_progress"] == "0"
+               and int(found["aof_rewrites"]) > rewrites, "its file is rewritten")
     cluster[target].kill()
     wait_for(cluster, HERE, "failed")
     cluster[target].start()

@@ -4,7 +4,7 @@ import pytest
 
 from tests.simulation.moving import play
 
-SEEDS = 100
+SEEDS = 60
 AT_ONCE = 20
 
 

@@ -40,7 +40,7 @@ from server.dispatch.executor import Executor
 from server.dispatch.faults import Faults
 from server.dispatch.io_sharing import IOSharing
 from server.dispatch.loop import Loop
-from server.dispatch.node import bus_port
+from server.dispatch.node import PORT_MAX, bus_port
 from server.dispatch.propagate import Propagation
 from server.dispatch.replacing import Replacing
 from server.dispatch.replicating import Replicating
@@ -78,6 +78,7 @@ if TYPE_CHECKING:
 
 REHASH_SLICE_US = 1000
 KINDS = ("tcp", "tls", "unix")  # of listeners, as INFO lists them
+BUS = "cluster"  # the kind of those that are for other nodes
 
 
 class Server(Front):
@@ -177,7 +178,8 @@ class Server(Front):
         super().listen()
         if self.cluster is not None:
             config = self.config
-            self.bus_listeners = listen.open_tcp(list(config.bind), bus_port(config), config.tcp_backlog, "cluster")
+            self.bus_listeners = listen.open_tcp(list(config.bind), bus_port(config), config.tcp_backlog, BUS)
+            self.bound[BUS] = (config.bind, bus_port(config))
             self._listen_to(self.listeners)
 
     def _listen_to(self, listeners: list[Listener]) -> None:
@@ -197,27 +199,47 @@ class Server(Front):
 
     def reopen(self, kind: str, port: int) -> str | None:
         """Other listeners of a kind; the reason when they cannot be had."""
-        config = self.config
         kept = [listener for listener in self.listeners if listener.kind != kind]
         closed = [listener for listener in self.listeners if listener.kind == kind]
-        old = [listener.socket.getsockname()[:2] for listener in closed]
         self._listen_to(kept)
+        opened, failed = self._in_place_of(closed, kind, port)
+        self.listeners = sorted(opened + kept, key=lambda listener: KINDS.index(listener.kind))
+        self._listen_to(self.listeners)
+        return failed
+
+    def move_bus(self, config: Config) -> str | None:
+        """CONFIG SET port / tls-port / bind of a node of a cluster: its bus goes along, unless cluster-port says where
+        it is. The nodes hear of it with the next message."""
+        port = bus_port(config)
+        if self.cluster is None or self.bound.get(BUS) in (None, (config.bind, port)):
+            return None
+        if port > PORT_MAX:
+            return "The port of the cluster bus, which is 10,000 higher, must be 65535 or less."
+        closed, self.bus_listeners = self.bus_listeners, []
+        self._listen_to(self.listeners)
+        self.bus_listeners, failed = self._in_place_of(closed, BUS, port)
+        self._listen_to(self.listeners)
+        if failed is None:
+            self.cluster.bus_port = port
+        return failed
+
+    def _in_place_of(self, closed: list[Listener], kind: str, port: int) -> tuple[list[Listener], str | None]:
+        """Close some, and open others; the same again, and the reason, when these cannot be had."""
+        config = self.config
+        old = [listener.socket.getsockname()[:2] for listener in closed]
         listen.close_listeners(closed)
-        failed = None
         try:
             opened = listen.open_tcp(list(config.bind), port, config.tcp_backlog, kind) if port else []
-            self.bound[kind] = (config.bind, port)
         except listen.ListenError as error:
             for line in str(error).splitlines():
                 self.log.warning("%s", line)
             failed = "Unable to listen on this port. Check server logs."
             if old and port == old[0][1]:
                 failed = "Failed to bind to specified addresses."
-            opened = [one for address, before in old
-                      for one in listen.open_tcp([address], before, config.tcp_backlog, kind)]
-        self.listeners = sorted(opened + kept, key=lambda listener: KINDS.index(listener.kind))
-        self._listen_to(self.listeners)
-        return failed
+            return [one for address, before in old
+                    for one in listen.open_tcp([address], before, config.tcp_backlog, kind)], failed
+        self.bound[kind] = (config.bind, port)
+        return opened, None
 
     def new_endpoint(self) -> "Endpoint":
         """For serve_metrics."""

@@ -247,6 +247,7 @@ def follow_configuration(server: "Server") -> None:
     later: dict[tuple[str, ...], OnChange] = {
         tls.DIRECTIVES: s.tls.follow,
         ("port", "tls-port", "bind"): s.rebind,
+        ("port", "tls-port", "bind", "tls-cluster"): s.move_bus,
         METRICS: s.serve_metrics,
         ("io-threads",): lambda c: s.loop.resize(c.io_threads),
         ("maxclients",): s.limits.follow_max_clients,

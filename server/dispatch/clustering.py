@@ -39,14 +39,12 @@ from server.cluster.replies import info_fields
 from server.cluster.settings import Settings
 from server.cluster.view import View, random_name
 from server.config.config import Config
-from server.dispatch.node import bus_port, wall_ms
+from server.dispatch.node import PORT_MAX, bus_port, wall_ms
 from server.dispatch.slot_migrating import SlotMigrating
 from server.observe.log import LEVELS
 
 if TYPE_CHECKING:
     from server.server import Server
-
-PORT_MAX = 65535
 
 
 class Clustering:

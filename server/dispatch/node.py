@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from server.dispatch.clustering import Clustering
 
 TICK_MS = 100
+PORT_MAX = 65535
 NO_CLUSTER = "ERR This instance has cluster support disabled"
 # Directives that the protocol hears of.
 DIRECTIVES = (

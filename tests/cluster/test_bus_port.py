@@ -63,6 +63,27 @@ def test_a_stranger_is_answered_and_believed_nothing(one):
     assert one.state(one[0])["cluster_state"] == "ok"
 
 
+def test_the_bus_follows_the_port(tmp_path):
+    """Its nodes hear of it, by the links that there are, and find it there again when they are cut."""
+    with Cluster(tmp_path, masters=2, kinds=[Server] * 2) as cluster:
+        moved, new = cluster[0], free_node_port()
+        c, other = moved.connect(), cluster[1].connect()
+        c.ok("CONFIG", "SET", "port", new)
+        with bus(moved, new) as connection:
+            connection.sendall(encode(ping()))
+            assert hears(connection)[12:14] == bytes((0, Type.PONG))
+        with pytest.raises(ConnectionRefusedError):
+            bus(moved)
+        place = f"127.0.0.1:{new}@{new + 10_000}"
+        wait_until(lambda: place in other.ok("CLUSTER", "NODES").decode(), "the other one knows where it is")
+        other.ok("DEBUG", "CLUSTERLINK", "KILL", "ALL", cluster.names[0])
+        wait_until(lambda: "connected" in cluster.lines(cluster[1])[cluster.names[0]], "it is reached there", 20)
+        assert str(c("CONFIG", "SET", "port", 60_000)).startswith("ERR CONFIG SET failed (possibly related to argument")
+        assert c.ok("CONFIG", "GET", "port") == [b"port", b"%d" % new]
+        with bus(moved, new):
+            pass
+
+
 @pytest.mark.parametrize("data", [
     b"GET / HTTP/1.1\r\n\r\n", b"RCmb" + (100).to_bytes(4, "big") + bytes(200),
     b"RCmb" + (1 << 31).to_bytes(4, "big") + bytes(200), encode(ping())[:40] + b"\xff" * 40 + encode(ping())[80:],

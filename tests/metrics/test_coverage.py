@@ -32,8 +32,7 @@ ON_REQUEST = """
 OF_OTHERS = {"redis_exporter", "redis_py"}           # words in texts of dashboards that are no metrics
 
 # Zero on this server, because the part is not there or was not in use.
-WITHOUT_REPLICAS = re.compile(
-    r"repl|slave|master|cluster|remus_slot|tracking|module|migrate|defrag|async_loading|loading_")
+WITHOUT_REPLICAS = re.compile(r"repl|slave|master|cluster|_slot_|tracking|module|migrate|defrag|async_loading|loading_")
 
 
 def asked_for(path: Path) -> set[str]:

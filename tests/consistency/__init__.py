@@ -1,6 +1,7 @@
 """Whether what clients were told stays true, whatever happens to the servers: histories, and what is wrong with them.
 
     ./dev torture consistency --minutes 30
+    ./dev torture consistency --sentinels all       # failovers by sentinels: `failovers`
 
 Clients append to lists and set registers on a master, and read there and from two replicas (`clients`), while a nemesis
 kills, pauses and cuts off (`nemesis`, of a `trio`). Each operation is written down with what was answered (`history`);

@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.consistency import failovers
 from tests.consistency.run import Figures, play
 from tests.support.guard import guarded
 
@@ -19,7 +20,19 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (10)")
     parser.add_argument("--faults", type=int, default=FAULTS, help=f"of each history ({FAULTS})")
     parser.add_argument("--seed", type=int, default=None, help="of the first history; a random one without")
+    parser.add_argument("--sentinels", choices=failovers.KINDS, help="instead: failovers on three machines")
+    parser.add_argument("--real", action="store_true", help="with --sentinels: real ones over real servers")
+    parser.add_argument("--min-replicas", action="store_true",
+                        help="with --sentinels: min-replicas-to-write 1, min-replicas-max-lag 2")  # fmt: skip
     return parser.parse_args(arguments)
+
+
+def one_history(folder: Path, seed: int, chosen: argparse.Namespace) -> Figures:
+    """As the options say."""
+    if not chosen.sentinels:
+        return play(folder, seed, chosen.faults)
+    settings = failovers.MIN_REPLICAS if chosen.min_replicas else {}
+    return failovers.play(folder, seed, chosen.faults, of=chosen.sentinels, real=chosen.real, **settings)
 
 
 def main(arguments: list[str]) -> int:
@@ -30,7 +43,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="consistency-") as name, guarded(Path(name)):
         end = time.monotonic() + chosen.minutes * 60
         while not total.histories or time.monotonic() < end:
-            figures = play(Path(name) / str(seed), seed, chosen.faults)
+            figures = one_history(Path(name) / str(seed), seed, chosen)
             print(f"seed {seed}: {figures}", flush=True)
             for anomaly in figures.anomalies[:SHOWN]:
                 print(f"  {anomaly}", flush=True)

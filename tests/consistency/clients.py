@@ -1,8 +1,11 @@
-"""Clients that write down what they did: writers on the master, readers on any node."""
+"""Clients that write down what they did: a load of them, and those of a trio, writers on the master, readers on any
+node."""
 
 import random
 import threading
 import time
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from tests.consistency.history import BETWEEN, Append, History, Outcome, Read, Step, Transaction, Visit
@@ -23,15 +26,14 @@ GONE = (ConnectionError, TimeoutError, OSError)
 class Load:
     """All clients of a run, and the values that they hand out."""
 
-    def __init__(self, trio: Trio, seed: int, *, writers: int = 4, readers: int = 2) -> None:
-        self.trio = trio
+    def __init__(self, seed: int, clients: Iterable[Callable[["Load", int, int], "Client"]]) -> None:
+        """clients: each makes one of the load, its number and a seed."""
         self.history = History()
         self.broken: list[BaseException] = []
         self._values = 0
         self._lock = threading.Lock()
         self._over = threading.Event()
-        roles = [_Writer] * writers + [_Reader] * readers
-        self._clients = [role(self, f"{role.__name__[1:].lower()} {n}", seed * 100 + n) for n, role in enumerate(roles)]
+        self._clients = [make(self, number, seed * 100 + number) for number, make in enumerate(clients)]
         self._threads = [threading.Thread(target=self._run, args=(client,), daemon=True) for client in self._clients]
 
     def start(self) -> None:
@@ -60,7 +62,7 @@ class Load:
         """One that is in use."""
         return f"list{self._values // APPENDS + chosen.randrange(LISTS)}"
 
-    def _run(self, client: "_Client") -> None:
+    def _run(self, client: "Client") -> None:
         try:
             while not self._over.is_set():
                 client.act()
@@ -70,28 +72,85 @@ class Load:
             client.leave()
 
 
-class _Client:
-    def __init__(self, load: Load, name: str, seed: int) -> None:
+def load_on(trio: Trio, seed: int, *, writers: int = 4, readers: int = 2) -> Load:
+    """Clients of a trio."""
+    return Load(seed, [partial(_Writer, trio)] * writers + [partial(_Reader, trio)] * readers)
+
+
+class Client:
+    """One, with one connection at most."""
+
+    def __init__(self, load: Load, number: int, seed: int) -> None:
         self.load = load
-        self.trio = load.trio
         self.history = load.history
-        self.name = name
+        self.name = f"{type(self).__name__.strip('_').lower()} {number}"
+        self.number = number
         self.chosen = random.Random(seed)
-        self.node: Node | None = None
-        self.branch = BETWEEN
         self.connection: Connection | None = None
 
     def act(self) -> None:
-        raise NotImplementedError
-
-    def pick(self) -> Node | None:
-        """Whom to talk to now. Called under the trio's lock."""
+        """One thing that it does; called again and again."""
         raise NotImplementedError
 
     def leave(self) -> None:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+
+    def ask(self, *commands: tuple[Any, ...]) -> list[Any] | None:
+        """Their replies; None when the connection broke, or nothing came."""
+        assert self.connection is not None
+        try:
+            self.connection.send_raw(b"".join(encode(*words) for words in commands))
+            return [self.connection.read() for _ in commands]
+        except GONE:
+            self.leave()
+            return None
+
+    def transact(self, steps: list[Step], *more: tuple[Any, ...],
+                 within: tuple[Any, ...] = ()) -> tuple[Outcome, list[Step], list[Any]]:  # fmt: skip
+        """Do steps at once. What became of them, the steps with what was found, and the replies to `more`; before these
+        the one to `within`, a command that is part of the transaction."""
+        body = [("RPUSH", step.key, step.value) if isinstance(step, Append) else ("LRANGE", step.key, 0, -1)
+                for step in steps]  # fmt: skip
+        body += [within] * bool(within)
+        replies = self.ask(("MULTI",), *body, ("EXEC",), *more)
+        if replies is None:
+            return Outcome.UNKNOWN, steps, []
+        done, rest = replies[len(body) + 1], replies[len(body) + 2 :]
+        if not isinstance(done, list):
+            assert isinstance(done, RespError), f"EXEC was answered {done!r}"
+            return Outcome.FAILED, steps, rest
+        failed = [one for one in done if isinstance(one, RespError)]
+        assert not failed, failed
+        found = [self.seen(step, reply) for step, reply in zip(steps, done)]
+        return Outcome.OK, found, done[len(steps) :] + rest
+
+    @staticmethod
+    def seen(step: Step, reply: Any) -> Step:
+        return step if isinstance(step, Append) else Read(step.key, tuple(map(int, reply)))
+
+    def some_steps(self, appends: float) -> list[Step]:
+        """At random, with that share of appends."""
+        steps: list[Step] = []
+        for _ in range(self.chosen.randint(1, STEPS)):
+            key = self.load.a_list(self.chosen)
+            steps.append(Append(key, self.load.fresh()) if self.chosen.random() < appends else Read(key))
+        return steps
+
+
+class _OfTrio(Client):
+    """It knows who is the master, and when that changes."""
+
+    def __init__(self, trio: Trio, load: Load, number: int, seed: int) -> None:
+        super().__init__(load, number, seed)
+        self.trio = trio
+        self.node: Node | None = None
+        self.branch = BETWEEN
+
+    def pick(self) -> Node | None:
+        """Whom to talk to now. Called under the trio's lock."""
+        raise NotImplementedError
 
     def ready(self) -> bool:
         """A connection to the right node, made in this branch: whoever answers there is of it."""
@@ -117,37 +176,8 @@ class _Client:
             self.leave()
         return same
 
-    def ask(self, *commands: tuple[Any, ...]) -> list[Any] | None:
-        """Their replies; None when the connection broke, or nothing came."""
-        assert self.connection is not None
-        try:
-            self.connection.send_raw(b"".join(encode(*words) for words in commands))
-            return [self.connection.read() for _ in commands]
-        except GONE:
-            self.leave()
-            return None
 
-    def transact(self, steps: list[Step], *more: tuple[Any, ...]) -> tuple[Outcome, list[Step], list[Any]]:
-        """Do steps at once. What became of them, the steps with what was found, and the replies to `more`."""
-        body = [("RPUSH", step.key, step.value) if isinstance(step, Append) else ("LRANGE", step.key, 0, -1)
-                for step in steps]  # fmt: skip
-        replies = self.ask(("MULTI",), *body, ("EXEC",), *more)
-        if replies is None:
-            return Outcome.UNKNOWN, steps, []
-        done, rest = replies[len(body) + 1], replies[len(body) + 2 :]
-        if not isinstance(done, list):
-            assert isinstance(done, RespError), f"EXEC was answered {done!r}"
-            return Outcome.FAILED, steps, rest
-        failed = [one for one in done if isinstance(one, RespError)]
-        assert not failed, failed
-        return Outcome.OK, [self.seen(step, reply) for step, reply in zip(steps, done, strict=True)], rest
-
-    @staticmethod
-    def seen(step: Step, reply: Any) -> Step:
-        return step if isinstance(step, Append) else Read(step.key, tuple(map(int, reply)))
-
-
-class _Writer(_Client):
+class _Writer(_OfTrio):
     """Transactions and registers on the master; every second writer waits for a replica each time."""
 
     def pick(self) -> Node | None:
@@ -162,10 +192,7 @@ class _Writer(_Client):
             self.append()
 
     def append(self) -> None:
-        steps: list[Step] = []
-        for _ in range(self.chosen.randint(1, STEPS)):
-            key = self.load.a_list(self.chosen)
-            steps.append(Append(key, self.load.fresh()) if self.chosen.random() < 0.6 else Read(key))
+        steps = self.some_steps(appends=0.6)
         waits = self.chosen.random() < 0.5
         outcome, steps, rest = self.transact(steps, *[("WAIT", 1, WAIT_MS)] * waits)
         promised = bool(waits and outcome is Outcome.OK and isinstance(rest[0], int) and rest[0] >= 1)
@@ -189,7 +216,7 @@ class _Writer(_Client):
         self.history.add(Visit(key, value is not None, found, start, end, outcome, self.branch))
 
 
-class _Reader(_Client):
+class _Reader(_OfTrio):
     """Looks at several lists at once, and at registers, on one node after the other."""
 
     left = 0  # looks until it goes elsewhere
@@ -207,7 +234,7 @@ class _Reader(_Client):
             self.left = 0
             return
         node = self.node
-        steps: list[Step] = [Read(self.load.a_list(self.chosen)) for _ in range(self.chosen.randint(1, STEPS))]
+        steps = self.some_steps(appends=0)
         key = f"register{self.chosen.randrange(REGISTERS)}"
         start = time.monotonic()
         outcome, steps, rest = self.transact(steps, ("GET", key))

@@ -28,16 +28,19 @@ Lists = dict[str, tuple[int, ...]]
 @dataclass
 class Verdict:
     """lost: answered, not promised, and gone: what asynchronous replication may lose when a master dies. window: what
-    was answered without a promise, at all."""
+    was answered without a promise, at all. promised, promised_lost: the same of promises, where these may go."""
 
     anomalies: list[Anomaly] = field(default_factory=list)
     lost: int = 0
     window: int = 0
+    promised: int = 0
+    promised_lost: int = 0
 
 
-def check(transactions: list[Transaction], final: Lists, may_lose: Iterable[int] = ()) -> Verdict:
+def check(transactions: list[Transaction], final: Lists, may_lose: Iterable[int] = (), *,
+          promises_hold: bool = True) -> Verdict:  # fmt: skip
     """final: what all lists held in the end. may_lose: branches whose master was lost, so that appends that were
-    answered but not promised may be gone."""
+    answered but not promised may be gone; promises_hold: no others."""
     verdict = Verdict()
     writers = {step.value: number for number, one in enumerate(transactions) for step in one.appends()}
     found = verdict.anomalies
@@ -52,7 +55,7 @@ def check(transactions: list[Transaction], final: Lists, may_lose: Iterable[int]
         found += _cycles(transactions, writers, orders[branch], branch)
     found += _torn(transactions, final)
     found += _holes(transactions, writers, orders, final)
-    _count_lost(transactions, final, set(may_lose), verdict)
+    _count_lost(transactions, final, set(may_lose), verdict, promises_hold)
     return verdict
 
 
@@ -157,16 +160,20 @@ def _holes(transactions: list[Transaction], writers: dict[int, int], orders: dic
                 yield Anomaly("hole", f"{key} of branch {branch}: {went} went, younger ones did not")
 
 
-def _count_lost(transactions: list[Transaction], final: Lists, may_lose: set[int], verdict: Verdict) -> None:
+def _count_lost(transactions: list[Transaction], final: Lists, may_lose: set[int], verdict: Verdict,
+                promises_hold: bool) -> None:  # fmt: skip
     there = {value for values in final.values() for value in values}
     for one in transactions:
         if one.outcome is not Outcome.OK or not one.appends():
             continue
         gone = [step.value for step in one.appends() if step.value not in there]
-        window = not one.promised and one.branch in may_lose
-        verdict.window += window
-        if gone and window:
+        may_go = one.branch in may_lose
+        verdict.window += may_go and not one.promised
+        verdict.promised += may_go and one.promised
+        if gone and may_go and not one.promised:
             verdict.lost += 1
+        elif gone and may_go and not promises_hold:
+            verdict.promised_lost += 1
         elif gone:
             how = "promised" if one.promised else "answered"
             verdict.anomalies.append(Anomaly("lost", f"{gone} of branch {one.branch}, which was {how} ({one.by})"))

@@ -13,30 +13,32 @@ MEANWHILE = 30  # values that clients write between one thing and the next, at l
 FAILOVER_MS = 5000
 
 
-class Nemesis:
-    """Faults, in an order that a seed says, each as often as any other."""
+class Faults:
+    """Each as often as any other, in an order that a seed says."""
 
-    def __init__(self, trio: Trio, load: Load, seed: int) -> None:
-        self.trio = trio
+    def __init__(self, load: Load, seed: int) -> None:
         self.load = load
         self.chosen = random.Random(seed)
         self.done: Counter[str] = Counter()
-        self.faults: list[Callable[[], None]] = [
-            self.kill_a_replica, self.pause_somebody, self.cut_a_link, self.hold_a_link, self.cut_clients,
-            self.hold_clients, self.fail_over, self.restart_the_master, self.kill_the_master_and_restart_it,
-            self.kill_the_master_and_promote,
-        ]  # fmt: skip
         self._left: list[Callable[[], None]] = []
+
+    def kinds(self) -> list[Callable[[], None]]:
+        """What may be done."""
+        raise NotImplementedError
+
+    def mend(self) -> None:
+        """All is well again."""
+        raise NotImplementedError
 
     def strike(self) -> None:
         """The next fault."""
         if not self._left:
-            self._left = self.chosen.sample(self.faults, len(self.faults))
+            kinds = self.kinds()
+            self._left = self.chosen.sample(kinds, len(kinds))
         fault = self._left.pop()
         self.done[fault.__name__.replace("_", " ")] += 1
         fault()
-        self.trio.heal()
-        self.trio.wait_linked()
+        self.mend()
         self.meanwhile()
 
     def meanwhile(self) -> None:
@@ -46,6 +48,31 @@ class Nemesis:
         wait_until(lambda: load.written >= enough or load.broken, "clients that go on", 60)
         if self.load.broken:
             raise self.load.broken[0]
+
+    def meanwhile_or_silence(self) -> None:
+        """As `meanwhile`; but who waits for somebody that is held gives up some time, and that is enough."""
+        history = self.load.history
+        enough = history.count + self.chosen.randint(1, MEANWHILE)
+        wait_until(lambda: history.count >= enough or self.load.broken, "clients that go on or give up", 60)
+
+
+class Nemesis(Faults):
+    """What is done to a trio."""
+
+    def __init__(self, trio: Trio, load: Load, seed: int) -> None:
+        super().__init__(load, seed)
+        self.trio = trio
+
+    def kinds(self) -> list[Callable[[], None]]:
+        return [
+            self.kill_a_replica, self.pause_somebody, self.cut_a_link, self.hold_a_link, self.cut_clients,
+            self.hold_clients, self.fail_over, self.restart_the_master, self.kill_the_master_and_restart_it,
+            self.kill_the_master_and_promote,
+        ]  # fmt: skip
+
+    def mend(self) -> None:
+        self.trio.heal()
+        self.trio.wait_linked()
 
     @property
     def master(self) -> Node:
@@ -94,12 +121,6 @@ class Nemesis:
         self.meanwhile_or_silence()
         if self.chosen.random() < 0.5:
             node.for_clients.cut()
-
-    def meanwhile_or_silence(self) -> None:
-        """As `meanwhile`; but who waits for somebody that is held gives up some time, and that is enough."""
-        history = self.load.history
-        enough = history.count + self.chosen.randint(1, MEANWHILE)
-        wait_until(lambda: history.count >= enough or self.load.broken, "clients that go on or give up", 60)
 
     # ---- the master
     def fail_over(self) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.consistency import lists, registers
-from tests.consistency.clients import Load
+from tests.consistency.clients import Load, load_on
 from tests.consistency.history import Anomaly, Outcome
 from tests.consistency.nemesis import Nemesis
 from tests.consistency.trio import Trio
@@ -26,6 +26,8 @@ class Figures:
     faults: Counter[str] = field(default_factory=Counter)
     window: int = 0
     lost: int = 0
+    promised_window: int = 0
+    promised_lost: int = 0
     replica_reads: int = 0
     stale: int = 0
     anomalies: list[Anomaly] = field(default_factory=list)
@@ -39,8 +41,9 @@ class Figures:
         return (f"{self.histories} histories, {self.transactions} transactions and {self.visits} visits of registers "
                 f"({self.unknown} unknown, {self.failed} failed, {self.promised} promised by WAIT), "
                 f"{sum(self.faults.values())} faults ({faults}); of {self.window} transactions that were answered but "
-                f"not promised by a master that was lost {self.lost} are gone; {self.stale} of {self.replica_reads} "
-                f"reads from replicas were stale; {len(self.anomalies)} anomalies")  # fmt: skip
+                f"not promised by a master that was lost {self.lost} are gone, of {self.promised_window} that were "
+                f"promised {self.promised_lost}; {self.stale} of {self.replica_reads} reads from replicas were stale; "
+                f"{len(self.anomalies)} anomalies")  # fmt: skip
 
 
 def play(folder: Path, seed: int, faults: int, **directives: Any) -> Figures:
@@ -48,7 +51,7 @@ def play(folder: Path, seed: int, faults: int, **directives: Any) -> Figures:
     trio = Trio(folder, **directives)
     try:
         trio.start()
-        load = Load(trio, seed)
+        load = load_on(trio, seed)
         nemesis = Nemesis(trio, load, seed)
         load.start()
         try:

@@ -5,6 +5,7 @@
         proxy.cut()                 # all links through it end now; what was on its way may be lost
         proxy.hold()                # nothing passes, and nobody is told: what a broken network looks like
         proxy.hold(one=True)        # the same for one link that is there now
+        proxy.hold_from({"127.0.0.2"})      # the same for who connects from there, now or later
         proxy.release()             # it passes again
         proxy.pace = 1024           # bytes a second that pass to who connected, each link by itself; 0: all
 
@@ -15,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Collection
 
 PIECE = 1 << 16
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: unsent bytes are dropped, the other end sees a reset
@@ -30,9 +32,11 @@ class Proxy:
         self.flowing = threading.Event()
         self.flowing.set()
         self._listening = socket.create_server((host, 0), backlog=128)
-        self.host, self.port = self._listening.getsockname()
+        self.host: str = host
+        self.port: int = self._listening.getsockname()[1]
         self._lock = threading.Lock()
         self._links: list[_Link] = []
+        self._held_from: frozenset[str] = frozenset()
         self._over = False
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -57,10 +61,19 @@ class Proxy:
             elif self._links:
                 self._links[0].flowing.clear()
 
+    def hold_from(self, hosts: Collection[str]) -> None:
+        """From now on nothing passes by links from these addresses, also by those that are made later."""
+        with self._lock:
+            self._held_from = frozenset(hosts)
+            for link in self._links:
+                if link.source in self._held_from:
+                    link.flowing.clear()
+
     def release(self) -> None:
         """What was held passes, and all that comes."""
         with self._lock:
             self.flowing.set()
+            self._held_from = frozenset()
             for link in self._links:
                 link.flowing.set()
 
@@ -93,6 +106,8 @@ class Proxy:
         link = _Link(self, near, far)
         with self._lock:
             self._links.append(link)
+            if link.source in self._held_from:
+                link.flowing.clear()
         if self._over:
             self.cut()
         link.serve()
@@ -109,6 +124,7 @@ class _Link:
         self._proxy = proxy
         self._near = near
         self._far = far
+        self.source = _source_of(near)
         self.flowing = threading.Event()
         self.flowing.set()
 
@@ -148,3 +164,11 @@ class _Link:
 
     def _pace(self, sink: socket.socket) -> int:
         return self._proxy.pace if sink is self._near else 0
+
+
+def _source_of(near: socket.socket) -> str:
+    """The address that it comes from; "" when it is gone already."""
+    try:
+        return str(near.getpeername()[0])
+    except OSError:
+        return ""

@@ -124,7 +124,8 @@ def encode(*arguments: Any) -> bytes:
 
 
 class Connection:
-    """One connection. `timeout` applies to each wait for bytes and raises TimeoutError: seconds of a quiet machine."""
+    """One connection. `timeout` applies to each wait for bytes and raises TimeoutError: seconds of a quiet machine.
+    source: the address to come from, any without."""
 
     def __init__(
         self,
@@ -134,6 +135,7 @@ class Connection:
         timeout: float = 10.0,
         protocol: int = 2,
         sock: socket.socket | None = None,
+        source: str = "",
     ) -> None:
         if sock is not None:
             self.socket = sock
@@ -141,7 +143,7 @@ class Connection:
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.connect(path)
         else:
-            self.socket = socket.create_connection((host, port), patience(timeout))
+            self.socket = socket.create_connection((host, port), patience(timeout), (source, 0) if source else None)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(timeout)
         self.attributes: dict[Any, Any] | None = None  # of the last reply that had some

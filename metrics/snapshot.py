@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metrics import watchers
 from metrics.names import CONFIG, INSTANCE, MASTER_LINK, OURS, SCRIPT_NAME, SCRIPT_SECONDS
 from server.dispatch.record import all_records
 from server.keyspace.big_keys import BigKey
@@ -73,6 +74,7 @@ class Snapshot(NamedTuple):
     big_keys: list[BigKey]  # of each type as many as metrics-big-keys asks for
     output_limits: dict[str, Any]  # class of client -> its client-output-buffer-limit
     cluster: dict[str, str | int]  # fields of CLUSTER INFO, and "links"; empty outside of one
+    watchers: list[watchers.Watcher]  # sentinels
 
 
 def read_fields(parts: Parts, sections: Iterable[Section]) -> tuple[list[Field], dict[str, str]]:
@@ -123,6 +125,7 @@ def take(server: "Server") -> Snapshot:
         big_keys=server.big_keys.biggest(config.metrics_big_keys) if config.metrics_big_keys else [],
         output_limits=dict(config.client_output_buffer_limit),
         cluster={} if server.cluster is None else {**dict(server.cluster.info()), "links": len(server.cluster.bus)},
+        watchers=watchers.watchers(server.pubsub.channels.get(watchers.CHANNEL, ())),
     )
 
 

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from random import Random
 from typing import Any, Protocol as Seam
@@ -14,6 +13,7 @@ from iothreads.tls import TlsContext
 from server.clients.pubsub import PubSub
 from server.config.config import Config
 from server.observe.log import Log
+from server.registry import clock
 from server.sentinel import conf_lines
 from server.sentinel.actions import DEBUG, NOTICE, WARNING, Close, Event, Exit, Note, Open, Send
 from server.sentinel.instance import Wire
@@ -95,6 +95,7 @@ class Driver:
         self._cables: dict[Wire, Cable] = {}
         self._carrying = False
         self._rng = Random()
+        clock.refresh()
         self.saved = True                   # whether sentinel.conf could be written when that was wanted last
         self.state = State(HostNames(), self._rng, self.now())
         self.protocol = Protocol(self.state)
@@ -112,8 +113,8 @@ class Driver:
         self._log.notice("Sentinel ID is %s", self.state.myid)
 
     def now(self) -> int:
-        """ms of the wall clock."""
-        return time.time_ns() // 1_000_000
+        """ms of the wall clock, as the loop's turn has it."""
+        return clock.unix_ms()
 
     def state_now(self) -> State:
         """The state, whose clock shows the time, for who may change it."""

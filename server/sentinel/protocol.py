@@ -112,9 +112,10 @@ class Protocol:
             return
         self.down.look(instance)
         if isinstance(instance, Master):
-            self.down.look_together(instance)
-            self.failovers.begin_if_needed(instance)
-            self.failovers.step(instance)
+            if instance.flags != MASTER or instance.failover_state != NONE:
+                self.down.look_together(instance)
+                self.failovers.begin_if_needed(instance)
+                self.failovers.step(instance)
             self.down.ask(instance)
 
     # ---- wires

@@ -72,8 +72,9 @@ class Cable(LinkProtocol):
     def reply_received(self, link: Link, value: object) -> None:
         """A reply, or a message."""
         driver = self._driver
-        driver.protocol.received(self._wire, value, driver.now())
-        if driver.state.outbox:
+        driver.protocol.received(self._wire, value, clock.unix_ms())
+        outbox = driver.state.outbox
+        if outbox.actions or outbox.save:
             driver.carry_out()
 
     def connection_lost(self, link: Link | None, reason: str) -> None:

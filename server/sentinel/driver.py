@@ -23,7 +23,8 @@ from server.sentinel.scripts import Job
 from server.sentinel.state import State
 from server.sentinel.words import bytes_of, text_of
 
-TICKS_A_SECOND = 10                 # at least; up to twice as many, by chance, so that sentinels do not act in step
+TICKS_A_SECOND = 10                 # at least; up to twice as many, by chance, so that sentinels do not act in step,
+A_FEW = 2                           # ... but not while there is nothing to do
 CANNOT_EXEC = 2                     # a script's status when it cannot be begun at all: it is not tried again
 
 
@@ -131,10 +132,12 @@ class Driver:
     # ---- what comes in
     def tick(self) -> int:
         """A time event; ms until the next one."""
-        self.protocol.tick(self.now())
+        now = self.now()
+        self.protocol.tick(now)
         self._run_scripts()
         self.carry_out()
-        return 1000 // (TICKS_A_SECOND + self._rng.randrange(TICKS_A_SECOND))
+        more = A_FEW if self.state.quiet_until > now else TICKS_A_SECOND
+        return 1000 // (TICKS_A_SECOND + self._rng.randrange(more))
 
     def opened(self, wire: Wire, local_ip: str) -> None:
         """It is open. local_ip: of our end."""

@@ -4,6 +4,10 @@ Every `*.pyx` below the import packages is an extension of the same dotted name.
 (so the sdist carries it); it becomes C inside `build_extensions`, under a folder named after the Cython version and
 its directives, because cythonize compares times only and would keep the C of an older Cython.
 
+What a server loads is also put together, for a start in a moment (server.loader): the objects of its native modules are
+linked into `server.native`, and the code of its .py files goes into one file. A wheel has these instead of a shared
+object for each module.
+
 The folders keep their generic names (`server`, `metrics`...) in the clone. A wheel puts all of them below one folder of
 our name, which is on the path of our own processes alone: installed, only `remus_server` is there for others to import.
 
@@ -18,6 +22,7 @@ Environment:
 import fcntl
 import filecmp
 import os
+import runpy
 import shutil
 import sys
 import time
@@ -25,6 +30,7 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -44,6 +50,11 @@ EXTENSION_FIELDS = (
     "extra_compile_args", "extra_link_args",
 )  # fmt: skip
 PROCESSORS = os.cpu_count() or 1
+NATIVE = "server.native"                            # the module whose shared object has those of the others
+TOGETHER = ("server", "iothreads", "scripting")     # packages whose native modules those are, but for ...
+APART = ("*.selftest*", "*_probe")                  # ... what only tests load
+LOADER = "server/loader.py"
+LOADED = ("server", "iothreads", "scripting", "metrics")        # packages whose code goes into one file
 # Less C for the same code: nobody pickles our objects, and functions need not be bound to a class afterwards.
 DIRECTIVES = {"auto_pickle": False, "binding": False}
 # Not run while a command is served: half the optimization takes a third less time.
@@ -80,15 +91,37 @@ def compile_args(path: Path) -> list[str]:
 def extensions() -> list[Extension]:
     """One extension for each `.pyx`, named by its path."""
     found = sorted(path for package in PACKAGES for path in Path(package).rglob("*.pyx"))
+    names = [path.stem for path in found if is_together(name_of(path))]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise SystemExit(f"two native modules of one name cannot be linked together: {', '.join(twice)}")
     return [
         Extension(
-            ".".join(path.with_suffix("").parts),
+            name_of(path),
             [path.as_posix()],
             extra_compile_args=compile_args(path),
             extra_link_args=[f"-fsanitize={sanitize}"] if sanitize else [],
         )
         for path in found
+        if not (sanitize and name_of(path) == NATIVE)
     ]
+
+
+def name_of(path: Path) -> str:
+    """Of the module, with dots."""
+    return ".".join(path.with_suffix("").parts)
+
+
+def is_together(name: str) -> bool:
+    """Whether a native module is one of those that are linked into NATIVE."""
+    return (name.partition(".")[0] in TOGETHER and not any(fnmatchcase(name, pattern) for pattern in APART)
+            and name != NATIVE)
+
+
+def put_code_together(home: Path, *, installed: bool) -> None:
+    """Of all modules below a folder."""
+    if (home / LOADER).exists():
+        sources = [path.relative_to(home).as_posix() for package in LOADED for path in (home / package).rglob("*.py")]
+        runpy.run_path(LOADER)["write"](str(home), sources, installed=installed)
 
 
 def work_of(ext: Extension) -> int:
@@ -155,6 +188,7 @@ class BuildExt(build_ext):
     def finalize_options(self) -> None:
         super().finalize_options()
         self.failed: list[str] = []
+        self.in_tree = bool(self.inplace)          # while it builds, setuptools says no
         if self.inplace:
             # An editable install would build in a new temporary folder, all of it, every time.
             if sanitize:
@@ -165,6 +199,8 @@ class BuildExt(build_ext):
     def run(self) -> None:
         with one_build_at_a_time():
             super().run()
+            if self.inplace:
+                put_code_together(Path.cwd(), installed=False)
         if self.failed:
             raise SystemExit("not built: " + ", ".join(self.failed))
 
@@ -178,9 +214,50 @@ class BuildExt(build_ext):
         self.check_extensions_list(self.extensions)
         directives = f"{zlib.crc32(repr(DIRECTIVES).encode()):08x}"
         self.c_folder = f"build/cython-{Cython.__version__}-{directives}"
-        self.build_stale([ext for ext in self.extensions if self.is_stale(ext)])
+        together = [ext for ext in self.extensions if ext.name == NATIVE]
+        stale = [ext for ext in self.extensions if ext not in together and self.is_stale(ext)]
+        if stale:
+            self.forget(together)           # should this build fail, nobody takes old modules for new ones
+        self.build_stale(stale)
+        for ext in together:
+            self.build_together(ext)
         for ext, fields in declared:
             vars(ext).update(fields)  # so that whoever lists the sources afterwards sees the .pyx
+
+    def forget(self, extensions: list[Extension]) -> None:
+        for name in map(self.get_ext_filename, (ext.name for ext in extensions)):
+            Path(self.build_lib, name).unlink(missing_ok=True)
+            if self.in_tree:
+                Path(name).unlink(missing_ok=True)
+
+    def c_file(self, ext: Extension) -> Path:
+        return Path(self.c_folder, *ext.name.split(".")).with_suffix(".c")
+
+    def object_file(self, ext: Extension) -> Path:
+        (name,) = self.compiler.object_filenames([str(self.c_file(ext))], output_dir=self.build_temp)
+        return Path(name)
+
+    def build_together(self, native: Extension) -> None:
+        """Link the objects of all others into that one, which has a table of them."""
+        from Cython.Build import cythonize
+
+        held = [ext for ext in self.extensions if is_together(ext.name)]
+        rows = [(ext.name, f"PyInit_{ext.name.rpartition('.')[2]}") for ext in held]
+        text = "".join(f"PyMODINIT_FUNC {init}(void);\n" for _, init in rows)
+        text += "typedef struct { const char *name; PyObject *(*init)(void); } NativeModule;\n"
+        table = "".join(f'    {{"{name}", {init}}},\n' for name, init in rows)
+        text += f"static const NativeModule native_modules[] = {{\n{table}    {{0, 0}}\n}};\n"
+        header = Path(self.c_folder, "native_modules.h")
+        if not (header.exists() and header.read_text() == text):
+            header.write_text(text)
+        objects = [str(self.object_file(ext)) for ext in held]
+        native.include_dirs.append(self.c_folder)
+        (done,) = cythonize([native], build_dir=self.c_folder, language_level=3, quiet=True,
+                            compiler_directives=DIRECTIVES)
+        vars(native).update({field: getattr(done, field) for field in EXTENSION_FIELDS})
+        native.extra_objects = objects
+        native.depends = [*native.depends, str(header), *objects]
+        self.build_extension(native)
 
     def copy_what_is_built(self) -> None:
         for ext in self.extensions:
@@ -194,8 +271,8 @@ class BuildExt(build_ext):
 
         (source,) = ext.sources
         built = Path(self.build_lib, self.get_ext_filename(ext.name))
-        c_file = Path(self.c_folder, source).with_suffix(".c")
-        if self.force or not (built.exists() and c_file.exists()):
+        c_file = self.c_file(ext)
+        if self.force or not (built.exists() and c_file.exists() and self.object_file(ext).exists()):
             return True
         newest, _ = create_dependency_tree(quiet=True).newest_dependency(source)
         return built.stat().st_mtime < max(newest, c_file.stat().st_mtime)
@@ -261,7 +338,18 @@ class InstallLib(install_lib):
                 self.copy_file(str(source), str(Path(self.install_dir, name)))
         for name in INSTALLED_FILES:
             self.copy_file(name, str(home / name))
+        if native := [ext for ext in self.distribution.ext_modules if ext.name == NATIVE]:
+            self.leave_out_what_is_in(native[0], home)
+        put_code_together(home, installed=True)
         return [str(path) for path in Path(self.install_dir).rglob("*") if path.is_file()]
+
+
+    def leave_out_what_is_in(self, native: Extension, home: Path) -> None:
+        file_of = self.get_finalized_command("build_ext").get_ext_filename
+        if (home / file_of(native.name)).exists():
+            for ext in self.distribution.ext_modules:
+                if is_together(ext.name):
+                    (home / file_of(ext.name)).unlink(missing_ok=True)
 
 
 class BdistWheel(bdist_wheel):

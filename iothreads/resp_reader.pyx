@@ -233,6 +233,10 @@ cdef bint parse_bulk_length(Reader* reader, Batch* b, int64_t max_bulk, bint aut
         b.error = PARSE_TOO_BIG_BULK_COUNT
         return False
     if p[0] != c'$':
+        if p[0] == 0:                  # hides the end of the line from Redis, too
+            if b.used - reader.position > LINE_MAX:
+                b.error = PARSE_TOO_BIG_BULK_COUNT
+            return False
         b.error = PARSE_EXPECTED_DOLLAR
         b.error_byte = <unsigned char>p[0]
         return False

@@ -9,6 +9,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import remus_server
+from remus_embedded.server_process import asked, launch, logging_in, wait_for
 
 if TYPE_CHECKING:
     from remus_server import RemusServer
@@ -71,8 +72,8 @@ def start(
     try:
         for number, port in enumerate(chosen):
             words = " ".join(map(str, (number, masters, seed, *chosen)))
-            cluster.nodes.append(remus_server._launch(port, given, {remus_server.FOUND: words}))
-        remus_server._wait_for(cluster.nodes, timeout, _serves)
+            cluster.nodes.append(launch(port, given, {remus_server.FOUND: words}))
+        wait_for(cluster.nodes, timeout, _serves)
     except BaseException:
         cluster.stop()
         raise
@@ -98,8 +99,8 @@ def _free_ports(count: int) -> list[int]:
 
 def _serves(server: RemusServer) -> bool:
     """Whether the cluster serves, for all this node knows, and it has what its master has."""
-    asked = remus_server._logging_in(server) + b"CLUSTER INFO\r\nINFO replication\r\n"
-    text = remus_server._asked(server, asked, rb"(?s)cluster_state:.*master_repl_offset:")
+    requests = logging_in(server) + b"CLUSTER INFO\r\nINFO replication\r\n"
+    text = asked(server, requests, rb"(?s)cluster_state:.*master_repl_offset:")
     return b"cluster_state:ok" in text and b"master_link_status:down" not in text
 
 

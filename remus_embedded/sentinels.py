@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import remus_server
+from remus_embedded.directives import password_in, quoted
+from remus_embedded.server_process import asked, free_port, logging_in, start_on, wait_for
 
 if TYPE_CHECKING:
     from remus_server import RemusServer
@@ -48,7 +50,7 @@ def start(
     servers: list[RemusServer] = []
     watching: list[RemusServer] = []
     started = RemusSentinels(name, servers, watching)
-    password = remus_server._password_in(directives)
+    password = password_in(directives)
     if password:
         directives.setdefault("masterauth", password)
     try:
@@ -59,17 +61,17 @@ def start(
             f"monitor {name} 127.0.0.1 {servers[0].port} {sentinels // 2 + 1}",
             f"down-after-milliseconds {name} {down_after}",
             f"failover-timeout {name} {failover_timeout}",
-            *([f"auth-pass {name} {remus_server._quoted(password)}"] if password else []),
+            *([f"auth-pass {name} {quoted(password)}"] if password else []),
         ]
         connected = b"\r\nconnected_slaves:%d\r\n" % replicas
-        remus_server._wait_for([servers[0]], timeout, lambda server: connected in remus_server._asked(
-            server, remus_server._logging_in(server) + b"INFO replication\r\n", rb"second_repl_offset:"))
+        wait_for([servers[0]], timeout, lambda server: connected in asked(
+            server, logging_in(server) + b"INFO replication\r\n", rb"second_repl_offset:"))
         for _ in range(sentinels):
-            port = remus_server._free_port()
-            watching.append(remus_server._start_on(port, timeout, {"sentinel": lines}, "--sentinel"))
+            port = free_port()
+            watching.append(start_on(port, timeout, {"sentinel": lines}, "--sentinel"))
         expected = b",status=ok,address=127.0.0.1:%d,slaves=%d,sentinels=%d\r\n" % (
             servers[0].port, replicas, sentinels)
-        remus_server._wait_for(watching, timeout, lambda server: expected in remus_server._asked(
+        wait_for(watching, timeout, lambda server: expected in asked(
             server, b"INFO sentinel\r\n", rb"sentinels=\d+\r"))
     except BaseException:
         started.stop()

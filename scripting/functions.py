@@ -16,7 +16,7 @@ from server.registry.errors import CommandError
 
 LOAD_TIMEOUT_MS = 500
 ENGINE = "LUA"
-_NAME = re.compile(rb"[A-Za-z0-9_]+\Z")
+_NAME = rb"[A-Za-z0-9_]+\Z"
 BAD_NAME = (
     "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
 )
@@ -49,7 +49,7 @@ class Library:
 
     def register(self, name: bytes, number: int, description: bytes | None, flags: list[bytes]) -> str | None:
         """Take a function in; a text says why not."""
-        if not _NAME.match(name):
+        if not re.match(_NAME, name):
             return BAD_NAME[4:]
         if name in self.functions:
             return "Function already exists in the library"
@@ -111,7 +111,7 @@ class Functions:
     def load(self, text: bytes, *, replace: bool = False, timeout_ms: int = LOAD_TIMEOUT_MS) -> bytes:
         """Add a library: its name. Nothing changes when that fails."""
         about = metadata(text)
-        if not _NAME.match(about.name):
+        if not re.match(_NAME, about.name):
             raise CommandError(BAD_NAME)
         if about.engine.upper() != ENGINE.encode():
             raise CommandError(b"ERR Engine '%s' not found" % about.engine)

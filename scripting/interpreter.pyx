@@ -6,7 +6,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from scripting.base cimport base_load, base_open
-from scripting.bits cimport bits_open
+from scripting.bitop cimport bits_open
 from scripting.conversion cimport pop_reply
 from scripting.json cimport json_open
 from scripting.library_api cimport library_open

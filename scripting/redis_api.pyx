@@ -37,6 +37,7 @@ cdef object _log = None
 cdef enum:
     FAST_WORDS = 64                    # of a call that a fast path may take ...
     FAST_BYTES = 16384                 # ... and all of them together
+    NUMBER_BYTES = 64                  # that a number may take (conversion.number_text)
 
 
 cdef void begin_run(Run run):
@@ -100,16 +101,16 @@ cdef Arg _words[FAST_WORDS]
 
 cdef bint _fill(lua_State* L, int count) noexcept:
     """Put the words of a call into the batch; False when one of them is no string or number, or all are too long."""
-    cdef size_t used = 0, length
+    cdef size_t used = 0, length       # used: FAST_BYTES at most, whatever stands where
     cdef const char* text
     cdef int i
     for i in range(count):
         if lua.type(L, i + 1) == LUA_STRING:
             text = lua.tolstring(L, i + 1, &length)
-            if length > FAST_BYTES - 64 - used:
+            if length > FAST_BYTES - used:
                 return False
             memcpy(_batch.buffer + used, text, length)
-        elif lua.type(L, i + 1) == LUA_NUMBER and used < FAST_BYTES - 64:
+        elif lua.type(L, i + 1) == LUA_NUMBER and FAST_BYTES - used >= NUMBER_BYTES:
             length = number_text(lua.tonumber(L, i + 1), _batch.buffer + used)
         else:
             return False

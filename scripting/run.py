@@ -186,6 +186,7 @@ class Scripting:
         server = self._server
         self._kept = server.loop.everybody()  # the loop's turn under way may still name them
         server.loop.protect(run.caller)
+        server.loop.attend(server.expiry.fast, False)  # the next cycle of the cron says whether it comes back
         conditions.slow_because("script")
 
     def end_busy(self, run: Run) -> None:

@@ -11,12 +11,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from scripting import debug as scripting_debug, declared, info as scripting_info, limits, redis_api
-from server import about
+from server import about, loader
 from server.acl import configured
 from server.clients import client as client_state, debug as clients_debug, info as clients_info, multi, pause, tls
 from server.cluster import debug as cluster_debug, departures, info as cluster_info
+from server.cluster.dropping import Dropping
 from server.cluster.redirects import Redirects
-from server.cluster.slots import each
 from server.commands import server_command
 from server.config import debug as config_debug, info as config_info
 from server.config.config import Config, OnChange
@@ -85,7 +85,8 @@ def load_commands(config: Config) -> None:
     """Import every command file and every room that declares commands; apply rename-command; make the records."""
     import server.commands as commands
 
-    for name in sorted(file.partition(".")[0] for file in os.listdir(commands.__path__[0]) if file.endswith(MODULES)):
+    files = (file for file in os.listdir(commands.__path__[0]) if file.endswith(MODULES))
+    for name in sorted({file.partition(".")[0] for file in files} | loader.native_names(commands.__name__)):
         importlib.import_module(f"server.commands.{name}")
     for name in ("eval", "script", "function"):
         importlib.import_module(f"scripting.commands_{name}")
@@ -188,8 +189,12 @@ def fill_hooks(server: "Server") -> None:
 def serve_slots(s: "Server", cluster: "clustering.Clustering") -> None:
     """What a node does with its slots: redirects, keys by slot, and what follows when slots go."""
     db = s.keyspace.databases[0]
+    dropping = Dropping(db, s.effects, s.propagation, s.loop.attend, lazy=lambda: s.config.lazyfree_lazy_server_del,
+                        paused=lambda: s.pause.strength > 0, changed=lambda: redirects.refresh())
     s.redirects = redirects = Redirects(lambda: cluster.view, s.config,
-                                        lambda key: db.has_entry(key) and not db.is_expired(key))
+                                        lambda key: db.has_entry(key) and not db.is_expired(key),
+                                        lambda: dropping.pending)
+    cluster.dropping = dropping
     tell_blocked = partial(departures.tell_blocked, s.clients, redirects, s.tls.carries)
     conditions.slow_because("cluster")
     cluster.when_changed = redirects.refresh
@@ -202,8 +207,6 @@ def serve_slots(s: "Server", cluster: "clustering.Clustering") -> None:
 
     cluster.when_moved = moved
     cluster.when_serving = lambda ok: None if ok else tell_blocked()
-    cluster.drop_keys = lambda slots: departures.drop_keys(db, each(slots), s.effects, s.propagation,
-                                                           lazy=s.config.lazyfree_lazy_server_del)
 
 
 def follow_configuration(server: "Server") -> None:

@@ -11,7 +11,7 @@ from server.acl.selector import READ, Denial, Denied, RuleError, Selector, selec
 from server.registry.command import Command
 from server.registry.keys import KeyReference
 
-_HASH = re.compile(rb"[0-9a-f]{64}\Z")
+_HASH = rb"[0-9a-f]{64}\Z"
 _BAD_HASH = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
 _NO_SUCH_PASSWORD = "The password you are trying to remove from the user does not exist"
 _FLAGS = (b"on", b"off", b"skip-sanitize-payload", b"sanitize-payload", b"nopass", b"resetpass", b"clearselectors")
@@ -92,7 +92,7 @@ class User:
     def _hash_in(rule: bytes) -> bytes:
         if rule[:1] in (b">", b"<"):
             return digest(rule[1:])
-        if not _HASH.match(rule[1:]):
+        if not re.match(_HASH, rule[1:]):
             raise RuleError(_BAD_HASH)
         return rule[1:]
 

@@ -87,8 +87,8 @@ cdef class Client:
     cdef int write(self, object value) except -1:
         cdef size_t before
         if self.state & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP | CLIENT_CLOSE_ASAP) and not self.state & CLIENT_PUSHING:
-            if (self.state & CLIENT_REPLICA and not self.state & CLIENT_CLOSE_ASAP and value is not _NoReply
-                    and _replica_replied is not None):
+            if (self.state & (CLIENT_REPLICA | CLIENT_MONITOR | CLIENT_CLOSE_ASAP) == CLIENT_REPLICA
+                    and value is not _NoReply and _replica_replied is not None):
                 _replica_replied(self, value)
             return 0
         before = self.out.bytes

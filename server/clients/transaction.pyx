@@ -17,7 +17,7 @@ from cpython.ref cimport Py_INCREF, PyObject
 from iothreads.message cimport Arg, arg_at, arg_length
 from server.clients.client cimport CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_MULTI, SLOW_MULTI
 
-from server.registry.command import WRITE, CommandFlag
+from server.registry.command import WRITE
 
 cdef enum:
     WORD_OVERHEAD = 8                  # bytes per word in multi-mem
@@ -177,13 +177,13 @@ cdef class Transaction:
         else:
             self.declared |= flags
             self.every_declared &= flags
-        self.writes = self.writes or WRITE in flags
+        self.writes = self.writes or flags & WRITE != 0
 
     @property
     def flags(self):
         """Flags that any of them has. Complexity: O(N), like the next."""
         cdef uint32_t i
-        flags = self.declared or CommandFlag(0)
+        flags = self.declared or 0
         for i in range(self.batch.command_count):
             flags |= (<object><PyObject*>self.batch.commands[i].record).command.flags
         return flags
@@ -192,7 +192,7 @@ cdef class Transaction:
     def every_flag(self):
         """Flags that all of them have."""
         cdef uint32_t i
-        flags = ~CommandFlag(0) if self.declared is None else self.every_declared
+        flags = -1 if self.declared is None else self.every_declared
         for i in range(self.batch.command_count):
             flags &= (<object><PyObject*>self.batch.commands[i].record).command.flags
         return flags

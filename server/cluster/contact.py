@@ -71,8 +71,8 @@ class Contact:
         return (pport, port) if self._settings().tls else (port, pport)
 
     def met(self, link: Link, message: Message, now: int) -> None:
-        """Somebody unknown wants to be known: it is asked by a link of our own, in a handshake, if it is not being asked
-        already and not too many others are. Complexity: O(nodes)."""
+        """Somebody unknown wants to be known: it is asked by a link of our own, in a handshake, unless it is asked
+        already or too many others are. Complexity: O(nodes)."""
         ip = message.ip or link.peer_ip
         handshakes = self._handshakes()
         if len(handshakes) >= HANDSHAKES_MAX or any((node.ip, node.bus_port) == (ip, message.bus_port)

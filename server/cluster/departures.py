@@ -1,5 +1,5 @@
-"""What is seen to when slots have another owner, or the cluster stops serving: clients that wait for keys there, and
-subscribers of shard channels there, are told; keys that are somebody else's go.
+"""Who is told when slots have another owner, or the cluster stops serving: clients that wait for keys there, and
+subscribers of shard channels there. (Their keys go by `dropping`.)
 """
 
 from collections.abc import Callable, Iterable
@@ -8,9 +8,6 @@ from server.clients import client as c
 from server.clients.client import Client
 from server.clients.pubsub import PubSub
 from server.cluster.redirects import Question, Redirects
-from server.keyspace.by_slot import keys_in_slot
-from server.keyspace.database import Database
-from server.keyspace.effects import Effects, Propagates
 from server.registry.command import WRITE
 from server.registry.reply import Push
 from server.structures.crc16 import hash_slot
@@ -37,18 +34,3 @@ def tell_subscribers(pubsub: PubSub, slots: int) -> None:
         for client in list(pubsub.shard_channels[channel]):
             client.push(Push(b"sunsubscribe", channel, pubsub.sunsubscribe(client, channel)))
             pubsub.settle(client)
-
-
-def drop_keys(db: Database, slots: Iterable[int], effects: Effects, propagation: Propagates, *, lazy: bool) -> int:
-    """Delete all keys of these slots, and tell who must hear of each; AOF and replicas hear DEL, or with lazy UNLINK.
-    How many they were. Complexity: O(keys of the slots)."""
-    count = 0
-    verb, delete = (b"UNLINK", db.unlink) if lazy else (b"DEL", db.delete)
-    for slot in slots:
-        for key in keys_in_slot(db, slot):
-            if not delete(key):
-                continue                        # it had expired, and went as such
-            effects.changed(db, key, "del")
-            propagation.also(db, [verb, key])
-            count += 1
-    return count

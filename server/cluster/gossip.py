@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _FAILING = FAIL | PFAIL
 _LEARNED = FAIL | MIGRATE_TO | NOFAILOVER   # of one whom we did not know; that we cannot reach it we find out
-NODES_MAX = 2000            # that gossip may make known. Redis Cluster is made for 1,000; what each costs grows with all
+NODES_MAX = 2000            # that gossip may make known. Redis Cluster is made for 1,000, and all cost each
 CLOCKS_DIFFER_MS = 500      # by which another's clock may be ahead of ours
 
 

@@ -2,6 +2,7 @@
 
 The order in which a command is judged is Redis's. A slot that nobody serves comes first, then keys of several slots, a
 cluster that is down, a slot on its way (ASK, TRYAGAIN), a replica that may be read, and last whose slot it is (MOVED).
+A slot that comes back to us before its old keys are gone is asked for again (TRYAGAIN), which is ours alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -56,20 +57,23 @@ class Question:
 
 class Redirects:
     """One per node of a cluster. view: called whenever it is needed; what changes in it is followed by `refresh`.
-    has(key): whether it is here and has not expired."""
+    has(key): whether it is here and has not expired. dropping(): the slots, a set, that still have keys of which nobody
+    is to know any more (`dropping`); a change of it is followed by `refresh`, too."""
 
-    def __init__(self, view: Callable[[], View], config: Config, has: Callable[[bytes], bool]) -> None:
+    def __init__(self, view: Callable[[], View], config: Config, has: Callable[[bytes], bool],
+                 dropping: Callable[[], int]) -> None:
         self._view = view
         self._config = config
         self._has = has
+        self._dropping = dropping
 
     def refresh(self) -> None:
         """The view has changed: roles, slots, slots on their way, or whether the cluster serves; or
         cluster-allow-reads-when-down has. Complexity: O(slots), some 30 microseconds."""
         view = self._view()
         master = view.myself.master if view.myself.is_replica else None
-        slot_table.fill(slots.to_bytes(view.myself.slots), slots.to_bytes(master.slots if master is not None else 0),
-                        view.migrating, view.importing)
+        slot_table.fill(slots.to_bytes(view.myself.slots & ~self._dropping()),
+                        slots.to_bytes(master.slots if master is not None else 0), view.migrating, view.importing)
         slot_table.close(not view.ok, self._config.cluster_allow_reads_when_down)
 
     # ---- a command
@@ -89,6 +93,8 @@ class Redirects:
             raise Refused(Why.CROSS_SLOT)
         if not view.ok:
             self._while_down(question)
+        if self._dropping() >> slot & 1 and (owner is view.myself or (slot in view.importing and question.asking)):
+            raise Refused(Why.TRY_AGAIN)
         leaving = owner is view.myself and slot in view.migrating
         coming = not leaving and slot in view.importing
         if leaving or coming:

@@ -7,12 +7,13 @@ from server.clients.client cimport Client
 from server.dispatch.fast_words cimport read_scan, write_scanned
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport ANY_TYPE, DECLINED, FREE, UNKEYED, row
+from server.structures.slot_keys cimport table_hides
 from server.structures.table cimport Entry, entry_key, entry_key_length, table_fair_random
 
 
 cdef int64_t _randomkey(Op* op) except -1:
     cdef Entry* e
-    if op.table.expires:
+    if op.table.expires or table_hides(op.table):
         return DECLINED
     e = table_fair_random(op.table)
     if e == NULL:

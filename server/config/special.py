@@ -25,7 +25,7 @@ from server.registry.quoting import quote
 
 BIND_MAX = 16  # addresses one `bind` may name
 
-_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z|[+-]?inf(inity)?\Z", re.IGNORECASE | re.ASCII)
+_FLOAT = r"(?ai)[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\Z|[+-]?inf(inity)?\Z"
 
 
 class Directory(Directive):
@@ -249,7 +249,7 @@ class Percentiles(Directive):
         if len(args) == 1 and not args[0]:
             return ()
         for word in args:
-            if not _FLOAT.match(word):
+            if not re.match(_FLOAT, word):
                 raise DirectiveError("Invalid latency-tracking-info-percentiles parameters")
             if not 0.0 <= float(word) <= 100.0:
                 raise DirectiveError("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]")

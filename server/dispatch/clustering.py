@@ -32,6 +32,7 @@ from server.cluster.bus import Bus
 from server.cluster.bus_format import encode, size
 from server.cluster.conf_file import ConfFile, ConfInUse
 from server.cluster.conf_format import BUS_PORT_OFFSET, BrokenConf, conf_of, parse, view_of, write
+from server.cluster.dropping import Dropping
 from server.cluster.messages import MASTER, MYSELF, Message
 from server.cluster.node import Link, Node
 from server.cluster.protocol import Protocol
@@ -82,11 +83,11 @@ class Clustering:
         self.when_changed: Callable[[], object] = int       # the view, in any way
         self.when_moved: Callable[[int], object] = int      # slots have another owner, or none
         self.when_serving: Callable[[bool], object] = bool  # whether the cluster serves has changed
-        self.drop_keys: Callable[[int], object] = int       # of slots
+        self.dropping: Dropping             # keys of slots that left
         self.count_keys: Callable[[int], int] = lambda slot: 0
         self.keys_of: Callable[[int, int], list[bytes]] = lambda slot, most: []
         self._conf: ConfFile
-        self._bus_port = bus_port(server.config)    # a change of `port` does not move it
+        self.bus_port = bus_port(server.config)     # where it listens
         self._messages: list[Send] = []     # of this turn
         self._down_since = 0                # the link to our master, wall ms; 0: there never was one
         self._was_connected = False
@@ -94,7 +95,7 @@ class Clustering:
             Send: self._messages.append, Save: self._save, Connect: lambda action: self.bus.connect(action.link),
             Close: self._close, Follow: self._follow, Lead: self._lead, Pause: self._pause, Resume: self._resume,
             SlotsMoved: lambda action: self.when_moved(action.slots), Deliver: self._deliver, Note: self._note,
-            DropKeys: lambda action: self.drop_keys(action.slots),
+            DropKeys: lambda action: self.dropping.begin(action.slots),
             Serving: lambda action: self.when_serving(action.ok), Verdict: _nothing}
 
     # ---- the start
@@ -102,7 +103,7 @@ class Clustering:
         """Read nodes.conf, or write the first one. False: it cannot be, and the log says why."""
         server = self._server
         config, log = server.config, server.log
-        if self._bus_port > PORT_MAX:
+        if self.bus_port > PORT_MAX:
             log.warning("Redis port number too high. Cluster communication port is 10,000 port numbers higher than "
                         "your Redis port. Your Redis port number must be 55535 or less.")
             return False
@@ -148,7 +149,7 @@ class Clustering:
             replica_no_failover=config.cluster_replica_no_failover, announce_ip=config.cluster_announce_ip or "",
             port=config.cluster_announce_port or config.port,
             tls_port=config.cluster_announce_tls_port or config.tls_port,
-            bus_port=config.cluster_announce_bus_port or self._bus_port,
+            bus_port=config.cluster_announce_bus_port or self.bus_port,
             hostname=config.cluster_announce_hostname or "", nodename=config.cluster_announce_human_nodename or "",
             tls=config.tls_cluster)
         self.perform(self.protocol.configured())
@@ -164,6 +165,12 @@ class Clustering:
     def starts_as_replica(self) -> bool:
         """Whether nodes.conf says that we follow somebody."""
         return self.view.myself.is_replica
+
+    @property
+    def shard_slots(self) -> int:
+        """The slots, a set, that we or our master serve."""
+        me = self.view.myself
+        return (me if me.master is None else me.master).slots
 
     # ---- what comes
     def accept(self, fd: int, peer: str, local: str) -> None:
@@ -255,6 +262,7 @@ class Clustering:
 
     # ---- roles
     def _follow(self, action: Follow) -> None:
+        self.dropping.forget()
         self._server.replication.follow(action.ip, action.port)
 
     def _lead(self, action: Lead) -> None:

@@ -4,7 +4,8 @@ from libc.stdint cimport int64_t, uint32_t
 from cpython.dict cimport PyDict_Size
 
 from server.clients.tracking cimport Tracking
-from server.dispatch.conditions cimport HEARD_CHANGES, SLOW_PAUSED, SLOW_READONLY, event_kind, state
+from server.dispatch.conditions cimport (HEARD_CHANGES, SLOW_LOADING, SLOW_PAUSED, SLOW_READONLY, SLOW_SCRIPT, event_kind,
+                                         state)
 from server.dispatch.propagate cimport Propagation
 from server.keyspace.database cimport Database
 from server.keyspace.evict cimport Evictor
@@ -20,6 +21,9 @@ cdef object _look = None
 cdef int64_t _looked_us = 0            # the turn of the loop that looked last
 cdef uint32_t _HEARD = event_kind("e") | <uint32_t>HEARD_CHANGES
 
+cdef enum:                             # ... nor while a file fills the keyspace, or a script is in the middle of it
+    _NOTHING_GOES = SLOW_PAUSED | SLOW_LOADING | SLOW_SCRIPT
+
 
 def use(Evictor evictor, Propagation propagation, effects, Tracking tracking, look) -> None:
     """Who chooses keys, who hears of those that went; look(): find out anew what clients and scripts have."""
@@ -29,7 +33,7 @@ def use(Evictor evictor, Propagation propagation, effects, Tracking tracking, lo
 
 cdef bint make_room() noexcept:
     global _looked_us
-    if not state.evicts or state.all & SLOW_PAUSED or state.writes & SLOW_READONLY:    # paused, a replica: nothing goes
+    if not state.evicts or state.all & _NOTHING_GOES or state.writes & SLOW_READONLY:      # a replica
         return False
     try:
         if _looked_us != clock_state().monotonic_us:   # nothing goes for what a client had that is gone

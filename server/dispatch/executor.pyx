@@ -234,8 +234,10 @@ cdef class Executor:
         cdef bint skip = client.state & CLIENT_REPLY_SKIP_NEXT
         if skip:
             client.state = (client.state & ~<uint64_t>CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP
-        reply = self.call(call, record, True)
-        client.write(reply)
+        if client.state & CLIENT_MONITOR:
+            self._run_holding_pushes(call, record)
+        else:
+            client.write(self.call(call, record, True))
         if client.state & CLIENT_BLOCKED:
             return 0                   # SKIP is for what will be said when the waiting is over
         client.state &= ~<uint64_t>CLIENT_REPLY_SKIP

@@ -145,9 +145,17 @@ cdef class Loop:
         return 0
 
     def turn_once(self, int timeout_ms) -> None:
-        """One turn that waits at most so long: for code that must keep serving while it works (loading, busy scripts)."""
-        self.rest_of_group()
-        self.turn(monotonic_us(), timeout_ms)
+        """One turn that waits at most so long: for code that must keep serving while it works (loading, busy scripts).
+        Whose command that is may leave meanwhile, and is forgotten when it is over."""
+        cdef bint unprotected = self.protected is None and speaker.client != NULL
+        if unprotected:
+            self.protect(<Client>speaker.client)
+        try:
+            self.rest_of_group()
+            self.turn(monotonic_us(), timeout_ms)
+        finally:
+            if unprotected:
+                self.protect(None)
 
     cdef int64_t turn(self, int64_t started, int timeout_ms) except? -1:
         """One turn; `started` is when its work began (monotonic us). Returns when the next turn's work began."""
@@ -339,9 +347,8 @@ cdef class Loop:
         return 0
 
     def protect(self, Client client) -> None:
-        """Keep what belongs to this client although its connection may go: a command of it is under way that serves
-        others meanwhile (turn_once). Its output stays here, too: who is about to write the reply knows how much there
-        was before, and may take it back (pass_again). None: that is over."""
+        """Keep what belongs to this client, its output too, although its connection may go: a command of it is under way
+        that serves others meanwhile (turn_once), and may take back what it writes (pass_again). None: that is over."""
         if self.protected is not None:
             self.to_flush.append(self.protected)
         if client is not None:

@@ -80,6 +80,7 @@ cdef class Database:
     cdef Blob* _writable_blob(self, Entry* e, size_t capacity) noexcept
     cdef bint _remove(self, bytes key, bint lazy) except -1
     cdef Detached _detach(self, Entry* e)
+    cdef Entry* _any_entry(self) except? NULL
 
 cdef bytes entry_key_bytes(Entry* e)
 cdef bytes entry_string(Entry* e)                          # a TYPE_STRING entry's value

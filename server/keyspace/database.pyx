@@ -9,8 +9,9 @@ from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport format_signed
 from server.registry.clock cimport clock_state, monotonic_us
 from server.structures.memory cimport mem_good_size, mem_used
-from server.structures.slot_index cimport slot_index_memory
-from server.structures.slot_keys cimport table_index_slots
+from server.structures.slot_index cimport slot_index_hide_as, slot_index_memory
+from server.structures.slot_keys cimport (entry_is_hidden, table_hides, table_index_slots, table_shown_random,
+                                          table_shown_size)
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
     Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_inline, entry_key,
@@ -30,6 +31,7 @@ from server.registry.errors import wrong_type
 TYPE_NAMES = {0: "string", 1: "list", 2: "set", 3: "zset", 4: "hash", 6: "stream"}
 cdef object _wrong_type = wrong_type
 cdef object _random = Random().random
+cdef object _bits = Random().getrandbits
 cdef object _expire_took = None        # (latency event, milliseconds): told when deleting an expired key took long
 
 
@@ -214,6 +216,7 @@ cdef class Keyspace:
 
 cdef class _Visited:
     """What a native walk over the table collects."""
+    cdef Table* table
     cdef list keys
     cdef bint with_expired
     cdef int64_t now_ms
@@ -222,7 +225,7 @@ cdef class _Visited:
 
 cdef int _collect_key(void* context, Entry* e) noexcept:
     cdef _Visited v = <_Visited>context
-    if v.type >= 0 and entry_type(e) != v.type:
+    if v.type >= 0 and entry_type(e) != v.type or entry_is_hidden(v.table, e):
         return 0
     v.keys.append(entry_key_bytes(e))
     return 0
@@ -230,7 +233,7 @@ cdef int _collect_key(void* context, Entry* e) noexcept:
 
 cdef int _collect_live_key(void* context, Entry* e) noexcept:
     cdef _Visited v = <_Visited>context
-    if e.klen & ENTRY_EXPIRE and entry_expire(e) < v.now_ms:
+    if e.klen & ENTRY_EXPIRE and entry_expire(e) < v.now_ms or entry_is_hidden(v.table, e):
         return 0
     v.keys.append(entry_key_bytes(e))
     return 0
@@ -259,7 +262,7 @@ cdef class Database:
             table_free(self.table, release_value)
 
     def __len__(self) -> int:
-        return table_size(self.table)
+        return table_shown_size(self.table)
 
     @property
     def expires(self) -> int:
@@ -663,13 +666,16 @@ cdef class Database:
     def flush(self, bint lazy) -> int:
         """Empty the database; the number of keys removed. With `lazy` memory comes back in steps."""
         cdef size_t count = table_size(self.table)
+        cdef Table* old = self.table
         if count == 0:
             return 0
-        if lazy:
-            (<LazyFree>self.keyspace.lazyfree).release_table(self.table)
-        else:
-            table_free(self.table, release_value)
         self.table = self.keyspace.new_table()
+        if old.slots != NULL:
+            slot_index_hide_as(self.table.slots, old.slots)
+        if lazy:
+            (<LazyFree>self.keyspace.lazyfree).release_table(old)
+        else:
+            table_free(old, release_value)
         self.average_ttl = 0
         return count
 
@@ -797,8 +803,8 @@ cdef class Database:
         cdef Entry* e
         cdef int tries = 100
         cdef bytes key
-        while table_size(self.table):
-            e = table_fair_random(self.table)
+        while table_shown_size(self.table):
+            e = self._any_entry()
             if e == NULL:
                 return None
             key = entry_key_bytes(e)
@@ -812,11 +818,18 @@ cdef class Database:
             self.drop_expired(key)
         return None
 
+    cdef Entry* _any_entry(self) except? NULL:
+        """By chance, of those that are not hidden; NULL without any."""
+        if table_hides(self.table):
+            return table_shown_random(self.table, _bits(64))
+        return table_fair_random(self.table)
+
     def scan(self, uint64_t cursor, Py_ssize_t count, int type=-1) -> tuple[int, list[bytes]]:
         """Some buckets' keys from `cursor` on: (next cursor, keys), expired ones included. At most 10 * count buckets
         or until `count` keys came up. type: a TYPE_ number to pick, -1 for all."""
         cdef _Visited found = _Visited.__new__(_Visited)
         cdef Py_ssize_t steps = count * 10
+        found.table = self.table
         found.keys = []
         found.type = type
         while True:
@@ -829,6 +842,7 @@ cdef class Database:
         """Every key that has not expired (KEYS). Complexity: O(N)."""
         cdef _Visited found = _Visited.__new__(_Visited)
         cdef uint64_t cursor = 0
+        found.table = self.table
         found.keys = []
         found.now_ms = self.keyspace.clock.unix_ms
         self.table.pause_rehash += 1
@@ -844,6 +858,7 @@ cdef class Database:
         others' remaining ms). The caller deletes what expired (keyspace.expire)."""
         cdef _ExpireSample sample = _ExpireSample.__new__(_ExpireSample)
         cdef size_t looked
+        sample.table = self.table
         sample.expired = []
         sample.now_ms = self.keyspace.clock.unix_ms
         looked = table_expire_scan(self.table, buckets, entries, _look_at_expire, <void*>sample)
@@ -913,6 +928,7 @@ cdef class Database:
 
 
 cdef class _ExpireSample:
+    cdef Table* table
     cdef list expired
     cdef int64_t now_ms
     cdef int64_t ttl_sum
@@ -922,7 +938,8 @@ cdef int _look_at_expire(void* context, Entry* e) noexcept:
     cdef _ExpireSample sample = <_ExpireSample>context
     cdef int64_t left = entry_expire(e) - sample.now_ms
     if left < 0:
-        sample.expired.append(entry_key_bytes(e))
+        if not entry_is_hidden(sample.table, e):
+            sample.expired.append(entry_key_bytes(e))
     else:
         sample.ttl_sum += left
     return 0

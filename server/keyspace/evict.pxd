@@ -7,7 +7,7 @@ candidates seen so far, and the best one goes; that comes close to the true orde
 from libc.stdint cimport int64_t, uint64_t
 
 from server.keyspace.database cimport Database, Keyspace
-from server.structures.table cimport Entry
+from server.structures.table cimport Entry, Table
 
 cdef enum:
     POOL = 16
@@ -47,4 +47,5 @@ cdef class Evictor:
     cdef int _fill_pool(self, Database db, int count) except -1
     cdef int _offer(self, Database db, Entry* e, uint64_t score) except -1
     cdef uint64_t _score(self, const Entry* e) noexcept
-    cdef int _sample(self, Database db, int count) noexcept
+    cdef int _sample(self, Database db, int count) except -1
+    cdef int _draw(self, Table* t, int count) except -1

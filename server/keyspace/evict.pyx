@@ -9,12 +9,16 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from server.keyspace.database cimport Database, Keyspace, entry_key_bytes
 from server.registry.clock cimport monotonic_us
 from server.structures.memory cimport mem_used
+from server.structures.slot_keys cimport entry_is_hidden, table_hides, table_shown_random
 from server.structures.table cimport (
     ENTRY_EXPIRE, Entry, Table, entry_expire, entry_key, entry_key_length, table_expire_scan, table_fair_random,
     table_find, table_hash, table_sample, table_size)
 
 
 cdef object _chance = Random()
+
+cdef enum:
+    HIDDEN_TRIES = 16                  # samples that may have hidden keys alone before one is looked for in another way
 
 cdef struct _Taken:                    # of a walk over entries that expire
     Entry** entries
@@ -138,7 +142,8 @@ cdef class Evictor:
                 db = self.keyspace.databases[self.pool[len(self.names)].db]
                 e = table_find(db.table, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key),
                                table_hash(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key)))
-                if e != NULL and (not self.volatile or e.klen & ENTRY_EXPIRE):
+                if (e != NULL and (not self.volatile or e.klen & ENTRY_EXPIRE)
+                        and not entry_is_hidden(db.table, e)):
                     self._remove(db, key)
                     return True
             if not candidates:
@@ -183,9 +188,26 @@ cdef class Evictor:
             return 255 - self.keyspace.lfu_decayed(e.meta)
         return (self.keyspace.clock.lru - e.meta) & 0xFFFFFF
 
-    cdef int _sample(self, Database db, int count) noexcept:
-        """Take so many keys by chance into `samples`, if there are; how many."""
-        cdef Table* t = db.table
+    cdef int _sample(self, Database db, int count) except -1:
+        """Take so many keys by chance into `samples`, if there are; how many. Of hidden slots none."""
+        cdef int i, found, shown, tries
+        if not table_hides(db.table):
+            return self._draw(db.table, count)
+        for tries in range(HIDDEN_TRIES):
+            found = self._draw(db.table, count)
+            shown = 0
+            for i in range(found):
+                if not entry_is_hidden(db.table, self.samples[i]):
+                    self.samples[shown] = self.samples[i]
+                    shown += 1
+            if shown or not found:
+                return shown
+        if self.volatile:
+            return 0
+        self.samples[0] = table_shown_random(db.table, _chance.getrandbits(64))
+        return self.samples[0] != NULL
+
+    cdef int _draw(self, Table* t, int count) except -1:
         cdef _Taken taken
         cdef int64_t cursor
         if not self.volatile:

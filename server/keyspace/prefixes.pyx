@@ -11,7 +11,8 @@ from libc.string cimport memcmp
 from server.keyspace.database cimport Database
 from server.keyspace.estimate cimport entry_weight
 from server.registry.clock cimport monotonic_us
-from server.structures.table cimport ENTRY_EXPIRE, KEY_LENGTH_MASK, Entry, entry_expire, entry_key, table_scan
+from server.structures.slot_keys cimport entry_is_hidden
+from server.structures.table cimport ENTRY_EXPIRE, KEY_LENGTH_MASK, Entry, Table, entry_expire, entry_key, table_scan
 
 cdef enum:
     BUCKETS_PER_LOOK = 16              # between two looks at the clock
@@ -23,6 +24,7 @@ cdef class _Found:
     cdef int depth
     cdef int64_t now_ms
     cdef size_t met
+    cdef Table* table
 
 
 cdef int _group(void* context, Entry* e) noexcept:
@@ -32,7 +34,7 @@ cdef int _group(void* context, Entry* e) noexcept:
     cdef const char* separator = p.separator
     cdef int left = p.depth
     p.met += 1
-    if e.klen & ENTRY_EXPIRE and entry_expire(e) < p.now_ms:
+    if e.klen & ENTRY_EXPIRE and entry_expire(e) < p.now_ms or entry_is_hidden(p.table, e):
         return 0
     while left and at + width <= length:
         if memcmp(key + at, separator, width) == 0:
@@ -59,6 +61,7 @@ def prefixes(Database db, uint64_t cursor, bytes separator, int depth, Py_ssize_
     cdef int64_t started = monotonic_us()
     cdef Py_ssize_t looks = 0
     found.groups = {}
+    found.table = db.table
     found.separator = separator
     found.depth = depth
     found.now_ms = db.keyspace.clock.unix_ms

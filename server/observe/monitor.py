@@ -20,6 +20,7 @@ _ESCAPES = {10: b"\\n", 13: b"\\r", 9: b"\\t", 7: b"\\a", 8: b"\\b", 34: b'\\"',
 _QUOTED = [_ESCAPES.get(byte) or (bytes([byte]) if 32 <= byte < 127 else b"\\x%02x" % byte) for byte in range(256)]
 _PLAIN = bytes(byte for byte in range(32, 127) if byte not in b'"\\')
 SCRIPT, UNIX_SOCKET = 524288, 512  # client states that change how its origin is written
+SILENT = 4096 | 16384  # those of a client that wants no replies: lines are none to it either
 
 
 class Origin(Protocol):
@@ -94,7 +95,7 @@ def feed(monitors: Iterable[Caller], call: RunningCommand) -> None:
         return
     wire = Encoded(line(call, time.time()))
     for monitor in monitors:
-        if monitor.held is None:
+        if monitor.held is None or monitor.has(SILENT):
             monitor.reply(wire)
         else:                          # its own command: the reply comes first
             monitor.held.append(wire)

@@ -28,7 +28,8 @@ cdef enum:
     FIRST_WITH_CHECKSUM = 5
     CHECKSUM = 8                       # bytes
     LONGEST_IDLE = 0x7FFFFF
-    HINTED = 1 << 20                   # keys that a file of unknown length may make room for ahead
+    HINTED = 1 << 20                   # keys that a file of unknown length may make room for ahead ...
+    MOST_HINTED = 1 << 24              # ... and one whose length was said, and whose bytes are not here
     TOLD = 10                          # of keys without elements, so many are named; of miscounted streams likewise
 
 
@@ -159,7 +160,7 @@ cdef class RdbReader:
         read = self._place(self.input.p)
         if self.total == 0:
             return HINTED
-        return self.total - read if self.total > read else 0
+        return min(self.total - read, <uint64_t>MOST_HINTED) if self.total > read else 0
 
     def begin(self) -> None:
         """Read the head."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from enum import IntFlag
 from typing import Any
 
 from server.registry.quoting import quote
@@ -26,9 +25,10 @@ ULLONG_MAX = 2**64 - 1
 KB, MB, GB = 1024, 1024**2, 1024**3
 
 _UNITS = {"": 1, "b": 1, "k": 1000, "kb": KB, "m": 1000**2, "mb": MB, "g": 1000**3, "gb": GB}
-_MEMORY = re.compile(r"([0-9]{0,127})([a-z]*)\Z", re.IGNORECASE | re.ASCII)
-_INTEGER = re.compile(r"(0|-?[1-9][0-9]{0,19})\Z", re.ASCII)
-_LOOSE = {8: re.compile(r"[ \t\n\r\v\f]*([+-]?[0-7]+)\Z"), 10: re.compile(r"[ \t\n\r\v\f]*([+-]?[0-9]+)\Z", re.ASCII)}
+# `re` compiles them when they are asked for.
+_MEMORY = r"([0-9]{0,127})([a-zA-Z]*)\Z"
+_INTEGER = r"(0|-?[1-9][0-9]{0,19})\Z"
+_LOOSE = {8: r"[ \t\n\r\v\f]*([+-]?[0-7]+)\Z", 10: r"[ \t\n\r\v\f]*([+-]?[0-9]+)\Z"}
 
 # What CONFIG REWRITE asks of a directive: a line, and whether to write it even where the old file has none.
 RewriteLines = list[tuple[str, bool]]
@@ -38,7 +38,7 @@ class DirectiveError(Exception):
     """A value that a directive refuses; the text is the reason as Redis words it."""
 
 
-class Flag(IntFlag):
+class Flag:
     """Who may see or change a directive, and when. MODIFIABLE is the absence of IMMUTABLE, as in Redis."""
 
     MODIFIABLE = 0
@@ -54,7 +54,7 @@ class Flag(IntFlag):
 
 def parse_integer(text: str) -> int | None:
     """A signed 64-bit integer written the strict way: no spaces, no plus sign, no leading zeros; else None."""
-    if not _INTEGER.match(text):
+    if not re.match(_INTEGER, text):
         return None
     value = int(text)
     return value if -LLONG_MAX - 1 <= value <= LLONG_MAX else None
@@ -64,13 +64,13 @@ def parse_loose_integer(text: str, base: int = 10) -> int | None:
     """An integer as C's strtoll reads it: leading spaces, a sign, "" is 0, beyond 64 bits saturates; else None."""
     if not text:
         return 0
-    match = _LOOSE[base].match(text)
+    match = re.match(_LOOSE[base], text)
     return max(-LLONG_MAX - 1, min(LLONG_MAX, int(match.group(1), base))) if match else None
 
 
 def parse_memory(text: str) -> int | None:
     """Bytes from "100", "1k" (1000), "1kb" (1024), likewise m mb g gb; unsigned 64 bits; None if it is not one."""
-    match = _MEMORY.match(text)
+    match = re.match(_MEMORY, text)
     unit = _UNITS.get(match.group(2).lower()) if match else None
     if match is None or unit is None:
         return None
@@ -100,7 +100,7 @@ class Directive:
         summary: str,
         *,
         aliases: Sequence[str] = (),
-        flags: Flag = Flag.MODIFIABLE,
+        flags: int = Flag.MODIFIABLE,
         part: str = "",
         promise: bool = False,
         check: Callable[[Any], str | None] | None = None,
@@ -283,7 +283,7 @@ class Secret(Text):
 
     __slots__ = ()
 
-    def __init__(self, name: str, summary: str, *, flags: Flag = Flag.MODIFIABLE, **options: Any) -> None:
+    def __init__(self, name: str, summary: str, *, flags: int = Flag.MODIFIABLE, **options: Any) -> None:
         super().__init__(name, b"", summary, optional=True, flags=flags | Flag.SENSITIVE, **options)
 
     def parse_words(self, args: Sequence[str], current: object) -> bytes:
@@ -328,7 +328,7 @@ class Choices(Directive):
     __slots__ = ("choices",)
 
     def __init__(
-        self, name: str, choices: Sequence[str], summary: str, *, flags: Flag = Flag.MODIFIABLE, **options: Any
+        self, name: str, choices: Sequence[str], summary: str, *, flags: int = Flag.MODIFIABLE, **options: Any
     ) -> None:
         super().__init__(name, frozenset(), summary, flags=flags | Flag.MULTI_ARG, **options)
         self.choices = tuple(choices)

@@ -16,6 +16,7 @@ RO, RW, OW, RM = "RO", "RW", "OW", "RM"
 ACCESS, INSERT, DELETE, UPDATE = "access", "insert", "delete", "update"
 NOT_KEY, INCOMPLETE, VARIABLE_FLAGS = "not_key", "incomplete", "variable_flags"
 OPTIONS = 3  # where options may begin that say whether a key is read
+LONG_MAX = (1 << 63) - 1
 
 
 class KeyReference(NamedTuple):
@@ -57,7 +58,7 @@ class KeySpec:
         elif self.find[0] == "keynum":
             _, index, key, step = self.find
             count = parse_integer(argv[first + index]) if first + index < len(argv) else None
-            if count is None or count <= 0:
+            if count is None or count < 0 or (count := as_int(count)) <= 0:
                 return None
             first, end = first + key, first + key + (count - 1) * step
         else:
@@ -133,10 +134,36 @@ class Keys:
             if positions is None:
                 if spec.find[0] == "unknown" or spec.begin[0] == "unknown":
                     continue
-                return None
+                return found_loosely(argv, found, spec) if spec.find[0] == "keynum" else None
             if NOT_KEY not in spec.flags:
                 found += [KeyReference(at, spec.flags) for at in positions]
         return found
+
+
+def found_loosely(argv: Sequence[bytes], others: Sequence[KeyReference], spec: KeySpec) -> list[KeyReference] | None:
+    """The keys of words whose count is no proper integer, as Redis finds them then: the count is what C's atoi reads,
+    the counted keys come first, and of none is said what would be done with it. None: there are none."""
+    _, index, key, step = spec.find
+    first = spec.begin[1] + key
+    count = atoi(argv[first - key + index]) if first - key + index < len(argv) else 0
+    if count < 1 or count > (len(argv) - first) // step:
+        return None
+    counted = range(first, first + count * step, step)
+    return [KeyReference(at, ()) for at in (*counted, *(one.position for one in others))]
+
+
+def atoi(word: bytes) -> int:
+    """What C's atoi makes of a word: the digits that it begins with, in 32 bits; 0 without any."""
+    text = word.lstrip(b" \t\n\v\f\r")
+    digits = text[1:] if text[:1] in (b"+", b"-") else text
+    digits = digits[:len(digits) - len(digits.lstrip(b"0123456789"))].lstrip(b"0")
+    value = min(int(digits[:20] or b"0"), LONG_MAX)         # 20 digits are more than that
+    return as_int(-value if text[:1] == b"-" else value)
+
+
+def as_int(value: int) -> int:
+    """What is left of a number in a C int, as which Redis counts keys."""
+    return (value + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from server.registry.keys import NOT_KEY
 if TYPE_CHECKING:
     from server.registry.command import Command
 
-_LEXEME = re.compile(r"\.\.\.|\[|\]|<|>|\||[^\s\[\]<>|]+")
+_LEXEME = r"\.\.\.|\[|\]|<|>|\||[^\s\[\]<>|]+"
 _SYMBOLS = {"=": "equal", "~": "approximately", "*": "auto-id", '""': "empty-string", "$": "new-id"}
 _WORD_NAMES = {"INCR": "increment", "CH": "change", "ALPHA": "sorting", **_SYMBOLS}
 
@@ -185,7 +185,7 @@ class Group:
 # ---- reading
 def parse(text: str) -> list[Any]:
     """What a declaration is made of: words and names (str), and Groups. Errors: ValueError."""
-    lexemes = _LEXEME.findall(text)
+    lexemes = re.findall(_LEXEME, text)
     if any(lexemes.count(opening) != lexemes.count(closing) for opening, closing in ("[]", "<>")):
         raise ValueError(f"unbalanced syntax: {text}")
     sequence, _ = _alternatives(lexemes, 0, None)

@@ -3,6 +3,7 @@ until the mark comes again. Newlines before are the master's sign of life."""
 
 MARK = 40
 LONGEST_LINE = 1024
+LONGEST = (1 << 63) - 1            # bytes of a snapshot, whatever its length is said to be
 
 
 class PayloadError(Exception):
@@ -69,7 +70,7 @@ class Payload:
             self._mark = line[5:]
             self.total = 0
         elif line.startswith(b"$") and line[1:].isdigit():
-            self.total = int(line[1:])
+            self.total = min(int(line[1:]), LONGEST)
             self.done = self.total == 0
         else:
             raise PayloadError(

@@ -1,11 +1,108 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""CRC16 by eight table look-ups for eight bytes, and the slot of a key. "123456789" gives 0x31C3."""
+"""CRC16 and the slot of a key. "123456789" gives 0x31C3.
+
+A checksum that starts with 0 is the remainder of the bytes, as one long polynomial times x^16, by x^16+x^12+x^5+1. Where
+the processor multiplies such polynomials (carry-less, PCLMULQDQ) sixteen bytes cost two multiplications; elsewhere eight
+bytes cost eight look-ups. Zeros in front change nothing, so a short key is a number that is padded.
+"""
 from libc.stddef cimport size_t
 from libc.stdint cimport uint8_t, uint16_t, uint64_t
 from libc.string cimport memchr, memcpy
 
+cdef extern from *:
+    """
+    #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+    #include <immintrin.h>
+    #include <string.h>
+    #define REMUS_CLMUL __attribute__((target("pclmul,sse4.1")))
+    #define REMUS_CLMUL_IN static inline __attribute__((target("pclmul,sse4.1"), always_inline))
+
+    static int remus_multiplies(void) {
+        __builtin_cpu_init();
+        return __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+    }
+
+    /* The first byte is the highest. */
+    REMUS_CLMUL_IN uint64_t remus_crc_eight(const uint8_t *p) {
+        uint64_t word;
+        memcpy(&word, p, 8);
+        return __builtin_bswap64(word);
+    }
+
+    /* The same of fewer than eight bytes; what overlaps is the same bytes. */
+    REMUS_CLMUL_IN uint64_t remus_crc_few(const uint8_t *p, size_t n) {
+        uint32_t first, last;
+        if (n >= 4) {
+            memcpy(&first, p, 4);
+            memcpy(&last, p + n - 4, 4);
+            return (uint64_t)__builtin_bswap32(first) << (8 * (n - 4)) | __builtin_bswap32(last);
+        }
+        if (n == 0) return 0;
+        return (uint64_t)p[0] << (8 * (n - 1)) | (uint64_t)p[n >> 1] << (8 * (n - 1 - (n >> 1))) | p[n - 1];
+    }
+
+    /* Of eight bytes: the quotient by a multiplication with x^80 / P, whose x^64 is the word itself (Barrett); of the
+       quotient times P only the lowest sixteen bits matter. */
+    REMUS_CLMUL_IN uint64_t remus_crc_word(uint64_t word) {
+        __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)word),
+                                               _mm_cvtsi64_si128(0x11303471a041b343LL), 0);
+        uint64_t quotient = word ^ (uint64_t)_mm_extract_epi64(product, 1);
+        return (quotient ^ quotient << 5 ^ quotient << 12) & 0xFFFF;
+    }
+
+    /* Of nine to sixteen bytes: the higher ones times x^80 mod P are 80 bits that are added to the others times x^16. */
+    REMUS_CLMUL_IN uint64_t remus_crc_two(uint64_t high, uint64_t low) {
+        __m128i product = _mm_clmulepi64_si128(_mm_cvtsi64_si128((long long)high), _mm_cvtsi64_si128(0xEB23), 0);
+        uint64_t below = (uint64_t)_mm_cvtsi128_si64(product);
+        uint64_t above = (uint64_t)_mm_extract_epi64(product, 1);
+        return remus_crc_word(low ^ (below >> 16 | above << 48)) ^ (below & 0xFFFF);
+    }
+
+    REMUS_CLMUL static uint16_t remus_crc_multiplied(const uint8_t *p, size_t n) {
+        uint64_t crc;
+        if (n < 8) return (uint16_t)remus_crc_word(remus_crc_few(p, n));
+        if (n == 8) return (uint16_t)remus_crc_word(remus_crc_eight(p));
+        if (n <= 16)
+            return (uint16_t)remus_crc_two(remus_crc_eight(p) >> (8 * (16 - n)), remus_crc_eight(p + n - 8));
+        crc = remus_crc_word(remus_crc_few(p, n & 7));
+        for (p += n & 7, n >>= 3; n; n--, p += 8) crc = remus_crc_word(remus_crc_eight(p) ^ crc << 48);
+        return (uint16_t)crc;
+    }
+
+    REMUS_CLMUL_IN int remus_has_brace(const uint8_t *p, size_t n) {
+        const __m128i braces = _mm_set1_epi8('{');
+        size_t i;
+        if (n < 8) {
+            for (i = 0; i < n; i++) if (p[i] == '{') return 1;
+            return 0;
+        }
+        for (i = 0; n - i > 16; i += 16)
+            if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + i)), braces))) return 1;
+        if (n - i < 8) i = n - 8;
+        return _mm_movemask_epi8(_mm_cmpeq_epi8(_mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(p + i)),
+                                                _mm_loadl_epi64((const __m128i *)(p + n - 8))), braces)) != 0;
+    }
+
+    /* The checksum of a key without a brace; -1: it has one. */
+    REMUS_CLMUL static int remus_key_multiplied(const char *key, size_t n) {
+        const uint8_t *p = (const uint8_t *)key;
+        return remus_has_brace(p, n) ? -1 : remus_crc_multiplied(p, n);
+    }
+    #else
+    static int remus_multiplies(void) { return 0; }
+    static uint16_t remus_crc_multiplied(const uint8_t *p, size_t n) { (void)p; (void)n; return 0; }
+    static int remus_key_multiplied(const char *key, size_t n) { (void)key; (void)n; return 0; }
+    #endif
+    """
+    bint remus_multiplies() noexcept nogil
+    uint16_t remus_crc_multiplied(const uint8_t* p, size_t n) noexcept nogil
+    int remus_key_multiplied(const char* key, size_t n) noexcept nogil
+
 cdef enum:
     AT_ONCE = 8
+
+cdef bint _multiplies = remus_multiplies()
+slot_noted.length = <size_t>-1         # no key is so long
 
 # [0]: the remainder that each leading byte leaves behind; [n]: when n bytes of zero follow it.
 cdef uint16_t tables[AT_ONCE][256]
@@ -40,6 +137,8 @@ cdef uint16_t crc16(const char* s, size_t n) noexcept nogil:
     cdef const uint8_t* p = <const uint8_t*>s
     cdef const uint8_t* end = p + n
     cdef uint16_t crc = 0
+    if _multiplies:
+        return remus_crc_multiplied(p, n)
     while end - p >= AT_ONCE:
         crc = _eight(crc, p)
         p += AT_ONCE
@@ -47,12 +146,6 @@ cdef uint16_t crc16(const char* s, size_t n) noexcept nogil:
         crc = _one(crc, p[0])
         p += 1
     return crc
-
-
-cdef inline uint64_t _braces(uint64_t bytes) noexcept nogil:
-    """Not 0 when one of eight bytes is a {; now and then also without, when a | stands behind one."""
-    bytes ^= 0x7B7B7B7B7B7B7B7BULL
-    return (bytes - 0x0101010101010101ULL) & ~bytes & 0x8080808080808080ULL
 
 
 cdef uint16_t _slot_with_brace(const char* key, size_t n) noexcept nogil:
@@ -67,24 +160,23 @@ cdef uint16_t _slot_with_brace(const char* key, size_t n) noexcept nogil:
 
 
 cdef uint16_t key_hash_slot(const char* key, size_t n) noexcept nogil:
-    """A hash tag lets keys share a slot: {user7}:name and {user7}:age both hash as user7. An empty {} is no tag. In one
-    go as long as no brace comes."""
-    cdef const uint8_t* p = <const uint8_t*>key
-    cdef const uint8_t* end = p + n
-    cdef uint64_t word
-    cdef uint16_t crc = 0
-    while end - p >= AT_ONCE:
-        memcpy(&word, p, AT_ONCE)
-        if _braces(word):
-            return _slot_with_brace(key, n)
-        crc = _eight(crc, p)
-        p += AT_ONCE
-    while p < end:
-        if p[0] == c'{':
-            return _slot_with_brace(key, n)
-        crc = _one(crc, p[0])
-        p += 1
-    return crc & (CLUSTER_SLOTS - 1)
+    """A hash tag lets keys share a slot: {user7}:name and {user7}:age both hash as user7. An empty {} is no tag."""
+    cdef int crc
+    if _multiplies:
+        crc = remus_key_multiplied(key, n)
+        if crc >= 0:
+            return crc & (CLUSTER_SLOTS - 1)
+    return _slot_with_brace(key, n)
+
+
+cdef uint16_t key_hash_slot_noted(const char* key, size_t n) noexcept nogil:
+    cdef uint16_t slot = key_hash_slot(key, n)
+    if n - 8 <= 8:                     # others are not noted: they would not fit
+        memcpy(&slot_noted.first, key, 8)
+        memcpy(&slot_noted.last, key + n - 8, 8)
+        slot_noted.length = n
+        slot_noted.slot = slot
+    return slot
 
 
 def crc16_of(bytes data):
@@ -95,3 +187,21 @@ def crc16_of(bytes data):
 def hash_slot(bytes key):
     """The cluster slot (0..16383) of a key, by its hash tag if it has one."""
     return key_hash_slot(key, len(key))
+
+
+def hash_slot_noted(bytes key):
+    """The same, as the door asks: it is noted."""
+    return key_hash_slot_noted(key, len(key))
+
+
+def hash_slot_again(bytes key):
+    """The same, as a table asks behind the door."""
+    return key_hash_slot_again(key, len(key))
+
+
+def multiplying(bint yes) -> bool:
+    """For tests: whether to multiply where the processor can, or to look up. Returns whether it did."""
+    global _multiplies
+    before = _multiplies
+    _multiplies = yes and remus_multiplies()
+    return before

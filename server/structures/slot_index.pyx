@@ -1,14 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stddef cimport size_t
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
 from server.structures.crc16 cimport CLUSTER_SLOTS
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size, mem_map, mem_realloc, mem_unmap
 
 cdef enum:
-    HEADER = 8                         # bytes of a page before its hashes
+    HEADER = 4                         # bytes of a page before its hashes
     FEWEST = 2                         # hashes that the smallest page has room for
-    SPARE = 8                          # a page grows by one in so many
+    SPARE = 16                         # a page grows by one in so many
 
 cdef extern from *:
     int __builtin_clz(unsigned int bits) nogil
@@ -16,13 +17,13 @@ cdef extern from *:
 
 # ---- pages
 cdef inline size_t _page_bytes(uint32_t capacity) noexcept nogil:
-    return HEADER + capacity * sizeof(uint32_t)
+    return HEADER + capacity * <size_t>SLOT_HASH_BYTES
 
 
 cdef inline uint32_t _roomy(uint32_t count) noexcept nogil:
     """A capacity for so many hashes and some more, such that no byte of the block is left over."""
     cdef uint32_t wanted = count + count // SPARE if count > FEWEST else FEWEST
-    return <uint32_t>((mem_good_size(_page_bytes(wanted)) - HEADER) // sizeof(uint32_t))
+    return <uint32_t>((mem_good_size(_page_bytes(wanted)) - HEADER) // SLOT_HASH_BYTES)
 
 
 cdef SlotPage* _resized(SlotIndex* index, SlotPage* page, uint32_t capacity) noexcept nogil:
@@ -44,21 +45,28 @@ cdef void _drop(SlotIndex* index, SlotPage* page) noexcept nogil:
     mem_free(page, _page_bytes(page.capacity))
 
 
+cdef inline void _put(SlotPage* page, uint32_t i, uint32_t hash) noexcept nogil:
+    cdef uint8_t* at = &page.hashes[SLOT_HASH_BYTES * i]
+    at[0] = <uint8_t>hash
+    at[1] = <uint8_t>(hash >> 8)
+    at[2] = <uint8_t>(hash >> 16)
+
+
 cdef inline SlotPage* _with(SlotIndex* index, SlotPage* page, uint32_t hash) noexcept nogil:
     """The page, perhaps moved, with one hash more."""
     if page.count == page.capacity:
         page = _resized(index, page, _roomy(page.count + 1))
-    page.hashes[page.count] = hash
+    _put(page, page.count, hash)
     page.count += 1
     return page
 
 
 cdef inline SlotPage* _without(SlotIndex* index, SlotPage* page, uint32_t hash) noexcept nogil:
     cdef uint32_t i = 0
-    while page.hashes[i] != hash:
+    while slot_page_hash(page, i) != hash:
         i += 1
     page.count -= 1
-    page.hashes[i] = page.hashes[page.count]
+    memcpy(&page.hashes[SLOT_HASH_BYTES * i], &page.hashes[SLOT_HASH_BYTES * page.count], SLOT_HASH_BYTES)
     if page.count < page.capacity // 2 and page.capacity > _roomy(FEWEST):
         page = _resized(index, page, _roomy(page.count))
     return page
@@ -121,11 +129,11 @@ cdef void _split(SlotIndex* index, SlotKeys* keys) noexcept nogil:
     old = _places(keys)[from_number]
     new = _resized(index, NULL, _roomy(old.count // 2))
     for i in range(old.count):
-        hash = old.hashes[i]
+        hash = slot_page_hash(old, i)
         if _number(hash, added + 1) == added:
             new = _with(index, new, hash)
         else:
-            old.hashes[kept] = hash
+            _put(old, kept, hash)
             kept += 1
     old.count = kept
     _places(keys)[from_number] = _resized(index, old, _roomy(kept))
@@ -143,7 +151,7 @@ cdef void _join(SlotIndex* index, SlotKeys* keys) noexcept nogil:
     if to.capacity < to.count + page.count:
         to = _resized(index, to, _roomy(to.count + page.count))
     for i in range(page.count):
-        to = _with(index, to, page.hashes[i])
+        to = _with(index, to, slot_page_hash(page, i))
     places[to_number] = to
     _drop(index, page)
     if last > 1:
@@ -186,12 +194,15 @@ cdef void slot_index_add(SlotIndex* index, uint32_t slot, uint32_t hash) noexcep
     """A key came. Complexity: O(1), now and then with a copy of a page or of the list of a slot's pages."""
     cdef SlotKeys* keys = &index.of[slot]
     cdef SlotPage** place
+    hash &= SLOT_HASH_MASK
     if keys.pages == 0:
         keys.place = _resized(index, NULL, _roomy(1))
         keys.pages = 1
     place = &_places(keys)[_number(hash, keys.pages)]
     place[0] = _with(index, place[0], hash)
     keys.count += 1
+    if index.hides:
+        index.hidden_keys += index.hidden[slot]
     if keys.count > keys.pages * <uint64_t>SLOT_PAGE:
         _split(index, keys)
 
@@ -199,9 +210,13 @@ cdef void slot_index_add(SlotIndex* index, uint32_t slot, uint32_t hash) noexcep
 cdef void slot_index_remove(SlotIndex* index, uint32_t slot, uint32_t hash) noexcept nogil:
     """A key went. Complexity: O(1): a look through a page."""
     cdef SlotKeys* keys = &index.of[slot]
-    cdef SlotPage** place = &_places(keys)[_number(hash, keys.pages)]
+    cdef SlotPage** place
+    hash &= SLOT_HASH_MASK
+    place = &_places(keys)[_number(hash, keys.pages)]
     place[0] = _without(index, place[0], hash)
     keys.count -= 1
+    if index.hides:
+        index.hidden_keys -= index.hidden[slot]
     if keys.count == 0 and keys.pages == 1:
         _drop(index, <SlotPage*>keys.place)
         keys.place = NULL
@@ -210,6 +225,30 @@ cdef void slot_index_remove(SlotIndex* index, uint32_t slot, uint32_t hash) noex
         _join(index, keys)
 
 
+# ---- hiding
+cdef void slot_index_hide(SlotIndex* index, uint32_t slot, bint yes) noexcept nogil:
+    """Whether a slot's keys are hidden from now on."""
+    if index.hidden[slot] == yes:
+        return
+    index.hidden[slot] = yes
+    if yes:
+        index.hides += 1
+        index.hidden_keys += index.of[slot].count
+    else:
+        index.hides -= 1
+        index.hidden_keys -= index.of[slot].count
+
+
+cdef void slot_index_hide_as(SlotIndex* index, const SlotIndex* other) noexcept nogil:
+    """Complexity: O(slots), O(1) where none is hidden."""
+    cdef uint32_t slot
+    if other.hides == 0 and index.hides == 0:
+        return
+    for slot in range(CLUSTER_SLOTS):
+        slot_index_hide(index, slot, other.hidden[slot])
+
+
+# ---- looking
 cdef SlotPage* slot_index_page(const SlotIndex* index, uint32_t slot, uint32_t page) noexcept nogil:
     return _places(<SlotKeys*>&index.of[slot])[page]
 
@@ -220,7 +259,7 @@ cdef size_t slot_index_memory(const SlotIndex* index) noexcept nogil:
 
 cdef int slot_index_check(const SlotIndex* index) except -1:
     """Pages, counts and bytes agree."""
-    cdef size_t bytes = 0, count
+    cdef size_t bytes = 0, hides = 0, hidden_keys = 0, count
     cdef uint32_t slot, page, i
     cdef const SlotKeys* keys
     cdef const SlotPage* p
@@ -235,9 +274,13 @@ cdef int slot_index_check(const SlotIndex* index) except -1:
             bytes += mem_good_size(_page_bytes(p.capacity))
             count += p.count
             for i in range(p.count):
-                assert _number(p.hashes[i], keys.pages) == page, f"slot {slot}: a hash in another page"
+                assert _number(slot_page_hash(p, i), keys.pages) == page, f"slot {slot}: a hash in another page"
         if keys.pages > 1:
             bytes += mem_good_size(keys.pages * sizeof(SlotPage*))
         assert count == keys.count, f"slot {slot}: {count} hashes, said to be {keys.count}"
+        if index.hidden[slot]:
+            hides += 1
+            hidden_keys += count
+    assert (hides, hidden_keys) == (index.hides, index.hidden_keys), f"{hides} slots with {hidden_keys} keys are hidden"
     assert bytes == index.bytes
     return 0

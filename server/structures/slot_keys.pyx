@@ -3,7 +3,8 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
 
 from server.structures.crc16 cimport CLUSTER_SLOTS, key_hash_slot
-from server.structures.slot_index cimport (SlotPage, slot_index_add, slot_index_check, slot_index_new, slot_index_page)
+from server.structures.slot_index cimport (SLOT_HASH_MASK, SlotKeys, SlotPage, slot_index_add, slot_index_check, slot_index_new,
+                                           slot_index_page, slot_page_hash)
 from server.structures.table cimport (Entry, Table, entry_key, entry_key_length, remus_prefetch, table_hash, table_size)
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 
@@ -44,7 +45,7 @@ cdef struct Wanted:                    # keys of one hash, and what is done with
 cdef inline bint _look(Table* t, int which, uint64_t bucket, const Wanted* wanted) noexcept:
     cdef Entry* e = t.buckets[which][bucket]
     while e != NULL:
-        if (<uint32_t>table_hash(entry_key(e), entry_key_length(e)) == wanted.hash and _slot_of(e) == wanted.slot
+        if (table_hash(entry_key(e), entry_key_length(e)) & SLOT_HASH_MASK == wanted.hash and _slot_of(e) == wanted.slot
                 and wanted.visit(wanted.context, e)):
             return True
         e = e.next
@@ -52,7 +53,7 @@ cdef inline bint _look(Table* t, int which, uint64_t bucket, const Wanted* wante
 
 
 cdef bint _look_up(Table* t, const Wanted* wanted) noexcept:
-    """All entries with the slot and the hash. A table of more than 2^32 buckets has several for what 32 bits say."""
+    """All entries with the slot and the hash. A table of more than 2^24 buckets has several for what 24 bits say."""
     cdef uint64_t bucket
     cdef int which
     for which in range(2 if t.rehash_index >= 0 else 1):
@@ -61,7 +62,7 @@ cdef bint _look_up(Table* t, const Wanted* wanted) noexcept:
             if ((which == 1 or t.rehash_index < 0 or bucket >= <uint64_t>t.rehash_index)
                     and _look(t, which, bucket, wanted)):
                 return True
-            bucket += <uint64_t>1 << 32
+            bucket += SLOT_HASH_MASK + 1
     return False
 
 
@@ -69,7 +70,7 @@ cdef bint _seen_before(const SlotPage* page, uint32_t at) noexcept nogil:
     """Keys of a slot that share their hash have it in the page once each: all of them are visited at the first."""
     cdef uint32_t i
     for i in range(at):
-        if page.hashes[i] == page.hashes[at]:
+        if slot_page_hash(page, i) == slot_page_hash(page, at):
             return True
     return False
 
@@ -78,8 +79,8 @@ cdef bint _walk_page(Table* t, const SlotPage* page, Wanted* wanted) noexcept:
     cdef uint32_t i
     for i in range(page.count):
         if i + AHEAD < page.count:
-            remus_prefetch(&t.buckets[0][page.hashes[i + AHEAD] & t.mask[0]])
-        wanted.hash = page.hashes[i]
+            remus_prefetch(&t.buckets[0][slot_page_hash(page, i + AHEAD) & t.mask[0]])
+        wanted.hash = slot_page_hash(page, i)
         if not _seen_before(page, i) and _look_up(t, wanted):
             return True
     return False
@@ -93,6 +94,62 @@ cdef void table_slot_walk(Table* t, uint32_t slot, slot_visit_t visit, void* con
     for page in range(t.slots.of[slot].pages):
         if _walk_page(t, slot_index_page(t.slots, slot, page), &wanted):
             return
+
+
+cdef uint32_t table_slot_walk_on(Table* t, uint32_t slot, uint32_t page, size_t effort, slot_visit_t visit,
+                                 void* context) noexcept:
+    cdef Wanted wanted = Wanted(slot, 0, visit, context)
+    cdef const SlotPage* p
+    cdef size_t spent = 0
+    if t.slots == NULL:
+        return 0
+    while page < t.slots.of[slot].pages:
+        p = slot_index_page(t.slots, slot, page)
+        _walk_page(t, p, &wanted)
+        spent += 1 + p.count
+        page += 1
+        if spent >= effort:
+            return page if page < t.slots.of[slot].pages else 0
+    return 0
+
+
+# ---- by chance
+cdef bint _keep(void* context, Entry* e) noexcept:
+    (<Entry**>context)[0] = e
+    return True
+
+
+cdef Entry* _one_of(Table* t, uint32_t slot, uint64_t chance) noexcept:
+    """An entry of a slot that has some: of a page by chance, or the next one with a hash."""
+    cdef Wanted wanted
+    cdef Entry* found = NULL
+    cdef uint32_t pages = t.slots.of[slot].pages
+    cdef uint32_t page = <uint32_t>(chance % pages)
+    cdef const SlotPage* p = slot_index_page(t.slots, slot, page)
+    while p.count == 0:
+        page = page + 1 if page + 1 < pages else 0
+        p = slot_index_page(t.slots, slot, page)
+    wanted = Wanted(slot, slot_page_hash(p, <uint32_t>((chance >> 32) % p.count)), _keep, <void*>&found)
+    _look_up(t, &wanted)
+    return found
+
+
+cdef Entry* table_shown_random(Table* t, uint64_t chance) noexcept:
+    cdef size_t shown = table_shown_size(t)
+    cdef size_t left
+    cdef uint32_t slot
+    cdef const SlotKeys* keys
+    if shown == 0 or t.slots == NULL:
+        return NULL
+    left = chance % shown
+    for slot in range(CLUSTER_SLOTS):
+        keys = &t.slots.of[slot]
+        if t.slots.hidden[slot]:
+            continue
+        if left < keys.count:
+            return _one_of(t, slot, chance)
+        left -= keys.count
+    return NULL
 
 
 # ---- checking

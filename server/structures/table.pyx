@@ -26,7 +26,7 @@ import os
 from libc.string cimport memcpy, memmove, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-from server.structures.crc16 cimport key_hash_slot
+from server.structures.crc16 cimport key_hash_slot_again
 from server.structures.memory cimport (MAP_MIN, RETIRE_SLICE, mem_alloc, mem_forget, mem_free, mem_good_size, mem_map,
                                        mem_realloc, mem_retire, mem_retire_step, mem_retired, mem_try_alloc, mem_unmap,
                                        mem_used)
@@ -417,7 +417,7 @@ cdef Entry* _insert(Table* t, const char* key, size_t length, uint64_t hash, uin
     t.used[which] += 1
     t.entry_bytes += mem_good_size(size)
     if unlikely(t.slots != NULL):
-        slot_index_add(t.slots, key_hash_slot(key, length), <uint32_t>hash)
+        slot_index_add(t.slots, key_hash_slot_again(key, length), <uint32_t>hash)
     return e
 
 
@@ -536,7 +536,7 @@ cdef Entry* _unlink_slot(Table* t, Entry** slot, int which, uint64_t hash) noexc
     if e.klen & ENTRY_EXPIRE:
         t.expires -= 1
     if unlikely(t.slots != NULL):
-        slot_index_remove(t.slots, key_hash_slot(entry_key(e), entry_key_length(e)), <uint32_t>hash)
+        slot_index_remove(t.slots, key_hash_slot_again(entry_key(e), entry_key_length(e)), <uint32_t>hash)
     return e
 
 

@@ -38,7 +38,8 @@ ORDER = (  # top to bottom; rooms on one line do not know each other
     ("server.config",),
     ("server.registry",),
     ("iothreads",),
-    ("server.version",),
+    ("server.loader",),
+    ("server.native", "server.version"),
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}
 # The hand-off has one user; the server makes it and hands it over.

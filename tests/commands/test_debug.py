@@ -4,7 +4,8 @@ import signal
 
 import pytest
 
-from tests.support.resp import BigNumber, ConnectionClosed, Push, RespError, RespSet, Status
+from tests.support.resp import BigNumber, ConnectionClosed, Push, RespError, RespSet, Status, encode
+from tests.support.server import wait_until
 
 ZEROS = "0" * 40
 
@@ -210,6 +211,22 @@ def test_propagated(raw):
     assert raw("DEBUG", "PROPAGATED", "GET").endswith(b"*1\r\n$8\r\nFLUSHALL\r\n")
     raw("DEBUG", "PROPAGATED", "STOP")
     assert raw("DEBUG", "PROPAGATED", "GET") == b""
+
+
+def test_who_had_files_loaded_may_leave_before_they_are(new_server):
+    """Others are served meanwhile, and its end is noticed; its batch is not over."""
+    server = new_server(appendonly=True, loading_process_events_interval_bytes=1024)
+    other = server.connect()
+    other.ok("DEBUG", "POPULATE", 2000, "k", 200)
+    other.ok("BGREWRITEAOF")
+    wait_until(lambda: b"aof_rewrites:1" in other.ok("INFO", "persistence"), "the file is rewritten")
+    for word, said in ("RELOAD", "DB reloaded by DEBUG RELOAD"), ("LOADAOF", "loaded by DEBUG LOADAOF"):
+        for times in range(1, 4):
+            with server.connect() as leaving:
+                leaving.send_raw(encode("DEBUG", word) + 2 * encode("PING"))
+            wait_until(lambda said=said, times=times: server.log().count(said) == times, said)
+            wait_until(lambda: other("DBSIZE") == 2000, "all is there")
+    wait_until(lambda: other.ok("CLIENT", "LIST").count(b"\n") == 1, "those who left are forgotten")
 
 
 # ---- ends

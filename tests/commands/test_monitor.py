@@ -36,6 +36,18 @@ def test_order_in_a_transaction(raw, another):
     assert [shown(monitor)[1] for _ in range(3)] == ['"MULTI"', '"SET" "k" "1"', '"EXEC"']
 
 
+def test_who_wants_no_replies_may_watch(raw, another):
+    """It hears nothing meanwhile, and is not taken for a replica that asks for what has a reply."""
+    monitor = another()
+    for words in (("CLIENT", "REPLY", "OFF"), ("MONITOR",), ("GET",), ("PING",)):
+        monitor.send(*words)
+    raw("ECHO", "unheard")
+    monitor.send("CLIENT", "REPLY", "ON")
+    assert monitor.read() == Status("OK")
+    raw("ECHO", "heard")
+    assert [shown(monitor)[1] for _ in range(2)] == ['"CLIENT" "REPLY" "ON"', '"ECHO" "heard"']
+
+
 def test_administrative_commands_are_not_shown(raw, another):
     monitor = watching(another)
     raw("CONFIG", "GET", "port")

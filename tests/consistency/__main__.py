@@ -7,8 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.consistency import failovers
-from tests.consistency.run import Figures, play
+from tests.consistency import failovers, six_run
+from tests.consistency.run import MIN_REPLICAS, Figures, play
 from tests.support.guard import guarded
 
 FAULTS = 20  # of a history
@@ -20,19 +20,23 @@ def options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (10)")
     parser.add_argument("--faults", type=int, default=FAULTS, help=f"of each history ({FAULTS})")
     parser.add_argument("--seed", type=int, default=None, help="of the first history; a random one without")
-    parser.add_argument("--sentinels", choices=failovers.KINDS, help="instead: failovers on three machines")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--cluster", action="store_true", help="a cluster of six, instead of a master and replicas")
+    instead.add_argument("--sentinels", choices=failovers.KINDS, help="instead: failovers on three machines")
     parser.add_argument("--real", action="store_true", help="with --sentinels: real ones over real servers")
-    parser.add_argument("--min-replicas", action="store_true",
-                        help="with --sentinels: min-replicas-to-write 1, min-replicas-max-lag 2")  # fmt: skip
-    return parser.parse_args(arguments)
+    parser.add_argument("--min-replicas", action="store_true", help=f"with {MIN_REPLICAS}")
+    chosen = parser.parse_args(arguments)
+    if chosen.real and not chosen.sentinels:
+        parser.error("--real: only with --sentinels")
+    return chosen
 
 
 def one_history(folder: Path, seed: int, chosen: argparse.Namespace) -> Figures:
     """As the options say."""
-    if not chosen.sentinels:
-        return play(folder, seed, chosen.faults)
-    settings = failovers.MIN_REPLICAS if chosen.min_replicas else {}
-    return failovers.play(folder, seed, chosen.faults, of=chosen.sentinels, real=chosen.real, **settings)
+    settings = MIN_REPLICAS if chosen.min_replicas else {}
+    if chosen.sentinels:
+        return failovers.play(folder, seed, chosen.faults, of=chosen.sentinels, real=chosen.real, **settings)
+    return (six_run.play if chosen.cluster else play)(folder, seed, chosen.faults, **settings)
 
 
 def main(arguments: list[str]) -> int:

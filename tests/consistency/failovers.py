@@ -10,112 +10,77 @@ its replication id; what goes with a branch that is given up is counted, promise
 
 import signal
 import time
-from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from tests.consistency import lists
-from tests.consistency.clients import GONE, REPLY_SECONDS, WAIT_MS, Client, Load
-from tests.consistency.history import BETWEEN, Outcome, Transaction
-from tests.consistency.nemesis import Faults
-from tests.consistency.run import Figures
+from tests.consistency.clients import Load, Stranger, commands_of
+from tests.consistency.history import Outcome
+from tests.consistency.nemesis import Nemesis
+from tests.consistency.run import Figures, judge, lists_in
 from tests.support.machines import HOSTS, Machines
 from tests.support.pace import wait_until
 from tests.support.peer import Peer
-from tests.support.resp import Connection, RespError
+from tests.support.resp import Connection
 from tests.support.sentinels import NAME, OurSentinel, RealSentinel, told
 from tests.support.server import Process, Server
 
-SETTINGS: dict[str, Any] = {"appendonly": "yes", "shutdown-timeout": 10}
-MIN_REPLICAS: dict[str, Any] = {"min-replicas-to-write": 1, "min-replicas-max-lag": 2}
+SETTINGS: dict[str, Any] = {"appendonly": "yes", "shutdown_timeout": 10}
 LOOKS = 20  # of a reader at one server
 AGAIN_SECONDS = 0.05  # until a client asks anew
 WRITERS, READERS = 6, 3
 KINDS = ALL, MASTERS, BY_HAND = "all", "masters", "by-hand"  # what is done: faults, those of masters, no faults
 
 
-class Branches:
-    """Numbers for replication ids, in the order in which they are seen."""
+class _OnMachine(Stranger):
+    """It lives on one of the machines."""
 
-    def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
-        self._lock = Lock()
-
-    def of(self, replication: bytes) -> int:
-        """By INFO replication."""
-        fields = dict(line.split(":", 1) for line in replication.decode().splitlines() if ":" in line)
-        with self._lock:
-            return self._numbers.setdefault(fields["master_replid"], len(self._numbers))
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-
-class _Asking(Client):
-    """One that lives on a machine."""
-
-    def __init__(self, machines: Machines, branches: Branches, load: Load, number: int, seed: int) -> None:
-        super().__init__(load, number, seed)
-        self.machines = machines
-        self.branches = branches
+    def __init__(self, machines: Machines, load: Load, number: int, seed: int) -> None:
         self.home = number % len(HOSTS)
+        super().__init__(load, number, seed, machines.at(self.home))
+        self.machines = machines
 
-    def connect(self, port: int) -> Connection:
-        return Connection(port, timeout=REPLY_SECONDS, source=self.machines.at(self.home))
+    def said_at(self, port: int, *words: Any) -> list[Any] | None:
+        """What it is told there, when that is an array: it speaks to who is there from now on."""
+        replies = self.ask(words) if self.reach(port) else None
+        return replies[0] if replies and isinstance(replies[0], list) else None
 
-    def master(self) -> int:
-        """The port where it is, as the first sentinel says that answers; 0: none does."""
+    def finds_the_master(self) -> bool:
+        """Where the first sentinel says that answers, the one of its machine before others."""
         for number in range(len(HOSTS)):
             sentinel = self.machines.sentinels[(self.home + number) % len(HOSTS)]
-            try:
-                with self.connect(self.machines.port_of(sentinel)) as c:
-                    found = c("SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
-            except GONE:
-                continue
-            if isinstance(found, list):
-                return int(found[1])
-        return 0
-
-    def go_to(self, port: int, role: bytes = b"") -> bool:
-        """Connect there; role: and be sure that it has this one."""
-        try:
-            self.connection = self.connect(port)
-            said = self.connection("ROLE")
-        except GONE:
-            said = None
-        if isinstance(said, list) and role in (b"", said[0]):
-            return True
-        self.leave()
+            address = self.said_at(self.machines.port_of(sentinel), "SENTINEL", "GET-MASTER-ADDR-BY-NAME", NAME)
+            if address:
+                role = self.said_at(int(address[1]), "ROLE")
+                return role is not None and role[0] == b"master"
         return False
 
-    def does(self, appends: float, *more: tuple[Any, ...]) -> Outcome:
-        """Some steps, written down; the first of `more` may be WAIT."""
+    def does(self, appends: float, *, waits: bool = False) -> None:
+        """Some steps, written down."""
         steps = self.some_steps(appends)
-        outcome, steps, rest = self.transact(steps, *more, within=("INFO", "replication"))
-        done = outcome is Outcome.OK
-        promised = bool(done and more and isinstance(rest[1], int) and rest[1] >= 1)
-        branch = self.branches.of(rest[0]) if done else BETWEEN
-        self.history.add(Transaction(steps, outcome, branch, promised, f"{self.name} on {self.home}"))
-        return outcome
+        done = self.transact(commands_of(steps), waits=waits)
+        self.note_steps(steps, done, f" on {self.home}")
+        if done.outcome is not Outcome.OK:
+            self.pause()
+
+    def pause(self) -> None:
+        """Then all begins anew."""
+        self.leave()
+        time.sleep(AGAIN_SECONDS)
 
 
-class _Writer(_Asking):
+class _Writer(_OnMachine):
     """Appends at the master; half of the time it waits for a replica."""
 
     def act(self) -> None:
-        if self.connection is None and not ((port := self.master()) and self.go_to(port, b"master")):
-            time.sleep(AGAIN_SECONDS)
-            return
-        waits = self.chosen.random() < 0.5
-        if self.does(0.7, *[("WAIT", 1, WAIT_MS)] * waits) is not Outcome.OK:
-            self.leave()
-            time.sleep(AGAIN_SECONDS)
+        if self.connected or self.finds_the_master():
+            self.does(0.7, waits=self.chosen.random() < 0.5)
+        else:
+            self.pause()
 
 
-class _Reader(_Asking):
+class _Reader(_OnMachine):
     """Reads at one server after the other."""
 
     left = 0
@@ -125,49 +90,68 @@ class _Reader(_Asking):
         if self.left < 0:
             self.leave()
             self.left = LOOKS
-        if self.connection is None and not self.go_to(self.machines.port_of(self.chosen.choice(self.machines.servers))):
-            time.sleep(AGAIN_SECONDS)
-            return
-        if self.does(0) is not Outcome.OK:
-            self.leave()
-        time.sleep(AGAIN_SECONDS / 5)
+        if self.connected or self.reach(self.machines.port_of(self.chosen.choice(self.machines.servers))):
+            self.does(0)
+            time.sleep(AGAIN_SECONDS / 5)
+        else:
+            self.pause()
 
 
-class Failovers(Faults):
-    """What is done to the machines and to who is on them. of: one of KINDS."""
+class Failovers(Nemesis):
+    """What is done to the machines and to who is on them. of: one of KINDS.
+
+    Between two faults there is a moment when all servers have everything; `kept` are the values that they had then:
+    whoever of them leads afterwards, and whatever happens to one of them, these stay."""
 
     def __init__(self, machines: Machines, load: Load, seed: int, of: str) -> None:
         super().__init__(load, seed)
         self.machines = machines
-        self.of = of
-
-    def kinds(self) -> list[Callable[[], None]]:
+        self.kept: set[int] = set()
+        self.causes: dict[str, str] = {}  # what was done to masters, by the histories that they had
         masters = [self.kill_the_master, self.stop_the_master, self.cut_off_the_master]
         others = [self.cut_links, self.cut_off_a_replica, self.kill_a_replica, self.kill_a_sentinel]
-        return {ALL: masters + others, MASTERS: masters, BY_HAND: [self.fail_over_by_hand]}[self.of]
+        self.faults = {ALL: masters + others, MASTERS: masters, BY_HAND: [self.fail_over_by_hand]}[of]
 
     def mend(self) -> None:
         self.machines.heal()
         self.machines.ready()
-        self.machines.settled()
+        _, found = shared(self.machines)
+        self.kept |= {value for values in found.values() for value in values}
+
+    def end(self) -> lists.End:
+        """When nobody writes any more. Nothing that was answered in the last branch may be gone; in others it may,
+        promised or not: where a slow machine makes a living master seem down, it goes as in a failover by hand."""
+        name, found = shared(self.machines)
+        wait_until(lambda: all(told(held, server) == found for server in self.machines.servers), "the same everywhere")
+        last = self.load.history.branch(name)
+        others = set(self.load.history.branches.values()) - {last}
+        causes = {self.load.history.branch(name): cause for name, cause in self.causes.items()}
+        return lists.End(found, {last}, others, promises_hold=False, kept=self.kept, causes=causes)
+
+    def the_master(self, fate: str) -> Process:
+        """That is to be replaced."""
+        master = self.machines.settled()
+        self.causes[place(master)[0]] = fate
+        return master
 
     def a_replica(self) -> Process:
         master = self.machines.settled()
         return self.chosen.choice([server for server in self.machines.servers if server is not master])
 
     def go_on(self) -> None:
-        """Somebody writes, and is answered."""
+        """Somebody writes, and is answered, and is promised something."""
         history = self.load.history
+        begin, enough = len(history.transactions), self.chosen.randint(5, 20)
 
-        def answered() -> int:
-            return sum(one.outcome is Outcome.OK and bool(one.appends()) for one in [*history.transactions])
+        def answered() -> bool:
+            done = [one for one in history.transactions[begin:] if one.outcome is Outcome.OK and one.appends()]
+            return len(done) >= enough and any(one.promised for one in done)
 
-        enough = answered() + self.chosen.randint(5, 20)
-        wait_until(lambda: answered() >= enough or self.load.broken, "clients that write", 60)
+        self.await_clients(answered, "clients that write")
 
     # ---- the master
     def kill_the_master(self) -> None:
-        old = self.machines.settled()
+        old = self.the_master("a kill")
         old.kill()
         self.machines.replaced(old)
         self.go_on()
@@ -175,7 +159,7 @@ class Failovers(Faults):
 
     def stop_the_master(self) -> None:
         """It goes on when it is the master no more, and does not know that."""
-        old = self.machines.settled()
+        old = self.the_master("a stop")
         old.signal(signal.SIGSTOP)
         self.machines.replaced(old)
         self.go_on()
@@ -183,14 +167,14 @@ class Failovers(Faults):
 
     def cut_off_the_master(self) -> None:
         """With the sentinel of its machine and the clients there."""
-        old = self.machines.settled()
+        old = self.the_master("a cut")
         self.machines.cut_off(self.machines.servers.index(old))
         self.machines.replaced(old)
         self.go_on()
 
     def fail_over_by_hand(self) -> None:
         """The old master is told last; until then clients write to it, and a replica of it may acknowledge that."""
-        old = self.machines.settled()
+        old = self.the_master("a failover by hand")
         sentinel = self.chosen.choice(self.machines.sentinels)
         wait_until(lambda: sentinel.ask("SENTINEL", "FAILOVER", NAME) == "OK", "a failover that may begin", 30)
         self.machines.replaced(old)
@@ -224,62 +208,54 @@ class Failovers(Faults):
 
 
 def play(folder: Path, seed: int, faults: int, *, of: str = ALL, real: bool = False, **directives: Any) -> Figures:
-    """So many faults of a kind. real: of real sentinels over real servers. directives: of the servers, with dashes."""
-    kinds: tuple[Any, Any] = (RealSentinel, Peer) if real else (OurSentinel, Server)
-    settings = {name.replace("-", "_"): value for name, value in {**SETTINGS, **directives}.items()}
-    branches = Branches()
-    with Machines(folder, [kinds[0]] * len(HOSTS), [kinds[1]] * len(HOSTS), **settings) as machines:
+    """So many faults of a kind. real: of real sentinels over real servers. directives: of the servers."""
+    sentinel, server = (RealSentinel, Peer) if real else (OurSentinel, Server)
+    with Machines(folder, [sentinel] * len(HOSTS), [server] * len(HOSTS), **{**SETTINGS, **directives}) as machines:
         machines.ready()
-        of_each = [partial(role, machines, branches) for role in [_Writer] * WRITERS + [_Reader] * READERS]
-        load = Load(seed, of_each)
+        load = Load(seed, [partial(role, machines) for role in [_Writer] * WRITERS + [_Reader] * READERS])
         nemesis = Failovers(machines, load, seed, of)
         load.start()
         try:
             nemesis.go_on()
+            nemesis.mend()
             for _ in range(faults):
                 nemesis.strike()
         finally:
             machines.heal()
             load.stop()
-        return _judge(load, nemesis, branches)
+        return judge(load, nemesis.done, nemesis.end())
 
 
-def _judge(load: Load, nemesis: Failovers, branches: Branches) -> Figures:
-    """The last branch is the master's; nothing that was answered in it may be gone."""
-    history, machines = load.history, nemesis.machines
+def held(server: Process) -> lists.Lists:
+    """All lists that it has."""
+    with Connection(server.port) as c:
+        return lists_in(c, c.ok("KEYS", "list*"))
+
+
+def place(server: Process) -> tuple[str, int]:
+    """Its branch, and how far it is there."""
+    fields = server.info("replication")
+    return fields["master_replid"], int(fields["master_repl_offset"])
+
+
+def shared(machines: Machines) -> tuple[str, lists.Lists]:
+    """The branch that all servers are in, and what its master held a moment ago, which all have now."""
+    found: tuple[str, lists.Lists] = wait_until(lambda: told(_shared_now, machines), "servers that have the same", 60)
+    return found
+
+
+def _shared_now(machines: Machines) -> tuple[str, lists.Lists] | None:
+    """None when somebody has gone to another branch meanwhile."""
     master = machines.settled()
-    final = _final(machines, master)
-    with Connection(master.port) as c:
-        last = branches.of(c("INFO", "replication"))
-    for one in history.transactions:
-        if one.branch == last:
-            one.branch = len(branches)
-    verdict = lists.check(history.transactions, final, range(len(branches)), promises_hold=False)
-    outcomes = Counter(one.outcome for one in history.transactions)
-    return Figures(
-        histories=1,
-        transactions=len(history.transactions),
-        unknown=outcomes[Outcome.UNKNOWN],
-        failed=outcomes[Outcome.FAILED],
-        promised=sum(one.promised for one in history.transactions),
-        faults=nemesis.done,
-        window=verdict.window,
-        lost=verdict.lost,
-        promised_window=verdict.promised,
-        promised_lost=verdict.promised_lost,
-        anomalies=verdict.anomalies,
-    )
+    branch, _ = place(master)
+    found = held(master)
+    _, offset = place(master)
 
+    def there() -> list[bool]:
+        """Whether all are in the branch; empty as long as somebody is behind."""
+        places = [place(server) for server in machines.servers]
+        astray = any(name != branch for name, _ in places)
+        return [not astray] if astray or min(at for _, at in places) >= offset else []
 
-def _final(machines: Machines, master: Process) -> lists.Lists:
-    """All lists, when all servers have the same."""
-    def held(server: Process) -> lists.Lists:
-        with Connection(server.port) as c:
-            keys = c("KEYS", "list*")
-            if isinstance(keys, RespError):
-                raise keys
-            return {key.decode(): tuple(map(int, c("LRANGE", key, 0, -1))) for key in keys}
-
-    wanted = held(master)
-    wait_until(lambda: all(told(held, server) == wanted for server in machines.servers), "the same everywhere", 60)
-    return wanted
+    [together] = wait_until(there, "servers that have everything", 60)
+    return (branch, found) if together else None

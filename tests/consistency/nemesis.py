@@ -13,58 +13,56 @@ MEANWHILE = 30  # values that clients write between one thing and the next, at l
 FAILOVER_MS = 5000
 
 
-class Faults:
-    """Each as often as any other, in an order that a seed says."""
+class Nemesis:
+    """Faults, in an order that a seed says, each as often as any other."""
 
     def __init__(self, load: Load, seed: int) -> None:
         self.load = load
         self.chosen = random.Random(seed)
         self.done: Counter[str] = Counter()
+        self.faults: list[Callable[[], None]] = []
         self._left: list[Callable[[], None]] = []
-
-    def kinds(self) -> list[Callable[[], None]]:
-        """What may be done."""
-        raise NotImplementedError
-
-    def mend(self) -> None:
-        """All is well again."""
-        raise NotImplementedError
 
     def strike(self) -> None:
         """The next fault."""
         if not self._left:
-            kinds = self.kinds()
-            self._left = self.chosen.sample(kinds, len(kinds))
+            self._left = self.chosen.sample(self.faults, len(self.faults))
         fault = self._left.pop()
         self.done[fault.__name__.replace("_", " ")] += 1
         fault()
         self.mend()
         self.meanwhile()
 
+    def mend(self) -> None:
+        """All is well again."""
+        raise NotImplementedError
+
+    def await_clients(self, condition: Callable[[], bool], what: str) -> None:
+        """Until they have come so far."""
+        broken = self.load.broken
+        wait_until(lambda: condition() or broken, what, 60)
+        if broken:
+            raise broken[0]
+
     def meanwhile(self) -> None:
         """Clients go on for a while."""
-        load = self.load
-        enough = load.written + self.chosen.randint(MEANWHILE, 4 * MEANWHILE)
-        wait_until(lambda: load.written >= enough or load.broken, "clients that go on", 60)
-        if self.load.broken:
-            raise self.load.broken[0]
+        enough = self.load.written + self.chosen.randint(MEANWHILE, 4 * MEANWHILE)
+        self.await_clients(lambda: self.load.written >= enough, "clients that go on")
 
     def meanwhile_or_silence(self) -> None:
         """As `meanwhile`; but who waits for somebody that is held gives up some time, and that is enough."""
         history = self.load.history
         enough = history.count + self.chosen.randint(1, MEANWHILE)
-        wait_until(lambda: history.count >= enough or self.load.broken, "clients that go on or give up", 60)
+        self.await_clients(lambda: history.count >= enough, "clients that go on or give up")
 
 
-class Nemesis(Faults):
-    """What is done to a trio."""
+class TrioNemesis(Nemesis):
+    """What befalls a trio."""
 
     def __init__(self, trio: Trio, load: Load, seed: int) -> None:
         super().__init__(load, seed)
         self.trio = trio
-
-    def kinds(self) -> list[Callable[[], None]]:
-        return [
+        self.faults = [
             self.kill_a_replica, self.pause_somebody, self.cut_a_link, self.hold_a_link, self.cut_clients,
             self.hold_clients, self.fail_over, self.restart_the_master, self.kill_the_master_and_restart_it,
             self.kill_the_master_and_promote,

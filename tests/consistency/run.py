@@ -1,6 +1,7 @@
 """One history: clients and faults on a trio of its own, and what is wrong with what was seen."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,11 @@ from typing import Any
 from tests.consistency import lists, registers
 from tests.consistency.clients import Load, load_on
 from tests.consistency.history import Anomaly, Outcome
-from tests.consistency.nemesis import Nemesis
+from tests.consistency.nemesis import TrioNemesis
 from tests.consistency.trio import Trio
 from tests.support.resp import Connection
+
+MIN_REPLICAS: dict[str, Any] = {"min_replicas_to_write": 1, "min_replicas_max_lag": 2}
 
 
 @dataclass
@@ -27,7 +30,7 @@ class Figures:
     window: int = 0
     lost: int = 0
     promised_window: int = 0
-    promised_lost: int = 0
+    promised_lost: Counter[str] = field(default_factory=Counter)
     replica_reads: int = 0
     stale: int = 0
     anomalies: list[Anomaly] = field(default_factory=list)
@@ -38,12 +41,13 @@ class Figures:
 
     def __str__(self) -> str:
         faults = ", ".join(f"{times} {name}" for name, times in sorted(self.faults.items()))
+        causes = "".join(f", {times} after {name}" for name, times in sorted(self.promised_lost.items()))
         return (f"{self.histories} histories, {self.transactions} transactions and {self.visits} visits of registers "
                 f"({self.unknown} unknown, {self.failed} failed, {self.promised} promised by WAIT), "
                 f"{sum(self.faults.values())} faults ({faults}); of {self.window} transactions that were answered but "
                 f"not promised by a master that was lost {self.lost} are gone, of {self.promised_window} that were "
-                f"promised {self.promised_lost}; {self.stale} of {self.replica_reads} reads from replicas were stale; "
-                f"{len(self.anomalies)} anomalies")  # fmt: skip
+                f"promised {self.promised_lost.total()}{causes}; {self.stale} of {self.replica_reads} reads from "
+                f"replicas were stale; {len(self.anomalies)} anomalies")  # fmt: skip
 
 
 def play(folder: Path, seed: int, faults: int, **directives: Any) -> Figures:
@@ -52,7 +56,7 @@ def play(folder: Path, seed: int, faults: int, **directives: Any) -> Figures:
     try:
         trio.start()
         load = load_on(trio, seed)
-        nemesis = Nemesis(trio, load, seed)
+        nemesis = TrioNemesis(trio, load, seed)
         load.start()
         try:
             nemesis.meanwhile()
@@ -62,22 +66,23 @@ def play(folder: Path, seed: int, faults: int, **directives: Any) -> Figures:
             trio.heal()
             load.stop()
         trio.wait_in_step()
-        return _judge(load, nemesis, _final(trio), trio.forks)
+        assert trio.master is not None
+        with Connection(trio.master.server.port) as c:  # all nodes are the same, as their digests were
+            final = lists_in(c, c.ok("KEYS", "list*"))
+        return judge(load, nemesis.done, lists.End(final, {trio.branch}, trio.forks))
     finally:
         trio.close()
 
 
-def _final(trio: Trio) -> lists.Lists:
-    """All lists, read from all nodes: they are the same, as their digests were."""
-    assert trio.master is not None
-    with Connection(trio.master.server.port) as c:
-        keys = c("KEYS", "list*")
-        return {key.decode(): tuple(map(int, c("LRANGE", key, 0, -1))) for key in keys}
+def lists_in(c: Connection, keys: Iterable[bytes]) -> lists.Lists:
+    """What they hold there; RespError when that is not told."""
+    return {key.decode(): tuple(map(int, c.ok("LRANGE", key, 0, -1))) for key in keys}
 
 
-def _judge(load: Load, nemesis: Nemesis, final: lists.Lists, forks: list[int]) -> Figures:
+def judge(load: Load, faults: Counter[str], end: lists.End) -> Figures:
+    """What is wrong with a history that is over."""
     history = load.history
-    about_lists = lists.check(history.transactions, final, forks)
+    about_lists = lists.check(history.transactions, end)
     about_registers = registers.check(history.visits)
     outcomes = Counter(one.outcome for one in history.transactions) + Counter(one.outcome for one in history.visits)
     return Figures(
@@ -87,9 +92,11 @@ def _judge(load: Load, nemesis: Nemesis, final: lists.Lists, forks: list[int]) -
         unknown=outcomes[Outcome.UNKNOWN],
         failed=outcomes[Outcome.FAILED],
         promised=sum(one.promised for one in history.transactions),
-        faults=nemesis.done,
+        faults=faults,
         window=about_lists.window,
         lost=about_lists.lost,
+        promised_window=about_lists.promised,
+        promised_lost=about_lists.promised_lost,
         replica_reads=about_registers.replica_reads,
         stale=about_registers.stale,
         anomalies=about_lists.anomalies + about_registers.anomalies,

@@ -4,7 +4,7 @@ import random
 import socket
 
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from iothreads.listen import Listener
 from iothreads.selftest import Echo
@@ -77,6 +77,8 @@ def conversation(address, data: bytes, seed: int) -> bytes:
 
 @settings(max_examples=150, deadline=None)
 @given(data=SENTENCES, seed=st.integers(0, 1000))
+@example(data=b"*1\r\n\x0012\r\n", seed=0)
+@example(data=b"*1\r\n\x0012\r\n" + b"x" * 65536, seed=0)
 def test_same_commands_and_errors_as_the_plain_parser(address, data, seed):
     if any(word in data.upper() for word in SPECIAL):
         return

@@ -215,7 +215,7 @@ def test_alerts_can_be_evaluated_and_none_fires_without_a_cause(watched: Watched
 def test_metrics_of_alerts_exist(watched: Watched) -> None:
     """An alert on a misspelt name never fires; so all names are ones that we show, or would."""
     for name in set(re.findall(r"\b(?:redis|remus)_\w+", (ROOM / "alerts.yml").read_text())) - undeclared():
-        assert watched.query(name), name
+        wait_until(lambda name=name: watched.query(name), f"{name} is there", 20)
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ Redis 7.0 (the one on PATH, or REMUS_PEER) reads what `rdb-version 10` writes; a
 version 11. The tools redis-check-rdb and redis-check-aof beside these servers must find nothing to complain about.
 """
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,11 +13,10 @@ from typing import Any
 import pytest
 
 from tests.persistence.dataset import contents, fill
-from tests.support.peer import peer_path, peer_version
+from tests.support.peer import SEVEN_TWO, peer_path, peer_version
 from tests.support.resp import Connection
 from tests.support.server import Process, Server, wait_until
 
-SEVEN_TWO = os.environ.get("REMUS_PEER_7_2", "")
 FOLDER = "appendonlydir"
 TYPE_SET, TYPE_HASH = 2, 4
 LIBRARY = b"#!lua name=lib\nredis.register_function('answer', function() return 42 end)"

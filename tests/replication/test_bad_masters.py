@@ -89,6 +89,21 @@ def test_a_snapshot_that_is_none(replica: Any, data: bytes) -> None:
     lives(replica)
 
 
+@pytest.mark.parametrize("length", [1 << 60, 10**30])
+def test_a_snapshot_that_claims_to_be_endless(new_server: Callable[..., Any], length: int) -> None:
+    """Nor is room made for all the keys that could be in it."""
+    replica = new_server(repl_diskless_load="swapdb")
+    with replica.connect() as c:
+        c.ok("SET", "kept", "1")
+    keys = b"\xfe\x00\xfb\x81" + (1 << 59).to_bytes(8, "big") + b"\x00" + b"\x00\x01k\x01v"
+    with BadPeer(say(*GREETING, FULL + b"$%d\r\nREDIS0011" % length + keys, then=close)) as peer:
+        follow(replica, peer)
+        wait_until(lambda: len(peer.heard) >= 2, "another attempt", 40)
+        with replica.connect() as c:
+            assert c("GET", "kept") == b"1"
+    lives(replica)
+
+
 def test_no_offset_is_claimed_without_the_data(replica: Any) -> None:
     """Whoever promotes the replica with the largest offset must not choose one that waits for its snapshot."""
     good = b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n"

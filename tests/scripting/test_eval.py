@@ -55,6 +55,23 @@ def test_scripts_reply_as_a_real_server(both, protocol):
     both("EVALSHA", "short", 0)
 
 
+def test_words_that_fill_up_the_place_of_a_call(raw):
+    """16 KB of them go to the command as they are, more as a list. A number stands behind what is nearly full, and
+    something long behind that."""
+    script = """
+        local wrong = {}
+        for length = 16200, 16400 do
+            redis.call('DEL', 'l')
+            redis.call('RPUSH', 'l', ('x'):rep(length), 1234567.5, ('y'):rep(50000), 1)
+            local got = redis.call('LRANGE', 'l', 0, -1)
+            if got[1] ~= ('x'):rep(length) or got[2] ~= '1234567.5' or got[3] ~= ('y'):rep(50000) or got[4] ~= '1' then
+                wrong[#wrong + 1] = length
+            end
+        end
+        return wrong"""
+    assert raw.ok("EVAL", script, 0) == []
+
+
 def test_maps_and_sets_come_back_in_the_order_of_a_real_server(both):
     """A script's tables have the order in which they grew; a client of RESP2 sees it."""
     both("XGROUP", "CREATE", "stream", "10", "$", "MKSTREAM")

@@ -1,6 +1,8 @@
 # ruff: noqa: E501 - lists of scripts
 """What a script cannot do: change what others share, reach the outside, or take the server down. One test per known hole."""
 
+import re
+
 import pytest
 
 from tests.support.resp import RespError, encode
@@ -178,6 +180,40 @@ def test_the_caller_may_go_away_while_its_script_runs(raw, another, configure):
     assert other.ok("SCRIPT", "KILL") == "OK"
     wait_until(lambda: other("PING") == "PONG", "PONG")
     wait_until(lambda: raw.ok("CLIENT", "LIST").count(b"cmd=eval") == 0, "the caller is forgotten")
+
+
+def test_no_key_makes_room_while_a_script_lets_others_speak(raw, another, configure):
+    """They are refused, and nothing is to be had for them: to the script the keys are as it left them."""
+    configure("busy-reply-threshold", 1)
+    configure("maxmemory-policy", "allkeys-random")
+    configure("maxmemory", "4mb")
+    running, other = another(), another()
+    running.send("EVAL", "for i = 1, 8000 do redis.call('SET', 'k' .. i, ('x'):rep(1000)) end for i = 1, 3e7 do end return redis.call('DBSIZE')", 0)
+    wait_until(lambda: getattr(other("GET", "k1"), "code", "") == "BUSY", "BUSY")
+    while running.nothing_comes(0.001):
+        other("SET", "mine", 1)
+        other("GET", "k1")
+    assert running.read() == 8000
+    wait_until(lambda: other("GET", "k1") is not None and other("DBSIZE") < 8000, "room is made once it is over")
+
+
+def test_no_key_expires_while_a_script_lets_others_speak(raw, another, configure):
+    """Not even where so much expires that the server looks before each sleep."""
+    configure("busy-reply-threshold", 1)
+    configure("active-expire-effort", 10)
+    running, other = another(), another()
+
+    def much_expires() -> bool:
+        raw.pipeline([("SET", f"k{i}", 1, "PX", 1) for i in range(1000)])
+        return float(re.search(rb"expired_stale_perc:(.*)\r", raw.ok("INFO", "stats"))[1]) > 3
+
+    wait_until(much_expires, "expired_stale_perc")
+    running.send("EVAL", "for i = 1, 1000 do redis.call('SET', 'mine' .. i, 1, 'PX', 1) end local before = redis.call('DBSIZE') "
+                         "for i = 1, 3e7 do end return redis.call('DBSIZE') - before", 0)
+    wait_until(lambda: getattr(other("PING"), "code", "") == "BUSY", "BUSY")
+    while running.nothing_comes(0.001):
+        other("PING")
+    assert running.read() == 0
 
 
 def test_replies_before_a_busy_script_stay_in_step(raw, another, configure):

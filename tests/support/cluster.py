@@ -36,7 +36,7 @@ class Cluster:
         self.nodes: list[Process] = [kind(folder / f"node-{number}", start=False, **directives)
                                      for number, kind in enumerate(made)]
         if masters:
-            places = [Place("127.0.0.1", node.port) for node in self.nodes]
+            places = [self.announced(node) for node in self.nodes]
             for node, text in zip(self.nodes, founded(places, masters, Random()), strict=True):
                 (node.folder / "nodes.conf").write_text(text)
         for node in self.nodes:
@@ -62,6 +62,10 @@ class Cluster:
     def stop(self) -> None:
         for node in self.nodes:
             node.stop()
+
+    def announced(self, node: Process) -> Place:
+        """Where the others will look for it."""
+        return Place("127.0.0.1", node.port)
 
     def place(self, number: int) -> str:
         return f"127.0.0.1:{self.nodes[number].port}"
@@ -106,12 +110,12 @@ class Cluster:
         wait_until(lambda: self.nodes[number].info("replication").get("master_link_status") == "up", "the link is up")
 
     # ---- programs of others
-    def cli(self, *arguments: str, seconds: float = 60) -> str:
-        """redis-cli; skips without one."""
+    def cli(self, *arguments: str, seconds: float = 60, answers: str = "") -> str:
+        """redis-cli; skips without one. answers: what somebody types when it asks."""
         path = shutil.which("redis-cli")
         if path is None:
             pytest.skip("no redis-cli on PATH")
-        done = subprocess.run([path, *arguments], capture_output=True, text=True, timeout=patience(seconds),
-                              check=False)
+        done = subprocess.run([path, *arguments], input=answers, capture_output=True, text=True,
+                              timeout=patience(seconds), check=False)
         assert done.returncode == 0, f"{arguments}:\n{done.stdout}\n{done.stderr}"
         return done.stdout

@@ -6,6 +6,7 @@
         peer.version                        # (7, 0, 15)
 
 Tests get one for the whole session from the fixture `peer`. Where 7.0 (Debian) and 7.2 differ, ask `peer.version`.
+A 7.2 beside a 7.0 is what REMUS_PEER_7_2 names.
 """
 
 import os
@@ -17,6 +18,8 @@ from functools import cache
 import pytest
 
 from tests.support.server import Process
+
+SEVEN_TWO = os.environ.get("REMUS_PEER_7_2", "")
 
 
 @cache
@@ -56,3 +59,10 @@ class Peer(Process):
     @property
     def version(self) -> tuple[int, ...]:
         return peer_version()
+
+
+class SevenTwo(Process):
+    """A real redis-server 7.2; only where there is one."""
+
+    def command_line(self) -> list[str]:
+        return [SEVEN_TWO]

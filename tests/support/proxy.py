@@ -5,7 +5,7 @@
         proxy.cut()                 # all links through it end now; what was on its way may be lost
         proxy.hold()                # nothing passes, and nobody is told: what a broken network looks like
         proxy.hold(one=True)        # the same for one link that is there now
-        proxy.hold_from({"127.0.0.2"})      # the same for who connects from there, now or later
+        proxy.hold_from({"127.0.0.2"})      # the same for who connects from there, now or later, besides others
         proxy.release()             # it passes again
         proxy.pace = 1024           # bytes a second that pass to who connected, each link by itself; 0: all
 
@@ -16,7 +16,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Iterable
 
 PIECE = 1 << 16
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: unsent bytes are dropped, the other end sees a reset
@@ -36,7 +36,7 @@ class Proxy:
         self.port: int = self._listening.getsockname()[1]
         self._lock = threading.Lock()
         self._links: list[_Link] = []
-        self._held_from: frozenset[str] = frozenset()
+        self._held_from: set[str] = set()
         self._over = False
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -61,10 +61,10 @@ class Proxy:
             elif self._links:
                 self._links[0].flowing.clear()
 
-    def hold_from(self, hosts: Collection[str]) -> None:
-        """From now on nothing passes by links from these addresses, also by those that are made later."""
+    def hold_from(self, hosts: Iterable[str]) -> None:
+        """From now on nothing passes by links from these addresses either, also by those that are made later."""
         with self._lock:
-            self._held_from = frozenset(hosts)
+            self._held_from.update(hosts)
             for link in self._links:
                 if link.source in self._held_from:
                     link.flowing.clear()
@@ -73,7 +73,7 @@ class Proxy:
         """What was held passes, and all that comes."""
         with self._lock:
             self.flowing.set()
-            self._held_from = frozenset()
+            self._held_from.clear()
             for link in self._links:
                 link.flowing.set()
 
@@ -91,22 +91,22 @@ class Proxy:
     def _accept(self) -> None:
         while not self._over:
             try:
-                near, _ = self._listening.accept()
+                near, (source, *_) = self._listening.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(near,), daemon=True).start()
+            threading.Thread(target=self._serve, args=(near, source), daemon=True).start()
 
-    def _serve(self, near: socket.socket) -> None:
+    def _serve(self, near: socket.socket, source: str) -> None:
         try:
             far = socket.create_connection((self.host, self.target), 10)
         except OSError:
             near.close()
             return
         far.settimeout(None)
-        link = _Link(self, near, far)
+        link = _Link(self, near, far, source)
         with self._lock:
             self._links.append(link)
-            if link.source in self._held_from:
+            if source in self._held_from:
                 link.flowing.clear()
         if self._over:
             self.cut()
@@ -118,13 +118,13 @@ class Proxy:
 
 
 class _Link:
-    """near: who connected; far: the target."""
+    """near: who connected, from the address `source`; far: the target."""
 
-    def __init__(self, proxy: Proxy, near: socket.socket, far: socket.socket) -> None:
+    def __init__(self, proxy: Proxy, near: socket.socket, far: socket.socket, source: str) -> None:
         self._proxy = proxy
         self._near = near
         self._far = far
-        self.source = _source_of(near)
+        self.source = source
         self.flowing = threading.Event()
         self.flowing.set()
 
@@ -164,11 +164,3 @@ class _Link:
 
     def _pace(self, sink: socket.socket) -> int:
         return self._proxy.pace if sink is self._near else 0
-
-
-def _source_of(near: socket.socket) -> str:
-    """The address that it comes from; "" when it is gone already."""
-    try:
-        return str(near.getpeername()[0])
-    except OSError:
-        return ""

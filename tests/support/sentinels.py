@@ -10,15 +10,15 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from tests.support.pace import wait_until
+from tests.support.pace import patience, wait_until
 from tests.support.peer import require_peer
 from tests.support.resp import ConnectionClosed, RespError
 from tests.support.server import ROOT, Process, Server
 
 NAME = "mymaster"
-DOWN_AFTER_MS = 500
+DOWN_AFTER_MS = 500  # of a quiet machine: on a slow one who lives is slow to answer
 FAILOVER_TIMEOUT_MS = 4000
 HURRY = ("info-period", 500, "ping-period", 200, "publish-period", 200, "ask-period", 200)
 
@@ -99,8 +99,8 @@ class Watch:
             server.start()
         conf = "\n".join([
             f"sentinel monitor {NAME} 127.0.0.1 {self.port_of(self.servers[0])} {quorum}",
-            f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}",
-            f"sentinel failover-timeout {NAME} {FAILOVER_TIMEOUT_MS}", *lines])
+            f"sentinel down-after-milliseconds {NAME} {round(patience(DOWN_AFTER_MS))}",
+            f"sentinel failover-timeout {NAME} {round(patience(FAILOVER_TIMEOUT_MS))}", *lines])
         for number, sort in enumerate(sentinels):
             sentinel = sort(folder / f"sentinel{number}", start=False, config=conf)
             self.sentinels.append(sentinel)
@@ -114,7 +114,7 @@ class Watch:
         """By which the others reach it."""
         return process.port
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -19,7 +19,7 @@ from server.version import VERSION
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_FILES = {
     "setup.py", "setup.cfg", "pyproject.toml", "MANIFEST.in", "LICENSE", "README.md", "dev", "remus_server.py",
-    "redis.conf", "server/version.py",
+    "redis.conf", "server/version.py", "server/loader.py", "server/native.pyx", "server/native.pyi",
 }  # fmt: skip
 ROOMS = ("server", "iothreads", "scripting", "metrics")
 
@@ -78,7 +78,7 @@ def modules(tree: Path) -> dict[str, int]:
 
 
 def test_every_pyx_becomes_a_module_beside_it(built):
-    assert set(modules(built)) == {"box", "user", "lane"}
+    assert set(modules(built)) == {"box", "user", "lane", "native"}
     assert python("import server.depot.user as u; print(u.twice())", built) == "82"
 
 
@@ -86,6 +86,31 @@ def test_nothing_changed_nothing_built(built):
     before = modules(built)
     assert "native modules" not in build(built)
     assert modules(built) == before
+
+
+def loaded(tree: Path, code: str) -> str:
+    """What a process prints that takes its modules as a server does."""
+    return python(f"from server import loader; loader.install({str(tree)!r}); {code}", tree)
+
+
+def test_modules_come_out_of_one_shared_object_and_one_file(built):
+    code = "import server.depot.user as u, server.__main__ as m; print(u.twice(), u.__file__, type(m.__loader__))"
+    answer, file, loader = loaded(built, code).split(maxsplit=2)
+    assert answer == "82" and Path(file).name.startswith("native.") and "loader.Loader" in loader
+    assert loaded(built, "import server.__main__ as m; print(m.main.__code__.co_filename)").startswith(str(built))
+
+
+def test_a_source_that_was_changed_is_taken_itself(built):
+    source = built / "server/depot/__init__.py"
+    before = source.read_text()
+    source.write_text(before + "CHANGED = 1\n")
+    try:
+        assert loaded(built, "import server.depot; print(server.depot.CHANGED)") == "1"
+        build(built)
+        code = "import server.depot as d; print(d.CHANGED, type(d.__loader__).__name__, d.__path__)"
+        assert loaded(built, code) == f"1 Loader ['{built}/server/depot']"
+    finally:
+        source.write_text(before)
 
 
 def test_a_changed_pxd_rebuilds_those_that_cimport_it(built):
@@ -96,6 +121,7 @@ def test_a_changed_pxd_rebuilds_those_that_cimport_it(built):
     assert "native modules: 0 of 2, less than a minute left\n" in output  # those that are stale are counted
     assert "native modules: 2 of 2\n" in output
     assert python("import server.depot.user as u; print(u.twice())", built) == "80"
+    assert loaded(built, "import server.depot.user as u; print(u.twice())") == "80"
     assert modules(built)["lane"] == before["lane"]
 
 
@@ -103,6 +129,19 @@ def test_other_directives_rebuild_all(built):
     setup = built / "setup.py"
     setup.write_text(setup.read_text().replace('"auto_pickle": False', '"auto_pickle": None'))
     assert "native modules: 3 of 3\n" in build(built)
+
+
+def test_what_does_not_compile_leaves_no_old_modules_together(built):
+    broken = built / "server/depot/broken.pyx"
+    broken.write_text("def f(:\n")
+    try:
+        build(built, fails=True)
+        assert "native" not in modules(built)
+        assert loaded(built, "import server.depot.user as u; print(u.twice())") == "80"
+    finally:
+        broken.unlink()
+    build(built)
+    assert "native" in modules(built)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +191,8 @@ def test_sdist_and_the_wheel_made_from_it(tmp_path):
     home = "remus_server_home"
     assert {"remus_server.py", f"{home}/server/depot/box.pxd", f"{home}/server/depot/box.pyi"} <= set(names)
     assert not [name for name in names if name.endswith((".pyx", ".c"))]
-    assert sum(name.endswith(".so") for name in names) == 1
+    assert [name.split(".")[0] for name in names if name.endswith(".so")] == [f"{home}/server/native"]
+    assert f"{home}/server/modules.{sys.implementation.cache_tag}.bin" in names
 
     # A user's own `server` package, on PYTHONPATH too, is not in the way of the console script's module.
     site, other = tmp_path / "site", tmp_path / "other"
@@ -193,7 +233,7 @@ def third_party_imports(*folders: str) -> set[str]:
                 found.add(str(node.module).split(".")[0])
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.pyx")):
         found |= set(re.findall(r"^\s*(?:import|from) (\w+)[\w.]*(?: import .*)?$", path.read_text(), re.MULTILINE))
-    return found - set(sys.stdlib_module_names) - {*ROOMS, "remus_server", "tests", "perf"}
+    return found - set(sys.stdlib_module_names) - {*ROOMS, "remus_server", "remus_embedded", "tests", "perf"}
 
 
 def test_each_dependency_is_explained_in_the_readme_in_order():

@@ -122,7 +122,7 @@ class Duel:
         requests: list[Request] = []
         queueing = False
         for words in pipeline(self.chance, grammar):
-            if any(decided_by_time(part) or left_unsorted(part) for part in parts(words)):
+            if any(decided_by_time(part) or left_unsorted(part) or by_member(part) for part in parts(words)):
                 continue
             if peer_version() < (7, 2) and any(new_in_7_2(part, words) for part in parts(words)):
                 continue
@@ -189,6 +189,11 @@ def left_unsorted(words: Request) -> bool:
     if names[0] not in (b"sort", b"sort_ro") or b"by" not in names[:-1]:
         return False
     return b"alpha" in names or b"*" not in words[names.index(b"by") + 1]
+
+
+def by_member(words: Request) -> bool:
+    """A range by members: what it is when scores differ, nobody says, and here they do."""
+    return b"LEX" in words[0].upper() or b"BYLEX" in map(bytes.upper, words)
 
 
 def in_script(words: Request, a: Any, b: Any) -> list[tuple[Request, Any, Any]]:

@@ -25,7 +25,7 @@ from server.cluster.messages import (
 )
 from server.cluster.node import Link
 from server.registry.errors import CommandError
-from tests.support.one_node import TIMEOUT_MS, OneNode, notes, only
+from tests.support.one_node import TICK_MS, TIMEOUT_MS, OneNode, notes, only
 
 STRANGER = "9" * 40
 SHARD = "8" * 40
@@ -276,7 +276,7 @@ def test_one_who_asks_again_is_asked_once_and_not_everybody_at_the_same_time() -
     for port in range(1, HANDSHAKES_MAX + 10):
         one.protocol.receive(link, heartbeat(Type.MEET, bus_port=port), one.now)
     assert len(one.view.nodes) == 1 + HANDSHAKES_MAX
-    one.pass_time(TIMEOUT_MS + 1)
+    one.pass_time(TIMEOUT_MS + TICK_MS)
     one.protocol.receive(link, heartbeat(Type.MEET), one.now)
     assert len(one.view.nodes) == 2
 

@@ -18,6 +18,20 @@ def test_ranges() -> None:
         (3, 3), (5, 99), (16383, 16383)]
 
 
+def test_ranges_of_many_runs() -> None:
+    rng = random.Random(2)
+    for share in (0.01, 0.2, 0.9):
+        runs: list[list[int]] = []
+        for slot in range(slots.COUNT):
+            if rng.random() < share:
+                if runs and runs[-1][1] == slot - 1:
+                    runs[-1][1] = slot
+                else:
+                    runs.append([slot, slot])
+        found = slots.of(slot for first, last in runs for slot in range(first, last + 1))
+        assert list(slots.ranges(found)) == [tuple(run) for run in runs]
+
+
 def test_each_gives_what_of_was_given() -> None:
     rng = random.Random(1)
     for _ in range(50):

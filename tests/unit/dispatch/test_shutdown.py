@@ -36,6 +36,9 @@ class FakeClient:
     def reply(self, value):
         self.replies.append(value)
 
+    def waited(self):
+        self.blocked = False
+
 
 @pytest.fixture
 def server():

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from server.keyspace import by_slot
 from server.keyspace.database import Keyspace
 from server.keyspace.evict import Evictor
 from server.registry import clock
+from server.structures.crc16 import hash_slot
 
 pytestmark = pytest.mark.usefixtures("exact_memory")
 KEYS = 40
@@ -17,9 +19,9 @@ VALUE = b"x" * 10_000
 class Eviction:
     """An evictor over a keyspace of its own, and what it evicted."""
 
-    def __init__(self, policy: str, **directives: Any) -> None:
+    def __init__(self, policy: str, *, by_slot: bool = False, **directives: Any) -> None:
         clock.refresh()
-        self.keyspace = Keyspace(2)
+        self.keyspace = Keyspace(2, by_slot)
         self.keyspace.lfu = policy.endswith("lfu")
         self.db = self.keyspace.databases[0]
         self.before = self.keyspace.memory_used()
@@ -117,3 +119,19 @@ def test_it_stops_when_its_time_is_over_and_the_next_goes_on() -> None:
     assert 1 <= len(e.gone) < KEYS - 1
     gone = len(e.gone)
     assert e.evictor.make_room() and len(e.gone) > gone
+
+
+@pytest.mark.parametrize("policy", ["allkeys-random", "allkeys-lru", "volatile-ttl"])
+def test_keys_of_hidden_slots_do_not_go(policy: str) -> None:
+    """Although they are most of all; when nothing else is left there is nothing to evict."""
+    e = Eviction(policy, by_slot=True)
+    hidden = [b"{hidden}%d" % number for number in range(10 * KEYS)]
+    for key in hidden:
+        e.db.set(key, b"v")
+    for number, key in enumerate([*hidden, *(b"k%d" % number for number in range(KEYS))]):
+        e.db.set_expire(key, clock.unix_ms() + 10_000 + number)
+    by_slot.hide(e.db, [hash_slot(b"hidden")])
+    assert e.leave_room_for(KEYS // 2)
+    assert e.gone and not any(key.startswith(b"{hidden}") for key in e.gone)
+    assert not e.leave_room_for(-KEYS)
+    assert len(e.db) == 0 and by_slot.hidden_count(e.db, hash_slot(b"hidden")) == len(hidden)

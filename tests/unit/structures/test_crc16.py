@@ -1,13 +1,23 @@
 """CRC16 and hash slots."""
 
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
 import pytest
 
-from server.structures.crc16 import crc16_of, hash_slot
+from server.structures.crc16 import crc16_of, hash_slot, hash_slot_again, hash_slot_noted, multiplying
 
 
+@pytest.fixture(params=[True, False], ids=["multiplied", "looked-up"])
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The two ways to the same checksum; where the processor does not multiply, one of them twice."""
+    before = multiplying(request.param)
+    yield
+    multiplying(before)
+
+
+@pytest.mark.usefixtures("way")
 def test_known_values() -> None:
     assert crc16_of(b"123456789") == 0x31C3
     assert crc16_of(b"") == 0
@@ -41,8 +51,9 @@ def by_bits(data: bytes) -> int:
     return crc
 
 
+@pytest.mark.usefixtures("way")
 def test_all_lengths_and_places_of_braces() -> None:
-    """What is looked up eight bytes at a time is what bits say; a brace is found wherever it stands."""
+    """What is made of eight and sixteen bytes at a time is what bits say; a brace is found wherever it stands."""
     rng = Random(7)
     for length in range(90):
         for _ in range(20):
@@ -52,6 +63,18 @@ def test_all_lengths_and_places_of_braces() -> None:
             tag, closed, _ = behind.partition(b"}")
             hashed = tag if tag and closed else key
             assert hash_slot(key) == by_bits(hashed) % 16384, key
+
+
+def test_a_slot_that_was_noted_is_that_of_the_same_key_alone() -> None:
+    """Whatever was noted last, and whatever its length: what is asked again is right."""
+    rng = Random(7)
+    keys = [b"", b"hello", b"{bar}123", b"{bar}1234", b"k" * 8, b"k" * 9, b"k" * 16, b"k" * 17, b"k" * 40,
+            *(rng.randbytes(rng.randrange(20)) for _ in range(30))]
+    for noted in keys:
+        for asked in keys:
+            assert hash_slot_noted(noted) == hash_slot(noted)
+            assert hash_slot_again(asked) == hash_slot(asked)
+            assert hash_slot_again(noted) == hash_slot(noted)
 
 
 @pytest.mark.peer

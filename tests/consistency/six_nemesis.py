@@ -1,0 +1,215 @@
+"""What is done to a cluster. Each fault is a method that does it, waits while clients go on, and undoes it."""
+
+import signal
+from collections.abc import Callable
+
+from server.structures.crc16 import hash_slot
+from tests.consistency.clients import Load
+from tests.consistency.nemesis import Nemesis
+from tests.consistency.six import Member, Shard, Six
+from tests.consistency.six_clients import TAGS
+from tests.support.pace import wait_until
+from tests.support.resp import RespError
+
+MIGRATE_MS = 500
+KEYS_AT_ONCE = 2
+SETTLED_IN = 60.0
+
+
+class Void(Exception):
+    """A master was replaced while a slot moved, which nobody meant: then nothing is promised, as in Redis."""
+
+
+class SixNemesis(Nemesis):
+    """In turn: deaths, pauses, cuts, and what operators do."""
+
+    def __init__(self, six: Six, load: Load, seed: int) -> None:
+        super().__init__(load, seed)
+        self.six = six
+        self.faults = [
+            self.kill_a_replica, self.kill_a_master, self.kill_a_master_and_restart_it, self.restart_a_master,
+            self.pause_a_master, self.pause_a_replica, self.part_a_master, self.part_a_shard, self.cut_links,
+            self.cut_clients, self.fail_over, self.take_over, self.move_a_slot, self.move_a_slot_amid_faults,
+        ]  # fmt: skip
+        self.known = {shard.branch for shard in six.shards}  # histories that some master had between two faults
+        self.may_lose: set[str] = set()  # those whose master was replaced without being asked
+        self._polite = False  # the fault lets no answered write be lost, whoever leads afterwards
+        self._moved = False
+
+    def strike(self) -> None:
+        self._polite = self._moved = False
+        super().strike()
+
+    def mend(self) -> None:
+        """Heal, and see who leads now: a history whose master was replaced may have lost what was not promised."""
+        before = self.six.shards
+        self.six.heal()
+        self.six.settle()
+        self.six.wait_for_replicas()
+        after = {shard.branch: shard for shard in self.six.shards}
+        self.known |= set(after)
+        if self._moved and not {shard.branch for shard in before} <= set(after):
+            raise Void
+        for shard in before:
+            same_leads = any(now.master is shard.master for now in after.values())
+            if shard.branch not in after and not same_leads and not self._polite:
+                self.may_lose.add(shard.branch)
+
+    # ---- who
+    def a_shard(self) -> Shard:
+        return self.chosen.choice(self.six.shards)
+
+    def a_master(self) -> Member:
+        return self.a_shard().master
+
+    def leads(self, shard: Shard) -> None:
+        """Until its replica is the master."""
+        wait_until(lambda: shard.replica.call("ROLE")[0] == b"master", "a replica that takes over", SETTLED_IN)
+
+    def heads(self) -> bool:
+        return self.chosen.random() < 0.5
+
+    # ---- deaths
+    def kill_a_replica(self) -> None:
+        node = self.a_shard().replica
+        node.kill()
+        self.meanwhile()
+        node.start()
+
+    def kill_a_master(self) -> None:
+        shard = self.a_shard()
+        shard.master.kill()
+        self.leads(shard)
+        self.meanwhile()
+        shard.master.start()
+
+    def kill_a_master_and_restart_it(self) -> None:
+        node = self.a_master()
+        node.kill()
+        node.start()
+
+    def restart_a_master(self) -> None:
+        """In an orderly way: it waits for its replica."""
+        self._polite = True
+        node = self.a_master()
+        code = node.stop()
+        assert code == 0, f"SIGTERM ended the master with {code}"
+        node.start()
+
+    # ---- pauses and links
+    def pause_a_master(self) -> None:
+        shard = self.a_shard()
+        shard.master.signal(signal.SIGSTOP)
+        if self.heads():
+            self.leads(shard)
+        self.meanwhile_or_silence()
+        shard.master.signal(signal.SIGCONT)
+
+    def pause_a_replica(self) -> None:
+        node = self.a_shard().replica
+        node.signal(signal.SIGSTOP)
+        self.meanwhile()
+        node.signal(signal.SIGCONT)
+
+    def part_a_master(self) -> None:
+        """From all nodes, but not from its clients."""
+        shard = self.a_shard()
+        self.six.part([shard.master])
+        if self.chosen.random() < 0.7:
+            self.leads(shard)
+        self.meanwhile()
+
+    def part_a_shard(self) -> None:
+        """Both nodes together: nobody may take over."""
+        shard = self.a_shard()
+        self.six.part([shard.master, shard.replica])
+        if self.heads():
+            wait_until(lambda: b"cluster_state:fail" in shard.master.call("CLUSTER", "INFO"), "the minority stops",
+                       SETTLED_IN)  # fmt: skip
+        self.meanwhile_or_silence()
+
+    def cut_links(self) -> None:
+        """Of the bus and of replication, one node after the other."""
+        for _ in range(self.chosen.randint(1, 4)):
+            self._cut_some()
+            self.meanwhile()
+
+    def _cut_some(self) -> None:
+        node = self.chosen.choice(self.six.nodes)
+        self.chosen.choice((node.for_nodes, node.for_bus)).cut(reset=self.heads())
+
+    def cut_clients(self) -> None:
+        for _ in range(self.chosen.randint(1, 5)):
+            self.chosen.choice(self.six.nodes).for_clients.cut(reset=self.heads())
+            self.meanwhile()
+
+    # ---- what operators do
+    def fail_over(self) -> None:
+        """By agreement: nothing that was answered may be lost."""
+        shard = self.a_shard()
+        epoch = self._epoch()
+        if self._asked(shard):
+            self._polite = self._epoch() == epoch + 1  # else somebody was elected besides
+        else:
+            self.done["fail over, given up"] += 1
+
+    def take_over(self) -> None:
+        """The master is not asked."""
+        shard = self.a_shard()
+        self._asked(shard, self.chosen.choice(("FORCE", "TAKEOVER")))
+
+    def _asked(self, shard: Shard, *how: str) -> bool:
+        """Whether the replica leads then; masters vote about one shard only now and then."""
+        for _ in range(3):
+            told = shard.replica.call("CLUSTER", "FAILOVER", *how)
+            assert told == "OK", told
+            try:
+                wait_until(lambda: shard.replica.call("ROLE")[0] == b"master", "a failover", 6)
+            except AssertionError:
+                continue
+            return True
+        return False
+
+    def _epoch(self) -> int:
+        return int(self.six.state(self.six[0])["cluster_current_epoch"])
+
+    def move_a_slot(self) -> None:
+        """One that is written to, key by key, as redis-cli does it."""
+        self._move(lambda: None)
+
+    def move_a_slot_amid_faults(self) -> None:
+        """Links break, and a replica dies or stands still."""
+        replica = self.a_shard().replica
+        dies = self.heads()
+        replica.kill() if dies else replica.signal(signal.SIGSTOP)
+        self._move(self._cut_some)
+        replica.start() if dies else replica.signal(signal.SIGCONT)
+
+    def _move(self, meanwhile: Callable[[], None]) -> None:
+        try:
+            self._move_keys(meanwhile)
+        except AssertionError as error:
+            if any(shard.master.call("ROLE")[0] != b"master" for shard in self.six.shards):
+                raise Void from error
+            raise
+
+    def _move_keys(self, meanwhile: Callable[[], None]) -> None:
+        self._moved = True
+        tag = self.chosen.choice(TAGS)
+        slot = hash_slot(tag.encode())
+        source = next(shard.master for shard in self.six.shards
+                      if not isinstance(shard.master.call("EXISTS", f"{{{tag}}}"), RespError))  # fmt: skip
+        target = self.chosen.choice([shard.master for shard in self.six.shards if shard.master is not source])
+        for node, word, other in ((target, "IMPORTING", source), (source, "MIGRATING", target)):
+            told = node.call("CLUSTER", "SETSLOT", slot, word, self.six.name(other))
+            assert told == "OK", told
+        self.meanwhile()
+        while keys := source.call("CLUSTER", "GETKEYSINSLOT", slot, KEYS_AT_ONCE):
+            meanwhile()
+            told = source.call("MIGRATE", "127.0.0.1", target.for_nodes.port, "", 0, MIGRATE_MS, "REPLACE", "KEYS",
+                               *keys)  # fmt: skip
+            assert not isinstance(told, RespError) or told.code == "IOERR", told
+            self.meanwhile_or_silence()
+        for node in sorted((shard.master for shard in self.six.shards), key=lambda node: node is not target):
+            told = node.call("CLUSTER", "SETSLOT", slot, "NODE", self.six.name(target))
+            assert told == "OK", told

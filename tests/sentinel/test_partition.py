@@ -64,8 +64,10 @@ def test_a_network_that_breaks_and_heals(machines: Machines) -> None:
     # It is told of the other one, which it follows, and what only it knew is gone.
     machines.heal()
     machines.ready()
-    assert machines.settled() is second and epochs(machines) == ["1"] * 3
+    assert machines.settled() is second
+    [epoch] = set(epochs(machines))  # of the first election that somebody won
+    assert int(epoch) > 0
     wait_until(lambda: {one.redis().get("k") for one in machines.servers} == {b"by the majority"}, "the same data")
     for one in sentinels:
         text = one.config_file.read_text()
-        assert f" {machines.port_of(second)} 2\n" in text and "config-epoch mymaster 1\n" in text
+        assert f" {machines.port_of(second)} 2\n" in text and f"config-epoch mymaster {epoch}\n" in text

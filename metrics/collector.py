@@ -19,6 +19,7 @@ from metrics.mailbox import Mailbox, NoAnswer
 from metrics.names import ALIASES, INSTANCE, LANES, OURS, SCRIPT_NAME, SCRIPT_SECONDS, number
 from metrics.replication import replication_families
 from metrics.snapshot import CommandCounts, Field, Snapshot, take
+from metrics.watchers import watcher_families
 from server.observe.percentiles import percentiles
 from server.version import VERSION
 
@@ -131,6 +132,7 @@ def families(s: Snapshot) -> Iterator[Metric]:
     yield from replication_families(s.lines, values)
     yield from cluster_families(s.cluster)
     yield from slot_families(s.slots)
+    yield from watcher_families(s.watchers)
     yield from slow_families(s)
     yield from script_families(values)
     yield from config_families(s, values)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from metrics import watchers
 from metrics.names import CONFIG, INSTANCE, MASTER_LINK, OURS, SCRIPT_NAME, SCRIPT_SECONDS
 from server.dispatch.record import all_records
 from server.keyspace import by_slot
@@ -83,6 +84,7 @@ class Snapshot(NamedTuple):
     output_limits: dict[str, Any]  # class of client -> its client-output-buffer-limit
     cluster: dict[str, str | int]  # fields of CLUSTER INFO, "links", and slot migrations; empty outside of one
     slots: list[SlotCounts]  # as many as metrics-hot-slots asks for, of either kind
+    watchers: list[watchers.Watcher]  # sentinels
 
 
 def read_fields(parts: Parts, sections: Iterable[Section]) -> tuple[list[Field], dict[str, str]]:
@@ -135,6 +137,7 @@ def take(server: "Server") -> Snapshot:
         cluster={} if server.cluster is None else {
             **dict(server.cluster.info()), "links": len(server.cluster.bus), **server.cluster.migrating.figures()},
         slots=notable_slots(server, config.metrics_hot_slots),
+        watchers=watchers.watchers(server.pubsub.channels.get(watchers.CHANNEL, ())),
     )
 
 

@@ -215,6 +215,13 @@ class SentinelServer(Front):
         """The one time event: the cron's jobs, then the sentinel. ms until it goes on."""
         return self.sentinel.tick() if self.cron.tick() else 0
 
+    def each_tick(self) -> None:
+        """What a server with keys does by several jobs of its cron; here there is next to nothing to do."""
+        self.shutdown.tick()
+        self.pause.update()
+        self.limits.tick(self.cron.hz)
+        self.tracking.tick()
+
     def unusable_file(self) -> str | None:
         """Why the state cannot be kept; None when it can."""
         path = self.config.configfile
@@ -265,8 +272,7 @@ def put_in_touch(server: SentinelServer) -> None:
                          keepalive=config.tcp_keepalive)
     config.on_change("loglevel", lambda c: setattr(s.log, "level", LEVELS.index(c.loglevel)))
     for interval_ms, job in (
-        (0, s.pause.update), (0, lambda: s.limits.tick(s.cron.hz)), (0, s.tracking.tick), (0, s.shutdown.tick),
-        (RATES_MS, s.sample_rates), (tls.TICK_MS, s.tls.tick), (INTERVAL_MS, s.collector.tick),
+        (0, s.each_tick), (RATES_MS, s.sample_rates), (tls.TICK_MS, s.tls.tick), (INTERVAL_MS, s.collector.tick),
     ):
         s.cron.every(interval_ms, job)
     s.cron.every(server_command.ENCODE_MS, server_command.encode_ahead, after_ms=server_command.AHEAD_MS)

@@ -118,7 +118,7 @@ function slots(found) {
   if (!slotCard.isConnected) byId("cards").append(slotCard);
 }
 
-/** Who is above this server, and who below. */
+/** Who is above this server, who below, and who watches it. */
 function topology() {
   const rows = all(newest, "redis_master_link_up").map(({labels, value}) => [
     `${labels.master_host}:${labels.master_port}`, "our master", value === 1 ? "up" : "down",
@@ -128,6 +128,9 @@ function topology() {
     const [late] = matching(newest, "remus_replica_lag_seconds", labels);
     rows.push([`${labels.slave_ip}:${labels.slave_port}`, "replica", labels.slave_state,
       behind ? `${bytes(behind.value)}, ${duration(late.value)}` : "–"]);
+  }
+  for (const {labels} of all(newest, "remus_watched_by_sentinel")) {
+    rows.push([labels.sentinel_ip, "sentinel", `watches, id ${labels.sentinel_id}…`, "–"]);
   }
   table(topologyCard, "Replication", ["who", "is", "state", "behind"], rows, "nobody follows, and nobody is followed");
 }

@@ -19,7 +19,7 @@ function row(cell, texts, bad = false) {
   return made;
 }
 
-const down = (one) => /s_down|o_down|disconnected/.test(one.flags);
+const down = (one) => /s_down|o_down|master_down|disconnected/.test(one.flags);
 
 function table(titles, rows) {
   const made = document.createElement("table");
@@ -37,9 +37,10 @@ function shown(master) {
   made.append(table(["replica", "flags", "link to master", "offset", "priority", "last answer"],
     master.replicas.map((one) => row("td", [one.address, one.flags, one.link_up ? "up" : "down", one.offset,
       one.priority, `${one.ping_ms} ms ago`], down(one) || !one.link_up))));
-  made.append(table(["sentinel", "id", "flags", "last hello"],
-    master.sentinels.map((one) => row("td", [one.address, one.id.slice(0, 12), one.flags, `${one.hello_ms} ms ago`],
-      down(one)))));
+  const itself = row("td", ["this one", master.seen_by.slice(0, 12), "sentinel", "–"]);
+  const others = master.sentinels.map((one) => row("td",
+    [one.address, one.id.slice(0, 12), one.flags, `${one.hello_ms} ms ago`], down(one)));
+  made.append(table(["sentinel", "id", "flags", "last hello"], [itself, ...others]));
   return made;
 }
 

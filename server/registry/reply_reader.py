@@ -14,6 +14,7 @@ INT64 = range(-(1 << 63), 1 << 63)
 DIGITS = frozenset(b"0123456789")
 USUAL = {b"+PONG\r\n": "PONG", b"+OK\r\n": "OK", b":1\r\n": 1}      # to PING and the like
 LONGEST_USUAL = 7                  # bytes
+SHORT = 512                        # bytes of an array that is read at once
 
 
 def read_reply(wire: bytes) -> Any:
@@ -24,6 +25,8 @@ def read_reply(wire: bytes) -> Any:
     """
     if len(wire) <= LONGEST_USUAL and (usual := USUAL.get(wire)) is not None:
         return usual
+    if wire[:1] == b"*" and len(wire) <= SHORT and (bulks := _short_bulks(wire)) is not None:
+        return bulks
     try:
         value, end = _value(wire, 0)
     except RecursionError:             # attributes without end
@@ -52,6 +55,15 @@ def _value(wire: bytes, at: int) -> tuple[Any, int]:
         value, end = _value(wire, end)
         return Attributed(_pairs(items), value), end
     return AGGREGATES[kind](items), end
+
+
+def _short_bulks(wire: bytes) -> list[bytes] | None:
+    """An array of bulks of one line each, such as a message to who is subscribed; None: it is to be read in full."""
+    lines = wire.split(b"\r\n")
+    bulks = lines[2:-1:2]
+    if lines[0] != b"*%d" % len(bulks) or lines[1:-1:2] != [b"$%d" % len(bulk) for bulk in bulks] or lines[-1]:
+        return None
+    return bulks
 
 
 def _values(wire: bytes, at: int, count: int) -> tuple[list[Any], int]:

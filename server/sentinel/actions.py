@@ -68,18 +68,18 @@ class Outbox:
     """Actions in their order. save: sentinel.conf is to be written, before all of them."""
 
     def __init__(self) -> None:
-        self._actions: list[Action] = []
+        self.actions: list[Action] = []
         self.save = False
 
     def __bool__(self) -> bool:
-        return self.save or bool(self._actions)
+        return self.save or bool(self.actions)
 
     def add(self, action: Action) -> None:
         """Ask for it."""
-        self._actions.append(action)
+        self.actions.append(action)
 
     def take(self) -> tuple[bool, list[Action]]:
         """(whether to write sentinel.conf first, what was asked for since the last time)."""
-        save, actions = self.save, self._actions
-        self.save, self._actions = False, []
+        save, actions = self.save, self.actions
+        self.save, self.actions = False, []
         return save, actions

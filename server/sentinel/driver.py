@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 from collections.abc import Callable
 from random import Random
 from typing import Any, Protocol as Seam
@@ -14,6 +13,7 @@ from iothreads.tls import TlsContext
 from server.clients.pubsub import PubSub
 from server.config.config import Config
 from server.observe.log import Log
+from server.registry import clock
 from server.sentinel import conf_lines
 from server.sentinel.actions import DEBUG, NOTICE, WARNING, Close, Event, Exit, Note, Open, Send
 from server.sentinel.instance import Wire
@@ -23,7 +23,8 @@ from server.sentinel.scripts import Job
 from server.sentinel.state import State
 from server.sentinel.words import bytes_of, text_of
 
-TICKS_A_SECOND = 10                 # at least; up to twice as many, by chance, so that sentinels do not act in step
+TICKS_A_SECOND = 10                 # at least; up to twice as many, by chance, so that sentinels do not act in step,
+A_FEW = 2                           # ... but not while there is nothing to do
 CANNOT_EXEC = 2                     # a script's status when it cannot be begun at all: it is not tried again
 
 
@@ -72,8 +73,9 @@ class Cable(LinkProtocol):
     def reply_received(self, link: Link, value: object) -> None:
         """A reply, or a message."""
         driver = self._driver
-        driver.protocol.received(self._wire, value, driver.now())
-        if driver.state.outbox:
+        driver.protocol.received(self._wire, value, clock.unix_ms())
+        outbox = driver.state.outbox
+        if outbox.actions or outbox.save:
             driver.carry_out()
 
     def connection_lost(self, link: Link | None, reason: str) -> None:
@@ -95,6 +97,7 @@ class Driver:
         self._cables: dict[Wire, Cable] = {}
         self._carrying = False
         self._rng = Random()
+        clock.refresh()
         self.saved = True                   # whether sentinel.conf could be written when that was wanted last
         self.state = State(HostNames(), self._rng, self.now())
         self.protocol = Protocol(self.state)
@@ -112,8 +115,8 @@ class Driver:
         self._log.notice("Sentinel ID is %s", self.state.myid)
 
     def now(self) -> int:
-        """ms of the wall clock."""
-        return time.time_ns() // 1_000_000
+        """ms of the wall clock, as the loop's turn has it."""
+        return clock.unix_ms()
 
     def state_now(self) -> State:
         """The state, whose clock shows the time, for who may change it."""
@@ -129,10 +132,12 @@ class Driver:
     # ---- what comes in
     def tick(self) -> int:
         """A time event; ms until the next one."""
-        self.protocol.tick(self.now())
+        now = self.now()
+        self.protocol.tick(now)
         self._run_scripts()
         self.carry_out()
-        return 1000 // (TICKS_A_SECOND + self._rng.randrange(TICKS_A_SECOND))
+        more = A_FEW if self.state.quiet_until > now else TICKS_A_SECOND
+        return 1000 // (TICKS_A_SECOND + self._rng.randrange(more))
 
     def opened(self, wire: Wire, local_ip: str) -> None:
         """It is open. local_ip: of our end."""

@@ -83,6 +83,7 @@ class Failovers:
         state.save()
         state.event(WARNING, "+new-epoch", master, str(state.current_epoch), plain=True)
         state.event(WARNING, "+try-failover", master, "")
+        state.look_at(master)
         master.failover_start = state.now + state.rng.randrange(DESYNC_MS)
 
     def _enter(self, master: Master, failover_state: int) -> None:

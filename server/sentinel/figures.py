@@ -78,7 +78,7 @@ def _of_master(state: State, master: Master) -> dict[str, Any]:
     return {
         "name": master.name, **_shown(state, master), "status": status_of(master), "quorum": master.quorum,
         "config_epoch": master.config_epoch, "failover": STATE_NAMES[master.failover_state],
-        "has_quorum": _has_quorum(master),
+        "has_quorum": _has_quorum(master), "seen_by": state.myid,
         "replicas": [{**_shown(state, one), "offset": one.offset, "priority": one.priority, "link_up": one.link_up}
                      for one in master.replicas.values()],
         "sentinels": [{**_shown(state, one), "id": one.runid, "hello_ms": state.now - one.heard_hello}

@@ -172,7 +172,7 @@ class Master(Instance):
         self.delay_logged = 0
         self.promoted: Instance | None = None
         self.reboot_down_after = self.reboot_since = 0
-        self.quiet_until = 0                # nothing is due before that, unless something is heard (Protocol)
+        self.quiet_until = 0                # nothing is due before that, unless something is heard (Protocol.tick)
 
     @property
     def owner(self) -> "Master":

@@ -112,15 +112,14 @@ class Links:
         wire, now, timings = link.commands, state.now, state.settings.timings
         if link.disconnected or wire is None or link.pending >= PENDING_MAX * link.owners:
             return
-        if not flags & SENTINEL and not wire.info_asked and (
-                not instance.info_at or now - instance.info_at > self.info_period(instance)):
-            wire.info_asked = True
-            self.send(instance, wire, INFO, b"INFO")
         period = min(instance.down_after, timings.ping_period)
         pings = now - link.ponged > period and now - link.pinged > period // 2
         if pings:
             self.ping(instance)
         # Rather together with a PING than alone, a moment before it: that is one packet instead of two.
+        if not flags & SENTINEL and not wire.info_asked and now > self.info_due(instance, with_ping=pings):
+            wire.info_asked = True
+            self.send(instance, wire, INFO, b"INFO")
         if now - instance.published_at > timings.publish_period + (0 if pings else timings.publish_slack):
             self.hello(instance)
 
@@ -143,18 +142,21 @@ class Links:
             due = min(due, link.ping_pending + instance.down_after // 2)
         if not instance.flags & SENTINEL:
             if not wire.info_asked:
-                due = min(due, instance.info_at + self.info_period(instance))
+                due = min(due, self.info_due(instance, with_ping=False))
             heard = link.pubsub_heard + timings.publish_period * SILENT_PUBLISH_PERIODS
             if heard < due and link.pubsub is not None:
                 due = min(due, max(heard, link.pubsub.since + timings.min_link_reconnect_period))
         return due
 
-    def info_period(self, instance: Instance) -> int:
-        """ms between two INFO."""
+    def info_due(self, instance: Instance, *, with_ping: bool) -> int:
+        """When INFO is to be asked for: with a PING after its period, alone a tenth later; at once where there is
+        trouble."""
+        asked = instance.info_at
         if instance.flags & REPLICA and (instance.owner.flags & (O_DOWN | FAILOVER_IN_PROGRESS)
                                          or instance.master_link_down_ms):
-            return INFO_PERIOD_IN_TROUBLE
-        return self._state.settings.timings.info_period
+            return asked and asked + INFO_PERIOD_IN_TROUBLE
+        period = self._state.settings.timings.info_period
+        return asked and asked + period + (0 if with_ping else period // 10)
 
     def hello(self, instance: Instance) -> None:
         """Who we are, and which master we know: to all who listen there."""

@@ -37,6 +37,7 @@ from server.sentinel.links import Links
 from server.sentinel.observed import Observed
 from server.sentinel.state import State, is_id
 
+UNKNOWN = -1                        # Master.quiet_until behind a look: until the next tick, when answers are there
 ALIVE = ("PONG", "LOADING", "MASTERDOWN")      # answers to PING of somebody who serves, or will
 
 
@@ -67,24 +68,24 @@ class Protocol:
         state = self.state
         state.now = now
         self._look_at_clock(now)
-        ended = None
+        if now <= state.quiet_until and not state.tilt_since:
+            return
+        ended, state.quiet_until = None, 0
         for master in state.masters.values():
-            if master.quiet_until and not state.tilt_since:
-                if now <= master.quiet_until:
-                    continue
-                master.quiet_until = self._quiet_until(master)      # it may have answered since
-                if now <= master.quiet_until:
-                    continue
-            for instance in master.everybody():
-                self._look_at(instance)
-            master.quiet_until = self._quiet_until(master)
-            if master.failover_state == UPDATE_CONFIG:
-                ended = master
+            if master.quiet_until == UNKNOWN:
+                master.quiet_until = self._quiet_until(master)
+            if now > master.quiet_until or state.tilt_since:
+                for instance in master.everybody():
+                    self._look_at(instance)
+                master.quiet_until = UNKNOWN
+                if master.failover_state == UPDATE_CONFIG:
+                    ended = master
+        state.quiet_until = min([master.quiet_until for master in state.masters.values()], default=0)
         if ended is not None:
             self.failovers.switch(ended)
 
     def _quiet_until(self, master: Master) -> int:
-        """When something may be due next; 0: at the next tick. With a hundred masters nothing is, nearly always."""
+        """When something may be due next; 0: at once. With a hundred masters nothing is, nearly always."""
         if master.failover_state != NONE or master.reported != MASTER:
             return 0
         due = self.links.due(master)
@@ -111,9 +112,10 @@ class Protocol:
             return
         self.down.look(instance)
         if isinstance(instance, Master):
-            self.down.look_together(instance)
-            self.failovers.begin_if_needed(instance)
-            self.failovers.step(instance)
+            if instance.flags != MASTER or instance.failover_state != NONE:
+                self.down.look_together(instance)
+                self.failovers.begin_if_needed(instance)
+                self.failovers.step(instance)
             self.down.ask(instance)
 
     # ---- wires
@@ -153,13 +155,13 @@ class Protocol:
                 quiet = not self.state.outbox
                 self.observed.receive(instance, text)
                 if instance.flags & REPLICA or quiet and self.state.outbox:
-                    instance.owner.quiet_until = 0
+                    self.state.look_at(instance.owner)
         elif kind == PUBLISH:
             if not isinstance(value, CommandError):
                 instance.published_at = now
         elif kind == IS_MASTER_DOWN:
             self.down.told(instance, value)
-            instance.owner.quiet_until = 0
+            self.state.look_at(instance.owner)
         elif isinstance(value, CommandError):           # to SUBSCRIBE: nothing will be heard by this wire
             self.state.close(wire)
         else:

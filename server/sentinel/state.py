@@ -67,6 +67,7 @@ class State:
         self.current_epoch = 0
         self.masters: dict[str, Master] = {}
         self.tilt_since = 0                 # 0: all is well
+        self.quiet_until = 0                # the soonest of the masters'
         self.now = self.previous_tick = now
 
     # ---- telling
@@ -93,8 +94,13 @@ class State:
 
     def wake(self) -> None:
         """Something may be due with any master."""
+        self.quiet_until = 0
         for master in self.masters.values():
             master.quiet_until = 0
+
+    def look_at(self, master: Master) -> None:
+        """Something may be due with that one."""
+        self.quiet_until = master.quiet_until = 0
 
     def save(self) -> None:
         """What sentinel.conf keeps has changed."""
@@ -157,6 +163,7 @@ class State:
             raise CannotCreate(DUPLICATE[MASTER])
         master = Master(name, address, quorum, self.now, timings.default_down_after, timings.default_failover_timeout)
         self.masters[name] = master
+        self.look_at(master)
         return master
 
     def add_replica(self, master: Master, host: str, port: int) -> Instance:

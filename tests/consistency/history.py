@@ -73,6 +73,7 @@ class History:
 
     transactions: list[Transaction] = field(default_factory=list)
     visits: list[Visit] = field(default_factory=list)
+    branches: dict[str, int] = field(default_factory=dict)  # by replication ids, of servers that were asked for these
     _lock: Lock = field(default_factory=Lock, repr=False)
 
     def add(self, entry: Transaction | Visit) -> None:
@@ -81,6 +82,11 @@ class History:
                 self.transactions.append(entry)
             else:
                 self.visits.append(entry)
+
+    def branch(self, replication_id: str) -> int:
+        """Its number: they are counted as they are met."""
+        with self._lock:
+            return self.branches.setdefault(replication_id, len(self.branches))
 
     @property
     def count(self) -> int:

@@ -12,11 +12,11 @@ A list that only grows tells the order of its appends, so everything can be infe
     hole            something is gone that was older than something that stayed
 
 Reads may be as old as they like, for replicas are behind; they may not be wrong. Each branch is looked at by itself:
-its reads, with the appends of all branches. What `final` holds, read at the end, is the truth about what was lost.
+its reads, with the appends of all branches. What was read at the end (`End`) is the truth about what was lost.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.consistency.cycles import RW, WR, WW, Graph
@@ -25,35 +25,56 @@ from tests.consistency.history import BETWEEN, Anomaly, Append, Outcome, Read, T
 Lists = dict[str, tuple[int, ...]]
 
 
+@dataclass(frozen=True)
+class End:
+    """What was there when all was over, and what that says of the history.
+
+    lists: all of them, as they were read. branches: that they were read from. may_lose: branches whose master was lost,
+    so that appends that were answered but not promised may be gone; promises_hold: no others. kept: values that all
+    servers had at some time: none may be gone. causes: what was done to masters, by their branches."""
+
+    lists: Lists
+    branches: Collection[int]
+    may_lose: Collection[int] = ()
+    promises_hold: bool = True
+    kept: Collection[int] = ()
+    causes: Mapping[int, str] = field(default_factory=dict)
+
+    def values(self) -> set[int]:
+        return {value for values in self.lists.values() for value in values}
+
+
 @dataclass
 class Verdict:
     """lost: answered, not promised, and gone: what asynchronous replication may lose when a master dies. window: what
-    was answered without a promise, at all."""
+    was answered without a promise, at all. promised, promised_lost: the same of promises, where these may go; the
+    latter by what was done to the master."""
 
     anomalies: list[Anomaly] = field(default_factory=list)
     lost: int = 0
     window: int = 0
+    promised: int = 0
+    promised_lost: Counter[str] = field(default_factory=Counter)
 
 
-def check(transactions: list[Transaction], final: Lists, may_lose: Iterable[int] = (),
-          last: Iterable[int] | None = None) -> Verdict:  # fmt: skip
-    """final: what all lists held in the end. may_lose: branches whose master was lost, so that appends that were
-    answered but not promised may be gone. last: branches that `final` was read from; without, the one that is last."""
+def check(transactions: list[Transaction], end: End) -> Verdict:
     verdict = Verdict()
     writers = {step.value: number for number, one in enumerate(transactions) for step in one.appends()}
     found = verdict.anomalies
-    found += _wrong_values(transactions, writers, final)
+    found += _wrong_values(transactions, writers, end.lists)
     found += _blind(transactions)
     branches = sorted({one.branch for one in transactions} - {BETWEEN})
     orders = {branch: _order_of(transactions, branch, found) for branch in branches}
-    for branch in branches[-1:] if last is None else set(last) & set(branches):
-        _prefer(orders[branch], final, found)
+    for branch in set(end.branches) & set(branches):
+        _prefer(orders[branch], end.lists, found)
     for branch in branches:
         found += _intermediate(transactions, writers, orders[branch], branch)
         found += _cycles(transactions, writers, orders[branch], branch)
-    found += _torn(transactions, final)
-    found += _holes(transactions, writers, orders, final)
-    _count_lost(transactions, final, set(may_lose), verdict)
+    there = end.values()
+    found += _torn(transactions, there)
+    found += _holes(orders, there)
+    found += _not_kept(transactions, writers, end.kept, there)
+    _count_lost(transactions, end, there, verdict)
     return verdict
 
 
@@ -95,7 +116,7 @@ def _order_of(transactions: list[Transaction], branch: int, found: list[Anomaly]
 
 
 def _prefer(order: Lists, final: Lists, found: list[Anomaly]) -> None:
-    """The end belongs to the last branch."""
+    """The end belongs to a branch that it was read from."""
     for key, values in order.items():
         if final.get(key, ())[: len(values)] != values:
             found.append(Anomaly("contradiction", f"{key}: {_end(values)} was read, and in the end it is "
@@ -137,8 +158,7 @@ def _cycles(transactions: list[Transaction], writers: dict[int, int], order: Lis
         yield Anomaly(name, f"{len(numbers)} transactions of branch {branch}: {told}")
 
 
-def _torn(transactions: list[Transaction], final: Lists) -> Iterator[Anomaly]:
-    there = {value for values in final.values() for value in values}
+def _torn(transactions: list[Transaction], there: set[int]) -> Iterator[Anomaly]:
     for one in transactions:
         values = {step.value for step in one.appends()}
         if values & there and values - there:
@@ -146,10 +166,8 @@ def _torn(transactions: list[Transaction], final: Lists) -> Iterator[Anomaly]:
                                   "did not")  # fmt: skip
 
 
-def _holes(transactions: list[Transaction], writers: dict[int, int], orders: dict[int, Lists],
-           final: Lists) -> Iterator[Anomaly]:  # fmt: skip
+def _holes(orders: dict[int, Lists], there: set[int]) -> Iterator[Anomaly]:
     """What a branch leaves to the next ones is its beginning."""
-    there = {value for values in final.values() for value in values}
     for branch, order in orders.items():
         for key, values in order.items():
             gone = [place for place, value in enumerate(values) if value not in there]
@@ -158,16 +176,26 @@ def _holes(transactions: list[Transaction], writers: dict[int, int], orders: dic
                 yield Anomaly("hole", f"{key} of branch {branch}: {went} went, younger ones did not")
 
 
-def _count_lost(transactions: list[Transaction], final: Lists, may_lose: set[int], verdict: Verdict) -> None:
-    there = {value for values in final.values() for value in values}
+def _not_kept(transactions: list[Transaction], writers: dict[int, int], kept: Collection[int],
+              there: set[int]) -> Iterator[Anomaly]:  # fmt: skip
+    gone = sorted(set(kept) - there)
+    if gone:
+        by = transactions[writers[gone[0]]].by if gone[0] in writers else "nobody"
+        yield Anomaly("lost", f"{len(gone)} values that all servers had; the first is {gone[0]} ({by})")
+
+
+def _count_lost(transactions: list[Transaction], end: End, there: set[int], verdict: Verdict) -> None:
     for one in transactions:
         if one.outcome is not Outcome.OK or not one.appends():
             continue
         gone = [step.value for step in one.appends() if step.value not in there]
-        window = not one.promised and one.branch in may_lose
-        verdict.window += window
-        if gone and window:
+        may_go = one.branch in end.may_lose
+        verdict.window += may_go and not one.promised
+        verdict.promised += may_go and one.promised
+        if gone and may_go and not one.promised:
             verdict.lost += 1
+        elif gone and may_go and not end.promises_hold:
+            verdict.promised_lost[end.causes.get(one.branch, "nothing")] += 1
         elif gone:
             how = "promised" if one.promised else "answered"
             verdict.anomalies.append(Anomaly("lost", f"{gone} of branch {one.branch}, which was {how} ({one.by})"))

@@ -37,19 +37,23 @@ class Nemesis:
         """All is well again."""
         raise NotImplementedError
 
+    def await_clients(self, condition: Callable[[], bool], what: str) -> None:
+        """Until they have come so far."""
+        broken = self.load.broken
+        wait_until(lambda: condition() or broken, what, 60)
+        if broken:
+            raise broken[0]
+
     def meanwhile(self) -> None:
         """Clients go on for a while."""
-        load = self.load
-        enough = load.written + self.chosen.randint(MEANWHILE, 4 * MEANWHILE)
-        wait_until(lambda: load.written >= enough or load.broken, "clients that go on", 60)
-        if self.load.broken:
-            raise self.load.broken[0]
+        enough = self.load.written + self.chosen.randint(MEANWHILE, 4 * MEANWHILE)
+        self.await_clients(lambda: self.load.written >= enough, "clients that go on")
 
     def meanwhile_or_silence(self) -> None:
         """As `meanwhile`; but who waits for somebody that is held gives up some time, and that is enough."""
         history = self.load.history
         enough = history.count + self.chosen.randint(1, MEANWHILE)
-        wait_until(lambda: history.count >= enough or self.load.broken, "clients that go on or give up", 60)
+        self.await_clients(lambda: history.count >= enough, "clients that go on or give up")
 
 
 class TrioNemesis(Nemesis):

@@ -96,7 +96,7 @@ class Six(Cluster):
         for here, there in ((some, others), (others, some)):
             for node in here:
                 for proxy in (node.for_nodes, node.for_bus):
-                    proxy.part(other.address for other in there)
+                    proxy.hold_from(other.address for other in there)
 
     def heal(self) -> None:
         for node in self.nodes:

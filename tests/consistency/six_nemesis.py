@@ -4,9 +4,10 @@ import signal
 from collections.abc import Callable
 
 from server.structures.crc16 import hash_slot
+from tests.consistency.clients import Load
 from tests.consistency.nemesis import Nemesis
 from tests.consistency.six import Member, Shard, Six
-from tests.consistency.six_clients import TAGS, SixLoad
+from tests.consistency.six_clients import TAGS
 from tests.support.pace import wait_until
 from tests.support.resp import RespError
 
@@ -23,9 +24,8 @@ class Void(Exception):
 class SixNemesis(Nemesis):
     """In turn: deaths, pauses, cuts, and what operators do."""
 
-    def __init__(self, six: Six, load: SixLoad, seed: int) -> None:
+    def __init__(self, six: Six, load: Load, seed: int) -> None:
         super().__init__(load, seed)
-        self.load: SixLoad = load
         self.six = six
         self.faults = [
             self.kill_a_replica, self.kill_a_master, self.kill_a_master_and_restart_it, self.restart_a_master,
@@ -33,6 +33,7 @@ class SixNemesis(Nemesis):
             self.cut_clients, self.fail_over, self.take_over, self.move_a_slot, self.move_a_slot_amid_faults,
         ]  # fmt: skip
         self.known = {shard.branch for shard in six.shards}  # histories that some master had between two faults
+        self.may_lose: set[str] = set()  # those whose master was replaced without being asked
         self._polite = False  # the fault lets no answered write be lost, whoever leads afterwards
         self._moved = False
 
@@ -53,7 +54,7 @@ class SixNemesis(Nemesis):
         for shard in before:
             same_leads = any(now.master is shard.master for now in after.values())
             if shard.branch not in after and not same_leads and not self._polite:
-                self.load.may_lose.add(shard.branch)
+                self.may_lose.add(shard.branch)
 
     # ---- who
     def a_shard(self) -> Shard:

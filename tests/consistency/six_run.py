@@ -6,9 +6,9 @@ from typing import Any
 
 from tests.consistency import lists
 from tests.consistency.history import Anomaly
-from tests.consistency.run import Figures, judge
+from tests.consistency.run import Figures, judge, lists_in
 from tests.consistency.six import Six
-from tests.consistency.six_clients import SixLoad, clients_of
+from tests.consistency.six_clients import load_on
 from tests.consistency.six_nemesis import SixNemesis, Void
 from tests.support.resp import Connection, RespError
 
@@ -17,9 +17,9 @@ def play(folder: Path, seed: int, faults: int, **directives: Any) -> Figures:
     """So many faults, in an order that the seed says. A history with `Void` counts as none, and says so."""
     six = Six(folder, **directives)
     try:
-        load = SixLoad()
+        load = load_on(six, seed)
         nemesis = SixNemesis(six, load, seed)
-        load.start(clients_of(load, six, seed))
+        load.start()
         try:
             nemesis.meanwhile()
             for _ in range(faults):
@@ -31,9 +31,11 @@ def play(folder: Path, seed: int, faults: int, **directives: Any) -> Figures:
             load.stop()
         six.wait_in_step()
         final, strays = _final(six)
-        unknown = set(load.branches) - nemesis.known  # began and ended within one fault
-        figures = judge(load, nemesis.done, final, {load.branch(name) for name in load.may_lose | unknown},
-                        [load.branch(shard.branch) for shard in six.shards])  # fmt: skip
+        history = load.history
+        unknown = set(history.branches) - nemesis.known  # began and ended within one fault
+        end = lists.End(final, {history.branch(shard.branch) for shard in six.shards},
+                        {history.branch(name) for name in nemesis.may_lose | unknown})  # fmt: skip
+        figures = judge(load, nemesis.done, end)
         figures.anomalies += strays
         return figures
     finally:
@@ -46,9 +48,9 @@ def _final(six: Six) -> tuple[lists.Lists, list[Anomaly]]:
     strays = []
     for shard in six.shards:
         with Connection(shard.master.port) as c:
-            for key in c.ok("KEYS", "*"):
-                if isinstance(c("EXISTS", key), RespError):
-                    strays.append(Anomaly("stray", f"{key!r} is at {shard.master.port}, which does not serve it"))
-                elif b"list" in key:
-                    found[key.decode()] = tuple(map(int, c.ok("LRANGE", key, 0, -1)))
+            keys = c.ok("KEYS", "*")
+            elsewhere = {key for key in keys if isinstance(c("EXISTS", key), RespError)}
+            strays += [Anomaly("stray", f"{key!r} is at {shard.master.port}, which does not serve it")
+                       for key in elsewhere]  # fmt: skip
+            found |= lists_in(c, (key for key in keys if b"list" in key and key not in elsewhere))
     return found, strays

@@ -1,5 +1,7 @@
 """The checkers find what is wrong with histories that are known to be, and nothing in those that are not."""
 
+from typing import Any
+
 import pytest
 
 from tests.consistency import lists, registers
@@ -21,8 +23,14 @@ def did(*parts: list[Step], outcome: Outcome = OK, branch: int = 0, promised: bo
     return Transaction([step for part in parts for step in part], outcome, branch, promised)
 
 
-def kinds(transactions: list[Transaction], final: lists.Lists, may_lose: tuple[int, ...] = ()) -> set[str]:
-    return {anomaly.kind for anomaly in lists.check(transactions, final, may_lose).anomalies}
+def check(history: list[Transaction], final: lists.Lists, may_lose: tuple[int, ...] = (), **more: Any) -> lists.Verdict:
+    """With an end that was read from the last branch, unless `more` says another."""
+    last = {max((one.branch for one in history), default=0)}
+    return lists.check(history, lists.End(final, may_lose=may_lose, **{"branches": last, **more}))
+
+
+def kinds(history: list[Transaction], final: lists.Lists, may_lose: tuple[int, ...] = (), **more: Any) -> set[str]:
+    return {anomaly.kind for anomaly in check(history, final, may_lose, **more).anomalies}
 
 
 Known = dict[str, tuple[list[Transaction], lists.Lists]]
@@ -61,7 +69,7 @@ BAD: Known = {
 
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_history(name: str) -> None:
-    assert lists.check(*GOOD[name], may_lose=[0]).anomalies == []
+    assert check(*GOOD[name], may_lose=(0,)).anomalies == []
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -76,10 +84,34 @@ def test_nothing_else_is_seen_in_it(kind: str) -> None:
 
 def test_what_may_be_lost_is_what_nobody_promised() -> None:
     history = [did(a("x", 1), promised=True), did(a("x", 2)), did(a("x", 3), branch=1)]
-    verdict = lists.check(history, {"x": (1, 3)}, may_lose=[0])
+    verdict = check(history, {"x": (1, 3)}, may_lose=(0,))
     assert (verdict.anomalies, verdict.lost, verdict.window) == ([], 1, 1)
     assert kinds(history, {"x": (3,)}, (0,)) == {"lost"}
     assert kinds(history, {"x": (1,)}, (0,)) == {"lost"}
+
+
+def test_where_promises_may_go_they_are_counted() -> None:
+    history = [did(a("x", 1), promised=True), did(a("x", 2), promised=True), did(a("x", 3), promised=True, branch=1)]
+    verdict = check(history, {"x": (1, 3)}, may_lose=(0,), promises_hold=False, causes={0: "a death", 1: "nothing"})
+    assert (verdict.anomalies, verdict.promised, verdict.promised_lost, verdict.window) == ([], 2, {"a death": 1}, 0)
+    assert kinds(history, {"x": (1,)}, (0,), promises_hold=False) == {"lost"}
+
+
+def test_what_all_servers_had_stays_in_any_branch() -> None:
+    history = [did(a("x", 1)), did(a("x", 2), outcome=UNKNOWN), did(a("x", 3), branch=1)]
+    assert kinds(history, {"x": (1, 3)}, (0,), kept={1}) == set()
+    assert kinds(history, {"x": (3,)}, (0,)) == set()
+    assert kinds(history, {"x": (3,)}, (0,), kept={1}) == {"lost"}
+    assert kinds(history, {"x": (1, 3)}, (0,), kept={1, 2}) == {"lost"}
+
+
+def test_an_end_of_several_branches_and_one_that_nobody_was_in() -> None:
+    history = [did(r("x", 1), a("y", 2)), did(a("x", 1), r("y", 2), branch=1), did(r("z", 3), branch=2),
+               did(a("z", 3), outcome=UNKNOWN)]  # fmt: skip
+    final: lists.Lists = {"x": (1,), "y": (2,)}
+    assert kinds(history, final, branches={0, 1}) == set()
+    assert kinds(history, final, branches={0, 1, 2}) == {"contradiction"}
+    assert kinds(history, final, branches={3}) == set()
 
 
 def test_a_list_that_vanished_after_it_was_read() -> None:

@@ -12,16 +12,10 @@ import pytest
 
 from tests.support.pace import wait_until
 from tests.support.peer import Peer, require_peer
-from tests.support.sentinels import NAME, OurSentinel, RealSentinel, Sentinel, Watch
+from tests.support.sentinels import NAME, OldServer, OurSentinel, RealSentinel, Sentinel, Watch
 from tests.support.server import Process, Server
 
 redis_py = pytest.importorskip("redis")
-
-
-class OldServer(Server):
-    """Ours, beside one of Redis 7.0."""
-
-    defaults = {**Server.defaults, "rdb-version": 10}
 
 
 class Writer(threading.Thread):

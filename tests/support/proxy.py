@@ -5,7 +5,7 @@
         proxy.cut()                 # all links through it end now; what was on its way may be lost
         proxy.hold()                # nothing passes, and nobody is told: what a broken network looks like
         proxy.hold(one=True)        # the same for one link that is there now
-        proxy.part({"127.0.1.2"})   # the same for links from there, also those to come
+        proxy.hold_from({"127.0.0.2"})      # the same for who connects from there, now or later, besides others
         proxy.release()             # it passes again
         proxy.pace = 1024           # bytes a second that pass to who connected, each link by itself; 0: all
 
@@ -32,10 +32,11 @@ class Proxy:
         self.flowing = threading.Event()
         self.flowing.set()
         self._listening = socket.create_server((host, 0), backlog=128)
-        self.host, self.port = self._listening.getsockname()
+        self.host: str = host
+        self.port: int = self._listening.getsockname()[1]
         self._lock = threading.Lock()
         self._links: list[_Link] = []
-        self._apart: set[str] = set()
+        self._held_from: set[str] = set()
         self._over = False
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -60,19 +61,19 @@ class Proxy:
             elif self._links:
                 self._links[0].flowing.clear()
 
-    def part(self, addresses: Iterable[str]) -> None:
-        """From now on nothing passes from or to these."""
+    def hold_from(self, hosts: Iterable[str]) -> None:
+        """From now on nothing passes by links from these addresses either, also by those that are made later."""
         with self._lock:
-            self._apart.update(addresses)
+            self._held_from.update(hosts)
             for link in self._links:
-                if link.address in self._apart:
+                if link.source in self._held_from:
                     link.flowing.clear()
 
     def release(self) -> None:
         """What was held passes, and all that comes."""
         with self._lock:
             self.flowing.set()
-            self._apart.clear()
+            self._held_from.clear()
             for link in self._links:
                 link.flowing.set()
 
@@ -90,22 +91,22 @@ class Proxy:
     def _accept(self) -> None:
         while not self._over:
             try:
-                near, (address, *_) = self._listening.accept()
+                near, (source, *_) = self._listening.accept()
             except OSError:
                 return
-            threading.Thread(target=self._serve, args=(near, address), daemon=True).start()
+            threading.Thread(target=self._serve, args=(near, source), daemon=True).start()
 
-    def _serve(self, near: socket.socket, address: str) -> None:
+    def _serve(self, near: socket.socket, source: str) -> None:
         try:
             far = socket.create_connection((self.host, self.target), 10)
         except OSError:
             near.close()
             return
         far.settimeout(None)
-        link = _Link(self, near, far, address)
+        link = _Link(self, near, far, source)
         with self._lock:
             self._links.append(link)
-            if address in self._apart:
+            if source in self._held_from:
                 link.flowing.clear()
         if self._over:
             self.cut()
@@ -117,13 +118,13 @@ class Proxy:
 
 
 class _Link:
-    """near: who connected, from `address`; far: the target."""
+    """near: who connected, from the address `source`; far: the target."""
 
-    def __init__(self, proxy: Proxy, near: socket.socket, far: socket.socket, address: str) -> None:
-        self.address = address
+    def __init__(self, proxy: Proxy, near: socket.socket, far: socket.socket, source: str) -> None:
         self._proxy = proxy
         self._near = near
         self._far = far
+        self.source = source
         self.flowing = threading.Event()
         self.flowing.set()
 

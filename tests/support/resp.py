@@ -124,7 +124,8 @@ def encode(*arguments: Any) -> bytes:
 
 
 class Connection:
-    """One connection. `timeout` applies to each wait for bytes and raises TimeoutError: seconds of a quiet machine."""
+    """One connection. `timeout` applies to each wait for bytes and raises TimeoutError: seconds of a quiet machine;
+    or of any, of who is not patient. source: the address to come from, any without."""
 
     def __init__(
         self,
@@ -134,14 +135,18 @@ class Connection:
         timeout: float = 10.0,
         protocol: int = 2,
         sock: socket.socket | None = None,
+        source: str = "",
+        patient: bool = True,
     ) -> None:
+        self._patient = patient
         if sock is not None:
             self.socket = sock
         elif path is not None:
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.connect(path)
         else:
-            self.socket = socket.create_connection((host, port), patience(timeout))
+            self.socket = socket.create_connection(
+                (host, port), patience(timeout) if patient else timeout, (source, 0) if source else None)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.settimeout(timeout)
         self.attributes: dict[Any, Any] | None = None  # of the last reply that had some
@@ -169,7 +174,7 @@ class Connection:
 
     def _waited_enough(self, start: float) -> bool:
         """False after a timeout that may mean no more than that the machine is slow."""
-        return time.monotonic() - start >= patience(self.socket.gettimeout() or 0)
+        return not self._patient or time.monotonic() - start >= patience(self.socket.gettimeout() or 0)
 
     # ---- in
 

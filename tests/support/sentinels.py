@@ -10,15 +10,15 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from tests.support.pace import wait_until
+from tests.support.pace import patience, wait_until
 from tests.support.peer import require_peer
 from tests.support.resp import ConnectionClosed, RespError
-from tests.support.server import ROOT, Process
+from tests.support.server import ROOT, Process, Server
 
 NAME = "mymaster"
-DOWN_AFTER_MS = 500
+DOWN_AFTER_MS = 500  # of a quiet machine: on a slow one who lives is slow to answer
 FAILOVER_TIMEOUT_MS = 4000
 HURRY = ("info-period", 500, "ping-period", 200, "publish-period", 200, "ask-period", 200)
 
@@ -36,11 +36,8 @@ class Sentinel(Process):
         return self.folder / "sentinel.conf"
 
     def start_again(self) -> None:
-        """With the file as it left it."""
-        text = self.config_file.read_text()
-        self.stop()
-        self.config_text, self.directives = text, {}
-        self.start()
+        """Start it with what it knew."""
+        super().start_again()
         self.ask("SENTINEL", "DEBUG", *HURRY)
 
     def ask(self, *words: Any) -> Any:
@@ -73,6 +70,12 @@ class RealSentinel(Sentinel):
         return [require_peer()]
 
 
+class OldServer(Server):
+    """Ours, beside one of Redis 7.0."""
+
+    defaults = {**Server.defaults, "rdb-version": 10}
+
+
 def pairs(reply: Sequence[bytes]) -> dict[str, str]:
     words = [word.decode() for word in reply]
     return dict(zip(words[::2], words[1::2], strict=True))
@@ -86,16 +89,32 @@ class Watch:
         if any(kind is RealSentinel for kind in sentinels) and shutil.which("redis-sentinel") is None:
             require_peer()
         self.servers: list[Process] = []
+        self.sentinels: list[Sentinel] = []
         for number, kind in enumerate(servers):
-            more: dict[str, Any] = {"replicaof": f"127.0.0.1 {self.servers[0].port}"} if number else {}
-            self.servers.append(kind(folder / f"server{number}", repl_diskless_sync_delay=0, **more, **directives))
+            server = kind(folder / f"server{number}", start=False, repl_diskless_sync_delay=0, **directives)
+            self.servers.append(server)
+            self.place(number, server)
+            if number:
+                server.directives["replicaof"] = f"127.0.0.1 {self.port_of(self.servers[0])}"
+            server.start()
         conf = "\n".join([
-            f"sentinel monitor {NAME} 127.0.0.1 {self.servers[0].port} {quorum}",
-            f"sentinel down-after-milliseconds {NAME} {DOWN_AFTER_MS}",
-            f"sentinel failover-timeout {NAME} {FAILOVER_TIMEOUT_MS}", *lines])
-        self.sentinels = [kind(folder / f"sentinel{number}", config=conf) for number, kind in enumerate(sentinels)]
+            f"sentinel monitor {NAME} 127.0.0.1 {self.port_of(self.servers[0])} {quorum}",
+            f"sentinel down-after-milliseconds {NAME} {round(patience(DOWN_AFTER_MS))}",
+            f"sentinel failover-timeout {NAME} {round(patience(FAILOVER_TIMEOUT_MS))}", *lines])
+        for number, sort in enumerate(sentinels):
+            sentinel = sort(folder / f"sentinel{number}", start=False, config=conf)
+            self.sentinels.append(sentinel)
+            self.place(number, sentinel)
+            sentinel.start()
 
-    def __enter__(self) -> "Watch":
+    def place(self, number: int, process: Process) -> None:
+        """Before one is started: the server or sentinel of that number."""
+
+    def port_of(self, process: Process) -> int:
+        """By which the others reach it."""
+        return process.port
+
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,7 +122,7 @@ class Watch:
             process.kill()
 
     def by_port(self, port: int) -> Process:
-        return next(server for server in self.servers if server.port == port)
+        return next(server for server in self.servers if self.port_of(server) == port)
 
     @property
     def master(self) -> Process:
@@ -150,15 +169,20 @@ class Watch:
         """Every other server that runs follows that master."""
         def does(server: Process) -> bool:
             fields = server.info("replication")
-            return fields.get("master_port") == str(master.port) and fields.get("master_link_status") == "up"
+            return fields.get("master_port") == str(self.port_of(master)) and fields.get("master_link_status") == "up"
 
         wait_until(lambda: all(answers(does, one) for one in self.servers if one is not master and one.alive()),
                    f"all to follow {master.port}", seconds)
 
 
 def answers(what: Callable[[Any], object], process: Process) -> bool:
-    """Whether it is so; a server that closes connections, as those do that change their role, has not said."""
+    """Whether it is so; who does not answer has not said."""
+    return bool(told(what, process))
+
+
+def told(what: Callable[[Any], Any], process: Any) -> Any:
+    """What it says; None of a server that closes connections, as those do that change their role."""
     try:
-        return bool(what(process))
+        return what(process)
     except (ConnectionError, ConnectionClosed, TimeoutError, RespError, KeyError, ValueError):
-        return False
+        return None

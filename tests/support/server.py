@@ -197,6 +197,13 @@ class Process:
         self.directives.update((name.replace("_", "-"), value) for name, value in directives.items())
         self.start()
 
+    def start_again(self) -> None:
+        """Start it with the file as it left it, where it has written that itself."""
+        text = self.config_file.read_text()
+        self.stop()
+        self.config_text, self.directives = text, {}
+        self.start()
+
     def signal(self, number: int) -> None:
         assert self.child is not None
         self.child.send_signal(number)

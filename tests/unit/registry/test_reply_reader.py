@@ -70,6 +70,10 @@ def test_named_classes(value: Any) -> None:
         (b"+OK\n", "OK"),
         (b":+5\r\n", 5),
         (b",inf\r\n", float("inf")),
+        (b"*1\r\n$0\r\n\r\n", [b""]),
+        (b"*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$4\r\na:1$\r\n", [b"message", b"c", b"a:1$"]),
+        (b"*1\r\n$9\r\na\r\n$2\r\nbb\r\n", [b"a\r\n$2\r\nbb"]),
+        (b"*2\r\n$5\r\na\r\n$1\r\n$1\r\nb\r\n", [b"a\r\n$1", b"b"]),
         (b"+caf\xc3\xa9 \xff\r\n", "café \udcff"),
     ],
 )
@@ -87,6 +91,7 @@ def test_an_error_of_a_bulk() -> None:
         b":\r\n", b":four\r\n", b": 4\r\n", b":4_0\r\n", b":9223372036854775808\r\n", b":-9223372036854775809\r\n",
         b":" + b"9" * 5000 + b"\r\n", b",x\r\n",
         b",1_0\r\n", b", 1\r\n", b"#yes\r\n", b"(1.5\r\n", b"=3\r\nabc\r\n", b"$2\r\nabc\r\n",
+        b"*1\r\n$2\r\nabc\r\n", b"*1\r\n$1\r\na\r\n$1\r\nb\r\n",
         b"*2\r\n:1\r\n", b"+OK\r\n+OK\r\n", b"|0\r\n" * 5000 + b"+OK\r\n",
     ],
 )  # fmt: skip

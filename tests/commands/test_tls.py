@@ -65,6 +65,33 @@ def test_bytes_that_come_one_by_one(secure: Secure) -> None:
         assert stream.recv(100) == b"$2\r\nhi\r\n"
 
 
+def test_who_speaks_when_its_connection_is_home_and_who_speaks_sooner(secure: Secure) -> None:
+    """A request may come with the end of the handshake, while the connection moves, or when all threads sleep."""
+    with secure.connect() as quiet:
+        wait_until(lambda: secure.server.info("tls")["tls_handshakes_under_way"] == "0", "it is home")
+        quiet.sendall(b"PING\r\n")
+        assert quiet.recv(100) == b"+PONG\r\n"
+        for number in range(40):
+            with secure.connect() as stream:
+                if number % 2:
+                    stream.sendall(b"PING\r\n" * 3)
+                    assert len(receive(stream, 21)) == 21
+                elif number % 4:
+                    stream.sendall(b"ECHO ")
+                    stream.sendall(b"hi\r\n")
+                    assert receive(stream, 8) == b"$2\r\nhi\r\n"
+        quiet.sendall(b"PING\r\n")
+        assert quiet.recv(100) == b"+PONG\r\n"
+    wait_until(lambda: secure.server.info("clients")["connected_clients"] == "1", "all are gone")
+
+
+def receive(stream: ssl.SSLSocket, length: int) -> bytes:
+    got = b""
+    while len(got) < length and (more := stream.recv(length - len(got))):
+        got += more
+    return got
+
+
 def test_records_that_come_together_and_one_behind_them(secure: Secure) -> None:
     """Nothing that comes while earlier records are served is forgotten."""
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -138,6 +138,26 @@ def benchmark() -> int:
     return benchmark_main()
 
 
+def tune() -> int:
+    """`remus-tune` on the command line: how many io-threads; the exit code."""
+    _come_home()
+    from perf.server_under_test import exit_on_sigterm
+    from perf.tune import main as tune_main
+
+    exit_on_sigterm()
+    return tune_main()
+
+
+def bench() -> int:
+    """`remus-bench` on the command line: beside a redis-server of this machine; the exit code."""
+    _come_home()
+    from perf.compare import main as bench_main
+    from perf.server_under_test import exit_on_sigterm
+
+    exit_on_sigterm()
+    return bench_main()
+
+
 def cluster() -> int:
     """`remus-cluster` on the command line: a cluster until Ctrl-C; the exit code."""
     from remus_embedded import clusters

@@ -16,12 +16,14 @@ Environment:
     REMUS_SANITIZE=LIST       `address,undefined` or `thread`: -fsanitize=LIST -g -O1, in a build folder of its own;
                               use `setup.py build`, which leaves a whole importable tree in build/sanitize-LIST/lib
     REMUS_PREBUILT=1          nothing is compiled: a wheel of the modules that are built in place, as they are
+    REMUS_REPOSITORY=URL      where the files of this version can be read, for links on the index's page
     REMUS_BUILD_KEEP_GOING=1  a module that does not compile leaves the others built; the exit code still says so
 """
 
 import fcntl
 import filecmp
 import os
+import re
 import runpy
 import shutil
 import sys
@@ -86,6 +88,16 @@ def compile_args(path: Path) -> list[str]:
     flags = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={sanitize}"] if sanitize else [level, "-g0"]
     newer = ["-Werror=incompatible-pointer-types", "-Werror=int-conversion"]    # as GCC 14 has it without being asked
     return [*flags, *(f"-Wno-{name}" for name in OF_GENERATED_CODE), *newer, *["-march=native"] * native]
+
+
+def readme() -> str:
+    """README.md for the index's page, where paths lead nowhere: REMUS_REPOSITORY is what they lead to."""
+    where = os.environ.get("REMUS_REPOSITORY", "")
+
+    def link(found: re.Match[str]) -> str:
+        return f"[{found[1]}]({where}/{found[2]})" if where else found[1]
+
+    return re.sub(r"\[([^\]]*)\]\((?!https?:|#)([^)]*)\)", link, Path("README.md").read_text())
 
 
 def extensions() -> list[Extension]:
@@ -362,6 +374,7 @@ class BdistWheel(bdist_wheel):
 
 
 setup(
+    long_description=readme(),
     ext_modules=extensions(),
     cmdclass={"build": Build, "build_ext": BuildExt, "install_lib": InstallLib, "bdist_wheel": BdistWheel},
 )

@@ -32,7 +32,6 @@ from perf.server_under_test import ServerFailed, ServerUnderTest
 PARTS = ("load", "latency", "memory", "start", "disk", "idle")
 README_PARTS = ("start", "memory", "latency", "load")
 README_MINUTES = 10.0  # and nearly one more, for what was begun by then
-OURS = shlex.join([sys.executable, str(results.ROOT / "remus_server.py")])
 
 
 def words(text: str) -> list[str]:
@@ -49,7 +48,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
         prog="perf", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--server", default=OURS, help="the command of ours (default: of this clone)")
+    add("--server", default=results.OURS, help="the command of ours (this one's)")
     add("--peer", default="redis-server", help="the command of the peer")
     add("--server-args", default="", help="more arguments of ours: '--io-threads 2'")
     add("--peer-args", default="", help="more arguments of the peer")
@@ -67,7 +66,7 @@ def options(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--idle-clients", type=int, default=5000, help="idle: connections (5,000)")
     add("--idle-seconds", type=float, default=5.0, help="idle: how long to look (5)")
     add("--scale", type=float, default=1.0, help="multiplies requests, items, idle clients and seconds")
-    add("--json", default=str(results.ROOT / "perf" / "results.jsonl"), help="where runs are kept; '': nowhere")
+    add("--json", default=results.KEPT, help="where runs are kept; '': nowhere")
     add("--tolerance", type=float, default=0.15, help="ratios to the peer may be worse by this share (0.15)")
     add("--memory-tolerance", type=float, default=0.03, help="bytes may be more by this share (0.03)")
     add("--markdown", action="store_true", help="print tables in markdown, too")

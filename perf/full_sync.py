@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from perf import tables
-from perf.compare import OURS, words
+from perf.compare import words
 from perf.replication import until
-from perf.results import Figure
+from perf.results import OURS, Figure
 from perf.server_under_test import ServerFailed, ServerUnderTest, encode
 
 ARGUMENTS = "--repl-diskless-sync-delay 0 --enable-debug-command yes"

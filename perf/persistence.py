@@ -20,7 +20,6 @@ Files are in a folder of --dir (default: the system's); nothing is kept.
 import argparse
 import os
 import random
-import shlex
 import shutil
 import sys
 import tempfile
@@ -30,12 +29,11 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from perf import load, results, server_under_test, tables
-from perf.results import Figure
+from perf import load, server_under_test, tables
+from perf.results import OURS, Figure
 from perf.server_under_test import ServerUnderTest, chunks, encode, status_bytes
 
 PARTS = ("load-aof", "save", "load-rdb", "rewrite", "cow", "everysec", "always")
-OURS = shlex.join([sys.executable, str(results.ROOT / "remus_server.py")])
 FAR = 4102444800000         # Unix ms: no key expires meanwhile
 AOF_NAME = "appendonly.aof"
 AOF_FOLDER = "appendonlydir"

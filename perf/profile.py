@@ -13,7 +13,6 @@ machine costs samples but moves no shares, except that caches are shared with wh
 
 import argparse
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -27,10 +26,9 @@ from pathlib import Path
 from perf import load, tables
 from perf.benchmark.options import Options
 from perf.benchmark.session import run
-from perf.results import ROOT, commit
+from perf.results import OURS, commit
 from perf.server_under_test import ServerFailed, ServerUnderTest, encode, exit_on_sigterm
 
-OURS = shlex.join([sys.executable, str(ROOT / "remus_server.py")])
 WARMUP_SECONDS = 0.5
 FEW_SAMPLES = 500  # fewer than these leave rows of a few percent to chance
 Frame = tuple[str, str]  # symbol, file it is in

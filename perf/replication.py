@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from perf import load, tables
 from perf.benchmark.options import Options as Load
 from perf.benchmark.session import BenchmarkFailed, run as run_load
-from perf.compare import OURS, numbers, words
-from perf.results import Figure
+from perf.compare import numbers, words
+from perf.results import OURS, Figure
 from perf.server_under_test import ServerFailed, ServerUnderTest
 
 TESTS = ("set", "lpush", "zadd", "hset")

@@ -11,14 +11,21 @@ not judged.
 import json
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from server.version import VERSION
+
 ROOT = Path(__file__).resolve().parents[1]
+IS_CLONE = (ROOT / "remus_server.py").exists()      # installed, it stands beside the folder of the rooms
+OURS = shlex.join([sys.executable, str((ROOT if IS_CLONE else ROOT.parent) / "remus_server.py")])     # starts a server
+KEPT = str(ROOT / "perf" / "results.jsonl") if IS_CLONE else ""     # where runs are kept; "": nowhere
 JUDGED_BY_RATIO = {"cpu us/request", "cpu s", "ms"}
 JUDGED_BY_VALUE = {"bytes/item"}
 
@@ -61,7 +68,9 @@ def machine() -> str:
 
 
 def commit(root: Path = ROOT) -> str:
-    """The short hash, with a + when tracked files differ from it; "unknown" outside a clone."""
+    """The short hash, with a + when tracked files differ from it; the version where it is installed."""
+    if not IS_CLONE:
+        return f"v{VERSION}"
     try:
         out = subprocess.run(
             ["git", "describe", "--always", "--exclude=*", "--dirty=+"],

@@ -20,7 +20,6 @@ held the rate back (perf/tune_point.py).
 
 import argparse
 import os
-import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -31,13 +30,12 @@ from perf.benchmark.files import check_writable
 from perf.benchmark.options import Options
 from perf.benchmark.result import Result
 from perf.benchmark.session import BenchmarkFailed, run
-from perf.results import ROOT, commit, machine
+from perf.results import OURS, commit, machine
 from perf.server_under_test import ServerFailed, ServerUnderTest, exit_on_sigterm
 from perf.server_watch import Connection, Look, Watched, busy_shares
 from perf.tune_advice import Advice, advise, quiet_rate
 from perf.tune_point import Point, limit
 
-OURS = shlex.join([sys.executable, str(ROOT / "remus_server.py")])
 LOCAL = ("127.0.0.1", "localhost", "::1")
 PROCESSORS = os.cpu_count() or 1
 ALWAYS = "io-threads-always-active"

@@ -9,7 +9,8 @@ WITHOUT = {
     "asyncio", "calendar", "ctypes", "dataclasses", "datetime", "email", "hashlib", "http", "inspect", "ipaddress",
     "json", "logging", "metrics.endpoint", "pathlib", "platform", "prometheus_client", "psutil", "pytest", "random",
     "redis", "remus_embedded", "secrets", "shutil", "ssl", "subprocess", "tempfile", "tokenize", "traceback",
-    "urllib.parse",
+    "urllib.parse", "locale", "queue", "threading", "server.dispatch.clustering", "server.cluster.view",
+    "server.dispatch.debug", "server.keyspace.info", "server.replication.info",
 }  # fmt: skip
 CODE = """
 import sys

@@ -176,7 +176,8 @@ def test_sdist_and_the_wheel_made_from_it(tmp_path):
     (tmp_path / "tree").mkdir()
     left_out = {"server/depot/user.pyx", "iothreads/lane.pyx"}
     tree = plant(tmp_path / "tree", *left_out)
-    run(sys.executable, "setup.py", "-q", "sdist", "-d", tmp_path, cwd=tree)
+    page = {"REMUS_REPOSITORY": "https://forge.example/remus/blob/v1"}
+    run(sys.executable, "setup.py", "-q", "sdist", "-d", tmp_path, cwd=tree, **page)
     sdist = tmp_path / f"remus_server-{VERSION}.tar.gz"
     with tarfile.open(sdist) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
@@ -184,10 +185,12 @@ def test_sdist_and_the_wheel_made_from_it(tmp_path):
     assert not [name for name in held if name.endswith((".so", ".c"))]
 
     pip = [sys.executable, "-m", "pip", "-q", "--disable-pip-version-check"]
-    run(*pip, "wheel", "--no-build-isolation", "--no-deps", "-w", tmp_path, sdist, cwd=tmp_path)
+    run(*pip, "wheel", "--no-build-isolation", "--no-deps", "-w", tmp_path, sdist, cwd=tmp_path, **page)
     (wheel,) = tmp_path.glob(f"remus_server-{VERSION}-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
+        about = archive.read(f"remus_server-{VERSION}.dist-info/METADATA").decode()
+    assert "](https://forge.example/remus/blob/v1/docs/testing.md)" in about and "](docs/" not in about
     home = "remus_server_home"
     assert {"remus_server.py", f"{home}/server/depot/box.pxd", f"{home}/server/depot/box.pyi"} <= set(names)
     assert not [name for name in names if name.endswith((".pyx", ".c"))]

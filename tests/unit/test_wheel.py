@@ -126,6 +126,9 @@ def test_the_programs_beside_folders_of_those_names(environment: Environment, pr
 
     assert "Redis server v=7.2" in says(environment.bin / "remus-server", "--version")
     assert "Redis server v=7.2" in says(environment.python, "-m", "remus_server", "--version")
+    quick = ("--seconds", "0.1", "--threads", "1", "--pipeline", "1", "--clients", "2", "--page", "")
+    assert "io-threads" in says(environment.bin / "remus-tune", *quick)
+    assert "--peer" in says(environment.bin / "remus-bench", "--help")
     program = (
         "import remus_server, subprocess, sys\n"
         "with remus_server.start(save='900 1') as remus:\n"

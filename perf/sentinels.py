@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from perf.compare import OURS
+from perf.results import OURS
 from perf.server_under_test import ServerFailed, ServerUnderTest, exit_on_sigterm
 
 SETTLE_SECONDS = 75.0  # connecting, INFO, and what a server of ours does once, a minute after its start

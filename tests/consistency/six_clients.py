@@ -32,12 +32,14 @@ REFUSALS = ("ASK", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "READONLY", "LOADING
 
 class SixLoad(Load):
     """branches: the histories that answered, by their id, in the order in which they were met. may_lose: those whose
-    master was replaced without being asked."""
+    master was replaced without being asked. moving: a slot is on its way, of which replicas know nothing: one of the
+    master that gives it answers for keys that are gone as if they had never been, as in Redis."""
 
     def __init__(self) -> None:
         super().__init__()
         self.branches: dict[str, int] = {}
         self.may_lose: set[str] = set()
+        self.moving = False
         self._naming = threading.Lock()
 
     def branch(self, name: str) -> int:
@@ -205,9 +207,11 @@ class _Reader(_ClusterClient):
         steps: list[Step] = [Read(self.load.a_list(tag, self.chosen)) for _ in range(self.chosen.randint(1, STEPS))]
         self.owners = {tag: self.at}
         key = f"{{{tag}}}register"
-        start = time.monotonic()
+        moving, start = self.load.moving, time.monotonic()
         done = self.transact(tag, [*commands_of(steps), ("GET", key)])
         end = time.monotonic()
+        if done is not None and done.by_replica and (moving or self.load.moving):
+            done.branch = BETWEEN
         time.sleep(PAUSE_SECONDS)
         if done is None or done.outcome is Outcome.UNKNOWN:
             self.left = 0

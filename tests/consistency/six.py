@@ -69,7 +69,8 @@ class Shard:
 
 
 class Six(Cluster):
-    """The nodes; `shards` is what they were when all agreed last."""
+    """The nodes. shards: what they were when all agreed last. moving: a slot is on its way, of which replicas know
+    nothing: one of the master that gives it answers for keys that are gone as if they had never been, as in Redis."""
 
     nodes: list[Member]  # type: ignore[assignment]
 
@@ -77,6 +78,7 @@ class Six(Cluster):
         super().__init__(folder, masters=3, replicas=1, kinds=[Member] * 6, **{**SETTINGS, **directives})
         self.by_port = {node.for_nodes.port: node for node in self.nodes}
         self.shards: list[Shard] = []
+        self.moving = False
         self.settle()
 
     def announced(self, node: Process) -> Place:

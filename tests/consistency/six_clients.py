@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from tests.consistency.clients import PAUSE_SECONDS, Done, Load, Stranger, Words, commands_of
-from tests.consistency.history import Outcome
+from tests.consistency.history import BETWEEN, Outcome
 from tests.consistency.six import Member, Six
 from tests.support.resp import RespError
 
@@ -88,7 +88,10 @@ class _Reader(_OfSix):
         tag = self.chosen.choice(TAGS)
         self.owners = {tag: self.at}
         steps = self.some_steps(0, braced(tag))
+        moving = self.six.moving
         done = self.do(tag, [*commands_of(steps), ("GET", register(tag))])
+        if done is not None and done.by_replica and (moving or self.six.moving):
+            done.branch = BETWEEN
         time.sleep(PAUSE_SECONDS)
         if done is None or done.outcome is Outcome.UNKNOWN:
             self.left = 0

@@ -47,6 +47,7 @@ class SixNemesis(Nemesis):
         self.six.heal()
         self.six.settle()
         self.six.wait_for_replicas()
+        self.six.moving = False
         after = {shard.branch: shard for shard in self.six.shards}
         self.known |= set(after)
         if self._moved and not {shard.branch for shard in before} <= set(after):
@@ -202,7 +203,7 @@ class SixNemesis(Nemesis):
             raise
 
     def _move_keys(self, meanwhile: Callable[[], None], refused: Callable[[], None]) -> None:
-        self._moved = True
+        self._moved = self.six.moving = True
         tag = self.chosen.choice(TAGS)
         slot = hash_slot(tag.encode())
         source = next(shard.master for shard in self.six.shards

@@ -3,7 +3,6 @@ the system has its pages and blocks back (a seventh of a second for each GB that
 """
 
 import os
-import threading
 from collections.abc import Callable
 
 SMALL = 1 << 20             # bytes: up to this it takes no longer than the thread would take to begin
@@ -25,6 +24,8 @@ class UnwantedFiles:
         if quick:
             os.close(file)
         else:
+            import threading                # a start has no use for it
+
             threading.Thread(target=self._close, args=(file,), name="bio_close_file", daemon=True).start()
 
     def remove(self, path: str) -> None:

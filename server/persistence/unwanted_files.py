@@ -24,7 +24,7 @@ class UnwantedFiles:
         if quick:
             os.close(file)
         else:
-            import threading                # a start has no use for it
+            import threading  # a start has no use for it
 
             threading.Thread(target=self._close, args=(file,), name="bio_close_file", daemon=True).start()
 

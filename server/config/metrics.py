@@ -20,8 +20,8 @@ DIRECTIVES = (
     Text("metrics-check-prefixes", "", "Separators by which keys are grouped, by such a walk: db0=:.", optional=True),
     Number("metrics-hot-keys", 0, 0, 100, "Hot keys that are shown as series with their names; 0 for none."),
     Number("metrics-big-keys", 0, 0, 16, "Biggest keys of each type that are shown so; 0 for none."),
-    Number("metrics-hot-slots", 0, 0, 100, "Slots of a cluster that are shown as series: those with most keys, and, "
-           "with cluster-slot-stats-enabled, those whose commands take most time; 0 for none."),
+    Number("metrics-hot-slots", 0, 0, 100,
+           "Slots of a cluster shown as series: with most keys, and those that take most time; 0 for none."),
     Bool("metrics-page-keys", True, "The live page names hot and big keys."),
     Number("hot-keys-sample", 64, 0, 1 << 31, "One in so many commands is looked at for hot keys; 0 for none."),
     Number("big-keys-walk", 200, 0, 100000,

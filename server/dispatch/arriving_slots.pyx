@@ -61,7 +61,7 @@ cdef bytes _run(Loop loop, Client client):
         else:
             loop.run_slow(client, b, r)
             before = ticks()
-            if client.out.bytes and said != NULL and (<Record>said).command.name == "cluster":
+            if client.out.bytes and said != NULL and (<Record>said).command.name in ("cluster", "cluster|syncslots"):
                 loop.to_resume.append(client)
                 return None
         if client.out.bytes and client.out.head.bytes[0] == c'-':

@@ -158,8 +158,8 @@ def atoi(word: bytes) -> int:
     text = word.lstrip(b" \t\n\v\f\r")
     digits = text[1:] if text[:1] in (b"+", b"-") else text
     digits = digits[:len(digits) - len(digits.lstrip(b"0123456789"))].lstrip(b"0")
-    value = min(int(digits[:20] or b"0"), LONG_MAX)         # 20 digits are more than that
-    return as_int(-value if text[:1] == b"-" else value)
+    value = int(digits[:20] or b"0")                        # more digits are beyond a C long, as twenty are
+    return as_int(max(-value, -LONG_MAX - 1) if text[:1] == b"-" else min(value, LONG_MAX))
 
 
 def as_int(value: int) -> int:

@@ -23,7 +23,8 @@ pytestmark = pytest.mark.peer
 # Names of 7.2 that 7.0 lacks, one that 7.0 shows and 7.2 hides, and what 7.2 says with one more word.
 OURS = {
     "rdb-version", "io-threads-always-active", "replica-refuse-empty-master", "tls-auto-reload-interval",
-    "dual-channel-replication-enabled",
+    "dual-channel-replication-enabled", "cluster-slot-migration-log-max-len", "cluster-slot-stats-enabled",
+    "slot-migration-max-failover-repl-bytes",
     *(directive.name for directive in metrics.DIRECTIVES),
 }  # fmt: skip
 ONLY_7_2 = {

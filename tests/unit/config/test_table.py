@@ -18,6 +18,7 @@ ACTIVE_IN_REDIS = {"bind", "protected-mode", "port", "tcp-backlog", "timeout", "
 OURS = {                    # directives that Redis 7.2 does not have
     "replica-refuse-empty-master",
     "dual-channel-replication-enabled",
+    "cluster-slot-migration-log-max-len", "cluster-slot-stats-enabled", "slot-migration-max-failover-repl-bytes",
     "rdb-version",
     "io-threads-always-active",
     "tls-auto-reload-interval",

@@ -130,7 +130,7 @@ class MiniServer:
         self.note_slow = lambda *command: None
         self.child = Child()
         self.snapshots = SimpleNamespace(libraries=list, refuses_writes=lambda: False, load_library=lambda source: None,
-                                         more_fields=list)
+                                         more_fields=list, more_commands=list, hidden_loaded=str, keeps_expired=bool)
         self.loop = SimpleNamespace(turn_once=lambda ms: None, stopping=False)
         self.shutdown = SimpleNamespace(tick=lambda: None)
         self.progress = Loading(self)

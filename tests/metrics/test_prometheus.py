@@ -123,14 +123,17 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     named: dict[str, Any] = {"metrics_hot_keys": 5, "metrics_big_keys": 3, "metrics_check_prefixes": "db0=:"}
     named |= {"hot_keys_sample": 1, "min_replicas_to_write": 1, "min_replicas_max_lag": 60}
     named["repl_diskless_sync_delay"] = 0
+    of_slots = {"metrics_hot_slots": 3, "cluster_slot_stats_enabled": True}
     with (
         Server(folder / "server", metrics_port=port, io_threads=2, **named) as server,
         Server(folder / "replica", metrics_port=below, replicaof=[f"127.0.0.1 {server.port}"]) as replica,
-        Cluster(folder / "cluster", masters=1, metrics_port=node),
+        Cluster(folder / "cluster", masters=1, metrics_port=node, **of_slots) as cluster,
         OurSentinel(folder / "sentinel", start=False, metrics_port=beside) as sentinel,
         Load(server.port),
     ):
         wait_until(lambda: linked(replica), "a link", 30)
+        with cluster[0].connect() as c:
+            c.ok("SET", "k", "v")
         sentinel.config_text = f"sentinel monitor {NAME} 127.0.0.1 {server.port} 1"
         sentinel.start()
         with prometheus(folder, text) as address:

@@ -2,7 +2,7 @@
 
 import random
 
-from hypothesis import given, settings, strategies as st
+from hypothesis import assume, given, settings, strategies as st
 
 from server.structures.geohash import Shape, decode, degrees, distance, encode, string
 from tests.support.peer import Peer
@@ -15,6 +15,7 @@ METRES = {b"m": 1.0, b"km": 1000.0, b"mi": 1609.34, b"ft": 0.3048}
 
 @given(POSITIONS)
 def test_a_position_is_near_the_middle_of_its_cell(position: tuple[float, float]) -> None:
+    assume(position[0] < 180 - 1e-9)    # nearer to the end a cell's number overflows, in Redis as here
     score = encode(*position)
     longitude, latitude = decode(score)
     assert abs(longitude - position[0]) <= 360 / 2**26

@@ -76,9 +76,13 @@ cdef int64_t _client_setname(Op* op) except -1:
 
 
 cdef int64_t _client_setinfo(Op* op) except -1:
+    """is_word is for letters: to it a carriage return would be the hyphen, too, so that what is not printable is not asked."""
     cdef Client c = <Client>op.client
-    cdef bint names = is_word(op, 2, "lib-name", 8)
-    if not (names or is_word(op, 2, "lib-ver", 7)) or not _is_printable(op, 3):
+    cdef bint names
+    if not _is_printable(op, 2) or not _is_printable(op, 3):
+        return DECLINED
+    names = is_word(op, 2, "lib-name", 8)
+    if not names and not is_word(op, 2, "lib-ver", 7):
         return DECLINED
     if names:
         c.library_name = PyBytes_FromStringAndSize(word_at(op, 3), length_at(op, 3))

@@ -65,7 +65,8 @@ cdef int64_t _count_union(Op* op) except -1:
         length = entry_string_view(op.e, scratch, &start)
         if not hll_is_valid(<uint8_t*>start, length) or not hll_merge(registers, <uint8_t*>start, length):
             return DECLINED
-    find_all(op, 1, op.r.arg_count - 1, 1 << TYPE_STRING, entries)
+    if not find_all(op, 1, op.r.arg_count - 1, 1 << TYPE_STRING, entries):
+        return DECLINED
     write_integer(op.out, hll_count_registers(registers))
     return 0
 
@@ -82,15 +83,16 @@ cdef int64_t _pfcount(Op* op) except -1:
     if op.r.arg_count > 2:
         return _count_union(op)
     if find_at(op, 1) == NULL:
+        write_integer(op.out, 0)
         missed(c, op.b, op.r, 1)
-    else:
-        if not is_plain(c, op.e, TYPE_STRING):
-            return DECLINED
-        length = entry_string_view(op.e, scratch, &start)
-        if not hll_is_valid(<const uint8_t*>start, length) or not hll_cached(<const uint8_t*>start, &cardinality):
-            return DECLINED
-        touch(c, op.e)
-        found(c, op.e)
+        return 0
+    if not is_plain(c, op.e, TYPE_STRING):
+        return DECLINED
+    length = entry_string_view(op.e, scratch, &start)
+    if not hll_is_valid(<const uint8_t*>start, length) or not hll_cached(<const uint8_t*>start, &cardinality):
+        return DECLINED
+    touch(c, op.e)
+    found(c, op.e)
     write_integer(op.out, cardinality)
     return 0
 

@@ -373,6 +373,7 @@ cdef int hash_keys(Op* op, int first, int step, uint64_t* hashes) noexcept:
 
 cdef bint find_all(Op* op, uint32_t first, int64_t count, uint32_t types, Entry** entries) except -1:
     cdef Client c = <Client>op.client
+    cdef bint hears_misses = c.subscriptions is not None and c.db.keyspace.on_miss is not None     # its own: after the reply
     cdef uint64_t hashes[FAST_KEYS]
     cdef uint32_t i
     if count > FAST_KEYS:
@@ -384,6 +385,8 @@ cdef bint find_all(Op* op, uint32_t first, int64_t count, uint32_t types, Entry*
         table_prefetch_entry(op.table, hashes[i])
     for i in range(<uint32_t>count):
         entries[i] = table_find(op.table, word_at(op, first + i), length_at(op, first + i), hashes[i])
+        if entries[i] == NULL and hears_misses:
+            return False
         if entries[i] != NULL and (not types >> entry_type(entries[i]) & 1 or is_expired(c, entries[i])):
             return False
     for i in range(<uint32_t>count):

@@ -102,6 +102,7 @@ class TestNames:
         assert raw("CLIENT", "SETINFO", "lib-name", "a b") == RespError(
             "ERR lib-name cannot contain spaces, newlines or special characters.")
         assert raw("CLIENT", "SETINFO", "lib-nosuch", "a") == RespError("ERR Unrecognized option 'lib-nosuch'")
+        assert raw("CLIENT", "SETINFO", "lib\rname", "a") == RespError("ERR Unrecognized option 'lib name'")
         raw.ok("CLIENT", "SETINFO", "lib-name", "")
         assert fields(raw("CLIENT", "INFO"))["lib-name"] == ""
 

@@ -701,3 +701,31 @@ def test_who_hears_of_its_own_writes_hears_after_the_reply(two: tuple[Connection
         assert [c.read()[1] for _ in range(2)] == [b"__keyevent@0__:new", b"__keyevent@0__:sadd"]
         c.send("RESET")
         assert c.read() == "RESET"
+
+
+def test_who_hears_of_its_own_misses_hears_after_the_reply(two: tuple[Connection, Connection]) -> None:
+    commands: list[tuple[tuple[str, ...], object, int]] = [
+        (("SINTER", "no1", "no2"), [], 2),
+        (("SUNION", "no1", "no2"), [], 2),
+        (("SDIFF", "no1", "no2"), [], 2),
+        (("SINTERCARD", "2", "no1", "no2"), 0, 2),
+        (("ZUNION", "2", "no1", "no2"), [], 2),
+        (("ZINTERCARD", "1", "no1"), 0, 1),
+        (("PFCOUNT", "no1"), 0, 1),
+        (("PFCOUNT", "no1", "no2"), 0, 2),
+        (("MGET", "no1", "no2"), [None, None], 2),
+        (("GET", "no1"), None, 1),
+        (("OBJECT", "ENCODING", "no1"), None, 0),
+    ]
+    for c in two:
+        prepare(c, Way(events="AKEm", propagated=False))
+        c("HELLO", "3")
+        c.send("SUBSCRIBE", "__keyevent@0__:keymiss")
+        c.read()
+        for words, reply, misses in commands:
+            c.send(*words)
+            answer = c.read()
+            assert (list(answer) if isinstance(answer, set) else answer) == reply, words
+            assert [c.read()[2] for _ in range(misses)] == [b"no1", b"no2"][:misses], words
+        c.send("RESET")
+        assert c.read() == "RESET"

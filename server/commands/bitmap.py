@@ -173,6 +173,7 @@ def bitop(call: Call, operation: bytes, target: bytes, *sources: bytes) -> int:
     values = [value if value is not None else b"" for value in map(call.db.string_view, sources)]
     result = bits.combine(name, values)
     if result:
+        call.db.exists(target)         # one that expired goes first, with its own event
         call.db.set(target, result)
         call.db.set_range(target, 0, result[:1])        # which makes it `raw`, however short, as in Redis
         call.changed(target, "set")

@@ -756,12 +756,14 @@ cdef class Database:
         self._added(key)
 
     def store(self, bytes key, Value value) -> None:
-        """Give a key a value that was made loose (types.value), replacing whatever it held and its expire. Moves the
-        value: the view is good for nothing afterwards."""
+        """Give a key a value that was made loose (types.value), replacing whatever it held and its expire; what had expired
+        goes first, with its own event. Moves the value: the view is good for nothing afterwards."""
         cdef const char* k = PyBytes_AS_STRING(key)
         cdef size_t n = PyBytes_GET_SIZE(key)
         cdef uint64_t hash = table_hash(k, n)
-        cdef Entry* e = table_find(self.table, k, n, hash)
+        cdef Entry* e = self.lookup(key, LOOKUP_WRITE | LOOKUP_NO_TOUCH)
+        if e == NULL:
+            e = table_find(self.table, k, n, hash)         # an expired one that is kept
         if e != NULL:
             self.replace(e, hash, value.entry)
             return

@@ -122,7 +122,7 @@ cdef inline void _add(ZResult* result, ZElement* element, double score) noexcept
 
 
 cdef void _expect(ZResult* result, size_t members) noexcept:
-    """Up to so many members will be looked up."""
+    """Room for looking up so many members; more make room themselves (`_added`)."""
     cdef size_t places = 64
     while places < 2 * members:
         places *= 2
@@ -140,6 +140,18 @@ cdef inline uint32_t* _place(ZResult* result, const char* member, size_t length)
             break
         at = (at + 1) & result.places_mask
     return &result.places[at]
+
+
+cdef inline void _added(ZResult* result, uint32_t* place) noexcept:
+    """The pair that came last stands at this place from now on."""
+    cdef size_t i
+    place[0] = <uint32_t>result.count
+    if 2 * result.count <= result.places_mask:
+        return
+    free(result.places)
+    _expect(result, 2 * result.count)
+    for i in range(result.count):
+        _place(result, result.pairs[i].member, result.pairs[i].length)[0] = <uint32_t>(i + 1)
 
 
 cdef void zresult_free(ZResult* result) noexcept:
@@ -164,7 +176,7 @@ cdef void _unite(ZResult* result, ZSource* sources, int count, int aggregate) no
     cdef int i
     for i in range(count):
         members += _size(sources[i].e)
-    _expect(result, members)
+    _expect(result, min(members, 2 * _size(sources[count - 1].e)))      # one key may be named any number of times
     for i in range(count):
         if sources[i].e == NULL:
             continue
@@ -177,7 +189,7 @@ cdef void _unite(ZResult* result, ZSource* sources, int count, int aggregate) no
                 pair.score = _aggregated(pair.score, score, aggregate)
             else:
                 _add(result, &element, score)
-                place[0] = <uint32_t>result.count
+                _added(result, place)
 
 
 cdef inline bint _common(ZSource* sources, int count, int aggregate, ZElement* element) noexcept:
@@ -258,7 +270,7 @@ cdef void _take_away(ZResult* result, ZSource* sources, int count) noexcept:
     while _next(&walk, &element):
         place = _place(result, element.member, element.length)
         _add(result, &element, element.score)
-        place[0] = <uint32_t>result.count
+        _added(result, place)
     left = result.count
     for other in range(1, count):
         if left == 0:

@@ -11,6 +11,11 @@ from tests.support.server import wait_until
 FAR = 4102444800  # 2100-01-01, Unix seconds
 
 
+def expired_keys(raw: Connection) -> int:
+    text: bytes = raw("INFO", "stats")
+    return int(text.split(b"\r\nexpired_keys:")[1].split(b"\r\n")[0])
+
+
 def test_set_and_ask(raw: Connection) -> None:
     raw("SET", "k", "v")
     assert raw("TTL", "k") == raw("PTTL", "k") == raw("EXPIRETIME", "k") == raw("PEXPIRETIME", "k") == -1
@@ -116,6 +121,31 @@ def test_expired_event(raw: Connection, another: Any, configure: Any) -> None:
         (b"__keyevent@0__:expire", b"k"), (b"__keyevent@0__:expired", b"k"),
         (b"__keyevent@0__:expire", b"p"), (b"__keyevent@0__:del", b"p"),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("words", "event"), [
+    (("SINTERSTORE", "d", "set", "set"), "sinterstore"), (("SUNIONSTORE", "d", *["set"] * 70), "sunionstore"),
+    (("ZUNIONSTORE", "d", 1, "zset"), "zunionstore"), (("ZRANGESTORE", "d", "zset", 0, -1), "zrangestore"),
+    (("SORT", "set", "STORE", "d"), "sortstore"), (("BITOP", "NOT", "d", "string"), "set"), (("SET", "d", "v"), "set"),
+    (("GEOSEARCHSTORE", "d", "zset", "FROMMEMBER", "a", "BYRADIUS", 1, "m"), "geosearchstore"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_what_is_stored_over_has_expired_first(raw: Connection, another: Any, configure: Any, words: Any,
+                                               event: str) -> None:
+    raw.pipeline([("SADD", "set", 1, 2), ("ZADD", "zset", 1, "a"), ("SET", "string", "v")])
+    listener = another()
+    listener("PSUBSCRIBE", "__keyevent@0__:*")
+    raw("DEBUG", "SET-ACTIVE-EXPIRE", 0)
+    try:
+        raw("SET", "d", "old", "PXAT", 1)
+        before = expired_keys(raw)
+        configure("notify-keyspace-events", "EA")
+        raw(*words)
+    finally:
+        raw("DEBUG", "SET-ACTIVE-EXPIRE", 1)
+    assert [listener.read()[2:] for _ in range(2)] == [
+        [b"__keyevent@0__:expired", b"d"], [b"__keyevent@0__:" + event.encode(), b"d"]]
+    assert expired_keys(raw) == before + 1
+    assert raw("TTL", "d") == -1
 
 
 def test_as_a_real_server(both: Any) -> None:

@@ -355,6 +355,21 @@ def test_unions_intersections_differences(both):
     both("ZUNION", 2, "a", "c", "WITHSCORES")
 
 
+@pytest.mark.parametrize("times", [1, 13], ids=["few keys", "many keys"])
+def test_union_larger_than_any_input(both, times):
+    """What is looked up grows with the result: not with the inputs, which may be one key named any number of times."""
+    for i in range(6):
+        both("ZADD", f"z{i}", *itertools.chain.from_iterable((j, f"{i}:{j}") for j in range(50)), 1000 + i, "all", 1, "7")
+    names = [f"z{i}" for i in range(6)] * times
+    found = both("ZUNION", len(names), *names, "WITHSCORES")
+    scores = dict(zip(found[::2], map(float, found[1::2]), strict=True))
+    assert len(scores) == 302
+    assert scores[b"all"] == sum(range(1000, 1006)) * times and scores[b"7"] == 6 * times
+    assert all(scores[b"%d:%d" % (i, j)] == j * times for i in range(6) for j in range(50))
+    assert both("ZUNIONSTORE", "to", len(names), *names, "AGGREGATE", "MAX") == 302
+    assert both("ZRANGE", "to", -1, -1, "WITHSCORES") == [b"all", b"1005"]
+
+
 def test_wrong_type(both):
     both("SET", "k", "x")
     for words in (

@@ -363,3 +363,19 @@ def test_migrate_over_tls(tmp_path: Path, authority: Authority) -> None:
         there.ok("MIGRATE", "127.0.0.1", str(port), "k", "0", "5000")
         assert here("GET", "k") == b"v"
         assert there("GET", "k") is None
+
+
+@pytest.mark.parametrize("io_threads", ["2", "1"])
+def test_a_handshake_goes_on_wherever_its_connection_is(tmp_path: Path, authority: Authority, io_threads: str) -> None:
+    """One begun on an I/O thread is over on the main thread, when that I/O thread has ended meanwhile."""
+    server, port = secure_server(tmp_path, authority, io_threads="4", io_threads_always_active="no")
+    with server:
+        who = Secure(server, port, authority, authority.issue("client"))
+        plain = [socket.create_connection(("127.0.0.1", port), patience(10)) for _ in range(6)]
+        wait_until(lambda: int(who.info()["tls_handshakes_under_way"]) >= len(plain), "all have come")
+        server.connect().ok("CONFIG", "SET", "io-threads", io_threads)
+        for each in plain:
+            with who.context().wrap_socket(each, server_hostname="localhost") as stream:
+                stream.sendall(b"PING\r\n")
+                assert stream.recv(100) == b"+PONG\r\n"
+        assert server.connect()("PING") == "PONG"

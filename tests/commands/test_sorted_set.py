@@ -359,7 +359,8 @@ def test_unions_intersections_differences(both):
 def test_union_larger_than_any_input(both, times):
     """What is looked up grows with the result: not with the inputs, which may be one key named any number of times."""
     for i in range(6):
-        both("ZADD", f"z{i}", *itertools.chain.from_iterable((j, f"{i}:{j}") for j in range(50)), 1000 + i, "all", 1, "7")
+        own = itertools.chain.from_iterable((j, f"{i}:{j}") for j in range(50))
+        both("ZADD", f"z{i}", *own, 1000 + i, "all", 1, "7")
     names = [f"z{i}" for i in range(6)] * times
     found = both("ZUNION", len(names), *names, "WITHSCORES")
     scores = dict(zip(found[::2], map(float, found[1::2]), strict=True))

@@ -943,7 +943,6 @@ cdef class IOThreads:
     cdef void come_home(self, Slot* slot, Connection* c, bint polled, bint is_open) noexcept:
         """What one that is through its handshake has for us is read in this turn."""
         cdef bint unread = is_open and c.readable
-        c.goes_home = False            # it may have been moved here in the middle of its handshake
         if polled and not poller_says(&self.lanes[0].poller, self.taken, self.ready, slot.id):
             unread = c.socket.news = True      # what the poller said of it before this message was lost
         c.readable = c.readable and not unread

@@ -539,7 +539,7 @@ cdef bint lane_open_on(Lane* lane, Connection* c, uint32_t mask) noexcept nogil:
         watch_writing(lane, c, False)
         c.blocked = False
         c.readable = True
-        if c.goes_home and not c.closing:
+        if c.goes_home and lane.home != NULL and not c.closing:    # it may have been moved there meanwhile
             c.goes_home = False
             if c.socket.transport.drained != NULL and c.socket.transport.drained(&c.socket) and not c.hangup:
                 c.readable = False     # the handshake has read all that was there

@@ -170,7 +170,7 @@ def fill_hooks(server: "Server") -> None:
         s.memory.cluster_links = lambda: cluster.memory
         s.limits.cluster_links = cluster.bus
         node.starts_as_replica = lambda: cluster.starts_as_replica
-        s.loop.run_import = partial(run_import, cluster.migrating.import_error)
+        s.loop.run_import = partial(run_import, cluster.migrating.import_error, cluster.migrating.brought)
         s.snapshots.more_commands = cluster.migrating.commands
         s.snapshots.hidden_loaded = cluster.migrating.loaded
         s.snapshots.more_fields = lambda: node.fields() + cluster.migrating.fields()

@@ -12,6 +12,7 @@ new link of the bus between the two, it must have heard one that was given after
 
 from __future__ import annotations
 
+from server.cluster import slots
 from server.cluster.atomic_actions import Action, Discard, Dismiss, Hide, Note, TakeOver
 from server.cluster.atomic_job import Job, State
 from server.cluster.node import Link
@@ -30,6 +31,7 @@ class Import(Job):
 
     def __init__(self, name: str, moving: int, source: str, target: str, now: int) -> None:
         super().__init__(name, moving, source, target, State.RECEIVING, now)
+        self.digits = slots.digits(moving)
         self._ticked = now
         self._answers = 0               # that were given
         self._stale = 0                 # of these, given before the source may have died and come back

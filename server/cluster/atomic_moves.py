@@ -129,6 +129,8 @@ class Moves:
         """A source begins. Errors: it cannot be taken."""
         view = self._view()
         node = view.nodes.get(source)
+        if len(name) != NAME_LENGTH or not name.isalnum():
+            raise CommandError("ERR Invalid name of a migration")
         if not view.myself.is_master:
             raise CommandError("ERR This node is no master")
         if node is None or not node.is_master or moving & ~node.slots:

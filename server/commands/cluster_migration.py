@@ -3,9 +3,11 @@
 The rules are `server.cluster.atomic_moves`'; `dispatch.slot_migrating` does what follows.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from server.clients.client import IMPORTS
 from server.cluster import slots
 from server.cluster.slots import COUNT
 from server.dispatch.call import Call
@@ -28,7 +30,8 @@ def _slot(word: bytes) -> int:
 
 
 def _ranges(words: Sequence[bytes]) -> int:
-    """First and last slot, first and last slot... as a set. Errors: two ranges with one slot."""
+    """First and last slot, first and last slot... as a set. Errors: two ranges with one slot. O(ranges), which may be
+    thousands."""
     together = 0
     seen: list[tuple[int, int]] = []
     for at in range(0, len(words), 2):
@@ -38,29 +41,30 @@ def _ranges(words: Sequence[bytes]) -> int:
         last = _slot(words[at + 1])
         if first > last:
             raise CommandError(f"ERR Start slot number {first} is greater than end slot number {last}")
-        for other in seen:
-            if other[0] <= last and first <= other[1]:
-                raise CommandError(f"ERR Slot range {first}-{last} overlaps with previous range {other[0]}-{other[1]}")
+        wanted = slots.span(first, last)
+        if together & wanted:
+            other = next(run for run in seen if run[0] <= last and first <= run[1])
+            raise CommandError(f"ERR Slot range {first}-{last} overlaps with previous range {other[0]}-{other[1]}")
         seen.append((first, last))
-        together |= slots.span(first, last)
+        together |= wanted
     return together
 
 
-def _take_block(words: list[bytes], migrating: "SlotMigrating") -> tuple[int, str]:
+def _take_block(words: deque[bytes], migrating: "SlotMigrating") -> tuple[int, str]:
     """SLOTSRANGE start end [start end ...] NODE id, off the front: slots and node, checked."""
-    if words.pop(0).upper() != b"SLOTSRANGE":
+    if words.popleft().upper() != b"SLOTSRANGE":
         raise syntax()
     numbers: list[bytes] = []
     while words and words[0].upper() != b"NODE" and (args.parse_integer(words[0]) is not None or numbers):
-        numbers.append(words.pop(0))
+        numbers.append(words.popleft())
     if not numbers:
         raise CommandError("ERR No slot ranges specified")
     moving = _ranges(numbers)
     migrating.moves.check_slots(moving)
     if len(words) < 2:
         raise syntax()
-    words.pop(0)
-    name = text(words.pop(0))
+    words.popleft()
+    name = text(words.popleft())
     migrating.moves.check_target(moving, name)
     return moving, name
 
@@ -73,7 +77,7 @@ def cluster_migrateslots(call: Call, *words: bytes) -> str:
     Complexity: O(N) where N is the total number of the slots between all start slot and end slot arguments
     """
     migrating = node_of(call).migrating
-    rest = list(words)
+    rest = deque(words)
     if rest[0].upper() != b"SLOTSRANGE":
         raise syntax()
     migrating.moves.may_migrate()
@@ -107,7 +111,7 @@ def cluster_getslotmigrations(call: Call) -> list[dict[bytes, bytes | int]]:
 # ---- among our nodes
 def _followers_word(call: Call, migrating: "SlotMigrating", word: bytes, those: int) -> None:
     """What our master, or a file of ours, says of hidden slots."""
-    if not call.client.obeyed:
+    if not call.client.obeyed or call.client.has(IMPORTS):
         raise CommandError("ERR Only a master and a file hide slots")
     (migrating.hide if word == b"HIDE" else migrating.show)(those)
 

@@ -1,16 +1,16 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What another master of the cluster sends of slots that it gives us, executed: a sibling of `Loop.run_master`.
 
-Nothing is asked that the source was asked already, expired keys are seen, and our replicas and files are told by
-ourselves. Nobody hears replies but to CLUSTER, by which the two understand each other: those leave with the turn, so that
+Nothing is asked that the source was asked already, but whether it is of the slots that come; expired keys are seen, and
+our replicas and files are told by ourselves. Nobody hears replies but to CLUSTER, by which the two understand each other: those leave with the turn, so that
 what they promise is on the disk. Any other error ends the migration.
 """
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport Batch, Request, output_clear
+from iothreads.message cimport Batch, Request, arg_at, arg_length, output_clear
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_PAUSED, Client)
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
 from server.dispatch.door cimport FROM_MASTER, may_pass, passed_apart
@@ -18,14 +18,18 @@ from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.loop cimport Loop
 from server.dispatch.record cimport Record
 from server.registry.clock cimport ticks
+from server.structures.crc16 cimport key_hash_slot
 
 from server.registry.errors import OUT_OF_MEMORY, CommandError
 
+STRAY = "ERR Only keys of the slots that it brings may come by this connection"
+KEYLESS = frozenset(("cluster", "multi", "exec"))
 cdef uint64_t _HELD = CLIENT_BLOCKED | CLIENT_PAUSED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
 
 
-def run_import(on_error, Loop loop, Client client) -> int:
-    """A batch. on_error(client, reply): a command failed, and the connection is to be closed behind that reply."""
+def run_import(on_error, brought, Loop loop, Client client) -> int:
+    """A batch. on_error(client, reply): a command failed, and the connection is to be closed behind that reply.
+    brought(client): the slots that come by it (cluster.slots.digits)."""
     # A nested turn: what comes waits for what holds us. Or a reply has not left: it would go with those nobody hears.
     if state.all & (SLOW_LOADING | SLOW_SCRIPT) or client.out.bytes:
         loop.to_resume.append(client)
@@ -36,7 +40,7 @@ def run_import(on_error, Loop loop, Client client) -> int:
         return loop.hold(client)
     client.db.keyspace.show_expired = True
     try:
-        error = _run(loop, client)
+        error = _run(loop, client, brought(client))
     finally:
         client.db.keyspace.show_expired = False
     if error is not None:
@@ -45,7 +49,36 @@ def run_import(on_error, Loop loop, Client client) -> int:
     return loop.hold(client) if client.batch.next < client.batch.command_count else loop.finish(client)
 
 
-cdef bytes _run(Loop loop, Client client):
+cdef bint _is_of(Record record, Batch* b, Request* r, bytes wanted) except -1:
+    """Whether all keys of a command are of these slots; without any, whether the source has a use for it. O(keys)."""
+    cdef const char* digits = wanted
+    cdef int64_t at, end
+    if record.subcommands is not None and r.arg_count > 1:
+        record = record.subcommands.get(_word(b, r, 1).lower(), record)
+    at = record.first_key
+    if at > 0:
+        end = record.last_key if record.last_key >= 0 else <int64_t>r.arg_count + record.last_key
+        while at <= end and at < r.arg_count:
+            if digits[key_hash_slot(arg_at(b, r, at), arg_length(b, r, at))] != c'1':
+                return False
+            at += record.key_step
+        return True
+    if at == 0:
+        argv = [_word(b, r, i) for i in range(r.arg_count)]
+        keys = [argv[reference.position] for reference in record.command.keys.references(argv) or ()]
+        for key in keys:
+            if digits[key_hash_slot(<bytes>key, len(<bytes>key))] != c'1':
+                return False
+        if keys:
+            return True
+    return record.command.name.partition("|")[0] in KEYLESS
+
+
+cdef bytes _word(Batch* b, Request* r, int64_t at):
+    return PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at))
+
+
+cdef bytes _run(Loop loop, Client client, bytes wanted):
     """As far as it goes: to the end, to what has a reply, or to an error, which is returned."""
     cdef Batch* b = client.batch
     cdef Request* r
@@ -55,7 +88,9 @@ cdef bytes _run(Loop loop, Client client):
         r = &b.commands[b.next]
         b.next += 1
         said = <PyObject*>r.record
-        if may_pass(said, client, b, r, FROM_MASTER) and (<Record>said).fast(client, b, r):
+        if said != NULL and not _is_of(<Record>said, b, r, wanted):
+            client.write(CommandError(STRAY))
+        elif may_pass(said, client, b, r, FROM_MASTER) and (<Record>said).fast(client, b, r):
             passed_apart(said, client, b, r, &before, r.bytes_length)
             client.command = (<Record>said).command
         else:

@@ -9,6 +9,7 @@ snapshot. A server that finds hidden slots and no migration to them (a start, a 
 drops the rest.
 """
 
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -41,7 +42,7 @@ from server.dispatch.slot_sending import Sending
 from server.keyspace import by_slot
 from server.observe.log import LEVELS
 from server.persistence.rdb_reading import HIDDEN_SLOTS
-from server.registry.errors import CommandError
+from server.registry.errors import LOADING, CommandError
 
 if TYPE_CHECKING:
     from server.dispatch.clustering import Clustering
@@ -174,6 +175,8 @@ class SlotMigrating:
     # ---- the target's side
     def establish(self, client: Client, name: str, source: str, moving: int) -> None:
         """The source of these slots has come: its connection is theirs from now on. Errors: not now."""
+        if self._server.loading:
+            raise CommandError(LOADING)
         if client.has(c.IMPORTS):
             raise CommandError("ERR One connection brings one migration")
         job, actions = self.moves.establish(name, source, moving, _now())
@@ -189,6 +192,10 @@ class SlotMigrating:
                 job.heard(self._cluster.view, _now())
                 return job
         raise CommandError("ERR No slot migration comes by this connection")
+
+    def brought(self, client: Client) -> bytes:
+        """The slots whose keys a connection may bring, as slots.digits. Complexity: O(migrations)."""
+        return next((job.digits for job, bringer in self._bringers.items() if bringer is client), slots.digits(0))
 
     def complete(self, client: Client) -> None:
         """All keys have come."""
@@ -277,10 +284,7 @@ class SlotMigrating:
 
     def loaded(self, text: str) -> None:
         """A snapshot was loaded. text: its field, "" without."""
-        runs = [run.partition("-") for run in text.split()]
-        hidden = 0
-        for first, _, last in runs:
-            hidden |= slots.span(int(first), int(last))
+        hidden = _slots_of(text)
         self.show(self._hidden & ~hidden)
         self.hide(hidden)
 
@@ -297,6 +301,15 @@ class SlotMigrating:
         if left & ~mine:
             self._told |= left & ~mine
             self._discard(Discard(left & ~mine))
+
+
+def _slots_of(text: str) -> int:
+    """What `ranges_text` wrote; a file may be broken, or somebody else's: what is no range of slots is nothing."""
+    found = 0
+    for first, last in re.findall(r"(?<!\S)(\d{1,5})-(\d{1,5})(?!\S)", text, re.ASCII):
+        if int(first) <= int(last) < slots.COUNT:
+            found |= slots.span(int(first), int(last))
+    return found
 
 
 def _followers_command(word: str, those: int) -> list[bytes]:

@@ -11,6 +11,7 @@ from tests.support.cluster import Cluster
 from tests.support.every_type import contents
 from tests.support.pace import wait_until
 from tests.support.resp import Connection, RespError, encode
+from tests.support.server import Server
 
 HERE, THERE = 0, 1          # nodes
 MORE = 500                  # keys beside those that are looked at
@@ -243,6 +244,47 @@ def test_every_word_is_answered_whatever_stands_behind_it(cluster, source):
     assert str(c.read()).startswith("WRONGTYPE")            # and that was the last
     wait_for(cluster, THERE, "failed")
     assert last(cluster, THERE)[b"message"].startswith(b"A command failed: WRONGTYPE")
+
+
+@pytest.mark.parametrize("stray", [
+    ("SET", "bar", 1), ("MSET", f"{SLOT_0}a", 1, "bar", 1), ("XGROUP", "CREATE", "bar", "g", 0, "MKSTREAM"),
+    ("FLUSHALL",), ("ZUNIONSTORE", f"{SLOT_0}a", 1, "bar"), ("EVAL", "return 1", 0), ("CONFIG", "SET", "maxmemory", 1),
+    ("CLUSTER", "SYNCSLOTS", "HIDE", 5061, 5061), ("CLUSTER", "SYNCSLOTS", "SHOW", 0, 0),
+], ids=lambda words: words[0])
+def test_nothing_comes_but_what_is_of_the_slots(cluster, source, stray):
+    there, c = cluster[THERE].connect(), cluster[THERE].connect()
+    mine = next(name for name in map(str, range(100)) if "MOVED" not in str(there("SET", name, "mine")))
+    c.ok("CLUSTER", "SYNCSLOTS", "ESTABLISH", "b" * 40, cluster.names[HERE], 0, 0)
+    c.send_raw(encode("SET", f"{SLOT_0}b", 1) + encode("CLUSTER", "SYNCSLOTS", "ACK"))
+    assert c.read() == "OK"
+    c.send_raw(encode(*[mine if word == "bar" else word for word in stray]))
+    assert isinstance(c.read(), RespError)
+    if stray[:2] == ("CLUSTER", "SYNCSLOTS"):
+        c.close()
+    wait_for(cluster, THERE, "failed")
+    assert there.ok("GET", mine) == b"mine" and there.ok("DBSIZE") == 1 and there.ok("SCAN", 0)[1] == [mine.encode()]
+
+
+def test_a_file_that_hides_what_is_no_slot(tmp_path):
+    field, value = b"remus-hidden-slots", b"0-999999999999999 9-1 a-b -- 16384-16385 5-5"
+    (tmp_path / "dump.rdb").write_bytes(b"REDIS0011\xfa" + bytes([len(field)]) + field + bytes([len(value)]) + value
+                                        + b"\xff" + bytes(8))
+    with Server(tmp_path, cluster_enabled="yes") as server:
+        c = server.connect()
+        c.ok("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+        wait_until(lambda: "cluster_state:ok" in c.ok("CLUSTER", "INFO").decode(), "it serves")
+        c.ok("SET", "key", 1)
+        assert c.ok("DBSIZE") == 1
+
+
+def test_many_ranges_are_read_in_a_moment(cluster, source):
+    """Every second slot, as two masters may share them: time grows with the ranges, not with their square."""
+    words = [slot for slot in range(0, 16384, 2) for _ in "ab"]
+    c = cluster[HERE].connect()
+    with pytest.raises(RespError, match="Invalid name of a migration"):
+        c.ok("CLUSTER", "SYNCSLOTS", "ESTABLISH", "short", cluster.names[THERE], *words)
+    with pytest.raises(RespError, match="Slot range 100-101 overlaps with previous range 100-100"):
+        c.ok("CLUSTER", "SYNCSLOTS", "ESTABLISH", "b" * 40, cluster.names[THERE], *words, 100, 101)
 
 
 @pytest.mark.parametrize("preamble", ["yes", "no"])

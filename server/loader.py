@@ -33,8 +33,11 @@ def _read_index(path: str) -> tuple[Index, int, int]:
             start = file.read(len(MAGIC_NUMBER) + SIZE_OF_LENGTH)
             if start.startswith(MAGIC_NUMBER):
                 index = marshal.loads(file.read(int.from_bytes(start[-SIZE_OF_LENGTH:], "little")))
-                return index, file.tell(), os.fstat(file.fileno()).st_mtime_ns
-    except FileNotFoundError:
+                stat, begin = os.fstat(file.fileno()), file.tell()
+                *_, offset, length = next(reversed(index.values()))
+                if begin + offset + length == stat.st_size:
+                    return index, begin, stat.st_mtime_ns
+    except (OSError, EOFError, ValueError, TypeError, StopIteration):      # none, or one that was cut short
         pass
     return {}, 0, 0
 

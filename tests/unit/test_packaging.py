@@ -100,6 +100,19 @@ def test_modules_come_out_of_one_shared_object_and_one_file(built):
     assert loaded(built, "import server.__main__ as m; print(m.main.__code__.co_filename)").startswith(str(built))
 
 
+@pytest.mark.parametrize("part", [0, 0.1, 0.9])
+def test_a_file_that_was_cut_short_is_passed_over(built, part):
+    (file,) = (built / "server").glob("modules.*.bin")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:max(int(len(whole) * part), 30 if part else 0)])
+    try:
+        assert loaded(built, "import server.depot as d; print(type(d.__loader__).__name__)") == "SourceFileLoader"
+        build(built)                    # and is made anew
+        assert loaded(built, "import server.depot as d; print(type(d.__loader__).__name__)") == "Loader"
+    finally:
+        file.write_bytes(whole)
+
+
 def test_a_source_that_was_changed_is_taken_itself(built):
     source = built / "server/depot/__init__.py"
     before = source.read_text()

@@ -357,6 +357,8 @@ def test_a_replica_of_the_target_that_takes_over_has_nothing_of_it(cluster, sour
     """The last one: roles are others then."""
     source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
     before = fill(source, 2)
+    with cluster[2].connect() as target:
+        target.ok("FLUSHALL")           # of what other tests brought
     cluster.wait_for_replication(5)
     migrate(cluster, HERE, 2, 0, 99)
     wait_for(cluster, HERE, "waiting-to-pause")

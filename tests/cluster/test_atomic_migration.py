@@ -357,12 +357,11 @@ def test_a_replica_of_the_target_that_takes_over_has_nothing_of_it(cluster, sour
     """The last one: roles are others then."""
     source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
     before = fill(source, 2)
-    with cluster[2].connect() as target:
-        target.ok("FLUSHALL")           # of what other tests brought
     cluster.wait_for_replication(5)
+    heir = cluster[5].connect()
+    wait_until(lambda: heir.ok("DBSIZE") == 0, "it has heard that its master is empty")
     migrate(cluster, HERE, 2, 0, 99)
     wait_for(cluster, HERE, "waiting-to-pause")
-    heir = cluster[5].connect()
     cluster[2].kill()
     cluster.wait_for_flag(5, "master")
     wait_for(cluster, HERE, "failed")

@@ -43,7 +43,7 @@ cdef int64_t _exists(Op* op) except -1:
     cdef uint64_t hashes[FAST_KEYS]
     cdef Entry* e
     cdef int i, there = 0, count = hash_keys(op, 1, 1, hashes)
-    if count == 0:
+    if count < <int>op.r.arg_count - 1:
         return DECLINED
     for i in range(count):
         e = _entry(op, 1 + i, hashes[i])
@@ -98,7 +98,7 @@ cdef int64_t _remove(Op* op) except -1:
     cdef uint64_t hashes[FAST_KEYS]
     cdef Entry* e
     cdef int i, removed = 0, count = hash_keys(op, 1, 1, hashes)
-    if count == 0:
+    if count < <int>op.r.arg_count - 1:
         return DECLINED
     for i in range(count):
         e = _entry(op, 1 + i, hashes[i])

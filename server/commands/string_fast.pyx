@@ -15,13 +15,13 @@ from server.dispatch.option_words cimport Options, OptionWords, meaning_at, read
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FAST_KEYS, FREE, OR_ZERO, READ, SAYS, TYPED, WRITE, Word, by_hand, changed, event_of, find_at,
-    find_live, found, has_expired, hash_of, hears_itself, integer_at, is_expired, is_passed_on, is_plain, length_at,
-    missed, notify, number_word, pass_on, pass_on_as, pass_on_verb, refuse_type, row, table_of, tell, touch, word_at,
-    word_of)
+    find_live, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_passed_on, is_plain,
+    length_at, missed, notify, number_word, pass_on, pass_on_as, pass_on_verb, refuse_type, row, table_of, tell, touch,
+    word_at, word_of)
 from server.keyspace.database cimport entry_string_view
 from server.structures.table cimport (
     ENTRY_EXPIRE, TYPE_STRING, Blob, Entry, Table, blob_release, entry_type, entry_word_ref, table_delete, table_find,
-    table_hash, table_persist, table_prefetch_bucket, table_prefetch_entry, table_set_expire)
+    table_persist, table_set_expire)
 from server.types.value cimport release_value
 
 cdef enum:                             # op.how: the unit of a time to live, ms
@@ -90,26 +90,13 @@ cdef int _get(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-cdef int _hash_some(Op* op, int first, int step, uint64_t* hashes) noexcept:
-    """Hash the keys in every step-th argument from `first` on, FAST_KEYS of them at most, and fetch what they are looked up
-    in; how many."""
-    cdef int i
-    cdef int count = min((<int>op.r.arg_count - first + step - 1) // step, <int>FAST_KEYS)
-    for i in range(count):
-        hashes[i] = table_hash(word_at(op, first + i * step), length_at(op, first + i * step))
-        table_prefetch_bucket(op.table, hashes[i])
-    for i in range(count):
-        table_prefetch_entry(op.table, hashes[i])
-    return count
-
-
 cdef bint _all_live(Op* op, int step) noexcept:
     """Whether none of the keys from argument 1 on is there but expired: those are the definition's."""
     cdef uint64_t hashes[FAST_KEYS]
     cdef int i, count
     cdef int first = 1
     while op.table.expires and first < <int>op.r.arg_count:
-        count = _hash_some(op, first, step, hashes)
+        count = hash_keys(op, first, step, hashes)
         for i in range(count):
             if has_expired(op, first + i * step, hashes[i]):
                 return False
@@ -153,13 +140,13 @@ cdef int64_t _mget(Op* op) except -1:
         return DECLINED
     write_header(op.out, c'*', end - 1)
     while at < end:
-        count = _hash_some(op, at, 1, hashes)
+        count = hash_keys(op, at, 1, hashes)
         _write_values(op, at, count, hashes)
         at += count
     at = 1
     while at < end:
         if not few:
-            count = _hash_some(op, at, 1, hashes)
+            count = hash_keys(op, at, 1, hashes)
         _note_reads(op, at, count, hashes)
         at += count
     return 0
@@ -345,7 +332,7 @@ cdef int _store_pairs(Op* op) except -1:
     cdef int i, count
     cdef int at = 1
     while at < <int>op.r.arg_count:
-        count = _hash_some(op, at, 2, hashes)
+        count = hash_keys(op, at, 2, hashes)
         for i in range(count):
             e = table_find(op.table, word_at(op, at), length_at(op, at), hashes[i])
             (<Client>op.client).db.store_at(e, word_at(op, at), length_at(op, at), hashes[i], word_at(op, at + 1),

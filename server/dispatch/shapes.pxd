@@ -88,7 +88,7 @@ cdef int store_result(Op* op, Entry* result, int64_t elements, const Event* even
     # many; without elements the key goes. All is told. Returns 0
 cdef void warm(Op* op, uint32_t at, bint place) noexcept                           # op.e: see WARM; the member is argument `at`
 cdef int hash_keys(Op* op, int first, int step, uint64_t* hashes) noexcept
-    # hash every step-th argument from `first` on and fetch what they are looked up in; how many, or 0: more than FAST_KEYS
+    # hash every step-th argument from `first` on, FAST_KEYS of them at most, and fetch what they are looked up in; how many
 cdef int find_first(Op* op, uint32_t first, uint32_t end, int type) noexcept
     # the first of arguments first..end - 1 that is a key: op.e. 1: found, of this type; 0: none is there; -1: the definition's
 cdef bint stands_in_queue(Op* op, uint32_t at) except -1       # slow half of `is_awaited`

@@ -360,9 +360,7 @@ cdef int overwrite(Op* op, size_t offset, bytes data) except -1:
 
 
 cdef int hash_keys(Op* op, int first, int step, uint64_t* hashes) noexcept:
-    cdef int i, count = (<int>op.r.arg_count - first + step - 1) // step
-    if count > FAST_KEYS:
-        return 0
+    cdef int i, count = min((<int>op.r.arg_count - first + step - 1) // step, <int>FAST_KEYS)
     for i in range(count):
         hashes[i] = table_hash(word_at(op, first + i * step), length_at(op, first + i * step))
         table_prefetch_bucket(op.table, hashes[i])

@@ -7,8 +7,9 @@ from libc.string cimport memcmp
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-cdef enum:
-    PLAIN_DIGITS = 15                  # an integer of so many digits is exact in a double
+from iothreads.decimal cimport parse_int64
+
+cdef int64_t _EXACT = 1 << 53          # all integers up to this are exact in a double
 
 cdef struct Ranked:
     double score
@@ -18,20 +19,11 @@ cdef struct Ranked:
 
 
 cdef inline bint _plain(bytes text, double* value) noexcept:
-    """Up to 15 digits with an optional minus: nearly all numbers."""
-    cdef const char* digits = PyBytes_AS_STRING(text)
-    cdef Py_ssize_t length = PyBytes_GET_SIZE(text)
-    cdef bint negative = length > 1 and digits[0] == c'-'
-    cdef Py_ssize_t i = negative
-    cdef int64_t number = 0
-    if length == 0 or length - i > PLAIN_DIGITS:
+    """An integer that a double can be: nearly all numbers."""
+    cdef int64_t number
+    if not parse_int64(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), &number) or not -_EXACT <= number <= _EXACT:
         return False
-    while i < length:
-        if not c'0' <= digits[i] <= c'9':
-            return False
-        number = number * 10 + (digits[i] - c'0')
-        i += 1
-    value[0] = -<double>number if negative else <double>number
+    value[0] = <double>number
     return True
 
 

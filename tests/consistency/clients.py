@@ -4,6 +4,7 @@ master, readers on any node."""
 import random
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -103,7 +104,7 @@ class Done:
     by_replica: bool = False
 
 
-class Client:
+class Client(ABC):
     """It acts until it is told to leave. It has a connection to a port at most, and speaks by one of them at a time."""
 
     hello: Words = ("PING",)  # the first that it says by each
@@ -118,9 +119,9 @@ class Client:
         self._connections: dict[int, Connection] = {}
         self._port = 0
 
+    @abstractmethod
     def act(self) -> None:
         """One thing that it does; called again and again."""
-        raise NotImplementedError
 
     def leave(self) -> None:
         """Close what is open."""
@@ -247,9 +248,9 @@ class _OfTrio(Client):
         self.node: Node | None = None
         self.branch = BETWEEN
 
+    @abstractmethod
     def pick(self) -> Node | None:
         """Whom to talk to now. Called under the trio's lock."""
-        raise NotImplementedError
 
     def ready(self) -> bool:
         """A connection to the right node, made in this branch: whoever answers there is of it."""

@@ -2,6 +2,7 @@
 
 import random
 import signal
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ MEANWHILE = 30  # values that clients write between one thing and the next, at l
 FAILOVER_MS = 5000
 
 
-class Nemesis:
+class Nemesis(ABC):
     """Faults, in an order that a seed says, each as often as any other."""
 
     def __init__(self, load: Load, seed: int) -> None:
@@ -33,9 +34,9 @@ class Nemesis:
         self.mend()
         self.meanwhile()
 
+    @abstractmethod
     def mend(self) -> None:
         """All is well again."""
-        raise NotImplementedError
 
     def await_clients(self, condition: Callable[[], bool], what: str) -> None:
         """Until they have come so far."""

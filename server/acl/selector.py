@@ -14,10 +14,10 @@ then commands to come are allowed, too. `rules` keeps the rules about commands i
 from collections.abc import Sequence
 from enum import IntEnum
 from functools import cache
+from typing import NamedTuple
 
 from server.registry.command import CATEGORIES, DECLARED, NO_AUTH, Command
 from server.registry.keys import ACCESS, DELETE, INSERT, UPDATE, KeyReference
-from server.registry.light import NamedTuple
 from server.registry.quoting import split_args
 from server.structures.glob import match
 

@@ -5,6 +5,7 @@ string with zero bytes. Offsets reach as far as a string may grow (proto-max-bul
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from server.dispatch.call import Call
 from server.keyspace.database import StringView
@@ -23,7 +24,6 @@ from server.registry.keys import (
     one_key,
     spec,
 )
-from server.registry.light import NamedTuple
 from server.structures import bits
 
 command = group("bitmap")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from server.registry.directive import (
     MB,
@@ -21,7 +21,6 @@ from server.registry.directive import (
     parse_loose_integer,
     parse_memory,
 )
-from server.registry.light import NamedTuple
 from server.registry.quoting import quote
 
 BIND_MAX = 16  # addresses one `bind` may name

@@ -2,8 +2,7 @@
 
 import os
 import resource
-
-from server.registry.light import NamedTuple
+from typing import NamedTuple
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

@@ -2,8 +2,7 @@
 
 import time
 from collections import deque
-
-from server.registry.light import NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 ARGUMENTS_MAX = 32
 ARGUMENT_BYTES_MAX = 128

@@ -19,11 +19,10 @@ with, which is what rules of ACL speak of.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from server.registry.dataclass import dataclass, field
 from server.registry.keys import NO_KEYS, Channels, Keys
-from server.registry.light import Protocol
 from server.registry.option_words import OptionWords
 
 Definition = TypeVar("Definition", bound=Callable[..., Any])  # a command's function

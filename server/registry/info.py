@@ -13,11 +13,10 @@ part would show.
 
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from server.registry.dataclass import dataclass, field
 from server.registry.later import Later
-from server.registry.light import NamedTuple
 from server.registry.parts import Part, Parts, Reading
 
 S = TypeVar("S")  # the part that a field is read from

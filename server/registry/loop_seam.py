@@ -1,9 +1,7 @@
 """What rooms below the loop ask of it, as protocols; `server.dispatch` has the classes that fit."""
 
 from collections.abc import Callable
-from typing import Any
-
-from server.registry.light import Protocol
+from typing import Any, Protocol
 
 
 class Timer(Protocol):

@@ -4,9 +4,7 @@ Times are ms of the wall clock, 0: never, unless it is said otherwise.
 """
 
 from collections import deque
-from typing import Optional
-
-from server.registry.light import NamedTuple
+from typing import NamedTuple, Optional
 
 # Flags. The first three say what it is.
 MASTER, REPLICA, SENTINEL = 1, 2, 4

@@ -91,13 +91,17 @@ def compile_args(path: Path) -> list[str]:
 
 
 def readme() -> str:
-    """README.md for the index's page, where paths lead nowhere: REMUS_REPOSITORY is what they lead to."""
+    """README.md for the index's page, where paths lead nowhere: REMUS_REPOSITORY is what they lead to. Without it there
+    are no links and no pictures."""
     where = os.environ.get("REMUS_REPOSITORY", "")
 
     def link(found: re.Match[str]) -> str:
-        return f"[{found[1]}]({where}/{found[2]})" if where else found[1]
+        picture, text, path = found.groups()
+        if picture:
+            return f"![{text}]({where}/{path}?raw=true)" if where else ""
+        return f"[{text}]({where}/{path})" if where else text
 
-    return re.sub(r"\[([^\]]*)\]\((?!https?:|#)([^)]*)\)", link, Path("README.md").read_text())
+    return re.sub(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)]*)\)", link, Path("README.md").read_text())
 
 
 def extensions() -> list[Extension]:

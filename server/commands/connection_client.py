@@ -88,8 +88,7 @@ def client_list_(call: Call, *words: bytes) -> Verbatim:
 
 
 def _listing(call: Call, clients: Iterable[Client]) -> Verbatim:
-    lines = [client_list.line(client, call.argv if client is call.client else ()) for client in clients]
-    return Verbatim("\n".join([*lines, ""]))
+    return Verbatim(client_list.listing(clients, call.client, call.argv))
 
 
 # ---- closing others

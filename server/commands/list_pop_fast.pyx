@@ -44,8 +44,8 @@ cdef inline bint _end_of(Op* op, uint32_t at, int* end) noexcept:
 
 
 cdef inline void _shrink(Op* op) noexcept:
-    """Elements went: choose the encoding anew, unless the key goes too."""
-    if entry_encoding(op.e) != LIST_LISTPACK and list_length(op.e):
+    """Elements went: choose the encoding anew. One that is empty has no nodes, and stays what it is until its key goes."""
+    if entry_encoding(op.e) != LIST_LISTPACK:
         list_shrink(op.e)
 
 

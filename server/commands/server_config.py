@@ -1,13 +1,16 @@
 """CONFIG: see and change the configuration of the running server. The rules live in server.config.config."""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from operator import attrgetter
 
 from server.clients.client import FAKE, UNIX_SOCKET
-from server.config.config import ConfigSetError
+from server.config.config import Config, ConfigSetError, named
 from server.dispatch.call import Call
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, STALE, container, group
 from server.registry.errors import CommandError, syntax
-from server.registry.reply import OK
+from server.registry.reply import OK, Encoded, Pairs
+from server.registry.reply_writer import encode_reply
 
 command = group("server")
 container("CONFIG", "server", "Everything about the server's configuration.", since="2.0.0")
@@ -15,6 +18,8 @@ container("CONFIG", "server", "Everything about the server's configuration.", si
 _FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
 _ON_ALL_NODES = ("request_policy:all_nodes", "response_policy:all_succeeded")
 _REDACTED = b"(redacted)"
+ANSWERS_KEPT = 64      # of CONFIG GET: monitors ask for the same again and again ...
+PATTERN_BYTES = 256    # ... and nobody for longer ones
 _FIRST_VALUE = 3  # CONFIG SET name value: where the first value stands
 
 
@@ -32,7 +37,7 @@ def _is_local(call: Call) -> bool:
 
 @command("CONFIG|GET", arity=-3, flags=_FLAGS, since="2.0.0", syntax="parameter [parameter ...]",
          history=(("7.0.0", "Takes several patterns."),))
-def config_get(call: Call, *patterns: bytes) -> dict[bytes, bytes]:
+def config_get(call: Call, *patterns: bytes) -> Encoded:
     """Show configuration directives and their values.
 
     Each argument is a name or a glob-style pattern. The reply is a map (a flat array in RESP2) from the names that
@@ -40,8 +45,38 @@ def config_get(call: Call, *patterns: bytes) -> dict[bytes, bytes]:
 
     Complexity: O(N) where N is the number of directives.
     """
-    found = call.config.get(map(_text, patterns))
-    return {_bytes(name): _bytes(value) for name, value in found.items()}
+    kept = sum(map(len, patterns)) <= PATTERN_BYTES
+    return Encoded((_answer(patterns) if kept else _Answer(patterns)).wire(call.config, call.client.resp))
+
+
+class _Answer:
+    """What CONFIG GET of some patterns answers: encoded once, and anew when one of the values is another one."""
+
+    def __init__(self, patterns: tuple[bytes, ...]) -> None:
+        found = named(map(_text, patterns))
+        self._names = [_bytes(name) for name, _ in found]
+        self._directives = [directive for _, directive in found]
+        self._asking = [directive for directive in self._directives if directive.asks]
+        attributes = [directive.attribute for directive in self._directives]
+        self._read = attrgetter(*attributes, "sentinel_mode")      # one more: never a value that is no tuple
+        self._seen: object = None
+        self._wires: dict[int, bytes] = {}                         # by protocol
+
+    def wire(self, config: Config, resp: int) -> bytes:
+        """Complexity: O(N) for the directives that match, a few instructions for each."""
+        seen = (self._read(config), [config.text_of(directive) for directive in self._asking])
+        if seen != self._seen:
+            self._seen = seen
+            self._wires.clear()
+        if resp not in self._wires:
+            values = [_bytes(config.text_of(directive)) for directive in self._directives]
+            self._wires[resp] = encode_reply(Pairs(zip(self._names, values, strict=True)), resp)
+        return self._wires[resp]
+
+
+@lru_cache(maxsize=ANSWERS_KEPT)
+def _answer(patterns: tuple[bytes, ...]) -> _Answer:
+    return _Answer(patterns)
 
 
 @command("CONFIG|SET", arity=-4, flags=_FLAGS, since="2.0.0", syntax="parameter value [parameter value ...]",

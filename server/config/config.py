@@ -90,19 +90,7 @@ class Config:
     def get(self, patterns: Iterable[str]) -> dict[str, str]:
         """CONFIG GET: names and printed values. A name without a glob finds hidden directives too and comes back as
         it was written; a glob finds aliases like any other name. O(N) in the number of directives for a glob."""
-        found: dict[str, str] = {}
-        seen: set[str] = set()
-        for pattern in patterns:
-            if not any(char in pattern for char in "[*?"):
-                names = [pattern] if pattern.lower() in BY_NAME else []
-            else:
-                match = _glob(pattern)
-                names = [n for n, d in BY_NAME.items() if not d.flags & Flag.HIDDEN and match(n)]
-            for name in names:
-                if name.lower() not in seen:
-                    seen.add(name.lower())
-                    found[name] = self.text_of(BY_NAME[name.lower()])
-        return found
+        return {name: self.text_of(directive) for name, directive in named(patterns)}
 
     def text_of(self, directive: Directive) -> str:
         """The value as CONFIG GET prints it."""
@@ -265,6 +253,24 @@ class Config:
             for line, _ in directive.rewrite_lines(getattr(self, directive.attribute), self)
         )
         return "".join(line + "\n" for line in lines)
+
+
+def named(patterns: Iterable[str]) -> list[tuple[str, Directive]]:
+    """The directives that CONFIG GET of these would show, each once, with the name to show; see Config.get."""
+    found: dict[str, tuple[str, Directive]] = {}
+    for pattern in patterns:
+        for name, directive in _named(pattern):
+            found.setdefault(name.lower(), (name, directive))
+    return list(found.values())
+
+
+def _named(pattern: str) -> list[tuple[str, Directive]]:
+    if not any(char in pattern for char in "[*?"):
+        directive = BY_NAME.get(pattern.lower())
+        return [] if directive is None else [(pattern, directive)]
+    match = _glob(pattern)
+    return [(name, directive) for name, directive in BY_NAME.items()
+            if not directive.flags & Flag.HIDDEN and match(name)]
 
 
 def _failed(name: str, reason: str) -> str:

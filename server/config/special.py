@@ -32,6 +32,7 @@ class Directory(Directive):
     """The working directory of the process: setting it is chdir, reading it is getcwd."""
 
     __slots__ = ()
+    asks = True
     always_changes = True
 
     def initial(self) -> str:

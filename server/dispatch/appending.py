@@ -69,7 +69,8 @@ class Appending:
 
     def begin_turn(self) -> None:
         """A turn's commands come."""
-        self.aof.begin_turn()
+        if self._server.config.aof_timestamp_enabled:
+            self.aof.put_time()
 
     def end_turn(self) -> None:
         """They have come."""

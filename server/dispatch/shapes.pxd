@@ -95,6 +95,10 @@ cdef bint stands_in_queue(Op* op, uint32_t at) except -1       # slow half of `i
 cdef int overwrite(Op* op, size_t offset, bytes data) except -1
     # write over, or behind, what the string at the first key holds; op.e NULL: a string of zero bytes. op.e may move
 
+cdef inline bint begins_run(const Batch* b) noexcept:
+    """Whether a warming looks ahead from the command under way."""
+    return not (b.next - 1) & (FAST_RUN - 1) and b.next < b.command_count
+
 cdef inline Table* table_of(Client c, Request* r) noexcept:
     """Where the keys of a request are. No other line of a fast path says so."""
     return c.db.table

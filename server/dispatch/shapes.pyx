@@ -143,7 +143,7 @@ cdef int _read(Client c, Batch* b, Request* r) except -1:
     meta = op.e.meta
     if row.shape & SHAPES == READ:
         touch(c, op.e)
-    if row.shape & (WARM | WARM_PLACE):
+    if row.shape & (WARM | WARM_PLACE) and begins_run(b):
         warm(&op, 2, row.shape & WARM_PLACE)
     if row.own(&op) == DECLINED:
         _untouch(op.e, meta)
@@ -170,7 +170,7 @@ cdef int _change(Client c, Batch* b, Request* r) except -1:
     else:
         meta = op.e.meta
         touch(c, op.e)
-        if row.shape & (WARM | WARM_PLACE):
+        if row.shape & (WARM | WARM_PLACE) and begins_run(b):
             warm(&op, 2, row.shape & WARM_PLACE)
         changes = row.own(&op)
         if changes == DECLINED:
@@ -178,8 +178,8 @@ cdef int _change(Client c, Batch* b, Request* r) except -1:
     if changes > 0:
         if not row.shape & SAYS:
             pass_on(&op)
-        if row.shape & SHAPES == TAKE:
-            _finish(&op, changes, row.event)
+        if row.shape & SHAPES == TAKE and _is_empty(op.e):
+            _delete_emptied(&op, changes, row.event)
         else:
             changed(&op, changes, row.event)
     return changes != DECLINED
@@ -238,10 +238,6 @@ cdef int tell_event(Client c, Batch* b, Request* r, uint32_t at, const Event* ev
     return 0
 
 
-cdef int finish_take(Op* op, int64_t changes, const Event* event) except -1:
-    return _finish(op, changes, event)
-
-
 cdef inline bint _is_empty(Entry* e) noexcept:
     cdef int type = entry_type(e)
     if type == TYPE_HASH:
@@ -251,15 +247,14 @@ cdef inline bint _is_empty(Entry* e) noexcept:
     return (set_length(e) if type == TYPE_SET else zset_size(e)) == 0
 
 
-cdef inline int _finish(Op* op, int64_t changes, const Event* event) except -1:
-    """Elements of op.e are gone."""
-    cdef bint emptied = _is_empty(op.e)
-    if emptied:
-        table_delete(op.table, word_at(op, op.at), length_at(op, op.at), op.hash, release_value)
+cdef int _delete_emptied(Op* op, int64_t changes, const Event* event) except -1:
+    table_delete(op.table, word_at(op, op.at), length_at(op, op.at), op.hash, release_value)
     changed(op, changes, event)
-    if emptied:
-        notify(op, op.at, _DEL)
-    return 0
+    return notify(op, op.at, _DEL)
+
+
+cdef int finish_take(Op* op, int64_t changes, const Event* event) except -1:
+    return _delete_emptied(op, changes, event) if _is_empty(op.e) else changed(op, changes, event)
 
 
 cdef int missed(Client c, Batch* b, Request* r, uint32_t at) except -1:
@@ -421,8 +416,8 @@ cdef inline Table* _members(Entry* e) noexcept:
 
 
 cdef void warm(Op* op, uint32_t at, bint place) noexcept:
-    """Runs begin at every FAST_RUN-th command of the batch, so the others pay for one test. First all buckets are asked for,
-    then the entries that they point to: by then most buckets have come."""
+    """Runs begin at every FAST_RUN-th command of the batch (`begins_run`), so the others pay for one test. First all
+    buckets are asked for, then the entries that they point to: by then most buckets have come."""
     cdef uint64_t hashes[FAST_RUN]
     cdef Request* others[FAST_RUN]
     cdef Request* other
@@ -430,7 +425,7 @@ cdef void warm(Op* op, uint32_t at, bint place) noexcept:
     cdef Table* members
     cdef uint32_t first = b.next - 1
     cdef uint32_t i, count = 0
-    if first & (FAST_RUN - 1) or first + 1 >= b.command_count:
+    if not begins_run(b):
         return
     members = _members(op.e)
     if members == NULL:

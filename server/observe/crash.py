@@ -26,7 +26,7 @@ _WORDS_SHOWN = 32
 class CrashReports:
     """Those of one server. facts: lines that can be said beforehand; info(): the text of INFO everything."""
 
-    def __init__(self, config: Config, log: Log, run_id: str, start_time: float, info: Callable[[], str]) -> None:
+    def __init__(self, config: Config, log: Log, run_id: str, start_time: float, info: Callable[[], bytes]) -> None:
         self._config = config
         self._log = log
         self._run_id = run_id
@@ -82,7 +82,8 @@ class CrashReports:
             import traceback
 
             self._log.raw("\n------ STACK TRACE ------\n" + "".join(traceback.format_stack()[:-2]))
-            self._log.raw("\n------ INFO OUTPUT ------\n" + self._info().replace("\r\n", "\n"))
+            info = self._info().decode("utf-8", "surrogateescape").replace("\r\n", "\n")
+            self._log.raw("\n------ INFO OUTPUT ------\n" + info)
             if call is not None:
                 self._log.raw(_command(call))
         self._log.raw(END)

@@ -112,10 +112,8 @@ class AppendOnlyFile:
         return "err" if self.write_error or self.background.error else "ok"
 
     # ---- appending: a listener of propagation
-    def begin_turn(self) -> None:
-        """Commands come: put the time before them, if it is wanted and a second has passed."""
-        if not self.config.aof_timestamp_enabled:
-            return
+    def put_time(self) -> None:
+        """Commands come (aof-timestamp-enabled): put the time before them, if a second has passed."""
         now = clock.unix_seconds()
         if self.timestamp < now and self.sink.stream is not None:
             self.timestamp = now
@@ -165,16 +163,19 @@ class AppendOnlyFile:
             time.sleep(settings.aof_flush_sleep_us / 1e6)
         watched = self.server.latency.threshold_ms
         started = time.monotonic_ns() if watched else 0
-        failed = 0
-        written = 0
+        failed = written = 0
+        pending = self.sink.pending
         try:
-            written = write_all(self.disk, self.file, self.sink.views())
+            pieces = self.sink.views()
+            written = self.disk.write(self.file, pieces)
+            if written < pending:
+                written = write_all(self.disk, self.file, pieces, written)
         except OSError as error:
             failed = error.errno or errno.EIO
         if watched:
             self._write_latency(started, syncing)
         self.postponed_since = None
-        if failed or written < self.sink.pending:
+        if failed or written < pending:
             self._write_failed(policy, failed, written)
             return False
         if self.write_error:
@@ -221,9 +222,11 @@ class AppendOnlyFile:
         self.sink.advance(written)
 
     def _sync(self, policy: str, syncing: bool) -> None:
+        now = self.now()
+        if policy == "no" or (policy == "everysec" and now <= self.last_sync):
+            return
         if self.config.no_appendfsync_on_rewrite and self.has_child():
             return
-        now = self.now()
         if policy == "always":
             started = time.monotonic_ns()
             try:
@@ -242,7 +245,7 @@ class AppendOnlyFile:
             self.last_sync = now
             self._ask_offset()
             self.on_synced()
-        elif policy == "everysec" and now > self.last_sync:
+        else:
             if not syncing:
                 self._ask_offset()
                 self.background.sync(self.file)

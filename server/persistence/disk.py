@@ -117,11 +117,10 @@ class Disk:
         return open(path, "rb", buffering=1 << 20)
 
 
-def write_all(disk: AnyDisk, file: int, pieces: Sequence[bytes | memoryview]) -> int:
-    """Write all of them: how many bytes were written. An error after a part counts as a short write, one at once is
-    raised."""
-    left = pieces
-    total = 0
+def write_all(disk: AnyDisk, file: int, pieces: Sequence[bytes | memoryview], total: int = 0) -> int:
+    """Write all of them, of which `total` bytes are written already: how many bytes were written. An error after a part
+    counts as a short write, one at once is raised."""
+    left = _behind(pieces, total) if total else pieces
     while left:
         try:
             written = disk.write(file, left)

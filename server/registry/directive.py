@@ -91,6 +91,7 @@ class Directive:
     __slots__ = ("aliases", "attribute", "check", "default", "flags", "name", "part", "promise", "summary")
 
     accumulates = False  # several lines of a file add up to one value (only `save`)
+    asks = False  # format() asks the process, not the value alone (only `dir`)
     always_changes = False  # CONFIG SET of an equal value still calls on_change, as Redis does for the special ones
 
     def __init__(

@@ -12,12 +12,13 @@ part would show.
 """
 
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from server.registry.dataclass import dataclass, field
+from server.registry.info_writer import Step, write_sections
 from server.registry.later import Later
-from server.registry.parts import Part, Parts, Reading
+from server.registry.parts import Part, Parts
 
 S = TypeVar("S")  # the part that a field is read from
 Lines = Iterable[tuple[str, str]]
@@ -26,7 +27,7 @@ Lines = Iterable[tuple[str, str]]
 @dataclass(frozen=True)
 class InfoField(Generic[S]):
     """One field. metric: the name without the prefix redis_, "" for none; counter: a growing total; scale multiplies
-    the value for the metric."""
+    the value for the metric; constant: `read` says the same as long as the process lives."""
 
     name: str
     read: Callable[[S], object]
@@ -34,6 +35,7 @@ class InfoField(Generic[S]):
     counter: bool = False
     scale: float = 1
     shown: Callable[[S], bool] | None = None  # None: always
+    constant: bool = False
 
 
 class Declared(NamedTuple):
@@ -56,6 +58,7 @@ class Section:
 
     def __post_init__(self) -> None:
         self._places = {name: place for place, name in enumerate(self.order)}
+        self._steps: list[Step] = []
 
     def of(self, part: Part[S]) -> "Fields[S]":
         """To declare what is read from a part of that type."""
@@ -66,6 +69,7 @@ class Section:
         if isinstance(one.what, InfoField) and one.what.name in self.names():
             raise ValueError(f"{one.what.name} is in INFO {self.name} already")
         insort(self.declared, one, key=self._place)
+        self._steps = []
 
     def _place(self, one: Declared) -> int:
         return self._places.get(one.what.name, len(self.order)) if isinstance(one.what, InfoField) else len(self.order)
@@ -74,16 +78,26 @@ class Section:
         """Of all fields."""
         return [one.what.name for one in self.declared if isinstance(one.what, InfoField)]
 
-    def lines(self, reading: Reading) -> Iterator[tuple[str, str]]:
-        """What INFO prints, in order. reading: of the server's parts."""
-        last: object = None
-        for part, what in self.declared:
-            if part is not last:                       # a look-up for each field is what INFO would spend most on
-                subject, last = reading[part], part
-            if not isinstance(what, InfoField):
-                yield from what(subject)
-            elif what.shown is None or what.shown(subject):
-                yield what.name, str(what.read(subject))
+    def steps(self) -> list[Step]:
+        """What INFO prints, in order: made once, and anew when something was declared."""
+        if not self._steps:
+            constant = f"# {self.title}\r\n"
+            for part, what in self.declared:
+                if not isinstance(what, InfoField):
+                    steps = [Step(None, part, what)]
+                elif what.constant and what.shown is None:
+                    constant += f"{what.name}:{what.read(None)}\r\n"
+                    continue
+                else:
+                    steps = [Step(f"{what.name}:".encode(), part, what.read, what.shown)]
+                self._steps += _constants(constant) + steps
+                constant = ""
+            self._steps += _constants(constant)
+        return self._steps
+
+
+def _constants(lines: str) -> list[Step]:
+    return [Step(lines.encode("utf-8", "surrogateescape"))] if lines else []
 
 
 class Fields(Generic[S]):
@@ -105,7 +119,8 @@ class Fields(Generic[S]):
     ) -> None:
         """Declare a field; a `read` that is no function is a constant."""
         reader = read if callable(read) else (lambda _: read)
-        self._section.declare(Declared(self._part, InfoField(name, reader, metric, counter, scale, shown)))
+        declared = InfoField(name, reader, metric, counter, scale, shown, constant=not callable(read))
+        self._section.declare(Declared(self._part, declared))
 
     def family(self, lines: Callable[[S], Lines]) -> Callable[[S], Lines]:
         """Declare a family: a function that yields (name, value)."""
@@ -114,6 +129,8 @@ class Fields(Generic[S]):
 
 
 SECTIONS: dict[str, Section] = {}  # those that are declared by now
+CHOICES_KEPT = 64
+_chosen: dict[tuple[str, ...], list[Section]] = {}
 declared_later = Later()
 # As Redis prints them, then ours; others follow in the order of declaration.
 ORDER = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules", "commandstats",
@@ -124,20 +141,28 @@ def section(name: str, title: str, *, default: bool = True, in_all: bool = True,
     """Declare a section. order: names of fields, between spaces."""
     if name in SECTIONS:
         raise ValueError(f"INFO {name} is declared already")
+    _chosen.clear()
     SECTIONS[name] = made = Section(name, title, default, in_all, tuple(order.split()))
     return made
 
 
 def chosen(names: Iterable[str]) -> list[Section]:
     """The sections that INFO's arguments name (lower case): none = default, "default", "all", "everything", or their
-    own names; unknown ones are ignored."""
-    wanted = list(names) or ["default"]
-    picked = {
-        "default": lambda s: s.default,
-        "all": lambda s: s.default or s.in_all,
-        "everything": lambda s: s.default or s.in_all,
-    }
-    return [s for s in in_order() if any(picked[w](s) if w in picked else w == s.name for w in wanted)]
+    own names; unknown ones are ignored. They are looked for once: monitors ask for the same again and again."""
+    declared_later.load()
+    wanted = tuple(names) or ("default",)
+    if wanted not in _chosen:
+        if len(_chosen) >= CHOICES_KEPT:
+            _chosen.clear()
+        _chosen[wanted] = [section for section in in_order() if any(_takes(word, section) for word in wanted)]
+    return _chosen[wanted]
+
+
+def _takes(word: str, section: Section) -> bool:
+    """Whether that argument of INFO means this section, among others."""
+    if word in ("all", "everything"):
+        return section.default or section.in_all
+    return section.default if word == "default" else word == section.name
 
 
 def sections() -> dict[str, Section]:
@@ -152,13 +177,9 @@ def in_order() -> list[Section]:
     return sorted(sections().values(), key=lambda section: places.get(section.name, len(ORDER)))
 
 
-def render(parts: Parts, names: Iterable[str]) -> str:
+def render(parts: Parts, names: Iterable[str]) -> bytes:
     """INFO's text."""
-    blocks, reading = [], parts.reading()
-    for part in chosen(names):
-        lines = "".join(f"{name}:{value}\r\n" for name, value in part.lines(reading))
-        blocks.append(f"# {part.title}\r\n{lines}")
-    return "\r\n".join(blocks)
+    return write_sections([section.steps() for section in chosen(names)], parts.reading())
 
 
 def human(size: float) -> str:

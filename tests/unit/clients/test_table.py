@@ -2,7 +2,7 @@
 
 from server.clients import client as c
 from server.clients.client import Client
-from server.clients.client_list import check_name, flags_of, line, printable
+from server.clients.client_list import check_name, line, listing, printable
 from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable, class_named, class_of
 from server.keyspace.database import Keyspace
@@ -63,13 +63,17 @@ def test_names():
 
 def test_flags():
     client = Client(1, DB)
-    assert flags_of(client) == "N"
+    assert " flags=N " in line(client)
     client.set(c.MULTI | c.DIRTY_CAS | c.UNIX_SOCKET | c.NO_TOUCH)
-    assert flags_of(client) == "xdUT"
+    assert " flags=xdUT " in line(client)
     client.set(c.MONITOR | c.REPLICA)
-    assert flags_of(client) == "OxdUT"
+    assert " flags=OxdUT " in line(client)
 
 
 def test_a_line_has_no_empty_pair():
-    assert all(part.count("=") == 1 for part in line(Client(7, DB), [b"ab", b"c"]).split(" "))
-    assert " argv-mem=3 " in line(Client(7, DB), [b"ab", b"c"])
+    assert all(part.count("=") == 1 for part in line(Client(7, DB)).split(" "))
+    client = Client(7, DB)
+    assert b" argv-mem=3 " in listing([client], client, [b"ab", b"c"])
+    assert b" argv-mem=0 " in listing([client], Client(8, DB), [b"ab", b"c"])
+    assert listing([]) == b""
+    assert listing([client, client]) == 2 * (line(client) + "\n").encode()

@@ -7,6 +7,7 @@ import pytest
 
 from server.config.config import Config
 from server.registry.info import Declared, InfoField, Section, sections
+from server.registry.info_writer import write_sections
 from server.registry.parts import Parts
 from tests.architecture.test_imports import room_of
 from tests.support.resp import Connection
@@ -100,8 +101,41 @@ def test_a_part_is_asked_for_once_in_a_reading():
     section.of(Engine).field("speed", lambda engine: engine.speed)
     section.of(Engine).family(lambda engine: [("a", "b")])
     section.of(Engine).field("hidden", 1, shown=lambda engine: engine.speed > 7)
-    reading = parts.reading()
-    assert [*section.lines(reading)] == [("speed", "7"), ("a", "b")]
+    shown = b"# Garage\r\nspeed:7\r\na:b\r\n"
+    assert write_sections([section.steps()], parts.reading()) == shown
     assert len(asked) == 1
-    assert next(section.lines(parts.reading())) == ("speed", "7")
+    assert write_sections([section.steps(), section.steps()], parts.reading()) == shown + b"\r\n" + shown
     assert len(asked) == 2
+
+
+def test_a_value_is_printed_as_str_prints_it():
+    section, parts = Section("garage", "Garage"), Parts()
+    parts.add(Engine, Engine)
+    engine = section.of(Engine)
+    values = [-1, 2**63 - 1, -(2**63), 2**64, True, 1.5, None, "\xe9", "\udcff", ""]
+    for number, value in enumerate(values):
+        engine.field(f"asked{number}", lambda _, value=value: value)
+        engine.field(f"kept{number}", str(value))
+    lines = write_sections([section.steps()], parts.reading()).split(b"\r\n")
+    for number, value in enumerate(values):
+        printed = str(value).encode("utf-8", "surrogateescape")
+        assert b"asked%d:%s" % (number, printed) in lines
+        assert b"kept%d:%s" % (number, printed) in lines
+
+
+def test_what_is_declared_later_is_printed_too():
+    section, parts = Section("garage", "Garage"), Parts()
+    parts.add(Engine, Engine)
+    section.of(Engine).field("wheels", 4)
+    assert write_sections([section.steps()], parts.reading()) == b"# Garage\r\nwheels:4\r\n"
+    section.of(Engine).field("doors", lambda engine: engine.speed - 2)
+    section.of(Engine).field("seats", 5)
+    assert write_sections([section.steps()], parts.reading()) == b"# Garage\r\nwheels:4\r\ndoors:5\r\nseats:5\r\n"
+
+
+def test_a_long_text_grows():
+    section, parts = Section("garage", "Garage"), Parts()
+    parts.add(Engine, Engine)
+    section.of(Engine).family(lambda _: ((f"part{number}", "x" * 1000) for number in range(100)))
+    text = write_sections([section.steps()], parts.reading())
+    assert text == b"# Garage\r\n" + b"".join(b"part%d:%s\r\n" % (number, b"x" * 1000) for number in range(100))

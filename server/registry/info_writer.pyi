@@ -1,0 +1,11 @@
+from collections.abc import Callable
+from typing import Any
+
+class Step:
+    """What stands in a section, in order: constants (`text` is their lines), a field (`text` is its name and the colon;
+    `read`, and `shown` or None), or a family (`read`, without `text`)."""
+
+    def __init__(self, text: bytes | None, part: Any = None, read: Callable[[Any], object] | None = None,
+                 shown: Callable[[Any], bool] | None = None) -> None: ...
+
+def write_sections(sections: list[list[Step]], reading: Any) -> bytes: ...

@@ -1,0 +1,56 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""INFO's text. A monitor asks for two hundred fields every few seconds. Their readers are a call each; what stands around
+those (names, titles, constants, the walk over the declarations) is made once, by registry.info, and kept as Steps."""
+from cpython.ref cimport PyObject
+
+from server.registry.text_writer cimport (Text, text_add, text_add_bytes, text_add_value, text_begin, text_end, text_made)
+
+
+cdef class Step:
+    """What stands in a section, in order: constants (`text` is their lines), a field (`text` is its name and the colon;
+    `read`, and `shown` or None), or a family (`read`, without `text`)."""
+
+    cdef bytes text
+    cdef object part, read, shown
+
+    def __init__(self, bytes text, part=None, read=None, shown=None):
+        self.text, self.part, self.read, self.shown = text, part, read, shown
+
+
+cdef int _add_steps(Text* text, list steps, object reading) except -1:
+    cdef Step step
+    cdef PyObject* last = NULL
+    cdef object subject = None
+    for step in steps:
+        if step.read is None:
+            text_add_bytes(text, step.text)
+            continue
+        if <PyObject*>step.part != last:               # a look-up for each field is what INFO would spend much on
+            subject, last = reading[step.part], <PyObject*>step.part
+        if step.text is None:
+            for name, value in step.read(subject):
+                text_add_value(text, name)
+                text_add(text, ":", 1)
+                text_add_value(text, value)
+                text_add(text, "\r\n", 2)
+        elif step.shown is None or step.shown(subject):
+            text_add_bytes(text, step.text)
+            text_add_value(text, step.read(subject))
+            text_add(text, "\r\n", 2)
+    return 0
+
+
+def write_sections(list sections, reading) -> bytes:
+    """The text of those sections: each a list of steps, the first of which is its title. reading: of the server's parts.
+    Complexity: O(fields), plus what their readers do."""
+    cdef Text text
+    cdef list steps
+    text_begin(&text)
+    try:
+        for steps in sections:
+            if text.used:
+                text_add(&text, "\r\n", 2)
+            _add_steps(&text, steps, reading)
+        return text_made(&text)
+    finally:
+        text_end(&text)

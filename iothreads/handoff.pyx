@@ -694,11 +694,10 @@ cdef class IOThreads:
         """Waits at most timeout_ms (-1: for ever) for sockets, messages, or wake_fd. Returns whether next_event has some."""
         cdef Lane* lane
         cdef uint64_t now
-        if self.lanes == NULL:
-            return 0
+        if self.lanes == NULL or self.taken < self.ready:      # within a turn that has not looked at all: an edge comes once
+            return self.lanes != NULL
         lane = self.lanes[0]
-        self.due = 0
-        self.ready = self.taken = 0
+        self.due = self.ready = self.taken = 0
         self.judge_hangups()
         self.flush_wakes()
         if lane.again.size:

@@ -13,7 +13,7 @@ from cpython.ref cimport PyObject
 from iothreads.message cimport Batch, Request, arg_at, arg_length, output_clear
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_PAUSED, Client)
 from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
-from server.dispatch.door cimport FROM_MASTER, may_pass, passed_apart
+from server.dispatch.door cimport FROM_MASTER, fits, may_pass, passed_apart
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.loop cimport Loop
 from server.dispatch.record cimport Record
@@ -50,11 +50,14 @@ def run_import(on_error, brought, Loop loop, Client client) -> int:
 
 
 cdef bint _is_of(Record record, Batch* b, Request* r, bytes wanted) except -1:
-    """Whether all keys of a command are of these slots; without any, whether the source has a use for it. O(keys)."""
+    """Whether all keys of a command are of these slots; without any, whether the source has a use for it. It sends what
+    scripts did, no scripts: those may name one key and do anything. O(keys)."""
     cdef const char* digits = wanted
     cdef int64_t at, end
     if record.subcommands is not None and r.arg_count > 1:
         record = record.subcommands.get(_word(b, r, 1).lower(), record)
+    if record.command.group == "scripting":
+        return False
     at = record.first_key
     if at > 0:
         end = record.last_key if record.last_key >= 0 else <int64_t>r.arg_count + record.last_key
@@ -63,6 +66,8 @@ cdef bint _is_of(Record record, Batch* b, Request* r, bytes wanted) except -1:
                 return False
             at += record.key_step
         return True
+    if not fits(<PyObject*>record, r.arg_count):
+        return True                    # refused as such: keys may be named where there are no words
     if at == 0:
         argv = [_word(b, r, i) for i in range(r.arg_count)]
         keys = [argv[reference.position] for reference in record.command.keys.references(argv) or ()]

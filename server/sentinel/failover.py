@@ -36,8 +36,9 @@ from server.sentinel.observed import crash
 from server.sentinel.settings import AFTER_ELECTION
 from server.sentinel.state import State
 
-FRESH_PING_PERIODS = 5              # a replica that has not answered for longer is not promoted,
+FRESH_PERIODS = 5                   # of PING: a replica that has not answered for longer is not promoted,
 FRESH_INFO_PERIODS = 3              # ... nor one whose INFO is older than that
+ANSWER_MS = 1000                    # so long INFO that is newer than the master's end is waited for
 DOWN_AFTER_LINK = 10                # its link to the master may be down for so many down-after-periods before that
 
 
@@ -121,6 +122,9 @@ class Failovers:
         state.event(WARNING, "+failover-state-select-slave", master, "")
 
     def _select(self, master: Master) -> None:
+        if self._state.now - master.failover_changed < ANSWER_MS and any(
+                master.has_older_word_of(one) and self._may_lead(master, one) for one in master.replicas.values()):
+            return                              # it is asked (links.py); without an answer it may be passed over
         replica = self.best_replica(master)
         if replica is None:
             self._state.event(WARNING, "-failover-abort-no-good-slave", master, "")
@@ -134,19 +138,21 @@ class Failovers:
 
     def best_replica(self, master: Master) -> Instance | None:
         """Who is up and heard of lately, by priority (0: never), then offset, then run id. Complexity: O(replicas)"""
-        good = [one for one in master.replicas.values() if self._is_good(master, one)]
+        timings = self._state.settings.timings
+        fresh = timings.info_period * FRESH_INFO_PERIODS
+        if master.flags & S_DOWN:
+            fresh = timings.ping_period * FRESH_PERIODS      # INFO comes each second then
+        good = [one for one in master.replicas.values()
+                if self._state.now - one.info_at <= fresh and self._may_lead(master, one)]
         return min(good, key=lambda one: (one.priority, -one.offset, not one.runid, one.runid.lower()), default=None)
 
-    def _is_good(self, master: Master, replica: Instance) -> bool:
-        now, timings = self._state.now, self._state.settings.timings
-        fresh = timings.ping_period * FRESH_PING_PERIODS
+    def _may_lead(self, master: Master, replica: Instance) -> bool:
+        now = self._state.now
         longest_without_master = master.down_after * DOWN_AFTER_LINK
-        info_fresh = timings.info_period * FRESH_INFO_PERIODS
         if master.flags & S_DOWN:
             longest_without_master += now - master.s_down_since
-            info_fresh = fresh                   # INFO comes each second then
         return (not replica.flags & DOWN and not replica.link.disconnected and replica.priority != 0
-                and now - replica.link.available <= fresh and now - replica.info_at <= info_fresh
+                and now - replica.link.available <= self._state.settings.timings.ping_period * FRESH_PERIODS
                 and replica.master_link_down_ms <= longest_without_master)
 
     def _promote(self, master: Master) -> None:

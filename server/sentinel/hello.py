@@ -87,17 +87,18 @@ class Hellos:
 
     def _configuration(self, master: Master, sentinel: Instance, host: str, port: int, epoch: int) -> None:
         """A later configuration than ours is the one that holds. One whose place we cannot find is not taken: it will
-        be said again."""
+        be said again. Who is replacing the master gives that up, even if the old one leads again by now: it would have
+        another master of the same epoch. (Redis goes on.)"""
         state = self._state
         if master.config_epoch >= epoch:
             return
-        stays = port == master.address.port and state.is_host(master.address, host)
+        stays = master.promoted is None and port == master.address.port and state.is_host(master.address, host)
         if not stays and not (port and state.is_place(host, port)):
             return
         master.config_epoch = epoch
         if stays:
             return
-        old = master.address
+        old = master.current_address
         state.event(WARNING, "+config-update-from", sentinel, "")
         state.event(WARNING, "+switch-master", master,
                     f"{master.name} {state.announced(old)} {old.port} {host} {port}", plain=True)

@@ -184,6 +184,10 @@ class Master(Instance):
             return self.promoted.address
         return self.address
 
+    def has_older_word_of(self, replica: Instance) -> bool:
+        """Whether the last INFO of a replica is from before the master was O_DOWN: it may have more of the stream."""
+        return bool(self.flags & O_DOWN) and replica.info_at < self.o_down_since
+
     def everybody(self) -> list[Instance]:
         """Itself, its replicas and the sentinels that watch it."""
         return [self, *self.replicas.values(), *self.sentinels.values()]

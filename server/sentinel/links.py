@@ -149,12 +149,12 @@ class Links:
         return due
 
     def info_due(self, instance: Instance, *, with_ping: bool) -> int:
-        """When INFO is to be asked for: with a PING after its period, alone a tenth later; at once where there is
-        trouble."""
+        """When INFO is to be asked for: with a PING after its period, alone a tenth later; soon where there is trouble,
+        and at once when the master has been found down: how much of its stream a replica has is to be known."""
         asked = instance.info_at
         if instance.flags & REPLICA and (instance.owner.flags & (O_DOWN | FAILOVER_IN_PROGRESS)
                                          or instance.master_link_down_ms):
-            return asked and asked + INFO_PERIOD_IN_TROUBLE
+            return asked and asked + (0 if instance.owner.has_older_word_of(instance) else INFO_PERIOD_IN_TROUBLE)
         period = self._state.settings.timings.info_period
         return asked and asked + period + (0 if with_ping else period // 10)
 

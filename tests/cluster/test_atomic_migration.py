@@ -250,6 +250,7 @@ def test_every_word_is_answered_whatever_stands_behind_it(cluster, source):
     ("SET", "bar", 1), ("MSET", f"{SLOT_0}a", 1, "bar", 1), ("XGROUP", "CREATE", "bar", "g", 0, "MKSTREAM"),
     ("FLUSHALL",), ("ZUNIONSTORE", f"{SLOT_0}a", 1, "bar"), ("EVAL", "return 1", 0), ("CONFIG", "SET", "maxmemory", 1),
     ("CLUSTER", "SYNCSLOTS", "HIDE", 5061, 5061), ("CLUSTER", "SYNCSLOTS", "SHOW", 0, 0),
+    ("SORT",), ("XREADGROUP",), ("EVAL", "redis.call('FLUSHALL') return {err = 'flushed'}", 1, f"{SLOT_0}a"),
 ], ids=lambda words: words[0])
 def test_nothing_comes_but_what_is_of_the_slots(cluster, source, stray):
     there, c = cluster[THERE].connect(), cluster[THERE].connect()

@@ -2,6 +2,7 @@
 """What a script cannot do: change what others share, reach the outside, or take the server down. One test per known hole."""
 
 import re
+import signal
 
 import pytest
 
@@ -230,6 +231,20 @@ def test_replies_before_a_busy_script_stay_in_step(raw, another, configure):
     assert other.ok("SCRIPT", "KILL") == "OK"
     assert running.read_many(2) == [[b"l", b"x" * 100], "PONG"]
     assert other.ok("PING") == "PONG" and running("ECHO", "on") == b"on"
+
+
+def test_all_who_were_ready_when_a_script_became_busy_are_answered(new_server):
+    """More of them than run together: what the turn had found of the others is not lost with the script's own turns."""
+    server = new_server(busy_reply_threshold=20)
+    running, *others = [server.connect() for _ in range(100)]
+    server.signal(signal.SIGSTOP)                        # one look finds all of them
+    running.send("EVAL", "while true do end", 0)
+    for other in others:
+        other.send("PING")
+    server.signal(signal.SIGCONT)
+    assert {other.read().code for other in others} == {"BUSY"}
+    assert others[0].ok("SCRIPT", "KILL") == "OK"
+    assert "Script killed by user" in running.read().text
 
 
 def test_who_comes_after_a_long_script_sees_the_time_after_it(raw):

@@ -195,6 +195,38 @@ def test_no_replica_that_is_down_or_has_not_been_heard_of() -> None:
     assert one.protocol.failovers.best_replica(one.master) is None
 
 
+def test_who_has_most_of_the_stream_is_asked_when_the_master_is_down() -> None:
+    """What was heard a moment before that is not the truth any more."""
+    one = with_two_others(7001, 7002, quorum=1, down_after=300)
+    one.follows(7001, *MASTER, slave_repl_offset=200)
+    before = one.now
+    while one.replica(7001).info_at <= before:
+        one.pass_time(100)
+    one.follows(7002, *MASTER, slave_repl_offset=300)
+    elected(one)
+    assert one.master.o_down_since - one.replica(7001).info_at < 1000
+    assert one.master.promoted is one.replica(7002)
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_who_does_not_say_how_much_it_has_is_waited_for_a_second(answers: bool) -> None:
+    """Its last INFO is too old for it to be promoted, though it has most."""
+    one = with_two_others(7001, 7002, down_after=3000)
+    one.follows(7001, *MASTER, slave_repl_offset=200)
+    one.pass_time(12_000)
+    one.silent.add(MASTER)
+    one.votes = {OTHER: [1, ME.encode(), 1], THIRD: [1, ME.encode(), 1]}
+    until(one, "+sdown")
+    one.silent.add(("10.0.0.2", 7001))
+    until(one, "+failover-state-select-slave")
+    one.pass_time(800)
+    assert one.master.failover_state == SELECT_SLAVE
+    if answers:
+        one.silent.remove(("10.0.0.2", 7001))
+    one.pass_time(300)
+    assert one.master.promoted is one.replica(7001 if answers else 7002)
+
+
 # ---- step by step
 def elected(one: OneSentinel) -> None:
     """The master is down, and we are to replace it."""
@@ -285,6 +317,34 @@ def test_a_failover_that_takes_too_long_ends_all_the_same() -> None:
     until(one, "+failover-end-for-timeout")
     one.pass_time(100)
     assert "+slave-reconf-sent-be" in names(one) and "+switch-master" in names(one)
+
+
+@pytest.mark.parametrize("leads", [MASTER, ("10.0.0.2", 7001), ("10.0.0.2", 7002)])
+def test_a_later_configuration_ends_our_failover(leads: tuple[str, int]) -> None:
+    """Whoever it names: the one that we promote, another, or the old master, who is known to us by that address."""
+    one = with_two_others(7001, 7002)
+    one.follows(7002, *MASTER, slave_repl_offset=200)
+    one.pass_time(11_000)
+    elected(one)
+    one.knows(("10.0.0.2", 7002), run_id="2" * 40, role="master")
+    until(one, "+slave-reconf-sent")
+    host, port = leads
+    one.meet(OTHER, epoch=2, config_epoch=2, master=f"{host},{port}")
+    assert f"+switch-master m 10.0.0.2 7002 {host} {port}" in one.events
+    assert (one.master.config_epoch, one.master.current_address.ip, one.master.current_address.port) == (2, host, port)
+    assert one.master.failover_state == NONE and one.master.promoted is None
+    one.state.check()
+
+
+def test_a_later_configuration_ends_our_failover_before_anybody_is_promoted() -> None:
+    """Else the epoch that we were elected for would take the place of a later one."""
+    one = with_two_others(7001)
+    elected(one)
+    one.meet(OTHER, epoch=2, config_epoch=2)
+    assert one.master.config_epoch == 2 and one.master.failover_state == NONE
+    one.knows(("10.0.0.2", 7001), run_id="2" * 40, role="master")
+    one.pass_time(2000)
+    assert one.master.config_epoch == 2
 
 
 def test_a_failover_by_hand_needs_no_votes() -> None:

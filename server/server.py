@@ -350,7 +350,7 @@ class Server(Front):
         """CONFIG RESETSTAT: what the rooms without a hook of their own count."""
         self.stats.reset()
         self.keyspace.reset_stats()
-        self.evictor.evicted_keys = 0
+        self.evictor.reset_statistics()
         self.expiry.reset_statistics()
         self.loop.reset_stats()
         self.executor.commands = 0

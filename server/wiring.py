@@ -274,8 +274,9 @@ def follow_configuration(server: "Server") -> None:
 def reset_with_statistics(server: "Server") -> None:
     """What CONFIG RESETSTAT sets back to zero."""
     for reset in (server.limits.reset_stats, server.clients.reset_stats, server.appending.reset_statistics,
-                  server.tls.reset_statistics, server.authentication.denials.reset_statistics,
-                  server.replication.reset_statistics, server.reset_statistics,
+                  server.snapshots.reset_statistics, server.tls.reset_statistics,
+                  server.authentication.denials.reset_statistics, server.replication.reset_statistics,
+                  server.reset_statistics,
                   lambda: server.loop.sampling.forget_slots(range(COUNT))):
         server.config.on_reset_statistics(reset)
 

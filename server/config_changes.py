@@ -41,6 +41,7 @@ class ConfigChanges:
         for_keys = max(1, limit - self._server.memory.besides_keys) if limit else 0
         conditions.set_max_memory(for_keys)
         table.resize_limit(for_keys)
+        self._server.evictor.look()
 
     def slow_limits(self, config: Config) -> None:
         """slowlog-log-slower-than, latency-monitor-threshold: from where on a command is looked at by `note_slow`."""

@@ -58,6 +58,7 @@ from server.observe.log import LEVELS, Log
 from server.observe.memory_account import MemoryAccount
 from server.observe.slowlog import SlowLog
 from server.observe.stats import Stats
+from server.observe.watchdog import Watchdog
 from server.persistence.aof import AppendOnlyFile
 from server.persistence.aof_rewrite import Rewriter
 from server.persistence.child import Child
@@ -110,6 +111,7 @@ class Server(Front):
         self.crash: CrashReports = CrashReports(
             config, self.log, self.run_id, self.start_time, lambda: render(self.parts, ["everything"])
         )
+        self.watchdog: Watchdog = Watchdog(config, self.log, lambda: self.cron.hz)
         # the data
         self.keyspace: Keyspace = Keyspace(config.databases, config.cluster_enabled)
         self.redirects: Redirects | None = None     # of a node of a cluster
@@ -348,7 +350,7 @@ class Server(Front):
         """CONFIG RESETSTAT: what the rooms without a hook of their own count."""
         self.stats.reset()
         self.keyspace.reset_stats()
-        self.evictor.evicted_keys = 0
+        self.evictor.reset_statistics()
         self.expiry.reset_statistics()
         self.loop.reset_stats()
         self.executor.commands = 0

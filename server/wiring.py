@@ -243,6 +243,7 @@ def follow_configuration(server: "Server") -> None:
         ("io-threads-always-active",): s.io_sharing.follow,
         ("tracking-table-max-keys",): s.config_changes.tracked_keys,
         ("busy-reply-threshold",): lambda c: limits.set_time_limit(c.busy_reply_threshold),
+        ("watchdog-period",): s.watchdog.follow,
     }
     later: dict[tuple[str, ...], OnChange] = {
         tls.DIRECTIVES: s.tls.follow,
@@ -273,8 +274,9 @@ def follow_configuration(server: "Server") -> None:
 def reset_with_statistics(server: "Server") -> None:
     """What CONFIG RESETSTAT sets back to zero."""
     for reset in (server.limits.reset_stats, server.clients.reset_stats, server.appending.reset_statistics,
-                  server.tls.reset_statistics, server.authentication.denials.reset_statistics,
-                  server.replication.reset_statistics, server.reset_statistics,
+                  server.snapshots.reset_statistics, server.tls.reset_statistics,
+                  server.authentication.denials.reset_statistics, server.replication.reset_statistics,
+                  server.reset_statistics,
                   lambda: server.loop.sampling.forget_slots(range(COUNT))):
         server.config.on_reset_statistics(reset)
 
@@ -283,6 +285,7 @@ def schedule(server: "Server") -> None:
     """The jobs of the cron: (milliseconds, job), 0 is every tick. They run in this order."""
     s = server
     for interval_ms, job in (
+        (0, s.watchdog.tick),
         (0, s.pause.update),
         (0, lambda: s.limits.tick(s.cron.hz)),
         (0, s.snapshots.tick),             # first the end of a child, then what may fork the next one

@@ -83,7 +83,7 @@ DIRECTIVES = (
     Text("aof_rewrite_cpulist", "", "CPUs for the AOF rewriting child.", optional=True, flags=Flag.IMMUTABLE),
     Text("bgsave_cpulist", "", "CPUs for the snapshot child.", optional=True, flags=Flag.IMMUTABLE),
     Number("watchdog-period", 0, 0, INT_MAX, "Milliseconds after which a stuck command is reported to the log.",
-           flags=Flag.HIDDEN, part="watchdog"),
+           flags=Flag.HIDDEN),
     Text("req-res-logfile", "", "File that records requests and replies (for tests of the protocol).", optional=True,
          flags=Flag.IMMUTABLE | Flag.HIDDEN, part="request log"),
     Number("client-default-resp", 2, 2, 3, "Protocol version a new client speaks (for tests).",

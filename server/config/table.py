@@ -31,7 +31,6 @@ NOT_BUILT = {
     "modules": "loading native modules",
     "request log": "the request log",
     "socket marks": "marks on sockets",
-    "watchdog": "the watchdog",
 }
 
 

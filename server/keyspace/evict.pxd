@@ -35,10 +35,12 @@ cdef class Evictor:
     cdef int sample_size               # maxmemory-samples
     cdef int64_t limit_us              # of one call, by maxmemory-eviction-tenacity
     cdef readonly int64_t exceeded_since_us    # monotonic; 0 = not above the limit
-    cdef public uint64_t evicted_keys  # INFO
+    cdef readonly int64_t exceeded_us  # how long it was above the limit before that
+    cdef readonly uint64_t evicted_keys        # INFO
     cdef public object took            # (latency event, milliseconds): told of what took long; None = nobody
     cdef bint evict_to(self, uint64_t limit) except -1
         # until keys and values use so many bytes at most, or time is over; 0: neither came before the last key went
+    cdef void _is_within(self) noexcept
     cdef int _tell(self, str event, int64_t microseconds) except -1
     cdef bint _evict_one(self) except -1
     cdef int _remove(self, Database db, bytes key) except -1

@@ -62,7 +62,7 @@ cdef class Evictor:
         cdef int64_t over = self.over()
         cdef int64_t used
         if over <= 0:
-            self.exceeded_since_us = 0
+            self._is_within()
             return True
         if not self.evicts:
             self.exceeded_since_us = self.exceeded_since_us or monotonic_us()
@@ -89,10 +89,26 @@ cdef class Evictor:
                 break
         self._tell("eviction-cycle", now - started)
         if mem_used() <= limit:
-            self.exceeded_since_us = 0
+            self._is_within()
         elif self.exceeded_since_us == 0:
             self.exceeded_since_us = started
         return done
+
+    cdef void _is_within(self) noexcept:
+        """Not above the limit, or no longer."""
+        if self.exceeded_since_us:
+            self.exceeded_us += monotonic_us() - self.exceeded_since_us
+            self.exceeded_since_us = 0
+
+    def look(self) -> None:
+        """Now and then: those who delete make room without asking for it."""
+        if self.exceeded_since_us and self.over() <= 0:
+            self._is_within()
+
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT. What lasts counts from the next write on."""
+        self.evicted_keys = 0
+        self.exceeded_us = self.exceeded_since_us = 0
 
     cdef int _tell(self, str event, int64_t microseconds) except -1:
         """Name what took a millisecond or more: the latency monitor counts no less."""

@@ -45,14 +45,19 @@ expiry.field("expire_cycle_cpu_milliseconds", lambda expiry: expiry.cpu_millisec
              metric="expire_cycle_cpu_time_ms_total", counter=True)
 
 
-def exceeded_ms(evictor: Evictor) -> int:
+def exceeded_us(evictor: Evictor) -> int:
     """How long memory has been above maxmemory, 0 when it is not."""
     since_us = evictor.exceeded_since_us
-    return (monotonic_now_us() - since_us) // 1000 if since_us else 0
+    return monotonic_now_us() - since_us if since_us else 0
 
 
-STATS.of(Evictor).field("evicted_keys", lambda evictor: evictor.evicted_keys, metric="evicted_keys_total", counter=True)
-STATS.of(Evictor).field("current_eviction_exceeded_time", exceeded_ms, metric="current_eviction_exceeded_time_ms")
+evictions = STATS.of(Evictor)
+evictions.field("evicted_keys", lambda evictor: evictor.evicted_keys, metric="evicted_keys_total", counter=True)
+evictions.field("total_eviction_exceeded_time",
+                lambda evictor: (evictor.exceeded_us + exceeded_us(evictor)) // 1000,
+                metric="eviction_exceeded_time_ms_total", counter=True)
+evictions.field("current_eviction_exceeded_time", lambda evictor: exceeded_us(evictor) // 1000,
+                metric="current_eviction_exceeded_time_ms")
 
 lazyfree = MEMORY.of(LazyFree)
 lazyfree.field("lazyfree_pending_objects", lambda lazyfree: lazyfree.pending, metric="lazyfree_pending_objects")

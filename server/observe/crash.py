@@ -44,7 +44,8 @@ class CrashReports:
     def enable(self) -> None:
         """Report fatal signals."""
         path = self._log.path
-        crash_handler.prepare(path, REDIS_VERSION, self._facts())
+        crash_handler.report_to(path)
+        crash_handler.prepare(REDIS_VERSION, self._facts())
         try:
             self._file = open(path, "ab", buffering=0) if path else sys.stdout  # noqa: SIM115
             crash_handler.install_tail()

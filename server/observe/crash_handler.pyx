@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The handler of fatal signals: it writes a crash report to the log and lets the process die of the signal.
+"""The handlers of signals that report: a fatal one writes a crash report to the log and lets the process die of the signal;
+the watchdog's SIGALRM tells what the server is at, which then goes on.
 
 A signal handler may not allocate, lock or run Python, so everything is formatted by hand into a fixed buffer and
 written with write(2). The report has two halves, and between them the faulthandler module writes the Python stack:
@@ -9,13 +10,15 @@ written with write(2). The report has two halves, and between them the faulthand
 The command that was running is read through CrashContext, which the executor keeps up to date.
 """
 from cpython.ref cimport PyObject
+from libc.errno cimport errno
 from libc.signal cimport SIG_DFL, SIGABRT, SIGFPE, SIGILL, SIGSEGV
 from libc.stdint cimport int64_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset, strlen
 from posix.fcntl cimport O_APPEND, O_CREAT, O_WRONLY, open
-from posix.signal cimport SA_NODEFER, SA_ONSTACK, SA_SIGINFO, sigaction, sigaction_t, sigemptyset, siginfo_t
+from posix.signal cimport (SA_NODEFER, SA_ONSTACK, SA_RESTART, SA_SIGINFO, sigaction, sigaction_t, sigemptyset,
+                           siginfo_t)
 from posix.time cimport CLOCK_REALTIME, clock_gettime, timespec
-from posix.unistd cimport close, getpid, write
+from posix.unistd cimport close, dup2, getpid, write
 
 import os
 import time
@@ -23,7 +26,14 @@ import time
 cdef extern from "<signal.h>" nogil:
     int raise_signal "raise"(int number)
     enum: SI_USER
+    enum: SIGALRM
     enum: SIGBUS
+
+cdef extern from * nogil:
+    """
+    static inline void remus_errno_again(int value) { errno = value; }
+    """
+    void set_errno "remus_errno_again"(int value)
 
 cdef extern from "<sys/mman.h>" nogil:
     enum: PROT_READ
@@ -56,6 +66,8 @@ cdef int _signals[5]
 _signals[:] = [SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT]
 cdef sigaction_t _next[65]             # by signal: what the head hands on to (faulthandler)
 cdef bint _headed                      # the head has been written
+cdef void (*_write_stack)(int) noexcept nogil          # faulthandler's handler of SIGALRM ...
+cdef int _stack_fd                     # ... and where it writes to
 cdef const char* _MONTHS = "JanFebMarAprMayJunJulAugSepOctNovDec"
 cdef const char* _HEX = "0123456789abcdef"
 
@@ -296,12 +308,40 @@ cdef int take(int number, void (*handler)(int, siginfo_t*, void*) noexcept nogil
     return 0
 
 
-# ---- for observe.crash
-def prepare(path: str, version: str, facts: str) -> None:
-    """Where to report (a log file's path, or "" for standard output), and what to say of the server."""
+# ---- the watchdog
+cdef void follow_log() noexcept nogil:
+    """The log's name may stand for another file by now: the stack goes there as well."""
+    cdef int fd = open(_path, O_APPEND | O_CREAT | O_WRONLY, 0o644) if _path[0] else -1
+    if fd >= 0:
+        dup2(fd, _stack_fd)
+        close(fd)
+
+
+cdef void on_alarm(int number, siginfo_t* info, void* context) noexcept nogil:
+    """Amid whatever takes so long."""
+    cdef int before = errno
+    put_line_head()
+    put_text(b"\n--- WATCHDOG TIMER EXPIRED ---\n")
+    write_out()
+    follow_log()
+    _write_stack(number)
+    put_command()
+    put_line_head()
+    put_text(b"--------\n")
+    write_out()
+    set_errno(before)
+
+
+# ---- for observe.crash and observe.watchdog
+def report_to(path: str) -> None:
+    """A log file's path, or "" for standard output."""
     global _gmt_offset
     _gmt_offset = time.localtime().tm_gmtoff
     _copy(_path, sizeof(_path), os.fsencode(os.path.abspath(path)) if path else b"")
+
+
+def prepare(version: str, facts: str) -> None:
+    """What to say of the server."""
     _copy(_version, sizeof(_version), version.encode())
     _copy(_facts, sizeof(_facts), facts.encode())
 
@@ -329,6 +369,22 @@ def remove() -> None:
     """No more reports: fatal signals have their default action."""
     for number in _signals:
         default_action(number)
+
+
+def install_alarm(int stack_fd) -> None:
+    """SIGALRM reports. Before this, faulthandler is registered for it, with that file."""
+    global _stack_fd, _write_stack
+    cdef sigaction_t action
+    if sigaction(SIGALRM, NULL, &action) != 0:
+        raise OSError("sigaction")
+    _write_stack = <void (*)(int) noexcept nogil><void*>action.sa_handler
+    _stack_fd = stack_fd
+    memset(&action, 0, sizeof(action))
+    sigemptyset(&action.sa_mask)
+    action.sa_sigaction = on_alarm
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART
+    if sigaction(SIGALRM, &action, NULL) != 0:
+        raise OSError("sigaction")
 
 
 def segfault() -> None:

@@ -103,8 +103,6 @@ counted("sync_full", "replica_resyncs_full")
 counted("sync_partial_ok", "replica_partial_resync_accepted")
 counted("sync_partial_err", "replica_partial_resync_denied")
 stats.field("evicted_clients", lambda s: s.evicted_clients, metric="evicted_clients_total", counter=True)
-stats.field("total_eviction_exceeded_time", lambda s: s.eviction_exceeded_us // 1000,
-            metric="eviction_exceeded_time_ms_total", counter=True)
 stats.field("latest_fork_usec", lambda s: s.fork_us, metric="latest_fork_seconds", scale=1e-6)
 stats.field("total_forks", lambda s: s.forks)
 for _name, _metric in (

@@ -32,6 +32,7 @@ class Rate:
         self._last = None
 
 
+KEPT = frozenset(f"acl_access_denied_{reason}" for reason in ("auth", "cmd", "key", "channel"))
 _NOT_IN_NAMES = str.maketrans("#:\r\n", "____")
 
 
@@ -48,19 +49,19 @@ class Stats:
         self.repl_input_rate, self.repl_output_rate = Rate(), Rate()
         self.error_counts = ErrorCounts()
         self.turn_us = Rate()  # microseconds per turn of the loop: its time goes by a million a turn
+        self.counters: dict[str, int] = {}
         self.reset()
 
     def reset(self) -> None:
-        """CONFIG RESETSTAT."""
+        """CONFIG RESETSTAT. What is in KEPT goes on, as in Redis."""
         self.error_counts.reset()
         self.unexpected_error_replies = 0
         self.evicted_clients = 0
-        self.eviction_exceeded_us = 0
         self.forks = 0
         self.fork_us = 0
         self.net_input_bytes = 0
         self.net_output_bytes = 0
-        self.counters: dict[str, int] = {}
+        self.counters = {name: count for name, count in self.counters.items() if name in KEPT}
         for rate in (self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate, self.turn_us,
                      self.repl_input_rate, self.repl_output_rate):
             rate.reset()

@@ -60,6 +60,10 @@ class Snapshots:
         if source not in self._kept_libraries:
             self._kept_libraries.append(source)
 
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT."""
+        self.count = 0
+
     # ---- saving
     @property
     def in_progress(self) -> bool:

@@ -56,7 +56,7 @@ class Following(LinkProtocol):
         self.failover = failover           # the first attempt takes the mastership over
         self.on_failover = on_failover
         self.refusal = Refusal()           # the master has no data and we kept ours (replica-refuse-empty-master)
-        self._known = True                 # our history may be asked for; False: after a failed full sync
+        self._known = True                 # our history may be asked for; False: after a full sync that began to load
         self.data_gone = False             # a snapshot began to take the place of our data, and has not come whole
         self._handshake: Handshake | None = None
         self._attempt: Attempt | None = None
@@ -83,8 +83,8 @@ class Following(LinkProtocol):
 
     @property
     def holds_its_history(self) -> bool:
-        """Whether our data are what the offset says: not while a full sync lasts, nor after one that failed."""
-        return self._known
+        """Whether our data are what the offset says: not while a full sync lasts, nor after one that began to load."""
+        return self._known and self.state != SYNC
 
     @property
     def silent_seconds(self) -> int:
@@ -340,7 +340,6 @@ class Following(LinkProtocol):
         self._full = full
         if self._known:
             parts.tally.ended(REPLICA, "partial_err")
-        self._known = False
         self.state = SYNC
         try:
             self._arrival = Arrival(parts.data, self._log, full.history == parts.history.id, self._loading,
@@ -352,9 +351,11 @@ class Following(LinkProtocol):
         return True
 
     def _loading(self, load: Load) -> None:
-        """The snapshot is being loaded from now on: unless that is aside, our data are gone."""
+        """The snapshot is being loaded from now on: unless that is aside, our data are gone, and nobody need be asked
+        to go on from them."""
         if not load.aside:
             self.data_gone = True
+            self._known = False
             self.parts.leave_history()
 
     def data_received(self, link: Link, data: bytes) -> int:
@@ -429,7 +430,6 @@ class Following(LinkProtocol):
     def _refuse(self) -> None:
         """It would leave us without data: they stay, and so does our history."""
         self.refusal.begin()
-        self._known = True
         self._fail("replica-refuse-empty-master")
 
     def _rest(self) -> None:

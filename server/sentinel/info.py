@@ -40,7 +40,7 @@ for _name in ("cluster_connections", "total_blocking_keys"):
     _clients.field(_name, 0)
 for _name in ("total_net_repl_input_bytes", "total_net_repl_output_bytes", "expired_keys",
               "expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds", "evicted_keys",
-              "current_eviction_exceeded_time", "keyspace_hits", "keyspace_misses", "migrate_cached_sockets",
-              "slave_expires_tracked_keys"):
+              "total_eviction_exceeded_time", "current_eviction_exceeded_time", "keyspace_hits", "keyspace_misses",
+              "migrate_cached_sockets", "slave_expires_tracked_keys"):
     _stats.field(_name, 0)
 _stats.field("expired_stale_perc", "0.00")

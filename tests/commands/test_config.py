@@ -8,7 +8,7 @@ import pytest
 
 from server.config.config import Config
 from tests.support.resp import Connection, RespError
-from tests.support.server import Server, free_port
+from tests.support.server import Server, free_port, wait_until
 
 
 def value(connection: Connection, name: str) -> bytes:
@@ -64,6 +64,22 @@ def test_resetstat(server: Server, raw: Connection) -> None:
     assert int(server.info("stats")["total_commands_processed"]) >= 20
     assert raw("CONFIG", "RESETSTAT") == "OK"
     assert int(server.info("stats")["total_commands_processed"]) < 20
+
+
+def test_resetstat_of_snapshots_and_of_memory(new_server: Callable[..., Server]) -> None:
+    server = new_server()
+    c = server.connect()
+    c("BGSAVE")
+    wait_until(lambda: server.info("persistence")["rdb_saves"] == "1", "a snapshot")
+    c.ok("CONFIG", "SET", "maxmemory", "1")
+    assert c("SET", "k", "v").code == "OOM"
+    wait_until(lambda: server.info("stats")["total_eviction_exceeded_time"] != "0", "a millisecond without room")
+    stats = server.info("stats")
+    assert int(stats["total_eviction_exceeded_time"]) >= int(stats["current_eviction_exceeded_time"]) > 0
+    c.ok("CONFIG", "RESETSTAT")
+    assert server.info("persistence")["rdb_saves"] == "0"
+    assert server.info("stats")["total_eviction_exceeded_time"] == "0"
+    assert server.info("stats")["current_eviction_exceeded_time"] == "0", "until a write wants room"
 
 
 def test_passwords_do_not_reach_the_slow_log(raw: Connection, configure: Callable[..., Any]) -> None:

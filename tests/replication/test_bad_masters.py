@@ -81,6 +81,20 @@ def test_data_stay_until_a_snapshot_is_there(replica: Any, name: str) -> None:
     lives(replica)
 
 
+@pytest.mark.parametrize("answer", [
+    b"-ERR no PSYNC for you\r\n-ERR and no SYNC\r\n", b"-MISCONF not now\r\n", b"-NOMASTERLINK wait\r\n",
+    FULL, FULL + b"$1000\r\nREDIS0011", FULL + b"-ERR BGSAVE failed\r\n",
+])
+def test_the_next_try_asks_to_go_on_as_well(replica: Any, answer: bytes) -> None:
+    """Only a snapshot that begins to load makes an end of what could be gone on from."""
+    with BadPeer(say(*GREETING, answer, then=close)) as peer:
+        follow(replica, peer)
+        wait_until(lambda: len([one for one in peer.heard if b"PSYNC" in one]) >= 3, "more attempts", 40)
+        asked = {bytes(one).partition(b"PSYNC\r\n")[2].partition(b"*")[0] for one in peer.heard if b"PSYNC" in one}
+    assert len(asked) == 1 and asked.pop().startswith(b"$40\r\n")
+    lives(replica)
+
+
 @pytest.mark.parametrize("data", [b"", b"nothing", EMPTY[:-12], b"REDIS0011" + bytes(100), b"REDIS9999\xff" + bytes(8)])
 def test_a_snapshot_that_is_none(replica: Any, data: bytes) -> None:
     with BadPeer(say(*GREETING, snapshot(data)), say(*GREETING, snapshot(EMPTY))) as peer:

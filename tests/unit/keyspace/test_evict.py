@@ -1,5 +1,6 @@
 """Eviction: which keys go under each policy, and when there is room."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,6 +35,12 @@ class Eviction:
         for number in range(KEYS):
             self.db.set(b"k%d" % number, VALUE)
 
+    def make_room_by_deleting(self) -> None:
+        """As a client does it, after which nothing asks for room."""
+        for number in range(KEYS):
+            self.db.delete(b"k%d" % number)
+        self.evictor.look()
+
     def leave_room_for(self, values: int) -> bool:
         """Have maxmemory allow so many values."""
         self.config.maxmemory = self.before + values * 10_300
@@ -51,6 +58,21 @@ def test_noeviction_refuses() -> None:
     e = Eviction("noeviction")
     assert not e.leave_room_for(10)
     assert not e.gone and e.evictor.exceeded_since_us
+
+
+@pytest.mark.parametrize("ends", [lambda e: e.leave_room_for(KEYS), lambda e: e.make_room_by_deleting()])
+def test_how_long_there_was_no_room(ends: Callable[[Eviction], object]) -> None:
+    e = Eviction("noeviction")
+    e.leave_room_for(10)
+    began = e.evictor.exceeded_since_us
+    e.evictor.look()
+    assert e.evictor.exceeded_since_us == began and not e.evictor.exceeded_us
+    while clock.monotonic_now_us() == began:
+        pass
+    ends(e)
+    assert not e.evictor.exceeded_since_us and e.evictor.exceeded_us > 0
+    e.evictor.reset_statistics()
+    assert not e.evictor.exceeded_us and not e.evictor.evicted_keys
 
 
 @pytest.mark.parametrize("lazy", [False, True])

@@ -24,7 +24,7 @@ def dumped(texts, *, bint compress, int version) -> bytes:
     for text in texts:
         put_byte(&sink, OP_FUNCTION2)
         put_string(&sink, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
-    put_footer(&sink)
+    put_footer(&sink, 0)
     result = PyBytes_FromStringAndSize(<char*>sink.data, sink.length)
     sink_free(&sink)
     return result

@@ -27,6 +27,7 @@ from server.cluster.messages import (
     is_name,
 )
 from server.cluster.node import Node
+from server.cluster.slot_runs import runs_text
 from server.cluster.view import View, random_name
 from server.config.cluster import BUS_PORT_OFFSET
 from server.registry.dataclass import dataclass, field
@@ -83,16 +84,15 @@ def flag_words(flags: int) -> str:
     return ",".join(word for word, flag in FLAG_WORDS if flags & flag) or "noflags"
 
 
-def slot_words(record: Record) -> list[str]:
-    """What it serves, and what is on its way."""
-    words = [f"{first}" if first == last else f"{first}-{last}" for first, last in slots.ranges(record.slots)]
-    on_their_way = sorted({**record.importing, **record.migrating})
-    for slot in on_their_way:
+def slots_text(record: Record) -> str:
+    """What it serves, and what is on its way, a blank before each."""
+    words = [runs_text(slots.to_bytes(record.slots))]
+    for slot in sorted({**record.importing, **record.migrating}):
         if slot in record.migrating:
             words.append(f"[{slot}->-{record.migrating[slot]}]")
         else:
             words.append(f"[{slot}-<-{record.importing[slot]}]")
-    return words
+    return " ".join(words)
 
 
 def node_line(record: Record, *, tls: bool = False, in_file: bool = False) -> str:
@@ -109,7 +109,7 @@ def node_line(record: Record, *, tls: bool = False, in_file: bool = False) -> st
             address += f",shard-id={record.shard_id}"
     words = [record.name, address, flag_words(record.flags), record.master or "-", str(record.ping_sent),
              str(record.pong_received), str(record.config_epoch), "connected" if record.connected else "disconnected"]
-    return " ".join(words + slot_words(record))
+    return " ".join(words) + slots_text(record)
 
 
 def write(conf: Conf) -> str:

@@ -16,6 +16,7 @@ from server.registry.errors import CommandError
 KEPT_MAX = 64
 KEPT_SECONDS = 10
 WINDOW = 1 << 20        # bytes written ahead of the socket; more would only lie in memory
+PIECE = 1 << 16         # bytes that are handed to the link at once
 
 
 class Connector(Protocol):
@@ -26,6 +27,20 @@ class Connector(Protocol):
 
     def wait(self, attempt: Any, timeout_ms: int) -> bool:
         """Whether it was over in time."""
+
+
+class Restores(Protocol):
+    """What writes keys as RESTORE commands (server.persistence.restore_writer)."""
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were written and not taken."""
+
+    def put(self, key: bytes) -> bool:
+        """Write a key; false: it is not there."""
+
+    def take(self) -> bytes:
+        """What was written since the last time."""
 
 
 class Broken(NamedTuple):
@@ -87,33 +102,38 @@ class Target(LinkProtocol):
             return Broken("writing to target instance", retry=True)      # refused, which Redis finds out by writing
         return None
 
-    def transfer(self, head: list[list[bytes]], restores: Iterable[tuple[bytes, list[bytes]]],
+    def transfer(self, head: list[list[bytes]], wanted: Iterable[bytes], restores: Restores,
                  timeout_ms: int) -> Outcome:
-        """Send commands: `head`, and for each key its RESTORE. timeout_ms: the longest silence."""
+        """Send commands: `head`, and for each key that is there its RESTORE. timeout_ms: the longest silence."""
         self.used_at = time.monotonic()
         self._replies.clear()
         keys: list[bytes] = []
-        broken = self._write(head, restores, keys, timeout_ms)
+        broken = self._write(head, wanted, restores, keys, timeout_ms)
         while broken is None and len(self._replies) < len(head) + len(keys):
             broken = self._go_on(timeout_ms)
         if broken is not None and len(self._replies) > len(head):
             broken = broken._replace(retry=False)
         return outcome(self._replies, len(head), keys, broken)
 
-    def _write(self, head: list[list[bytes]], restores: Iterable[tuple[bytes, list[bytes]]], keys: list[bytes],
+    def _write(self, head: list[list[bytes]], wanted: Iterable[bytes], restores: Restores, keys: list[bytes],
                timeout_ms: int) -> Broken | None:
-        assert self.link is not None
-        broken = None
+        """keys: gets those that were written."""
+        link = self.link
+        assert link is not None
         for words in head:
-            self.link.command(*words)
-        for key, words in restores:
-            self.link.command(*words)
+            link.command(*words)
+        for key in wanted:
+            if not restores.put(key):
+                continue
             keys.append(key)
-            while broken is None and self.link.unsent > WINDOW:
-                broken = self._go_on(timeout_ms)
-            if broken is not None:
-                break
-        return broken
+            if restores.waiting >= PIECE:
+                link.write(restores.take())
+                while link.unsent > WINDOW:
+                    broken = self._go_on(timeout_ms)
+                    if broken is not None:
+                        return broken
+        link.write(restores.take())
+        return None
 
     def _go_on(self, timeout_ms: int) -> Broken | None:
         """Until something happens."""

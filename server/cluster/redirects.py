@@ -72,10 +72,11 @@ class Redirects:
     def refresh(self) -> None:
         """The view has changed: roles, slots, slots on their way, or whether the cluster serves; or
         cluster-allow-reads-when-down has. Complexity: O(slots), some 30 microseconds."""
-        view = self._view()
+        view, dropping = self._view(), self._dropping()
         master = view.myself.master if view.myself.is_replica else None
-        slot_table.fill(slots.to_bytes(view.myself.slots & ~self._dropping()),
-                        slots.to_bytes(master.slots if master is not None else 0), view.migrating, view.importing)
+        coming = [slot for slot in view.importing if view.owner[slot] is not None and not dropping >> slot & 1]
+        slot_table.fill(slots.to_bytes(view.myself.slots & ~dropping),
+                        slots.to_bytes(master.slots if master is not None else 0), view.migrating, coming)
         slot_table.close(not view.ok, self._config.cluster_allow_reads_when_down)
 
     # ---- a command

@@ -11,7 +11,9 @@ from server.cluster import slots
 from server.cluster.conf_format import node_line, record_of
 from server.cluster.messages import Type
 from server.cluster.node import Link, Node
+from server.cluster.slot_runs import OwnersReply, RunsReply
 from server.cluster.view import View
+from server.registry.reply_writer import NativeReply
 
 TYPE_WORDS = {
     Type.PING: "ping", Type.PONG: "pong", Type.MEET: "meet", Type.FAIL: "fail", Type.PUBLISH: "publish",
@@ -44,18 +46,29 @@ def _offset(view: View, node: Node, offset: int) -> int:
     return offset if node is view.myself else node.offset
 
 
+def _places(view: View, offset: int, tls: bool, endpoint: str) -> dict[Node, list[Any]]:
+    """Of who serves slots: where it is, and where its replicas are that have data."""
+    places: dict[Node, list[Any]] = {}
+    for node in view.nodes.values():
+        if node.slots:
+            fit = [other for other in node.replicas if not other.failed and _offset(view, other, offset)]
+            places[node] = [_place(other, tls, endpoint) for other in (node, *fit)]
+    return places
+
+
 def slots_reply(view: View, offset: int, *, tls: bool = False, endpoint: str = "ip") -> list[Any]:
     """CLUSTER SLOTS: for each range of slots its first and last, who serves it, and its replicas that have data.
 
     Complexity: O(nodes + ranges).
     """
-    ranges = sorted((*run, node.name) for node in view.nodes.values() for run in slots.ranges(node.slots))
-    places: dict[str, list[Any]] = {}
-    for name in {name for _, _, name in ranges}:
-        node = view.nodes[name]
-        fit = [other for other in node.replicas if not other.failed and _offset(view, other, offset)]
-        places[name] = [_place(other, tls, endpoint) for other in (node, *fit)]
-    return [[first, last, *places[name]] for first, last, name in ranges]
+    places = _places(view, offset, tls, endpoint)
+    ranges = sorted((*run, node.name) for node in places for run in slots.ranges(node.slots))
+    return [[first, last, *places[view.nodes[name]]] for first, last, name in ranges]
+
+
+def slots_written(view: View, offset: int, *, tls: bool = False, endpoint: str = "ip") -> NativeReply:
+    """The same as a reply that makes no object for each of thousands of ranges."""
+    return OwnersReply(view.owner, _places(view, offset, tls, endpoint))
 
 
 # ---- SHARDS
@@ -76,8 +89,19 @@ def _details(view: View, node: Node, offset: int, endpoint: str) -> dict[bytes, 
     return told
 
 
-def shards_reply(view: View, offset: int, *, endpoint: str = "ip") -> list[dict[bytes, Any]]:
-    """CLUSTER SHARDS: for each shard the slots of its master and what is known of its nodes.
+def _runs(served: int) -> list[int]:
+    return [slot for run in slots.ranges(served) for slot in run]
+
+
+def runs_written(served: int) -> NativeReply:
+    """`runs` of shards_reply, without an object for each number."""
+    return RunsReply(slots.to_bytes(served))
+
+
+def shards_reply(view: View, offset: int, *, endpoint: str = "ip",
+                 runs: Callable[[int], Any] = _runs) -> list[dict[bytes, Any]]:
+    """CLUSTER SHARDS: for each shard the slots of its master and what is known of its nodes. runs: makes an array of
+    first and last, first and last... of a set of slots.
 
     Complexity: O(nodes + ranges).
     """
@@ -85,7 +109,7 @@ def shards_reply(view: View, offset: int, *, endpoint: str = "ip") -> list[dict[
     for node in view.nodes.values():
         if not node.in_handshake:
             shards.setdefault(node.shard_id, []).append(node)
-    return [{b"slots": [slot for run in slots.ranges((nodes[0].master or nodes[0]).slots) for slot in run],
+    return [{b"slots": runs((nodes[0].master or nodes[0]).slots),
              b"nodes": [_details(view, node, offset, endpoint) for node in nodes]} for nodes in shards.values()]
 
 

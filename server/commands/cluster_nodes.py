@@ -9,6 +9,7 @@ from server.registry import args
 from server.registry.command import ADMIN, LOADING, STALE, group
 from server.registry.errors import CommandError, named
 from server.registry.reply import Verbatim
+from server.registry.reply_writer import NativeReply
 from server.structures.crc16 import hash_slot
 
 command = group("cluster")
@@ -78,7 +79,7 @@ def cluster_nodes(call: Call) -> Verbatim:
 @command("CLUSTER|SLOTS", arity=2, flags=LOADING | STALE, since="3.0.0", tips=_DIFFERS,
          deprecated=("7.0.0", "`CLUSTER SHARDS`"),
          history=(("4.0.0", "Names of nodes are told."), ("7.0.0", "And how else they can be reached.")))
-def cluster_slots(call: Call) -> list[Any]:
+def cluster_slots(call: Call) -> list[Any] | NativeReply:
     """Tell for each range of slots who serves it.
 
     Complexity: O(N) where N is the total number of Cluster nodes
@@ -86,8 +87,8 @@ def cluster_slots(call: Call) -> list[Any]:
     from server.cluster import replies
 
     node = node_of(call)
-    return replies.slots_reply(node.view, node.offset(), tls=_tls(call),
-                               endpoint=call.config.cluster_preferred_endpoint_type)
+    told = replies.slots_written if call.may_stream else replies.slots_reply        # a script gets values
+    return told(node.view, node.offset(), tls=_tls(call), endpoint=call.config.cluster_preferred_endpoint_type)
 
 
 @command("CLUSTER|SHARDS", arity=2, flags=LOADING | STALE, since="7.0.0", tips=_DIFFERS)
@@ -99,8 +100,9 @@ def cluster_shards(call: Call) -> list[Any]:
     from server.cluster import replies
 
     node = node_of(call)
-    return list(replies.shards_reply(node.view, node.offset(),
-                                     endpoint=call.config.cluster_preferred_endpoint_type))
+    how = {"runs": replies.runs_written} if call.may_stream else {}
+    return list(replies.shards_reply(node.view, node.offset(), endpoint=call.config.cluster_preferred_endpoint_type,
+                                     **how))
 
 
 def _replicas(call: Call, name: bytes) -> list[bytes]:

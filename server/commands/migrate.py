@@ -4,12 +4,12 @@ Nobody else is served meanwhile, as in Redis, so give it many keys at a time rat
 the longest silence of the other side. Connections are kept for ten seconds (server.cluster.migrate_target).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from server.cluster.migrate_target import Broken, Outcome
 from server.dispatch.call import Call
-from server.persistence.object_writer import payload
+from server.persistence.restore_writer import RestoreWriter
 from server.registry import args
 from server.registry.command import WRITE, group
 from server.registry.errors import CommandError, syntax
@@ -126,24 +126,14 @@ def _send_once(call: Call, host: bytes, port: bytes, db: int, timeout_ms: int, o
     head = [[b"AUTH", *options.login]] if options.login else []
     if target.db != db:
         head.append([b"SELECT", b"%d" % db])
-    outcome: Outcome = target.transfer(head, _restores(call, found, options), timeout_ms)
+    config = call.config
+    restores = RestoreWriter(call.db, asking=config.cluster_enabled, replace=options.replace,
+                             version=config.rdb_version, compress=config.rdbcompression)
+    outcome: Outcome = target.transfer(head, found, restores, timeout_ms)
     target.db = db if outcome.refused is None else -1
     if outcome.broken is not None:
         targets.drop(host, port)
     return outcome
-
-
-def _restores(call: Call, found: list[bytes], options: _Options) -> Iterator[tuple[bytes, list[bytes]]]:
-    """(key, RESTORE for it), without those that have expired meanwhile."""
-    config = call.config
-    verb = b"RESTORE-ASKING" if config.cluster_enabled else b"RESTORE"
-    for key in found:
-        expire = call.db.expire_at(key)
-        serialized = payload(call.db, key, config.rdb_version, config.rdbcompression)
-        if serialized is None:
-            continue
-        ttl = max(1, expire - call.now_ms) if expire >= 0 else 0
-        yield key, [verb, key, b"%d" % ttl, serialized, *[b"REPLACE"] * options.replace]
 
 
 def _delete(call: Call, moved: list[bytes]) -> None:

@@ -9,8 +9,8 @@ from iothreads.message cimport Batch, Request, arg_at, arg_length, output_cut
 from server.acl.permissions cimport Needs, find_keys
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_READONLY, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP,
                                     CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_TRACKING, Client)
-from server.cluster.slot_table cimport CLOSED, SLOT_LEAVING, SLOT_MASTERS, SLOT_MINE, slot_is_open, slot_table
-from server.dispatch.record cimport RULE_EXEC, RULE_SPREADS, Record
+from server.cluster.slot_table cimport CLOSED, SLOT_COMING, SLOT_LEAVING, SLOT_MASTERS, SLOT_MINE, slot_is_open, slot_table
+from server.dispatch.record cimport RULE_ASKING, RULE_EXEC, RULE_SPREADS, Record
 from server.dispatch.sampling cimport Sampling, sampling_countdown
 from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport clock_state
@@ -52,7 +52,7 @@ def reset_passed() -> None:
 # ---- whose slot it is
 cdef bint _serves_some(PyObject* record, Client client, Batch* b, Request* r, uint32_t at, int slot) noexcept:
     """A slot of which not everything is served, for the key in argument `at`: keys of one that leaves, as long as they are
-    here; and reading where our master's data are."""
+    here; what MIGRATE says, of one that comes; and reading where our master's data are."""
     cdef uint32_t state_of_slot = slot_table.states[slot] | slot_table.closed
     if state_of_slot & CLOSED and slot_table.reads_when_closed and (<Record>record).kind == 0:
         state_of_slot &= ~<uint32_t>CLOSED
@@ -61,6 +61,8 @@ cdef bint _serves_some(PyObject* record, Client client, Batch* b, Request* r, ui
     if state_of_slot == SLOT_MINE | SLOT_LEAVING:
         return client.db.find(arg_at(b, r, at), arg_length(b, r, at),
                               table_hash(arg_at(b, r, at), arg_length(b, r, at))) != NULL
+    if state_of_slot == SLOT_COMING:
+        return (<Record>record).rules & RULE_ASKING and (<Record>record).first_key == (<Record>record).last_key
     return state_of_slot == SLOT_MASTERS and client.state & CLIENT_READONLY != 0 and (<Record>record).kind == 0
 
 

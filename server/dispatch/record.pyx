@@ -8,8 +8,8 @@ from cpython.ref cimport PyObject
 from server.acl.permissions cimport read_needs
 from server.dispatch.folded cimport FOLDED_MAX, fold_name
 
-from server.registry.command import (COMMANDS, DENYOOM, MAY_REPLICATE, NO_MULTI, PROTECTED, READONLY, SKIP_MONITOR,
-                                     TOUCHES_ARBITRARY_KEYS, WRITE, every_command)
+from server.registry.command import (ASKING, COMMANDS, DENYOOM, MAY_REPLICATE, NO_MULTI, PROTECTED, READONLY,
+                                     SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE, every_command)
 
 # What is not queued inside MULTI.
 _NOT_QUEUED = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
@@ -55,7 +55,7 @@ cdef uint32_t _rules(command) except 0xFFFFFFFF:
     cdef uint32_t rules = 0
     cdef uint64_t flags = command.flags
     cdef uint64_t unqueued = NO_MULTI | PROTECTED, spreads = WRITE | MAY_REPLICATE
-    cdef uint64_t skipped = SKIP_MONITOR, loose = TOUCHES_ARBITRARY_KEYS
+    cdef uint64_t skipped = SKIP_MONITOR, loose = TOUCHES_ARBITRARY_KEYS, asking = ASKING
     cdef str name = command.name
     cdef dict subcommands = command.subcommands
     plain = command.function is not None and command.parent is None and not subcommands
@@ -71,6 +71,8 @@ cdef uint32_t _rules(command) except 0xFFFFFFFF:
         rules |= RULE_SKIP_MONITOR
     if flags & loose:
         rules |= RULE_LOOSE
+    if flags & asking:
+        rules |= RULE_ASKING
     if command.gated:
         rules |= RULE_GATED
     for one in (command, *subcommands.values()):

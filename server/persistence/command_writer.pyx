@@ -55,7 +55,7 @@ cdef struct Portions:                  # a value that may take several commands
 
 
 # ---- words
-cdef void _head(RdbSink* sink, char mark, int64_t number) noexcept nogil:
+cdef void write_head(RdbSink* sink, char mark, int64_t number) noexcept nogil:
     """`*3` or `$3`, and the line's end."""
     cdef char* at = <char*>sink_reserve(sink, LP_INTEGER_TEXT + 3)
     cdef size_t n
@@ -66,55 +66,55 @@ cdef void _head(RdbSink* sink, char mark, int64_t number) noexcept nogil:
     sink.length += n + 2
 
 
-cdef void _word(RdbSink* sink, const char* s, size_t n) noexcept nogil:
-    _head(sink, c'$', n)
+cdef void write_word(RdbSink* sink, const char* s, size_t n) noexcept nogil:
+    write_head(sink, c'$', n)
     put_raw(sink, s, n)
     put_raw(sink, <char*>b"\r\n", 2)
 
 
 cdef inline void _name(RdbSink* sink, const char* name) noexcept nogil:
-    _word(sink, name, strlen(name))
+    write_word(sink, name, strlen(name))
 
 
-cdef void _number(RdbSink* sink, int64_t number) noexcept nogil:
+cdef void write_number(RdbSink* sink, int64_t number) noexcept nogil:
     cdef char text[LP_INTEGER_TEXT]
-    _word(sink, text, lp_integer_text(number, text))
+    write_word(sink, text, lp_integer_text(number, text))
 
 
 cdef void _natural(RdbSink* sink, uint64_t number) noexcept nogil:
     cdef char text[24]
-    _word(sink, text, snprintf(text, sizeof(text), "%llu", <unsigned long long>number))
+    write_word(sink, text, snprintf(text, sizeof(text), "%llu", <unsigned long long>number))
 
 
 cdef void _score(RdbSink* sink, double score) noexcept nogil:
     """17 significant digits: the same double comes back."""
     cdef char text[40]
     if -EXACT_INTEGER < score < EXACT_INTEGER and score == <double><int64_t>score and not signbit(score) * (score == 0):
-        _number(sink, <int64_t>score)
+        write_number(sink, <int64_t>score)
     else:
-        _word(sink, text, snprintf(text, sizeof(text), "%.17g", score))
+        write_word(sink, text, snprintf(text, sizeof(text), "%.17g", score))
 
 
 cdef inline void _value(RdbSink* sink, const LpValue* value) noexcept nogil:
     if value.s == NULL:
-        _number(sink, value.number)
+        write_number(sink, value.number)
     else:
-        _word(sink, value.s, value.length)
+        write_word(sink, value.s, value.length)
 
 
 cdef void _id(RdbSink* sink, const StreamId* id) noexcept nogil:
     cdef char text[48]
-    _word(sink, text, format_id(text, id))
+    write_word(sink, text, format_id(text, id))
 
 
 cdef inline void _key(RdbSink* sink, Entry* key) noexcept nogil:
-    _word(sink, entry_key(key), entry_key_length(key))
+    write_word(sink, entry_key(key), entry_key_length(key))
 
 
 cdef void _text_of(RdbSink* sink, Entry* e) noexcept nogil:
     cdef size_t n
     cdef const char* text = entry_text(e, &n)
-    _word(sink, text, n)
+    write_word(sink, text, n)
     dismiss(text, n)
 
 
@@ -133,18 +133,18 @@ cdef inline void _item(Portions* p) noexcept nogil:
     if p.now == 0:
         p.now = min(p.left, <uint64_t>ITEMS_PER_COMMAND)
         p.left -= p.now
-        _head(p.sink, c'*', 2 + p.now * p.words)
+        write_head(p.sink, c'*', 2 + p.now * p.words)
         _name(p.sink, p.name)
         _key(p.sink, p.key)
     p.now -= 1
 
 
 cdef void _string(RdbSink* sink, Entry* e) noexcept nogil:
-    _head(sink, c'*', 3)
+    write_head(sink, c'*', 3)
     _name(sink, "SET")
     _key(sink, e)
     if e.klen & ENTRY_WORD and entry_encoding(e) == STR_INT:
-        _number(sink, <int64_t>entry_word_ref(e)[0])
+        write_number(sink, <int64_t>entry_word_ref(e)[0])
     else:
         _text_of(sink, e)
 
@@ -220,7 +220,7 @@ cdef void _sorted_set(RdbSink* sink, Entry* e) noexcept:
     while zset_next(&cursor, &element):
         _item(&p)
         _score(sink, element.score)
-        _word(sink, element.member, element.length)
+        write_word(sink, element.member, element.length)
 
 
 # ---- streams
@@ -230,7 +230,7 @@ cdef void _entry(RdbSink* sink, Entry* e, StreamWalk* walk) noexcept nogil:
     cdef bint same = walk.flags & ENTRY_SAME_FIELDS
     cdef LpValue value
     cdef int64_t i
-    _head(sink, c'*', 3 + 2 * walk.fields)
+    write_head(sink, c'*', 3 + 2 * walk.fields)
     _name(sink, "XADD")
     _key(sink, e)
     _id(sink, &walk.id)
@@ -257,7 +257,7 @@ cdef void _stream(RdbSink* sink, Entry* e) noexcept:
         while stream_walk_next(&walk):
             _entry(sink, e, &walk)
     else:                              # only an XADD makes the key; this one leaves nothing else
-        _head(sink, c'*', 7)
+        write_head(sink, c'*', 7)
         _name(sink, "XADD")
         _key(sink, e)
         _name(sink, "MAXLEN")
@@ -265,7 +265,7 @@ cdef void _stream(RdbSink* sink, Entry* e) noexcept:
         _name(sink, "0-1")
         _name(sink, "x")
         _name(sink, "y")
-    _head(sink, c'*', 7)
+    write_head(sink, c'*', 7)
     _name(sink, "XSETID")
     _key(sink, e)
     _id(sink, &log.last)
@@ -280,23 +280,23 @@ cdef void _stream(RdbSink* sink, Entry* e) noexcept:
 cdef void _group(RdbSink* sink, Entry* e, StreamGroup* group) noexcept:
     cdef StreamConsumer* consumer
     cdef uint64_t i
-    _head(sink, c'*', 7)
+    write_head(sink, c'*', 7)
     _name(sink, "XGROUP")
     _name(sink, "CREATE")
     _key(sink, e)
-    _word(sink, group.name.text, group.name.length)
+    write_word(sink, group.name.text, group.name.length)
     _id(sink, &group.last)
     _name(sink, "ENTRIESREAD")
-    _number(sink, group.entries_read)
+    write_number(sink, group.entries_read)
     for i in range(group.consumer_count):
         consumer = group.consumers[i]
         if not _pending(sink, e, group, consumer):
-            _head(sink, c'*', 5)
+            write_head(sink, c'*', 5)
             _name(sink, "XGROUP")
             _name(sink, "CREATECONSUMER")
             _key(sink, e)
-            _word(sink, group.name.text, group.name.length)
-            _word(sink, consumer.name.text, consumer.name.length)
+            write_word(sink, group.name.text, group.name.length)
+            write_word(sink, consumer.name.text, consumer.name.length)
 
 
 cdef bint _pending(RdbSink* sink, Entry* e, StreamGroup* group, StreamConsumer* consumer) noexcept:
@@ -307,17 +307,17 @@ cdef bint _pending(RdbSink* sink, Entry* e, StreamGroup* group, StreamConsumer* 
     cdef bint found = more
     while more:
         pending = <Pending*>rax_item(&cursor).value
-        _head(sink, c'*', 12)
+        write_head(sink, c'*', 12)
         _name(sink, "XCLAIM")
         _key(sink, e)
-        _word(sink, group.name.text, group.name.length)
-        _word(sink, consumer.name.text, consumer.name.length)
+        write_word(sink, group.name.text, group.name.length)
+        write_word(sink, consumer.name.text, consumer.name.length)
         _name(sink, "0")
         _id(sink, &cursor.id)
         _name(sink, "TIME")
-        _number(sink, pending.delivered_ms)
+        write_number(sink, pending.delivered_ms)
         _name(sink, "RETRYCOUNT")
-        _number(sink, <int64_t>pending.deliveries)
+        write_number(sink, <int64_t>pending.deliveries)
         _name(sink, "JUSTID")
         _name(sink, "FORCE")
         more = rax_next(&cursor)
@@ -340,16 +340,16 @@ cdef void write_entry(RdbSink* sink, Entry* e) noexcept:
     else:
         _stream(sink, e)
     if e.klen & ENTRY_EXPIRE:
-        _head(sink, c'*', 3)
+        write_head(sink, c'*', 3)
         _name(sink, "PEXPIREAT")
         _key(sink, e)
-        _number(sink, entry_expire(e))
+        write_number(sink, entry_expire(e))
 
 
 cdef void write_unlink(RdbSink* sink, const char* key, size_t length) noexcept nogil:
-    _head(sink, c'*', 2)
+    write_head(sink, c'*', 2)
     _name(sink, "UNLINK")
-    _word(sink, key, length)
+    write_word(sink, key, length)
 
 
 # ---- the keyspace
@@ -388,15 +388,15 @@ cdef class CommandWriter(KeyspaceWriter):
         """The head: the sources of function libraries."""
         cdef bytes source
         for source in libraries:
-            _head(&self.sink, c'*', 3)
+            write_head(&self.sink, c'*', 3)
             _name(&self.sink, "FUNCTION")
             _name(&self.sink, "LOAD")
-            _word(&self.sink, PyBytes_AS_STRING(source), PyBytes_GET_SIZE(source))
+            write_word(&self.sink, PyBytes_AS_STRING(source), PyBytes_GET_SIZE(source))
 
     cdef int _begin_database(self, Database db) except -1:
-        _head(&self.sink, c'*', 2)
+        write_head(&self.sink, c'*', 2)
         _name(&self.sink, "SELECT")
-        _number(&self.sink, db.index)
+        write_number(&self.sink, db.index)
         return 0
 
     cdef int _write_key(self, Entry* e) except -1:

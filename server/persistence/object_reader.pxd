@@ -11,5 +11,7 @@ here; whoever reads type RDB_STRING takes a text from the input itself.
 from server.persistence.rdb_input cimport RdbInput
 from server.types.value cimport LooseEntry
 
+cdef bint footer_is_known(const void* payload, size_t n) noexcept nogil        # it ends with a version that we read
+cdef bint footer_is_right(const void* payload, size_t n) noexcept nogil        # ... and with the checksum of what is before it
 cdef bint take_value(RdbInput* input, int type, LooseEntry* value) noexcept
     # 0: input.fault says why, or input.empty: nothing to keep. On success the value is the caller's

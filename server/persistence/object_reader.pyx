@@ -413,19 +413,26 @@ cdef void _take_packed_hash(RdbInput* input, int type, Entry* e) noexcept:
 
 
 # ---- payloads
-def check_footer(bytes payload, bint skip_checksum) -> bool:
-    """Whether a payload ends with a version that we know and (unless skipped) the checksum of what precedes it."""
-    cdef const unsigned char* p = <const unsigned char*>PyBytes_AS_STRING(payload)
-    cdef size_t n = PyBytes_GET_SIZE(payload)
+cdef bint footer_is_known(const void* payload, size_t n) noexcept nogil:
+    cdef const unsigned char* p = <const unsigned char*>payload
+    return n >= RDB_FOOTER and (p[n - 10] | (<int>p[n - 9] << 8)) <= RDB_VERSION
+
+
+cdef bint footer_is_right(const void* payload, size_t n) noexcept nogil:
+    cdef const unsigned char* p = <const unsigned char*>payload
     cdef uint64_t said = 0
     cdef int i
-    if n < RDB_FOOTER:
-        return False
-    if (p[n - 10] | (<int>p[n - 9] << 8)) > RDB_VERSION:
+    if not footer_is_known(payload, n):
         return False
     for i in range(8):
         said |= <uint64_t>p[n - 8 + i] << (8 * i)
-    return skip_checksum or crc64(0, p, n - 8) == said
+    return crc64(0, p, n - 8) == said
+
+
+def check_footer(bytes payload, bint skip_checksum) -> bool:
+    """Whether a payload ends with a version that we know and (unless skipped) the checksum of what precedes it."""
+    cdef const char* p = PyBytes_AS_STRING(payload)
+    return footer_is_known(p, len(payload)) if skip_checksum else footer_is_right(p, len(payload))
 
 
 cdef dict _KINDS = {TYPE_LIST: List, TYPE_SET: Set, TYPE_ZSET: SortedSet, TYPE_HASH: Hash, TYPE_STREAM: Stream}

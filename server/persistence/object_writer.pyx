@@ -278,6 +278,13 @@ cdef void _put_pending(RdbSink* sink, const Rax* entries, bint details) noexcept
 
 
 # ---- payloads
+cdef void put_payload(RdbSink* sink, Entry* e) noexcept:
+    cdef size_t start = sink.length
+    put_byte(sink, value_type(e, sink.version))
+    put_value(sink, e)
+    put_footer(sink, start)
+
+
 def payload(Database db, bytes key, int version, bint compress) -> bytes | None:
     """What DUMP replies: type, value, RDB version and CRC64; None when the key is absent. A read. Complexity: O(N)."""
     cdef Entry* e = db.lookup(key, 0)
@@ -286,9 +293,7 @@ def payload(Database db, bytes key, int version, bint compress) -> bytes | None:
     if e == NULL:
         return None
     sink_init(&sink, version, compress)
-    put_byte(&sink, value_type(e, version))
-    put_value(&sink, e)
-    put_footer(&sink)
+    put_payload(&sink, e)
     result = PyBytes_FromStringAndSize(<char*>sink.data, sink.length)
     sink_free(&sink)
     return result

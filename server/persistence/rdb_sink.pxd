@@ -33,5 +33,5 @@ cdef void put_lzf(RdbSink* sink, const void* packed, size_t packed_length, size_
     # a string of `length` bytes that is compressed already
 cdef void put_little(RdbSink* sink, uint64_t value, int n) noexcept nogil       # n bytes, little endian
 cdef void put_double(RdbSink* sink, double value) noexcept nogil                # 8 bytes, little endian
-cdef void put_footer(RdbSink* sink) noexcept nogil      # of a payload, all of which is in the sink: version, checksum
+cdef void put_footer(RdbSink* sink, size_t start) noexcept nogil                # of a payload, which begins there and is in the sink: version, checksum
 cdef void put_milliseconds(RdbSink* sink, int64_t when) noexcept nogil          # 8 bytes, little endian

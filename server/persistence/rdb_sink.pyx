@@ -146,9 +146,9 @@ cdef void put_milliseconds(RdbSink* sink, int64_t when) noexcept nogil:
     put_little(sink, <uint64_t>when, 8)
 
 
-cdef void put_footer(RdbSink* sink) noexcept nogil:
+cdef void put_footer(RdbSink* sink, size_t start) noexcept nogil:
     put_little(sink, sink.version, 2)
-    put_little(sink, crc64(0, sink.data, sink.length), 8)
+    put_little(sink, crc64(0, sink.data + start, sink.length - start), 8)
 
 
 # ---- strings

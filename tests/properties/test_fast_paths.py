@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 import server.commands
 from server.dispatch import record, shapes
 from server.registry.command import COMMANDS as REGISTERED, MAY_REPLICATE, WRITE
+from tests.commands.test_dump import payload
 from tests.support.resp import Connection
 from tests.support.server import Server
 
@@ -56,6 +57,26 @@ some_zset = st.sampled_from([b"zset", b"equal", b"set", b"numbers", b"big-z", b"
 aggregate = st.sampled_from([b"SUM", b"min", b"Max", b"x"])
 number, seconds, score = st.sampled_from(NUMBERS), st.sampled_from(SECONDS), st.sampled_from(SCORES)
 
+
+PAYLOADS = [
+    payload(0, b"\x01v"),
+    payload(0, b"\xc0\x05"),
+    payload(0, b"\x40\xc8" + b"z" * 200, 6),
+    payload(0, b"\x01v and more"),
+    payload(1, b"\x02\x01a\x01b"),
+    payload(2, b"\x02\x01m\x01n"),
+    payload(4, b"\x01\x02f1\x01v"),
+    payload(5, b"\x01\x01m" + bytes(8)),
+    payload(4, b"\x00"),
+    payload(4, b"\x02\x01f\x01v"),
+    payload(99, b"\x01v"),
+    payload(0, b"\x01v", 12),
+    payload(0, b"\x01v")[:-1] + b"x",
+    payload(0, b""),
+    b"0123456789",
+    b"",
+]
+payloads = st.sampled_from(PAYLOADS)
 
 NAMED: set[str] = set()  # the commands of all grammars
 SCRIPTS = ("eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro")
@@ -310,6 +331,9 @@ COMMANDS = st.one_of(
     words(b"BLMOVE", b"filled", key, st.sampled_from([b"LEFT", b"right", b"x"]), b"LEFT", b"1"),
     words(b"BRPOPLPUSH", b"filled", key, st.sampled_from([b"0", b"1", b"x"])),
     words((b"RENAME", b"RENAMENX", b"COPY"), key, key),
+    words((b"RESTORE", b"RESTORE-ASKING"), key, st.sampled_from([b"0", *SECONDS]), payloads),
+    worded(b"RESTORE", key, st.sampled_from([b"0", *SECONDS, *TIMES]), payloads, values=number),
+    worded(b"RESTORE-ASKING", key, st.sampled_from([b"0", *TIMES]), payloads, values=number),
     words(b"COPY", key, key, st.sampled_from([b"replace", b"x"])),
     words(b"DBSIZE"),
     words(b"SCAN", number),

@@ -12,7 +12,7 @@ from server.cluster import slots
 from server.cluster.conf_format import parse, write
 from server.cluster.founding import Place, founded
 from server.structures.crc16 import hash_slot
-from tests.properties.test_fast_paths import COMMANDS, WAYS, Way, outcome, taken
+from tests.properties.test_fast_paths import COMMANDS, PAYLOADS, WAYS, Way, outcome, taken
 from tests.properties.test_fast_transactions import ROUNDS, nameless
 from tests.support.pace import wait_until
 from tests.support.resp import Connection
@@ -103,6 +103,11 @@ def test_what_is_ours_takes_the_fast_way(two: Pair) -> None:
         before = taken(c)
         assert c.pipeline([("MULTI",), ("SET", "a", "1"), ("GET", "a"), ("EXEC",)])[-1] == ["OK", b"1"]
         assert taken(c) - before == 3 * expected
+        before = taken(c)
+        assert c("RESTORE-ASKING", "hash", 0, PAYLOADS[0]) == "OK" and c.ok("EXISTS", "a") == 1
+        assert taken(c) - before == 2 * expected, "what MIGRATE says is served where the slot comes"
+        assert str(c("RESTORE", "field", 0, PAYLOADS[0])).startswith("MOVED ")
+        assert str(c("RESTORE-ASKING", "b", 0, PAYLOADS[0])).startswith("MOVED ")
         before = taken(c)
         assert c("EVAL", "return redis.call('get', 'a')", 0) == b"1"
         assert taken(c) - before == expected

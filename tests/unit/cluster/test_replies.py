@@ -1,8 +1,21 @@
 """What CLUSTER's subcommands tell; tests/cluster compares them with those of real nodes."""
 
+import pytest
+
 from server.cluster import slots
 from server.cluster.messages import FAIL, PFAIL, Type
-from server.cluster.replies import info_fields, info_text, links_reply, node_text, nodes_text, shards_reply, slots_reply
+from server.cluster.replies import (
+    info_fields,
+    info_text,
+    links_reply,
+    node_text,
+    nodes_text,
+    runs_written,
+    shards_reply,
+    slots_reply,
+    slots_written,
+)
+from server.registry.reply_writer import encode_reply
 from tests.support.one_node import OneNode
 
 
@@ -33,6 +46,24 @@ def test_slots() -> None:
     assert slots_reply(one.view, 0) == [
         [0, 99, place(0), place(3)], [150, 199, *of_1], [200, 5460, place(0), place(3)], [5461, 10921, *of_1],
         [10922, 16383, place(2)]]
+
+
+@pytest.mark.parametrize("resp", [2, 3])
+def test_what_needs_no_objects_says_the_same(resp: int) -> None:
+    """CLUSTER SLOTS and SHARDS of scattered slots, some of them nobody's."""
+    one = OneNode(replicas=1)
+    one.view.release(slots.of(range(0, slots.COUNT, 3)))
+    one.view.assign(one.node(1), slots.of(range(0, slots.COUNT, 6)))
+    one.node(1).hostname, one.node(3).offset = "one.example", 5
+    assert len(slots_reply(one.view, 0)) > 5000
+    for endpoint in ("ip", "hostname", "unknown-endpoint"):
+        for offset in (0, 7):
+            assert encode_reply(slots_written(one.view, offset, endpoint=endpoint), resp) == encode_reply(
+                slots_reply(one.view, offset, endpoint=endpoint), resp)
+            assert encode_reply(shards_reply(one.view, offset, endpoint=endpoint, runs=runs_written), resp) == (
+                encode_reply(shards_reply(one.view, offset, endpoint=endpoint), resp))
+    one.view.release(slots.ALL)
+    assert encode_reply(slots_written(one.view, 0), resp) == b"*0\r\n"
 
 
 def test_slots_by_host_name_or_unknown_endpoint() -> None:

@@ -2,7 +2,10 @@
 
 import random
 
+import pytest
+
 from server.cluster import slots
+from server.cluster.slot_runs import RunsReply, runs_of, runs_text
 
 
 def test_the_bytes_of_a_message() -> None:
@@ -39,6 +42,21 @@ def test_ranges_of_many_runs() -> None:
                     runs.append([slot, slot])
         found = slots.of(slot for first, last in runs for slot in range(first, last + 1))
         assert list(slots.ranges(found)) == [tuple(run) for run in runs]
+
+
+def test_the_text_of_nodes_conf() -> None:
+    chosen = slots.span(0, 2) | slots.span(63, 64) | slots.span(9999, 9999) | slots.span(16382, 16383)
+    assert runs_text(slots.to_bytes(chosen)) == " 0-2 63-64 9999 16382-16383"
+    assert runs_text(slots.to_bytes(0)) == "" and runs_text(slots.to_bytes(slots.ALL)) == " 0-16383"
+    every_second = runs_text(slots.to_bytes(slots.of(range(0, slots.COUNT, 2))))
+    assert every_second.split() == [str(slot) for slot in range(0, slots.COUNT, 2)]
+
+
+@pytest.mark.parametrize("wrong", [b"", bytes(2047), bytes(2049)])
+def test_a_set_has_2048_bytes(wrong: bytes) -> None:
+    for take in (runs_of, runs_text, RunsReply):
+        with pytest.raises(ValueError, match="2048 bytes"):
+            take(wrong)
 
 
 def test_each_gives_what_of_was_given() -> None:

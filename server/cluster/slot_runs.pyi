@@ -1,0 +1,13 @@
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from server.registry.reply_writer import NativeReply
+
+def runs_of(bitmap: bytes) -> list[tuple[int, int]]: ...
+def runs_text(bitmap: bytes) -> str: ...
+
+class RunsReply(NativeReply):
+    def __init__(self, bitmap: bytes) -> None: ...
+
+class OwnersReply(NativeReply):
+    def __init__(self, owners: list[Any], places: Mapping[Any, Sequence[Any]]) -> None: ...

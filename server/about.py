@@ -22,6 +22,7 @@ from server.dispatch.replicating import Replicating
 from server.dispatch.shutdown import Shutdown
 from server.keyspace.big_keys import BigKeys
 from server.keyspace.database import Keyspace
+from server.keyspace.defrag import ActiveDefrag
 from server.keyspace.evict import Evictor
 from server.keyspace.expire import ActiveExpire
 from server.keyspace.lazyfree import LazyFree
@@ -54,6 +55,7 @@ def tell(server: "Server", parts: Parts) -> None:
     parts.add(Keyspace, lambda: s.keyspace)
     parts.add(LazyFree, lambda: s.keyspace.lazyfree)
     parts.add(ActiveExpire, lambda: s.expiry)
+    parts.add(ActiveDefrag, lambda: s.defrag)
     parts.add(Evictor, lambda: s.evictor)
     parts.add(BigKeys, lambda: s.big_keys)
     # clients, files, other servers

@@ -35,7 +35,7 @@ from server.dispatch import appending, big_keys, conditions, evicting, hot_keys,
 from server.dispatch.call import Call
 from server.dispatch.collector import Collector
 from server.dispatch.connector import Connector
-from server.dispatch.cron import Cron
+from server.dispatch.cron import AGAIN, Cron
 from server.dispatch.executor import Executor
 from server.dispatch.faults import Faults
 from server.dispatch.io_sharing import IOSharing
@@ -48,6 +48,7 @@ from server.dispatch.shutdown import Shutdown
 from server.front import Front
 from server.keyspace.big_keys import BigKeys
 from server.keyspace.database import Keyspace
+from server.keyspace.defrag import ActiveDefrag
 from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
 from server.keyspace.expire import ActiveExpire
@@ -162,6 +163,8 @@ class Server(Front):
         self.expiry: ActiveExpire = ActiveExpire(
             config, self.keyspace, self.loop.attend, lambda: self.cron.hz, self.latency.add
         )
+        self.defrag: ActiveDefrag = ActiveDefrag(config, self.keyspace, self.log, lambda: self.cron.hz,
+                                                 self.holds_blocks, self.latency.add)
         self.evictor: Evictor = Evictor(self.keyspace, config, evicting.key_evicted, lambda: self.memory.besides_keys)
         self.config_changes: ConfigChanges = ConfigChanges(self)
         self.replicating: Replicating = Replicating(self)
@@ -334,6 +337,14 @@ class Server(Front):
         self.executor.dirty += conditions.take_dirty()
         return self.executor.dirty
 
+    def holds_blocks(self) -> bool:
+        """Whether no block of the data may be moved: a child shares them, or who was interrupted has some in hand."""
+        return self.child.alive or self.progress.under_way or self.scripting.slow_run is not None
+
+    def defragment(self) -> object:
+        """From the cron: a slice of active defragmentation."""
+        return AGAIN if self.defrag.tick() else None
+
     def make_room(self) -> bool:
         """Evict until below maxmemory; False when that is not possible. Nothing is evicted while clients are paused,
         while a file fills the keyspace, nor under the hands of a script that lets others speak."""
@@ -352,6 +363,7 @@ class Server(Front):
         self.keyspace.reset_stats()
         self.evictor.reset_statistics()
         self.expiry.reset_statistics()
+        self.defrag.reset_statistics()
         self.loop.reset_stats()
         self.executor.commands = 0
         for entry in record.all_records():

@@ -309,6 +309,7 @@ def schedule(server: "Server") -> None:
         (replicating.DISK_MS, s.replicating.own_expires.tick),
         *([(cluster_node.TICK_MS, s.cluster.tick)] if s.cluster is not None else []),
         (collector.INTERVAL_MS, s.collector.tick),
+        (0, s.defragment),                 # last: it may go on for many turns, and the jobs behind it would wait
     ):
         s.cron.every(interval_ms, job)
     s.cron.every(server_command.ENCODE_MS, server_command.encode_ahead, after_ms=server_command.AHEAD_MS)

@@ -13,16 +13,6 @@ from server.registry.directive import (
     Number,
 )
 
-
-def _check_defrag(wanted: bool) -> str | None:
-    if wanted:
-        return (
-            "Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc "
-            "like the one shipped by default with the Redis source distribution"
-        )
-    return None
-
-
 DIRECTIVES = (
     Memory("maxmemory", 0, 0, ULLONG_MAX, "Memory the data set may use before keys are evicted; 0 for no limit."),
     Choice("maxmemory-policy", "noeviction",
@@ -44,18 +34,12 @@ DIRECTIVES = (
     Bool("activerehashing", True, "Give a millisecond per cron run to growing and shrinking the key tables."),
     Bool("jemalloc-bg-thread", True, "Accepted for compatibility: the allocator's own thread is not ours to steer.",
          part="jemalloc"),
-    Bool("activedefrag", False, "Move values to close gaps in memory; cannot be turned on here.", flags=Flag.DEBUG,
-         part="defragmentation", check=_check_defrag),
-    Memory("active-defrag-ignore-bytes", 100 * MB, 1, LLONG_MAX, "Fragmentation below this many bytes is let be.",
-           part="defragmentation"),
-    Number("active-defrag-threshold-lower", 10, 0, 1000, "Percent of fragmentation at which defragmentation starts.",
-           part="defragmentation"),
-    Number("active-defrag-threshold-upper", 100, 0, 1000, "Percent of fragmentation that gets the greatest effort.",
-           part="defragmentation"),
-    Number("active-defrag-cycle-min", 1, 1, 99, "Least effort of defragmentation, in percent of CPU.",
-           part="defragmentation"),
-    Number("active-defrag-cycle-max", 25, 1, 99, "Greatest effort of defragmentation, in percent of CPU.",
-           part="defragmentation"),
+    Bool("activedefrag", False, "Move keys and values out of pages of memory that are little used.", flags=Flag.DEBUG),
+    Memory("active-defrag-ignore-bytes", 100 * MB, 1, LLONG_MAX, "Fragmentation below this many bytes is let be."),
+    Number("active-defrag-threshold-lower", 10, 0, 1000, "Percent of fragmentation at which defragmentation starts."),
+    Number("active-defrag-threshold-upper", 100, 0, 1000, "Percent of fragmentation that gets the greatest effort."),
+    Number("active-defrag-cycle-min", 1, 1, 99, "Least effort of defragmentation, in percent of CPU."),
+    Number("active-defrag-cycle-max", 25, 1, 99, "Greatest effort of defragmentation, in percent of CPU."),
     Number("active-defrag-max-scan-fields", 1000, 1, LONG_MAX,
-           "Collections with more elements than this are defragmented in steps.", part="defragmentation"),
+           "Collections with more elements than this are defragmented in steps."),
 )

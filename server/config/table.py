@@ -26,7 +26,6 @@ from server.registry.directive import Directive
 
 # The one place to edit when a part arrives: take it out. Names as in `part`, and what people call them.
 NOT_BUILT = {
-    "defragmentation": "defragmentation",
     "jemalloc": "a thread of the allocator",
     "modules": "loading native modules",
     "request log": "the request log",

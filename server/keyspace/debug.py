@@ -4,6 +4,7 @@ from typing import Any
 
 from server.keyspace import digest
 from server.keyspace.database import Database
+from server.keyspace.defrag import ActiveDefrag
 from server.keyspace.expire import ActiveExpire
 from server.observe.debug_settings import switch, yes
 from server.registry import args
@@ -132,6 +133,15 @@ def htstats_key(db: Database, key: bytes, full: bytes = b"") -> Verbatim:
 def set_active_expire(expiry: ActiveExpire, word: bytes) -> str:
     """Those that somebody asks for go at once in any case."""
     expiry.enabled = yes(word)
+    return OK
+
+
+@Subcommands(ActiveDefrag)(
+    "DEFRAG-EVERYTHING", 1, 1, "<0|1>", "With activedefrag, move every block again and again, or only what has to go."
+)
+def defrag_everything(defrag: ActiveDefrag, word: bytes) -> str:
+    """Whatever is wasted: so a test need not make waste first, and no pointer is left out that may become stale."""
+    defrag.set_everything(yes(word))
     return OK
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from server.keyspace.big_keys import BigKeys
 from server.keyspace.database import Keyspace
+from server.keyspace.defrag import ActiveDefrag
 from server.keyspace.evict import Evictor
 from server.keyspace.expire import ActiveExpire
 from server.keyspace.lazyfree import LazyFree
@@ -62,6 +63,16 @@ evictions.field("current_eviction_exceeded_time", lambda evictor: exceeded_us(ev
 lazyfree = MEMORY.of(LazyFree)
 lazyfree.field("lazyfree_pending_objects", lambda lazyfree: lazyfree.pending, metric="lazyfree_pending_objects")
 lazyfree.field("lazyfreed_objects", lambda lazyfree: lazyfree.freed, metric="lazyfreed_objects")
+
+# ---- active defragmentation
+MEMORY.of(ActiveDefrag).field("active_defrag_running", lambda defrag: defrag.running, metric="active_defrag_running")
+defrag = STATS.of(ActiveDefrag)
+defrag.field("active_defrag_hits", lambda defrag: defrag.hits, metric="defrag_hits")
+defrag.field("active_defrag_misses", lambda defrag: defrag.misses, metric="defrag_misses")
+defrag.field("active_defrag_key_hits", lambda defrag: defrag.key_hits, metric="defrag_key_hits")
+defrag.field("active_defrag_key_misses", lambda defrag: defrag.key_misses, metric="defrag_key_misses")
+defrag.field("total_active_defrag_time", lambda defrag: defrag.total_ms)
+defrag.field("current_active_defrag_time", lambda defrag: defrag.current_ms)
 
 # ---- what the walk over the keys met (big-keys-walk)
 bigkeys = section("bigkeys", "Bigkeys", default=False, in_all=False).of(BigKeys)

@@ -83,7 +83,6 @@ account("mem_clients_normal", lambda f: f.clients_normal, "mem_clients_normal")
 account("mem_cluster_links", lambda f: f.cluster_links, "mem_cluster_links_bytes")
 account("mem_aof_buffer", lambda f: f.aof_buffer, "mem_aof_buffer_bytes")
 memory.field("mem_allocator", ALLOCATOR)
-memory.field("active_defrag_running", 0, metric="active_defrag_running")
 
 # ---- counters and rates
 stats = STATS.of(Stats)
@@ -105,15 +104,6 @@ counted("sync_partial_err", "replica_partial_resync_denied")
 stats.field("evicted_clients", lambda s: s.evicted_clients, metric="evicted_clients_total", counter=True)
 stats.field("latest_fork_usec", lambda s: s.fork_us, metric="latest_fork_seconds", scale=1e-6)
 stats.field("total_forks", lambda s: s.forks)
-for _name, _metric in (
-    ("active_defrag_hits", "defrag_hits"),
-    ("active_defrag_misses", "defrag_misses"),
-    ("active_defrag_key_hits", "defrag_key_hits"),
-    ("active_defrag_key_misses", "defrag_key_misses"),
-    ("total_active_defrag_time", ""),
-    ("current_active_defrag_time", ""),
-):
-    counted(_name, _metric)
 stats.field("unexpected_error_replies", lambda s: s.unexpected_error_replies, metric="unexpected_error_replies",
             counter=True)
 stats.field("total_error_replies", lambda s: s.error_replies, metric="total_error_replies", counter=True)

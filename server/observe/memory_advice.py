@@ -28,8 +28,8 @@ HIGH_RSS = ("High total RSS: This instance has a memory fragmentation and RSS ov
             "one above), or from deleting values of very different sizes. The allocator is \"%s\".")
 FRAGMENTATION = ("High allocator fragmentation: This instance has an allocator external fragmentation greater than "
                  "1.1: pages are only partly in use, mostly after many keys were deleted. They fill again with values "
-                 "of the same sizes; a restart from an RDB file packs everything anew. MALLOC-STATS shows the size "
-                 "classes.")
+                 "of the same sizes; CONFIG SET activedefrag yes moves what is left together and gives the other pages "
+                 "back, without a restart. MALLOC-STATS shows the size classes.")
 ALLOCATOR_RSS = ("High allocator RSS overhead: This instance has an RSS memory overhead is greater than 1.1: the "
                  "allocator holds pages that nothing is in, mostly after a peak. MEMORY PURGE gives them back.")
 PROCESS_RSS = ("High process RSS overhead: This instance has non-allocator RSS memory overhead is greater than 1.1: "

@@ -6,6 +6,7 @@ Blocks up to SMALL_MAX live in 64 KiB pages of one size class each; larger ones 
 Owner: the main thread alone. Nothing here may be called from an I/O thread or from a background thread.
 """
 from libc.stddef cimport size_t
+from libc.stdint cimport uint32_t, uint64_t
 
 cdef enum:
     SMALL_MAX = 65536                  # longest block that lives in a page, bytes
@@ -33,3 +34,24 @@ cdef struct Retired:                   # lies in the first bytes of the array th
     size_t size                        # bytes still mapped
 
 cdef Retired* mem_retired              # the arrays that wait for mem_retire_step; NULL: none
+
+# --- moving blocks out of pages that are to be emptied: what server.structures.defrag_plan and .defrag are made of
+cdef enum:
+    MEM_CLASSES = 205                  # size classes are 1-204
+    MEM_PAGES = 64                     # a chunk's pages are 1-63
+
+cdef struct PageUse:                   # a page that is partly used
+    uint32_t size_class
+    uint32_t used                      # blocks handed out
+    uint32_t blocks                    # that it could hold
+    bint first                         # the one that is allocated from: it cannot leave
+    bint leaving                       # to be emptied
+
+cdef size_t mem_chunks() noexcept nogil
+cdef uint32_t mem_page_blocks(uint32_t size_class) noexcept nogil       # that a page of the class holds
+cdef bint mem_page(size_t chunk, uint32_t number, PageUse* use) noexcept nogil
+cdef void mem_page_leaves(size_t chunk, uint32_t number, bint yes) noexcept nogil
+cdef void* mem_copy_out(const void* block, size_t size) noexcept nogil
+cdef bint mem_move_all                 # for tests: every block is copied, whatever its page
+cdef uint64_t mem_copied               # calls of mem_copy_out that copied,
+cdef uint64_t mem_left                 # and that left the block where it is

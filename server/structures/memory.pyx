@@ -18,6 +18,8 @@
   costs resident memory only as far as it is used.
 * A page whose last block is freed leaves its class (up to FINE_MAX the one that is allocated from stays). Some such pages
   are kept at hand, the others are given back with madvise; a chunk without used pages is unmapped, except one.
+* A page that is to be emptied (`defrag_plan` says which) stands in another list: nothing is allocated from it as long
+  as others of its class have room, and `mem_copy_out` makes copies of its blocks elsewhere.
 * Blocks above SMALL_MAX are malloc's. Their good size is what glibc's malloc would round to, so a block that is
   reallocated within it need not move. malloc serves few of them on purpose: it gives the top of its heap back in one
   system call, which takes 70 ms for a gigabyte, where pages go back one by one while a large value is freed in steps.
@@ -106,6 +108,8 @@ cdef enum:
     EXTEND_BYTES = 4096                # of never used blocks that are put on the free list at once, one at least
     CLASSES = 205                      # 1-32 are multiples of 8, 33-44 four to a doubling, 45-204 32 to one; 0 is not used
     LONGEST = 0x3FFFFFFFFFFFFFFF       # no block is longer: sums with it cannot overflow
+    LISTED = 1                         # Page.listed: among the pages of its class that are allocated from,
+    LEAVING = 2                        # or among those that are to be emptied
 
 cdef struct Page:                      # 64 bytes: one cache line
     void* free                         # blocks ready to be handed out, linked through their first word
@@ -113,7 +117,7 @@ cdef struct Page:                      # 64 bytes: one cache line
     uint32_t block_size                # bytes
     uint32_t fresh                     # offset in the page of the first block never used
     uint16_t size_class
-    uint16_t listed                    # 1: in the list of its class
+    uint16_t listed                    # LISTED, LEAVING, or 0: in no list
     Page* next                         # of the class's list, or of the kept pages
     Page* previous
     char* start                        # the page's first byte
@@ -124,10 +128,12 @@ cdef struct Chunk:                     # 64 bytes, at the chunk's start; the Pag
     uint64_t free                      # bit n: page n belongs to no class and holds no memory; bit 0 is never set
     Chunk* next                        # chunks with free pages
     Chunk* previous
-    char unused[40]
+    size_t index                       # in `chunks`
+    char unused[32]
 
 cdef Page empty_page                   # what a class without pages points to: always full
 cdef Page* current[CLASSES]            # first of the class's list
+cdef Page* leaving[CLASSES]            # first of the pages of the class that are to be emptied; NULL: none
 cdef uint32_t class_size[CLASSES]      # bytes of a block
 cdef uint8_t class_of_64[33]           # class of a size above 256, by the size in units of 64, rounded up
 cdef size_t allocated                  # good sizes of everything handed out
@@ -137,6 +143,8 @@ cdef size_t active_bytes               # of them, blocks that have ever been use
 cdef size_t touched_bytes              # of all pages, kept ones too: sum of `touched`
 cdef size_t peak                       # most that was ever allocated, as seen where pages and big blocks are taken
 cdef uint64_t all_free = ~<uint64_t>1  # Chunk.free of a chunk without used pages
+cdef Chunk** chunks                    # all of them, in no order
+cdef size_t chunks_capacity
 cdef size_t chunk_count
 cdef size_t idle_chunks                # all of whose pages are free
 cdef Chunk* chunks_with_room
@@ -145,7 +153,7 @@ cdef size_t kept_count
 
 
 cdef void _prepare() noexcept nogil:
-    """Fill in the class tables. Called once, when the module is loaded."""
+    """Fill in the class tables, when the module is loaded."""
     cdef uint32_t i, size = 256, number = 33, unit
     for i in range(CLASSES):
         current[i] = &empty_page
@@ -208,10 +216,17 @@ cdef void _chunk_unlink(Chunk* chunk) noexcept nogil:
 
 cdef Chunk* _chunk_new() noexcept nogil:
     """Map a chunk at an address that is a multiple of its size. NULL when the kernel has no memory."""
-    global chunk_count, idle_chunks
-    cdef char* mapped = <char*>remus_mmap(2 * CHUNK_BYTES)
+    global chunk_count, idle_chunks, chunks, chunks_capacity
+    cdef char* mapped
     cdef char* start
     cdef Chunk* chunk
+    if chunk_count == chunks_capacity:
+        mapped = <char*>realloc(chunks, (chunks_capacity * 2 + 64) * sizeof(Chunk*))
+        if mapped == NULL:
+            return NULL
+        chunks = <Chunk**>mapped
+        chunks_capacity = chunks_capacity * 2 + 64
+    mapped = <char*>remus_mmap(2 * CHUNK_BYTES)
     if mapped == NULL:
         return NULL
     start = <char*>((<uintptr_t>mapped + CHUNK_BYTES - 1) & ~<uintptr_t>(CHUNK_BYTES - 1))
@@ -220,6 +235,8 @@ cdef Chunk* _chunk_new() noexcept nogil:
     munmap(start + CHUNK_BYTES, mapped + CHUNK_BYTES - start)
     chunk = <Chunk*>start
     chunk.free = all_free
+    chunk.index = chunk_count
+    chunks[chunk_count] = chunk
     chunk_count += 1
     idle_chunks += 1
     _chunk_link(chunk)
@@ -266,8 +283,10 @@ cdef void _page_give_back(Page* page) noexcept nogil:
     if chunk.free == all_free:
         if idle_chunks >= 1:
             _chunk_unlink(chunk)
-            munmap(chunk, CHUNK_BYTES)
             chunk_count -= 1
+            chunks[chunk.index] = chunks[chunk_count]
+            chunks[chunk.index].index = chunk.index
+            munmap(chunk, CHUNK_BYTES)
         else:
             idle_chunks += 1
 
@@ -275,7 +294,7 @@ cdef void _page_give_back(Page* page) noexcept nogil:
 cdef void _page_link(Page* page, uint32_t number) noexcept nogil:
     """Put a page into its class's list: behind the first, which stays the one that is allocated from."""
     cdef Page* first = current[number]
-    page.listed = 1
+    page.listed = LISTED
     if first == &empty_page:
         page.next = page.previous = NULL
         current[number] = page
@@ -288,13 +307,15 @@ cdef void _page_link(Page* page, uint32_t number) noexcept nogil:
 
 
 cdef void _page_unlink(Page* page, uint32_t number) noexcept nogil:
-    page.listed = 0
     if page.next != NULL:
         page.next.previous = page.previous
     if page.previous != NULL:
         page.previous.next = page.next
+    elif page.listed == LEAVING:
+        leaving[number] = page.next
     else:
         current[number] = page.next if page.next != NULL else &empty_page
+    page.listed = 0
 
 
 cdef void _page_retire(Page* page) noexcept nogil:
@@ -354,6 +375,10 @@ cdef bint _make_room(uint32_t number) noexcept nogil:
     cdef Page* page
     while True:
         page = current[number]
+        if page == &empty_page and leaving[number] != NULL:      # better than one more page
+            page = leaving[number]
+            _page_unlink(page, number)
+            _page_link(page, number)
         if page == &empty_page:
             page = _page_take()
             if page == NULL:
@@ -532,6 +557,67 @@ cdef size_t mem_purge() noexcept nogil:
     return bytes
 
 
+# --- blocks on their way out of pages that are to be emptied
+
+cdef size_t mem_chunks() noexcept nogil:
+    return chunk_count
+
+
+cdef uint32_t mem_page_blocks(uint32_t size_class) noexcept nogil:
+    return PAGE_BYTES // class_size[size_class]
+
+
+cdef bint mem_page(size_t chunk, uint32_t number, PageUse* use) noexcept nogil:
+    """What is in page 1-63 of a chunk; 0: it belongs to no class, or is full, or there is no such chunk. O(1)."""
+    cdef Page* page
+    if chunk >= chunk_count or chunks[chunk].free >> number & 1:
+        return False
+    page = <Page*>chunks[chunk] + number
+    if page.used == 0 or page.used == PAGE_BYTES // page.block_size:
+        return False
+    use.size_class = page.size_class
+    use.used = page.used
+    use.blocks = PAGE_BYTES // page.block_size
+    use.first = page == current[page.size_class]
+    use.leaving = page.listed == LEAVING
+    return True
+
+
+cdef void mem_page_leaves(size_t chunk, uint32_t number, bint yes) noexcept nogil:
+    """Let nothing be allocated from a page that mem_page has told of and that is not the first, or let it. O(1)."""
+    cdef Page* first
+    cdef Page* page = <Page*>chunks[chunk] + number
+    _page_unlink(page, page.size_class)
+    if not yes:
+        _page_link(page, page.size_class)
+        return
+    page.listed = LEAVING
+    first = leaving[page.size_class]
+    page.previous = first if first != NULL and first.used > page.used else NULL     # the fullest is taken back first
+    page.next = first if page.previous == NULL else first.next
+    if page.previous != NULL:
+        first.next = page
+    else:
+        leaving[page.size_class] = page
+    if page.next != NULL:
+        page.next.previous = page
+
+
+cdef void* mem_copy_out(const void* block, size_t size) noexcept nogil:
+    """A copy of a block whose page is to be emptied: the caller lets it take the block's place, and frees that.
+    NULL: the block is well where it is, or there is no memory. O(size) for a copy."""
+    global mem_copied, mem_left
+    cdef void* copy = NULL
+    if mem_move_all or REMUS_SLABS and size <= SMALL_MAX and _page_of(<void*>block).listed == LEAVING:
+        copy = mem_try_alloc(size)
+    if copy == NULL:
+        mem_left += 1
+        return NULL
+    mem_copied += 1
+    memcpy(copy, block, size)
+    return copy
+
+
 # --- large zeroed arrays
 
 cdef inline size_t _whole_pages(size_t size) noexcept nogil:
@@ -651,15 +737,24 @@ def classes() -> list[tuple[int, int, int, int]]:
     found = []
     for number in range(1, CLASSES):
         pages = blocks = room = 0
-        page = current[number]
-        while page != NULL and page != &empty_page:
+        page = _first_page(number)
+        while page != NULL:
             pages += 1
             blocks += page.used
             room += PAGE_BYTES // page.block_size - page.used
-            page = page.next
+            page = _next_page(page)
         if pages:
             found.append((class_size[number], pages, blocks, room))
     return found
+
+
+cdef inline Page* _first_page(uint32_t number) noexcept nogil:
+    """Of those of a class that have room, or may have."""
+    return current[number] if current[number] != &empty_page else leaving[number]
+
+
+cdef inline Page* _next_page(Page* page) noexcept nogil:
+    return page.next if page.next != NULL or page.listed == LEAVING else leaving[page.size_class]
 
 
 def check() -> None:
@@ -670,10 +765,10 @@ def check() -> None:
     cdef Chunk* chunk
     cdef void* block
     for number in range(1, CLASSES):
-        page = current[number]
-        while page != NULL and page != &empty_page:
+        page = _first_page(number)
+        while page != NULL:
             pages += 1
-            assert page.listed == 1 and page.size_class == number and page.block_size == class_size[number]
+            assert page.listed and page.size_class == number and page.block_size == class_size[number]
             assert page.fresh <= page.touched <= PAGE_BYTES
             steps = 0
             block = page.free
@@ -682,8 +777,8 @@ def check() -> None:
                 steps += 1
                 block = (<void**>block)[0]
             assert steps + page.used == page.fresh / page.block_size
-            assert page.next == NULL or page.next.previous == page
-            page = page.next
+            assert page.next == NULL or page.next.previous == page and page.next.listed == page.listed
+            page = _next_page(page)
     assert pages <= used_pages
     steps = 0
     page = kept
@@ -700,6 +795,8 @@ def check() -> None:
         idle += chunk.free == all_free
         chunk = chunk.next
     assert idle == idle_chunks <= 1
+    for index in range(chunk_count):
+        assert chunks[index].index == index
     assert steps + used_pages + kept_count == chunk_count * PAGES
     assert empty_page.free == NULL and empty_page.used == 0
 
@@ -707,99 +804,6 @@ def check() -> None:
 def class_sizes() -> list:
     """Bytes of each size class, ascending."""
     return [class_size[i] for i in range(1, CLASSES)]
-
-
-cdef class MemoryProbe:
-    """The test face: blocks by number, filled with a pattern that every touch verifies."""
-
-    cdef dict blocks                   # handle -> (address, size, pattern byte)
-    cdef size_t next_handle
-
-    def __cinit__(self):
-        self.blocks = {}
-        self.next_handle = 1
-
-    def alloc(self, size_t size, bint zero=False) -> int:
-        """A new block; returns its handle."""
-        cdef size_t i
-        cdef char* block = <char*>(mem_zalloc(size) if zero else mem_alloc(size))
-        assert (<uintptr_t>block & 7) == 0
-        if zero:
-            for i in range(size):
-                assert block[i] == 0
-        handle = self.next_handle
-        self.next_handle += 1
-        self._fill(handle, <uintptr_t>block, size)
-        return handle
-
-    def realloc(self, handle, size_t size) -> bool:
-        """Change a block's size; returns whether it moved."""
-        cdef uintptr_t address
-        cdef size_t old
-        address, old, pattern = self.blocks[handle]
-        self._verify(handle, old)
-        moved = <uintptr_t>mem_realloc(<void*>address, old, size)
-        self.blocks[handle] = (moved, min(old, size), pattern)
-        self._verify(handle, min(old, size))
-        self._fill(handle, moved, size)
-        return moved != address
-
-    def free(self, handle) -> None:
-        """Verify a block and give it back."""
-        cdef uintptr_t address
-        cdef size_t size
-        address, size, _ = self.blocks[handle]
-        self._verify(handle, size)
-        del self.blocks[handle]
-        mem_free(<void*>address, size)
-
-    def address(self, handle) -> int:
-        return self.blocks[handle][0]
-
-    def good_size(self, size_t size) -> int:
-        return mem_good_size(size)
-
-    def try_alloc_fails(self, size_t size) -> bool:
-        """Whether a block of this size cannot be had."""
-        cdef void* block = mem_try_alloc(size)
-        if block == NULL:
-            return True
-        mem_free(block, size)
-        return False
-
-    def map_round_trip(self, size_t size, bint retire) -> int:
-        """Map an array, verify that it is zero, write to it, give it back; returns the retire steps that took."""
-        cdef size_t i, steps = 0
-        cdef char* block = <char*>mem_map(size)
-        for i in range(0, size, 512):
-            assert block[i] == 0
-            block[i] = 1
-        if retire:
-            mem_retire(block, size)
-            while mem_retired != NULL:
-                steps += 1
-                mem_retire_step()
-        else:
-            mem_unmap(block, size)
-        return steps
-
-    cdef _fill(self, handle, uintptr_t address, size_t size):
-        pattern = (handle * 37) & 255
-        memset(<void*>address, pattern, size)
-        self.blocks[handle] = (address, size, pattern)
-
-    cdef _verify(self, handle, size_t size):
-        cdef uintptr_t address
-        cdef uint8_t pattern
-        cdef size_t i
-        address, _, pattern = self.blocks[handle]
-        for i in range(size):
-            assert (<uint8_t*>address)[i] == pattern
-
-    def free_all(self) -> None:
-        """Verify all blocks and give them back."""
-        for handle in list(self.blocks):
-            self.free(handle)
 
 
 _prepare()

@@ -263,3 +263,7 @@ cdef void quicklist_delete_entry(QuicklistIter* it, QuicklistEntry* entry) noexc
 cdef bint quicklist_delete_range(Quicklist* q, int64_t start, int64_t count) noexcept nogil            # 0: nothing to delete
 
 cdef bytes quicklist_repr(Quicklist* q, bint full)                                                     # what DEBUG QUICKLIST prints
+
+# --- where server.structures.defrag goes on in a long list; a node that goes passes it on
+cdef QuicklistNode* quicklist_mark     # the node that is next; NULL: none
+cdef Quicklist* quicklist_marked       # the list that it was set in

@@ -389,6 +389,9 @@ cdef void _link(Quicklist* q, QuicklistNode* old, QuicklistNode* node, bint afte
 
 
 cdef void _free_node(Quicklist* q, QuicklistNode* node) noexcept nogil:
+    global quicklist_mark
+    if node == quicklist_mark:
+        quicklist_mark = node.next
     q.memory -= sizeof(QuicklistNode) + _block_bytes(node)
     mem_free(node.block, _block_bytes(node))
     mem_free(node, sizeof(QuicklistNode))
@@ -543,7 +546,8 @@ cdef unsigned char* quicklist_take_listpack(Quicklist* q) noexcept nogil:
         _decompress_node(q, node)
         memmove(node.block, _lp(node), node.size)
         lp = <unsigned char*>mem_realloc(node.block, node.capacity, node.size)
-        mem_free(node, sizeof(QuicklistNode))
+        node.block = NULL
+        _free_node(q, node)
     mem_free(q, sizeof(Quicklist))
     return lp
 

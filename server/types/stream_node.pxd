@@ -33,3 +33,4 @@ cdef unsigned char* node_thaw(void* node) noexcept nogil                 # its l
 cdef void* node_dup(void* node) noexcept nogil
 cdef void node_free(void* node) noexcept nogil                           # a listpack must be exact
 cdef size_t node_memory(const void* node) noexcept nogil
+cdef void* node_moved(void* node) noexcept nogil                         # the node, perhaps moved by structures.defrag; a listpack must be exact

@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.string cimport memcpy
 
+from server.structures.defrag cimport block_moved
 from server.structures.listpack cimport lp_bytes, lp_dup, lp_free
 from server.structures.lzf cimport lzf_compress, lzf_decompress
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
@@ -89,3 +90,12 @@ cdef size_t node_memory(const void* node) noexcept nogil:
     if node_is_packed(node):
         return mem_good_size(_block(packed_node(node)))
     return mem_good_size(lp_bytes(<const unsigned char*>node))
+
+
+cdef void* node_moved(void* node) noexcept nogil:
+    global _holder
+    if not node_is_packed(node):
+        return block_moved(node, lp_bytes(<const unsigned char*>node))
+    if node == _holder:
+        _holder = NULL
+    return <void*>(<size_t>block_moved(packed_node(node), _block(packed_node(node))) | 1)

@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from server.keyspace.database import Keyspace
 from server.types.hash import Hash, set_limits
+from tests.support.moving import Mover
 
 FIELDS = st.one_of(st.sampled_from([b"a", b"b", b"", b"12", b"-1"]), st.binary(max_size=3), st.just(b"f" * 20))
 VALUES = st.one_of(
@@ -29,6 +30,7 @@ class HashMachine(RuleBasedStateMachine):
         follow(entries, value)
         self.entries, self.value = entries, value
         self.db: Any = Keyspace(1).databases[0]
+        self.mover = Mover(self.db.keyspace)
         self.oracle: dict[bytes, bytes] = {}
         self.table = False
 
@@ -94,6 +96,11 @@ class HashMachine(RuleBasedStateMachine):
             value = self.db.duplicate(b"k")
             self.db.delete(b"k")
             self.db.put(b"k", value)
+
+    @rule(most=st.integers(1, 6))
+    def move(self, most: int) -> None:
+        """As active defragmentation does, a piece at a time."""
+        self.mover.piece(most)
 
     @invariant()
     def same(self) -> None:

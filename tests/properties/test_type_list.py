@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from server.keyspace.database import Keyspace
 from server.types.list import HEAD, TAIL, List, set_limits, set_packed_threshold
+from tests.support.moving import Mover
 
 VALUES = st.one_of(
     st.integers(-(2**63), 2**63 - 1).map(lambda n: b"%d" % n),
@@ -35,6 +36,7 @@ class ListMachine(RuleBasedStateMachine):
         set_packed_threshold(threshold)
         self.fill = fill
         self.db: Any = Keyspace(1).databases[0]
+        self.mover = Mover(self.db.keyspace)
         self.oracle: list[bytes] = []
 
     def teardown(self) -> None:
@@ -145,6 +147,11 @@ class ListMachine(RuleBasedStateMachine):
                 places = [place for place in places if place < longest]
             places = places[rank - 1 :]
             assert self.view().positions(value, rank, count, longest, tail) == (places[:count] if count else places)
+
+    @rule(most=st.integers(1, 6))
+    def move(self, most: int) -> None:
+        """As active defragmentation does, a piece at a time."""
+        self.mover.piece(most)
 
     @invariant()
     def same(self) -> None:

@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from server.keyspace.database import Keyspace
 from server.types import set_algebra
 from server.types.set import Set, set_limits
+from tests.support.moving import Mover
 
 NAMES = st.sampled_from([b"a", b"b", b"c"])
 NUMBERS = st.one_of(st.integers(-5, 40), st.integers(-(2**63), 2**63 - 1)).map(lambda n: b"%d" % n)
@@ -34,6 +35,7 @@ class SetMachine(RuleBasedStateMachine):
         follow(intset, listpack, value)
         self.limits = (intset, listpack, value)
         self.db: Any = Keyspace(1).databases[0]
+        self.mover = Mover(self.db.keyspace)
         self.oracle: dict[bytes, set[bytes]] = {}
 
     def teardown(self) -> None:
@@ -118,6 +120,11 @@ class SetMachine(RuleBasedStateMachine):
             value = self.db.duplicate(name)
             self.db.delete(name)
             self.db.put(name, value)
+
+    @rule(most=st.integers(1, 6))
+    def move(self, most: int) -> None:
+        """As active defragmentation does, a piece at a time."""
+        self.mover.piece(most)
 
     @invariant()
     def same(self) -> None:

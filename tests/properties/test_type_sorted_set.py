@@ -21,6 +21,7 @@ from server.types.sorted_set import (
     set_limits,
 )
 from server.types.sorted_set_words import is_lex_bound, parse_score, parse_score_bound
+from tests.support.moving import Mover
 
 DEFAULT = SimpleNamespace(zset_max_listpack_entries=128, zset_max_listpack_value=64)
 SMALL = SimpleNamespace(zset_max_listpack_entries=8, zset_max_listpack_value=12)
@@ -51,6 +52,7 @@ class SortedSetMachine(RuleBasedStateMachine):
         super().__init__()
         set_limits(SMALL)
         self.db = Keyspace(1).databases[0]
+        self.mover = Mover(self.db.keyspace)
         self.zset: Any = self.db.lookup_write(KEY, SortedSet, create=True)
         self.scores: dict[bytes, float] = {}
 
@@ -173,6 +175,12 @@ class SortedSetMachine(RuleBasedStateMachine):
             assert self.zset.rank(name, True) == (
                 None if score is None else (len(order) - 1 - order.index(name), score)
             )
+
+    @rule(most=st.integers(1, 6))
+    def move(self, most: int) -> None:
+        """As active defragmentation does, a piece at a time."""
+        self.mover.piece(most)
+        self.zset = self.db.lookup_write(KEY, SortedSet, create=True)
 
     @invariant()
     def is_the_same(self) -> None:

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from server.keyspace.database import Keyspace
 from server.registry.reply_writer import encode_reply
 from server.types import stream as stream_type, stream_id
 from server.types.stream import MAXLEN, MINID, Stream
-from server.types.value import loose
+from tests.support.moving import Mover
 
 MOST = 2**64 - 1
+KEY = b"k"
 TEXTS = st.one_of(st.sampled_from([b"", b"f", b"field", b"12", b"-7", b"x" * 63, b"x" * 64, b"y" * 300]),
                   st.binary(max_size=12))
 FIELDS = st.sampled_from([(b"f",), (b"f", b"g"), (b"g", b"f"), (b"5",)])
@@ -48,7 +50,9 @@ def shown(id: tuple[int, int], pairs: list[bytes] | None) -> list[Any]:
 class StreamMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.stream = loose(Stream)
+        self.db: Any = Keyspace(1).databases[0]
+        self.mover = Mover(self.db.keyspace)
+        self.stream = self.db.lookup_write(KEY, Stream, create=True)
         self.model: dict[tuple[int, int], list[bytes]] = {}
         self.last = (0, 0)
         self.added = 0
@@ -204,6 +208,12 @@ class StreamMachine(RuleBasedStateMachine):
         assert group.remove_consumer(name) == (len(mine) if known else None)
         for id in mine:
             del self.pending[id]
+
+    @rule(most=st.integers(1, 6))
+    def move(self, most: int) -> None:
+        """As active defragmentation does, a piece at a time."""
+        self.mover.piece(most)
+        self.stream = self.db.view(KEY)
 
     # ---- always
     @invariant()

@@ -119,11 +119,6 @@ def test_dir_changes_the_directory_and_comes_back(config: Config, tmp_path, monk
     assert config.get(["dir"]) == {"dir": os.path.join(here, "a")}
 
 
-def test_active_defragmentation_is_refused(config: Config) -> None:
-    assert "Active defragmentation cannot be enabled" in refusal(config, ("activedefrag", "yes"))
-    config.set([("activedefrag", "no")])
-
-
 def test_locale(config: Config) -> None:
     assert refusal(config, ("locale-collate", "no-such-locale")).endswith("Invalid locale name")
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from server.structures import memory
-from server.structures.memory import MemoryProbe
+from server.structures.memory_probe import MemoryProbe
 
 pytestmark = pytest.mark.usefixtures("exact_memory")
 MiB = 1 << 20
@@ -145,7 +145,7 @@ def test_an_impossible_size_from_outside_is_refused(probe):
 
 
 def test_out_of_memory_ends_the_process_with_a_line():
-    code = "from server.structures.memory import MemoryProbe; MemoryProbe().alloc((1 << 64) - 1)"
+    code = "from server.structures.memory_probe import MemoryProbe; MemoryProbe().alloc((1 << 64) - 1)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
     assert result.returncode == -6
     assert "Out Of Memory allocating 18446744073709551615 bytes!" in result.stderr

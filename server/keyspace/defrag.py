@@ -1,0 +1,197 @@
+"""Active defragmentation: when it runs, and how much of the main thread's time it gets.
+
+Once a second the allocator tells how much of the pages in use is room that deleted values have left. From
+active-defrag-ignore-bytes and active-defrag-threshold-lower percent on a scan begins: first a plan, which pages are to
+be emptied (structures.defrag_plan), then a walk over all keys that moves what lies in them (keyspace.defrag_walk). Its
+share of the time grows from active-defrag-cycle-min at the lower threshold to -cycle-max at the upper; in the course of
+a scan it may rise, not fall. At the end the next scan begins at once if there is still reason for one.
+
+    tick of the cron        share x time between two ticks, in slices: no slice is longer than SLICE_US, and after each
+                            the loop turns for whoever waits
+
+While a forked child lives nothing is moved, for it would copy the pages that both share. Nor while a file fills the
+keyspace or a script lets others speak: they hold on to what they have in hand.
+"""
+
+from collections.abc import Callable
+
+from server.config.config import Config
+from server.keyspace.database import Keyspace
+from server.keyspace.defrag_walk import DefragWalk
+from server.observe.log import Log
+from server.registry import clock
+from server.structures import defrag_plan
+from server.structures.defrag_plan import PagePlan
+
+DECIDE_US = 1_000_000
+SLICE_US = 500
+CHUNKS = 64                     # of the allocator that are looked at between two looks at the clock
+PERCENT = 100
+
+
+class ActiveDefrag:
+    """One per server. allocator(): its figures in bytes; held(): nothing may be moved now; hz(): ticks a second;
+    note_latency(event, ms): how long a slice took."""
+
+    def __init__(self, config: Config, keyspace: Keyspace, log: Log, hz: Callable[[], int], held: Callable[[], bool],
+                 note_latency: Callable[[str, int], object]) -> None:
+        self._config = config
+        self._keyspace = keyspace
+        self._log = log
+        self._hz = hz
+        self._held = held
+        self._note_latency = note_latency
+        self._plan = PagePlan()
+        self._walk = DefragWalk(keyspace)
+        self.running = 0                    # active_defrag_running: percent of the time, 0 when no scan is under way
+        self.everything = False             # DEBUG DEFRAG-EVERYTHING: all blocks are moved, all the time
+        self._planned = False
+        self._decide_at = 0                 # monotonic us
+        self._left_us = 0                   # of this tick's share
+        self._since_us = 0                  # when it began to run
+        self._scan_since_us = 0
+        self._total_us = 0                  # total_active_defrag_time, without what runs now
+        self._hits_before = self._misses_before = 0
+
+    # ---- what INFO tells
+    @property
+    def hits(self) -> int:
+        """active_defrag_hits: blocks that were moved."""
+        return defrag_plan.moved()[0] - self._hits_before
+
+    @property
+    def misses(self) -> int:
+        """active_defrag_misses: blocks that were looked at and lie well."""
+        return defrag_plan.moved()[1] - self._misses_before
+
+    @property
+    def key_hits(self) -> int:
+        """active_defrag_key_hits: keys of which something was moved."""
+        return int(self._walk.key_hits)
+
+    @property
+    def key_misses(self) -> int:
+        """active_defrag_key_misses: keys of which nothing was."""
+        return int(self._walk.key_misses)
+
+    @property
+    def current_ms(self) -> int:
+        """current_active_defrag_time: how long it has been running, 0 when it is not."""
+        return (clock.monotonic_now_us() - self._since_us) // 1000 if self.running else 0
+
+    @property
+    def total_ms(self) -> int:
+        """total_active_defrag_time: how long it has been running altogether."""
+        running_us = clock.monotonic_now_us() - self._since_us if self.running else 0
+        return (self._total_us + running_us) // 1000
+
+    def reset_statistics(self) -> None:
+        """CONFIG RESETSTAT."""
+        self._hits_before, self._misses_before = defrag_plan.moved()
+        self._walk.reset_statistics()
+        self._total_us = 0
+        self._since_us = clock.monotonic_now_us()
+
+    # ---- when
+    def tick(self) -> bool:
+        """From the cron: a slice. True when it wants another in this tick, after a turn of the loop for who waits."""
+        if not self._config.activedefrag:
+            self._stop()
+            return False
+        if self._held():
+            self._left_us = 0
+            return False
+        start = clock.monotonic_now_us()
+        if start >= self._decide_at:
+            self._decide_at = start + DECIDE_US
+            self._decide(start)
+        if not self.running:
+            return False
+        if self._left_us <= 0:
+            self._left_us = max(self.running * 1_000_000 // PERCENT // self._hz(), 1)
+        done = self._work(start + min(self._left_us, SLICE_US))
+        now = clock.monotonic_now_us()
+        self._note_latency("active-defrag-cycle", (now - start) // 1000)
+        self._left_us -= now - start
+        if done:
+            self._end(now)
+        if not self.running:
+            self._left_us = 0
+        return self._left_us > 0
+
+    def set_everything(self, yes: bool) -> None:
+        """DEBUG DEFRAG-EVERYTHING."""
+        self.everything = yes
+        defrag_plan.move_all(yes)
+        self._decide_at = 0
+
+    def _decide(self, now: int) -> None:
+        """Begin a scan, or give the one that is under way more time, as fragmentation asks for it."""
+        config = self._config
+        percent, wasted = self._fragmentation()
+        if not self.running and (percent < config.active_defrag_threshold_lower
+                                 or wasted < config.active_defrag_ignore_bytes):
+            return
+        share = self._share(percent)
+        if share <= self.running:
+            return
+        if not self.running:
+            self._since_us = self._scan_since_us = now
+            self._begin()
+        self.running = share
+        self._log.verbose("Active defragmentation: %d%% of pages in use is wasted (%d bytes), it gets %d%% of the time",
+                          int(percent), wasted, share)
+
+    def _fragmentation(self) -> tuple[float, int]:
+        """What is wasted in pages that are in use: percent of what is handed out, and bytes."""
+        config = self._config
+        if self.everything:
+            return (max(config.active_defrag_threshold_upper, config.active_defrag_threshold_lower),
+                    config.active_defrag_ignore_bytes)
+        figures = self._keyspace.allocator()
+        wasted = figures["active"] - figures["allocated"]
+        return PERCENT * wasted / figures["allocated"] if figures["allocated"] else 0.0, wasted
+
+    def _share(self, percent: float) -> int:
+        """Of the time: between cycle-min and cycle-max as `percent` is between the thresholds."""
+        config = self._config
+        lower, upper = config.active_defrag_threshold_lower, config.active_defrag_threshold_upper
+        least, most = config.active_defrag_cycle_min, config.active_defrag_cycle_max
+        at = (percent - lower) / (upper - lower) if upper > lower else 1.0
+        return int(max(least, min(least + at * (most - least), most)))
+
+    # ---- a scan
+    def _begin(self) -> None:
+        self._plan.begin()
+        self._walk.begin()
+        self._planned = False
+
+    def _work(self, until_us: int) -> bool:
+        """Go on with the scan until then; True when it is through."""
+        while not self._planned:
+            self._planned = self.everything or self._plan.step(CHUNKS)
+            if self._planned and not self.everything and not self._plan.pages:
+                return True            # no page can be emptied, whatever is wasted
+            if clock.monotonic_now_us() >= until_us:
+                return False
+        return self._walk.run(until_us, self._config.active_defrag_max_scan_fields)
+
+    def _end(self, now: int) -> None:
+        percent, wasted = self._fragmentation()
+        self._log.verbose("Active defragmentation: a scan took %d ms and leaves %d%% of pages in use wasted (%d bytes)",
+                          (now - self._scan_since_us) // 1000, int(percent), wasted)
+        self._scan_since_us = now
+        self._account(now)
+        self.running = 0
+        self._decide(now)
+
+    def _stop(self) -> None:
+        """activedefrag no: the next scan begins from the start."""
+        if self.running:
+            self._account(clock.monotonic_now_us())
+            self.running = 0
+            self._left_us = 0
+
+    def _account(self, now: int) -> None:
+        self._total_us += now - self._since_us
+        self._since_us = now

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from tests.support.pace import patience
 from tests.support.resp import NullArray, RespError, Status, Verbatim
 from tests.support.server import wait_until
 
@@ -199,7 +200,7 @@ class TestPause:
 
     def test_all_wait(self, raw, another):
         other = another()
-        raw.ok("CLIENT", "PAUSE", "2000", "ALL")
+        raw.ok("CLIENT", "PAUSE", str(round(patience(2000))), "ALL")
         other.send("PING")
         assert other.nothing_comes()
         raw.send("CLIENT", "UNPAUSE")

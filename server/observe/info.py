@@ -10,8 +10,8 @@ from server.observe.memory_account import ALLOCATOR, Figures, ratio
 from server.observe.process import CpuSeconds
 from server.observe.stats import Stats, error_name
 from server.registry import clock
-from server.registry.info import human
 from server.registry.info_sections import CPU, ERRORSTATS, MEMORY, SERVER, STATS
+from server.registry.info_writer import human
 from server.version import REDIS_VERSION, VERSION
 
 # ---- the program and the machine
@@ -22,7 +22,7 @@ server.field("redis_git_dirty", 0)
 server.field("redis_build_id", f"remus-{VERSION}")
 server.field("server_name", "remus")
 server.field("remus_version", VERSION)
-server.field("os", lambda _: process.system())
+server.field("os", process.system())
 server.field("arch_bits", 64 if sys.maxsize > 2**32 else 32)
 server.field("monotonic_clock", "POSIX clock_gettime")
 server.field("atomicvar_api", "gnu-atomic")
@@ -63,7 +63,8 @@ memory.field("used_memory_dataset_perc", lambda f: f"{f.dataset_percent:.2f}%")
 account("allocator_allocated", lambda f: f.allocated, "allocator_allocated_bytes")
 account("allocator_active", lambda f: f.active, "allocator_active_bytes")
 account("allocator_resident", lambda f: f.allocator_resident, "allocator_resident_bytes")
-sized("total_system_memory", lambda f: process.machine_memory(), "total_system_memory_bytes")
+memory.field("total_system_memory", process.machine_memory(), metric="total_system_memory_bytes")
+memory.field("total_system_memory_human", human(process.machine_memory()))
 account("used_memory_scripts_eval", lambda f: f.eval_scripts, "memory_used_scripts_eval_bytes")
 account("used_memory_functions", lambda f: f.functions, "memory_used_functions_bytes")
 sized("used_memory_scripts", lambda f: f.eval_scripts + f.functions, "memory_used_scripts_bytes")

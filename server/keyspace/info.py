@@ -19,7 +19,8 @@ from server.registry.quoting import shown_key
 SHOWN = 10
 
 # ---- databases
-CLIENTS.of(Keyspace).field("total_blocking_keys", lambda keyspace: keyspace.blocking_total(), metric="total_blocking_keys")
+CLIENTS.of(Keyspace).field("total_blocking_keys", lambda keyspace: keyspace.blocking_total(),
+                           metric="total_blocking_keys")
 
 
 @KEYSPACE.of(Keyspace).family

@@ -36,14 +36,14 @@ server.field("lru_clock", lambda _: clock.lru_clock())
 memory = MEMORY.of(Figures)
 
 
-def account(name: str, read: Callable[[Figures], float], metric: str = "") -> None:
-    """A field that shows a figure of the account; a ratio has two digits."""
+def account(name: str, read: Callable[[Figures], int], metric: str = "") -> None:
+    """A field that shows a figure of the account."""
+    memory.field(name, read, metric=metric)
 
-    def shown(figures: Figures) -> object:
-        value = read(figures)
-        return f"{value:.2f}" if isinstance(value, float) else value
 
-    memory.field(name, shown, metric=metric)
+def ratio_of(name: str, read: Callable[[Figures], float], metric: str = "") -> None:
+    """A field that shows a ratio, with two digits."""
+    memory.field(name, lambda figures: f"{read(figures):.2f}", metric=metric)
 
 
 def sized(name: str, read: Callable[[Figures], int], metric: str = "") -> None:
@@ -68,13 +68,13 @@ memory.field("total_system_memory_human", human(process.machine_memory()))
 account("used_memory_scripts_eval", lambda f: f.eval_scripts, "memory_used_scripts_eval_bytes")
 account("used_memory_functions", lambda f: f.functions, "memory_used_functions_bytes")
 sized("used_memory_scripts", lambda f: f.eval_scripts + f.functions, "memory_used_scripts_bytes")
-account("allocator_frag_ratio", lambda f: ratio(f.active, f.allocated), "allocator_frag_ratio")
+ratio_of("allocator_frag_ratio", lambda f: ratio(f.active, f.allocated), "allocator_frag_ratio")
 account("allocator_frag_bytes", lambda f: f.active - f.allocated, "allocator_frag_bytes")
-account("allocator_rss_ratio", lambda f: ratio(f.allocator_resident, f.active), "allocator_rss_ratio")
+ratio_of("allocator_rss_ratio", lambda f: ratio(f.allocator_resident, f.active), "allocator_rss_ratio")
 account("allocator_rss_bytes", lambda f: f.allocator_resident - f.active, "allocator_rss_bytes")
-account("rss_overhead_ratio", lambda f: ratio(f.resident, f.allocator_resident))
+ratio_of("rss_overhead_ratio", lambda f: ratio(f.resident, f.allocator_resident))
 account("rss_overhead_bytes", lambda f: f.resident - f.allocator_resident)
-account("mem_fragmentation_ratio", lambda f: ratio(f.resident, f.used), "mem_fragmentation_ratio")
+ratio_of("mem_fragmentation_ratio", lambda f: ratio(f.resident, f.used), "mem_fragmentation_ratio")
 account("mem_fragmentation_bytes", lambda f: f.resident - f.used, "mem_fragmentation_bytes")
 account("mem_not_counted_for_evict", lambda f: f.not_counted_for_evict, "mem_not_counted_for_eviction_bytes")
 account("mem_replication_backlog", lambda f: f.backlog, "mem_replication_backlog_bytes")

@@ -177,8 +177,8 @@ class MemoryAccount:
                 + self._aof_pending())
 
     def resident(self) -> int:
-        """RSS of the process: to ask the system for it costs as much as the rest of INFO memory, so that it may be old, as
-        it is in Redis."""
+        """RSS of the process. To ask the system for it costs as much as the rest of INFO memory, so it may be a moment old,
+        as it is in Redis."""
         now = monotonic_now_us()
         if now - self._resident_at > SAMPLE_MS * 1000 or not self._resident:
             self._resident, self._resident_at = process.resident_bytes(), now
@@ -204,7 +204,8 @@ class MemoryAccount:
         normal, beside_backlog = max(0, clients - replicas), replicas + max(0, buffers.buffers - buffers.backlog)
         backlog = min(buffers.buffers, buffers.backlog) + buffers.places
         databases = [(db.index, *db.overhead()) for db in self._data.databases if len(db)]
-        overhead = self.startup + backlog + beside_backlog + normal + cluster_links + aof_buffer + eval_scripts + functions
+        overhead = (self.startup + backlog + beside_backlog + normal + cluster_links + aof_buffer + eval_scripts
+                    + functions)
         for _, of_keys, of_expires, of_slots in databases:
             overhead += of_keys + of_expires + of_slots
         return Figures(

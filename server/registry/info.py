@@ -15,6 +15,7 @@ from bisect import insort
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from server.registry.attribute_path import attribute_path
 from server.registry.dataclass import dataclass, field
 from server.registry.info_writer import Step, write_sections
 from server.registry.later import Later
@@ -90,7 +91,7 @@ class Section:
                     constant += f"{what.name}:{what.read(None)}\r\n"
                     continue
                 else:
-                    steps = [Step(f"{what.name}:".encode(), part, what.read, what.shown)]
+                    steps = [Step(f"{what.name}:".encode(), part, what.read, what.shown, attribute_path(what.read))]
                 self._steps += _constants(constant) + steps
                 constant = ""
             self._steps += _constants(constant)

@@ -3,10 +3,11 @@ from typing import Any
 
 class Step:
     """What stands in a section, in order: constants (`text` is their lines), a field (`text` is its name and the colon;
-    `read`, and `shown` or None), or a family (`read`, without `text`)."""
+    `read`, and `shown` or None), or a family (`read`, without `text`). path: the attributes that `read` follows, when it
+    does nothing else."""
 
     def __init__(self, text: bytes | None, part: Any = None, read: Callable[[Any], object] | None = None,
-                 shown: Callable[[Any], bool] | None = None) -> None: ...
+                 shown: Callable[[Any], bool] | None = None, path: tuple[str, ...] | None = None) -> None: ...
 
 def human(size: float) -> str: ...
 def write_sections(sections: list[list[Step]], where: dict[Any, Callable[[], Any]]) -> bytes: ...

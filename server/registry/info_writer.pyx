@@ -5,6 +5,7 @@ from libc.stdint cimport int64_t
 from libc.stdio cimport snprintf
 
 from cpython.dict cimport PyDict_GetItem
+from cpython.object cimport PyObject_GetAttr
 from cpython.ref cimport PyObject
 
 from server.registry.text_writer cimport (Text, text_add, text_add_bytes, text_add_value, text_begin, text_end, text_made)
@@ -14,13 +15,23 @@ cdef char* _UNITS = b"BKMGTP"
 
 cdef class Step:
     """What stands in a section, in order: constants (`text` is their lines), a field (`text` is its name and the colon;
-    `read`, and `shown` or None), or a family (`read`, without `text`)."""
+    `read`, and `shown` or None), or a family (`read`, without `text`). path: the attributes that `read` follows, when it
+    does nothing else."""
 
     cdef bytes text
     cdef object part, read, shown
+    cdef tuple path
 
-    def __init__(self, bytes text, part=None, read=None, shown=None):
-        self.text, self.part, self.read, self.shown = text, part, read, shown
+    def __init__(self, bytes text, part=None, read=None, shown=None, tuple path=None):
+        self.text, self.part, self.read, self.shown, self.path = text, part, read, shown, path
+
+
+cdef object _value(Step step, object subject):
+    if step.path is None:
+        return step.read(subject)
+    for name in step.path:
+        subject = PyObject_GetAttr(subject, name)
+    return subject
 
 
 cdef int _add_steps(Text* text, list steps, dict where, dict subjects) except -1:
@@ -46,7 +57,7 @@ cdef int _add_steps(Text* text, list steps, dict where, dict subjects) except -1
                 text_add(text, "\r\n", 2)
         elif step.shown is None or step.shown(subject):
             text_add_bytes(text, step.text)
-            text_add_value(text, step.read(subject))
+            text_add_value(text, _value(step, subject))
             text_add(text, "\r\n", 2)
     return 0
 

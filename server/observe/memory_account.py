@@ -177,8 +177,8 @@ class MemoryAccount:
                 + self._aof_pending())
 
     def resident(self) -> int:
-        """RSS of the process. To ask the system for it costs as much as the rest of INFO memory, so it may be a moment old,
-        as it is in Redis."""
+        """RSS of the process. To ask the system for it costs as much as the rest of INFO memory, so it may be a moment
+        old, as it is in Redis."""
         now = monotonic_now_us()
         if now - self._resident_at > SAMPLE_MS * 1000 or not self._resident:
             self._resident, self._resident_at = process.resident_bytes(), now

@@ -24,8 +24,8 @@ class _Followed:
 def attribute_path(read: Callable[[Any], object]) -> tuple[str, ...] | None:
     """The attributes that it follows from its argument; None: it does more than that, or is no function of Python's.
 
-    It is called with a stand-in. Whatever else it looks at, or its code names (a global, an attribute that it would look
-    at in another case), is not in the path that comes back, so that they differ.
+    It is called with a stand-in. Whatever else it looks at, or its code names (a global, an attribute that it would
+    look at in another case), is not in the path that comes back, so that they differ.
     """
     code = getattr(read, "__code__", None)
     if code is None or code.co_argcount != 1 or code.co_freevars:

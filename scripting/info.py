@@ -2,8 +2,8 @@
 
 from scripting import limits
 from scripting.run import Scripting
-from server.registry.info import human
 from server.registry.info_sections import MEMORY, STATS
+from server.registry.info_writer import human
 
 memory = MEMORY.of(Scripting)
 memory.field("used_memory_lua", lambda s: s.scripts.vm_memory, metric="memory_used_lua_bytes")

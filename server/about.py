@@ -17,6 +17,7 @@ from server.dispatch.collector import Collector
 from server.dispatch.cron import Cron
 from server.dispatch.faults import Faults
 from server.dispatch.hot_keys import Upkeep
+from server.dispatch.lane_totals import LaneTotals, lane_totals
 from server.dispatch.loop import Loop
 from server.dispatch.replicating import Replicating
 from server.dispatch.shutdown import Shutdown
@@ -72,6 +73,7 @@ def tell(server: "Server", parts: Parts) -> None:
     parts.add(BusLinks, lambda: s.cluster.bus if s.cluster is not None else ())
     # how commands run
     parts.add(Loop, lambda: s.loop)
+    parts.add(LaneTotals, lambda: lane_totals(s.loop))
     parts.add(Cron, lambda: s.cron)
     parts.add(Faults, lambda: s.faults)
     parts.add(Collector, lambda: s.collector)

@@ -117,6 +117,7 @@ def fill_hooks(server: "Server") -> None:
 
     # a command ended, a client came, speaks or goes
     s.executor.ready_keys = s.blocking.ready
+    s.executor.note_ready_key = s.blocking.note
     s.executor.serve_ready_keys = s.blocking.serve
     s.loop.on_accept = s.accepted
     s.loop.on_closed = s.closed

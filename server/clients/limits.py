@@ -232,8 +232,11 @@ class Limits:
     def recent_peaks(self) -> tuple[int, int]:
         """client_recent_max_input_buffer and client_recent_max_output_buffer of INFO, bytes."""
         since = monotonic_now_us() // 1000000 - PEAK_SECONDS
-        recent = [peak for peak in self._peaks if peak[0] > since]
-        return max((peak[1] for peak in recent), default=0), max((peak[2] for peak in recent), default=0)
+        query = replies = 0
+        for at, most_query, most_replies in self._peaks:
+            if at > since:
+                query, replies = max(query, most_query), max(replies, most_replies)
+        return query, replies
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""

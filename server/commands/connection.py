@@ -3,6 +3,8 @@
 What can be asked and said about connections is in connection_client.py.
 """
 
+from functools import cache
+
 from server.acl.users import DEFAULT_USER
 from server.clients import multi
 from server.clients.authentication import NO_PASSWORD
@@ -27,13 +29,15 @@ from server.dispatch.conditions import slow_because
 from server.registry import args
 from server.registry.command import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, SENTINEL, STALE, group
 from server.registry.errors import DB_OUT_OF_RANGE, CommandError, syntax, wrong_arity
-from server.registry.reply import OK, Pairs
+from server.registry.reply import OK, Encoded, Pairs
+from server.registry.reply_writer import encode_reply
 from server.version import REDIS_VERSION
 
 command = group("connection")
 
 _FIRST = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY      # what a client may say before it is known
 _REDACTED = b"(redacted)"
+_SOME_ID = (1 << 63) - 1           # stands for the id of a client where its reply is encoded ahead
 _INT_MIN, _INT_MAX = -(1 << 31), (1 << 31) - 1
 _OUTSIDE_INT = f"ERR value is out of range, value must between {_INT_MIN} and {_INT_MAX}"
 _BAD_PROTOCOL = "ERR Protocol version is not an integer or out of range"
@@ -71,14 +75,14 @@ def _redact(call: Call, *places: int) -> None:
 @command("HELLO", arity=-1, flags=_FIRST | SENTINEL, since="6.0.0",
          syntax="[protover [AUTH username password] [SETNAME clientname]]",
          history=(("6.2.0", "Without arguments it only describes the connection."),))
-def hello(call: Call, *words: bytes) -> Pairs:
+def hello(call: Call, *words: bytes) -> Encoded:
     """Shake hands: choose the protocol, log in and take a name in one step; the reply describes server and connection.
 
     Complexity: O(1)
     """
     client = call.client
     protocol = _protocol(words[0]) if words else 0
-    login, name = _hello_options(call, words[1:])
+    login, name = _hello_options(call, words[1:]) if len(words) > 1 else (None, None)
     if login is not None:
         call.server.authentication.log_in(client, *login, call.argv[0])
     if not client.authenticated:
@@ -117,14 +121,21 @@ def _hello_options(call: Call, words: tuple[bytes, ...]) -> tuple[tuple[bytes, b
     return login, name
 
 
-def _description(call: Call) -> Pairs:
-    config = call.config
+def _description(call: Call) -> Encoded:
+    config, client = call.config, call.client
     mode = b"sentinel" if config.sentinel_mode else b"cluster" if config.cluster_enabled else b"standalone"
-    pairs = [(b"server", b"redis"), (b"version", REDIS_VERSION.encode()), (b"proto", call.client.resp),
-             (b"id", call.client.id), (b"mode", mode)]
-    if not config.sentinel_mode:
-        pairs.append((b"role", b"replica" if config.replicaof else b"master"))
-    return Pairs([*pairs, (b"modules", [])])
+    role = b"" if config.sentinel_mode else b"replica" if config.replicaof else b"master"
+    before, behind = _around_id(client.resp, mode, role)
+    return Encoded(b"%s%d%s" % (before, client.id, behind))
+
+
+@cache
+def _around_id(resp: int, mode: bytes, role: bytes) -> tuple[bytes, bytes]:
+    """What HELLO says up to the id of the client, and behind it: nearly the same to everybody who comes."""
+    pairs = [(b"server", b"redis"), (b"version", REDIS_VERSION.encode()), (b"proto", resp), (b"id", _SOME_ID),
+             (b"mode", mode), *([(b"role", role)] if role else []), (b"modules", [])]
+    before, _, behind = encode_reply(Pairs(pairs), resp).partition(b"%d" % _SOME_ID)
+    return before, behind
 
 
 @command("PING", arity=-1, flags=FAST | SENTINEL, since="1.0.0", syntax="[message]",

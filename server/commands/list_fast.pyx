@@ -14,7 +14,7 @@ from iothreads.resp_writer cimport write_bulk, write_integer, write_null, write_
 from server.clients.client cimport Client
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    DECLINED, OR_ZERO, READ, TYPED, WRITE, insert, integer_at, is_awaited, is_word, length_at, row, view_of, word_at)
+    DECLINED, OR_ZERO, READ, TYPED, WAKES, WRITE, insert, integer_at, is_awaited, is_word, length_at, row, view_of, word_at)
 from server.structures.listpack cimport LpValue
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport TYPE_LIST
@@ -117,8 +117,8 @@ cdef int64_t _lrange(Op* op) except -1:
     return 0
 
 
-row("lpush", WRITE | TYPED, TYPE_LIST, _push, "lpush", QL_HEAD)
-row("rpush", WRITE | TYPED, TYPE_LIST, _push, "rpush", QL_TAIL)
+row("lpush", WRITE | TYPED | WAKES, TYPE_LIST, _push, "lpush", QL_HEAD)
+row("rpush", WRITE | TYPED | WAKES, TYPE_LIST, _push, "rpush", QL_TAIL)
 row("lpushx", WRITE | TYPED | OR_ZERO, TYPE_LIST, _push, "lpush", QL_HEAD)
 row("rpushx", WRITE | TYPED | OR_ZERO, TYPE_LIST, _push, "rpush", QL_TAIL)
 row("lset", WRITE, TYPE_LIST, _lset, "lset")

@@ -124,17 +124,21 @@ def command_count(call: Call) -> int:
 
 @command("COMMAND|LIST", arity=-2, flags=_FLAGS, since="7.0.0", acl=("connection",), tips=_ORDER,
          syntax="[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]")
-def command_list(call: Call, *words: bytes) -> list[bytes]:
+def command_list(call: Call, *words: bytes) -> list[bytes] | Encoded:
     """List the names of commands and subcommands: all, those of an ACL category, or those that match a pattern.
 
     Complexity: O(N) where N is the number of commands
     """
-    chosen: Iterable[Command] = every_command()
-    if words:
-        if len(words) != 3 or words[0].upper() != b"FILTERBY":
-            raise syntax()
-        chosen = _filtered(words[1].upper(), words[2])
-    return [each.name.encode() for each in chosen]
+    if not words:
+        return _names()
+    if len(words) != 3 or words[0].upper() != b"FILTERBY":
+        raise syntax()
+    return [each.name.encode() for each in _filtered(words[1].upper(), words[2])]
+
+
+@cache
+def _names() -> Encoded:
+    return Encoded(encode_reply([each.name.encode() for each in every_command()], 2))
 
 
 def _filtered(kind: bytes, wanted: bytes) -> list[Command]:

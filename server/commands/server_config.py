@@ -1,7 +1,6 @@
 """CONFIG: see and change the configuration of the running server. The rules live in server.config.config."""
 
 from collections.abc import Sequence
-from functools import lru_cache
 from operator import attrgetter
 
 from server.clients.client import FAKE, UNIX_SOCKET
@@ -45,8 +44,8 @@ def config_get(call: Call, *patterns: bytes) -> Encoded:
 
     Complexity: O(N) where N is the number of directives.
     """
-    kept = sum(map(len, patterns)) <= PATTERN_BYTES
-    return Encoded((_answer(patterns) if kept else _Answer(patterns)).wire(call.config, call.client.resp))
+    answer = _answers.get(patterns) or _answer(patterns)
+    return answer.now(call.config, call.client.resp)
 
 
 class _Answer:
@@ -60,23 +59,34 @@ class _Answer:
         attributes = [directive.attribute for directive in self._directives]
         self._read = attrgetter(*attributes, "sentinel_mode")      # one more: never a value that is no tuple
         self._seen: object = None
-        self._wires: dict[int, bytes] = {}                         # by protocol
+        self._asked: list[str] = []
+        self._replies: dict[int, Encoded] = {}                     # by protocol
 
-    def wire(self, config: Config, resp: int) -> bytes:
+    def now(self, config: Config, resp: int) -> Encoded:
         """Complexity: O(N) for the directives that match, a few instructions for each."""
-        seen = (self._read(config), [config.text_of(directive) for directive in self._asking])
-        if seen != self._seen:
-            self._seen = seen
-            self._wires.clear()
-        if resp not in self._wires:
+        seen = self._read(config)
+        asked = [config.text_of(directive) for directive in self._asking] if self._asking else self._asked
+        if seen != self._seen or asked != self._asked:
+            self._seen, self._asked = seen, asked
+            self._replies.clear()
+        if (reply := self._replies.get(resp)) is None:
             values = [_bytes(config.text_of(directive)) for directive in self._directives]
-            self._wires[resp] = encode_reply(Pairs(zip(self._names, values, strict=True)), resp)
-        return self._wires[resp]
+            reply = Encoded(encode_reply(Pairs(zip(self._names, values, strict=True)), resp))
+            self._replies[resp] = reply
+        return reply
 
 
-@lru_cache(maxsize=ANSWERS_KEPT)
+_answers: dict[tuple[bytes, ...], _Answer] = {}
+
+
 def _answer(patterns: tuple[bytes, ...]) -> _Answer:
-    return _Answer(patterns)
+    """Of patterns that are asked for the first time."""
+    answer = _Answer(patterns)
+    if sum(map(len, patterns)) <= PATTERN_BYTES:
+        if len(_answers) >= ANSWERS_KEPT:
+            _answers.clear()
+        _answers[patterns] = answer
+    return answer
 
 
 @command("CONFIG|SET", arity=-4, flags=_FLAGS, since="2.0.0", syntax="parameter value [parameter value ...]",

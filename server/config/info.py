@@ -1,8 +1,8 @@
 """What INFO tells of the configuration, among the figures of the rooms that follow it."""
 
 from server.config.config import Config
-from server.registry.info import human
 from server.registry.info_sections import CLIENTS, CLUSTER, MEMORY, SERVER
+from server.registry.info_writer import human
 
 server = SERVER.of(Config)
 server.field("redis_mode", lambda config: ("sentinel" if config.sentinel_mode

@@ -15,6 +15,7 @@ cdef class Executor:
     cdef public int64_t dirty          # rdb_changes_since_last_save, without the fast paths' share
     cdef public int64_t commands       # total_commands_processed, likewise
     cdef public object ready_keys      # keys that blocked clients wait for and that changed; empty most of the time
+    cdef public object note_ready_key  # (db, key): it is one of those
     cdef public object serve_ready_keys        # () -> runs what waits for them (clients.blocking)
     cdef object cross_protocol         # what meets HTTP (clients.cross_protocol)
     cdef int process(self, Client client, list argv, void* known) except -1     # known: the record of argv[0], NULL = to be looked up

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from server.dispatch.collector import Collector
 from server.dispatch.cron import Cron
+from server.dispatch.lane_totals import LaneTotals
 from server.dispatch.loop import Loop
 from server.dispatch.shutdown import Shutdown
 from server.registry.info import section
@@ -19,20 +20,16 @@ SERVER.of(Shutdown).field("shutdown_in_milliseconds", lambda shutdown: shutdown.
                           shown=lambda shutdown: shutdown.remaining_ms() is not None)
 
 # ---- the loop and its lanes
+lanes = STATS.of(LaneTotals)
+lanes.field("total_net_input_bytes", lambda lanes: lanes.bytes_in, metric="net_input_bytes_total", counter=True)
+lanes.field("total_net_output_bytes", lambda lanes: lanes.bytes_out, metric="net_output_bytes_total", counter=True)
+lanes.field("total_reads_processed", lambda lanes: lanes.reads, metric="total_reads_processed", counter=True)
+lanes.field("total_writes_processed", lambda lanes: lanes.writes, metric="total_writes_processed", counter=True)
+lanes.field("io_threaded_reads_processed", lambda lanes: lanes.threaded_reads, metric="io_threaded_reads_processed",
+            counter=True)
+lanes.field("io_threaded_writes_processed", lambda lanes: lanes.threaded_writes, metric="io_threaded_writes_processed",
+            counter=True)
 loop = STATS.of(Loop)
-
-
-def lanes(name: str, field: str, metric: str, first: int = 0) -> None:
-    """A field that is a counter of lanes, summed from lane `first` on (0 is the main thread's)."""
-    loop.field(field, lambda loop: sum(lane[name] for lane in loop.lane_stats()[first:]), metric=metric, counter=True)
-
-
-lanes("bytes_in", "total_net_input_bytes", "net_input_bytes_total")
-lanes("bytes_out", "total_net_output_bytes", "net_output_bytes_total")
-lanes("reads", "total_reads_processed", "total_reads_processed")
-lanes("writes", "total_writes_processed", "total_writes_processed")
-lanes("reads", "io_threaded_reads_processed", "io_threaded_reads_processed", first=1)
-lanes("writes", "io_threaded_writes_processed", "io_threaded_writes_processed", first=1)
 loop.field("eventloop_cycles", lambda loop: loop.cycles, metric="eventloop_cycles_total", counter=True)
 loop.field("eventloop_duration_sum", lambda loop: loop.duration_us, metric="eventloop_duration_sum_usec_total",
            counter=True)

@@ -30,6 +30,7 @@ from server.dispatch.refusals cimport refusal_step
 from server.dispatch.sampling cimport Sampling
 from server.dispatch.timers cimport Timers
 from server.dispatch.tracked cimport after_command
+from server.dispatch.waking cimport waking_step
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
 from server.structures.block_stream cimport TO_REPLICAS, Stream
@@ -174,8 +175,7 @@ cdef class Loop:
             wait_ms = 0
         else:
             wait_ms = <int>min(<int64_t>1000000, (due - now + 999) // 1000)
-        if timeout_ms >= 0 and wait_ms > timeout_ms:
-            wait_ms = timeout_ms
+        wait_ms = min(wait_ms, timeout_ms) if timeout_ms >= 0 else wait_ms
         self.io.poll(wait_ms)
         clock_refresh()
         started = _clock.monotonic_us
@@ -553,9 +553,9 @@ cdef class Loop:
         cdef uint64_t turn = self.cycles
         client.commands += 1
         try:
-            if refusal_step(self.executor.errors, client, b, r):
-                return 0
-            if client.state & CLIENT_REPLICA and acknowledgement_step(self.executor, client, b, r):
+            if (refusal_step(self.executor.errors, client, b, r)
+                    or (client.state & CLIENT_REPLICA and acknowledgement_step(self.executor, client, b, r))
+                    or waking_step(self.executor, client, b, r)):
                 return 0
             if client.slow & ~<uint32_t>(SLOW_RESTRICTED | SLOW_TRACKING) == SLOW_MULTI \
                     and transaction_step(self.executor, client, b, r):

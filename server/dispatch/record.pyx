@@ -238,6 +238,12 @@ cdef int _enter_subcommand(container, bytes name, record) except -1:
     return 0
 
 
+def used_records() -> list[Record]:
+    """Those whose command was called, or refused, since the start or CONFIG RESETSTAT."""
+    cdef Record record
+    return [record for record in _records if record.calls or record.rejected or record.failed]
+
+
 def all_records() -> list[Record]:
     """Every record, subcommands included."""
     return list(_records)

@@ -48,6 +48,7 @@ cdef enum:                             # what a row adds to its shape
     UNKEYED = 512                      # argument 1 is not a key
     TYPED = 1024                       # when the key holds another type nothing else can be wrong before that is: WRONGTYPE is the reply ...
     TYPED_SHORT = 2048                 # ... with no more words than it must have
+    WAKES = 4096                       # when somebody waits for argument 1 it declines, but to `run_awaited`
 
 cdef enum:
     DECLINED = -2                      # what own lines return
@@ -173,8 +174,10 @@ cdef inline bint has_expired(Op* op, uint32_t at, uint64_t hash) noexcept:
     e = table_find(op.table, arg_at(op.b, op.r, at), arg_length(op.b, op.r, at), hash)
     return e != NULL and is_expired(<Client>op.client, e)
 
+cdef bint run_awaited(Client c, Batch* b, Request* r) except -1        # the fast path of one that WAKES; the caller wakes
+
 cdef inline bint is_awaited(Op* op, uint32_t at) except -1:
-    """Whether somebody waits for argument `at` to have elements."""
+    """Whether somebody waits for argument `at` to have elements, and is not being seen to."""
     return PyDict_Size((<Client>op.client).db.blocking) != 0 and stands_in_queue(op, at)
 
 cdef inline Value view_of(Value view, Op* op):

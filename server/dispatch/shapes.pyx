@@ -399,9 +399,21 @@ cdef int find_first(Op* op, uint32_t first, uint32_t end, int type) noexcept:
     return 0
 
 
+cdef bint _awaited = False             # whoever waits is seen to
+
+
+cdef bint run_awaited(Client c, Batch* b, Request* r) except -1:
+    global _awaited
+    _awaited = True
+    try:
+        return (<Record>r.record).fast(c, b, r)
+    finally:
+        _awaited = False
+
+
 cdef bint stands_in_queue(Op* op, uint32_t at) except -1:
     cdef Client c = <Client>op.client
-    return PyBytes_FromStringAndSize(word_at(op, at), length_at(op, at)) in c.db.blocking
+    return not _awaited and PyBytes_FromStringAndSize(word_at(op, at), length_at(op, at)) in c.db.blocking
 
 
 cdef inline Table* _members(Entry* e) noexcept:

@@ -166,6 +166,14 @@ cdef class Keyspace:
             total += db.table.expires
         return total
 
+    def blocking_total(self) -> int:
+        """Keys that clients wait for, in all databases."""
+        cdef Database db
+        cdef size_t total = 0
+        for db in self.databases:
+            total += len(db.blocking)
+        return total
+
     def rehash(self, int64_t microseconds) -> bool:
         """activerehashing: give a resize in progress so much time; True when there was one."""
         cdef Database db

@@ -20,7 +20,7 @@ from server.registry.quoting import shown_key
 SHOWN = 10
 
 # ---- databases
-CLIENTS.of(Keyspace).field("total_blocking_keys", lambda keyspace: sum(len(db.blocking) for db in keyspace.databases),
+CLIENTS.of(Keyspace).field("total_blocking_keys", lambda keyspace: keyspace.blocking_total(),
                            metric="total_blocking_keys")
 
 

@@ -10,8 +10,8 @@ from server.observe.memory_account import ALLOCATOR, Figures, ratio
 from server.observe.process import CpuSeconds
 from server.observe.stats import Stats, error_name
 from server.registry import clock
-from server.registry.info import human
 from server.registry.info_sections import CPU, ERRORSTATS, MEMORY, SERVER, STATS
+from server.registry.info_writer import human
 from server.version import REDIS_VERSION, VERSION
 
 # ---- the program and the machine
@@ -22,7 +22,7 @@ server.field("redis_git_dirty", 0)
 server.field("redis_build_id", f"remus-{VERSION}")
 server.field("server_name", "remus")
 server.field("remus_version", VERSION)
-server.field("os", lambda _: process.system())
+server.field("os", process.system())
 server.field("arch_bits", 64 if sys.maxsize > 2**32 else 32)
 server.field("monotonic_clock", "POSIX clock_gettime")
 server.field("atomicvar_api", "gnu-atomic")
@@ -36,14 +36,14 @@ server.field("lru_clock", lambda _: clock.lru_clock())
 memory = MEMORY.of(Figures)
 
 
-def account(name: str, read: Callable[[Figures], float], metric: str = "") -> None:
-    """A field that shows a figure of the account; a ratio has two digits."""
+def account(name: str, read: Callable[[Figures], int], metric: str = "") -> None:
+    """A field that shows a figure of the account."""
+    memory.field(name, read, metric=metric)
 
-    def shown(figures: Figures) -> object:
-        value = read(figures)
-        return f"{value:.2f}" if isinstance(value, float) else value
 
-    memory.field(name, shown, metric=metric)
+def ratio_of(name: str, read: Callable[[Figures], float], metric: str = "") -> None:
+    """A field that shows a ratio, with two digits."""
+    memory.field(name, lambda figures: f"{read(figures):.2f}", metric=metric)
 
 
 def sized(name: str, read: Callable[[Figures], int], metric: str = "") -> None:
@@ -63,17 +63,18 @@ memory.field("used_memory_dataset_perc", lambda f: f"{f.dataset_percent:.2f}%")
 account("allocator_allocated", lambda f: f.allocated, "allocator_allocated_bytes")
 account("allocator_active", lambda f: f.active, "allocator_active_bytes")
 account("allocator_resident", lambda f: f.allocator_resident, "allocator_resident_bytes")
-sized("total_system_memory", lambda f: process.machine_memory(), "total_system_memory_bytes")
+memory.field("total_system_memory", process.machine_memory(), metric="total_system_memory_bytes")
+memory.field("total_system_memory_human", human(process.machine_memory()))
 account("used_memory_scripts_eval", lambda f: f.eval_scripts, "memory_used_scripts_eval_bytes")
 account("used_memory_functions", lambda f: f.functions, "memory_used_functions_bytes")
 sized("used_memory_scripts", lambda f: f.eval_scripts + f.functions, "memory_used_scripts_bytes")
-account("allocator_frag_ratio", lambda f: ratio(f.active, f.allocated), "allocator_frag_ratio")
+ratio_of("allocator_frag_ratio", lambda f: ratio(f.active, f.allocated), "allocator_frag_ratio")
 account("allocator_frag_bytes", lambda f: f.active - f.allocated, "allocator_frag_bytes")
-account("allocator_rss_ratio", lambda f: ratio(f.allocator_resident, f.active), "allocator_rss_ratio")
+ratio_of("allocator_rss_ratio", lambda f: ratio(f.allocator_resident, f.active), "allocator_rss_ratio")
 account("allocator_rss_bytes", lambda f: f.allocator_resident - f.active, "allocator_rss_bytes")
-account("rss_overhead_ratio", lambda f: ratio(f.resident, f.allocator_resident))
+ratio_of("rss_overhead_ratio", lambda f: ratio(f.resident, f.allocator_resident))
 account("rss_overhead_bytes", lambda f: f.resident - f.allocator_resident)
-account("mem_fragmentation_ratio", lambda f: ratio(f.resident, f.used), "mem_fragmentation_ratio")
+ratio_of("mem_fragmentation_ratio", lambda f: ratio(f.resident, f.used), "mem_fragmentation_ratio")
 account("mem_fragmentation_bytes", lambda f: f.resident - f.used, "mem_fragmentation_bytes")
 account("mem_not_counted_for_evict", lambda f: f.not_counted_for_evict, "mem_not_counted_for_eviction_bytes")
 account("mem_replication_backlog", lambda f: f.backlog, "mem_replication_backlog_bytes")

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from server.observe import process
+from server.registry.clock import monotonic_now_us
 
 ALLOCATOR = "remus-slab"               # mem_allocator
 SAMPLE_MS = 100                        # how often the peak of everything together is looked at
@@ -59,13 +60,7 @@ class Figures(NamedTuple):
     functions: int
     keys: int                          # how many
     databases: list[tuple[int, int, int, int]]     # number, overhead of keys, of expires, of slots; without empty ones
-
-    @property
-    def overhead(self) -> int:
-        """used_memory_overhead: all that is neither key nor value."""
-        return (self.startup + self.backlog + self.clients_replicas + self.clients_normal + self.cluster_links
-                + self.aof_buffer + self.eval_scripts + self.functions
-                + sum(sum(parts) for _, *parts in self.databases))
+    overhead: int                      # used_memory_overhead: all that is neither key nor value
 
     @property
     def dataset(self) -> int:
@@ -115,6 +110,9 @@ class Data(Protocol):
     def memory_used(self) -> int:
         """Bytes handed out."""
 
+    def keys_total(self) -> int:
+        """Keys in all of them."""
+
     def allocator(self) -> dict[str, int]:
         """allocated, active, resident, peak."""
 
@@ -152,6 +150,7 @@ class MemoryAccount:
         self._aof_pending = aof_pending
         self._peak = 0
         self._resident_at_start: int | None = None
+        self._resident = self._resident_at = 0      # when it was asked for last, and when that was, monotonic us
         self.startup = data.memory_used()
         self.replication: Callable[[], Replication] = lambda: NO_REPLICATION      # for the room that replicates to set
         self.cluster_links: Callable[[], int] = lambda: 0
@@ -174,8 +173,16 @@ class MemoryAccount:
     def used(self) -> int:
         """used_memory. Complexity: O(1)."""
         buffers = self.replication()
-        beyond_backlog = max(0, buffers.buffers - buffers.backlog)
-        return self._data.memory_used() + self.besides_keys + beyond_backlog + self._aof_pending()
+        return (self._data.memory_used() + self.clients + self._scripts.memory + buffers.buffers + buffers.places
+                + self._aof_pending())
+
+    def resident(self) -> int:
+        """RSS of the process. To ask the system for it costs as much as the rest of INFO memory, so it may be a moment
+        old, as it is in Redis."""
+        now = monotonic_now_us()
+        if now - self._resident_at > SAMPLE_MS * 1000 or not self._resident:
+            self._resident, self._resident_at = process.resident_bytes(), now
+        return self._resident
 
     def sample(self) -> None:
         """The cron: the peak of the sum, and once what is resident without any data."""
@@ -189,29 +196,37 @@ class MemoryAccount:
         slab = self._data.allocator()
         buffers = self.replication()
         eval_scripts, functions = self._scripts.texts()
-        used = self.used
+        clients, aof_buffer, cluster_links = self.clients, self._aof_pending(), self.cluster_links()
+        used = (self._data.memory_used() + clients + eval_scripts + functions + buffers.buffers + buffers.places
+                + aof_buffer)          # as the property, but nothing is asked for twice
         self._peak = max(self._peak, used, slab["peak"])
         replicas = self._clients.memory_by_class["replica"]
-        resident = process.resident_bytes()
-        databases = [db for db in self._data.databases if len(db)]
+        normal, beside_backlog = max(0, clients - replicas), replicas + max(0, buffers.buffers - buffers.backlog)
+        backlog = min(buffers.buffers, buffers.backlog) + buffers.places
+        databases = [(db.index, *db.overhead()) for db in self._data.databases if len(db)]
+        overhead = (self.startup + backlog + beside_backlog + normal + cluster_links + aof_buffer + eval_scripts
+                    + functions)
+        for _, of_keys, of_expires, of_slots in databases:
+            overhead += of_keys + of_expires + of_slots
         return Figures(
             used=used,
             peak=self._peak,
             startup=self.startup,
-            resident=resident,
+            resident=self.resident(),
             resident_at_start=self._resident_at_start or 0,
             allocated=slab["allocated"],
             active=slab["active"],
             allocator_resident=slab["resident"],
-            clients_normal=max(0, self.clients - replicas),
-            clients_replicas=replicas + max(0, buffers.buffers - buffers.backlog),
-            backlog=min(buffers.buffers, buffers.backlog) + buffers.places,
+            clients_normal=normal,
+            clients_replicas=beside_backlog,
+            backlog=backlog,
             replication_buffers=buffers.buffers,
             replicas=buffers.replicas,
-            cluster_links=self.cluster_links(),
-            aof_buffer=self._aof_pending(),
+            cluster_links=cluster_links,
+            aof_buffer=aof_buffer,
             eval_scripts=eval_scripts,
             functions=functions,
-            keys=sum(map(len, databases)),
-            databases=[(db.index, *db.overhead()) for db in databases],
+            keys=self._data.keys_total(),
+            databases=databases,
+            overhead=overhead,
         )

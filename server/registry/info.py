@@ -15,6 +15,7 @@ from bisect import insort
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from server.registry.attribute_path import attribute_path
 from server.registry.dataclass import dataclass, field
 from server.registry.info_writer import Step, write_sections
 from server.registry.later import Later
@@ -70,6 +71,7 @@ class Section:
             raise ValueError(f"{one.what.name} is in INFO {self.name} already")
         insort(self.declared, one, key=self._place)
         self._steps = []
+        _steps.clear()
 
     def _place(self, one: Declared) -> int:
         return self._places.get(one.what.name, len(self.order)) if isinstance(one.what, InfoField) else len(self.order)
@@ -89,7 +91,7 @@ class Section:
                     constant += f"{what.name}:{what.read(None)}\r\n"
                     continue
                 else:
-                    steps = [Step(f"{what.name}:".encode(), part, what.read, what.shown)]
+                    steps = [Step(f"{what.name}:".encode(), part, what.read, what.shown, attribute_path(what.read))]
                 self._steps += _constants(constant) + steps
                 constant = ""
             self._steps += _constants(constant)
@@ -130,7 +132,7 @@ class Fields(Generic[S]):
 
 SECTIONS: dict[str, Section] = {}  # those that are declared by now
 CHOICES_KEPT = 64
-_chosen: dict[tuple[str, ...], list[Section]] = {}
+_steps: dict[tuple[str, ...], list[list[Step]]] = {}  # by arguments of INFO: monitors ask for the same again and again
 declared_later = Later()
 # As Redis prints them, then ours; others follow in the order of declaration.
 ORDER = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules", "commandstats",
@@ -141,21 +143,15 @@ def section(name: str, title: str, *, default: bool = True, in_all: bool = True,
     """Declare a section. order: names of fields, between spaces."""
     if name in SECTIONS:
         raise ValueError(f"INFO {name} is declared already")
-    _chosen.clear()
     SECTIONS[name] = made = Section(name, title, default, in_all, tuple(order.split()))
     return made
 
 
 def chosen(names: Iterable[str]) -> list[Section]:
     """The sections that INFO's arguments name (lower case): none = default, "default", "all", "everything", or their
-    own names; unknown ones are ignored. They are looked for once: monitors ask for the same again and again."""
-    declared_later.load()
+    own names; unknown ones are ignored."""
     wanted = tuple(names) or ("default",)
-    if wanted not in _chosen:
-        if len(_chosen) >= CHOICES_KEPT:
-            _chosen.clear()
-        _chosen[wanted] = [section for section in in_order() if any(_takes(word, section) for word in wanted)]
-    return _chosen[wanted]
+    return [section for section in in_order() if any(_takes(word, section) for word in wanted)]
 
 
 def _takes(word: str, section: Section) -> bool:
@@ -179,15 +175,9 @@ def in_order() -> list[Section]:
 
 def render(parts: Parts, names: Iterable[str]) -> bytes:
     """INFO's text."""
-    return write_sections([section.steps() for section in chosen(names)], parts.reading())
-
-
-def human(size: float) -> str:
-    """Bytes as Redis writes them for people: 1.50K, 3.20M."""
-    if size < 1024:
-        return f"{int(size)}B"
-    for unit in ("K", "M", "G", "T", "P"):
-        size /= 1024
-        if size < 1024 or unit == "P":
-            return f"{size:.2f}{unit}"
-    return ""
+    wanted = tuple(names)
+    if declared_later or wanted not in _steps:
+        if len(_steps) >= CHOICES_KEPT:
+            _steps.clear()
+        _steps[wanted] = [section.steps() for section in chosen(wanted)]
+    return write_sections(_steps[wanted], parts.where)

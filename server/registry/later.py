@@ -15,6 +15,10 @@ class Later:
         """Their names, in the order in which they are to declare."""
         self._modules += modules
 
+    def __bool__(self) -> bool:
+        """Whether there are some that are not loaded yet."""
+        return bool(self._modules)
+
     def load(self) -> None:
         """All declarations are there when this returns."""
         if not self._modules:

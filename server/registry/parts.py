@@ -16,15 +16,15 @@ class Parts:
     """The parts of one server."""
 
     def __init__(self) -> None:
-        self._where: dict[Part[Any], Callable[[], Any]] = {}
+        self.where: dict[Part[Any], Callable[[], Any]] = {}
 
     def add(self, part: Part[S], where: Callable[[], S]) -> None:
         """What is declared of `part` gets what `where` returns."""
-        self._where[part] = where
+        self.where[part] = where
 
     def get(self, part: Part[S]) -> S:
         """That part now."""
-        found: S = self._where[part]()
+        found: S = self.where[part]()
         return found
 
     def reading(self) -> "Reading":

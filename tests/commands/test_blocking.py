@@ -27,6 +27,13 @@ def until(what: Callable[[], bool]) -> None:
     raise AssertionError("it never came true")
 
 
+def numbers(raw: Connection, command: str) -> dict[str, str]:
+    """Its line of INFO commandstats."""
+    text = raw("INFO", "commandstats").decode()
+    line = next((line for line in text.splitlines() if line.startswith(f"cmdstat_{command}:")), "")
+    return dict(pair.split("=") for pair in line.partition(":")[2].split(",") if pair)
+
+
 @pytest.fixture
 def waiting(raw: Connection, another: Connect) -> Iterator[Callable[..., Connection]]:
     """`waiting("BLPOP", "k", 0)`: a connection that waits in this command."""
@@ -300,6 +307,42 @@ def test_statistics_count_a_wait_once(raw, waiting):
     assert calls() == before + 1
     raw("BLPOP", "k", 0.001)
     assert calls() == before + 2
+
+
+@pytest.mark.parametrize("fast", ["yes", "no"])
+@pytest.mark.parametrize("push", ["LPUSH", "RPUSH"])
+def test_who_waits_is_served_before_the_next_command(raw, waiting, push, fast):
+    raw.ok("DEBUG", "FAST-PATHS", fast)
+    try:
+        raw("CONFIG", "RESETSTAT")
+        one = waiting("BLPOP", "k", 0)
+        commands = [(push, "k", "x"), ("LPOP", "k"), ("EXISTS", "k"), (push, "k", "y", "z")]
+        assert raw.pipeline(commands) == [1, None, 0, 2]
+        assert one.read() == [b"k", b"x"]
+        assert numbers(raw, push.lower())["calls"] == "2" and numbers(raw, "blpop")["calls"] == "1"
+    finally:
+        raw.ok("DEBUG", "FAST-PATHS", "yes")
+
+
+@pytest.mark.parametrize("push", ["LPUSH", "RPUSH"])
+def test_a_push_is_propagated_before_what_it_served(raw, waiting, push):
+    raw.ok("DEBUG", "PROPAGATED", "START")
+    one = waiting("BRPOP", "k", 0)
+    raw(push, "k", "x")
+    assert one.read() == [b"k", b"x"]
+    stream = raw("DEBUG", "PROPAGATED", "GET")
+    raw.ok("DEBUG", "PROPAGATED", "STOP")
+    assert stream.index(push.encode()) < stream.index(b"RPOP")
+
+
+def test_a_push_that_several_wait_for_serves_one(raw, waiting):
+    first, second = waiting("BLPOP", "k", 0), waiting("BLPOP", "k", 0)
+    raw("LPUSH", "k", "x")
+    assert first.read() == [b"k", b"x"]
+    assert info(raw, "blocked_clients") == 1
+    raw("LPUSH", "k", "y")
+    assert second.read() == [b"k", b"y"]
+    assert info(raw, "blocked_clients") == 0
 
 
 def test_who_is_paused_runs_later(raw, waiting, another):

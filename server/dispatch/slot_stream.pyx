@@ -108,8 +108,9 @@ cdef class SlotStream(Sink):
                 break
             self.sort(at, behind - at)
             at = behind
-        self.came.length = end - at
-        memmove(self.came.data, at, self.came.length)
+        if at != <const char*>self.came.data:          # else there is nothing, or not one whole command
+            self.came.length = end - at
+            memmove(self.came.data, at, self.came.length)
 
     cdef const char* read(self, const char* at, const char* end) noexcept nogil:
         """Find the words of a command; returns what stands behind it, NULL: it is not whole."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 from tests.simulation.figures import cost, failover
+from tests.simulation.moving import play as play_moving
 from tests.simulation.promises import Broken
 from tests.simulation.watch import play as play_sentinels
 from tests.simulation.world import Outcome, play
@@ -17,11 +18,12 @@ BATCH = 50
 
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev torture simulation",
-                                     description="Clusters, or sentinels, under a virtual clock.")
+                                     description="Clusters, sentinels, or slots that move, under a virtual clock.")
     parser.add_argument("--seeds", type=int, default=10_000, help="how many (10000)")
     parser.add_argument("--seed", type=int, default=None, help="the first; a random one without")
     parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
     parser.add_argument("--sentinels", action="store_true", help="instead: sentinels over a master and its replicas")
+    parser.add_argument("--moving", action="store_true", help="instead: slots that move at once")
     parser.add_argument("--cost", type=int, metavar="NODES", default=0,
                         help="instead: what gossip costs a node of so many")
     parser.add_argument("--failover", type=int, metavar="NODES", default=0,
@@ -72,6 +74,36 @@ def sentinels(first: int, seeds: int, jobs: int) -> int:
     return 1 if failed else 0
 
 
+def batch_of_moving(first: int, count: int) -> tuple[int, int, list[str]]:
+    """The runs of so many seeds: migrations that came about, that did not, and what broke."""
+    moved = failed = 0
+    broken = []
+    for seed in range(first, first + count):
+        try:
+            world = play_moving(seed)
+        except Broken as error:
+            broken.append(str(error))
+        else:
+            moved += world.moved
+            failed += world.failed
+    return moved, failed, broken
+
+
+def moving(first: int, seeds: int, jobs: int) -> int:
+    """1 when something was lost, or was there twice."""
+    began = time.monotonic()
+    moved = failed = broken = 0
+    with ProcessPoolExecutor(jobs) as pool:
+        for more, fewer, wrong in pool.map(batch_of_moving, *zip(*batches(first, seeds))):
+            moved += more
+            failed += fewer
+            broken += len(wrong)
+            print(*wrong, sep="\n", end="\n" if wrong else "", flush=True)
+    print(f"seeds {first} to {first + seeds - 1}: {broken} broken; {moved} migrations came about, {failed} did not; "
+          f"{time.monotonic() - began:.0f} s")
+    return 1 if broken else 0
+
+
 def batches(first: int, count: int) -> Iterator[tuple[int, int]]:
     for start in range(first, first + count, BATCH):
         yield start, min(BATCH, first + count - start)
@@ -86,6 +118,8 @@ def main(arguments: list[str]) -> int:
     first = secrets.randbits(30) if chosen.seed is None else chosen.seed
     if chosen.sentinels:
         return sentinels(first, chosen.seeds, chosen.jobs)
+    if chosen.moving:
+        return moving(first, chosen.seeds, chosen.jobs)
     began = time.monotonic()
     outcomes: list[Outcome] = []
     broken: list[str] = []

@@ -2,7 +2,7 @@
 
 Rooms register their jobs at start with `cron.every(milliseconds, job)`; it runs on the first tick after its interval.
 A tick does not keep clients waiting for all of its jobs: after SLICE_US it lets a turn of the loop come between if
-somebody waits for one. An idle server so turns its loop once a tick.
+somebody waits for one, and after TURN_US anyway. An idle server so turns its loop once a tick.
 """
 
 import time
@@ -17,6 +17,7 @@ from server.registry.dataclass import dataclass
 MAX_HZ = 500
 CLIENTS_PER_TICK = 200  # dynamic-hz: more clients than this per tick double the frequency
 SLICE_US = 50
+TURN_US = 2000  # within one turn: a longer one, which kept nobody waiting, looks like a stall to who counts turns
 AGAIN = object()  # what a job returns that wants to go on in this tick, after a turn of the loop for who waits
 
 
@@ -59,16 +60,17 @@ class Cron:
         started = time.monotonic_ns()
         if self.paused or not self._due:
             self._begin()
-        end = started + SLICE_US * 1000
+        end, last = started + SLICE_US * 1000, started + TURN_US * 1000
         while self._due:
             job = self._due.popleft()       # before it runs: a job that fails must not run at every tick
             again = self._run(job) is AGAIN
             if again:
                 self._due.appendleft(job)
-            if again or time.monotonic_ns() > end:
-                if self._somebody_waits():
+            now = time.monotonic_ns()
+            if again or now > end:
+                if now > last or self._somebody_waits():
                     break
-                end = time.monotonic_ns() + SLICE_US * 1000
+                end = now + SLICE_US * 1000
         self.spent_us += (time.monotonic_ns() - started) // 1000
         return 0 if self._due else 1000 // self.hz
 

@@ -60,10 +60,12 @@ def authentication(user: str, password: bytes) -> list[list[bytes]]:
 
 def acknowledgement(offset: int, synced: int) -> bytes:
     """How much of the stream is applied, and how much of it is on disk (-1: nothing is kept there), in the protocol."""
-    words = [b"REPLCONF", b"ACK", b"%d" % offset]
-    if synced >= 0:
-        words += [b"FACK", b"%d" % synced]
-    return b"*%d\r\n" % len(words) + b"".join([b"$%d\r\n%s\r\n" % (len(word), word) for word in words])
+    applied = b"%d" % offset
+    if synced < 0:
+        return b"*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%b\r\n" % (len(applied), applied)
+    on_disk = b"%d" % synced
+    return (b"*5\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$%d\r\n%b\r\n$4\r\nFACK\r\n$%d\r\n%b\r\n"
+            % (len(applied), applied, len(on_disk), on_disk))
 
 
 def _text(reply: Any) -> str:

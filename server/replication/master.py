@@ -120,7 +120,8 @@ class Master:
 
     def end_turn(self) -> None:
         """They are in the stream: on to the replicas."""
-        self.feed_all()
+        if self.replicas:              # of a replica's own there are none as a rule, and its turns are short
+            self.feed_all()
         if self.backlog is not None:
             self.backlog.trim()
 

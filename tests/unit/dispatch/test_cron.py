@@ -3,7 +3,9 @@
 import time
 from types import SimpleNamespace
 
-from server.dispatch.cron import AGAIN, SLICE_US, Cron
+import pytest
+
+from server.dispatch.cron import AGAIN, SLICE_US, TURN_US, Cron
 from server.observe.internal_errors import internal_errors
 
 
@@ -72,7 +74,15 @@ def test_a_job_may_go_on_in_the_same_tick() -> None:
     assert left == [0]
 
 
-def test_nobody_waits_so_a_tick_is_one_turn() -> None:
+@pytest.fixture
+def time_us(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """What the cron takes for the time, microseconds."""
+    now = [0]
+    monkeypatch.setattr("server.dispatch.cron.time", SimpleNamespace(monotonic_ns=lambda: now[0] * 1000))
+    return now
+
+
+def test_nobody_waits_so_a_tick_is_one_turn(time_us: list[int]) -> None:
     waiting = [False]
     cron = Cron(SimpleNamespace(hz=10, dynamic_hz=True), lambda: 0, Clock(), lambda: waiting[0])
     left = [5]
@@ -87,6 +97,23 @@ def test_nobody_waits_so_a_tick_is_one_turn() -> None:
     assert left == [2]
     assert cron.tick() == 100
     assert left == [0]
+
+
+def test_one_turn_has_an_end_although_nobody_waits(time_us: list[int]) -> None:
+    """What comes just then would be seen, but who counts turns would take it for a stall."""
+    cron = Cron(SimpleNamespace(hz=10, dynamic_hz=True), lambda: 0, Clock(), lambda: False)
+    left = [40]
+
+    def job() -> object:
+        time_us[0] += TURN_US // 10
+        left[0] -= 1
+        return AGAIN if left[0] else None
+
+    cron.every(1000, job)
+    turns = []
+    while cron.tick() == 0:
+        turns.append(left[0])
+    assert turns == [29, 18, 7] and left == [0]
 
 
 def test_a_job_that_fails_is_not_run_again_at_once_and_holds_up_nobody() -> None:

@@ -64,6 +64,8 @@ class SlotMigrating:
         self._server = server
         self._cluster = cluster
         self.moves: Moves = Moves(lambda: cluster.view, self._limits, self.dropping, Random())
+        self.held = 0                               # slots that are being handed over: who would write to them waits
+        self.when_held: Callable[[], object] = int  # ... and those are others now
         self._hidden = 0                            # slots that arrive, here or at our master
         self._told = 0                              # those of which followers were told that they are hidden
         self._sendings: dict[Export, Sending] = {}
@@ -156,12 +158,18 @@ class SlotMigrating:
 
     def _hold(self, action: Hold) -> None:
         self._cluster.view.keeps_epoch = True
-        self._server.pause.start(pause.BY_MIGRATION, FOREVER_MS, pause.WRITES)
+        self._holds(action.job.slots)
+        self._server.pause.start(pause.BY_MIGRATION, FOREVER_MS, pause.SLOTS)
         self._sendings[action.job].pass_on()
 
     def _let_go(self, action: LetGo) -> None:
         self._cluster.view.keeps_epoch = False
+        self._holds(0)
         self._server.pause.stop(pause.BY_MIGRATION)
+
+    def _holds(self, moving: int) -> None:
+        self.held = moving
+        self.when_held()
 
     def _hand_over(self, action: HandOver) -> None:
         self._cluster.protocol.operator.hand_over(action.slots, action.target)

@@ -248,6 +248,22 @@ def test_every_word_is_answered_whatever_stands_behind_it(cluster, source):
     assert last(cluster, THERE)[b"message"].startswith(b"A command failed: WRONGTYPE")
 
 
+def test_the_replicas_of_the_target_have_the_keys_before_it_takes_the_slots(cluster, source):
+    before = fill(source, 2)
+    there, replica = cluster[THERE].connect(), cluster[4].connect()
+    there.ok("CONFIG", "RESETSTAT")
+    cluster[4].signal(signal.SIGSTOP)
+    try:
+        migrate(cluster, HERE, THERE, 0, 99)
+        wait_until(lambda: b"errorstat_TRYAGAIN" in there.ok("INFO", "errorstats"), "it is asked, takes none")
+        assert source.ok("SET", f"{SLOT_0}late", 1) == "OK"
+        assert owner(cluster, HERE, 0) == owner(cluster, THERE, 0) == HERE
+    finally:
+        cluster[4].signal(signal.SIGCONT)
+    wait_for(cluster, HERE, "success")
+    wait_until(lambda: replica.ok("DBSIZE") == len(before) + MORE + 1, "the replica shows them, too")
+
+
 def test_an_error_inside_a_transaction_ends_it(cluster, source):
     """The source has done it: the target would lack it, and nobody would know."""
     c, there = cluster[THERE].connect(), cluster[THERE].connect()

@@ -349,7 +349,7 @@ class Server(Front):
         """Evict until below maxmemory; False when that is not possible. Nothing is evicted while clients are paused,
         while a file fills the keyspace, nor under the hands of a script that lets others speak."""
         ignores = self.replication.following is not None and self.config.replica_ignore_maxmemory
-        if self.pause.strength > 0 or ignores or self.loading or self.scripting.slow_run is not None:
+        if self.pause.stands_still or ignores or self.loading or self.scripting.slow_run is not None:
             return True
         done = self.evictor.make_room()
         if not self.propagation.depth:     # before a command: what goes is told before that is answered

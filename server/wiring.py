@@ -191,10 +191,12 @@ def serve_slots(s: "Server", cluster: "Clustering") -> None:
 
     db = s.keyspace.databases[0]
     dropping = Dropping(db, s.effects, s.propagation, s.loop.attend, lazy=lambda: s.config.lazyfree_lazy_server_del,
-                        paused=lambda: s.pause.strength > 0, changed=lambda: redirects.refresh())
+                        paused=lambda: s.pause.stands_still, changed=lambda: redirects.refresh())
     s.redirects = redirects = Redirects(lambda: cluster.view, s.config,
                                         lambda key: db.has_entry(key) and not db.is_expired(key),
-                                        lambda: dropping.pending)
+                                        lambda: dropping.pending, lambda: cluster.migrating.held)
+    s.pause.is_held = lambda call: slot_gate.is_held(call, cluster.migrating.held)
+    cluster.migrating.when_held = redirects.refresh
     cluster.dropping = dropping
     tell_blocked = partial(departures.tell_blocked, s.clients, redirects, s.tls.carries)
     conditions.slow_because("cluster")

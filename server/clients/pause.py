@@ -1,7 +1,8 @@
 """CLIENT PAUSE: clients wait, all of them or those that would write.
 
-A pause has a purpose (a user's command, a failover, a shutdown), an end and a strength; the strongest of those in force
-counts. While there is one, keys neither expire nor get evicted, so that the data set stands still. A client whose
+A pause has a purpose (a user's command, a failover, a shutdown, slots that are handed over), an end and a strength; the
+strongest of those in force counts. While there is one of WRITES or ALL, keys neither expire nor get evicted, so that
+the data set stands still. One of SLOTS holds only who would write to the slots that `is_held` knows. A client whose
 command is held keeps it (state PAUSED) and runs it again when the pause is over. `when_paused` lets the rooms above
 know, so that fast paths stand back: all, or those that may change something.
 """
@@ -16,7 +17,7 @@ from server.registry.clock import monotonic_now_us
 from server.registry.command import MAY_REPLICATE, WRITE
 
 BY_CLIENT, BY_SHUTDOWN, BY_FAILOVER, BY_MIGRATION = "client", "shutdown", "failover", "slot-migration"
-NONE, WRITES, ALL = 0, 1, 2
+NONE, SLOTS, WRITES, ALL = 0, 1, 2, 3
 
 # Functions that say whether a call only reads though its command might write.
 only_read: list[Callable[[RunningCommand], bool]] = []
@@ -35,6 +36,7 @@ class Pause:
         self._keyspace = keyspace
         self._loop = loop
         self.when_paused: Callable[[int], object] = int
+        self.is_held: Callable[[RunningCommand], bool] = lambda call: True      # of what may write, in a pause of SLOTS
         self._pauses: dict[str, tuple[int, int]] = {}        # purpose -> (end, strength); ends are monotonic, ms
         self._postponed: dict[Client, None] = {}
         self.strength = NONE
@@ -66,12 +68,17 @@ class Pause:
         now = monotonic_now_us() // 1000
         self._pauses = {purpose: pause for purpose, pause in self._pauses.items() if pause[0] > now}
         before, self.strength = self.strength, max((strength for _, strength in self._pauses.values()), default=NONE)
-        if bool(before) != bool(self.strength):
-            self._keyspace.keep_expired_for("pause", bool(self.strength))
+        if (before >= WRITES) != self.stands_still:
+            self._keyspace.keep_expired_for("pause", self.stands_still)
         if before != self.strength:
             self.when_paused(self.strength)
         if self.strength < before:
             self._resume()
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether nothing at all may be written."""
+        return self.strength >= WRITES
 
     def holds(self, call: RunningCommand) -> bool:
         """Whether this call has to wait; the client is then remembered. Replicas never wait, nor who sends us slots:
@@ -88,7 +95,8 @@ class Pause:
         if self.strength == ALL:
             return True
         transaction = call.client.transaction
-        return spreads(call) or (call.command.name == "exec" and transaction is not None and transaction.spreads)
+        writes = spreads(call) or (call.command.name == "exec" and transaction is not None and transaction.spreads)
+        return writes and (self.stands_still or self.is_held(call))
 
     def _resume(self) -> None:
         for client in list(self._postponed):

@@ -60,14 +60,16 @@ class Question:
 class Redirects:
     """One per node of a cluster. view: called whenever it is needed; what changes in it is followed by `refresh`.
     has(key): whether it is here and has not expired. dropping(): the slots, a set, that still have keys of which nobody
-    is to know any more (`dropping`); a change of it is followed by `refresh`, too."""
+    is to know any more (`dropping`), held() those that are being handed over (`SlotMigrating.held`); a change of either
+    is followed by `refresh`, too."""
 
     def __init__(self, view: "Callable[[], View]", config: Config, has: Callable[[bytes], bool],
-                 dropping: Callable[[], int]) -> None:
+                 dropping: Callable[[], int], held: Callable[[], int]) -> None:
         self._view = view
         self._config = config
         self._has = has
         self._dropping = dropping
+        self._held = held
 
     def refresh(self) -> None:
         """The view has changed: roles, slots, slots on their way, or whether the cluster serves; or
@@ -76,7 +78,8 @@ class Redirects:
         master = view.myself.master if view.myself.is_replica else None
         coming = [slot for slot in view.importing if view.owner[slot] is not None and not dropping >> slot & 1]
         slot_table.fill(slots.to_bytes(view.myself.slots & ~dropping),
-                        slots.to_bytes(master.slots if master is not None else 0), view.migrating, coming)
+                        slots.to_bytes(master.slots if master is not None else 0), slots.to_bytes(self._held()),
+                        view.migrating, coming)
         slot_table.close(not view.ok, self._config.cluster_allow_reads_when_down)
 
     # ---- a command

@@ -11,6 +11,7 @@ cdef enum:                             # SlotTable.states: bits; 0: somebody els
     SLOT_LEAVING = 2                   # it is migrating: keys that are not here any more are elsewhere
     SLOT_COMING = 4                    # we import it: whoever says ASKING is served
     SLOT_MASTERS = 8                   # our master serves it: those who say READONLY may read here
+    SLOT_HELD = 16                     # it is being handed over: who would write waits
     CLOSED = 128                       # SlotTable.closed
 
 cdef struct SlotTable:

@@ -3,7 +3,8 @@
 
 Nothing is asked that the source was asked already, but whether it is of the slots that come; expired keys are seen, and
 our replicas and files are told by ourselves. Nobody hears replies but to CLUSTER, by which the two understand each other: those leave with the turn, so that
-what they promise is on the disk. Any other error ends the migration.
+what they promise is on the disk. Any other error ends the migration, inside EXEC too: what the source has done would be
+missing here.
 """
 from libc.stdint cimport int64_t, uint64_t
 
@@ -16,7 +17,7 @@ from server.dispatch.conditions cimport SLOW_LOADING, SLOW_SCRIPT, state
 from server.dispatch.door cimport FROM_MASTER, fits, may_pass, passed_apart
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.loop cimport Loop
-from server.dispatch.record cimport Record
+from server.dispatch.record cimport RULE_EXEC, Record
 from server.registry.clock cimport ticks
 from server.structures.crc16 cimport key_hash_slot
 
@@ -24,6 +25,7 @@ from server.registry.errors import OUT_OF_MEMORY, CommandError
 
 STRAY = "ERR Only keys of the slots that it brings may come by this connection"
 KEYLESS = frozenset(("cluster", "multi", "exec"))
+cdef bytes IN_EXEC = b"ERR A command inside EXEC failed"
 cdef uint64_t _HELD = CLIENT_BLOCKED | CLIENT_PAUSED | CLIENT_CLOSE_ASAP | CLIENT_CLOSE_AFTER_REPLY
 
 
@@ -88,7 +90,7 @@ cdef bytes _run(Loop loop, Client client, bytes wanted):
     cdef Batch* b = client.batch
     cdef Request* r
     cdef PyObject* said
-    cdef uint64_t before = ticks()
+    cdef uint64_t before = ticks(), errors
     while b.next < b.command_count and not client.state & _HELD:
         r = &b.commands[b.next]
         b.next += 1
@@ -99,8 +101,13 @@ cdef bytes _run(Loop loop, Client client, bytes wanted):
             passed_apart(said, client, b, r, &before, r.bytes_length)
             client.command = (<Record>said).command
         else:
+            errors = loop.executor.errors.replies
             loop.run_slow(client, b, r)
             before = ticks()
+            if loop.executor.errors.replies != errors and said != NULL and (<Record>said).rules & RULE_EXEC:
+                output_clear(&client.out)
+                client.write(CommandError(IN_EXEC))
+                return IN_EXEC
             if client.out.bytes and said != NULL and (<Record>said).command.name in ("cluster", "cluster|syncslots"):
                 loop.to_resume.append(client)
                 return None

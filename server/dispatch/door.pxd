@@ -66,7 +66,8 @@ cdef struct Door:
     uint64_t commands                  # that took their fast path, since the start or CONFIG RESETSTAT
     int slot                           # of the keys that `serves` or `serves_words` looked at last; NO_SLOT: there were none
     double ns_per_tick
-    bint reads_go_on                   # while clients are paused (SLOW_PAUSED): those who change nothing are not
+    bint reads_go_on                   # while clients are paused (SLOW_PAUSED): those who change nothing are not ...
+    bint other_slots_go_on             # ... nor those who change what is of no slot that is held (SLOT_HELD)
 
 cdef Door door
 cdef Countdown* sampling_

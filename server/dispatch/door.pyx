@@ -9,7 +9,8 @@ from iothreads.message cimport Batch, Request, arg_at, arg_length, output_cut
 from server.acl.permissions cimport Needs, find_keys
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_READONLY, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP,
                                     CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_TRACKING, Client)
-from server.cluster.slot_table cimport CLOSED, SLOT_COMING, SLOT_LEAVING, SLOT_MASTERS, SLOT_MINE, slot_is_open, slot_table
+from server.cluster.slot_table cimport (CLOSED, SLOT_COMING, SLOT_HELD, SLOT_LEAVING, SLOT_MASTERS, SLOT_MINE, slot_is_open,
+                                               slot_table)
 from server.dispatch.record cimport RULE_ASKING, RULE_EXEC, RULE_SPREADS, Record
 from server.dispatch.sampling cimport Sampling, sampling_countdown
 from server.dispatch.tracked cimport after_fast
@@ -17,7 +18,7 @@ from server.registry.clock cimport clock_state
 from server.structures.crc16 cimport key_hash_slot, key_hash_slot_noted
 from server.structures.table cimport Entry, table_hash
 
-from server.clients.pause import WRITES
+from server.clients.pause import ALL, NONE, WRITES
 from server.dispatch.conditions import slow_because
 
 cdef object _note_slow = None          # (client, command, argv, microseconds)
@@ -34,9 +35,10 @@ def use(note_slow_of_server, Sampling sampling) -> None:
 
 
 def pause(int strength) -> None:
-    """CLIENT PAUSE: NONE, WRITES or ALL of clients.pause."""
-    slow_because("paused", strength != 0)
-    door.reads_go_on = strength == WRITES
+    """CLIENT PAUSE: NONE, SLOTS, WRITES or ALL of clients.pause."""
+    slow_because("paused", strength != NONE)
+    door.reads_go_on = strength < ALL
+    door.other_slots_go_on = strength < WRITES
 
 
 def passed_commands() -> int:
@@ -52,7 +54,7 @@ def reset_passed() -> None:
 # ---- whose slot it is
 cdef bint _serves_some(PyObject* record, Client client, Batch* b, Request* r, uint32_t at, int slot) noexcept:
     """A slot of which not everything is served, for the key in argument `at`: keys of one that leaves, as long as they are
-    here; what MIGRATE says, of one that comes; and reading where our master's data are."""
+    here; what MIGRATE says, of one that comes; reading what is being handed over, and where our master's data are."""
     cdef uint32_t state_of_slot = slot_table.states[slot] | slot_table.closed
     if state_of_slot & CLOSED and slot_table.reads_when_closed and (<Record>record).kind == 0:
         state_of_slot &= ~<uint32_t>CLOSED
@@ -61,6 +63,8 @@ cdef bint _serves_some(PyObject* record, Client client, Batch* b, Request* r, ui
     if state_of_slot == SLOT_MINE | SLOT_LEAVING:
         return client.db.find(arg_at(b, r, at), arg_length(b, r, at),
                               table_hash(arg_at(b, r, at), arg_length(b, r, at))) != NULL
+    if state_of_slot == SLOT_MINE | SLOT_HELD:
+        return not (<Record>record).rules & RULE_SPREADS
     if state_of_slot == SLOT_COMING:
         return (<Record>record).rules & RULE_ASKING and (<Record>record).first_key == (<Record>record).last_key
     return state_of_slot == SLOT_MASTERS and client.state & CLIENT_READONLY != 0 and (<Record>record).kind == 0
@@ -157,9 +161,17 @@ cdef bint nobody_minds(Client client, Batch* b, Request* r) noexcept:
     return True
 
 
+cdef inline bint _goes_on(Record record) noexcept:
+    """Whether a pause is not about a command, as far as that can be told without its keys: `serves` knows slots that are
+    held. A script, and what names its keys in other ways, may write where nobody sees it here."""
+    if record.rules & RULE_SPREADS:
+        return door.other_slots_go_on and record.write and record.first_key > 0
+    return door.reads_go_on
+
+
 cdef bint pass_again(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t written) except -1:
     cdef size_t replies = client.out.bytes
-    if (record == NULL or state.all & SLOW_PAUSED and (not door.reads_go_on or (<Record>record).rules & RULE_SPREADS)
+    if (record == NULL or state.all & SLOW_PAUSED and not _goes_on(<Record>record)
             or client.slow & SLOW_REPLY_MODE and may_hear(client)
             or not may_pass(record, client, b, r, AGAIN) or not run_untouching(record, client, b, r)):
         return False

@@ -8,12 +8,14 @@ from collections.abc import Callable, Sequence
 
 from server.clients import client as c
 from server.clients.multi import discard
+from server.clients.seams import RunningCommand
 from server.cluster.redirects import NO_SLOT, Question
 from server.dispatch.call import Call
 from server.dispatch.door import judged
 from server.dispatch.gates import gate
-from server.registry.command import ASKING, WRITE, Command
+from server.registry.command import ASKING, MAY_REPLICATE, WRITE, Command
 from server.registry.errors import CommandError
+from server.structures.crc16 import hash_slot
 
 _SHARDED = {"ssubscribe", "sunsubscribe", "spublish"}
 also_write: list[Callable[[Call], bool]] = []       # tell of other calls that they write: scripts with a shebang line
@@ -36,6 +38,24 @@ def slot_served(call: Call) -> None:
         if call.command.name == "exec":
             discard(call.client)
         raise
+
+
+def is_held(call: RunningCommand, slots: int) -> bool:
+    """While a set of slots is being handed over, of a call that may write: whether it has to wait. That is what names
+    keys of these slots; a script, which may write to others than it names; and what writes without naming any."""
+    commands, transaction = [(call.command, call.argv)], call.client.transaction
+    if call.command.name == "exec" and transaction is not None:
+        commands = transaction.commands
+    return any(_writes_to(command, argv, slots) for command, argv in commands)
+
+
+def _writes_to(command: Command, argv: Sequence[bytes], slots: int) -> bool:
+    if not command.has(WRITE | MAY_REPLICATE):
+        return False
+    if command.group == "scripting":
+        return True
+    keys = keys_of(command, argv)
+    return any(slots >> hash_slot(key) & 1 for key in keys) if keys else command.has(WRITE)
 
 
 def slot_of(call: Call) -> int:

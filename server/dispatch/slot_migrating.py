@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from server.server import Server
 
 FOREVER_MS = 1 << 62
+BEHIND = f"{AGAIN} Replicas of this node do not have all keys yet"
 
 
 def _now() -> int:
@@ -64,10 +65,13 @@ class SlotMigrating:
         self._server = server
         self._cluster = cluster
         self.moves: Moves = Moves(lambda: cluster.view, self._limits, self.dropping, Random())
+        self.held = 0                               # slots that are being handed over: who would write to them waits
+        self.when_held: Callable[[], object] = int  # ... and those are others now
         self._hidden = 0                            # slots that arrive, here or at our master
         self._told = 0                              # those of which followers were told that they are hidden
         self._sendings: dict[Export, Sending] = {}
         self._bringers: dict[Import, Client] = {}
+        self._keys_end: dict[Import, int] = {}      # offset of our stream behind all keys that came
         self._do: dict[type, Callable[[Any], object]] = {
             Reach: self._reach, Say: lambda action: self._sendings[action.job].say(*action.words),
             Copy: lambda action: self._sendings[action.job].copy(), Hold: self._hold, LetGo: self._let_go,
@@ -156,12 +160,18 @@ class SlotMigrating:
 
     def _hold(self, action: Hold) -> None:
         self._cluster.view.keeps_epoch = True
-        self._server.pause.start(pause.BY_MIGRATION, FOREVER_MS, pause.WRITES)
+        self._holds(action.job.slots)
+        self._server.pause.start(pause.BY_MIGRATION, FOREVER_MS, pause.SLOTS)
         self._sendings[action.job].pass_on()
 
     def _let_go(self, action: LetGo) -> None:
         self._cluster.view.keeps_epoch = False
+        self._holds(0)
         self._server.pause.stop(pause.BY_MIGRATION)
+
+    def _holds(self, moving: int) -> None:
+        self.held = moving
+        self.when_held()
 
     def _hand_over(self, action: HandOver) -> None:
         self._cluster.protocol.operator.hand_over(action.slots, action.target)
@@ -199,15 +209,29 @@ class SlotMigrating:
 
     def complete(self, client: Client) -> None:
         """All keys have come."""
-        self.brought_by(client).complete(_now())
+        job, master = self.brought_by(client), self._server.replication.master
+        job.complete(_now())
+        self._keys_end[job] = master.offset
+        if master.replicas:
+            master.ask_for_acknowledgements()
 
     def take(self, client: Client, epoch: int, heard: int) -> None:
         """The slots are ours. epoch: the current one of the source; heard: answers that it has. Errors: they will not
         be, or not now."""
-        why, actions = self.moves.take(self.brought_by(client), epoch, heard, _now())
+        job = self.brought_by(client)
+        if not self._replicas_have(job):
+            self._server.replication.master.ask_for_acknowledgements()
+            raise CommandError(BEHIND)
+        why, actions = self.moves.take(job, epoch, heard, _now())
         self.perform(actions)
         if why:
             raise CommandError(why if why.startswith(AGAIN) else f"ERR {why}")
+
+    def _replicas_have(self, job: Import) -> bool:
+        """Whether each of our replicas has all keys that came: one that took our place now would lack them, and the
+        source drops its own. One that does not answer any more is no replica soon (repl-timeout)."""
+        end = self._keys_end.get(job, 0)
+        return all(replica.acknowledged >= end for replica in self._server.replication.master.online())
 
     def abort(self, name: str, moving: int) -> None:
         """The source gives a migration up. Errors: its slots are ours."""
@@ -230,6 +254,7 @@ class SlotMigrating:
 
     def _dismiss(self, action: Dismiss) -> None:
         client = self._bringers.pop(action.job, None)
+        self._keys_end.pop(action.job, None)
         if client is not None:
             client.close(after_reply=True)
 

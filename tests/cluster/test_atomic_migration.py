@@ -1,5 +1,7 @@
 """Slots that change hands at once: CLUSTER MIGRATESLOTS among nodes of ours."""
 
+import re
+import signal
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -246,6 +248,37 @@ def test_every_word_is_answered_whatever_stands_behind_it(cluster, source):
     assert last(cluster, THERE)[b"message"].startswith(b"A command failed: WRONGTYPE")
 
 
+def test_the_replicas_of_the_target_have_the_keys_before_it_takes_the_slots(cluster, source):
+    before = fill(source, 2)
+    there, replica = cluster[THERE].connect(), cluster[4].connect()
+    there.ok("CONFIG", "RESETSTAT")
+    cluster[4].signal(signal.SIGSTOP)
+    try:
+        migrate(cluster, HERE, THERE, 0, 99)
+        wait_until(lambda: b"errorstat_TRYAGAIN" in there.ok("INFO", "errorstats"), "it is asked, takes none")
+        assert source.ok("SET", f"{SLOT_0}late", 1) == "OK"
+        assert owner(cluster, HERE, 0) == owner(cluster, THERE, 0) == HERE
+    finally:
+        cluster[4].signal(signal.SIGCONT)
+    wait_for(cluster, HERE, "success")
+    wait_until(lambda: replica.ok("DBSIZE") == len(before) + MORE + 1, "the replica shows them, too")
+
+
+def test_an_error_inside_a_transaction_ends_it(cluster, source):
+    """The source has done it: the target would lack it, and nobody would know."""
+    c, there = cluster[THERE].connect(), cluster[THERE].connect()
+    c.ok("CLUSTER", "SYNCSLOTS", "ESTABLISH", "c" * 40, cluster.names[HERE], 0, 0)
+    words: list[tuple[Any, ...]] = [("MULTI",), ("SET", f"{SLOT_0}a", 1), ("INCR", f"{SLOT_0}a"), ("EXEC",)]
+    c.send_raw(b"".join(encode(*each) for each in [*words, ("CLUSTER", "SYNCSLOTS", "ACK")]))
+    assert c.read() == "OK"
+    words[2] = ("LPUSH", f"{SLOT_0}a", 1)
+    c.send_raw(b"".join(encode(*each) for each in words))
+    assert str(c.read()) == "ERR A command inside EXEC failed" and c.read_until_closed() == b""
+    wait_for(cluster, THERE, "failed")
+    assert last(cluster, THERE)[b"message"] == b"A command failed: ERR A command inside EXEC failed"
+    wait_until(lambda: there.ok("DBSIZE") == 0, "nothing is left of it")
+
+
 @pytest.mark.parametrize("stray", [
     ("SET", "bar", 1), ("MSET", f"{SLOT_0}a", 1, "bar", 1), ("XGROUP", "CREATE", "bar", "g", 0, "MKSTREAM"),
     ("FLUSHALL",), ("ZUNIONSTORE", f"{SLOT_0}a", 1, "bar"), ("EVAL", "return 1", 0), ("CONFIG", "SET", "maxmemory", 1),
@@ -352,6 +385,62 @@ def test_no_client_notices(cluster, source):
     assert {key: int(client.get(key)) for key in counts} == counts
     wait_until(lambda: sum(cluster[number].connect().ok("DBSIZE") for number in range(3)) == len(counts), "each once")
     client.close()
+
+
+def test_who_writes_to_other_slots_does_not_wait_for_a_hand_over(cluster, source):
+    """The target stands still when it is asked to take the slots, so that the hand-over takes as long as we like."""
+    source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
+    source.ok("SET", f"{SLOT_0}k", 1)
+    source.ok("SET", f"{SLOT_0}k2", 1)
+    source.ok("SET", "bar", 1)                          # of slot 5061, which stays
+    migrate(cluster, HERE, THERE, 0, 99)
+    wait_for(cluster, HERE, "waiting-to-pause")
+    wait_until(lambda: last(cluster, THERE)[b"state"] == b"streaming", "the target has all keys")
+    held = [cluster[HERE].connect() for _ in range(7)]
+    sends: list[tuple[tuple[Any, ...], ...]] = [
+        (("SET", f"{SLOT_0}k", 2),), (("DEL", f"{SLOT_0}k2", f"{SLOT_0}k3"),), (("LMPOP", 1, f"{SLOT_0}l", "LEFT"),),
+        (("EVAL", "return redis.call('set', KEYS[1], 2)", 1, "bar"),), (("FLUSHALL",),),
+        (("MULTI",), ("GET", f"{SLOT_0}k"), ("SET", f"{SLOT_0}k", 3), ("EXEC",)),
+        (("MULTI",), ("SET", "bar", 5), ("EVAL", "return 1", 1, "bar"), ("EXEC",))]
+
+    def granted() -> bool:
+        cluster[THERE].signal(signal.SIGSTOP)
+        source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 0)
+        if any(last(cluster, HERE)[b"state"] == b"failover-granted" for _ in range(50)):
+            return True
+        source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)     # it owed an answer when it stopped
+        cluster[THERE].signal(signal.SIGCONT)
+        return False
+
+    its_replica = cluster[4].connect()
+    its_replica.ok("CONFIG", "SET", "cluster-replica-no-failover", "yes")
+    try:
+        wait_until(granted, "the target is asked to take the slots")
+        assert source.ok("GET", f"{SLOT_0}k") == b"1" and source.ok("MGET", f"{SLOT_0}k", f"{SLOT_0}k2") == [b"1", b"1"]
+        before = int(re.search(rb"fast_path_commands:(\d+)", source.ok("INFO", "debug"))[1])
+        assert source.pipeline([("INCR", "bar"), ("SET", "bar", 7), ("GET", "bar")]) == [2, "OK", b"7"]
+        assert int(re.search(rb"fast_path_commands:(\d+)", source.ok("INFO", "debug"))[1]) - before == 3
+        assert source.ok("RPUSH", "{bar}l", 1) == 1 and source.ok("LMPOP", 1, "{bar}l", "LEFT") == [b"{bar}l", [b"1"]]
+        assert source.ok("PUBLISH", "channel", "x") == 0
+        assert source.pipeline([("MULTI",), ("INCR", "bar"), ("GET", "bar"), ("EXEC",)])[-1] == [8, b"8"]
+        assert source("EVAL_RO", "return redis.call('get', KEYS[1])", 1, f"{SLOT_0}k") == b"1"
+        for c, commands in zip(held, sends, strict=True):
+            c.send_raw(b"".join(encode(*words) for words in commands))
+        wait_until(lambda: b"\r\nblocked_clients:7\r\n" in source.ok("INFO", "clients"), "those wait")
+        assert last(cluster, HERE)[b"state"] in (b"failover-granted", b"asking-target")
+        assert source.ok("GET", f"{SLOT_0}k") == b"1" and source.ok("GET", "bar") == b"8"
+    finally:
+        cluster[THERE].signal(signal.SIGCONT)
+        its_replica.ok("CONFIG", "SET", "cluster-replica-no-failover", "no")
+    wait_until(lambda: last(cluster, HERE)[b"state"] in (b"success", b"failed"), "it is known whose they are", 30)
+    ours = last(cluster, HERE)[b"state"] == b"failed"      # one that stood still for long must not believe it
+    all_see(cluster, 0, HERE if ours else THERE)
+    for c, commands in zip(held, sends, strict=True):
+        replies = [c.read() for _ in commands]
+        if SLOT_0 in str(commands) and not ours:
+            assert "MOVED 0 " in str(replies)
+        else:
+            assert not any(isinstance(one, RespError) for one in replies), (commands, replies)
 
 
 def test_a_replica_of_the_target_that_takes_over_has_nothing_of_it(cluster, source):

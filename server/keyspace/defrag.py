@@ -6,6 +6,10 @@ be emptied (structures.defrag_plan), then a walk over all keys that moves what l
 share of the time grows from active-defrag-cycle-min at the lower threshold to -cycle-max at the upper; in the course of
 a scan it may rise, not fall. At the end the next scan begins at once if there is still reason for one.
 
+Each size class keeps a page that is partly used, and some blocks nobody can move; so what is wasted never becomes
+nothing. When the plan promises less than active-defrag-ignore-bytes, or a walk has moved nothing, no other scan begins
+before more is wasted than was then.
+
     tick of the cron        share x time between two ticks, in slices: no slice is longer than SLICE_US, and after each
                             the loop turns for whoever waits
 
@@ -27,6 +31,7 @@ DECIDE_US = 1_000_000
 SLICE_US = 500
 CHUNKS = 64                     # of the allocator that are looked at between two looks at the clock
 PERCENT = 100
+GROWTH = 0.05                   # by which more must be wasted for another try
 
 
 class ActiveDefrag:
@@ -46,6 +51,8 @@ class ActiveDefrag:
         self.running = 0                    # active_defrag_running: percent of the time, 0 when no scan is under way
         self.everything = False             # DEBUG DEFRAG-EVERYTHING: all blocks are moved, all the time
         self._planned = False
+        self._hits_at_begin = 0
+        self._in_vain = (0, 0)              # bytes wasted when nothing could be done about it; ignore-bytes then
         self._decide_at = 0                 # monotonic us
         self._left_us = 0                   # of this tick's share
         self._since_us = 0                  # when it began to run
@@ -130,7 +137,7 @@ class ActiveDefrag:
         config = self._config
         percent, wasted = self._fragmentation()
         if not self.running and (percent < config.active_defrag_threshold_lower
-                                 or wasted < config.active_defrag_ignore_bytes):
+                                 or wasted < config.active_defrag_ignore_bytes or self._is_in_vain(wasted)):
             return
         share = self._share(percent)
         if share <= self.running:
@@ -152,6 +159,11 @@ class ActiveDefrag:
         wasted = figures["active"] - figures["allocated"]
         return PERCENT * wasted / figures["allocated"] if figures["allocated"] else 0.0, wasted
 
+    def _is_in_vain(self, wasted: int) -> bool:
+        """Whether it was tried before when no less was wasted."""
+        before, ignored = self._in_vain
+        return wasted <= before * (1 + GROWTH) and ignored == self._config.active_defrag_ignore_bytes
+
     def _share(self, percent: float) -> int:
         """Of the time: between cycle-min and cycle-max as `percent` is between the thresholds."""
         config = self._config
@@ -165,13 +177,14 @@ class ActiveDefrag:
         self._plan.begin()
         self._walk.begin()
         self._planned = False
+        self._hits_at_begin = defrag_plan.moved()[0]
 
     def _work(self, until_us: int) -> bool:
         """Go on with the scan until then; True when it is through."""
         while not self._planned:
             self._planned = self.everything or self._plan.step(CHUNKS)
-            if self._planned and not self.everything and not self._plan.pages:
-                return True            # no page can be emptied, whatever is wasted
+            if self._planned and not self.everything and self._plan.bytes < self._config.active_defrag_ignore_bytes:
+                return True            # whatever is wasted, little of it can be had
             if clock.monotonic_now_us() >= until_us:
                 return False
         return self._walk.run(until_us, self._config.active_defrag_max_scan_fields)
@@ -183,6 +196,8 @@ class ActiveDefrag:
         self._scan_since_us = now
         self._account(now)
         self.running = 0
+        moved = defrag_plan.moved()[0] > self._hits_at_begin
+        self._in_vain = (0, 0) if moved else (wasted, self._config.active_defrag_ignore_bytes)
         self._decide(now)
 
     def _stop(self) -> None:
@@ -191,6 +206,7 @@ class ActiveDefrag:
             self._account(clock.monotonic_now_us())
             self.running = 0
             self._left_us = 0
+        self._in_vain = (0, 0)
 
     def _account(self, now: int) -> None:
         self._total_us += now - self._since_us

@@ -3,8 +3,8 @@
 
 A page goes back to the kernel when its last block is freed, and not before. After nine of ten keys were deleted hardly
 any page is empty: each still holds a tenth. If the room in the pages of a class adds up to N pages, N pages need not
-be; the N with the fewest blocks are the cheapest to empty. The plan is made in two walks over all page headers, which lie
-side by side (a chunk of 4 MiB is a kernel page of them), in steps of some microseconds:
+be; the N with the fewest blocks are the cheapest to empty. The plan is made in two walks over all page headers, which
+lie side by side (a chunk of 4 MiB is a kernel page of them), in steps of some microseconds:
 
     count   how many pages of each class are filled to 0-1, 1-2 ... 15-16 sixteenths, and the room in all of them
     mark    those up to the sixteenth with which N are reached leave; those marked by an older plan may be let stay
@@ -20,7 +20,8 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memset
 
 from server.structures cimport memory
-from server.structures.memory cimport MEM_CLASSES, MEM_PAGES, PageUse, mem_chunks, mem_page, mem_page_leaves
+from server.structures.memory cimport (MEM_CLASSES, MEM_PAGE_BYTES, MEM_PAGES, PageUse, mem_chunks, mem_page,
+                                       mem_page_leaves)
 
 cdef enum:
     DEGREES = 16                       # of filling
@@ -34,7 +35,7 @@ cdef struct ClassPlan:
 
 
 cdef class PagePlan:
-    """The plan. `pages` is how many are to be emptied, once step() has said that it is made."""
+    """The plan. `pages` is how many are to be emptied, `bytes` what they hold, once step() has said that it is made."""
 
     cdef readonly size_t pages
     cdef ClassPlan classes[MEM_CLASSES]
@@ -70,6 +71,10 @@ cdef class PagePlan:
         self.marking = True
         self.chunk = mem_chunks()
         return self.chunk == 0
+
+    @property
+    def bytes(self) -> int:
+        return self.pages * MEM_PAGE_BYTES
 
     cdef void _count(self, uint32_t number) noexcept:
         cdef PageUse use

@@ -39,6 +39,7 @@ cdef Retired* mem_retired              # the arrays that wait for mem_retire_ste
 cdef enum:
     MEM_CLASSES = 205                  # size classes are 1-204
     MEM_PAGES = 64                     # a chunk's pages are 1-63
+    MEM_PAGE_BYTES = 65536
 
 cdef struct PageUse:                   # a page that is partly used
     uint32_t size_class

@@ -37,6 +37,9 @@ class World:
         self.held = False
         self.latency: list[tuple[str, int]] = []
         self.through = False               # the scan ends with this slice
+        self.moves = 1                     # blocks that a slice moves
+        self.moved = 0
+        monkeypatch.setattr(defrag.defrag_plan, "moved", lambda: (self.moved, 0))
         monkeypatch.setattr(defrag.clock, "monotonic_now_us", lambda: self.now_us)
         self.keyspace = Accounted(1)
         self.defrag = ActiveDefrag(self.config, self.keyspace, Log(level=NOTHING), lambda: 10, lambda: self.held,
@@ -45,6 +48,7 @@ class World:
 
     def work(self, until_us: int) -> bool:
         self.slices += 1
+        self.moved += self.moves
         self.now_us += min(self.slice_us, until_us - self.now_us)
         return self.through
 
@@ -125,6 +129,22 @@ def test_the_next_scan_begins_at_once_if_there_is_reason(world: World) -> None:
     assert world.tick(0) == 1
     assert world.defrag.running == 0
     assert world.tick(0) == 0
+
+
+def test_what_cannot_be_helped_is_not_tried_again_before_more_is_wasted(world: World) -> None:
+    world.through, world.moves = True, 0
+    assert world.tick(550) == 1
+    assert [world.tick(550), world.tick(560), world.tick(100)] == [0, 0, 0]
+    assert world.tick(600) == 1
+    assert world.tick(610) == 0
+    world.config.active_defrag_ignore_bytes -= 1
+    assert world.tick(610) == 1, "somebody asks for more"
+    world.config.activedefrag = False
+    world.tick()
+    world.config.activedefrag = True
+    assert world.tick(610) == 1, "it was turned on again"
+    world.moves = 1
+    assert world.tick(700) > 1
 
 
 def test_nothing_is_done_while_blocks_are_held(world: World) -> None:

@@ -355,7 +355,8 @@ def _claim_one(call: Call, readers: Group, consumer: Consumer, id: Id, claim: _C
          tips=("nondeterministic_output",),
          syntax="key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] "
                 "[RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]")
-def xclaim(call: Call, key: bytes, name: bytes, consumer_name: bytes, idle: bytes, *words: bytes) -> list[bytes] | WrittenReply:
+def xclaim(call: Call, key: bytes, name: bytes, consumer_name: bytes, idle: bytes,
+           *words: bytes) -> list[bytes] | WrittenReply:
     """Take over pending entries that were delivered at least min-idle-time milliseconds ago; the reply is those
     entries, or with JUSTID their IDs. FORCE also takes entries that are not pending.
 

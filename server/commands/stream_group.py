@@ -14,7 +14,6 @@ from server.registry.command import DENYOOM, FAST, LOADING, READONLY, STALE, WRI
 from server.registry.errors import CommandError, named, syntax, wrong_subcommand
 from server.registry.keys import ACCESS, DELETE, INSERT, RO, RW, UPDATE, one_key
 from server.registry.reply import NULL_ARRAY, OK
-from server.registry.reply_writer import WrittenReply
 from server.types import stream_id
 from server.types.stream import UNKNOWN, Consumer, Group, PendingEntry, Stream
 from server.types.stream_id import LOWEST, Id
@@ -356,7 +355,7 @@ def _claim_one(call: Call, readers: Group, consumer: Consumer, id: Id, claim: _C
          syntax="key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] "
                 "[RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]")
 def xclaim(call: Call, key: bytes, name: bytes, consumer_name: bytes, idle: bytes,
-           *words: bytes) -> list[bytes] | WrittenReply:
+           *words: bytes) -> object:
     """Take over pending entries that were delivered at least min-idle-time milliseconds ago; the reply is those
     entries, or with JUSTID their IDs. FORCE also takes entries that are not pending.
 
@@ -392,7 +391,7 @@ def xclaim(call: Call, key: bytes, name: bytes, consumer_name: bytes, idle: byte
     return _claimed(stream, claimed, claim.just_id)
 
 
-def _claimed(stream: Stream, ids: list[Id], just_id: bool) -> list[bytes] | WrittenReply:
+def _claimed(stream: Stream, ids: list[Id], just_id: bool) -> object:
     """How entries are told to who claimed them."""
     return [stream_id.text(id) for id in ids] if just_id else stream.entries_reply(ids)
 

@@ -33,7 +33,10 @@ class Blocked:
 
 class Blocking:
     clients: ClientTable
+    loop: ClientLoop
+    executor: CommandRunner
     stats: Stats
+    latency: LatencyMonitor
     when_unwatched_by_fast_paths: Callable[[bool], object]
     ready: deque[tuple[Database, bytes]]
     def __init__(self, clients: ClientTable, loop: ClientLoop, executor: CommandRunner, stats: Stats,

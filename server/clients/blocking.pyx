@@ -122,10 +122,10 @@ cdef class Blocking:
     """
 
     cdef readonly object clients       # ClientTable
-    cdef object loop                   # ClientLoop
-    cdef object executor               # CommandRunner
+    cdef readonly object loop          # ClientLoop
+    cdef readonly object executor      # CommandRunner
     cdef readonly object stats
-    cdef object latency
+    cdef readonly object latency
     cdef object in_unit
     cdef public object when_unwatched_by_fast_paths
     cdef readonly object ready         # deque of (database, key) to serve; the executor looks whether there are

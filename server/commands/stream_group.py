@@ -318,11 +318,14 @@ def _read_claim(call: Call, words: tuple[bytes, ...]) -> _Claim:
     return _Claim(ids, delivered_ms, deliveries, force, just_id, last_id)
 
 
-def _propagate_claim(call: Call, key: bytes, readers: Group, id: bytes, entry: PendingEntry) -> None:
+def _propagate_claim(call: Call, key: bytes, readers: Group, id: Id | bytes, entry: PendingEntry) -> None:
     """Whose an entry is now, since when, and how often it was delivered. Where it is deleted from the stream, this
     XCLAIM removes it from what is pending."""
     call.dirty += 1
-    call.propagate_as(b"XCLAIM", key, readers.name, entry.owner, b"0", id, b"TIME", b"%d" % entry.delivered_ms,
+    if not call.is_heard:
+        return
+    written = id if isinstance(id, bytes) else stream_id.text(id)
+    call.propagate_as(b"XCLAIM", key, readers.name, entry.owner, b"0", written, b"TIME", b"%d" % entry.delivered_ms,
                       b"RETRYCOUNT", b"%d" % entry.deliveries, b"FORCE", b"JUSTID", b"LASTID",
                       stream_id.text(readers.last_id))
 
@@ -351,7 +354,8 @@ def _claim_one(call: Call, readers: Group, consumer: Consumer, id: Id, claim: _C
          tips=("nondeterministic_output",),
          syntax="key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] "
                 "[RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]")
-def xclaim(call: Call, key: bytes, name: bytes, consumer_name: bytes, idle: bytes, *words: bytes) -> list[object]:
+def xclaim(call: Call, key: bytes, name: bytes, consumer_name: bytes, idle: bytes,
+           *words: bytes) -> object:
     """Take over pending entries that were delivered at least min-idle-time milliseconds ago; the reply is those
     entries, or with JUSTID their IDs. FORCE also takes entries that are not pending.
 
@@ -367,13 +371,13 @@ def xclaim(call: Call, key: bytes, name: bytes, consumer_name: bytes, idle: byte
     if moved:
         readers.last_id = claim.last_id
     consumer = _consumer_for(call, key, readers, consumer_name)
-    claimed: list[object] = []
+    claimed: list[Id] = []
     for id, written in claim.ids:
         entry: PendingEntry | None
         if stream.has(id):
             entry = _claim_one(call, readers, consumer, id, claim, min_idle)
             if entry is not None:
-                claimed.append(stream_id.text(id) if claim.just_id else stream.entry_reply(id))
+                claimed.append(id)
                 _propagate_claim(call, key, readers, written, entry)
                 moved = False
         elif (entry := readers.pending(id)) is not None:
@@ -384,7 +388,12 @@ def xclaim(call: Call, key: bytes, name: bytes, consumer_name: bytes, idle: byte
         call.dirty += 1
         call.propagate_as(b"XGROUP", b"SETID", key, name, stream_id.text(readers.last_id), b"ENTRIESREAD",
                           b"%d" % readers.entries_read)
-    return claimed
+    return _claimed(stream, claimed, claim.just_id)
+
+
+def _claimed(stream: Stream, ids: list[Id], just_id: bool) -> object:
+    """How entries are told to who claimed them."""
+    return [stream_id.text(id) for id in ids] if just_id else stream.entries_reply(ids)
 
 
 _ATTEMPTS = 10           # entries that XAUTOCLAIM looks at, for each that it may claim
@@ -428,22 +437,21 @@ def xautoclaim(call: Call, key: bytes, name: bytes, consumer_name: bytes, idle: 
     consumer = _consumer_for(call, key, readers, consumer_name)
     claim = _Claim([], -1, -1, False, just_id, LOWEST)
     attempts = count * _ATTEMPTS
-    claimed: list[object] = []
+    claimed: list[Id] = []
     deleted: list[object] = []
     entry = readers.pending_from(first)
     while entry is not None and attempts and count:
         attempts -= 1
         id = entry.id
-        written = stream_id.text(id)
         if not stream.has(id):
-            _propagate_claim(call, key, readers, written, entry)
+            _propagate_claim(call, key, readers, id, entry)
             entry.remove()
-            deleted.append(written)
+            deleted.append(stream_id.text(id))
             count -= 1
         elif (taken := _claim_one(call, readers, consumer, id, claim, min_idle)) is not None:
-            claimed.append(written if just_id else stream.entry_reply(id))
-            _propagate_claim(call, key, readers, written, taken)
+            claimed.append(id)
+            _propagate_claim(call, key, readers, id, taken)
             count -= 1
         after = stream_id.following(id)
         entry = readers.pending_from(after) if after is not None else None
-    return [stream_id.text(entry.id if entry is not None else LOWEST), claimed, deleted]
+    return [stream_id.text(entry.id if entry is not None else LOWEST), _claimed(stream, claimed, just_id), deleted]

@@ -41,7 +41,7 @@ def _facts(stream: Stream) -> dict[bytes, object]:
 
 def _edge_entry(stream: Stream, first: bool) -> object:
     id = stream.edge(first)
-    return stream.entry_reply(id) if id is not None else None
+    return stream.entries_reply([id], bare=True) if id is not None else None
 
 
 def _consumer_in_full(readers: Group, consumer: Consumer, count: int) -> dict[bytes, object]:

@@ -2,6 +2,7 @@
 cimport cython
 
 from server.clients.client cimport CLIENT_DENY_BLOCKING, CLIENT_SCRIPT, Client
+from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record
 from server.registry.clock cimport clock_state
 
@@ -76,6 +77,11 @@ cdef class Call:
         self.server.effects.notify(self.db if db is None else db, event, key)
 
     # ---- what AOF and replicas are told
+    @property
+    def is_heard(self) -> bool:
+        """Whether they hear anything: what tells them in other words need not be made for nobody."""
+        return (<Propagation>self.server.propagation).wanted
+
     def propagate_as(self, *argv) -> None:
         """Tell AOF and replicas this command instead of the one that was called (may be called several times: all of
         them, as one transaction)."""

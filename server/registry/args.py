@@ -6,40 +6,18 @@ Each function takes bytes and returns a Python value or raises CommandError with
 import re
 
 from server.registry.errors import MUST_BE_POSITIVE, NOT_A_FLOAT, NOT_AN_INTEGER, CommandError, syntax
+from server.registry.integers import integer as integer, parse_integer as parse_integer
 
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
-_DIGITS = frozenset(b"0123456789")
 _CURSOR = re.compile(rb"[+-]?\d+\Z")
 _LEADING = re.compile(rb"[ \t\n\v\f\r]*([+-]?)0*(\d{1,20})")
 CURSOR_MASK = (1 << 64) - 1
-
-
-def parse_integer(text: bytes) -> int | None:
-    """A 64-bit integer written canonically (no sign +, no leading zero, no space), or None. Redis: string2ll."""
-    size = len(text)
-    if size == 0 or size > 20:
-        return None
-    if text == b"0":
-        return 0
-    digits = text[1:] if text[0] == 45 else text
-    if not digits or digits[0] == 48 or not _DIGITS.issuperset(digits):
-        return None
-    value = int(text)
-    return value if INT64_MIN <= value <= INT64_MAX else None
 
 
 def leading_integer(text: bytes) -> int:
     """The integer that a text begins with, as C's atoll reads it: 0 when there is none, at most 64 bits."""
     found = _LEADING.match(text)
     return max(INT64_MIN, min(INT64_MAX, int(found.group(1) + found.group(2)))) if found else 0
-
-
-def integer(text: bytes, error: str = NOT_AN_INTEGER) -> int:
-    """A signed 64-bit integer."""
-    value = parse_integer(text)
-    if value is None:
-        raise CommandError(error)
-    return value
 
 
 def integer_in(text: bytes, low: int, high: int, error: str | None = None) -> int:

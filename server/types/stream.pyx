@@ -245,16 +245,19 @@ cdef class Stream(Value):
         _end_array(&written.output, found)
         return written
 
-    def entry_reply(self, tuple id) -> WrittenReply | None:
-        """One entry as a reply, [ID, [field, value...]]; None when it is not there."""
-        cdef WrittenReply written
+    def entries_reply(self, list ids, bint bare=False) -> WrittenReply | None:
+        """Entries, [ID, [field, value...]], as an array in one reply; bare: the one without an array. None: one is gone."""
+        cdef WrittenReply written = WrittenReply()
         cdef StreamWalk walk
-        cdef StreamId wanted = _id(id)
-        stream_walk(&stream_value(self.entry).log, &walk, wanted, wanted, False)
-        if not stream_walk_next(&walk):
-            return None
-        written = WrittenReply()
-        stream_write_entry(&walk, &written.output)
+        cdef StreamId wanted
+        if not bare:
+            write_header(&written.output, c'*', len(ids))
+        for id in ids:
+            wanted = _id(id)
+            stream_walk(&stream_value(self.entry).log, &walk, wanted, wanted, False)
+            if not stream_walk_next(&walk):
+                return None
+            stream_write_entry(&walk, &written.output)
         return written
 
     def items(self, tuple start=(0, 0), uint64_t count=0) -> list:

@@ -144,9 +144,11 @@ class StreamMachine(RuleBasedStateMachine):
     def one(self, where: float) -> None:
         id = self.some_id(where)
         assert self.stream.has(id) == (id in self.model)
-        reply = self.stream.entry_reply(id)
-        assert (decoded(reply) if reply is not None else None) == (shown(id,
-                                                                         self.model[id]) if id in self.model else None)
+        reply = self.stream.entries_reply([id], bare=True)
+        alone = shown(id, self.model[id]) if id in self.model else None
+        assert (decoded(reply) if reply is not None else None) == alone
+        several = self.stream.entries_reply([id, id])
+        assert (decoded(several) if several is not None else None) == (alone and [alone, alone])
 
     # ---- the group
     def consumer(self, name: bytes) -> Any:

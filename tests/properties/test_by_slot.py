@@ -77,7 +77,7 @@ class BySlotAgainstSets(RuleBasedStateMachine):
         looked, expired, _ = self.db.expired_sample(1 << 40, 1 << 40)
         assert set(expired) == set(keys) & self.shown() and looked >= len(expired)
         for key in set(keys) - self.shown():       # those that are hidden stay, whatever their time is
-            self.db.set_expire(key, clock.unix_ms() + 1_000_000)    # first: PERSIST would find it expired, and delete it
+            self.db.set_expire(key, clock.unix_ms() + 1_000_000)    # else PERSIST would delete it as expired
             self.db.persist(key)
         for key in expired:
             self.db.drop_expired(key)

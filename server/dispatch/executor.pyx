@@ -13,6 +13,7 @@ from server.clients.transaction cimport Transaction
 from server.dispatch.call cimport Call, new_call
 from server.dispatch.conditions cimport SLOW_CLUSTER, SLOW_MONITORS, state
 from server.dispatch.door cimport SOCKET, fits, is_slow, may_pass, passed, serves_words, ungated
+from server.dispatch.long_names cimport names_too_long
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport (RULE_LOOSE, RULE_NOT_QUEUED, RULE_REMEMBERED, RULE_SKIP_MONITOR, RULE_SPREADS,
                                      Record, record_of)
@@ -29,7 +30,7 @@ from server.dispatch.gates import Postponed
 from server.observe.internal_errors import internal_errors
 from server.registry.command import COMMANDS
 from server.registry.command import find as find_command
-from server.registry.errors import named, wrong_arity
+from server.registry.errors import NAME_TOO_LONG, named, wrong_arity
 from server.registry.reply import QUEUED
 
 cdef extern from "Python.h":
@@ -126,6 +127,8 @@ cdef class Executor:
         cdef int count = <int>len(argv)
         if known == NULL:
             known = record_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+            if names_too_long(argv):
+                return self._reject(client, find_command(argv), _CommandError(NAME_TOO_LONG))
         if known == NULL:
             return self._process_gated(client, argv)
         record = <Record>known

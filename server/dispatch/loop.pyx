@@ -25,6 +25,7 @@ from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.fastpath_replica cimport acknowledgement_step
 from server.dispatch.fastpath_transaction cimport transaction_step
+from server.dispatch.long_names cimport pass_over_long
 from server.dispatch.record cimport AHEAD_KEY, Record, record_of, subcommand_pointer
 from server.dispatch.refusals cimport refusal_step
 from server.dispatch.sampling cimport Sampling
@@ -34,7 +35,7 @@ from server.dispatch.waking cimport waking_step
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
 from server.structures.block_stream cimport TO_REPLICAS, Stream
-from server.structures.table cimport Table, table_hash, table_prefetch_bucket, table_prefetch_chain, table_prefetch_entry
+from server.structures.table cimport KEY_LENGTH_MASK, Table, table_hash, table_prefetch_bucket, table_prefetch_chain, table_prefetch_entry
 
 import os
 from functools import partial
@@ -409,6 +410,8 @@ cdef class Loop:
                 else:
                     r.record = subcommand_pointer(r.record, arg_at(b, r, 1), arg_length(b, r, 1))
             r += 1
+        if b.used > KEY_LENGTH_MASK:
+            pass_over_long(b)
 
     cdef void warm_entries(self, Client client) noexcept:
         cdef Request* r = client.batch.commands

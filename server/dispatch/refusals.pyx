@@ -11,6 +11,7 @@ from iothreads.resp_writer cimport write_error
 from server.clients.client cimport SLOW_ASKING, SLOW_LINK, SLOW_MULTI, SLOW_REPLY_MODE, SLOW_TRACKING
 from server.dispatch.door cimport fits
 from server.dispatch.record cimport Record
+from server.structures.table cimport KEY_LENGTH_MASK
 
 from server.registry.errors import wrong_arity_text
 
@@ -96,7 +97,7 @@ cdef bint refusal_step(ErrorCounts errors, Client client, Batch* b, Request* r) 
     if client.slow & NOT_PLAIN:
         return False
     if r.record == NULL:
-        if _may_be_http(b, r):
+        if _may_be_http(b, r) or b.used > KEY_LENGTH_MASK:     # in the latter case it may be known (long_names)
             return False
         _name_unknown(&text, b, r)
         write_error(&client.out, text.bytes, text.used)

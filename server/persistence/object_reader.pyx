@@ -14,7 +14,7 @@ from server.persistence.rdb_format cimport (
     RDB_ZSET_ZIPLIST)
 from server.persistence.rdb_input cimport (
     RdbInput, RdbText, input_fail, input_init, take_block, take_count, take_double, take_double_text, take_length,
-    take_raw, take_text, text_free)
+    take_name, take_raw, take_text, text_free)
 from server.persistence.stream_reader cimport take_stream
 from server.structures.crc64 cimport crc64
 from server.structures.intset cimport intset_length, intset_new, intset_validate
@@ -25,8 +25,8 @@ from server.structures.memory cimport mem_free
 from server.structures.quicklist cimport (
     Quicklist, quicklist_append_listpack, quicklist_append_plain, quicklist_new, quicklist_push_tail)
 from server.structures.table cimport (
-    ENTRY_WORD, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_ZSET, Entry, Table, entry_set_type, entry_word_ref,
-    table_find, table_free, table_hash, table_insert_bare, table_new, table_resize_hint)
+    ENTRY_WORD, KEY_LENGTH_MASK, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_ZSET, Entry, Table, entry_set_type,
+    entry_word_ref, table_find, table_free, table_hash, table_insert_bare, table_new, table_resize_hint)
 from server.types.hash cimport HASH_LISTPACK, hash_grow, hash_new_word, hash_set
 from server.types.hash cimport limits as hash_limits
 from server.types.list cimport LIST_QUICKLIST, list_settle
@@ -100,8 +100,8 @@ cdef bint _distinct(unsigned char* lp, uint64_t count, int step) noexcept:
             value.length = lp_integer_text(value.number, digits)
             value.s = digits
         hash = table_hash(value.s, value.length)
-        if table_find(table, value.s, value.length, hash) != NULL:
-            distinct = False
+        if value.length > KEY_LENGTH_MASK or table_find(table, value.s, value.length, hash) != NULL:
+            distinct = False           # or too long to become a member of a table
         else:
             table_insert_bare(table, value.s, value.length, hash)
         p = lp_next(lp, p)
@@ -233,7 +233,7 @@ cdef void _take_set(RdbInput* input, Entry* e) noexcept:
         _become(e, TYPE_SET, SET_TABLE, <uint64_t>table)
     else:
         _become(e, TYPE_SET, SET_INTSET, <uint64_t>intset_new())
-    while count and take_text(input, &text):
+    while count and take_name(input, &text):
         count -= 1
         if not set_add(e, text.s, text.n):
             input_fail(input, "Duplicate set members detected")
@@ -279,7 +279,7 @@ cdef void _take_sorted_set(RdbInput* input, int type, Entry* e) noexcept:
         input.empty = True
         return
     zset_create(e, count, <size_t>-1)   # a skiplist at first: a listpack on the way to one would turn -0 into 0
-    while count and take_text(input, &text):
+    while count and take_name(input, &text):
         count -= 1
         longest = max(longest, text.n)
         total += text.n
@@ -376,7 +376,7 @@ cdef void _take_hash(RdbInput* input, Entry* e) noexcept:
         return
     _become(e, TYPE_HASH, HASH_LISTPACK, hash_new_word())
     hash_grow(e, count, 0)
-    while count and take_text(input, &field):
+    while count and take_name(input, &field):
         count -= 1
         if take_text(input, &value):
             if not hash_set(e, field.s, field.n, value.s, value.n):

@@ -32,6 +32,7 @@ cdef const unsigned char* take_raw(RdbInput* input, size_t n) noexcept nogil    
 cdef bint take_length(RdbInput* input, uint64_t* length) noexcept nogil
 cdef bint take_count(RdbInput* input, uint64_t* count) noexcept nogil      # of things that need a byte each: not more than bytes left
 cdef bint take_text(RdbInput* input, RdbText* text) noexcept nogil         # free it with text_free if it succeeded
+cdef bint take_name(RdbInput* input, RdbText* text) noexcept nogil         # likewise: a key, member or field, which may not be as long as a value
 cdef unsigned char* take_block(RdbInput* input, size_t* n) noexcept nogil  # a string in a block of mem_alloc (n bytes, not 0); NULL: failed
 cdef bint take_double(RdbInput* input, double* value) noexcept nogil       # 8 bytes
 cdef bint take_double_text(RdbInput* input, double* value) noexcept        # the old form

@@ -10,6 +10,7 @@ from server.persistence.rdb_format cimport (RDB_INT8, RDB_INT16, RDB_INT32, RDB_
 from server.structures.listpack cimport lp_integer_text
 from server.structures.lzf cimport lzf_decompress
 from server.structures.memory cimport mem_free, mem_try_alloc
+from server.structures.table cimport KEY_LENGTH_MASK
 
 cdef enum:
     LZF_MOST = 88                      # text bytes that one byte of LZF data can stand for: 264 from 3
@@ -170,6 +171,16 @@ cdef bint take_text(RdbInput* input, RdbText* text) noexcept nogil:
             input_fail(input, "Invalid LZF compressed string")
             return False
         text.s = text.block
+    return True
+
+
+cdef bint take_name(RdbInput* input, RdbText* text) noexcept nogil:
+    if not take_text(input, text):
+        return False
+    if text.n > KEY_LENGTH_MASK:
+        text_free(text)
+        input_fail(input, "a key, member or field that is too long")
+        return False
     return True
 
 

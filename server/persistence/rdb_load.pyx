@@ -12,7 +12,8 @@ from server.persistence.debug_delay cimport debug_delay
 from server.persistence.object_reader cimport take_value
 from server.persistence.rdb_format cimport RDB_MODULE_1, RDB_MODULE_2, RDB_STRING, RDB_TYPE_END, RDB_VERSION
 from server.persistence.rdb_input cimport (
-    RdbText, input_fail, input_init, input_left, take_length, take_milliseconds, take_raw, take_text, text_free)
+    RdbText, input_fail, input_init, input_left, take_length, take_milliseconds, take_name, take_raw, take_text,
+    text_free)
 from server.persistence.rdb_save cimport (
     OP_AUX, OP_EOF, OP_EXPIRETIME, OP_EXPIRETIME_MS, OP_FREQ, OP_FUNCTION2, OP_FUNCTION_PRE_GA, OP_IDLE, OP_MODULE_AUX,
     OP_RESIZEDB, OP_SELECTDB)
@@ -310,7 +311,7 @@ cdef class RdbReader:
         cdef RdbText name
         cdef bint fine
         self.doing = "read-key"
-        if not take_text(&self.input, &name):
+        if not take_name(&self.input, &name):
             return 0
         self.doing = "read-object-value"
         if type == RDB_MODULE_1 or type == RDB_MODULE_2:

@@ -42,6 +42,7 @@ STRING_TOO_LONG = "ERR string exceeds maximum allowed size (proto-max-bulk-len)"
 INVALID_EXPIRE = "ERR invalid expire time in '{}' command"
 WRONG_ARITY = "ERR wrong number of arguments for '{}' command"
 NO_AUTH = "NOAUTH Authentication required."
+NAME_TOO_LONG = "ERR a key, member or field is longer than 536870911 bytes"
 OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'."
 EXEC_ABORT = "EXECABORT Transaction discarded because of previous errors."
 # By the reader's numbers (iothreads.message); `ERR Protocol error: ` comes before.

@@ -23,6 +23,8 @@ Entries hold no hash: callers pass it in, and a rehash computes it again.
 """
 import os
 
+from libc.stdio cimport fputs, stderr
+from libc.stdlib cimport abort
 from libc.string cimport memcpy, memmove, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
@@ -401,6 +403,9 @@ cdef Entry* _insert(Table* t, const char* key, size_t length, uint64_t hash, uin
     cdef Entry* e = <Entry*>mem_alloc(size)
     cdef Entry** slot
     cdef int which
+    if unlikely(length > KEY_LENGTH_MASK):
+        fputs("A key, member or field is longer than 536870911 bytes\n", stderr)
+        abort()                        # who takes names from outside refuses them (dispatch.long_names, rdb_input.take_name)
     if mem_retired != NULL:
         mem_retire_step()
     if t.rehash_index >= 0:

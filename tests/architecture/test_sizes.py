@@ -14,7 +14,7 @@ LONGER = {
     "iothreads/lane.pyx": (620, "a poller, and the reading and writing of what lives on it"),
     "iothreads/selftest.pyx": (510, "a server without Remus above the lanes, for their tests alone"),
     "perf/micro/structures.pyx": (530, "a table of loops, one kind of structure after the other"),
-    "server/dispatch/loop.pyx": (748, "a turn; batches of clients and of our master: what runs per command is inlined"),
+    "server/dispatch/loop.pyx": (751, "a turn; batches of clients and of our master: what runs per command is inlined"),
     "server/keyspace/database.pyx": (930, "every way to a key: a native class has one module"),
     "server/structures/hyperloglog.pyx": (630, "two representations of one value, and what turns one into the other"),
     "server/structures/listpack.pyx": (550, "an encoding whose writers and readers share its layout"),

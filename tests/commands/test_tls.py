@@ -103,11 +103,11 @@ def test_who_shakes_hands(tmp_path: Path, authority: Authority, rsa: bool) -> No
         who = Secure(server, port, authority, authority.issue("client"))
         assert who.ask() == b""
         before = waits_beside(server)
-        for _ in range(20):
+        for _ in range(40):
             assert who.ask(b"SET a 1\r\n", b"GET a\r\n") == b"+OK\r\n$1\r\n1\r\n"
-        assert int(who.info()["tls_handshakes"]) == 21
+        assert int(who.info()["tls_handshakes"]) == 41
         waits = waits_beside(server) - before
-        assert waits >= 20 if rsa else waits < 20
+        assert waits >= 20 if rsa else waits < 20      # on a busy machine one of them may not have slept
 
 
 def receive(stream: ssl.SSLSocket, length: int) -> bytes:

@@ -39,6 +39,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from iothreads.connection cimport Connection, Limits, QueryMeter
+from iothreads.handshakes cimport PLACES
 from iothreads.lane cimport Lane, LaneStats
 from iothreads.message cimport Batch, Output
 from iothreads.ring cimport Message, Queue, Sleeper
@@ -74,6 +75,7 @@ cdef struct Start:                     # how a connection begins that is no plai
     bint authenticated
     bint connecting                    # connect() is under way
     bint peer_begins                   # the handshake: until it speaks there is nothing to do
+    bint quick                         # the handshake takes well under a millisecond
     int reads                          # a READ_ (iothreads.message)
     int keepalive                      # TCP: seconds, 0 = off, -1 = as for clients; -2: not TCP
     const Transport* transport         # NULL: plain
@@ -130,6 +132,7 @@ cdef class IOThreads:
     cdef int echoes                    # lanes that have answered settle()
     cdef bint always_away              # keep_away()
     cdef bint hands_away               # shake_hands_away()
+    cdef uint64_t shaking[PLACES + 1]  # names of connections whose handshakes began on the main thread, and of no such one
     cdef bint full                     # the main thread has no time for more connections
     cdef uint32_t next_to_move         # slot behind which move_some() goes on
 

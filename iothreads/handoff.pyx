@@ -6,22 +6,22 @@ from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, EN
 from libc.stdlib cimport abort, calloc, free, malloc, realloc
 from libc.string cimport memset
 
-from iothreads.connection cimport (WAITS_CONNECT, WAITS_HANDSHAKE, Connection, connection_new, connection_reads,
-                                   connection_tune)
+from iothreads.connection cimport (WAITS_CONNECT, WAITS_HANDSHAKE, Connection, connection_new, connection_reads, connection_tune)
 from iothreads.descriptors cimport (POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, SOCK_CLOEXEC, SOCK_NONBLOCK, accept4,
                                     c_close, c_poll, c_pollfd, c_read)
-from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, lane_clock, lane_close, lane_detach,
-                             lane_find, lane_finish, lane_found, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink,
+from iothreads.handshakes cimport NO_PLACE, place_for
+from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, lane_clock, lane_close, lane_detach, lane_find,
+                             lane_finish, lane_found, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink,
                              lane_write)
 from iothreads.message cimport Chunk, batch_free, chunks_home, output_init
-from iothreads.poller cimport (HANGUP, POLLER_EPOLL, POLLER_POLL, READABLE, WATCH_CONNECTION, WATCH_LISTENER, WATCH_WAKER, WRITABLE,
-                               poller_add, poller_ready, poller_remove, poller_says, poller_wait)
+from iothreads.poller cimport (HANGUP, POLLER_EPOLL, POLLER_POLL, READABLE, WATCH_CONNECTION, WATCH_LISTENER, WATCH_WAKER,
+                               WRITABLE, poller_add, poller_ready, poller_remove, poller_says, poller_wait)
 from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_OUTPUT,
-                             TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED, TO_MAIN_ECHO,
-                             TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, TO_MAIN_RETURNED, exchange, fence, get_up, lie_down,
-                             load_relaxed, load_relaxed64, queue_empty, queue_free, queue_pop, queue_push, ring_empty, ring_fill,
-                             ring_offer, ring_pop, ring_push, sleeper_close, sleeper_open, sleeper_ring, store_relaxed, store_relaxed64,
-                             wake)
+                             TO_LANE_ECHO, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED,
+                             TO_MAIN_ECHO, TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, TO_MAIN_RETURNED, exchange, fence, get_up,
+                             lie_down, load_relaxed, load_relaxed64, queue_empty, queue_free, queue_pop, queue_push, ring_empty,
+                             ring_fill, ring_offer, ring_pop, ring_push, sleeper_close, sleeper_open, sleeper_ring, store_relaxed,
+                             store_relaxed64, wake)
 from iothreads.thread cimport lane_main, thread_join, thread_start
 
 cdef extern from *:
@@ -390,9 +390,11 @@ cdef class IOThreads:
     cdef uint64_t begin(self, int fd, void* client, const Start* start) noexcept:
         """The same for a link, or with a transport of its own. What is sent before EVENT_OPENED leaves after it."""
         cdef bint shakes_hands = start.transport != NULL and start.transport.handshake != NULL
-        cdef Slot* slot = self.take_slot(fd, client, shakes_hands and not start.link)
+        cdef int place = place_for(self.lanes[0], self.shaking) if start.quick and self.slept else NO_PLACE
+        cdef Slot* slot = self.take_slot(fd, client, shakes_hands and not start.link and place == NO_PLACE)
         cdef Connection* c
         cdef Message m
+        self.shaking[place] = slot.id
         if start.keepalive >= -1:
             connection_tune(fd, self.limits.keepalive if start.keepalive == -1 else <uint64_t>start.keepalive)
         slot.link = EVENT_OF_LINK if start.link else 0
@@ -413,9 +415,7 @@ cdef class IOThreads:
             lane_adopt(self.lanes[0], c, False)
             return slot.id
         memset(&m, 0, sizeof(Message))
-        m.kind = TO_LANE_ATTACH
-        m.connection = slot.id
-        m.pointer = c
+        m.kind, m.connection, m.pointer = TO_LANE_ATTACH, slot.id, <void*>c
         if not start.peer_begins or not self.slip_in(slot, &m):
             self.tell(slot.lane, &m)
         return slot.id

@@ -72,6 +72,9 @@ cdef struct Api:
     void* (*BIO_new_file)(const char* path, const char* mode) noexcept nogil
     void* (*PEM_read_bio_DHparams)(void* bio, void* unused, void* callback, void* data) noexcept nogil
     void (*DH_free)(void* parameters) noexcept nogil
+    void* (*SSL_CTX_get0_privatekey)(void* context) noexcept nogil
+    int (*EVP_PKEY_get_bits)(void* key) noexcept nogil         # OpenSSL 3's name ...
+    int (*EVP_PKEY_bits)(void* key) noexcept nogil             # ... and that before it: one of them is NULL
     # connections
     void* (*SSL_new)(void* context) noexcept nogil
     void (*SSL_free)(void* ssl) noexcept nogil

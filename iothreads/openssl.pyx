@@ -80,7 +80,7 @@ cdef str fill(void* handle):
     return "" if _api.OpenSSL_version_num() >= OLDEST else "version from 1.1.1 on"
 
 
-OPTIONAL = ("PEM_read_bio_DHparams", "DH_free")
+OPTIONAL = ("PEM_read_bio_DHparams", "DH_free", "EVP_PKEY_get_bits", "EVP_PKEY_bits")
 FUNCTIONS = (                          # in the order of Api
     "TLS_method", "SSL_CTX_new", "SSL_CTX_free", "SSL_CTX_ctrl", "SSL_CTX_set_options", "SSL_CTX_set_verify",
     "SSL_CTX_set_default_passwd_cb", "SSL_CTX_set_default_passwd_cb_userdata", "SSL_CTX_use_certificate_chain_file",
@@ -88,6 +88,7 @@ FUNCTIONS = (                          # in the order of Api
     "SSL_CTX_set_cipher_list", "SSL_CTX_set_ciphersuites", "SSL_CTX_set_timeout", "SSL_CTX_set_num_tickets",
     "SSL_CTX_set_session_id_context", "SSL_CTX_get0_certificate",
     "X509_get0_notAfter", "ASN1_TIME_to_tm", "BIO_new_file", "PEM_read_bio_DHparams", "DH_free",
+    "SSL_CTX_get0_privatekey", "EVP_PKEY_get_bits", "EVP_PKEY_bits",
     "SSL_new", "SSL_free", "SSL_ctrl", "SSL_set_verify", "SSL_set_bio", "SSL_set_accept_state", "SSL_set_connect_state",
     "SSL_do_handshake", "SSL_read", "SSL_write", "SSL_has_pending", "SSL_get_error", "SSL_shutdown",
     "SSL_get_verify_result", "X509_verify_cert_error_string",

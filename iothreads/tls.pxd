@@ -8,6 +8,7 @@ cdef class TlsContext:
     cdef int verify                    # SSL_VERIFY_ bits, of each connection of ours
     cdef bint accepting                # made for those who come to us, not for links
     cdef readonly double expires       # when its certificate ends, Unix seconds; 0: it has none
+    cdef readonly bint quick           # its key makes a handshake of well under a millisecond
     cdef void* state(self, bytes host) noexcept    # of a new connection; NULL: out of memory
 
 cdef const Transport* tls_transport() noexcept nogil

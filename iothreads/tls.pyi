@@ -5,6 +5,7 @@ class TlsError(Exception): ...
 
 class TlsContext:
     expires: float
+    quick: bool
     def __init__(
         self, *, accepting: bool, certificate: str = "", key: str = "", key_password: str = "", authorities: str = "",
         authorities_folder: str = "", verify: str = "yes", protocols: str = "", ciphers: str = "",

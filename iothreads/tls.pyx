@@ -26,6 +26,7 @@ cdef extern from "<time.h>" nogil:
 cdef enum:
     RECORD = 16384                     # most bytes in one
     ERROR_ROOM = 384
+    QUICK_BITS = 256                   # elliptic keys of no more sign in a twentieth of a millisecond, all others in up to one
     X509_V_OK = 0
 
 PROTOCOLS = {"tlsv1": names.SSL_OP_NO_TLSv1, "tlsv1.1": names.SSL_OP_NO_TLSv1_1, "tlsv1.2": names.SSL_OP_NO_TLSv1_2,
@@ -241,6 +242,13 @@ cdef str last_error():
     return (<bytes>text).decode("utf-8", "replace")
 
 
+cdef int key_bits(Api* api, void* key) noexcept:
+    """0 where OpenSSL does not tell."""
+    if key == NULL or (api.EVP_PKEY_get_bits == NULL and api.EVP_PKEY_bits == NULL):
+        return 0
+    return api.EVP_PKEY_get_bits(key) if api.EVP_PKEY_get_bits != NULL else api.EVP_PKEY_bits(key)
+
+
 cdef class TlsContext:
     """What TLS connections share. One that is in use may be replaced: those who live keep it.
 
@@ -301,6 +309,7 @@ cdef class TlsContext:
         if api.SSL_CTX_use_PrivateKey_file(self.context, os.fsencode(key), names.SSL_FILETYPE_PEM) <= 0:
             raise TlsError(f"Failed to load private key: {key}: {last_error()}")
         api.SSL_CTX_set_default_passwd_cb_userdata(self.context, NULL)
+        self.quick = 0 < key_bits(api, api.SSL_CTX_get0_privatekey(self.context)) <= QUICK_BITS
         memset(&end, 0, sizeof(c_tm))
         if api.ASN1_TIME_to_tm(api.X509_get0_notAfter(api.SSL_CTX_get0_certificate(self.context)), &end):
             from calendar import timegm

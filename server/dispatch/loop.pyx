@@ -304,9 +304,9 @@ cdef class Loop:
         cdef Start start
         memset(&start, 0, sizeof(Start))
         start.authenticated = not client.slow & SLOW_STRANGER
-        start.keepalive, start.peer_begins = -1, True
-        start.transport = tls_transport()
-        start.state = self.tls.state(b"") if self.tls is not None else NULL
+        start.keepalive, start.peer_begins, start.transport = -1, True, tls_transport()
+        if self.tls is not None:
+            start.state, start.quick = self.tls.state(b""), self.tls.quick
         if start.state == NULL:
             os.close(fd)
             return self.forget(client)

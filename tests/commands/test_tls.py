@@ -16,6 +16,7 @@ from tests.support.certificates import Authority
 from tests.support.pace import patience, wait_until
 from tests.support.resp import Connection
 from tests.support.secure import Secure, secure_server
+from tests.support.server import Server
 
 
 @pytest.fixture(scope="module")
@@ -83,6 +84,30 @@ def test_who_speaks_when_its_connection_is_home_and_who_speaks_sooner(secure: Se
         quiet.sendall(b"PING\r\n")
         assert quiet.recv(100) == b"+PONG\r\n"
     wait_until(lambda: secure.server.info("clients")["connected_clients"] == "1", "all are gone")
+
+
+def waits_beside(server: Server) -> int:
+    """How often threads other than the main one have gone to sleep."""
+    others = [each for each in Path(f"/proc/{server.pid}/task").iterdir() if each.name != str(server.pid)]
+    return sum([int((each / "status").read_text().partition("\nvoluntary_ctxt_switches:")[2].split()[0])
+                for each in others])
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="asks Linux")
+@pytest.mark.parametrize("rsa", [True, False])
+def test_who_shakes_hands(tmp_path: Path, authority: Authority, rsa: bool) -> None:
+    """A thread of its own; the main thread too, where a key makes it short, as long as it has nothing else to do."""
+    cert, key = authority.issue("one", rsa=rsa)
+    server, port = secure_server(tmp_path, authority, tls_cert_file=cert, tls_key_file=key)
+    with server:
+        who = Secure(server, port, authority, authority.issue("client"))
+        assert who.ask() == b""
+        before = waits_beside(server)
+        for _ in range(40):
+            assert who.ask(b"SET a 1\r\n", b"GET a\r\n") == b"+OK\r\n$1\r\n1\r\n"
+        assert int(who.info()["tls_handshakes"]) == 41
+        waits = waits_beside(server) - before
+        assert waits >= 20 if rsa else waits < 20      # on a busy machine one of them may not have slept
 
 
 def receive(stream: ssl.SSLSocket, length: int) -> bytes:

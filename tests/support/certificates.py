@@ -20,13 +20,15 @@ class Authority:
         openssl("req", "-x509", *NEW_KEY, "-nodes", "-days", "3", "-keyout", self._key, "-out", self.file, "-subj",
                 f"/CN={name}")
 
-    def issue(self, name: str, *, days: int = 2, password: str = "") -> tuple[Path, Path]:
-        """A certificate for 127.0.0.1 and localhost, and its key (which asks for the password, if there is one)."""
+    def issue(self, name: str, *, days: int = 2, password: str = "", rsa: bool = False) -> tuple[Path, Path]:
+        """A certificate for 127.0.0.1 and localhost, and its key, an elliptic one or one of RSA (which asks for the
+        password, if there is one)."""
         cert, key, request = (self.folder / f"{name}.{kind}" for kind in ("crt", "key", "csr"))
         names = self.folder / "names"
         names.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
         secret = ["-passout", f"pass:{password}"] if password else ["-nodes"]
-        openssl("req", *NEW_KEY, *secret, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
+        new = ("-newkey", "rsa:2048") if rsa else NEW_KEY
+        openssl("req", *new, *secret, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
         openssl("x509", "-req", "-in", request, "-CA", self.file, "-CAkey", self._key, "-CAcreateserial", "-days",
                 str(days), "-extfile", names, "-out", cert)
         return cert, key

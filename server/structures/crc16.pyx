@@ -105,25 +105,21 @@ cdef extern from *:
         return _mm_cvtsi128_si32(high) & 0x3FFF;
     }
 
-    REMUS_CLMUL static uint16_t remus_slot_tagged(const char *key, size_t n) {
-        const char *opening = (const char *)memchr(key, '{', n);
-        if (opening != NULL) {
-            const char *closing = (const char *)memchr(opening + 1, '}', key + n - opening - 1);
-            if (closing != NULL && closing != opening + 1)
-                return remus_crc_multiplied((const uint8_t *)opening + 1, closing - opening - 1) & 0x3FFF;
+    /* Any key. Apart, so that the short way has no registers to save. */
+    REMUS_CLMUL static __attribute__((noinline)) uint16_t remus_slot_any(const char *key, size_t n) {
+        const uint8_t *p = (const uint8_t *)key;
+        const char *opening = remus_has_brace(p, n) ? (const char *)memchr(key, '{', n) : NULL;
+        const char *closing = opening != NULL ? (const char *)memchr(opening + 1, '}', key + n - opening - 1) : NULL;
+        if (closing != NULL && closing != opening + 1) {
+            p = (const uint8_t *)opening + 1;
+            n = (size_t)(closing - opening) - 1;
         }
-        return remus_crc_multiplied((const uint8_t *)key, n) & 0x3FFF;
+        return remus_crc_multiplied(p, n) & 0x3FFF;
     }
 
     REMUS_CLMUL static uint16_t remus_slot_multiplied(const char *key, size_t n) {
-        const uint8_t *p = (const uint8_t *)key;
-        if (n - 8 <= 8) {
-            int slot = remus_slot_short(p, n);
-            if (slot >= 0) return (uint16_t)slot;
-        } else if (!remus_has_brace(p, n)) {
-            return remus_crc_multiplied(p, n) & 0x3FFF;
-        }
-        return remus_slot_tagged(key, n);
+        int slot = n - 8 <= 8 ? remus_slot_short((const uint8_t *)key, n) : -1;
+        return slot >= 0 ? (uint16_t)slot : remus_slot_any(key, n);
     }
     #else
     static int remus_multiplies(void) { return 0; }

@@ -9,7 +9,7 @@ on slots, roles, votes and election, the manual failover, replicas that move, he
 `bus_format` its bytes, `bus` the links that carry them; `conf_format` and `conf_file` are nodes.conf, `founding` the
 first one of each node of a new cluster. `atomic_moves` is slots that change hands at once: `atomic_export` and
 `atomic_import` are the two sides of one, tables as well. `redirects`, `slot_table` and `departures` are what clients
-notice.
+notice; `slots` are sets of slots, `slot_runs` tells their ranges.
 `dispatch.clustering` does what the actions ask for, `dispatch.slot_migrating` what those of atomic migrations do.
 
 The words are Redis's: a PFAIL is one node's opinion, a FAIL the majority's verdict; an epoch is the clock that decides

@@ -18,10 +18,14 @@ from server.dispatch.door cimport FROM_MASTER, fits, may_pass, passed_apart
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.loop cimport Loop
 from server.dispatch.record cimport RULE_EXEC, Record
-from server.registry.clock cimport ticks
+from server.registry.clock cimport clock_state, ticks
 from server.structures.crc16 cimport key_hash_slot
 
 from server.registry.errors import OUT_OF_MEMORY, CommandError
+
+cdef enum:
+    SLICE_US = 2000                    # of a turn: one batch may hold a megabyte of small keys
+    LOOKS = 32                         # commands between two looks at the clock
 
 STRAY = "ERR Only keys of the slots that it brings may come by this connection"
 KEYLESS = frozenset(("cluster", "multi", "exec"))
@@ -86,12 +90,16 @@ cdef bytes _word(Batch* b, Request* r, int64_t at):
 
 
 cdef bytes _run(Loop loop, Client client, bytes wanted):
-    """As far as it goes: to the end, to what has a reply, or to an error, which is returned."""
+    """As far as it goes: to the end, to what has a reply, for a slice of time, or to an error, which is returned."""
     cdef Batch* b = client.batch
     cdef Request* r
     cdef PyObject* said
     cdef uint64_t before = ticks(), errors
+    cdef uint64_t end = before + <uint64_t>(SLICE_US * clock_state().ticks_per_us)
     while b.next < b.command_count and not client.state & _HELD:
+        if b.next % LOOKS == 0 and ticks() > end:
+            loop.to_resume.append(client)
+            return None
         r = &b.commands[b.next]
         b.next += 1
         said = <PyObject*>r.record

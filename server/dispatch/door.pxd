@@ -28,21 +28,23 @@ Where a slot is not simply ours (`cluster.slot_table`) the gate decides, and kno
 run without asking them one by one.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
 
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport Batch, Request
+from iothreads.message cimport Batch, Request, arg_at, arg_length
 from server.acl.permissions cimport permits
 from server.clients.client cimport (SLOW_LINK, SLOW_MULTI, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_RESTRICTED, SLOW_TRACKING,
                                     Client)
+from server.cluster.slot_table cimport slot_is_open
 from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_CLUSTER, SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS,
                                          SLOW_LOADING, SLOW_MONITORS, SLOW_PAUSED, SLOW_READONLY, SLOW_SCRIPT, SLOW_STALE,
                                          SLOW_WATCHED, state)
 from server.dispatch.evicting cimport has_room, make_room
-from server.dispatch.record cimport RULE_GATED, Record
+from server.dispatch.record cimport RULE_GATED, RULE_ONE_KEY, Record
 from server.dispatch.sampling cimport Countdown
 from server.registry.clock cimport ticks
+from server.structures.crc16 cimport key_slot, note_slot
 
 cdef enum Place:
     SOCKET
@@ -91,6 +93,22 @@ cdef inline bint fits(PyObject* record, uint32_t words) noexcept:
     return (<int>words == (<Record>record).arity
             or <int>words >= -(<Record>record).arity and (<Record>record).arity < 0)
 
+cdef bint passes_asked(PyObject* record, Client client, Batch* b, Request* r, uint32_t client_unasked,
+                       uint32_t unasked) noexcept
+    # whether nothing speaks against it but what is asked of the user's rights and of the slot, and these say yes
+
+cdef inline bint serves_plainly(PyObject* record, Client client, Batch* b, Request* r) noexcept:
+    """The same in short of what nearly all clients of a cluster say: one key, of a slot that is ours; no: it is asked at
+    length."""
+    cdef uint16_t slot
+    if client.slow | state.all ^ SLOW_CLUSTER or not (<Record>record).rules & RULE_ONE_KEY or r.arg_count < 2:
+        return False
+    slot = key_slot(arg_at(b, r, 1), arg_length(b, r, 1))
+    if (<Record>record).write:
+        note_slot(arg_at(b, r, 1), arg_length(b, r, 1), slot)      # it may be a new one
+    door.slot = slot
+    return slot_is_open(slot)
+
 cdef inline bint is_permitted(PyObject* record, Client client, Batch* b, Request* r) noexcept:
     """Whether the client's user may call it for all that can be told here; no: the gate decides."""
     return not client.slow & SLOW_RESTRICTED or permits(client.permissions, &(<Record>record).needs, b, r)
@@ -107,9 +125,8 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
     cdef uint32_t writes = state.writes & WRITES_ASKED if place >= FROM_FILE else state.writes
     return (record != NULL and (<Record>record).fast != NULL
             and (not (client.slow & ~client_unasked | state.all & ~unasked)
-                 or (not (client.slow & ~(client_unasked | SLOW_RESTRICTED) | state.all & ~(unasked | SLOW_CLUSTER))
-                     and is_permitted(record, client, b, r)
-                     and (not state.all & ~unasked or serves(record, client, b, r))))
+                 or place == SOCKET and serves_plainly(record, client, b, r)
+                 or passes_asked(record, client, b, r, client_unasked, unasked))
             and (not (<Record>record).write
                  or ((writes == 0 or (not writes & ~<uint32_t>WRITES_ASKED and nobody_minds(client, b, r)))
                      and (place > AGAIN or has_room() or make_room())))

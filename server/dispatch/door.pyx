@@ -89,6 +89,12 @@ cdef inline bint _serves_part(PyObject* record, Client client, Batch* b, Request
     return True
 
 
+cdef bint passes_asked(PyObject* record, Client client, Batch* b, Request* r, uint32_t client_unasked,
+                       uint32_t unasked) noexcept:
+    return (not (client.slow & ~(client_unasked | SLOW_RESTRICTED) | state.all & ~(unasked | SLOW_CLUSTER))
+            and is_permitted(record, client, b, r) and (not state.all & ~unasked or serves(record, client, b, r)))
+
+
 cdef bint serves(PyObject* record, Client client, Batch* b, Request* r) noexcept:
     cdef int first = (<Record>record).first_key
     cdef const Needs* needs

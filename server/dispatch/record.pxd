@@ -53,6 +53,7 @@ cdef enum:                             # Record.rules: its flags, as the executo
     RULE_LOOSE = 32                    # TOUCHES_ARBITRARY_KEYS
     RULE_GATED = 64                    # one of its gates fires without a condition that says so
     RULE_REMEMBERED = 128              # reads keys, or one of its subcommands does: client-side caching remembers which
+    RULE_ONE_KEY = 512                 # its first argument is its only key
     RULE_ASKING = 256                  # it is served for slots that come, too, as if ASKING had been said before it
 
 cdef enum:                             # Record.prefetch

@@ -94,6 +94,8 @@ cdef class Record:
         self.kind = 1 if self.write else 0 if command.has(READONLY) else 2
         self.deny_oom = command.has(DENYOOM)
         self.first_key, self.last_key, self.key_step = _key_range(command)
+        if self.first_key == self.last_key == 1:
+            self.rules |= RULE_ONE_KEY
         read_needs(command, &self.needs)
 
     def __dealloc__(self):

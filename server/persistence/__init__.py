@@ -8,6 +8,7 @@ rdb_file, snapshot              files by name, complete or not at all; when they
 aof, background_sync            appending every write; the thread that waits for the disk
 aof_manifest, aof_load          which files there are; reading them back (aof_reader: commands out of a file)
 aof_rewrite, command_writer     a new base instead of all that led there; data as commands
+slot_writer, restore_writer     keys for another server: of a slot that moves, and what MIGRATE says
 keyspace_writer                 what both writers of a keyspace have in common
 child, loading, disk            the forked child; what clients see while data come; file operations
 check_rdb, check_aof            remus-check-rdb and remus-check-aof

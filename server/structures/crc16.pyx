@@ -14,12 +14,13 @@ cdef extern from *:
     #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
     #include <immintrin.h>
     #include <string.h>
-    #define REMUS_CLMUL __attribute__((target("pclmul,sse4.1")))
-    #define REMUS_CLMUL_IN static inline __attribute__((target("pclmul,sse4.1"), always_inline))
+    #define REMUS_CLMUL __attribute__((target("pclmul,sse4.1,ssse3")))
+    #define REMUS_CLMUL_IN static inline __attribute__((target("pclmul,sse4.1,ssse3"), always_inline))
 
     static int remus_multiplies(void) {
         __builtin_cpu_init();
-        return __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1");
+        return __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1")
+            && __builtin_cpu_supports("ssse3");
     }
 
     /* The first byte is the highest. */
@@ -83,20 +84,52 @@ cdef extern from *:
                                                 _mm_loadl_epi64((const __m128i *)(p + n - 8))), braces)) != 0;
     }
 
-    /* The checksum of a key without a brace; -1: it has one. */
-    REMUS_CLMUL static int remus_key_multiplied(const char *key, size_t n) {
+    /* Of eight to sixteen bytes, as most keys have: the slot; -1: there is a brace. One shuffle makes a number of them, the
+       first byte the highest. Its higher half times x^80 mod P are 80 bits, of which the lowest 16 are remainder already. */
+    REMUS_CLMUL_IN int remus_slot_short(const uint8_t *p, size_t n) {
+        static const uint8_t order[9][16] __attribute__((aligned(16))) = {
+    #define REMUS_ORDER(n) {15, 14, 13, 12, 11, 10, 9, 8, (uint8_t)(n - 1), (uint8_t)(n - 2), (uint8_t)(n - 3), (uint8_t)(n - 4), \
+                            (uint8_t)(n - 5), (uint8_t)(n - 6), (uint8_t)(n - 7), (uint8_t)(n - 8)}
+            REMUS_ORDER(0), REMUS_ORDER(1), REMUS_ORDER(2), REMUS_ORDER(3), REMUS_ORDER(4), REMUS_ORDER(5), REMUS_ORDER(6),
+            REMUS_ORDER(7), REMUS_ORDER(8)};
+        const __m128i factors = _mm_set_epi64x(0x11303471a041b343LL, 0xEB23);
+        __m128i bytes = _mm_castps_si128(_mm_loadh_pi(_mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)p)),
+                                                      (const __m64 *)(p + n - 8)));
+        __m128i number, high, word, quotient;
+        if (_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('{')))) return -1;
+        number = _mm_shuffle_epi8(bytes, *(const __m128i *)order[n - 8]);
+        high = _mm_clmulepi64_si128(number, factors, 0x01);
+        word = _mm_xor_si128(number, _mm_srli_si128(high, 2));
+        quotient = _mm_xor_si128(word, _mm_srli_si128(_mm_clmulepi64_si128(word, factors, 0x10), 8));
+        high = _mm_xor_si128(high, _mm_clmulepi64_si128(quotient, _mm_cvtsi64_si128(0x1021), 0x00));
+        return _mm_cvtsi128_si32(high) & 0x3FFF;
+    }
+
+    /* Any key. Apart, so that the short way has no registers to save. */
+    REMUS_CLMUL static __attribute__((noinline)) uint16_t remus_slot_any(const char *key, size_t n) {
         const uint8_t *p = (const uint8_t *)key;
-        return remus_has_brace(p, n) ? -1 : remus_crc_multiplied(p, n);
+        const char *opening = remus_has_brace(p, n) ? (const char *)memchr(key, '{', n) : NULL;
+        const char *closing = opening != NULL ? (const char *)memchr(opening + 1, '}', key + n - opening - 1) : NULL;
+        if (closing != NULL && closing != opening + 1) {
+            p = (const uint8_t *)opening + 1;
+            n = (size_t)(closing - opening) - 1;
+        }
+        return remus_crc_multiplied(p, n) & 0x3FFF;
+    }
+
+    REMUS_CLMUL static uint16_t remus_slot_multiplied(const char *key, size_t n) {
+        int slot = n - 8 <= 8 ? remus_slot_short((const uint8_t *)key, n) : -1;
+        return slot >= 0 ? (uint16_t)slot : remus_slot_any(key, n);
     }
     #else
     static int remus_multiplies(void) { return 0; }
     static uint16_t remus_crc_multiplied(const uint8_t *p, size_t n) { (void)p; (void)n; return 0; }
-    static int remus_key_multiplied(const char *key, size_t n) { (void)key; (void)n; return 0; }
+    static uint16_t remus_slot_multiplied(const char *key, size_t n) { (void)key; (void)n; return 0; }
     #endif
     """
     bint remus_multiplies() noexcept nogil
     uint16_t remus_crc_multiplied(const uint8_t* p, size_t n) noexcept nogil
-    int remus_key_multiplied(const char* key, size_t n) noexcept nogil
+    uint16_t remus_slot_multiplied(const char* key, size_t n) noexcept nogil
 
 cdef enum:
     AT_ONCE = 8
@@ -159,23 +192,17 @@ cdef uint16_t _slot_with_brace(const char* key, size_t n) noexcept nogil:
     return crc16(key, n) & (CLUSTER_SLOTS - 1)
 
 
+key_slot = remus_slot_multiplied if _multiplies else _slot_with_brace
+
+
 cdef uint16_t key_hash_slot(const char* key, size_t n) noexcept nogil:
     """A hash tag lets keys share a slot: {user7}:name and {user7}:age both hash as user7. An empty {} is no tag."""
-    cdef int crc
-    if _multiplies:
-        crc = remus_key_multiplied(key, n)
-        if crc >= 0:
-            return crc & (CLUSTER_SLOTS - 1)
-    return _slot_with_brace(key, n)
+    return key_slot(key, n)
 
 
 cdef uint16_t key_hash_slot_noted(const char* key, size_t n) noexcept nogil:
-    cdef uint16_t slot = key_hash_slot(key, n)
-    if n - 8 <= 8:                     # others are not noted: they would not fit
-        memcpy(&slot_noted.first, key, 8)
-        memcpy(&slot_noted.last, key + n - 8, 8)
-        slot_noted.length = n
-        slot_noted.slot = slot
+    cdef uint16_t slot = key_slot(key, n)
+    note_slot(key, n, slot)
     return slot
 
 
@@ -201,7 +228,8 @@ def hash_slot_again(bytes key):
 
 def multiplying(bint yes) -> bool:
     """For tests: whether to multiply where the processor can, or to look up. Returns whether it did."""
-    global _multiplies
+    global _multiplies, key_slot
     before = _multiplies
     _multiplies = yes and remus_multiplies()
+    key_slot = remus_slot_multiplied if _multiplies else _slot_with_brace
     return before

@@ -180,10 +180,16 @@ def test_transactions_and_scripts_follow_whole(cluster, source):
     source.ok("EXEC")
     source.ok("EVAL", "#!lua flags=allow-cross-slot-keys\n redis.call('incr', KEYS[1]) redis.call('incr', 'bar')"
                       " return redis.call('rpush', KEYS[2], 1, 2)", 2, f"{SLOT_0}n", f"{SLOT_0}l")
+    replies = source.pipeline([("MULTI",), ("SET", f"{SLOT_0}s", "x"), ("INCR", f"{SLOT_0}s"), ("SET", f"{SLOT_0}t", 1),
+                               ("EXEC",)])              # an error inside is the source's alone
+    assert isinstance(replies[-1][1], RespError)
+    script = "redis.call('set', KEYS[1], 'half') return redis.call('incr', KEYS[1])"
+    assert isinstance(source("EVAL", script, 1, f"{SLOT_0}u"), RespError)
     source.ok("SET", f"{SLOT_0}soon", 1, "PX", 1)
     source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 0)
     wait_for(cluster, HERE, "success")
     there = cluster[THERE].connect()
+    assert there.ok("MGET", *(f"{SLOT_0}{name}" for name in "stu")) == [b"x", b"1", b"half"]
     assert there.ok("GET", f"{SLOT_0}n") == b"3" and there.ok("LRANGE", f"{SLOT_0}l", 0, -1) == [b"1", b"2"]
     wait_until(lambda: there("GET", f"{SLOT_0}soon") is None, "it expires there")
     assert source.ok("GET", other) == b"1"

@@ -67,7 +67,6 @@ def test_pages_that_are_little_used_go_back(new_server: Start) -> None:
         before = figure(c, "allocator_frag_bytes")
         assert figure(c, "allocator_frag_ratio") > 2
         assert figure(c, "active_defrag_running") == figure(c, "total_active_defrag_time") == 0
-        c.ok("CONFIG", "SET", "latency-monitor-threshold", "1")
         configure(c, activedefrag="yes", active_defrag_ignore_bytes="1mb")
         wait_until(lambda: figure(c, "active_defrag_hits") > 0, "it begins")
         wait_until(lambda: not figure(c, "active_defrag_running"), "it ends", 60)

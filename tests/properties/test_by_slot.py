@@ -79,7 +79,7 @@ class BySlotAgainstSets(RuleBasedStateMachine):
         looked, expired, _ = self.db.expired_sample(1 << 40, 1 << 40)
         assert set(expired) == set(keys) & self.shown() and looked >= len(expired)
         for key in set(keys) - self.shown():       # those that are hidden stay, whatever their time is
-            self.db.set_expire(key, clock.unix_ms() + 1_000_000)    # first: PERSIST would find it expired, and delete it
+            self.db.set_expire(key, clock.unix_ms() + 1_000_000)    # or PERSIST finds it expired, and deletes it
             self.db.persist(key)
         for key in expired:
             self.db.drop_expired(key)

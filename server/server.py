@@ -164,7 +164,7 @@ class Server(Front):
             config, self.keyspace, self.loop.attend, lambda: self.cron.hz, self.latency.add
         )
         self.defrag: ActiveDefrag = ActiveDefrag(config, self.keyspace, self.log, lambda: self.cron.hz,
-                                                 self.holds_blocks, self.latency.add)
+                                                 lambda: self.child.alive, self.holds_blocks, self.latency.add)
         self.evictor: Evictor = Evictor(self.keyspace, config, evicting.key_evicted, lambda: self.memory.besides_keys)
         self.config_changes: ConfigChanges = ConfigChanges(self)
         self.replicating: Replicating = Replicating(self)
@@ -338,8 +338,8 @@ class Server(Front):
         return self.executor.dirty
 
     def holds_blocks(self) -> bool:
-        """Whether no block of the data may be moved: a child shares them, or who was interrupted has some in hand."""
-        return self.child.alive or self.progress.under_way or self.scripting.slow_run is not None
+        """Whether who was interrupted may have blocks of the data in hand, so that none can be moved."""
+        return self.progress.under_way or self.scripting.slow_run is not None
 
     def defragment(self) -> object:
         """From the cron: a slice of active defragmentation."""

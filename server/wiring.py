@@ -101,6 +101,7 @@ def fill_hooks(server: "Server") -> None:
     s.blocking.when_unwatched_by_fast_paths = partial(slow_because, "blocked-clients")
     s.pause.when_paused = door.pause
     s.progress.switch = partial(slow_because, "loading")
+    s.progress.between_commands = s.defrag.while_loading
     s.faults.when_planned = partial(slow_because, "faults")
 
     # a key changed

@@ -13,8 +13,9 @@ before more is wasted than was then.
     tick of the cron        share x time between two ticks, in slices: no slice is longer than SLICE_US, and after each
                             the loop turns for whoever waits
 
-While a forked child lives nothing is moved, for it would copy the pages that both share. Nor while a file fills the
-keyspace or a script lets others speak: they hold on to what they have in hand.
+While a forked child lives nothing is moved, for it would copy the pages that both share. Nor while a snapshot fills the
+keyspace or a script lets others speak: they hold on to what they have in hand. Between two commands of an append only
+file nobody does, so there a tick's share is spent as often as one would be due.
 """
 
 from collections.abc import Callable
@@ -35,15 +36,17 @@ GROWTH = 0.05                   # by which more must be wasted for another try
 
 
 class ActiveDefrag:
-    """One per server. allocator(): its figures in bytes; held(): nothing may be moved now; hz(): ticks a second;
-    note_latency(event, ms): how long a slice took."""
+    """One per server. hz(): ticks a second; has_child(): pages are shared; held(): somebody was interrupted with blocks
+    in hand; note_latency(event, ms): how long a slice took."""
 
-    def __init__(self, config: Config, keyspace: Keyspace, log: Log, hz: Callable[[], int], held: Callable[[], bool],
+    def __init__(self, config: Config, keyspace: Keyspace, log: Log, hz: Callable[[], int],
+                 has_child: Callable[[], bool], held: Callable[[], bool],
                  note_latency: Callable[[str, int], object]) -> None:
         self._config = config
         self._keyspace = keyspace
         self._log = log
         self._hz = hz
+        self._has_child = has_child
         self._held = held
         self._note_latency = note_latency
         self._plan = PagePlan()
@@ -55,6 +58,7 @@ class ActiveDefrag:
         self._in_vain = (0, 0)              # bytes wasted when nothing could be done about it; ignore-bytes then
         self._decide_at = 0                 # monotonic us
         self._left_us = 0                   # of this tick's share
+        self._loading_at = 0                # when the next share is due while a file of commands is loaded
         self._since_us = 0                  # when it began to run
         self._scan_since_us = 0
         self._total_us = 0                  # total_active_defrag_time, without what runs now
@@ -102,10 +106,25 @@ class ActiveDefrag:
     # ---- when
     def tick(self) -> bool:
         """From the cron: a slice. True when it wants another in this tick, after a turn of the loop for who waits."""
+        if self._held():
+            self._left_us = 0
+            return False
+        return self._slice()
+
+    def while_loading(self) -> None:
+        """Between two commands of a file, as often as one likes: a whole share when that is due."""
+        now = clock.monotonic_now_us()
+        if self._config.activedefrag and now >= self._loading_at:
+            self._loading_at = now + 1_000_000 // self._hz()
+            while self._slice():
+                pass
+
+    def _slice(self) -> bool:
+        """True when there is more of the share, and to do."""
         if not self._config.activedefrag:
             self._stop()
             return False
-        if self._held():
+        if self._has_child():
             self._left_us = 0
             return False
         start = clock.monotonic_now_us()
@@ -136,8 +155,8 @@ class ActiveDefrag:
         """Begin a scan, or give the one that is under way more time, as fragmentation asks for it."""
         config = self._config
         percent, wasted = self._fragmentation()
-        if not self.running and (percent < config.active_defrag_threshold_lower
-                                 or wasted < config.active_defrag_ignore_bytes or self._is_in_vain(wasted)):
+        if not self.running and (self._is_in_vain(wasted) or percent < config.active_defrag_threshold_lower
+                                 or wasted < config.active_defrag_ignore_bytes):
             return
         share = self._share(percent)
         if share <= self.running:
@@ -160,9 +179,11 @@ class ActiveDefrag:
         return PERCENT * wasted / figures["allocated"] if figures["allocated"] else 0.0, wasted
 
     def _is_in_vain(self, wasted: int) -> bool:
-        """Whether it was tried before when no less was wasted."""
+        """Whether nothing could be done about this much before, and it has not been less since."""
         before, ignored = self._in_vain
-        return wasted <= before * (1 + GROWTH) and ignored == self._config.active_defrag_ignore_bytes
+        self._in_vain = min(before, wasted), ignored
+        return (wasted <= before * (1 + GROWTH) and ignored == self._config.active_defrag_ignore_bytes
+                and not self.everything)
 
     def _share(self, percent: float) -> int:
         """Of the time: between cycle-min and cycle-max as `percent` is between the thresholds."""

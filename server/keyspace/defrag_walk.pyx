@@ -24,8 +24,9 @@ from server.types.value cimport TypeTraits, traits_of
 
 cdef enum:
     BUCKETS_PER_LOOK = 16              # at the clock,
-    BLOCKS_PER_LOOK = 64               # if they did not have that many blocks
-    PIECE = 64                         # elements of a large value between two looks
+    BLOCKS_PER_LOOK = 16               # if they did not have that many blocks: of 64 KiB each, and each in a page that goes,
+                                       # they take half a millisecond
+    PIECE = 32                         # elements of a large value between two looks
     WHOLE = 0x7FFFFFFF                 # elements: all of a small value
 
 

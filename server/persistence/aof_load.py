@@ -99,6 +99,7 @@ class AofLoader:
         """So many bytes more are loaded: look at the clients."""
         self._at += loaded
         self.server.progress.reached(self._at)
+        self.server.progress.between_commands()
 
     def _load_part(self, part: Part, last: bool) -> str:
         started = time.monotonic()

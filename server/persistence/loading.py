@@ -29,6 +29,7 @@ class Loading:
     def __init__(self, server: Host) -> None:
         self._server = server
         self.switch: Callable[[bool], None] = lambda on: None      # the loop's: fast paths decline while loading
+        self.between_commands: Callable[[], None] = lambda: None   # of a file: what the cron would do of the data
         self.under_way = False
         self.aside = False                  # ... into a keyspace that is not the one in use
         self.started = 0.0                  # Unix seconds, for loading_start_time

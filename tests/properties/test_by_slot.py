@@ -10,6 +10,7 @@ from server.keyspace.database import Keyspace
 from server.registry import clock
 from server.structures import memory
 from server.structures.crc16 import hash_slot
+from tests.support.moving import Mover
 
 KEYS = st.one_of(
     st.integers(0, 30).map(lambda i: b"k%d" % i),
@@ -26,6 +27,7 @@ class BySlotAgainstSets(RuleBasedStateMachine):
         self.before = memory.used()
         self.keyspace = Keyspace(1, True)
         self.db = self.keyspace.databases[0]
+        self.mover = Mover(self.keyspace)
         self.keys = set()
         self.hidden = set()
 
@@ -127,6 +129,11 @@ class BySlotAgainstSets(RuleBasedStateMachine):
         assert len(found) == len(set(found)) == min(limit, len(there))
         assert set(found) <= there
 
+    @rule(most=st.integers(1, 6))
+    def move(self, most):
+        """As active defragmentation does: entries of hidden slots, too."""
+        self.mover.piece(most)
+
     @invariant()
     def agrees(self):
         for slot in {hash_slot(key) for key in self.keys} | {hash_slot(b"one"), hash_slot(b"k1")}:
@@ -156,7 +163,7 @@ class BySlotAgainstSets(RuleBasedStateMachine):
         self.keyspace.flush(False)
         while self.keyspace.lazyfree.run(1_000_000):
             pass
-        self.db = self.keyspace = None
+        self.db = self.keyspace = self.mover = None
         gc.collect()
         assert memory.used() == self.before
 

@@ -34,7 +34,7 @@ class World:
         self.now_us = 1_000_000_000
         self.slice_us = 400                # that a slice is said to take
         self.slices = 0
-        self.held = False
+        self.held = self.child = False
         self.latency: list[tuple[str, int]] = []
         self.through = False               # the scan ends with this slice
         self.moves = 1                     # blocks that a slice moves
@@ -42,8 +42,8 @@ class World:
         monkeypatch.setattr(defrag.defrag_plan, "moved", lambda: (self.moved, 0))
         monkeypatch.setattr(defrag.clock, "monotonic_now_us", lambda: self.now_us)
         self.keyspace = Accounted(1)
-        self.defrag = ActiveDefrag(self.config, self.keyspace, Log(level=NOTHING), lambda: 10, lambda: self.held,
-                                   lambda *event: self.latency.append(event))
+        self.defrag = ActiveDefrag(self.config, self.keyspace, Log(level=NOTHING), lambda: 10, lambda: self.child,
+                                   lambda: self.held, lambda *event: self.latency.append(event))
         monkeypatch.setattr(self.defrag, "_work", self.work)
 
     def work(self, until_us: int) -> bool:
@@ -134,8 +134,10 @@ def test_the_next_scan_begins_at_once_if_there_is_reason(world: World) -> None:
 def test_what_cannot_be_helped_is_not_tried_again_before_more_is_wasted(world: World) -> None:
     world.through, world.moves = True, 0
     assert world.tick(550) == 1
-    assert [world.tick(550), world.tick(560), world.tick(100)] == [0, 0, 0]
+    assert [world.tick(550), world.tick(560), world.tick(570)] == [0, 0, 0]
     assert world.tick(600) == 1
+    assert [world.tick(300), world.tick(310)] == [0, 0]
+    assert world.tick(600) == 1, "it was less in between: this is new"
     assert world.tick(610) == 0
     world.config.active_defrag_ignore_bytes -= 1
     assert world.tick(610) == 1, "somebody asks for more"
@@ -155,6 +157,32 @@ def test_nothing_is_done_while_blocks_are_held(world: World) -> None:
     world.held = True
     assert world.tick(1000) == 0
     assert world.defrag.running == 25, "as INFO of Redis says: it is interrupted, not over"
+
+
+def test_nothing_is_done_while_a_child_shares_the_pages(world: World) -> None:
+    world.tick(1000)
+    world.child = True
+    assert world.tick(1000) == 0
+    world.defrag.while_loading()
+    assert world.tick(1000) == 0
+    world.child = False
+    assert world.tick(1000) == 63
+
+
+def test_while_a_file_of_commands_is_loaded_a_share_is_spent_now_and_then(world: World) -> None:
+    world.held, world.keyspace.wasted_mb = True, 1000
+    world.defrag.while_loading()
+    assert world.slices == 63
+    for _ in range(10):
+        world.defrag.while_loading()
+    assert world.slices == 63
+    world.now_us += 100_000
+    world.defrag.while_loading()
+    assert world.slices == 126
+    world.config.activedefrag = False
+    world.now_us += 100_000
+    world.defrag.while_loading()
+    assert world.slices == 126
 
 
 def test_time_is_counted_while_it_runs(world: World) -> None:

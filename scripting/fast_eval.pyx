@@ -114,6 +114,16 @@ cdef int _evalsha_ro(Client c, Batch* b, Request* r) except -1:
     return _script(c, b, r, _scripts.cached, True)
 
 
+cdef class LastFunction:
+    """The function that was called last, and what it says of itself, which does not change."""
+    cdef object function
+    cdef bytes name
+    cdef int flags, number
+
+
+cdef LastFunction _last_function = LastFunction()
+
+
 cdef int _function(Client c, Batch* b, Request* r, bint read_only) except -1:
     cdef int64_t keys
     cdef int flags
@@ -129,17 +139,20 @@ cdef int _function(Client c, Batch* b, Request* r, bint read_only) except -1:
         function = functions.get(name.lower())
         if function is None:
             return 0
-    flags = function.flags
+    if function is not _last_function.function:
+        _last_function.function, _last_function.flags = function, function.flags
+        _last_function.number, _last_function.name = function.number, function.name
+    flags = _last_function.flags
     if (flags & ~(_NO_WRITES | _ALLOW_OOM)
             or (not flags & _NO_WRITES and (read_only or state.writes & ~<uint32_t>WRITES_ASKED))):
         return 0
     clock_refresh()                    # what the script sees all along
     run = Run.__new__(Run)
-    run.begin(_server, _executor, _propagation, _client, c, function.name, False, flags & _NO_WRITES != 0,
+    run.begin(_server, _executor, _propagation, _client, c, _last_function.name, False, flags & _NO_WRITES != 0,
               flags & _ALLOW_OOM != 0)
     if state.all & SLOW_CLUSTER:
         run.keep_to_slot(PyBytes_FromStringAndSize(arg_at(b, r, 3), arg_length(b, r, 3)) if keys else None)
-    _run(c, b, r, _functions.interpreter, function.number, run, <uint32_t>keys)
+    _run(c, b, r, _functions.interpreter, _last_function.number, run, <uint32_t>keys)
     return 1
 
 

@@ -5,7 +5,9 @@ as they came, and run.
 They decline (and the definitions in commands_eval run) for a script that is new, has a shebang line, or a function with
 rarer flags, without room below maxmemory, and for a client with subscriptions, whose own messages come after the reply.
 """
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
@@ -52,6 +54,20 @@ cdef bint _plain(Client c, Request* r, Batch* b, int64_t* keys) noexcept:
             and 0 <= keys[0] <= <int64_t>r.arg_count - 3 and not is_running())
 
 
+cdef class Last:
+    """The script that ran last: nearly always it is the next one, too."""
+    cdef dict known                    # where it was found. SCRIPT FLUSH leaves that empty, and there is another one
+    cdef bytes name, sha
+    cdef int function                  # its number in the interpreter
+
+
+cdef Last _last = Last()
+
+
+cdef inline bint _is(bytes name, const char* text, size_t length) noexcept:
+    return <size_t>PyBytes_GET_SIZE(name) == length and memcmp(PyBytes_AS_STRING(name), text, length) == 0
+
+
 cdef int _script(Client c, Batch* b, Request* r, dict known, bint read_only) except -1:
     """known: scripts by what the first argument is."""
     cdef int64_t keys
@@ -59,16 +75,18 @@ cdef int _script(Client c, Batch* b, Request* r, dict known, bint read_only) exc
     cdef bytes name
     if not _plain(c, r, b, &keys):
         return 0
-    name = PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1))
-    script = known.get(name)
-    if script is None and known is _scripts.cached and name.lower() not in known:
-        return _refuse(c, <Record>r.record)
-    if script is None or script.flags is not None:
-        return 0
+    if known is not _last.known or not _is(_last.name, arg_at(b, r, 1), arg_length(b, r, 1)):
+        name = PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1))
+        script = known.get(name)
+        if script is None and known is _scripts.cached and name.lower() not in known:
+            return _refuse(c, <Record>r.record)
+        if script is None or script.flags is not None:
+            return 0
+        _last.known, _last.name, _last.sha, _last.function = known, name, script.sha, script.function
     clock_refresh()                    # what the script sees all along
     run = Run.__new__(Run)
-    run.begin(_server, _executor, _propagation, _client, c, script.sha, True, read_only, False)
-    _run(c, b, r, _scripts.interpreter, script.function, run, <uint32_t>keys)
+    run.begin(_server, _executor, _propagation, _client, c, _last.sha, True, read_only, False)
+    _run(c, b, r, _scripts.interpreter, _last.function, run, <uint32_t>keys)
     return 1
 
 
@@ -96,6 +114,16 @@ cdef int _evalsha_ro(Client c, Batch* b, Request* r) except -1:
     return _script(c, b, r, _scripts.cached, True)
 
 
+cdef class LastFunction:
+    """The function that was called last, and what it says of itself, which does not change."""
+    cdef object function
+    cdef bytes name
+    cdef int flags, number
+
+
+cdef LastFunction _last_function = LastFunction()
+
+
 cdef int _function(Client c, Batch* b, Request* r, bint read_only) except -1:
     cdef int64_t keys
     cdef int flags
@@ -111,17 +139,20 @@ cdef int _function(Client c, Batch* b, Request* r, bint read_only) except -1:
         function = functions.get(name.lower())
         if function is None:
             return 0
-    flags = function.flags
+    if function is not _last_function.function:
+        _last_function.function, _last_function.flags = function, function.flags
+        _last_function.number, _last_function.name = function.number, function.name
+    flags = _last_function.flags
     if (flags & ~(_NO_WRITES | _ALLOW_OOM)
             or (not flags & _NO_WRITES and (read_only or state.writes & ~<uint32_t>WRITES_ASKED))):
         return 0
     clock_refresh()                    # what the script sees all along
     run = Run.__new__(Run)
-    run.begin(_server, _executor, _propagation, _client, c, function.name, False, flags & _NO_WRITES != 0,
+    run.begin(_server, _executor, _propagation, _client, c, _last_function.name, False, flags & _NO_WRITES != 0,
               flags & _ALLOW_OOM != 0)
     if state.all & SLOW_CLUSTER:
         run.keep_to_slot(PyBytes_FromStringAndSize(arg_at(b, r, 3), arg_length(b, r, 3)) if keys else None)
-    _run(c, b, r, _functions.interpreter, function.number, run, <uint32_t>keys)
+    _run(c, b, r, _functions.interpreter, _last_function.number, run, <uint32_t>keys)
     return 1
 
 

@@ -59,6 +59,8 @@ class Scripts:
     def flush(self) -> None:
         """Forget all of them, and what they left in Lua."""
         self.interpreter = Interpreter()
+        for known in (self.cached, self.by_body):
+            known.clear()                            # whoever still looks there (fast_eval) keeps no script alive
         self.cached = {}
         self.by_body = {}
         self.body_bytes = 0

@@ -220,6 +220,26 @@ def test_a_known_script_is_run_natively_and_answers_alike(both, raw, form):
     both("GET", "num")
 
 
+def test_scripts_in_turn_are_told_apart(raw):
+    """The one that ran last is found without looking: by its SHA1 and by its text, until SCRIPT FLUSH."""
+    texts = ["return 1", "return 2", "return 'x'"]
+    names = [raw.ok("SCRIPT", "LOAD", text) for text in texts]
+    replies = [1, 2, b"x"]
+    for order in ([0, 0, 1, 1, 0, 2], [2, 1, 2, 0, 0]):
+        assert raw.pipeline([("EVALSHA", names[at], 0) for at in order]) == [replies[at] for at in order]
+        assert raw.pipeline([("EVAL", texts[at], 0) for at in order]) == [replies[at] for at in order]
+        assert raw.pipeline([command for at in order for command in (
+            ("EVALSHA", names[at], 0), ("EVAL", texts[at], 0))]) == [replies[at] for at in order for _ in range(2)]
+    assert raw.ok("EVALSHA", names[0].upper(), 0) == 1
+    assert raw.ok("EVALSHA", names[0], 0) == 1
+    for _ in range(3):
+        raw.ok("SCRIPT", "FLUSH")
+        assert raw("EVALSHA", names[0], 0) == RespError("NOSCRIPT No matching script. Please use EVAL.")
+    assert raw.ok("EVAL", texts[1], 0) == 2
+    assert raw("EVALSHA", names[0], 0) == RespError("NOSCRIPT No matching script. Please use EVAL.")
+    assert raw.ok("EVALSHA", names[1], 0) == 2
+
+
 def test_a_script_that_was_flushed_is_not_known_by_its_text(both):
     for _ in range(2):
         both("EVAL", "return KEYS[1]", 1, "k")

@@ -41,6 +41,7 @@ from server.dispatch.collector import INTERVAL_MS, Collector
 from server.dispatch.connector import Connector
 from server.dispatch.cron import Cron
 from server.dispatch.executor import Executor
+from server.dispatch.lane_totals import LaneTotals, lane_totals
 from server.dispatch.loop import Loop
 from server.dispatch.propagate import Propagation
 from server.dispatch.shutdown import Shutdown
@@ -252,8 +253,8 @@ def put_in_touch(server: SentinelServer) -> None:
         (Whole, lambda: s), (Config, lambda: config), (Stats, lambda: s.stats), (CpuSeconds, cpu_seconds),
         (InternalErrors, lambda: internal_errors), (ClientTable, lambda: s.clients), (Limits, lambda: s.limits),
         (Tls, lambda: s.tls), (PubSub, lambda: s.pubsub), (Tracking, lambda: s.tracking), (Loop, lambda: s.loop),
-        (Cron, lambda: s.cron), (Collector, lambda: s.collector), (Shutdown, lambda: s.shutdown),
-        (State, s.sentinel.state_now),
+        (LaneTotals, lambda: lane_totals(s.loop)), (Cron, lambda: s.cron), (Collector, lambda: s.collector),
+        (Shutdown, lambda: s.shutdown), (State, s.sentinel.state_now),
     ):
         s.parts.add(part, where)
     tracked.use(s.tracking, s.propagation)

@@ -256,9 +256,9 @@ class World:
 
     def reshard(self) -> str:
         """Some slots go from one master to another, as redis-cli moves them: the one that gets them closes them first,
-        and only in a cluster whose nodes agree. (The one takes an epoch for which nobody was asked: while an election
-        is under way, that could be the same.)"""
-        if len(self.up()) < len(self.machines) or self.disagreement():
+        and only in a cluster whose nodes agree and hear each other. (The one takes an epoch for which nobody was asked,
+        as in Redis: an election among those who do not hear of it could take the same.)"""
+        if len(self.up()) < len(self.machines) or self.network.apart or self.disagreement():
             return "no resharding"
         source, target = self.rng.sample(self.masters(), 2)
         moved = list(slots.each(source.protocol.view.myself.slots))[:self.rng.choice((1, 3, 20))]

@@ -207,11 +207,10 @@ class Operator:
         for slot in [slot for slot in importing if wanted >> slot & 1]:
             del importing[slot]
 
-    def _moved(self, moved: int, *, fsync: bool = True) -> None:
-        """fsync: or a power cut could leave slots that nobody claims."""
+    def _moved(self, moved: int) -> None:
         if moved:
             self._out.add(SlotsMoved(moved))
-        self._out.changed(fsync=fsync, health=True)
+        self._out.changed(fsync=True, health=True)      # or a power cut could leave slots that nobody claims
 
     def may_set_slots(self) -> None:
         """CLUSTER SETSLOT is a master's. Errors: we are a replica."""
@@ -248,11 +247,7 @@ class Operator:
         self._out.changed(health=True)
 
     def set_owner(self, slot: int, name: str, now: int) -> None:
-        """CLUSTER SETSLOT slot NODE: the end of a move. Errors: no master that we know; we have keys of it still.
-
-        The file is not awaited on the disk, as in Redis, but for a new epoch: a thousand slots may move, and all
-        masters are told of each, so that one that a power cut takes back is known to the others.
-        """
+        """CLUSTER SETSLOT slot NODE: the end of a move. Errors: no master that we know; we have keys of it still."""
         self.may_set_slots()
         view = self._view
         me = view.myself
@@ -266,7 +261,7 @@ class Operator:
             view.migrating.pop(slot, None)
         view.release(1 << slot)
         view.assign(node, 1 << slot)
-        self._moved(1 << slot, fsync=False)
+        self._moved(1 << slot)
         if old is me and node is not me and not me.slots and self._settings().allow_replica_migration:
             self._out.note("notice", "Configuration change detected. Reconfiguring myself as a replica of "
                                      f"{node.name} ({node.nodename})")

@@ -153,7 +153,7 @@ class MiniServer:
         if not self.aof.open_at_start(lambda path: write_base(self, path)):
             return "open"
         self.aof.delete_history()
-        self.propagation.subscribe(self.aof.sink, self.aof)
+        self.listen()
         self.replay = Replay(self)
         return result
 
@@ -169,6 +169,15 @@ class MiniServer:
         for command in commands:
             self.execute(*command)
         self.propagation.leave()
+
+    def listen(self) -> None:
+        """Write what is propagated from now on."""
+        self.propagation.subscribe(self.aof.sink,
+                                   SimpleNamespace(begin_turn=self.begin_turn, end_turn=self.aof.end_turn))
+
+    def begin_turn(self) -> None:
+        if self.config.aof_timestamp_enabled:
+            self.aof.put_time()
 
     def end_turn(self) -> None:
         clock.refresh()
@@ -308,7 +317,7 @@ def test_a_switch_to_aof_while_running_may_be_cut_anywhere() -> None:
     disk = Recorder("always")
     server = MiniServer(disk, appendfsync="always", appendonly=False)
     server.replay = Replay(server)
-    server.propagation.subscribe(server.aof.sink, server.aof)
+    server.listen()
     server.execute(b"SET", b"before", b"1")
     server.end_turn()
     assert server.aof_rewrite.switch_on(in_exec=False)

@@ -207,10 +207,11 @@ class Operator:
         for slot in [slot for slot in importing if wanted >> slot & 1]:
             del importing[slot]
 
-    def _moved(self, moved: int) -> None:
+    def _moved(self, moved: int, *, fsync: bool = True) -> None:
+        """fsync: a power cut could leave slots that nobody claims."""
         if moved:
             self._out.add(SlotsMoved(moved))
-        self._out.changed(fsync=True, health=True)      # or a power cut could leave slots that nobody claims
+        self._out.changed(fsync=fsync, health=True)
 
     def may_set_slots(self) -> None:
         """CLUSTER SETSLOT is a master's. Errors: we are a replica."""
@@ -261,7 +262,7 @@ class Operator:
             view.migrating.pop(slot, None)
         view.release(1 << slot)
         view.assign(node, 1 << slot)
-        self._moved(1 << slot)
+        self._moved(1 << slot, fsync=node is me)        # others hear it again, should a power cut take it back
         if old is me and node is not me and not me.slots and self._settings().allow_replica_migration:
             self._out.note("notice", "Configuration change detected. Reconfiguring myself as a replica of "
                                      f"{node.name} ({node.nodename})")

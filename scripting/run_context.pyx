@@ -8,6 +8,7 @@ from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_FAKE, CLIENT_RE
                                     SLOW_RESTRICTED, SLOW_TRACKING, Client)
 from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.dispatch.door cimport NO_SLOT, door
+from server.dispatch.long_names cimport names_too_long
 from server.registry.clock cimport clock_state
 from server.structures.block_stream cimport TO_ALL
 from server.structures.crc16 cimport key_hash_slot
@@ -18,7 +19,7 @@ from server.dispatch.gates import checks
 from server.dispatch.slot_gate import is_keyed, slot_of
 from server.observe.debug_settings import settings as debug_settings
 from server.registry.command import COMMANDS, DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE
-from server.registry.errors import OUT_OF_MEMORY, CommandError
+from server.registry.errors import NAME_TOO_LONG, OUT_OF_MEMORY, CommandError
 
 cdef object _CommandError = CommandError
 cdef dict _known = {}                  # command name as scripts write it -> Checked
@@ -140,6 +141,8 @@ cdef class Run:
             return self.refuse(command, "Wrong number of args calling Redis command from script")
         if checked.refused and (checked.scripting or not debug_settings.disable_deny_scripts):
             return self.refuse(command, "This Redis command is not allowed from script")
+        if names_too_long(argv):
+            return self.refuse(command, NAME_TOO_LONG.removeprefix("ERR "))
         if (checked.before or checked.writing or self.read_only or checked.needs_memory
                 or (checked.keyed and state.all & SLOW_CLUSTER)
                 or self.client.slow & SLOW_RESTRICTED):

@@ -63,7 +63,7 @@ def chosen(form: Form, only: str) -> bool:
     return any(fnmatchcase(form.name, wanted) or wanted == f"[{form.group}]" for wanted in only.split("|"))
 
 
-def run(given: argparse.Namespace, wanted: list[Cell], contest: Contest) -> list[Measured]:
+def run(wanted: list[Cell], contest: Contest) -> list[Measured]:
     """A line for each as it is measured."""
     done = []
     print(verdict.HEAD)
@@ -126,7 +126,7 @@ def main(arguments: list[str] | None = None) -> int:
             "server_args": given.server_args, "peer": given.peer, "peer_args": given.peer_args, "peer_version": version
         }  # fmt: skip
         with Contest(start, table, given.pairs, given.slice_ms * 1000) as contest:
-            done = run(given, wanted, contest)
+            done = run(wanted, contest)
     except ServerFailed as error:
         print(error, file=sys.stderr)
         return 2

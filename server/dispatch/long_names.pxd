@@ -3,7 +3,7 @@
 
 `proto-max-bulk-len` allows strings of 512 MB and more, and as values they are welcome. So a command with any word of that
 length takes the way through Python, where it is looked at whether such a word is a name. Others pay one comparison for
-each batch. Scripts have no such strings: all their memory together is less.
+each batch. A script cannot make such a string, all its memory together is less, but it can be given one (ARGV, a value).
 """
 from iothreads.message cimport Batch
 

@@ -34,6 +34,13 @@ def test_a_transaction_with_one_is_refused(raw: Any, long: bytes) -> None:
     assert raw("EXEC").code == "EXECABORT"
 
 
+@pytest.mark.parametrize("call", ["'SET', ARGV[1], 'v'", "'HSET', 'h', 'f', 'v', ARGV[1], 'v'", "'SADD', 's', ARGV[1]"])
+def test_a_script_that_is_given_one(raw: Any, long: bytes, call: str) -> None:
+    raw.send_raw(encode("EVAL", f"return redis.pcall({call})", "0", long))
+    assert raw.read().text.startswith(TOO_LONG)
+    assert raw("DBSIZE") == 0
+
+
 def test_a_value_may_be_as_long(raw: Any, long: bytes) -> None:
     raw.send_raw(encode("SET", "k", long) + encode("STRLEN", "k") + encode("NOSUCH", long))
     assert [raw.read(), raw.read()] == ["OK", LENGTH]

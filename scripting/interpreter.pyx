@@ -225,8 +225,14 @@ cdef class Interpreter:
         return reply
 
     cdef void clean_up(self) noexcept:
-        """Full collections: each halves the buffer in which Lua joins strings."""
+        """Full collections, without KEYS and ARGV: each halves the buffer in which Lua joins strings."""
         cdef int i
+        lua.rawgeti(self.L, LUA_REGISTRY, self.globals)
+        lua.pushnil(self.L)
+        lua.setfield(self.L, -2, "KEYS")
+        lua.pushnil(self.L)
+        lua.setfield(self.L, -2, "ARGV")
+        lua.settop(self.L, 0)
         for i in range(8):
             if self.limits.used > self.limits.most // 64:
                 lua.gc(self.L, GC_COLLECT, 0)

@@ -39,6 +39,7 @@ def test_a_script_that_is_given_one(raw: Any, long: bytes, call: str) -> None:
     raw.send_raw(encode("EVAL", f"return redis.pcall({call})", "0", long))
     assert raw.read().text.startswith(TOO_LONG)
     assert raw("DBSIZE") == 0
+    assert raw("EVAL", "return #ARGV", "0") == 0, "there is memory for the next one"
 
 
 def test_a_value_may_be_as_long(raw: Any, long: bytes) -> None:

@@ -7,6 +7,7 @@ which also knows the error: a command whose keys only Python can find, and a fir
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memcmp
 
 from iothreads.message cimport Batch, Request
 
@@ -30,6 +31,8 @@ cdef struct Needs:                     # what a command asks of a user
     KeySearch search[SEARCHES_MAX]
     const char* reads_with             # the option without which the key is only written; NULL: none
     size_t reads_with_length
+    uint32_t plain_words               # in a call of at most so many words, argument 1 is its only key; 0: in none
+    uint8_t plain_access               # ... and this is done to it
     bint channels, channel_patterns    # it names channels, or patterns of them ...
     int first_channel, last_channel    # ... from this argument to that one; -1: to the end
 
@@ -57,3 +60,19 @@ cdef bint permits(Permissions permissions, const Needs* needs, const Batch* b, c
 cdef int read_needs(command, Needs* needs) except -1           # of a registry Command, which must live on
 cdef bint find_keys(const KeySearch* search, const Batch* b, const Request* r, int64_t* first, int64_t* end) noexcept
     # the keys: arguments first[0] to end[0], with its step; first 0: the part is absent. False: the command will refuse these arguments
+
+cdef inline bint permits_key(Permissions permissions, const Needs* needs, const char* key, size_t length) noexcept:
+    """The same in short of a call in plain words, by the first selector and its patterns that end in their only star; no:
+    `permits` has to be asked."""
+    cdef const Selected* selector = permissions.selectors
+    cdef const Pattern* pattern = selector.keys
+    if not selector.commands[needs.command >> 6] >> (needs.command & 63) & 1:
+        return False
+    if selector.all_keys:
+        return True
+    while pattern != selector.keys + selector.key_count:
+        if (pattern.access & needs.plain_access == needs.plain_access and 0 < pattern.prefix <= length
+                and memcmp(key, pattern.text, pattern.prefix) == 0):
+            return True
+        pattern += 1
+    return False

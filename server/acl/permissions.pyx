@@ -110,6 +110,10 @@ cdef int read_needs(command, Needs* needs) except -1:
         needs.channels = True
         needs.channel_patterns = command.channels.patterns
         needs.first_channel, needs.last_channel = command.channels.first, command.channels.last
+    if (needs.known and needs.searches == 1 and needs.search[0].keyword == NULL and needs.search[0].begin == 1
+            and needs.search[0].count_at < 0 and needs.search[0].last == 0 and not needs.channels):
+        needs.plain_words = <uint32_t>-1 if needs.reads_with == NULL else _OPTIONS
+        needs.plain_access = needs.search[0].access if needs.reads_with == NULL else WRITE
     return 0
 
 

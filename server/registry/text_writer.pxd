@@ -15,3 +15,7 @@ cdef int text_add(Text* text, const char* bytes, size_t length) except -1
 cdef int text_add_bytes(Text* text, bytes value) except -1
 cdef int text_add_number(Text* text, int64_t value) except -1
 cdef int text_add_value(Text* text, object value) except -1            # as str() prints it
+cdef int text_add_decimal(Text* text, double value, int digits) except -1              # with so many digits behind the point
+cdef int text_add_size(Text* text, double bytes) except -1                             # for people: 1.50K, 3.20M
+cdef int text_add_quoted(Text* text, const char* bytes, size_t length) except -1
+    # in double quotes, with everything but printable ASCII escaped. Complexity: O(length)

@@ -23,7 +23,7 @@ class Entry:
         self.user = user
         self.count = 0
         self.id = 0
-        self.client = ""                # its line of CLIENT LIST at the last time
+        self.client = b""               # its line of CLIENT LIST at the last time
         self.created_ms = self.updated_ms = 0           # Unix
 
     def equals(self, other: "Entry") -> bool:
@@ -43,7 +43,7 @@ class AclLog:
         self._counted = counted
         self._next_id = 0
 
-    def add(self, new: Entry, client: str, now_ms: int) -> None:
+    def add(self, new: Entry, client: bytes, now_ms: int) -> None:
         """It was refused just now to this client. Complexity: O(1)."""
         self._counted(f"acl_access_denied_{REASONS[new.reason]}")
         entry = self._known(new, now_ms)

@@ -15,7 +15,7 @@ from server.acl.user import User
 from server.acl.users import Users
 from server.clients import client as c
 from server.clients.client import RESTRICTED, STRANGER, UNIX_SOCKET, Client
-from server.clients.client_list import line
+from server.clients.client_list import listing
 from server.clients.table import PUBSUB, ClientTable, class_of
 from server.config.config import Config
 from server.registry.clock import unix_ms
@@ -86,7 +86,7 @@ class Authentication:
     def note(self, client: Client, refused: Entry) -> None:
         """It was refused to this client."""
         self.denials.add(refused.user, refused.reason)
-        self.log.add(refused, line(client), unix_ms())
+        self.log.add(refused, listing((client,)).removesuffix(b"\n"), unix_ms())
 
     # ---- rules changed
     def password_changed(self, config: Config) -> None:

@@ -9,7 +9,7 @@ persistence.field("async_loading", lambda s: int(s.progress.aside), metric="asyn
 persistence.field("current_cow_peak", lambda s: s.child.cow_peak)
 persistence.field("current_cow_size", lambda s: s.child.cow_size)
 persistence.field("current_cow_size_age", lambda s: s.child.cow_age())
-persistence.field("current_fork_perc", lambda s: f"{s.child.percent():.2f}")
+persistence.field("current_fork_perc", lambda s: s.child.percent(), digits=2)
 persistence.field("current_save_keys_processed", lambda s: s.child.keys_processed)
 persistence.field("current_save_keys_total", lambda s: s.child.keys_total)
 persistence.field("rdb_changes_since_last_save", lambda s: s.dirty, metric="rdb_changes_since_last_save")
@@ -76,7 +76,7 @@ persistence.field("loading_start_time", lambda s: int(s.progress.started), metri
 persistence.field("loading_total_bytes", lambda s: s.progress.total, metric="loading_total_bytes", shown=_loading)
 persistence.field("loading_rdb_used_mem", lambda s: s.progress.used_memory, shown=_loading)
 persistence.field("loading_loaded_bytes", lambda s: s.progress.loaded, metric="loading_loaded_bytes", shown=_loading)
-persistence.field("loading_loaded_perc", lambda s: f"{s.progress.percent():.2f}", shown=_loading)
+persistence.field("loading_loaded_perc", lambda s: s.progress.percent(), shown=_loading, digits=2)
 persistence.field("loading_eta_seconds", lambda s: s.progress.remaining_seconds(), shown=_loading)
 
 DEBUG.of(Host).field("eventloop_duration_aof_sum", lambda s: s.aof.spent_us)

@@ -6,9 +6,9 @@
 Every room declares what it owns, in a file of its own (`info.py`), and knows its own parts alone; which part of the
 running server answers for a type is told at the start (server.registry.parts, filled by server.about). Sections that
 several rooms share name the order of their fields (server.registry.info_sections), so that INFO reads as Redis's
-whoever declared what, and in which order. INFO prints a value with str(), floats must come formatted as Redis formats
-them. A family yields lines of its own (db0:..., cmdstat_...). A field whose part is not built shows the value an idle
-part would show.
+whoever declared what, and in which order. INFO prints a value with str(), a float with the digits that its field says.
+A family yields lines of its own (db0:..., cmdstat_...). A field whose part is not built shows the value an idle part
+would show.
 """
 
 from bisect import insort
@@ -17,7 +17,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from server.registry.attribute_path import attribute_path
 from server.registry.dataclass import dataclass, field
-from server.registry.info_writer import Step, write_sections
+from server.registry.info_writer import AS_PRINTED, Step, write_sections
 from server.registry.later import Later
 from server.registry.parts import Part, Parts
 
@@ -28,7 +28,8 @@ Lines = Iterable[tuple[str, str]]
 @dataclass(frozen=True)
 class InfoField(Generic[S]):
     """One field. metric: the name without the prefix redis_, "" for none; counter: a growing total; scale multiplies
-    the value for the metric; constant: `read` says the same as long as the process lives."""
+    the value for the metric; constant: `read` says the same as long as the process lives; digits: of a number behind
+    the point, or FOR_PEOPLE, of a size (1.50K); unit: what stands behind it."""
 
     name: str
     read: Callable[[S], object]
@@ -37,6 +38,8 @@ class InfoField(Generic[S]):
     scale: float = 1
     shown: Callable[[S], bool] | None = None  # None: always
     constant: bool = False
+    digits: int = AS_PRINTED
+    unit: str = ""
 
 
 class Declared(NamedTuple):
@@ -91,7 +94,8 @@ class Section:
                     constant += f"{what.name}:{what.read(None)}\r\n"
                     continue
                 else:
-                    steps = [Step(f"{what.name}:".encode(), part, what.read, what.shown, attribute_path(what.read))]
+                    steps = [Step(f"{what.name}:".encode(), part, what.read, what.shown, attribute_path(what.read),
+                                  what.digits, what.unit)]
                 self._steps += _constants(constant) + steps
                 constant = ""
             self._steps += _constants(constant)
@@ -118,10 +122,12 @@ class Fields(Generic[S]):
         counter: bool = False,
         scale: float = 1,
         shown: Callable[[S], bool] | None = None,
+        digits: int = AS_PRINTED,
+        unit: str = "",
     ) -> None:
         """Declare a field; a `read` that is no function is a constant."""
         reader = read if callable(read) else (lambda _: read)
-        declared = InfoField(name, reader, metric, counter, scale, shown, constant=not callable(read))
+        declared = InfoField(name, reader, metric, counter, scale, shown, not callable(read), digits, unit)
         self._section.declare(Declared(self._part, declared))
 
     def family(self, lines: Callable[[S], Lines]) -> Callable[[S], Lines]:

@@ -13,7 +13,7 @@ from iothreads.listen import gather_small_writes
 from server.clients.client import CLOSE_ASAP, LINK, REPLICA, REPLY_MODE, REPLY_OFF, Client
 from server.config.config import Config
 from server.observe.log import Log
-from server.observe.memory_account import Replication as Memory
+from server.observe.seams import Replication as Memory
 from server.observe.stats import Stats
 from server.registry.clock import monotonic_now_us
 from server.replication.awaited import Awaited

@@ -51,17 +51,19 @@ class AclLog:
             entry = new
             entry.id, entry.created_ms = self._next_id, now_ms
             self._next_id += 1
-        self.entries.appendleft(entry)
+            self.entries.appendleft(entry)
         entry.count += 1
         entry.client, entry.updated_ms = client, now_ms
         while len(self.entries) > self._max_len():
             self.entries.pop()
 
     def _known(self, new: Entry, now_ms: int) -> Entry | None:
-        """The entry that it belongs to, taken out of its place."""
-        for entry in islice(self.entries, LOOKED_AT):
+        """The entry that it belongs to, which becomes the newest."""
+        for at, entry in enumerate(islice(self.entries, LOOKED_AT)):
             if abs(now_ms - entry.updated_ms) <= GROUPED_MS and entry.equals(new):
-                self.entries.remove(entry)
+                if at:
+                    self.entries.remove(entry)
+                    self.entries.appendleft(entry)
                 return entry
         return None
 

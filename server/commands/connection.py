@@ -54,11 +54,12 @@ def auth(call: Call, *words: bytes) -> str:
     """
     if len(words) > 2:
         raise syntax()
-    _redact(call, *range(1, len(call.argv)))
-    if len(words) == 1 and call.server.authentication.open:
+    call.argv[1:] = [_REDACTED] * len(words)
+    authentication = call.server.authentication
+    if len(words) == 1 and authentication.open:
         raise CommandError(NO_PASSWORD)
     user = words[0] if len(words) == 2 else DEFAULT_USER
-    call.server.authentication.log_in(call.client, user, words[-1], call.argv[0])
+    authentication.log_in(call.client, user, words[-1], call.argv[0])
     return OK
 
 

@@ -18,6 +18,7 @@ container("LATENCY", "server", "Latency spikes and distributions.", since="2.8.1
 _FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
 _SPECIAL = ("nondeterministic_output", "request_policy:all_nodes", "response_policy:special")
 _GRAPH_WIDTH = 80
+_OFF = Verbatim(latency_advice.OFF)
 
 
 def _name(word: bytes) -> str:
@@ -82,7 +83,8 @@ def latency_doctor(call: Call) -> Verbatim:
 
     Complexity: O(1)
     """
-    return Verbatim(latency_advice.report(call.server.latency, call.config))
+    text = latency_advice.report(call.server.latency, call.config)
+    return _OFF if text is latency_advice.OFF else Verbatim(text)
 
 
 # ---- distribution per command

@@ -12,6 +12,7 @@ from server.structures import memory as allocator
 command = group("server")
 container("MEMORY", "server", "Where memory goes.", since="4.0.0")
 
+_EMPTY = Verbatim(memory_advice.EMPTY)
 _SPECIAL = ("nondeterministic_output", "request_policy:all_shards", "response_policy:special")
 
 
@@ -83,7 +84,9 @@ def memory_doctor(call: Call) -> Verbatim:
     Complexity: O(1)
     """
     server = call.server
-    return Verbatim(memory_advice.report(server.memory, len(server.clients), len(server.scripting.scripts)))
+    if server.memory.used < memory_advice.LITTLE:
+        return _EMPTY
+    return Verbatim(memory_advice.report(server.memory.figures(), len(server.clients), len(server.scripting.scripts)))
 
 
 @command("MEMORY|MALLOC-STATS", arity=2, since="4.0.0", tips=_SPECIAL)

@@ -19,4 +19,4 @@ memory.field("maxmemory", lambda config: config.maxmemory, metric="memory_max_by
 memory.field("maxmemory_human", lambda config: config.maxmemory, digits=FOR_PEOPLE)
 memory.field("maxmemory_policy", lambda config: config.maxmemory_policy)
 
-CLUSTER.of(Config).field("cluster_enabled", lambda config: int(config.cluster_enabled), metric="cluster_enabled")
+CLUSTER.of(Config).field("cluster_enabled", lambda config: config.cluster_enabled, metric="cluster_enabled")

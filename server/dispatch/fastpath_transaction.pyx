@@ -19,6 +19,7 @@ from iothreads.message cimport Batch, Output, Request, arg_at, arg_length, outpu
 from iothreads.resp_writer cimport write_header, write_raw
 from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_FAKE, CLIENT_MULTI,
                                     SLOW_MULTI, SLOW_RESTRICTED, SLOW_TRACKING, Client)
+from server.clients.multi cimport unwatch, watch, watched_expired
 from server.clients.transaction cimport Transaction, begin_transaction, end_transaction
 from server.dispatch.call cimport Call, new_call
 from server.dispatch.conditions cimport SLOW_CLUSTER, state
@@ -33,7 +34,7 @@ from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
 from server.registry.reply_writer cimport WrittenReply, write_reply
 
-from server.clients.multi import unwatch, watch, watched_expired
+
 from server.dispatch.gates import forbidden_by_now
 from server.observe.internal_errors import internal_errors
 

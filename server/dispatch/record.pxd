@@ -44,6 +44,11 @@ cdef enum:
     LATENCY_BUCKETS = 320              # 8 per power of two of nanoseconds
     LONGEST_NS = 0x7FFFFFFFFFF         # counts in the last one, as does all that took longer
 
+cdef inline uint64_t bucket_end(int i) noexcept:
+    """The most nanoseconds that count in bucket i of a latency histogram."""
+    cdef int power = (i >> 3) + 3
+    return ((<uint64_t>1 << power) | (<uint64_t>(i & 7) << (power - 3))) + (<uint64_t>1 << (power - 3)) - 1
+
 cdef enum:                             # Record.rules: its flags, as the executor asks for them
     RULE_QUEUED = 1                    # inside MULTI its words are kept, and that is all
     RULE_NOT_QUEUED = 2                # runs inside MULTI

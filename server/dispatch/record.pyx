@@ -122,23 +122,21 @@ cdef class Record:
         if self.latency != NULL:
             for i in range(LATENCY_BUCKETS):
                 if self.latency[i]:
-                    power = (i >> 3) + 3
-                    found.append((((1 << power) | ((i & 7) << (power - 3))) + (1 << (power - 3)) - 1, self.latency[i]))
+                    found.append((bucket_end(i), self.latency[i]))
         return found
 
     def latency_by_powers(self) -> list[tuple[int, int]]:
         """(microseconds, calls that took at most so long) for each power of two of nanoseconds that some took, ascending:
         as Redis prints them, whose histogram counts in steps of 1/128, so that its classes end a little above the power."""
         cdef uint64_t bound = FIRST_BOUND_NS, below = 0, total = 0, upper
-        cdef int i, power
+        cdef int i
         cdef list found = []
         if self.latency == NULL:
             return found
         for i in range(LATENCY_BUCKETS):
             if self.latency[i] == 0:
                 continue
-            power = (i >> 3) + 3
-            upper = ((<uint64_t>1 << power) | (<uint64_t>(i & 7) << (power - 3))) + (<uint64_t>1 << (power - 3)) - 1
+            upper = bucket_end(i)
             if upper >= bound and total > below:
                 found.append(((bound + bound // 128 - 1) // 1000, total))
                 below = total

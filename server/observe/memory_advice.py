@@ -6,7 +6,7 @@ find them. RSS is judged without what the interpreter took before there were any
 
 from collections.abc import Iterator
 
-from server.observe.memory_account import ALLOCATOR, Figures, MemoryAccount, ratio
+from server.observe.memory_account import ALLOCATOR, Figures, ratio
 
 LITTLE = 5 << 20                       # bytes: below, ratios say nothing
 MUCH = 10 << 20                        # bytes that are worth a remark
@@ -66,9 +66,7 @@ def remarks(f: Figures, clients: int, scripts: int) -> Iterator[str]:
         yield SCRIPTS
 
 
-def report(account: MemoryAccount, clients: int, scripts: int) -> str:
-    """The whole text."""
-    if account.used < LITTLE:
-        return EMPTY
-    found = list(remarks(account.figures(), clients, scripts))
+def report(f: Figures, clients: int, scripts: int) -> str:
+    """The whole text, of a server that uses more than LITTLE."""
+    found = list(remarks(f, clients, scripts))
     return BEGIN + "".join(f" * {text}\n\n" for text in found) + END if found else NOTHING

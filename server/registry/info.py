@@ -15,9 +15,9 @@ from bisect import insort
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from server.registry.attribute_path import attribute_path
 from server.registry.dataclass import dataclass, field
-from server.registry.info_writer import AS_PRINTED, Step, write_sections
+from server.registry.info_reader import Asked, Reader, read_together
+from server.registry.info_writer import AS_PRINTED, Line, Page, write_sections
 from server.registry.later import Later
 from server.registry.parts import Part, Parts
 
@@ -62,7 +62,7 @@ class Section:
 
     def __post_init__(self) -> None:
         self._places = {name: place for place, name in enumerate(self.order)}
-        self._steps: list[Step] = []
+        self._page: Page | None = None
 
     def of(self, part: Part[S]) -> "Fields[S]":
         """To declare what is read from a part of that type."""
@@ -73,8 +73,8 @@ class Section:
         if isinstance(one.what, InfoField) and one.what.name in self.names():
             raise ValueError(f"{one.what.name} is in INFO {self.name} already")
         insort(self.declared, one, key=self._place)
-        self._steps = []
-        _steps.clear()
+        self._page = None
+        _pages.clear()
 
     def _place(self, one: Declared) -> int:
         return self._places.get(one.what.name, len(self.order)) if isinstance(one.what, InfoField) else len(self.order)
@@ -83,27 +83,34 @@ class Section:
         """Of all fields."""
         return [one.what.name for one in self.declared if isinstance(one.what, InfoField)]
 
-    def steps(self) -> list[Step]:
-        """What INFO prints, in order: made once, and anew when something was declared."""
-        if not self._steps:
-            constant = f"# {self.title}\r\n"
-            for part, what in self.declared:
-                if not isinstance(what, InfoField):
-                    steps = [Step(None, part, what)]
-                elif what.constant and what.shown is None:
-                    constant += f"{what.name}:{what.read(None)}\r\n"
-                    continue
-                else:
-                    steps = [Step(f"{what.name}:".encode(), part, what.read, what.shown, attribute_path(what.read),
-                                  what.digits, what.unit)]
-                self._steps += _constants(constant) + steps
-                constant = ""
-            self._steps += _constants(constant)
-        return self._steps
+    def page(self) -> Page:
+        """What INFO prints: made once, and anew when something was declared."""
+        if self._page is None:
+            self._page = Page(*self._lines())
+        return self._page
+
+    def _lines(self) -> tuple[list[Line], tuple[Part[Any], ...], Reader]:
+        """The lines, those constants that stand together as one, and how the values of the others are read."""
+        lines: list[Line] = []
+        asked: list[Asked] = []
+        constants = f"# {self.title}\r\n"
+        for part, what in self.declared:
+            if isinstance(what, InfoField) and what.constant and what.shown is None:
+                constants += f"{what.name}:{what.read(None)}\r\n"
+                continue
+            lines += _constant(constants)
+            constants = ""
+            if isinstance(what, InfoField):
+                lines.append(Line(f"{what.name}:".encode(), digits=what.digits, unit=what.unit))
+                asked.append(Asked(part, what.read, what.shown))
+            else:
+                lines.append(Line(None))
+                asked.append(Asked(part, what, None))
+        return lines + _constant(constants), *read_together(asked)
 
 
-def _constants(lines: str) -> list[Step]:
-    return [Step(lines.encode("utf-8", "surrogateescape"))] if lines else []
+def _constant(lines: str) -> list[Line]:
+    return [Line(lines.encode("utf-8", "surrogateescape"), constant=True)] if lines else []
 
 
 class Fields(Generic[S]):
@@ -138,7 +145,7 @@ class Fields(Generic[S]):
 
 SECTIONS: dict[str, Section] = {}  # those that are declared by now
 CHOICES_KEPT = 64
-_steps: dict[tuple[str, ...], list[list[Step]]] = {}  # by arguments of INFO: monitors ask for the same again and again
+_pages: dict[tuple[str, ...], list[Page]] = {}  # by arguments of INFO: monitors ask for the same again and again
 declared_later = Later()
 # As Redis prints them, then ours; others follow in the order of declaration.
 ORDER = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules", "commandstats",
@@ -182,8 +189,8 @@ def in_order() -> list[Section]:
 def render(parts: Parts, names: Iterable[str]) -> bytes:
     """INFO's text."""
     wanted = tuple(names)
-    if declared_later or wanted not in _steps:
-        if len(_steps) >= CHOICES_KEPT:
-            _steps.clear()
-        _steps[wanted] = [section.steps() for section in chosen(wanted)]
-    return write_sections(_steps[wanted], parts.where)
+    if declared_later or wanted not in _pages:
+        if len(_pages) >= CHOICES_KEPT:
+            _pages.clear()
+        _pages[wanted] = [section.page() for section in chosen(wanted)]
+    return write_sections(_pages[wanted], parts.where)

@@ -1,7 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stdio cimport snprintf
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcpy
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.unicode cimport PyUnicode_DATA, PyUnicode_GET_LENGTH
@@ -40,29 +39,16 @@ cdef bytes text_made(const Text* text):
     return PyBytes_FromStringAndSize(text.bytes, text.used)
 
 
-cdef char* _reserve(Text* text, size_t more) except NULL:
-    """Where the next `more` bytes go."""
-    cdef char* grown
-    if text.used + more > text.room:
-        grown = <char*>realloc(text.bytes, (text.used + more) * 2)
-        if grown == NULL:
-            raise MemoryError
-        text.bytes, text.room = grown, (text.used + more) * 2
+cdef char* text_grow(Text* text, size_t more) except NULL:
+    cdef char* grown = <char*>realloc(text.bytes, (text.used + more) * 2)
+    if grown == NULL:
+        raise MemoryError
+    text.bytes, text.room = grown, (text.used + more) * 2
     return text.bytes + text.used
 
 
-cdef int text_add(Text* text, const char* bytes, size_t length) except -1:
-    memcpy(_reserve(text, length), bytes, length)
-    text.used += length
-    return 0
-
-
-cdef int text_add_bytes(Text* text, bytes value) except -1:
-    return text_add(text, PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value))
-
-
 cdef int text_add_number(Text* text, int64_t value) except -1:
-    cdef char* at = _reserve(text, NUMBER_ROOM)
+    cdef char* at = text_reserve(text, NUMBER_ROOM)
     text.used += format_signed(at, value) - at
     return 0
 
@@ -74,6 +60,8 @@ cdef int text_add_value(Text* text, object value) except -1:
         number = PyLong_AsLongLongAndOverflow(value, &overflow)
         if not overflow:
             return text_add_number(text, number)
+    if type(value) is bool:
+        return text_add(text, "1" if value else "0", 1)
     if type(value) is not str:
         value = str(value)
     if PyUnicode_IS_COMPACT_ASCII(value):
@@ -83,7 +71,7 @@ cdef int text_add_value(Text* text, object value) except -1:
 
 cdef int text_add_decimal(Text* text, double value, int digits) except -1:
     """As printf rounds it. Where that cannot depend on the last bit of the product, whole numbers do, which are quicker."""
-    cdef char* at = _reserve(text, DECIMAL_ROOM)
+    cdef char* at = text_reserve(text, DECIMAL_ROOM)
     cdef char* end
     cdef double scaled = value * _POWERS[digits] if 0 < digits <= DIGITS else -1
     cdef int64_t whole
@@ -133,7 +121,7 @@ cdef inline char _letter(unsigned char byte) noexcept:
 
 
 cdef int _add_escaped(Text* text, unsigned char byte) except -1:
-    cdef char* at = _reserve(text, NUMBER_ROOM)
+    cdef char* at = text_reserve(text, NUMBER_ROOM)
     at[0], at[1] = c'\\', _letter(byte)
     text.used += 2 if at[1] else snprintf(at, NUMBER_ROOM, "\\x%02x", byte)
     return 0

@@ -112,7 +112,7 @@ class Master:
         backlog = self.backlog
         held = self.stream.memory if backlog is not None else 0
         kept = min(held, backlog.size) if backlog is not None and (self.replicas or self.awaited) else held
-        return Memory(buffers=held, backlog=kept, places=0, replicas=len(self.replicas))
+        return Memory(held, kept, 0, len(self.replicas))
 
     # ---- a turn's commands (dispatch.propagate tells)
     def begin_turn(self) -> None:

@@ -1,6 +1,7 @@
 """A fast path may decline, never differ: the same commands with fast paths on and off give the same replies, the same
 keyspace (values, encodings, expires, digest), the same counters and the same propagated stream."""
 
+import hashlib
 import importlib
 import pkgutil
 import re
@@ -78,6 +79,8 @@ PAYLOADS = [
 ]
 payloads = st.sampled_from(PAYLOADS)
 
+SCRIPT = b"return redis.pcall(unpack(ARGV))"
+SHA = hashlib.sha1(SCRIPT).hexdigest().encode()
 NAMED: set[str] = set()  # the commands of all grammars
 OF_CONNECTIONS = (
     "hello", "reset", "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"
@@ -357,6 +360,7 @@ COMMANDS = st.one_of(
     words(b"PUBSUB", (b"NUMSUB", b"shardnumsub"), [key]),
     words(b"PUBSUB", (b"NUMPAT", b"NUMSUB")),
     words(b"TIME"),
+    words(b"SCRIPT", (b"EXISTS", b"exists"), [st.sampled_from([b"0" * 40, SHA, SHA.upper(), b"x"])]),
     words(b"SWAPDB", st.sampled_from([b"0", b"1", b"99", b"x"]), st.sampled_from([b"0", b"1", b"-1"])),
     words(
         b"COMMAND",
@@ -422,7 +426,6 @@ CLOCKED = (b"PTTL", b"EXPIRETIME", b"PEXPIRETIME")  # the two servers run a mome
 LFU = {"maxmemory-policy": "allkeys-lfu", "lfu-log-factor": "0", "lfu-decay-time": "0"}  # each access counts
 LRU = {"maxmemory-policy": "noeviction"}
 EVENTS = ("", "KEA", "KEmn", "Kg$", "El", "AKEmn")
-SCRIPT = b"return redis.pcall(unpack(ARGV))"
 USERS: tuple[tuple[str, ...], ...] = (  # rules of who runs them; none: the user who may do everything
     (),
     ("+@all", "%RW~*", "&*"),

@@ -2,12 +2,12 @@
 
 from hypothesis import example, given, strategies as st
 
-from server.registry.info_writer import FOR_PEOPLE, Step, human, write_sections
+from server.registry.info_writer import FOR_PEOPLE, Line, Page, human, write_sections
 
 
 def written(value: object, digits: int, unit: str = "") -> str:
-    step = Step(b"x:", int, lambda subject: subject, digits=digits, unit=unit)
-    return write_sections([[step]], {int: lambda: value}).decode()
+    page = Page([Line(b"x:", digits=digits, unit=unit)], (int,), lambda subject: (subject,))
+    return write_sections([page], {int: lambda: value}).decode()
 
 
 @given(st.floats(min_value=0), st.integers(0, 9))

@@ -11,12 +11,14 @@ from server.clients.client import MASTER
 from server.dispatch.call import Call
 from server.registry.command import ALLOW_BUSY, DENYOOM, LOADING, NOSCRIPT, STALE, WRITE, container, group
 from server.registry.errors import CommandError, wrong_subcommand
-from server.registry.reply import OK, Pairs, SetOf
+from server.registry.reply import OK, Encoded, Pairs, SetOf
+from server.registry.reply_writer import encode_reply
 from server.structures import glob
 
 command = group("scripting")
 container("FUNCTION", "scripting", "Commands about libraries of functions.", since="7.0.0", acl=("-scripting",))
 
+_ENGINE = ENGINE.encode()
 _ON_SHARDS = ("request_policy:all_shards", "response_policy:all_succeeded")
 
 
@@ -73,7 +75,7 @@ def function_flush(call: Call, *words: bytes) -> str:
 
 @command("FUNCTION|LIST", arity=-2, flags=NOSCRIPT, since="7.0.0",
          syntax="[LIBRARYNAME library-name-pattern] [WITHCODE]", tips=("nondeterministic_output_order",))
-def function_list(call: Call, *words: bytes) -> list[Pairs]:
+def function_list(call: Call, *words: bytes) -> list[Encoded]:
     """Show libraries and their functions.
 
     Complexity: O(N) where N is the number of functions
@@ -92,10 +94,17 @@ def function_list(call: Call, *words: bytes) -> list[Pairs]:
         else:
             raise CommandError(b"ERR Unknown argument " + word)
     return [
-        _described(library, with_code)
+        _shown(library, with_code, call.client.resp)
         for library in _functions(call).libraries.values()
         if pattern is None or glob.match(pattern, library.name, True)
     ]
+
+
+def _shown(library: Library, with_code: bool, resp: int) -> Encoded:
+    wire = library.shown.get((with_code, resp))
+    if wire is None:
+        wire = library.shown[with_code, resp] = encode_reply(_described(library, with_code), resp)
+    return Encoded(wire)
 
 
 def _described(library: Library, with_code: bool) -> Pairs:
@@ -105,7 +114,7 @@ def _described(library: Library, with_code: bool) -> Pairs:
     ]
     shown: list[tuple[Any, Any]] = [
         (b"library_name", library.name),
-        (b"engine", ENGINE.encode()),
+        (b"engine", _ENGINE),
         (b"functions", functions),
     ]
     return Pairs(shown + [(b"library_code", library.code)] * with_code)
@@ -167,7 +176,7 @@ def function_stats(call: Call) -> dict[bytes, Any]:
         b"libraries_count": len(scripting.functions.libraries),
         b"functions_count": len(scripting.functions.functions),
     }
-    return {b"running_script": running, b"engines": {ENGINE.encode(): counts}}
+    return {b"running_script": running, b"engines": {_ENGINE: counts}}
 
 
 @command("FUNCTION|KILL", arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="7.0.0",

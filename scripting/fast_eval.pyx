@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""EVAL, EVALSHA, FCALL and their read-only forms without the way through Python: the script is looked up, given its words
-as they came, and run.
+"""EVAL, EVALSHA, FCALL and their read-only forms, and SCRIPT EXISTS, without the way through Python: the script is looked
+up, given its words as they came, and run.
 
 They decline (and the definitions in commands_eval run) for a script that is new, has a shebang line, or a function with
 rarer flags, without room below maxmemory, and for a client with subscriptions, whose own messages come after the reply.
@@ -13,7 +13,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
-from iothreads.resp_writer cimport write_error
+from iothreads.resp_writer cimport write_error, write_header, write_integer
 from scripting.interpreter cimport Interpreter
 from scripting.redis_api cimport begin_run, is_running
 from scripting.run_context cimport Run
@@ -23,7 +23,8 @@ from server.dispatch.door cimport WRITES_ASKED
 from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.propagate cimport Propagation
-from server.dispatch.record cimport Record, fast_t
+from server.dispatch.record cimport Op, Record, fast_t
+from server.dispatch.shapes cimport ANY_TYPE, DECLINED, FREE, UNKEYED, length_at, row, word_at
 from server.observe.error_counts cimport ErrorCounts
 from server.registry.clock cimport clock_refresh, clock_state, ticks
 
@@ -198,6 +199,25 @@ cdef int _give(dict records, str name, fast_t fast) except -1:
     if name in records:                # else rename-command took it away
         (<Record>records[name]).fast = fast
     return 0
+
+
+# ---- SCRIPT EXISTS
+cdef int64_t _exists(Op* op) except -1:
+    """A SHA1 is given in any case."""
+    cdef dict cached
+    cdef bytes sha
+    cdef uint32_t at
+    if _scripts is None:
+        return DECLINED
+    cached = _scripts.cached
+    write_header(op.out, c'*', op.r.arg_count - 2)
+    for at in range(2, op.r.arg_count):
+        sha = PyBytes_FromStringAndSize(word_at(op, at), length_at(op, at))
+        write_integer(op.out, sha in cached or sha.lower() in cached)
+    return 0
+
+
+row("script|exists", FREE | UNKEYED, ANY_TYPE, _exists)
 
 
 def attach(server, scripting, client, dict records) -> None:

@@ -6,6 +6,7 @@ they are saved, replicated and restored with the keyspace (RDB opcode 245 follow
 
 import re
 from collections.abc import Iterable
+from functools import cached_property
 
 from scripting.flags import FLAGS
 from scripting.interpreter import Interpreter
@@ -41,6 +42,17 @@ class Library:
     name: bytes
     code: bytes
     functions: dict[bytes, Function] = field(default_factory=dict)
+
+    @cached_property
+    def memory(self) -> int:
+        """Bytes of texts, names and what keeps them, once it is loaded."""
+        functions = sum(150 + len(name) + len(f.description or b"") for name, f in self.functions.items())
+        return 200 + len(self.name) + len(self.code) + functions
+
+    @cached_property
+    def shown(self) -> dict[tuple[bool, int], bytes]:
+        """What FUNCTION LIST says of it, with its code or without, by protocol: kept once it was said."""
+        return {}
 
     # what redis.register_function asks while the library is being loaded
     def knows(self, flags: Iterable[bytes]) -> bool:
@@ -206,8 +218,7 @@ class Functions:
         """used_memory_functions: texts, names and what keeps them."""
         total = 200
         for library in self.libraries.values():
-            total += 200 + len(library.name) + len(library.code)
-            total += sum(150 + len(name) + len(f.description or b"") for name, f in library.functions.items())
+            total += library.memory
         return total
 
     @property

@@ -27,10 +27,10 @@ from server.keyspace.defrag import ActiveDefrag
 from server.keyspace.evict import Evictor
 from server.keyspace.expire import ActiveExpire
 from server.keyspace.lazyfree import LazyFree
+from server.observe.cpu_seconds import CpuSeconds, cpu_seconds
 from server.observe.debug_settings import DebugSettings, settings
 from server.observe.internal_errors import InternalErrors, internal_errors
 from server.observe.memory_account import Figures
-from server.observe.process import CpuSeconds, cpu_seconds
 from server.observe.stats import Stats
 from server.persistence.seams import Host
 from server.registry.parts import Parts

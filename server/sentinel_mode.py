@@ -48,11 +48,11 @@ from server.dispatch.shutdown import Shutdown
 from server.front import Front
 from server.keyspace.database import Keyspace
 from server.observe import info as observe_info
+from server.observe.cpu_seconds import CpuSeconds, cpu_seconds
 from server.observe.crash import CrashReports
 from server.observe.internal_errors import InternalErrors, internal_errors
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
-from server.observe.process import CpuSeconds, cpu_seconds
 from server.observe.stats import Stats
 from server.persistence.loading import Loading
 from server.process import Process

@@ -31,7 +31,7 @@ from server.clients.tracking import Tracking
 from server.cluster.migrate_target import Targets
 from server.config.config import Config
 from server.config_changes import ConfigChanges
-from server.dispatch import appending, big_keys, conditions, evicting, hot_keys, record, replicating, signals
+from server.dispatch import appending, big_keys, conditions, evicting, hot_keys, monitors, record, replicating, signals
 from server.dispatch.call import Call
 from server.dispatch.collector import Collector
 from server.dispatch.connector import Connector
@@ -52,7 +52,6 @@ from server.keyspace.defrag import ActiveDefrag
 from server.keyspace.effects import Effects
 from server.keyspace.evict import Evictor
 from server.keyspace.expire import ActiveExpire
-from server.observe import monitor
 from server.observe.crash import CrashReports
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
@@ -299,7 +298,7 @@ class Server(Front):
     def feed_monitors(self, call: Call) -> None:
         """MONITOR: show a command to those who watch."""
         if not self.loading and not self.blocking.runs_again(call.client):
-            monitor.feed(self.monitors, call)
+            monitors.show(call)
 
     # ---- turns and ticks
     def rehash(self) -> None:
@@ -366,8 +365,7 @@ class Server(Front):
         self.defrag.reset_statistics()
         self.loop.reset_stats()
         self.executor.commands = 0
-        for entry in record.all_records():
-            entry.reset()
+        record.reset_records()
 
     # ---- life
     def run(self) -> int:

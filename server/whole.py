@@ -46,10 +46,10 @@ def uptime(s: Whole) -> int:
 @server_.family
 def listeners(s: Whole) -> Iterator[tuple[str, str]]:
     """listener0:name=tcp,bind=127.0.0.1,port=6379."""
-    for number, kind in enumerate(dict.fromkeys(listener.kind for listener in s.listeners)):
+    for number, kind in enumerate(dict.fromkeys([listener.kind for listener in s.listeners])):
         if kind == "unix":
             yield f"listener{number}", f"name=unix,bind={s.config.unixsocket}"
         else:
-            binds = "".join(f"bind={name}," for name in s.config.bind)
+            binds = "".join([f"bind={name}," for name in s.config.bind])
             port = s.config.tls_port if kind == "tls" else s.config.port
             yield f"listener{number}", f"name={kind},{binds}port={port}"

@@ -26,9 +26,11 @@ from server.dispatch import (
     gates,
     hot_keys,
     io_sharing,
+    monitors,
     node as cluster_node,
     option_words,
     record,
+    refusals,
     replicating,
     saving,
     shapes,
@@ -93,6 +95,8 @@ def fill_hooks(server: "Server") -> None:
     # fast paths: the same places that definitions report to, and who keeps fast paths from running
     shapes.use(s.propagation, s.key_events, s.stats.error_counts)
     tracked.use(s.tracking, s.propagation)
+    monitors.use(s.monitors, s.config)
+    refusals.use(s.authentication.refuse)
     evicting.use(s.evictor, s.propagation, s.effects, s.tracking, s.config_changes.note_client_memory)
     shapes.attach(COMMANDS)
     option_words.compile_words(COMMANDS)

@@ -29,7 +29,9 @@ class Denials:
             name = NOBODY
         elif name not in self._counts and len(self._counts) >= USERS_MAX:
             name = OTHERS
-        counts = self._counts.setdefault(name, _zeros())
+        counts = self._counts.get(name)
+        if counts is None:
+            counts = self._counts[name] = _zeros()
         counts[REASONS[reason]] += 1
 
     def __iter__(self) -> Iterator[tuple[bytes, dict[str, int]]]:

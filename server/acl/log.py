@@ -23,7 +23,7 @@ class Entry:
         self.user = user
         self.count = 0
         self.id = 0
-        self.client = ""                # its line of CLIENT LIST at the last time
+        self.client = b""               # its line of CLIENT LIST at the last time
         self.created_ms = self.updated_ms = 0           # Unix
 
     def equals(self, other: "Entry") -> bool:
@@ -43,7 +43,7 @@ class AclLog:
         self._counted = counted
         self._next_id = 0
 
-    def add(self, new: Entry, client: str, now_ms: int) -> None:
+    def add(self, new: Entry, client: bytes, now_ms: int) -> None:
         """It was refused just now to this client. Complexity: O(1)."""
         self._counted(f"acl_access_denied_{REASONS[new.reason]}")
         entry = self._known(new, now_ms)
@@ -51,17 +51,19 @@ class AclLog:
             entry = new
             entry.id, entry.created_ms = self._next_id, now_ms
             self._next_id += 1
-        self.entries.appendleft(entry)
+            self.entries.appendleft(entry)
         entry.count += 1
         entry.client, entry.updated_ms = client, now_ms
         while len(self.entries) > self._max_len():
             self.entries.pop()
 
     def _known(self, new: Entry, now_ms: int) -> Entry | None:
-        """The entry that it belongs to, taken out of its place."""
-        for entry in islice(self.entries, LOOKED_AT):
+        """The entry that it belongs to, which becomes the newest."""
+        for at, entry in enumerate(islice(self.entries, LOOKED_AT)):
             if abs(now_ms - entry.updated_ms) <= GROUPED_MS and entry.equals(new):
-                self.entries.remove(entry)
+                if at:
+                    self.entries.remove(entry)
+                    self.entries.appendleft(entry)
                 return entry
         return None
 

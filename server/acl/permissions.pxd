@@ -15,6 +15,11 @@ cdef enum:
     COMMAND_WORDS = 8                  # 64 commands each
     SEARCHES_MAX = 3                   # key specifications of one command
 
+cdef enum:                             # as in acl.selector.Denial
+    OF_COMMAND = 1
+    OF_KEY = 2
+    OF_CHANNEL = 4
+
 cdef struct KeySearch:                 # a key specification (registry.keys.KeySpec)
     int begin                          # argument of the first key; with a keyword: where it may begin to stand
     const char* keyword                # NULL: none
@@ -53,10 +58,13 @@ cdef struct Selected:                  # one selector
 cdef class Permissions:
     cdef Selected* selectors
     cdef int count
+    cdef bint by_first_words           # a rule asks for the first argument
     cdef list kept                     # the texts of the patterns
 
 # Complexity: O(selectors * keys * patterns).
 cdef bint permits(Permissions permissions, const Needs* needs, const Batch* b, const Request* r) noexcept
+cdef int refusal(Permissions permissions, const Needs* needs, const Batch* b, const Request* r, uint32_t* at) noexcept
+    # where the rules are simple: why it is not permitted, of Denial's numbers, and which argument is the reason. 0: the definition knows
 cdef int read_needs(command, Needs* needs) except -1           # of a registry Command, which must live on
 cdef bint find_keys(const KeySearch* search, const Batch* b, const Request* r, int64_t* first, int64_t* end) noexcept
     # the keys: arguments first[0] to end[0], with its step; first 0: the part is absent. False: the command will refuse these arguments

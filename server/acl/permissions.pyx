@@ -16,6 +16,7 @@ from server.registry.keys import ACCESS, DELETE, INSERT, NOT_KEY, OPTIONS, UPDAT
 cdef enum:
     READ = 1                           # as in acl.selector
     WRITE = 2
+    NOT_KNOWN = -1
 
 cdef size_t NO_PREFIX = <size_t>-1
 cdef dict _ACCESS = {ACCESS: READ, INSERT: WRITE, DELETE: WRITE, UPDATE: WRITE}
@@ -34,6 +35,7 @@ cdef class Permissions:
         if self.selectors == NULL:
             raise MemoryError
         self.count = <int>len(selectors)
+        self.by_first_words = any([selector.first_words for selector in selectors])
         for i in range(self.count):
             _compile(self, &self.selectors[i], selectors[i])
 
@@ -189,25 +191,27 @@ cdef inline bint _may_use(const Selected* selector, const char* key, size_t leng
     return False
 
 
-cdef bint _may_use_keys(const Selected* selector, const Needs* needs, const Batch* b, const Request* r) noexcept:
+cdef int64_t _refused_key(const Selected* selector, const Needs* needs, const Batch* b, const Request* r) noexcept:
+    """The first argument that is a key which may not be used so; 0: none, NOT_KNOWN: that cannot be told here. Where one
+    search fails, the command will refuse its arguments: they name no keys at all."""
     cdef int i
-    cdef int64_t at, end
+    cdef int64_t at, end, refused = 0
     cdef uint8_t access
     if not needs.known:
-        return False
+        return NOT_KNOWN
     for i in range(needs.searches):
         if not find_keys(&needs.search[i], b, r, &at, &end):
-            return False
-        if at == 0:
+            return NOT_KNOWN
+        if at == 0 or refused:
             continue
         access = needs.search[i].access
         if needs.reads_with != NULL:
             access = READ | WRITE if _has_option(needs, b, r) else WRITE
-        while at <= end:
+        while at <= end and not refused:
             if not _may_use(selector, arg_at(b, r, <uint32_t>at), arg_length(b, r, <uint32_t>at), access):
-                return False
+                refused = at
             at += needs.search[i].step
-    return True
+    return refused
 
 
 cdef bint _has_option(const Needs* needs, const Batch* b, const Request* r) noexcept:
@@ -218,7 +222,8 @@ cdef bint _has_option(const Needs* needs, const Batch* b, const Request* r) noex
     return False
 
 
-cdef bint _may_hear(const Selected* selector, const Needs* needs, const Batch* b, const Request* r) noexcept:
+cdef int64_t _refused_channel(const Selected* selector, const Needs* needs, const Batch* b, const Request* r) noexcept:
+    """The argument that is a channel, or a pattern, which may not be heard; 0: none."""
     cdef uint32_t at = needs.first_channel
     cdef uint32_t end = r.arg_count if needs.last_channel < 0 else <uint32_t>needs.last_channel + 1
     cdef int i
@@ -234,9 +239,13 @@ cdef bint _may_hear(const Selected* selector, const Needs* needs, const Batch* b
             if heard:
                 break
         if not heard:
-            return False
+            return at
         at += 1
-    return True
+    return 0
+
+
+cdef inline bint _may_run(const Selected* selector, const Needs* needs) noexcept:
+    return needs.free or selector.commands[needs.command >> 6] >> (needs.command & 63) & 1
 
 
 cdef bint permits(Permissions permissions, const Needs* needs, const Batch* b, const Request* r) noexcept:
@@ -244,11 +253,26 @@ cdef bint permits(Permissions permissions, const Needs* needs, const Batch* b, c
     cdef const Selected* selector
     for i in range(permissions.count):
         selector = &permissions.selectors[i]
-        if ((needs.free or selector.commands[needs.command >> 6] >> (needs.command & 63) & 1)
-                and (selector.all_keys or _may_use_keys(selector, needs, b, r))
-                and (not needs.channels or selector.all_channels or _may_hear(selector, needs, b, r))):
+        if (_may_run(selector, needs) and (selector.all_keys or _refused_key(selector, needs, b, r) == 0)
+                and (not needs.channels or selector.all_channels or _refused_channel(selector, needs, b, r) == 0)):
             return True
     return False
+
+
+cdef int refusal(Permissions permissions, const Needs* needs, const Batch* b, const Request* r, uint32_t* at) noexcept:
+    cdef const Selected* selector = &permissions.selectors[0]
+    cdef int64_t refused
+    at[0] = 0
+    if permissions.count != 1 or permissions.by_first_words:
+        return 0
+    if not _may_run(selector, needs):
+        return OF_COMMAND
+    refused = 0 if selector.all_keys else _refused_key(selector, needs, b, r)
+    if refused == 0 and needs.channels and not selector.all_channels:
+        at[0] = <uint32_t>_refused_channel(selector, needs, b, r)
+        return OF_CHANNEL if at[0] else 0
+    at[0] = <uint32_t>refused if refused > 0 else 0
+    return OF_KEY if at[0] else 0
 
 
 def permitted(Permissions permissions, command, argv) -> bool:

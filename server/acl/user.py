@@ -27,7 +27,7 @@ def digest(password: bytes) -> bytes:
 class User:
     """One user; a new one is off, and may do nothing."""
 
-    __slots__ = ("enabled", "name", "no_password", "passwords", "permissions", "sanitizes", "selectors")
+    __slots__ = ("_line", "enabled", "name", "no_password", "passwords", "permissions", "sanitizes", "selectors")
 
     def __init__(self, name: bytes, all_channels: bool) -> None:
         """all_channels: acl-pubsub-default."""
@@ -38,6 +38,7 @@ class User:
         self.passwords: list[bytes] = []       # hashes
         self.selectors = [Selector(all_channels)]
         self.permissions: Permissions | None = Permissions(self.selectors)     # what the door asks; None: may do all
+        self._line = b""                       # what `line` said since rules were applied
 
     # ---- rules
     def copy(self) -> "User":
@@ -57,10 +58,12 @@ class User:
         """After rules were applied: make of them what the door asks."""
         unlimited = any(selector.unlimited for selector in self.selectors)
         self.permissions = None if unlimited else Permissions(self.selectors)
+        self._line = b""
 
     def apply(self, rule: bytes, all_channels: bool) -> None:
         """One rule of ACL SETUSER; all_channels: acl-pubsub-default. Errors: RuleError, and nothing has changed."""
         word = rule.lower()
+        self._line = b""
         if not rule:
             return
         if word in _FLAGS:
@@ -109,11 +112,13 @@ class User:
     # ---- what it permits
     def has_password(self, password: bytes) -> bool:
         """Whether that is one of its passwords. How long it takes tells nothing about any of them."""
+        if self.no_password:
+            return True
         import hmac
 
         hashed = digest(password)
         equal = [hmac.compare_digest(hashed, known) for known in self.passwords]
-        return any(equal) or self.no_password
+        return any(equal)
 
     def may(self, command: Command, argv: Sequence[bytes]) -> Denied | None:
         """Why the user may not make this call, None when it may. Arguments that the command will refuse name no keys.
@@ -158,7 +163,9 @@ class User:
 
     def line(self) -> bytes:
         """Its line in a file."""
-        return b"user " + self.name + b" " + self.describe()
+        if not self._line:
+            self._line = b"user " + self.name + b" " + self.describe()
+        return self._line
 
 
 def _keys_of(command: Command, argv: Sequence[bytes]) -> Sequence[KeyReference]:

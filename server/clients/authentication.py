@@ -9,16 +9,17 @@ user has no password, unless protected-mode is off.
 from collections.abc import Collection, Iterable
 
 from server.acl.denials import Denials
-from server.acl.log import AUTH, MULTI, TOPLEVEL, AclLog, Entry
-from server.acl.selector import hears
-from server.acl.user import User
+from server.acl.log import AUTH, COMMAND, MULTI, TOPLEVEL, AclLog, Entry
+from server.acl.selector import Denial, Denied, hears
+from server.acl.user import User, denial_text
 from server.acl.users import Users
 from server.clients import client as c
 from server.clients.client import RESTRICTED, STRANGER, UNIX_SOCKET, Client
-from server.clients.client_list import line
+from server.clients.client_list import listing
 from server.clients.table import PUBSUB, ClientTable, class_of
 from server.config.config import Config
 from server.registry.clock import unix_ms
+from server.registry.command import Command
 from server.registry.errors import CommandError
 
 WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."
@@ -37,6 +38,9 @@ PROTECTED = (
     b"the default user. NOTE: You only need to do one of the above things in order for the server to start "
     b"accepting connections from the outside."
     b"\r\n")
+
+
+_DENIALS = {int(kind): (kind.name.lower(), Denied(kind, 0)) for kind in Denial}
 
 
 class Authentication:
@@ -71,9 +75,10 @@ class Authentication:
         self._become(client, default, default.no_password and default.enabled)
 
     def _become(self, client: Client, user: User, authenticated: bool) -> None:
-        client.user = user
-        client.authenticated = authenticated
-        self._follow(client)
+        if client.user is not user or client.authenticated != authenticated:
+            client.user = user
+            client.authenticated = authenticated
+            self._follow(client)
 
     def _follow(self, client: Client) -> None:
         """What is asked of a client, by its user as that is now."""
@@ -86,7 +91,15 @@ class Authentication:
     def note(self, client: Client, refused: Entry) -> None:
         """It was refused to this client."""
         self.denials.add(refused.user, refused.reason)
-        self.log.add(refused, line(client), unix_ms())
+        self.log.add(refused, listing((client,)).removesuffix(b"\n"), unix_ms())
+
+    def refuse(self, client: Client, command: Command, denial: int, what: bytes) -> bytes:
+        """The same of a call outside of transactions and scripts; the error. denial: of Denial; what: key, channel."""
+        reason, denied = _DENIALS[denial]
+        user = client.user
+        assert user is not None
+        self.note(client, Entry(reason, TOPLEVEL, command.name.encode() if reason == COMMAND else what, user.name))
+        return b"NOPERM " + denial_text(user, command, (), denied)
 
     # ---- rules changed
     def password_changed(self, config: Config) -> None:

@@ -318,16 +318,18 @@ cdef class Blocking:
             self.ready.append((db, key))
             self.loop.attend(self.serve)
 
-    def emptied(self, Database db) -> None:
-        """A database was emptied: who waits for a key to be there all the time must hear of it."""
-        for index, key in list(self.no_key):
-            if index == db.index:
-                self.note(db, key)
+    def emptied(self, list databases) -> None:
+        """Databases were emptied: who waits for a key to be there all the time must hear of it."""
+        if self.no_key:
+            for index, key in list(self.no_key):
+                for db in databases:
+                    if index == db.index:
+                        self.note(db, key)
 
     def swapped(self, Database first, Database second) -> None:
         """Two databases exchanged their keys (SWAPDB, a resync that loaded aside)."""
         for db in (first, second):
-            for key in list(db.blocking):
+            for key in list(db.blocking) if db.blocking else ():
                 if (db.index, key) in self.no_key or db.has_entry(key):
                     self.note(db, key)
 

@@ -3,8 +3,6 @@
 What can be asked and said about connections is in connection_client.py.
 """
 
-from functools import cache
-
 from server.acl.users import DEFAULT_USER
 from server.clients import multi
 from server.clients.authentication import NO_PASSWORD
@@ -24,20 +22,18 @@ from server.clients.client import (
     Client,
 )
 from server.clients.client_list import check_name
+from server.clients.greeting import around_id
 from server.dispatch.call import Call
 from server.dispatch.conditions import slow_because
 from server.registry import args
 from server.registry.command import ALLOW_BUSY, FAST, LOADING, NO_AUTH, NOSCRIPT, SENTINEL, STALE, group
 from server.registry.errors import DB_OUT_OF_RANGE, CommandError, syntax, wrong_arity
-from server.registry.reply import OK, Encoded, Pairs
-from server.registry.reply_writer import encode_reply
-from server.version import REDIS_VERSION
+from server.registry.reply import OK, Encoded
 
 command = group("connection")
 
 _FIRST = NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY      # what a client may say before it is known
 _REDACTED = b"(redacted)"
-_SOME_ID = (1 << 63) - 1           # stands for the id of a client where its reply is encoded ahead
 _INT_MIN, _INT_MAX = -(1 << 31), (1 << 31) - 1
 _OUTSIDE_INT = f"ERR value is out of range, value must between {_INT_MIN} and {_INT_MAX}"
 _BAD_PROTOCOL = "ERR Protocol version is not an integer or out of range"
@@ -58,11 +54,12 @@ def auth(call: Call, *words: bytes) -> str:
     """
     if len(words) > 2:
         raise syntax()
-    _redact(call, *range(1, len(call.argv)))
-    if len(words) == 1 and call.server.authentication.open:
+    call.argv[1:] = [_REDACTED] * len(words)
+    authentication = call.server.authentication
+    if len(words) == 1 and authentication.open:
         raise CommandError(NO_PASSWORD)
     user = words[0] if len(words) == 2 else DEFAULT_USER
-    call.server.authentication.log_in(call.client, user, words[-1], call.argv[0])
+    authentication.log_in(call.client, user, words[-1], call.argv[0])
     return OK
 
 
@@ -125,17 +122,8 @@ def _description(call: Call) -> Encoded:
     config, client = call.config, call.client
     mode = b"sentinel" if config.sentinel_mode else b"cluster" if config.cluster_enabled else b"standalone"
     role = b"" if config.sentinel_mode else b"replica" if config.replicaof else b"master"
-    before, behind = _around_id(client.resp, mode, role)
+    before, behind = around_id(client.resp, mode, role)
     return Encoded(b"%s%d%s" % (before, client.id, behind))
-
-
-@cache
-def _around_id(resp: int, mode: bytes, role: bytes) -> tuple[bytes, bytes]:
-    """What HELLO says up to the id of the client, and behind it: nearly the same to everybody who comes."""
-    pairs = [(b"server", b"redis"), (b"version", REDIS_VERSION.encode()), (b"proto", resp), (b"id", _SOME_ID),
-             (b"mode", mode), *([(b"role", role)] if role else []), (b"modules", [])]
-    before, _, behind = encode_reply(Pairs(pairs), resp).partition(b"%d" % _SOME_ID)
-    return before, behind
 
 
 @command("PING", arity=-1, flags=FAST | SENTINEL, since="1.0.0", syntax="[message]",

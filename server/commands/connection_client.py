@@ -80,8 +80,8 @@ def client_list_(call: Call, *words: bytes) -> Verbatim:
         kind = _class(words[1])
         clients = [client for client in clients if class_of(client) == kind]
     elif len(words) >= 2 and words[0].upper() == b"ID":
-        ids = [args.integer(word, "ERR Invalid client ID") for word in words[1:]]
-        clients = filter(None, map(call.server.clients.get, ids))
+        find, ids = call.server.clients.get, [args.integer(word, "ERR Invalid client ID") for word in words[1:]]
+        clients = [client for number in ids if (client := find(number)) is not None]
     elif words:
         raise syntax()
     return _listing(call, clients)

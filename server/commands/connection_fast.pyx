@@ -1,23 +1,31 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of connections: PING and ECHO, SELECT, and what clients say and ask of themselves when they come: CLIENT ID,
-SETINFO, SETNAME, GETNAME."""
+"""Fast paths of connections: PING and ECHO, SELECT, and what clients say and ask of themselves when they come: HELLO, CLIENT
+ID, SETINFO, SETNAME, GETNAME. RESET of who has nothing to be taken back but its name, its protocol and its database."""
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
-from iothreads.resp_writer cimport write_bulk, write_integer, write_null, write_raw
-from server.clients.client cimport CLIENT_FAKE, Client
+from iothreads.resp_writer cimport format_signed, write_bulk, write_integer, write_null, write_raw
+from server.clients.client cimport CLIENT_FAKE, CLIENT_MULTI, CLIENT_UNIX_SOCKET, SLOW_SUBSCRIBED, Client
 from server.dispatch.conditions cimport SLOW_CLUSTER, state
+from server.dispatch.loop cimport Loop
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport ANY_TYPE, DECLINED, FREE, UNKEYED, by_hand, is_word, length_at, row, word_at
+
+from server.clients.greeting import around_id
 
 
 cdef int _ping(Client c, Batch* b, Request* r) except -1:
     if r.arg_count > 2:
         return 0
+    if c.slow & SLOW_SUBSCRIBED:       # in the form of a message
+        write_raw(&c.out, "*2\r\n$4\r\npong\r\n", 14)
+        if r.arg_count == 1:
+            write_raw(&c.out, "$0\r\n\r\n", 6)
+            return 1
     if r.arg_count == 2:
         write_bulk(&c.out, arg_at(b, r, 1), arg_length(b, r, 1))
     else:
@@ -39,6 +47,46 @@ cdef int _select(Client c, Batch* b, Request* r) except -1:
         return 0
     c.db = databases[number]
     write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+# ---- HELLO, RESET
+cdef int _hello(Client c, Batch* b, Request* r) except -1:
+    """Without options, of a server with keys."""
+    cdef int resp = c.resp
+    cdef bytes before, behind
+    cdef char digits[24]
+    if (r.arg_count > 2 or not c.authenticated or c.subscriptions is not None or not isinstance(c.loop, Loop)
+            or c.state & (CLIENT_FAKE | CLIENT_MULTI)):
+        return 0
+    if r.arg_count == 2:
+        resp = arg_at(b, r, 1)[0] - c'0' if arg_length(b, r, 1) == 1 else 0
+        if not 2 <= resp <= 3:
+            return 0
+    config = (<Loop>c.loop).server.config
+    if config.sentinel_mode:
+        return 0
+    before, behind = around_id(resp, b"cluster" if config.cluster_enabled else b"standalone",
+                               b"replica" if config.replicaof else b"master")
+    c.resp = resp
+    write_raw(&c.out, PyBytes_AS_STRING(before), PyBytes_GET_SIZE(before))
+    write_raw(&c.out, digits, format_signed(digits, c.id) - digits)
+    write_raw(&c.out, PyBytes_AS_STRING(behind), PyBytes_GET_SIZE(behind))
+    return 1
+
+
+cdef int _reset(Client c, Batch* b, Request* r) except -1:
+    """In a transaction, as a subscriber ... the door is shut."""
+    if (c.slow or c.state & ~<uint64_t>CLIENT_UNIX_SOCKET or c.subscriptions is not None or c.watching is not None
+            or c.tracking is not None or not isinstance(c.loop, Loop)):
+        return 0
+    default = (<Loop>c.loop).server.users.default
+    if c.user is not default or not default.no_password or not default.enabled:
+        return 0
+    c.db = c.db.keyspace.databases[0]
+    c.resp = 2
+    c.name = b""
+    write_raw(&c.out, "+RESET\r\n", 8)
     return 1
 
 
@@ -95,6 +143,8 @@ cdef int64_t _client_setinfo(Op* op) except -1:
 by_hand("ping", _ping, False)
 by_hand("echo", _echo, False)
 by_hand("select", _select, False)
+by_hand("hello", _hello, False)
+by_hand("reset", _reset, False)
 row("client|id", FREE | UNKEYED, ANY_TYPE, _client_id)
 row("client|getname", FREE | UNKEYED, ANY_TYPE, _client_getname)
 row("client|setname", FREE | UNKEYED, ANY_TYPE, _client_setname)

@@ -23,6 +23,9 @@ class _Options:
     prefixes: list[bytes] = field(default_factory=list)
 
 
+_NO_OPTIONS = _Options()
+
+
 def _options(call: Call, words: tuple[bytes, ...]) -> _Options:
     options = _Options()
     rest = iter(words)
@@ -78,14 +81,15 @@ def client_tracking(call: Call, choice: bytes, *words: bytes) -> str:
 
     Complexity: O(1). Some options may introduce additional complexity.
     """
-    options, on = _options(call, words), choice.upper()
+    options, on = _options(call, words) if words else _NO_OPTIONS, choice.upper()
     tracking = call.server.tracking
     if on == b"OFF":
         tracking.stop(call.client)
         return OK
     if on != b"ON":
         raise syntax()
-    _check_modes(options, call.client.tracking)
+    if words or call.client.tracking is not None:
+        _check_modes(options, call.client.tracking)
     flags = options.flags
     tracking.start(call.client, options.redirect, b"BCAST" in flags, b"OPTIN" in flags, b"OPTOUT" in flags,
                    b"NOLOOP" in flags, options.prefixes)

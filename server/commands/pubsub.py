@@ -7,12 +7,12 @@ keeps other replies back. The bookkeeping is server.clients.pubsub.
 from collections.abc import Callable, Iterable
 
 from server.clients.client import DENY_BLOCKING, MULTI, REPLY_OFF, REPLY_SKIP
-from server.clients.pubsub import matching
 from server.dispatch.call import Call
 from server.registry.command import FAST, LOADING, MAY_REPLICATE, NOSCRIPT, PUBSUB, SENTINEL, STALE, container, group
 from server.registry.errors import CommandError, wrong_subcommand
 from server.registry.keys import NOT_KEY, Channels, every_key, one_key
 from server.registry.reply import NO_REPLY, NoReply, Push, Several
+from server.structures.glob import match
 
 command = group("pubsub")
 container("PUBSUB", "pubsub", "What is subscribed to, and by how many.", since="2.8.0")
@@ -158,7 +158,7 @@ def pubsub_channels(call: Call, *pattern: bytes) -> list[bytes]:
 
     Complexity: O(N) where N is the number of channels.
     """
-    return matching(call.server.pubsub.channels, _one_pattern(call, pattern))
+    return _matching(call, call.server.pubsub.channels, pattern)
 
 
 @command("PUBSUB|SHARDCHANNELS", arity=-2, flags=_LOOKING, since="7.0.0", syntax="[pattern]")
@@ -167,13 +167,13 @@ def pubsub_shardchannels(call: Call, *pattern: bytes) -> list[bytes]:
 
     Complexity: O(N) where N is the number of shard channels.
     """
-    return matching(call.server.pubsub.shard_channels, _one_pattern(call, pattern))
+    return _matching(call, call.server.pubsub.shard_channels, pattern)
 
 
-def _one_pattern(call: Call, pattern: tuple[bytes, ...]) -> bytes | None:
+def _matching(call: Call, names: Iterable[bytes], pattern: tuple[bytes, ...]) -> list[bytes]:
     if len(pattern) > 1:
         raise wrong_subcommand(call.argv)
-    return pattern[0] if pattern else None
+    return [name for name in names if not pattern or match(pattern[0], name)]
 
 
 @command("PUBSUB|NUMPAT", arity=2, flags=_LOOKING, since="2.8.0")

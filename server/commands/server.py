@@ -28,6 +28,7 @@ _ON_ALL_SHARDS = ("request_policy:all_shards", "response_policy:all_succeeded")
 _FLUSH_HISTORY = (("4.0.0", "Takes ASYNC: memory comes back in the background."),
                   ("6.2.0", "Takes SYNC: the opposite, whatever lazyfree-lazy-user-flush says."))
 _INT_MIN, _INT_MAX = -(1 << 31), (1 << 31) - 1
+_NOTHING = Verbatim(f"Redis ver. {REDIS_VERSION}\n")
 
 
 # ---- keys of whole databases
@@ -73,7 +74,7 @@ def flushdb(call: Call, *words: bytes) -> str:
     multi.all_changed(call.db)
     call.dirty += call.db.flush(lazy)
     call.server.tracking.flushed(lazy)
-    call.server.blocking.emptied(call.db)
+    call.server.blocking.emptied([call.db])
     _no_slots_move(call)
     _told_even_if_empty(call)
     return OK
@@ -87,9 +88,11 @@ def flushall(call: Call, *words: bytes) -> str:
     Complexity: O(N) where N is the number of keys in all databases
     """
     lazy = _lazily(call, words)
-    for db in call.db.keyspace.databases:
-        multi.all_changed(db)
-        call.server.blocking.emptied(db)
+    databases = call.db.keyspace.databases
+    for db in databases:
+        if db.watched:
+            multi.all_changed(db)
+    call.server.blocking.emptied(databases)
     call.dirty += call.db.keyspace.flush(lazy)
     call.server.tracking.flushed(lazy)
     _no_slots_move(call)
@@ -141,7 +144,7 @@ def lolwut(call: Call, *words: bytes) -> Verbatim:
     """
     if len(words) >= 2 and words[0].upper() == b"VERSION":
         args.integer(words[1])
-    return Verbatim(f"Redis ver. {REDIS_VERSION}\n")
+    return _NOTHING
 
 
 @command("INFO", arity=-1, flags=LOADING | STALE | SENTINEL, since="1.0.0", acl=("dangerous",),

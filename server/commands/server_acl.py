@@ -1,7 +1,8 @@
 """ACL: users and what they may do. The rules are server.acl's."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
+from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -26,7 +27,8 @@ from server.registry.command import (
     group,
 )
 from server.registry.errors import CommandError, named, wrong_arity, wrong_subcommand
-from server.registry.reply import OK, Pairs, SetOf
+from server.registry.reply import OK, Encoded, Pairs, SetOf
+from server.registry.reply_writer import encode_reply
 
 command = group("server")
 container("ACL", "server", "Users, and what they may do.", since="6.0.0", flags=SENTINEL)
@@ -213,7 +215,7 @@ def _entry(entry: Entry, now_ms: int) -> Pairs:
         (b"object", entry.object),
         (b"username", entry.user),
         (b"age-seconds", (now_ms - entry.updated_ms) / 1000),
-        (b"client-info", entry.client.encode("utf-8", "surrogateescape")),
+        (b"client-info", entry.client),
         (b"entry-id", entry.id),
         (b"timestamp-created", entry.created_ms),
         (b"timestamp-last-updated", entry.updated_ms),
@@ -223,7 +225,7 @@ def _entry(entry: Entry, now_ms: int) -> Pairs:
 
 # ---- what may be said in rules
 @command("ACL|CAT", arity=-2, flags=_OPEN, since="6.0.0", syntax="[category]")
-def acl_cat(call: Call, *words: bytes) -> Sequence[bytes]:
+def acl_cat(call: Call, *words: bytes) -> Encoded:
     """List the categories of commands, or the commands of one.
 
     Complexity: O(1) since the categories and commands are a fixed set.
@@ -231,11 +233,26 @@ def acl_cat(call: Call, *words: bytes) -> Sequence[bytes]:
     if len(words) > 1:
         raise wrong_subcommand(call.argv)
     if not words:
-        return [category.encode() for category in CATEGORIES]
+        return _categories()
     category = words[0].decode("latin-1").lower()
     if category not in CATEGORIES:
         raise named(b"ERR Unknown category '%s'", words[0][:128])
-    return [found.name.encode("latin-1") for found in DECLARED.values() if category in found.categories]
+    return _commands_of(category)
+
+
+@cache
+def _categories() -> Encoded:
+    return _names(CATEGORIES)
+
+
+@cache
+def _commands_of(category: str) -> Encoded:
+    return _names(found.name for found in DECLARED.values() if category in found.categories)
+
+
+def _names(names: Iterable[str]) -> Encoded:
+    """An array is the same in either protocol."""
+    return Encoded(encode_reply([name.encode("latin-1") for name in names], 2))
 
 
 @command("ACL|GENPASS", arity=-2, flags=_OPEN, since="6.0.0", syntax="[bits]")

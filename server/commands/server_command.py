@@ -19,6 +19,7 @@ from server.registry.command import (
     group,
 )
 from server.registry.errors import CommandError, named, syntax
+from server.registry.key_flags import flags_shown, wire_of_flags
 from server.registry.keys import NOT_KEY, KeySpec
 from server.registry.reply import Encoded, Pairs, SetOf, Several
 from server.registry.reply_writer import encode_reply
@@ -28,7 +29,6 @@ from server.structures.glob import match
 command = group("server")
 _FLAGS = LOADING | STALE | SENTINEL
 _ORDER = ("nondeterministic_output_order",)
-_MODES = ("RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags")
 _FLAG_ORDER = ("write", "readonly", "denyoom", "module", "admin", "pubsub", "noscript", "blocking", "loading", "stale",
                "skip_monitor", "skip_slowlog", "asking", "fast", "no_auth", "no_mandatory_keys", "no_async_loading",
                "no_multi", "movablekeys", "allow_busy")
@@ -61,7 +61,7 @@ def _places(spec: KeySpec) -> Pairs:
     search = {"range": ("lastkey", "keystep", "limit"), "keynum": ("keynumidx", "firstkey", "keystep"),
               "unknown": ()}[spec.find[0]]
     pairs: list[tuple[bytes, Any]] = [(b"notes", spec.notes.encode())] if spec.notes else []
-    pairs += [(b"flags", _statuses(name for name in _MODES if name in spec.flags)),
+    pairs += [(b"flags", flags_shown(spec.flags)),
               (b"begin_search", _typed(spec.begin[0], begin, spec.begin[1:])),
               (b"find_keys", _typed(spec.find[0], search, spec.find[1:]))]
     return Pairs(pairs)
@@ -255,7 +255,8 @@ def command_getkeysandflags(call: Call, *words: bytes) -> list[list[Any]]:
 
     Complexity: O(N) where N is the number of arguments of the command
     """
-    return [[key, _statuses(name for name in _MODES if name in flags)] for key, flags in _keys_of(words)]
+    resp = call.client.resp
+    return [[key, Encoded(wire_of_flags(flags, resp))] for key, flags in _keys_of(words)]
 
 
 @command("COMMAND|HELP", arity=2, flags=_FLAGS, since="5.0.0", acl=("connection",))

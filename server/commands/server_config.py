@@ -99,10 +99,11 @@ def config_set(call: Call, *words: bytes) -> str:
 
     Complexity: O(N) where N is the number of directives given.
     """
-    _redact(call, words)
-    if len(words) % 2:
+    texts = [word.decode("utf-8", "surrogateescape") for word in words]
+    _redact(call, texts[0::2])
+    if len(texts) % 2:
         raise syntax()
-    pairs = [(_text(name), _text(value)) for name, value in zip(words[0::2], words[1::2], strict=True)]
+    pairs = list(zip(texts[0::2], texts[1::2], strict=True))
     allowed = call.client.has(FAKE)  # a script's or the AOF's own client is no stranger
     try:
         call.config.set(pairs, loading=call.server.progress.under_way, local=allowed or _is_local(call))
@@ -111,9 +112,8 @@ def config_set(call: Call, *words: bytes) -> str:
     return OK
 
 
-def _redact(call: Call, words: Sequence[bytes]) -> None:
+def _redact(call: Call, names: Sequence[str]) -> None:
     """Keep passwords out of slowlog and MONITOR, whatever else is wrong with the call."""
-    names = [_text(name) for name in words[0::2]]
     for at in call.config.sensitive_arguments(names):
         place = _FIRST_VALUE + 2 * at
         if place < len(call.argv):

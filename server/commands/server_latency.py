@@ -17,8 +17,8 @@ container("LATENCY", "server", "Latency spikes and distributions.", since="2.8.1
 
 _FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
 _SPECIAL = ("nondeterministic_output", "request_policy:all_nodes", "response_policy:special")
-_FIRST_BOUND_NS = 1024
 _GRAPH_WIDTH = 80
+_OFF = Verbatim(latency_advice.OFF)
 
 
 def _name(word: bytes) -> str:
@@ -83,34 +83,11 @@ def latency_doctor(call: Call) -> Verbatim:
 
     Complexity: O(1)
     """
-    return Verbatim(latency_advice.report(call.server.latency, call.config))
+    text = latency_advice.report(call.server.latency, call.config)
+    return _OFF if text is latency_advice.OFF else Verbatim(text)
 
 
 # ---- distribution per command
-def _bound_us(upper_ns: int) -> int:
-    """The histogram's class of a time: powers of two of nanoseconds as Redis prints them, in microseconds.
-
-    Redis's histogram counts in steps of 1/128, so that its classes end a little above the power of two.
-    """
-    bound = _FIRST_BOUND_NS
-    while upper_ns >= bound:
-        bound *= 2
-    return (bound + bound // 128 - 1) // 1000
-
-
-def _distribution(found: Command) -> Pairs:
-    classes: dict[int, int] = {}
-    total = 0
-    for upper_ns, calls in found.record.latency_histogram():
-        total += calls
-        classes[_bound_us(upper_ns)] = total
-    return Pairs([(b"calls", total), (b"histogram_usec", Pairs(classes.items()))])
-
-
-def _with_latency(found: Command) -> bool:
-    return found.record is not None and bool(found.record.latency_histogram())
-
-
 @command("LATENCY|HISTOGRAM", arity=-2, flags=_FLAGS, since="7.0.0", syntax="[command [command ...]]", tips=_SPECIAL)
 def latency_histogram(call: Call, *names: bytes) -> Pairs:
     """Return for every command, or for those named, how many of its calls took at most so many microseconds.
@@ -127,8 +104,10 @@ def latency_histogram(call: Call, *names: bytes) -> Pairs:
             found = found.subcommands.get(sub)
         if found is not None:
             chosen += [found, *found.subcommands.values()]
-    return Pairs([(each.name.encode(), _distribution(each)) for each in (chosen if names else every_command())
-                  if _with_latency(each)])
+    told = [(each.name.encode(), each.record.latency_by_powers()) for each in (chosen if names else every_command())
+             if each.record is not None]
+    return Pairs([(name, Pairs([(b"calls", classes[-1][1]), (b"histogram_usec", Pairs(classes))]))
+                  for name, classes in told if classes])
 
 
 @command("LATENCY|HELP", arity=2, flags=LOADING | STALE, since="2.8.13")

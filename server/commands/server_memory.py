@@ -2,7 +2,6 @@
 
 from server.dispatch.call import Call
 from server.observe import memory_advice
-from server.observe.memory_account import ratio
 from server.registry import args
 from server.registry.command import LOADING, READONLY, STALE, container, group
 from server.registry.errors import CommandError, syntax
@@ -13,6 +12,7 @@ from server.structures import memory as allocator
 command = group("server")
 container("MEMORY", "server", "Where memory goes.", since="4.0.0")
 
+_EMPTY = Verbatim(memory_advice.EMPTY)
 _SPECIAL = ("nondeterministic_output", "request_policy:all_shards", "response_policy:special")
 
 
@@ -61,14 +61,14 @@ def memory_stats(call: Call) -> Pairs:
         (b"allocator.allocated", f.allocated),
         (b"allocator.active", f.active),
         (b"allocator.resident", f.allocator_resident),
-        (b"allocator-fragmentation.ratio", ratio(f.active, f.allocated)),
-        (b"allocator-fragmentation.bytes", f.active - f.allocated),
-        (b"allocator-rss.ratio", ratio(f.allocator_resident, f.active)),
-        (b"allocator-rss.bytes", f.allocator_resident - f.active),
-        (b"rss-overhead.ratio", ratio(f.resident, f.allocator_resident)),
-        (b"rss-overhead.bytes", f.resident - f.allocator_resident),
-        (b"fragmentation", ratio(f.resident, f.used)),
-        (b"fragmentation.bytes", f.resident - f.used),
+        (b"allocator-fragmentation.ratio", f.allocator_frag_ratio),
+        (b"allocator-fragmentation.bytes", f.allocator_frag_bytes),
+        (b"allocator-rss.ratio", f.allocator_rss_ratio),
+        (b"allocator-rss.bytes", f.allocator_rss_bytes),
+        (b"rss-overhead.ratio", f.rss_overhead_ratio),
+        (b"rss-overhead.bytes", f.rss_overhead_bytes),
+        (b"fragmentation", f.fragmentation_ratio),
+        (b"fragmentation.bytes", f.fragmentation_bytes),
     ])
 
 
@@ -84,6 +84,8 @@ def memory_doctor(call: Call) -> Verbatim:
     Complexity: O(1)
     """
     server = call.server
+    if server.memory.used < memory_advice.LITTLE:
+        return _EMPTY
     return Verbatim(memory_advice.report(server.memory.figures(), len(server.clients), len(server.scripting.scripts)))
 
 

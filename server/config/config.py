@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from server.config.reader import Statement
     from server.config.rewrite import Rewrite
 
+_GUARDED = Flag.IMMUTABLE | Flag.PROTECTED | Flag.DENY_LOADING  # what CONFIG SET may refuse, whatever the value
 OnChange = Callable[["Config"], "str | None"]
 Log = Callable[[str, str], None]
 
@@ -110,8 +111,8 @@ class Config:
 
     def sensitive_arguments(self, names: Sequence[str]) -> list[int]:
         """Positions among the names of CONFIG SET whose values must not be logged."""
-        known = ((at, BY_NAME.get(name.lower())) for at, name in enumerate(names))
-        return [at for at, directive in known if directive and directive.flags & Flag.SENSITIVE]
+        known = [_directive_of(name) for name in names]
+        return [at for at, directive in enumerate(known) if directive and directive.flags & Flag.SENSITIVE]
 
     def set(self, pairs: Sequence[tuple[str, str]], *, loading: bool = False, local: bool = False) -> None:
         """CONFIG SET: all pairs or none; ConfigSetError says why none.
@@ -119,16 +120,21 @@ class Config:
         loading: a data set is being loaded; local: the client is on this machine (enable-protected-configs local).
         """
         directives = self._checked_names(pairs, loading, local)
-        before = [(directive, getattr(self, directive.attribute)) for directive in directives]
+        before: list[tuple[Directive, Any]] = []
         changed: list[tuple[str, Directive]] = []
         for (name, text), directive in zip(pairs, directives, strict=True):
+            old = getattr(self, directive.attribute)
+            if _is_as_it_was(directive, text, old):
+                continue
+            before.append((directive, old))
             try:
                 if self._assign(directive, _words(directive, text)):
                     changed.append((name.lower(), directive))
             except DirectiveError as error:
                 self._put_back(before)
                 raise ConfigSetError(_failed(name.lower(), str(error))) from None
-        self._notify(changed, before)
+        if changed:
+            self._notify(changed, before)
         for _, directive in changed:
             self.note_unbuilt(directive)
 
@@ -137,20 +143,24 @@ class Config:
         seen: set[str] = set()
         found: list[Directive] = []
         for name, _ in pairs:
-            directive = BY_NAME.get(name.lower())
+            directive = _directive_of(name)
             if directive is None:
                 raise ConfigSetError(f"ERR Unknown option or number of arguments for CONFIG SET - '{name}'")
-            if directive.flags & Flag.IMMUTABLE:
-                raise ConfigSetError(_failed(name, "can't set immutable config"))
-            if directive.flags & Flag.PROTECTED and not self._allows_protected(local):
-                raise ConfigSetError(_failed(name, "can't set protected config"))
-            if loading and directive.flags & Flag.DENY_LOADING:
-                raise ConfigSetError(LOADING)
-            if name.lower() in seen:
+            if directive.flags & _GUARDED:
+                self._check_guards(name, directive, loading, local)
+            if len(pairs) > 1 and name.lower() in seen:
                 raise ConfigSetError(_failed(name, "duplicate parameter"))
             seen.add(name.lower())
             found.append(directive)
         return found
+
+    def _check_guards(self, name: str, directive: Directive, loading: bool, local: bool) -> None:
+        if directive.flags & Flag.IMMUTABLE:
+            raise ConfigSetError(_failed(name, "can't set immutable config"))
+        if directive.flags & Flag.PROTECTED and not self._allows_protected(local):
+            raise ConfigSetError(_failed(name, "can't set protected config"))
+        if loading and directive.flags & Flag.DENY_LOADING:
+            raise ConfigSetError(LOADING)
 
     def _allows_protected(self, local: bool) -> bool:
         allowed = self.enable_protected_configs
@@ -253,6 +263,17 @@ class Config:
             for line, _ in directive.rewrite_lines(getattr(self, directive.attribute), self)
         )
         return "".join(line + "\n" for line in lines)
+
+
+def _directive_of(name: str) -> Directive | None:
+    """By its name, or another name that it has, in any case."""
+    return BY_NAME.get(name) or BY_NAME.get(name.lower())
+
+
+def _is_as_it_was(directive: Directive, text: str, value: Any) -> bool:
+    """Whether CONFIG SET of this text asks for what there is, and nothing follows from that: it need not be read."""
+    return (not directive.flags & Flag.VOLATILE and not directive.always_changes
+            and type(directive).apply is Directive.apply and text == directive.format(value))
 
 
 def named(patterns: Iterable[str]) -> list[tuple[str, Directive]]:

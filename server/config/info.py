@@ -2,7 +2,7 @@
 
 from server.config.config import Config
 from server.registry.info_sections import CLIENTS, CLUSTER, MEMORY, SERVER
-from server.registry.info_writer import human
+from server.registry.info_writer import FOR_PEOPLE
 
 server = SERVER.of(Config)
 server.field("redis_mode", lambda config: ("sentinel" if config.sentinel_mode
@@ -16,7 +16,7 @@ CLIENTS.of(Config).field("maxclients", lambda config: config.maxclients, metric=
 
 memory = MEMORY.of(Config)
 memory.field("maxmemory", lambda config: config.maxmemory, metric="memory_max_bytes")
-memory.field("maxmemory_human", lambda config: human(config.maxmemory))
+memory.field("maxmemory_human", lambda config: config.maxmemory, digits=FOR_PEOPLE)
 memory.field("maxmemory_policy", lambda config: config.maxmemory_policy)
 
-CLUSTER.of(Config).field("cluster_enabled", lambda config: int(config.cluster_enabled), metric="cluster_enabled")
+CLUSTER.of(Config).field("cluster_enabled", lambda config: config.cluster_enabled, metric="cluster_enabled")

@@ -7,7 +7,7 @@ say `passed`; each place only says what it need not ask about:
 
     place         client.slow     conditions.all      conditions.writes       memory
     SOCKET        all             all                 all                     asked
-    AGAIN         not AGAIN_ASKED not PAUSED          all                     asked
+    AGAIN         not AGAIN_ASKED not PAUSED, MONITORS all                    asked
     IN_EXEC       not MULTI, ..   all                 all                     EXEC was asked
     IN_SCRIPT     all             not its own script  all                     asked at the script's start
     FROM_FILE     all             not LOADING, DISK   WATCHED, BLOCKED alone  not asked
@@ -19,9 +19,10 @@ runs EXEC was asked; a file and our master are believed.
 A condition that concerns one key or one client must not slow the others: it is *asked*. Bits of WRITES_ASKED do not
 decline; `nobody_minds` then looks whether this command's keys are among those that somebody watches or waits for. A
 client whose user may not do everything (SLOW_RESTRICTED) passes when its permissions say yes (`acl.permissions`). Who
-tracks, or hears for one that does, who wants no replies or leaves no traces of access, and everybody while only writes are
-paused, comes to the door a second time (`pass_again`), so that the others are asked nothing; where EXEC and scripts let a
-tracking client in, they tell client-side caching what was read, as that does.
+tracks, or hears for one that does, who wants no replies, leaves no traces of access or may only manage subscriptions, and
+everybody while only writes are paused or somebody monitors, comes to the door a second time (`pass_again`), so that the
+others are asked nothing; where EXEC and scripts let a tracking client in, they tell client-side caching what was read, as
+that does.
 Where a slot is not simply ours (`cluster.slot_table`) the gate decides, and knows the redirect.
 
 `ungated` is the same question about the gates: whether none of them could refuse a command, so that it can be queued or
@@ -34,8 +35,8 @@ from cpython.ref cimport PyObject
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from server.acl.permissions cimport permits, permits_key
-from server.clients.client cimport (SLOW_LINK, SLOW_MULTI, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_RESTRICTED, SLOW_TRACKING,
-                                    Client)
+from server.clients.client cimport (SLOW_LINK, SLOW_MULTI, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_RESTRICTED,
+                                    SLOW_SUBSCRIBED, SLOW_TRACKING, Client)
 from server.cluster.slot_table cimport slot_is_open
 from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_CLUSTER, SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS,
                                          SLOW_LOADING, SLOW_MONITORS, SLOW_PAUSED, SLOW_READONLY, SLOW_SCRIPT, SLOW_STALE,
@@ -55,7 +56,8 @@ cdef enum Place:
     FROM_MASTER
 
 cdef enum:
-    AGAIN_ASKED = SLOW_TRACKING | SLOW_REPLY_MODE | SLOW_NO_TOUCH      # of Client.slow, at the second time
+    AGAIN_ASKED = SLOW_TRACKING | SLOW_REPLY_MODE | SLOW_NO_TOUCH | SLOW_SUBSCRIBED    # of Client.slow, at the second time ...
+    AGAIN_ASKED_OF_ALL = SLOW_PAUSED | SLOW_MONITORS                   # ... and of conditions.all
     WRITES_ASKED = SLOW_WATCHED | SLOW_BLOCKED_CLIENTS
     # Conditions for which no gate asks, or that are asked apart; while any other is in force, all gates of a command are.
     UNGATED = SLOW_MONITORS | SLOW_EXPIRED_KEPT | SLOW_CLUSTER
@@ -123,7 +125,7 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
     cdef uint32_t client_unasked = (SLOW_MULTI | SLOW_TRACKING if place == IN_EXEC
                                     else AGAIN_ASKED if place == AGAIN else SLOW_TRACKING if place == IN_SCRIPT
                                     else SLOW_LINK if place == FROM_MASTER else 0)
-    cdef uint32_t unasked = (SLOW_PAUSED if place == AGAIN else SLOW_SCRIPT if place == IN_SCRIPT
+    cdef uint32_t unasked = (AGAIN_ASKED_OF_ALL if place == AGAIN else SLOW_SCRIPT if place == IN_SCRIPT
                              else SLOW_CLUSTER if place == IN_EXEC
                              else SLOW_LOADING | DISK_FAILS | SLOW_CLUSTER if place == FROM_FILE
                              else SLOW_STALE | DISK_FAILS | SLOW_EXPIRED_KEPT | SLOW_CLUSTER if place == FROM_MASTER else 0)
@@ -139,7 +141,7 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
 
 cdef inline bint comes_again(Client client) noexcept:
     """Whether to ask a second time when the door said no."""
-    return client.slow & AGAIN_ASKED or state.all & SLOW_PAUSED
+    return client.slow & AGAIN_ASKED or state.all & AGAIN_ASKED_OF_ALL
 
 cdef inline int passed(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t bytes,
                        bint logged) except -1:

@@ -8,10 +8,12 @@ from cpython.ref cimport PyObject
 from iothreads.message cimport Batch, Request, arg_at, arg_length, output_cut
 from server.acl.permissions cimport Needs, find_keys
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_READONLY, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP,
-                                    CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_TRACKING, Client)
+                                    CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_SUBSCRIBED,
+                                    SLOW_TRACKING, Client)
 from server.cluster.slot_table cimport (CLOSED, SLOT_COMING, SLOT_HELD, SLOT_LEAVING, SLOT_MASTERS, SLOT_MINE, slot_is_open,
                                                slot_table)
-from server.dispatch.record cimport RULE_ASKING, RULE_EXEC, RULE_SPREADS, Record
+from server.dispatch.monitors cimport show_request
+from server.dispatch.record cimport (RULE_ASKING, RULE_EXEC, RULE_SKIP_MONITOR, RULE_SPREADS, RULE_SUBSCRIBED, Record)
 from server.dispatch.sampling cimport Sampling, sampling_countdown
 from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport clock_state
@@ -178,6 +180,8 @@ cdef inline bint _goes_on(Record record) noexcept:
 cdef bint pass_again(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t written) except -1:
     cdef size_t replies = client.out.bytes
     if (record == NULL or state.all & SLOW_PAUSED and not _goes_on(<Record>record)
+            or state.all & SLOW_MONITORS and (<Record>record).rules & RULE_SKIP_MONITOR
+            or client.slow & SLOW_SUBSCRIBED and not (<Record>record).rules & RULE_SUBSCRIBED
             or client.slow & SLOW_REPLY_MODE and may_hear(client)
             or not may_pass(record, client, b, r, AGAIN) or not run_untouching(record, client, b, r)):
         return False
@@ -187,6 +191,9 @@ cdef bint pass_again(PyObject* record, Client client, Batch* b, Request* r, uint
     passed(record, client, b, r, before, r.bytes_length + client.out.bytes - written, True)
     if client.slow & SLOW_TRACKING:
         after_fast(client, b, r)
+    if state.all & SLOW_MONITORS:
+        show_request(client, b, r)
+        before[0] = ticks()            # the next command did not spend that
     return True
 
 

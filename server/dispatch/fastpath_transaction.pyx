@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The fast paths of MULTI, WATCH and EXEC, and of what is queued between them.
+"""The fast paths of MULTI, WATCH, UNWATCH, DISCARD and EXEC, and of what is queued between them.
 
 Inside MULTI the door is shut (SLOW_MULTI), so the loop asks `transaction_step` before it takes the way through Python.
 A command is queued here when no gate could refuse it, and when it is of a kind that cannot change how
@@ -17,8 +17,9 @@ from cpython.ref cimport PyObject
 
 from iothreads.message cimport Batch, Output, Request, arg_at, arg_length, output_cut
 from iothreads.resp_writer cimport write_header, write_raw
-from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_FAKE, SLOW_MULTI,
-                                    SLOW_RESTRICTED, SLOW_TRACKING, Client)
+from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_DIRTY_CAS, CLIENT_DIRTY_EXEC, CLIENT_FAKE, CLIENT_MULTI,
+                                    SLOW_MULTI, SLOW_RESTRICTED, SLOW_TRACKING, Client)
+from server.clients.multi cimport unwatch, watch, watched_expired
 from server.clients.transaction cimport Transaction, begin_transaction, end_transaction
 from server.dispatch.call cimport Call, new_call
 from server.dispatch.conditions cimport SLOW_CLUSTER, state
@@ -33,7 +34,7 @@ from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport Clock, clock_refresh, clock_state, ticks
 from server.registry.reply_writer cimport WrittenReply, write_reply
 
-from server.clients.multi import unwatch, watch, watched_expired
+
 from server.dispatch.gates import forbidden_by_now
 from server.observe.internal_errors import internal_errors
 
@@ -64,6 +65,36 @@ cdef int _watch(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
+cdef int _unwatch(Client c, Batch* b, Request* r) except -1:
+    if c.state & CLIENT_FAKE:
+        return 0
+    if c.watching is not None:
+        unwatch(c)
+    c.state &= ~<uint64_t>CLIENT_DIRTY_CAS
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int _discard(Client c, Batch* b, Request* r) except -1:
+    if not c.state & CLIENT_MULTI or c.state & CLIENT_FAKE:
+        return 0
+    end_transaction(c)
+    if c.watching is not None:
+        unwatch(c)
+    write_raw(&c.out, "+OK\r\n", 5)
+    return 1
+
+
+cdef int _discard_now(Executor executor, Client client, Batch* b, Request* r, Record record) except -1:
+    cdef uint64_t start = ticks()
+    client.command = record.command
+    if not _discard(client, b, r):
+        return 0
+    record.account(_ns_since(start), state.track_latency)
+    executor.commands += 1
+    return 1
+
+
 cdef int transaction_step(Executor executor, Client client, Batch* b, Request* r) except -1:
     cdef Record record
     cdef Transaction queued
@@ -72,6 +103,8 @@ cdef int transaction_step(Executor executor, Client client, Batch* b, Request* r
     record = <Record>r.record
     if record.rules & RULE_EXEC and is_permitted(<PyObject*>record, client, b, r):
         return _exec(executor, client, r, record)
+    if record.fast == _discard and is_permitted(<PyObject*>record, client, b, r):
+        return _discard_now(executor, client, b, r, record)
     if (not record.rules & RULE_QUEUED or not ungated(record, client, SLOW_MULTI | SLOW_RESTRICTED)
             or not is_permitted(<PyObject*>record, client, b, r)
             or (state.all and not serves(<PyObject*>record, client, b, r))):
@@ -218,3 +251,5 @@ def run_queued(Executor executor, Client client):
 
 by_hand("multi", _multi, False)      # EXEC has its own entrance
 by_hand("watch", _watch)
+by_hand("unwatch", _unwatch, False)
+by_hand("discard", _discard, False)

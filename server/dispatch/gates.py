@@ -16,6 +16,7 @@ from server.acl.selector import Denial, Denied
 from server.acl.user import User, denial_text
 from server.clients import client as c
 from server.dispatch.call import Call
+from server.dispatch.record import OF_SUBSCRIBERS
 from server.registry import errors
 from server.registry.command import (
     DENYOOM,
@@ -206,20 +207,7 @@ def enough_replicas(call: Call) -> None:
         raise CommandError("NOREPLICAS Not enough good replicas to write.")
 
 
-_SUBSCRIBED_ALLOWED = {
-    "subscribe",
-    "unsubscribe",
-    "psubscribe",
-    "punsubscribe",
-    "ssubscribe",
-    "sunsubscribe",
-    "ping",
-    "quit",
-    "reset",
-}
-
-
-@gate("subscribed", lambda command: command.name not in _SUBSCRIBED_ALLOWED)
+@gate("subscribed", lambda command: command.name not in OF_SUBSCRIBERS)
 def subscribed(call: Call) -> None:
     """A RESP2 client with subscriptions may only manage them."""
     if call.client.resp == 2 and call.client.slow & c.SUBSCRIBED:

@@ -15,7 +15,7 @@ from server.registry.info_sections import DEBUG, SERVER, STATS
 
 SERVER.of(Cron).field("hz", lambda cron: cron.hz)
 SERVER.of(Loop).field("multiplexing_api", lambda loop: loop.io.multiplexing_api)
-SERVER.of(Loop).field("io_threads_active", lambda loop: int(loop.io.away > 0), metric="io_threads_active")
+SERVER.of(Loop).field("io_threads_active", lambda loop: loop.io.away > 0, metric="io_threads_active")
 SERVER.of(Shutdown).field("shutdown_in_milliseconds", lambda shutdown: shutdown.remaining_ms(),
                           shown=lambda shutdown: shutdown.remaining_ms() is not None)
 

@@ -19,12 +19,10 @@ class LaneTotals(NamedTuple):
 def lane_totals(loop: Loop) -> LaneTotals:
     """What the lanes of this loop have done so far. Complexity: O(lanes)."""
     own, *others = loop.lane_stats()
-    reads, writes = sum(lane["reads"] for lane in others), sum(lane["writes"] for lane in others)
-    return LaneTotals(
-        bytes_in=own["bytes_in"] + sum(lane["bytes_in"] for lane in others),
-        bytes_out=own["bytes_out"] + sum(lane["bytes_out"] for lane in others),
-        reads=own["reads"] + reads,
-        writes=own["writes"] + writes,
-        threaded_reads=reads,
-        threaded_writes=writes,
-    )
+    bytes_in, bytes_out, reads, writes = own["bytes_in"], own["bytes_out"], 0, 0
+    for lane in others:
+        bytes_in += lane["bytes_in"]
+        bytes_out += lane["bytes_out"]
+        reads += lane["reads"]
+        writes += lane["writes"]
+    return LaneTotals(bytes_in, bytes_out, own["reads"] + reads, own["writes"] + writes, reads, writes)

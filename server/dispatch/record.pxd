@@ -44,16 +44,22 @@ cdef enum:
     LATENCY_BUCKETS = 320              # 8 per power of two of nanoseconds
     LONGEST_NS = 0x7FFFFFFFFFF         # counts in the last one, as does all that took longer
 
+cdef inline uint64_t bucket_end(int i) noexcept:
+    """The most nanoseconds that count in bucket i of a latency histogram."""
+    cdef int power = (i >> 3) + 3
+    return ((<uint64_t>1 << power) | (<uint64_t>(i & 7) << (power - 3))) + (<uint64_t>1 << (power - 3)) - 1
+
 cdef enum:                             # Record.rules: its flags, as the executor asks for them
     RULE_QUEUED = 1                    # inside MULTI its words are kept, and that is all
     RULE_NOT_QUEUED = 2                # runs inside MULTI
     RULE_EXEC = 4
     RULE_SPREADS = 8                   # WRITE or MAY_REPLICATE
-    RULE_SKIP_MONITOR = 16
+    RULE_SKIP_MONITOR = 16             # those who monitor are not shown it, or it sees to that itself
     RULE_LOOSE = 32                    # TOUCHES_ARBITRARY_KEYS
     RULE_GATED = 64                    # one of its gates fires without a condition that says so
     RULE_REMEMBERED = 128              # reads keys, or one of its subcommands does: client-side caching remembers which
     RULE_ONE_KEY = 512                 # its first argument is its only key
+    RULE_SUBSCRIBED = 1024             # of the few that a RESP2 client with subscriptions may say
     RULE_ASKING = 256                  # it is served for slots that come, too, as if ASKING had been said before it
 
 cdef enum:                             # Record.prefetch
@@ -80,6 +86,7 @@ cdef class Record:
     cdef uint64_t nanoseconds
     cdef uint64_t* latency             # LATENCY_BUCKETS counters, allocated at first use; NULL with latency-tracking no
     cdef void _first_latency(self) noexcept
+    cpdef void reset_latency(self) noexcept                # forget the histogram
     cdef inline void account(self, uint64_t ns, bint tracking) noexcept:
         """One call that took so long. Complexity: O(1), a handful of instructions."""
         cdef int shift

@@ -8,7 +8,7 @@ from cpython.ref cimport PyObject
 from server.acl.permissions cimport read_needs
 from server.dispatch.folded cimport FOLDED_MAX, fold_name
 
-from server.registry.command import (ASKING, COMMANDS, DENYOOM, MAY_REPLICATE, NO_MULTI, PROTECTED, READONLY,
+from server.registry.command import (ADMIN, ASKING, COMMANDS, DENYOOM, MAY_REPLICATE, NO_MULTI, PROTECTED, READONLY,
                                      SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE, every_command)
 
 # What is not queued inside MULTI.
@@ -16,10 +16,14 @@ _NOT_QUEUED = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})
 # Groups of commands that work on keys: none of them changes how a client is answered. And others of which that is true.
 _OF_KEYS = frozenset({"string", "list", "hash", "set", "sorted_set", "stream", "generic", "bitmap", "hyperloglog", "geo"})
 _LIKE_THEM = frozenset({"ping", "echo", "select", "publish"})
+# What a RESP2 client with subscriptions may say.
+OF_SUBSCRIBERS = frozenset({"subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe", "ping",
+                            "quit", "reset"})
 
 cdef enum:
     TABLE_SIZE = 2048                  # names longer than FOLDED_MAX are looked up through Python
     SUBCOMMANDS_SIZE = 1024
+    FIRST_BOUND_NS = 1024              # of latency_by_powers
 
 cdef struct Slot:
     void* container                    # of a subcommand, its container's record
@@ -55,10 +59,10 @@ cdef uint32_t _rules(command) except 0xFFFFFFFF:
     cdef uint32_t rules = 0
     cdef uint64_t flags = command.flags
     cdef uint64_t unqueued = NO_MULTI | PROTECTED, spreads = WRITE | MAY_REPLICATE
-    cdef uint64_t skipped = SKIP_MONITOR, loose = TOUCHES_ARBITRARY_KEYS, asking = ASKING
+    cdef uint64_t skipped = SKIP_MONITOR | ADMIN, loose = TOUCHES_ARBITRARY_KEYS, asking = ASKING
     cdef str name = command.name
     cdef dict subcommands = command.subcommands
-    plain = command.function is not None and command.parent is None and not subcommands
+    plain = command.function is not None and not subcommands
     if plain and not flags & unqueued and (command.group in _OF_KEYS or name in _LIKE_THEM):
         rules |= RULE_QUEUED
     if name in _NOT_QUEUED:
@@ -73,6 +77,8 @@ cdef uint32_t _rules(command) except 0xFFFFFFFF:
         rules |= RULE_LOOSE
     if flags & asking:
         rules |= RULE_ASKING
+    if name in OF_SUBSCRIBERS:
+        rules |= RULE_SUBSCRIBED
     if command.gated:
         rules |= RULE_GATED
     for one in (command, *subcommands.values()):
@@ -116,17 +122,32 @@ cdef class Record:
         if self.latency != NULL:
             for i in range(LATENCY_BUCKETS):
                 if self.latency[i]:
-                    power = (i >> 3) + 3
-                    found.append((((1 << power) | ((i & 7) << (power - 3))) + (1 << (power - 3)) - 1, self.latency[i]))
+                    found.append((bucket_end(i), self.latency[i]))
         return found
 
-    def reset(self) -> None:
-        """CONFIG RESETSTAT."""
-        self.calls = self.rejected = self.failed = self.nanoseconds = 0
-        self.reset_latency()
+    def latency_by_powers(self) -> list[tuple[int, int]]:
+        """(microseconds, calls that took at most so long) for each power of two of nanoseconds that some took, ascending:
+        as Redis prints them, whose histogram counts in steps of 1/128, so that its classes end a little above the power."""
+        cdef uint64_t bound = FIRST_BOUND_NS, below = 0, total = 0, upper
+        cdef int i
+        cdef list found = []
+        if self.latency == NULL:
+            return found
+        for i in range(LATENCY_BUCKETS):
+            if self.latency[i] == 0:
+                continue
+            upper = bucket_end(i)
+            if upper >= bound and total > below:
+                found.append(((bound + bound // 128 - 1) // 1000, total))
+                below = total
+            while upper >= bound:
+                bound *= 2
+            total += self.latency[i]
+        if total:
+            found.append(((bound + bound // 128 - 1) // 1000, total))
+        return found
 
-    def reset_latency(self) -> None:
-        """Forget the histogram."""
+    cpdef void reset_latency(self) noexcept:
         free(self.latency)
         self.latency = NULL
 
@@ -249,3 +270,11 @@ def used_records() -> list[Record]:
 def all_records() -> list[Record]:
     """Every record, subcommands included."""
     return list(_records)
+
+
+def reset_records() -> None:
+    """CONFIG RESETSTAT: of all commands, subcommands included."""
+    cdef Record record
+    for record in _records:
+        record.calls = record.rejected = record.failed = record.nanoseconds = 0
+        record.reset_latency()

@@ -1,5 +1,6 @@
 # cython: language_level=3
-"""What is no command, or not with so many words: refused from the request's own bytes, before anything is asked."""
+"""What is no command, or not with so many words, or not for this user: refused from the request's own bytes, before anything
+is asked."""
 from iothreads.message cimport Batch, Request
 from server.clients.client cimport Client
 from server.observe.error_counts cimport ErrorCounts

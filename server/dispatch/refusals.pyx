@@ -8,9 +8,11 @@ from cpython.ref cimport PyObject
 
 from iothreads.message cimport arg_at, arg_length
 from iothreads.resp_writer cimport write_error
-from server.clients.client cimport SLOW_ASKING, SLOW_LINK, SLOW_MULTI, SLOW_REPLY_MODE, SLOW_TRACKING
+from server.acl.permissions cimport refusal
+from server.clients.client cimport SLOW_ASKING, SLOW_LINK, SLOW_MULTI, SLOW_REPLY_MODE, SLOW_RESTRICTED, SLOW_TRACKING
+from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.dispatch.door cimport fits
-from server.dispatch.record cimport Record
+from server.dispatch.record cimport RULE_GATED, Record
 from server.structures.table cimport KEY_LENGTH_MASK
 
 from server.registry.errors import wrong_arity_text
@@ -90,6 +92,33 @@ cdef inline bint _may_be_http(Batch* b, Request* r) noexcept:
     return (arg_length(b, r, 0) == 4 and first == c'p') or (arg_length(b, r, 0) == 5 and first == c'h')
 
 
+cdef object _note_denial = None        # (client, command, of Denial, the word it is about): the error
+
+
+def use(note_denial) -> None:
+    """Who notes that something was refused to a user: Authentication.refuse."""
+    global _note_denial
+    _note_denial = note_denial
+
+
+cdef bint _denial_step(ErrorCounts errors, Client client, Batch* b, Request* r, Record record) except -1:
+    """What the user may not do is refused before anything else is asked, but for what concerns few commands."""
+    cdef uint32_t at = 0
+    cdef int denial
+    cdef bytes text
+    if state.all & ~<uint32_t>SLOW_CLUSTER or record.rules & RULE_GATED or client.user is None:
+        return False
+    denial = refusal(client.permissions, &record.needs, b, r, &at)
+    if not denial:
+        return False
+    client.command = record.command
+    text = _note_denial(client, record.command, denial, PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at)))
+    record.rejected += 1
+    errors.count(text)
+    write_error(&client.out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+    return True
+
+
 cdef bint refusal_step(ErrorCounts errors, Client client, Batch* b, Request* r) except -1:
     cdef Record record
     cdef Text text
@@ -104,6 +133,8 @@ cdef bint refusal_step(ErrorCounts errors, Client client, Batch* b, Request* r) 
         errors.count_plain()
         return True
     record = <Record>r.record
+    if client.slow == SLOW_RESTRICTED and record.function is not None and fits(<PyObject*>record, r.arg_count):
+        return _denial_step(errors, client, b, r, record)
     if record.subcommands is not None or fits(<PyObject*>record, r.arg_count):
         return False
     record.rejected += 1

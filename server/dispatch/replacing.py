@@ -84,8 +84,7 @@ class Replacing:
             multi.all_changed(db)
         server.keyspace.flush(lazy)
         server.tracking.flushed(lazy)
-        for db in server.keyspace.databases:
-            server.blocking.emptied(db)
+        server.blocking.emptied(server.keyspace.databases)
 
     def resume_appending(self) -> None:
         """appendonly: the file goes on, with data that it does not know."""

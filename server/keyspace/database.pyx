@@ -156,7 +156,16 @@ cdef class Keyspace:
 
     def keys_total(self) -> int:
         """Keys in all databases."""
-        return sum(len(db) for db in self.databases)
+        cdef Database db
+        cdef size_t total = 0
+        for db in self.databases:
+            total += table_shown_size(db.table)
+        return total
+
+    def filled(self) -> list[Database]:
+        """The databases that have keys."""
+        cdef Database db
+        return [db for db in self.databases if table_shown_size(db.table)]
 
     def expires_total(self) -> int:
         """Keys that expire, in all databases."""
@@ -186,7 +195,12 @@ cdef class Keyspace:
 
     def flush(self, lazy: bool) -> int:
         """FLUSHALL: empty every database; the number of keys removed."""
-        return sum(db.flush(lazy) for db in self.databases)
+        cdef Database db
+        cdef size_t total = 0
+        for db in self.databases:
+            if table_size(db.table):
+                total += db.flush(lazy)
+        return total
 
     def swap(self, int first, int second) -> None:
         """SWAPDB: exchange the keys of two databases. Clients keep their database number; watchers and blocked clients

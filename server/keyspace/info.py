@@ -27,9 +27,8 @@ CLIENTS.of(Keyspace).field("total_blocking_keys", lambda keyspace: keyspace.bloc
 @KEYSPACE.of(Keyspace).family
 def database_lines(keyspace: Keyspace) -> Iterator[tuple[str, str]]:
     """db0:keys=1,expires=0,avg_ttl=0; empty databases are left out."""
-    for db in keyspace.databases:
-        if len(db):
-            yield f"db{db.index}", f"keys={len(db)},expires={db.expires},avg_ttl={int(db.average_ttl)}"
+    for db in keyspace.filled():
+        yield f"db{db.index}", f"keys={len(db)},expires={db.expires},avg_ttl={int(db.average_ttl)}"
 
 
 # ---- what becomes of keys
@@ -39,7 +38,7 @@ stats.field("keyspace_hits", lambda keyspace: keyspace.hits, metric="keyspace_hi
 stats.field("keyspace_misses", lambda keyspace: keyspace.misses, metric="keyspace_misses_total", counter=True)
 
 expiry = STATS.of(ActiveExpire)
-expiry.field("expired_stale_perc", lambda expiry: f"{expiry.stale_percent:.2f}", metric="expired_stale_percentage")
+expiry.field("expired_stale_perc", lambda expiry: expiry.stale_percent, metric="expired_stale_percentage", digits=2)
 expiry.field("expired_time_cap_reached_count", lambda expiry: expiry.time_cap_reached,
              metric="expired_time_cap_reached_total", counter=True)
 expiry.field("expire_cycle_cpu_milliseconds", lambda expiry: expiry.cpu_milliseconds,

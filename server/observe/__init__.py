@@ -1,8 +1,8 @@
-"""Seeing inside: the log, counters, slow log, latency events, monitors, memory accounting, crash reports.
+"""Seeing inside: the log, counters, slow log, latency events, memory accounting, crash reports.
 
-log, monitor, slowlog, latency, stats           what is told and counted while the server works
+log, slowlog, latency, stats                    what is told and counted while the server works
 latency_advice, memory_advice, sparkline        LATENCY DOCTOR, MEMORY DOCTOR, LATENCY GRAPH
-memory_account, process                         bytes by what they are for; what the system says of this process
+memory_account, seams, cpu_seconds, process     bytes by what they are for; what the system says of this process
 hot_keys, histogram, percentiles                keys with most accesses; classes that are powers of two
 crash, crash_handler                            the report of a panic, and of a fatal signal
 internal_errors                                 what fails by a mistake of ours: counted, logged, answered

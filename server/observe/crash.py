@@ -10,17 +10,29 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import BinaryIO, NoReturn, TextIO
+from typing import Any, BinaryIO, NoReturn, Protocol, TextIO
 
 from server.config.config import Config
 from server.observe import crash_handler
 from server.observe.log import Log
-from server.observe.monitor import RunningCommand, quoted
+from server.registry.text_writer import quoted
 from server.version import REDIS_VERSION, VERSION
 
 START = "\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n"
 END = "\n=== REDIS BUG REPORT END. Make sure to include from START to END. ===\n"
 _WORDS_SHOWN = 32
+
+
+class RunningCommand(Protocol):
+    """A command under way."""
+
+    @property
+    def client(self) -> Any:
+        """Who called it."""
+
+    @property
+    def argv(self) -> list[bytes]:
+        """All words, names included."""
 
 
 class CrashReports:

@@ -3,15 +3,16 @@
 import os
 import sys
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 
 from server.observe import process
+from server.observe.cpu_seconds import FIELDS, CpuSeconds
 from server.observe.internal_errors import InternalErrors
-from server.observe.memory_account import ALLOCATOR, Figures, ratio
-from server.observe.process import CpuSeconds
+from server.observe.memory_account import ALLOCATOR, Figures
 from server.observe.stats import Stats, error_name
 from server.registry import clock
 from server.registry.info_sections import CPU, ERRORSTATS, MEMORY, SERVER, STATS
-from server.registry.info_writer import human
+from server.registry.info_writer import FOR_PEOPLE, human
 from server.version import REDIS_VERSION, VERSION
 
 # ---- the program and the machine
@@ -43,23 +44,23 @@ def account(name: str, read: Callable[[Figures], int], metric: str = "") -> None
 
 def ratio_of(name: str, read: Callable[[Figures], float], metric: str = "") -> None:
     """A field that shows a ratio, with two digits."""
-    memory.field(name, lambda figures: f"{read(figures):.2f}", metric=metric)
+    memory.field(name, read, metric=metric, digits=2)
 
 
 def sized(name: str, read: Callable[[Figures], int], metric: str = "") -> None:
     """A size, and the same for people to read as `<name>_human`."""
     memory.field(name, read, metric=metric)
-    memory.field(f"{name}_human", lambda figures: human(read(figures)))
+    memory.field(f"{name}_human", read, digits=FOR_PEOPLE)
 
 
 sized("used_memory", lambda f: f.used, "memory_used_bytes")
 sized("used_memory_rss", lambda f: f.resident, "memory_used_rss_bytes")
 sized("used_memory_peak", lambda f: f.peak, "memory_used_peak_bytes")
-memory.field("used_memory_peak_perc", lambda f: f"{f.peak_percent:.2f}%")
+memory.field("used_memory_peak_perc", lambda f: f.peak_percent, digits=2, unit="%")
 account("used_memory_overhead", lambda f: f.overhead, "memory_used_overhead_bytes")
 account("used_memory_startup", lambda f: f.startup, "memory_used_startup_bytes")
 account("used_memory_dataset", lambda f: f.dataset, "memory_used_dataset_bytes")
-memory.field("used_memory_dataset_perc", lambda f: f"{f.dataset_percent:.2f}%")
+memory.field("used_memory_dataset_perc", lambda f: f.dataset_percent, digits=2, unit="%")
 account("allocator_allocated", lambda f: f.allocated, "allocator_allocated_bytes")
 account("allocator_active", lambda f: f.active, "allocator_active_bytes")
 account("allocator_resident", lambda f: f.allocator_resident, "allocator_resident_bytes")
@@ -67,15 +68,15 @@ memory.field("total_system_memory", process.machine_memory(), metric="total_syst
 memory.field("total_system_memory_human", human(process.machine_memory()))
 account("used_memory_scripts_eval", lambda f: f.eval_scripts, "memory_used_scripts_eval_bytes")
 account("used_memory_functions", lambda f: f.functions, "memory_used_functions_bytes")
-sized("used_memory_scripts", lambda f: f.eval_scripts + f.functions, "memory_used_scripts_bytes")
-ratio_of("allocator_frag_ratio", lambda f: ratio(f.active, f.allocated), "allocator_frag_ratio")
-account("allocator_frag_bytes", lambda f: f.active - f.allocated, "allocator_frag_bytes")
-ratio_of("allocator_rss_ratio", lambda f: ratio(f.allocator_resident, f.active), "allocator_rss_ratio")
-account("allocator_rss_bytes", lambda f: f.allocator_resident - f.active, "allocator_rss_bytes")
-ratio_of("rss_overhead_ratio", lambda f: ratio(f.resident, f.allocator_resident))
-account("rss_overhead_bytes", lambda f: f.resident - f.allocator_resident)
-ratio_of("mem_fragmentation_ratio", lambda f: ratio(f.resident, f.used), "mem_fragmentation_ratio")
-account("mem_fragmentation_bytes", lambda f: f.resident - f.used, "mem_fragmentation_bytes")
+sized("used_memory_scripts", lambda f: f.scripts, "memory_used_scripts_bytes")
+ratio_of("allocator_frag_ratio", lambda f: f.allocator_frag_ratio, "allocator_frag_ratio")
+account("allocator_frag_bytes", lambda f: f.allocator_frag_bytes, "allocator_frag_bytes")
+ratio_of("allocator_rss_ratio", lambda f: f.allocator_rss_ratio, "allocator_rss_ratio")
+account("allocator_rss_bytes", lambda f: f.allocator_rss_bytes, "allocator_rss_bytes")
+ratio_of("rss_overhead_ratio", lambda f: f.rss_overhead_ratio)
+account("rss_overhead_bytes", lambda f: f.rss_overhead_bytes)
+ratio_of("mem_fragmentation_ratio", lambda f: f.fragmentation_ratio, "mem_fragmentation_ratio")
+account("mem_fragmentation_bytes", lambda f: f.fragmentation_bytes, "mem_fragmentation_bytes")
 account("mem_not_counted_for_evict", lambda f: f.not_counted_for_evict, "mem_not_counted_for_eviction_bytes")
 account("mem_replication_backlog", lambda f: f.backlog, "mem_replication_backlog_bytes")
 account("mem_total_replication_buffers", lambda f: f.replication_buffers, "mem_total_replication_buffers_bytes")
@@ -95,10 +96,10 @@ def counted(name: str, metric: str = "", *, counter: bool = False) -> None:
 
 
 stats.field("instantaneous_ops_per_sec", lambda s: int(s.commands_rate.per_second))
-stats.field("instantaneous_input_kbps", lambda s: f"{s.input_rate.per_second / 1024:.2f}")
-stats.field("instantaneous_output_kbps", lambda s: f"{s.output_rate.per_second / 1024:.2f}")
-stats.field("instantaneous_input_repl_kbps", lambda stats: f"{stats.repl_input_rate.per_second / 1024:.2f}")
-stats.field("instantaneous_output_repl_kbps", lambda stats: f"{stats.repl_output_rate.per_second / 1024:.2f}")
+stats.field("instantaneous_input_kbps", lambda s: s.input_rate.per_second / 1024, digits=2)
+stats.field("instantaneous_output_kbps", lambda s: s.output_rate.per_second / 1024, digits=2)
+stats.field("instantaneous_input_repl_kbps", lambda stats: stats.repl_input_rate.per_second / 1024, digits=2)
+stats.field("instantaneous_output_repl_kbps", lambda stats: stats.repl_output_rate.per_second / 1024, digits=2)
 counted("sync_full", "replica_resyncs_full")
 counted("sync_partial_ok", "replica_partial_resync_accepted")
 counted("sync_partial_err", "replica_partial_resync_denied")
@@ -132,9 +133,9 @@ def error_lines(s: Stats) -> Iterator[tuple[str, str]]:
 # ---- cpu
 def seconds_of(name: str) -> None:
     """A field that is one of the times."""
-    CPU.of(CpuSeconds).field(f"used_cpu_{name}", lambda cpu: f"{getattr(cpu, name):.6f}",
-                             metric=f"cpu_{name}_seconds_total", counter=True)
+    CPU.of(CpuSeconds).field(f"used_cpu_{name}", attrgetter(name), metric=f"cpu_{name}_seconds_total", counter=True,
+                             digits=6)
 
 
-for _name in CpuSeconds._fields:
+for _name in FIELDS:
     seconds_of(_name)

@@ -50,6 +50,8 @@ class LatencyMonitor:
 
     def reset(self, *names: str) -> int:
         """LATENCY RESET: forget these events, or all; how many there were."""
+        if not self.events:
+            return 0
         chosen = [name for name in dict.fromkeys(names) if name in self.events] if names else list(self.events)
         for name in chosen:
             del self.events[name]

@@ -67,8 +67,6 @@ def remarks(f: Figures, clients: int, scripts: int) -> Iterator[str]:
 
 
 def report(f: Figures, clients: int, scripts: int) -> str:
-    """The whole text."""
-    if f.used < LITTLE:
-        return EMPTY
+    """The whole text, of a server that uses more than LITTLE."""
     found = list(remarks(f, clients, scripts))
     return BEGIN + "".join(f" * {text}\n\n" for text in found) + END if found else NOTHING

@@ -1,8 +1,6 @@
-"""What the operating system says of this process: memory, CPU time, the machine."""
+"""What the operating system says of this process and the machine."""
 
 import os
-import resource
-from typing import NamedTuple
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -28,23 +26,3 @@ def system() -> str:
     """ "Linux 6.1.0 x86_64"."""
     name = os.uname()
     return f"{name.sysname} {name.release} {name.machine}"
-
-
-class CpuSeconds(NamedTuple):
-    """Processor time in seconds: of the process, of the children that ended, of the main thread."""
-
-    sys: float
-    user: float
-    sys_children: float
-    user_children: float
-    sys_main_thread: float
-    user_main_thread: float
-
-
-def cpu_seconds() -> CpuSeconds:
-    """So far; the main thread asks."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    thread = resource.getrusage(getattr(resource, "RUSAGE_THREAD", resource.RUSAGE_SELF))
-    return CpuSeconds(
-        own.ru_stime, own.ru_utime, children.ru_stime, children.ru_utime, thread.ru_stime, thread.ru_utime
-    )

@@ -14,22 +14,20 @@ class Rate:
     def __init__(self) -> None:
         self._samples: deque[float] = deque(maxlen=SAMPLES)
         self._last: tuple[int, int] | None = None
+        self.per_second = 0.0              # the mean of the samples
 
     def sample(self, now_us: int, total: int) -> None:
         """Take a reading of a growing total."""
         if self._last is not None and now_us > self._last[0]:
             self._samples.append((total - self._last[1]) * 1e6 / (now_us - self._last[0]))
+            self.per_second = max(0.0, sum(self._samples) / len(self._samples))
         self._last = (now_us, total)
-
-    @property
-    def per_second(self) -> float:
-        """The mean of the samples."""
-        return max(0.0, sum(self._samples) / len(self._samples)) if self._samples else 0.0
 
     def reset(self) -> None:
         """Forget the samples."""
         self._samples.clear()
         self._last = None
+        self.per_second = 0.0
 
 
 KEPT = frozenset(f"acl_access_denied_{reason}" for reason in ("auth", "cmd", "key", "channel"))

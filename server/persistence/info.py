@@ -4,16 +4,16 @@ from server.persistence.seams import Host
 from server.registry.info_sections import DEBUG, PERSISTENCE
 
 persistence = PERSISTENCE.of(Host)
-persistence.field("loading", lambda s: int(s.loading), metric="loading_dump_file")
-persistence.field("async_loading", lambda s: int(s.progress.aside), metric="async_loading")
+persistence.field("loading", lambda s: s.loading, metric="loading_dump_file")
+persistence.field("async_loading", lambda s: s.progress.aside, metric="async_loading")
 persistence.field("current_cow_peak", lambda s: s.child.cow_peak)
 persistence.field("current_cow_size", lambda s: s.child.cow_size)
 persistence.field("current_cow_size_age", lambda s: s.child.cow_age())
-persistence.field("current_fork_perc", lambda s: f"{s.child.percent():.2f}")
+persistence.field("current_fork_perc", lambda s: s.child.percent(), digits=2)
 persistence.field("current_save_keys_processed", lambda s: s.child.keys_processed)
 persistence.field("current_save_keys_total", lambda s: s.child.keys_total)
 persistence.field("rdb_changes_since_last_save", lambda s: s.dirty, metric="rdb_changes_since_last_save")
-persistence.field("rdb_bgsave_in_progress", lambda s: int(s.snapshots.in_progress), metric="rdb_bgsave_in_progress")
+persistence.field("rdb_bgsave_in_progress", lambda s: s.snapshots.in_progress, metric="rdb_bgsave_in_progress")
 persistence.field("rdb_last_save_time", lambda s: s.snapshots.last_save, metric="rdb_last_save_timestamp_seconds")
 persistence.field(
     "rdb_last_bgsave_status", lambda s: "ok" if s.snapshots.last_ok else "err", metric="rdb_last_bgsave_status"
@@ -28,11 +28,11 @@ persistence.field(
     "rdb_last_load_keys_expired", lambda s: s.progress.keys_expired, metric="rdb_last_load_expired_keys"
 )
 persistence.field("rdb_last_load_keys_loaded", lambda s: s.progress.keys_loaded, metric="rdb_last_load_loaded_keys")
-persistence.field("aof_enabled", lambda s: int(s.aof.state != "off"), metric="aof_enabled")
+persistence.field("aof_enabled", lambda s: s.aof.state != "off", metric="aof_enabled")
 persistence.field(
-    "aof_rewrite_in_progress", lambda s: int(s.aof_rewrite.in_progress), metric="aof_rewrite_in_progress"
+    "aof_rewrite_in_progress", lambda s: s.aof_rewrite.in_progress, metric="aof_rewrite_in_progress"
 )
-persistence.field("aof_rewrite_scheduled", lambda s: int(s.aof_rewrite.scheduled), metric="aof_rewrite_scheduled")
+persistence.field("aof_rewrite_scheduled", lambda s: s.aof_rewrite.scheduled, metric="aof_rewrite_scheduled")
 persistence.field(
     "aof_last_rewrite_time_sec", lambda s: s.aof_rewrite.last_seconds, metric="aof_last_rewrite_duration_sec"
 )
@@ -57,7 +57,7 @@ def _aof_on(s: Host) -> bool:
 persistence.field("aof_current_size", lambda s: s.aof.current_size, metric="aof_current_size_bytes", shown=_aof_on)
 persistence.field("aof_base_size", lambda s: s.aof.base_size, metric="aof_base_size_bytes", shown=_aof_on)
 persistence.field(
-    "aof_pending_rewrite", lambda s: int(s.aof_rewrite.scheduled), metric="aof_pending_rewrite", shown=_aof_on
+    "aof_pending_rewrite", lambda s: s.aof_rewrite.scheduled, metric="aof_pending_rewrite", shown=_aof_on
 )
 persistence.field(
     "aof_buffer_length", lambda s: s.aof.sink.pending, metric="aof_buffer_length", shown=_aof_on
@@ -76,7 +76,7 @@ persistence.field("loading_start_time", lambda s: int(s.progress.started), metri
 persistence.field("loading_total_bytes", lambda s: s.progress.total, metric="loading_total_bytes", shown=_loading)
 persistence.field("loading_rdb_used_mem", lambda s: s.progress.used_memory, shown=_loading)
 persistence.field("loading_loaded_bytes", lambda s: s.progress.loaded, metric="loading_loaded_bytes", shown=_loading)
-persistence.field("loading_loaded_perc", lambda s: f"{s.progress.percent():.2f}", shown=_loading)
+persistence.field("loading_loaded_perc", lambda s: s.progress.percent(), shown=_loading, digits=2)
 persistence.field("loading_eta_seconds", lambda s: s.progress.remaining_seconds(), shown=_loading)
 
 DEBUG.of(Host).field("eventloop_duration_aof_sum", lambda s: s.aof.spent_us)

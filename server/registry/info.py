@@ -6,18 +6,18 @@
 Every room declares what it owns, in a file of its own (`info.py`), and knows its own parts alone; which part of the
 running server answers for a type is told at the start (server.registry.parts, filled by server.about). Sections that
 several rooms share name the order of their fields (server.registry.info_sections), so that INFO reads as Redis's
-whoever declared what, and in which order. INFO prints a value with str(), floats must come formatted as Redis formats
-them. A family yields lines of its own (db0:..., cmdstat_...). A field whose part is not built shows the value an idle
-part would show.
+whoever declared what, and in which order. INFO prints a value with str(), a float with the digits that its field says.
+A family yields lines of its own (db0:..., cmdstat_...). A field whose part is not built shows the value an idle part
+would show.
 """
 
 from bisect import insort
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from server.registry.attribute_path import attribute_path
 from server.registry.dataclass import dataclass, field
-from server.registry.info_writer import Step, write_sections
+from server.registry.info_reader import Asked, Reader, read_together
+from server.registry.info_writer import AS_PRINTED, Line, Page, write_sections
 from server.registry.later import Later
 from server.registry.parts import Part, Parts
 
@@ -28,7 +28,8 @@ Lines = Iterable[tuple[str, str]]
 @dataclass(frozen=True)
 class InfoField(Generic[S]):
     """One field. metric: the name without the prefix redis_, "" for none; counter: a growing total; scale multiplies
-    the value for the metric; constant: `read` says the same as long as the process lives."""
+    the value for the metric; constant: `read` says the same as long as the process lives; digits: of a number behind
+    the point, or FOR_PEOPLE, of a size (1.50K); unit: what stands behind it."""
 
     name: str
     read: Callable[[S], object]
@@ -37,6 +38,8 @@ class InfoField(Generic[S]):
     scale: float = 1
     shown: Callable[[S], bool] | None = None  # None: always
     constant: bool = False
+    digits: int = AS_PRINTED
+    unit: str = ""
 
 
 class Declared(NamedTuple):
@@ -59,7 +62,7 @@ class Section:
 
     def __post_init__(self) -> None:
         self._places = {name: place for place, name in enumerate(self.order)}
-        self._steps: list[Step] = []
+        self._page: Page | None = None
 
     def of(self, part: Part[S]) -> "Fields[S]":
         """To declare what is read from a part of that type."""
@@ -70,8 +73,8 @@ class Section:
         if isinstance(one.what, InfoField) and one.what.name in self.names():
             raise ValueError(f"{one.what.name} is in INFO {self.name} already")
         insort(self.declared, one, key=self._place)
-        self._steps = []
-        _steps.clear()
+        self._page = None
+        _pages.clear()
 
     def _place(self, one: Declared) -> int:
         return self._places.get(one.what.name, len(self.order)) if isinstance(one.what, InfoField) else len(self.order)
@@ -80,26 +83,34 @@ class Section:
         """Of all fields."""
         return [one.what.name for one in self.declared if isinstance(one.what, InfoField)]
 
-    def steps(self) -> list[Step]:
-        """What INFO prints, in order: made once, and anew when something was declared."""
-        if not self._steps:
-            constant = f"# {self.title}\r\n"
-            for part, what in self.declared:
-                if not isinstance(what, InfoField):
-                    steps = [Step(None, part, what)]
-                elif what.constant and what.shown is None:
-                    constant += f"{what.name}:{what.read(None)}\r\n"
-                    continue
-                else:
-                    steps = [Step(f"{what.name}:".encode(), part, what.read, what.shown, attribute_path(what.read))]
-                self._steps += _constants(constant) + steps
-                constant = ""
-            self._steps += _constants(constant)
-        return self._steps
+    def page(self) -> Page:
+        """What INFO prints: made once, and anew when something was declared."""
+        if self._page is None:
+            self._page = Page(*self._lines())
+        return self._page
+
+    def _lines(self) -> tuple[list[Line], tuple[Part[Any], ...], Reader]:
+        """The lines, those constants that stand together as one, and how the values of the others are read."""
+        lines: list[Line] = []
+        asked: list[Asked] = []
+        constants = f"# {self.title}\r\n"
+        for part, what in self.declared:
+            if isinstance(what, InfoField) and what.constant and what.shown is None:
+                constants += f"{what.name}:{what.read(None)}\r\n"
+                continue
+            lines += _constant(constants)
+            constants = ""
+            if isinstance(what, InfoField):
+                lines.append(Line(f"{what.name}:".encode(), digits=what.digits, unit=what.unit))
+                asked.append(Asked(part, what.read, what.shown))
+            else:
+                lines.append(Line(None))
+                asked.append(Asked(part, what, None))
+        return lines + _constant(constants), *read_together(asked)
 
 
-def _constants(lines: str) -> list[Step]:
-    return [Step(lines.encode("utf-8", "surrogateescape"))] if lines else []
+def _constant(lines: str) -> list[Line]:
+    return [Line(lines.encode("utf-8", "surrogateescape"), constant=True)] if lines else []
 
 
 class Fields(Generic[S]):
@@ -118,10 +129,12 @@ class Fields(Generic[S]):
         counter: bool = False,
         scale: float = 1,
         shown: Callable[[S], bool] | None = None,
+        digits: int = AS_PRINTED,
+        unit: str = "",
     ) -> None:
         """Declare a field; a `read` that is no function is a constant."""
         reader = read if callable(read) else (lambda _: read)
-        declared = InfoField(name, reader, metric, counter, scale, shown, constant=not callable(read))
+        declared = InfoField(name, reader, metric, counter, scale, shown, not callable(read), digits, unit)
         self._section.declare(Declared(self._part, declared))
 
     def family(self, lines: Callable[[S], Lines]) -> Callable[[S], Lines]:
@@ -132,7 +145,7 @@ class Fields(Generic[S]):
 
 SECTIONS: dict[str, Section] = {}  # those that are declared by now
 CHOICES_KEPT = 64
-_steps: dict[tuple[str, ...], list[list[Step]]] = {}  # by arguments of INFO: monitors ask for the same again and again
+_pages: dict[tuple[str, ...], list[Page]] = {}  # by arguments of INFO: monitors ask for the same again and again
 declared_later = Later()
 # As Redis prints them, then ours; others follow in the order of declaration.
 ORDER = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules", "commandstats",
@@ -176,8 +189,8 @@ def in_order() -> list[Section]:
 def render(parts: Parts, names: Iterable[str]) -> bytes:
     """INFO's text."""
     wanted = tuple(names)
-    if declared_later or wanted not in _steps:
-        if len(_steps) >= CHOICES_KEPT:
-            _steps.clear()
-        _steps[wanted] = [section.steps() for section in chosen(wanted)]
-    return write_sections(_steps[wanted], parts.where)
+    if declared_later or wanted not in _pages:
+        if len(_pages) >= CHOICES_KEPT:
+            _pages.clear()
+        _pages[wanted] = [section.page() for section in chosen(wanted)]
+    return write_sections(_pages[wanted], parts.where)

@@ -1,13 +1,20 @@
 from collections.abc import Callable
 from typing import Any
 
-class Step:
-    """What stands in a section, in order: constants (`text` is their lines), a field (`text` is its name and the colon;
-    `read`, and `shown` or None), or a family (`read`, without `text`). path: the attributes that `read` follows, when it
-    does nothing else."""
+AS_PRINTED: int
+FOR_PEOPLE: int
+HIDDEN: object
 
-    def __init__(self, text: bytes | None, part: Any = None, read: Callable[[Any], object] | None = None,
-                 shown: Callable[[Any], bool] | None = None, path: tuple[str, ...] | None = None) -> None: ...
+class Line:
+    """What stands in a section: constant lines (`text`), or a field (its name and the colon), or a family (None) whose value
+    is read. digits: behind the point of a number, FOR_PEOPLE of a size; unit: what is written behind it."""
+
+    def __init__(self, text: bytes | None, *, constant: bool = False, digits: int = ..., unit: str = "") -> None: ...
+
+class Page:
+    """A section: its lines in order; `read` gets its parts, and returns the values of those that are not constant."""
+
+    def __init__(self, lines: list[Line], parts: tuple[Any, ...], read: Callable[..., tuple[Any, ...]]) -> None: ...
 
 def human(size: float) -> str: ...
-def write_sections(sections: list[list[Step]], where: dict[Any, Callable[[], Any]]) -> bytes: ...
+def write_sections(pages: list[Page], where: dict[Any, Callable[[], Any]]) -> bytes: ...

@@ -1,91 +1,111 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""INFO's text. A monitor asks for two hundred fields every few seconds. Their readers are a call each; what stands around
-those (names, titles, constants, the walk over the declarations) is made once, by registry.info, and kept as Steps."""
-from libc.stdint cimport int64_t
-from libc.stdio cimport snprintf
-
-from cpython.dict cimport PyDict_GetItem
-from cpython.object cimport PyObject_GetAttr
+"""INFO's text. A monitor asks for two hundred fields every few seconds. What stands around their values (names, titles,
+constants) is made once, by registry.info, and kept as Lines; the values of a section are read by one function of Python's
+(registry.info_reader)."""
 from cpython.ref cimport PyObject
+from cpython.tuple cimport PyTuple_GET_ITEM
 
-from server.registry.text_writer cimport (Text, text_add, text_add_bytes, text_add_value, text_begin, text_end, text_made)
+from server.registry.text_writer cimport (Text, text_add, text_add_bytes, text_add_decimal, text_add_size, text_add_value,
+                                          text_begin, text_end, text_made)
 
-cdef char* _UNITS = b"BKMGTP"
+cdef enum:                             # Line.digits
+    PRINTED = -1                       # by str()
+    SIZE = -2                          # 1.50K
 
+AS_PRINTED = PRINTED
+FOR_PEOPLE = SIZE
+HIDDEN = object()                      # the value of a field that is not shown
 
-cdef class Step:
-    """What stands in a section, in order: constants (`text` is their lines), a field (`text` is its name and the colon;
-    `read`, and `shown` or None), or a family (`read`, without `text`). path: the attributes that `read` follows, when it
-    does nothing else."""
-
-    cdef bytes text
-    cdef object part, read, shown
-    cdef tuple path
-
-    def __init__(self, bytes text, part=None, read=None, shown=None, tuple path=None):
-        self.text, self.part, self.read, self.shown, self.path = text, part, read, shown, path
+cdef PyObject* _hidden = <PyObject*>HIDDEN
 
 
-cdef object _value(Step step, object subject):
-    if step.path is None:
-        return step.read(subject)
-    for name in step.path:
-        subject = PyObject_GetAttr(subject, name)
-    return subject
+cdef class Line:
+    """What stands in a section: constant lines (`text`), or a field (its name and the colon), or a family (None) whose value
+    is read. digits: behind the point of a number, FOR_PEOPLE of a size; unit: what is written behind it."""
+
+    cdef bytes text, end
+    cdef bint constant
+    cdef int digits
+
+    def __init__(self, bytes text, *, bint constant=False, int digits=PRINTED, str unit=""):
+        self.text, self.constant, self.digits = text, constant, digits
+        self.end = unit.encode() + b"\r\n"
 
 
-cdef int _add_steps(Text* text, list steps, dict where, dict subjects) except -1:
-    cdef Step step
-    cdef PyObject* last = NULL
-    cdef PyObject* kept
-    cdef object subject = None
-    for step in steps:
-        if step.read is None:
-            text_add_bytes(text, step.text)
+cdef class Page:
+    """A section: its lines in order; `read` gets its parts, and returns the values of those that are not constant."""
+
+    cdef list lines
+    cdef tuple parts
+    cdef object read
+
+    def __init__(self, list lines, tuple parts, read):
+        self.lines, self.parts, self.read = lines, parts, read
+
+
+cdef int _add_family(Text* text, object lines) except -1:
+    for name, value in lines:
+        text_add_value(text, name)
+        text_add(text, ":", 1)
+        text_add_value(text, value)
+        text_add(text, "\r\n", 2)
+    return 0
+
+
+cdef int _add_field(Text* text, Line line, object value) except -1:
+    text_add_bytes(text, line.text)
+    if line.digits >= 0:
+        text_add_decimal(text, value, line.digits)
+    elif line.digits == SIZE:
+        text_add_size(text, value)
+    else:
+        text_add_value(text, value)
+    return text_add_bytes(text, line.end)
+
+
+cdef int _add_page(Text* text, Page page, tuple values) except -1:
+    cdef Line line
+    cdef PyObject* value
+    cdef Py_ssize_t at = 0
+    for line in page.lines:
+        if line.constant:
+            text_add_bytes(text, line.text)
             continue
-        if <PyObject*>step.part != last:               # a look-up for each field is what INFO would spend much on
-            last, kept = <PyObject*>step.part, PyDict_GetItem(subjects, step.part)
-            if kept != NULL:
-                subject = <object>kept
-            else:
-                subjects[step.part] = subject = where[step.part]()
-        if step.text is None:
-            for name, value in step.read(subject):
-                text_add_value(text, name)
-                text_add(text, ":", 1)
-                text_add_value(text, value)
-                text_add(text, "\r\n", 2)
-        elif step.shown is None or step.shown(subject):
-            text_add_bytes(text, step.text)
-            text_add_value(text, _value(step, subject))
-            text_add(text, "\r\n", 2)
+        value = PyTuple_GET_ITEM(values, at)
+        at += 1
+        if line.text is None:
+            _add_family(text, <object>value)
+        elif value != _hidden:
+            _add_field(text, line, <object>value)
     return 0
 
 
 def human(double size) -> str:
     """Bytes as Redis writes them for people: 1.50K, 3.20M."""
-    cdef char text[64]
-    cdef int unit = 0
-    if size < 1024:
-        return f"{<int64_t>size}B"
-    while unit < 5 and (unit == 0 or size >= 1024):
-        size /= 1024
-        unit += 1
-    return (<bytes>text[:snprintf(text, sizeof(text), "%.2f%c", size, _UNITS[unit])]).decode("ascii")
-
-
-def write_sections(list sections, dict where) -> bytes:
-    """The text of those sections: each a list of steps, the first of which is its title. where: what gives the parts
-    (registry.parts), each of which is asked for once. Complexity: O(fields), plus what their readers do."""
-    cdef dict subjects = {}
     cdef Text text
-    cdef list steps
     text_begin(&text)
     try:
-        for steps in sections:
+        text_add_size(&text, size)
+        return text_made(&text).decode("ascii")
+    finally:
+        text_end(&text)
+
+
+def write_sections(list pages, dict where) -> bytes:
+    """The text of those sections. where: what gives the parts (registry.parts), each of which is asked for once.
+    Complexity: O(fields), plus what their readers do."""
+    cdef dict subjects = {}
+    cdef Text text
+    cdef Page page
+    text_begin(&text)
+    try:
+        for page in pages:
             if text.used:
                 text_add(&text, "\r\n", 2)
-            _add_steps(&text, steps, where, subjects)
+            for part in page.parts:
+                if part not in subjects:
+                    subjects[part] = where[part]()
+            _add_page(&text, page, page.read(*[subjects[part] for part in page.parts]))
         return text_made(&text)
     finally:
         text_end(&text)

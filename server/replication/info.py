@@ -54,7 +54,7 @@ of_master("master_host", lambda following: following.host)
 of_master("master_port", lambda following: following.port)
 of_master("master_link_status", lambda following: "up" if following.connected else "down")
 of_master("master_last_io_seconds_ago", lambda following: following.silent_seconds)
-of_master("master_sync_in_progress", lambda following: int(following.state == SYNC))
+of_master("master_sync_in_progress", lambda following: following.state == SYNC)
 replication.field("slave_read_repl_offset", lambda node: node.read_offset if _replica_offset(node) else 0,
                   shown=_is_replica)
 replication.field("slave_repl_offset", _replica_offset, shown=_is_replica)
@@ -67,11 +67,11 @@ of_snapshot("master_sync_perc",
             lambda payload: f"{100 * payload.received / _total(payload) if _total(payload) else 0:.2f}")
 of_master("master_sync_last_io_seconds_ago", lambda following: int(seconds() - following.heard), _is_syncing)
 of_master("master_link_down_since_seconds", lambda following: int(seconds() - following.down_since), _is_down)
-of_master("master_empty_refused", lambda following: int(following.refusal.lasts))
+of_master("master_empty_refused", lambda following: following.refusal.lasts)
 replication.field("slave_priority", lambda node: node.config.replica_priority, metric="slave_priority",
                   shown=_is_replica)
-replication.field("slave_read_only", lambda node: int(node.config.replica_read_only), shown=_is_replica)
-replication.field("replica_announced", lambda node: int(node.config.replica_announced), shown=_is_replica)
+replication.field("slave_read_only", lambda node: node.config.replica_read_only, shown=_is_replica)
+replication.field("replica_announced", lambda node: node.config.replica_announced, shown=_is_replica)
 replication.field("connected_slaves", lambda node: len(node.master.replicas), metric="connected_slaves")
 replication.field("min_slaves_good_slaves", lambda node: node.master.good_replicas,
                   shown=lambda node: bool(node.config.min_replicas_to_write and node.config.min_replicas_max_lag))
@@ -100,7 +100,7 @@ replication.field("master_replid", lambda node: node.history.id)
 replication.field("master_replid2", lambda node: node.history.second_id)
 replication.field("master_repl_offset", lambda node: node.master.shown_offset, metric="master_repl_offset")
 replication.field("second_repl_offset", lambda node: node.history.second_offset, metric="second_repl_offset")
-replication.field("repl_backlog_active", lambda node: int(node.master.backlog is not None),
+replication.field("repl_backlog_active", lambda node: node.master.backlog is not None,
                   metric="repl_backlog_is_active")
 replication.field("repl_backlog_size", lambda node: node.config.repl_backlog_size, metric="replication_backlog_bytes")
 replication.field("repl_backlog_first_byte_offset",

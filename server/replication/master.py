@@ -13,7 +13,7 @@ from iothreads.listen import gather_small_writes
 from server.clients.client import CLOSE_ASAP, LINK, REPLICA, REPLY_MODE, REPLY_OFF, Client
 from server.config.config import Config
 from server.observe.log import Log
-from server.observe.memory_account import Replication as Memory
+from server.observe.seams import Replication as Memory
 from server.observe.stats import Stats
 from server.registry.clock import monotonic_now_us
 from server.replication.awaited import Awaited
@@ -112,7 +112,7 @@ class Master:
         backlog = self.backlog
         held = self.stream.memory if backlog is not None else 0
         kept = min(held, backlog.size) if backlog is not None and (self.replicas or self.awaited) else held
-        return Memory(buffers=held, backlog=kept, places=0, replicas=len(self.replicas))
+        return Memory(held, kept, 0, len(self.replicas))
 
     # ---- a turn's commands (dispatch.propagate tells)
     def begin_turn(self) -> None:

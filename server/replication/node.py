@@ -72,7 +72,8 @@ class Node:
     @property
     def sent_bytes(self) -> int:
         """total_net_repl_output_bytes. Complexity: O(replicas)."""
-        return self.tally.sent + sum(replica.sent for replica in self.master.replicas.values())
+        replicas = self.master.replicas
+        return self.tally.sent + (sum([replica.sent for replica in replicas.values()]) if replicas else 0)
 
     def reset_statistics(self) -> None:
         """CONFIG RESETSTAT: count from what connections have carried so far."""

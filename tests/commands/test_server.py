@@ -1,5 +1,6 @@
 """FLUSHALL, SWAPDB, TIME, ROLE, INFO, SHUTDOWN, LOLWUT, MODULE."""
 
+import re
 import signal
 
 import pytest
@@ -147,3 +148,12 @@ def test_names_of_error_statistics(raw):
         b"errorstat_GOOD:count=1", b"errorstat_:count=1", b"errorstat_" + b"x" * 30 + b":count=1",
         b"errorstat_\xff\xfe:count=1",
     ])  # fmt: skip
+
+
+def test_numbers_in_info_have_the_digits_that_redis_gives_them(raw):
+    """Two behind the point, three of what is told in milliseconds, six of processor time; all others are whole."""
+    numbers = re.findall(r"^([a-z_]+):(-?\d+\.\d+)%?\r$", raw("INFO", "everything").decode(), re.M)
+    assert {name: len(number.partition(".")[2]) for name, number in numbers} == {
+        name: 6 if name.startswith("used_cpu") else 3 if name == "script_running_seconds" else 2 for name, _ in numbers
+    }
+    assert len(numbers) > 10

@@ -1,6 +1,7 @@
 """A fast path may decline, never differ: the same commands with fast paths on and off give the same replies, the same
 keyspace (values, encodings, expires, digest), the same counters and the same propagated stream."""
 
+import hashlib
 import importlib
 import pkgutil
 import re
@@ -78,7 +79,12 @@ PAYLOADS = [
 ]
 payloads = st.sampled_from(PAYLOADS)
 
+SCRIPT = b"return redis.pcall(unpack(ARGV))"
+SHA = hashlib.sha1(SCRIPT).hexdigest().encode()
 NAMED: set[str] = set()  # the commands of all grammars
+OF_CONNECTIONS = (
+    "hello", "reset", "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"
+)  # fmt: skip
 SCRIPTS = ("eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro")
 
 
@@ -350,7 +356,18 @@ COMMANDS = st.one_of(
     words((b"GEOPOS", b"GEOHASH"), key, [value]),
     words(b"GEODIST", key, value, value),
     words(b"GEODIST", key, value, value, st.sampled_from([b"km", b"FT", b"mi", b"m", b"x"])),
-    words(b"PUBLISH", key, value),
+    words((b"PUBLISH", b"SPUBLISH"), key, value),
+    words(b"PUBSUB", (b"NUMSUB", b"shardnumsub"), [key]),
+    words(b"PUBSUB", (b"NUMPAT", b"NUMSUB")),
+    words(b"TIME"),
+    words(b"SCRIPT", (b"EXISTS", b"exists"), [st.sampled_from([b"0" * 40, SHA, SHA.upper(), b"x"])]),
+    words(b"SWAPDB", st.sampled_from([b"0", b"1", b"99", b"x"]), st.sampled_from([b"0", b"1", b"-1"])),
+    words(
+        b"COMMAND",
+        (b"GETKEYS", b"getkeysandflags"),
+        st.sampled_from([b"GET", b"mset", b"SET", b"ZUNION", b"XREAD", b"OBJECT", b"SORT", b"PING", b"EVAL", b"no"]),
+        [st.one_of(key, st.sampled_from([b"1", b"2", b"STREAMS", b"FREQ", b"STORE", b"GET"]))],
+    ),
     words(b"PFADD", st.sampled_from([b"hll", b"a"]), [value]),
     words(b"PFADD", b"hll", *[b"%d" % n for n in range(2500)]),
     words(b"PFCOUNT", st.sampled_from([b"hll", b"a", b"missing"])),
@@ -409,7 +426,6 @@ CLOCKED = (b"PTTL", b"EXPIRETIME", b"PEXPIRETIME")  # the two servers run a mome
 LFU = {"maxmemory-policy": "allkeys-lfu", "lfu-log-factor": "0", "lfu-decay-time": "0"}  # each access counts
 LRU = {"maxmemory-policy": "noeviction"}
 EVENTS = ("", "KEA", "KEmn", "Kg$", "El", "AKEmn")
-SCRIPT = b"return redis.pcall(unpack(ARGV))"
 USERS: tuple[tuple[str, ...], ...] = (  # rules of who runs them; none: the user who may do everything
     (),
     ("+@all", "%RW~*", "&*"),
@@ -521,6 +537,8 @@ def comparable(command: tuple[bytes, ...], reply: object) -> object:
         return [reply[0], sorted(reply[1])]        # a table that grows moves its keys with every look at it
     if command[0] in (b"SINTER", b"SUNION", b"SDIFF") and isinstance(reply, list):
         return sorted(reply)
+    if command[0] == b"TIME" and isinstance(reply, list):
+        return len(reply)
     return b"ANY" if command[0] in (b"XADD", b"RANDOMKEY") and isinstance(reply, bytes) else reply
 
 
@@ -667,13 +685,14 @@ def test_a_file_brings_it_back(durable: tuple[Connection, Connection], commands:
 
 
 def test_every_fast_path_is_in_the_grammar() -> None:
-    """MULTI and WATCH are in that of test_fast_transactions; scripts, which this process may know or not, are run by
-    both. REPLCONF has no reply."""
+    """MULTI, what ends it and WATCH are in that of test_fast_transactions, what changes how a connection is answered in
+    that of test_fast_connections; scripts, which this process may know or not, are run by both. REPLCONF has no
+    reply."""
     record.build_records()
     shapes.attach(REGISTERED)
     names = set(shapes.fast_path_names(REGISTERED))
     assert len(names) > 100
-    assert names - NAMED <= {"multi", "watch", "replconf", *SCRIPTS}
+    assert names - NAMED <= {"multi", "watch", "unwatch", "discard", "replconf", *OF_CONNECTIONS, *SCRIPTS}
 
 
 def taken(c: Connection) -> int:

@@ -9,7 +9,7 @@ def log(max_len: int = 128) -> tuple[AclLog, list[str]]:
 
 
 def refuse(told: AclLog, what: bytes, now_ms: int, user: bytes = b"u", context: str = TOPLEVEL) -> None:
-    told.add(Entry(KEY, context, what, user), f"client at {now_ms}", now_ms)
+    told.add(Entry(KEY, context, what, user), b"client at %d" % now_ms, now_ms)
 
 
 def shown(told: AclLog) -> list[tuple[bytes, int, int, int, int]]:
@@ -22,7 +22,7 @@ def test_equal_refusals_within_a_minute_are_one_entry() -> None:
     refuse(told, b"b", 2000)
     refuse(told, b"a", 61000)
     assert shown(told) == [(b"a", 2, 0, 1000, 61000), (b"b", 1, 1, 2000, 2000)]
-    assert told.entries[0].client == "client at 61000"
+    assert told.entries[0].client == b"client at 61000"
     assert counted == ["acl_access_denied_key"] * 3
 
 

@@ -4,7 +4,7 @@ from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from server.clients.client import SUBSCRIBED, Client
-from server.clients.pubsub import PubSub, matching
+from server.clients.pubsub import PubSub
 from server.keyspace.database import Keyspace
 
 DB = Keyspace(1).databases[0]
@@ -87,9 +87,3 @@ def test_messages_wait_while_a_command_of_the_client_runs():
     assert client.output_bytes == 0
     client.release_pushes()
     assert client.output_bytes == len(b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$4\r\ntext\r\n")
-
-
-def test_matching():
-    names = {b"news.a": 1, b"news.b": 1, b"x": 1}
-    assert matching(names, None) == list(names)
-    assert matching(names, b"news.[a]") == [b"news.a"]

@@ -1,3 +1,0 @@
-from server.clients.client import Client
-
-def send_to(listeners: dict[Client, None], *parts: bytes) -> int: ...

@@ -1,0 +1,6 @@
+from server.clients.client import Client
+from server.config.config import Config
+from server.dispatch.call import Call
+
+def use(monitors: list[Client], config: Config) -> None: ...
+def show(call: Call) -> None: ...

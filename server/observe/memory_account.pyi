@@ -1,0 +1,123 @@
+"""The account of memory: what INFO memory and MEMORY STATS show, kept without scanning keys or clients."""
+
+from collections.abc import Callable
+
+from server.observe.seams import ClientSums, Data, Replication, Texts
+
+ALLOCATOR: str
+SAMPLE_MS: int
+
+def ratio(top: float, bottom: float) -> float:
+    """0 without a divisor."""
+
+class Figures:
+    """All of it at one moment, in bytes."""
+
+    used: int                          # used_memory
+    peak: int
+    startup: int
+    resident: int                      # RSS
+    resident_at_start: int             # of that, what was not the allocator's when the server began: the interpreter
+    allocated: int                     # the allocator's: handed out,
+    active: int                        # in pages that are in use, as far as they have been,
+    allocator_resident: int            # and with pages kept for later
+    clients_normal: int                # pubsub and master links among them
+    clients_replicas: int
+    backlog: int
+    replication_buffers: int
+    replicas: int                      # connected
+    cluster_links: int
+    aof_buffer: int
+    eval_scripts: int
+    functions: int
+    keys: int                          # how many
+    databases: list[tuple[int, int, int, int]]     # number, overhead of keys, of expires, of slots; without empty ones
+    overhead: int                      # used_memory_overhead: all that is neither key nor value
+
+    @property
+    def scripts(self) -> int:
+        """used_memory_scripts: texts of either kind."""
+
+    @property
+    def dataset(self) -> int:
+        """used_memory_dataset: keys and values."""
+
+    @property
+    def net(self) -> int:
+        """What came since the start, at least 1: percentages and averages are of that."""
+
+    @property
+    def dataset_percent(self) -> float:
+        """used_memory_dataset_perc."""
+
+    @property
+    def peak_percent(self) -> float:
+        """used_memory_peak_perc."""
+
+    @property
+    def not_counted_for_evict(self) -> int:
+        """What maxmemory does not limit, because eviction itself makes it grow."""
+
+    @property
+    def allocator_frag_ratio(self) -> float:
+        """Pages that are partly in use."""
+
+    @property
+    def allocator_frag_bytes(self) -> int:
+        """The same in bytes."""
+
+    @property
+    def allocator_rss_ratio(self) -> float:
+        """Pages that nothing is in."""
+
+    @property
+    def allocator_rss_bytes(self) -> int:
+        """The same in bytes."""
+
+    @property
+    def rss_overhead_ratio(self) -> float:
+        """What is not the allocator's."""
+
+    @property
+    def rss_overhead_bytes(self) -> int:
+        """The same in bytes."""
+
+    @property
+    def fragmentation_ratio(self) -> float:
+        """All together."""
+
+    @property
+    def fragmentation_bytes(self) -> int:
+        """The same in bytes."""
+
+class MemoryAccount:
+    """Reads the allocator and the rooms' own totals; remembers the peak and what start-up used."""
+
+    replication: Callable[[], Replication]
+    cluster_links: Callable[[], int]
+    startup: int
+
+    def __init__(self, data: Data, clients: ClientSums, scripts: Texts, partial_memory: Callable[[], int],
+                 aof_pending: Callable[[], int]) -> None: ...
+
+    @property
+    def clients(self) -> int:
+        """Bytes that clients cost, replicas' shared buffers aside: each as it was seen last, half-read requests as they
+        are now. Complexity: O(1)."""
+
+    @property
+    def besides_keys(self) -> int:
+        """What maxmemory limits besides keys and values. Complexity: O(1)."""
+
+    @property
+    def used(self) -> int:
+        """used_memory. Complexity: O(1)."""
+
+    def resident(self) -> int:
+        """RSS of the process, at most a moment old."""
+
+    def sample(self) -> None:
+        """The cron: the peak of the sum, and once what is resident without any data."""
+
+    def figures(self) -> Figures:
+        """Everything. Complexity: O(databases), whatever is in them and however many clients there are."""

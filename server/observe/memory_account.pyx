@@ -1,0 +1,213 @@
+# cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
+"""The account of memory: what INFO memory and MEMORY STATS show, kept without scanning keys or clients.
+
+used_memory is the sum of what has an account of its own:
+
+    keys and values            the slab allocator counts every block it hands out
+    clients                    server.clients.limits looks at each about once a second
+    scripts, functions         their texts and what keeps them
+    AOF and replication        what waits to be written, and the backlog
+
+The Python interpreter, the Lua states and what the pools of the I/O threads keep at hand are not in it, only in RSS:
+used_memory is what the data and those who use it cost, so that maxmemory means what it means in Redis.
+"""
+from libc.stdint cimport int64_t
+
+from server.observe import process
+from server.observe.seams import NO_REPLICATION
+from server.registry.clock import monotonic_now_us
+
+ALLOCATOR = "remus-slab"               # mem_allocator
+SAMPLE_MS = 100                        # how often the peak of everything together is looked at
+
+
+cdef inline double _ratio(double top, double bottom) noexcept:
+    return top / bottom if bottom else 0.0
+
+
+def ratio(double top, double bottom) -> float:
+    """0 without a divisor."""
+    return _ratio(top, bottom)
+
+
+cdef class Figures:
+    """All of it at one moment, in bytes."""
+
+    cdef readonly int64_t used         # used_memory
+    cdef readonly int64_t peak, startup
+    cdef readonly int64_t resident     # RSS
+    cdef readonly int64_t resident_at_start        # of that, what was not the allocator's when the server began: the interpreter
+    cdef readonly int64_t allocated    # the allocator's: handed out,
+    cdef readonly int64_t active       # in pages that are in use, as far as they have been,
+    cdef readonly int64_t allocator_resident       # and with pages kept for later
+    cdef readonly int64_t clients_normal           # pubsub and master links among them
+    cdef readonly int64_t clients_replicas
+    cdef readonly int64_t backlog, replication_buffers
+    cdef readonly int64_t replicas     # connected
+    cdef readonly int64_t cluster_links, aof_buffer, eval_scripts, functions
+    cdef readonly int64_t keys         # how many
+    cdef readonly list databases       # number, overhead of keys, of expires, of slots; without empty ones
+    cdef readonly int64_t overhead     # used_memory_overhead: all that is neither key nor value
+
+    @property
+    def scripts(self) -> int:
+        """used_memory_scripts: texts of either kind."""
+        return self.eval_scripts + self.functions
+
+    @property
+    def dataset(self) -> int:
+        """used_memory_dataset: keys and values."""
+        return max(<int64_t>0, self.used - self.overhead)
+
+    @property
+    def net(self) -> int:
+        """What came since the start, at least 1: percentages and averages are of that."""
+        return max(<int64_t>1, self.used - self.startup)
+
+    @property
+    def dataset_percent(self) -> float:
+        """used_memory_dataset_perc."""
+        return 100 * _ratio(self.dataset, self.net)
+
+    @property
+    def peak_percent(self) -> float:
+        """used_memory_peak_perc."""
+        return 100 * _ratio(self.used, self.peak)
+
+    @property
+    def not_counted_for_evict(self) -> int:
+        """What maxmemory does not limit, because eviction itself makes it grow."""
+        return self.clients_replicas + self.aof_buffer
+
+    # ---- what is held beyond what is used, as ratio and in bytes
+    @property
+    def allocator_frag_ratio(self) -> float:
+        """Pages that are partly in use."""
+        return _ratio(self.active, self.allocated)
+
+    @property
+    def allocator_frag_bytes(self) -> int:
+        """The same in bytes."""
+        return self.active - self.allocated
+
+    @property
+    def allocator_rss_ratio(self) -> float:
+        """Pages that nothing is in."""
+        return _ratio(self.allocator_resident, self.active)
+
+    @property
+    def allocator_rss_bytes(self) -> int:
+        """The same in bytes."""
+        return self.allocator_resident - self.active
+
+    @property
+    def rss_overhead_ratio(self) -> float:
+        """What is not the allocator's."""
+        return _ratio(self.resident, self.allocator_resident)
+
+    @property
+    def rss_overhead_bytes(self) -> int:
+        """The same in bytes."""
+        return self.resident - self.allocator_resident
+
+    @property
+    def fragmentation_ratio(self) -> float:
+        """All together."""
+        return _ratio(self.resident, self.used)
+
+    @property
+    def fragmentation_bytes(self) -> int:
+        """The same in bytes."""
+        return self.resident - self.used
+
+
+cdef class MemoryAccount:
+    """Reads the allocator and the rooms' own totals; remembers the peak and what start-up used.
+
+    partial_memory(): bytes that half-read requests hold now; aof_pending(): bytes that wait to be written to the AOF.
+    """
+
+    cdef object _data, _clients, _scripts, _partial_memory, _aof_pending
+    cdef public object replication     # () -> Replication: for the room that replicates to set
+    cdef public object cluster_links   # () -> bytes
+    cdef readonly int64_t startup
+    cdef int64_t _peak
+    cdef int64_t _resident_at_start    # -1: not known yet
+    cdef int64_t _resident, _resident_at           # when it was asked for last, and when that was, monotonic us
+
+    def __init__(self, data, clients, scripts, partial_memory, aof_pending):
+        self._data, self._clients, self._scripts = data, clients, scripts
+        self._partial_memory, self._aof_pending = partial_memory, aof_pending
+        self._resident_at_start = -1
+        self.startup = data.memory_used()
+        self.replication = lambda: NO_REPLICATION
+        self.cluster_links = int
+
+    # ---- single numbers that are asked for often
+    cdef int64_t _of_clients(self) except -1:
+        cdef int64_t total = <int64_t>self._partial_memory() - <int64_t>self._clients.partial_accounted
+        for size in (<dict>self._clients.memory_by_class).values():
+            total += size
+        return max(<int64_t>0, total)
+
+    @property
+    def clients(self) -> int:
+        """Bytes that clients cost, replicas' shared buffers aside: each as it was seen last, half-read requests as they
+        are now. Complexity: O(1)."""
+        return self._of_clients()
+
+    @property
+    def besides_keys(self) -> int:
+        """What maxmemory limits besides keys and values. Complexity: O(1)."""
+        buffers, backlog, places, _ = self.replication()
+        return self._of_clients() + self._scripts.memory + min(buffers, backlog) + places
+
+    @property
+    def used(self) -> int:
+        """used_memory. Complexity: O(1)."""
+        buffers, _, places, _ = self.replication()
+        return (self._data.memory_used() + self._of_clients() + self._scripts.memory + buffers + places
+                + self._aof_pending())
+
+    def resident(self) -> int:
+        """RSS of the process. To ask the system for it costs as much as the rest of INFO memory, so it may be a moment
+        old, as it is in Redis."""
+        cdef int64_t now = monotonic_now_us()
+        if now - self._resident_at > SAMPLE_MS * 1000 or not self._resident:
+            self._resident, self._resident_at = process.resident_bytes(), now
+        return self._resident
+
+    def sample(self) -> None:
+        """The cron: the peak of the sum, and once what is resident without any data."""
+        self._peak = max(self._peak, <int64_t>self.used)
+        if self._resident_at_start < 0:
+            self._resident_at_start = max(0, process.resident_bytes() - self._data.allocator()["resident"])
+
+    # ---- all of them
+    def figures(self) -> Figures:
+        """Everything. Complexity: O(databases), whatever is in them and however many clients there are."""
+        cdef Figures f = Figures.__new__(Figures)
+        cdef dict slab = self._data.allocator()
+        cdef int64_t buffers, backlog, places, replicas
+        cdef int64_t clients = self._of_clients()
+        buffers, backlog, places, f.replicas = self.replication()
+        f.eval_scripts, f.functions = self._scripts.texts()
+        f.aof_buffer, f.cluster_links = self._aof_pending(), self.cluster_links()
+        f.used = (<int64_t>self._data.memory_used() + clients + f.eval_scripts + f.functions + buffers + places
+                  + f.aof_buffer)      # as the property, but nothing is asked for twice
+        f.peak = self._peak = max(self._peak, f.used, <int64_t>slab["peak"])
+        f.startup, f.resident = self.startup, self.resident()
+        f.resident_at_start = max(<int64_t>0, self._resident_at_start)
+        f.allocated, f.active, f.allocator_resident = slab["allocated"], slab["active"], slab["resident"]
+        replicas = self._clients.memory_by_class["replica"]
+        f.clients_normal, f.clients_replicas = max(<int64_t>0, clients - replicas), replicas + max(<int64_t>0, buffers - backlog)
+        f.backlog, f.replication_buffers = min(buffers, backlog) + places, buffers
+        f.databases = []
+        for db in self._data.filled():
+            f.keys += len(db)
+            f.databases.append((db.index, *db.overhead()))
+        f.overhead = (f.startup + f.backlog + f.clients_replicas + f.clients_normal + f.cluster_links + f.aof_buffer
+                      + f.eval_scripts + f.functions)
+        for _, of_keys, of_expires, of_slots in f.databases:
+            f.overhead += of_keys + of_expires + of_slots
+        return f

@@ -26,8 +26,8 @@ LONGER = {
     "server/types/hash.pyx": (560, "a value with two encodings in each of its methods"),
     "server/types/list.pyx": (530, "a value with two encodings in each of its methods"),
     "server/types/set.pyx": (610, "a value with three encodings in each of its methods"),
-    "server/types/sorted_set.pyx": (1000, "a value with two encodings in each of its methods, by rank, score and name"),
-    "server/types/stream.pyx": (630, "a value: its log, its groups and its limits behind one face"),
+    "server/types/sorted_set.pyx": (1030, "a value with two encodings in each of its methods, by rank, score and name"),
+    "server/types/stream.pyx": (560, "a value: its log, its groups and its limits behind one face"),
     "server/types/stream_log.pyx": (780, "entries packed into nodes: appending, trimming and walks share the layout"),
 }  # fmt: skip
 

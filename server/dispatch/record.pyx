@@ -58,7 +58,7 @@ cdef uint32_t _rules(command) except 0xFFFFFFFF:
     cdef uint64_t skipped = SKIP_MONITOR, loose = TOUCHES_ARBITRARY_KEYS, asking = ASKING
     cdef str name = command.name
     cdef dict subcommands = command.subcommands
-    plain = command.function is not None and command.parent is None and not subcommands
+    plain = command.function is not None and not subcommands
     if plain and not flags & unqueued and (command.group in _OF_KEYS or name in _LIKE_THEM):
         rules |= RULE_QUEUED
     if name in _NOT_QUEUED:

@@ -12,12 +12,13 @@ from server.clients.client cimport Client
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FREE, UNKEYED, integer_at, is_expired, is_word, length_at, row, word_at)
-from server.structures.glob cimport glob_match
+from server.structures.glob cimport glob_begins, glob_match, glob_prefix
 from server.structures.memory cimport mem_alloc, mem_free, mem_realloc
 from server.structures.slot_keys cimport entry_is_hidden, table_hides
 from server.structures.table cimport (
     ENTRY_EXPIRE, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, Table, entry_expire,
     entry_key, entry_key_length, entry_type, table_fair_random, table_scan, table_scan_ahead)
+from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 from server.types.bulk cimport write_short
 
 cdef enum:
@@ -36,6 +37,7 @@ cdef struct Walk:
     Entry* few[FEW]
     const char* pattern                # NULL: all keys
     size_t pattern_length
+    size_t prefix                      # bytes of it before the first that is no plain one
     int64_t now_ms
 
 
@@ -51,12 +53,15 @@ cdef inline void _begin(Walk* walk, Op* op) noexcept:
 cdef void _read_pattern(Walk* walk, Op* op, uint32_t at) noexcept:
     walk.pattern = word_at(op, at)
     walk.pattern_length = length_at(op, at)
+    walk.prefix = glob_prefix(walk.pattern, walk.pattern_length)
     if walk.pattern_length == 1 and walk.pattern[0] == c'*':
         walk.pattern = NULL
 
 
 cdef inline bint _matches(const Walk* walk, Entry* e) noexcept:
-    return walk.pattern == NULL or glob_match(walk.pattern, walk.pattern_length, entry_key(e), entry_key_length(e), False)
+    return (walk.pattern == NULL
+            or glob_begins(walk.pattern, walk.prefix, entry_key(e), entry_key_length(e))
+            and glob_match(walk.pattern, walk.pattern_length, entry_key(e), entry_key_length(e), False))
 
 
 cdef void _grow(Walk* walk) noexcept:
@@ -93,30 +98,20 @@ cdef void _write(Walk* walk, Op* op) noexcept:
 
 
 # ---- KEYS
-cdef int _collect_matching(void* context, Entry* e) noexcept:
-    """An entry_visit_t."""
-    cdef Walk* walk = <Walk*>context
-    if (not (e.klen & ENTRY_EXPIRE and entry_expire(e) < walk.now_ms) and not entry_is_hidden(walk.table, e)
-            and _matches(walk, e)):
-        _keep(walk, e)
-    return 0
-
-
 cdef int64_t _keys(Op* op) except -1:
     cdef Walk walk
-    cdef uint64_t cursor = 0
-    cdef int step = 0
+    cdef TableWalk all_entries
+    cdef Entry* e
     _begin(&walk, op)
     _read_pattern(&walk, op, 1)
-    op.table.pause_rehash += 1
+    table_walk(&all_entries, op.table)
     while True:
-        if step & (AHEAD - 1) == 0:
-            table_scan_ahead(op.table, cursor, AHEAD)
-        step += 1
-        cursor = table_scan(op.table, cursor, _collect_matching, &walk)
-        if cursor == 0:
+        e = table_walk_next(&all_entries)
+        if e == NULL:
             break
-    op.table.pause_rehash -= 1
+        if (_matches(&walk, e) and not (e.klen & ENTRY_EXPIRE and entry_expire(e) < walk.now_ms)
+                and not entry_is_hidden(walk.table, e)):
+            _keep(&walk, e)
     _write(&walk, op)
     _end(&walk)
     return 0

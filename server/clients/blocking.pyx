@@ -21,11 +21,15 @@ included.
 Complexity: waiting and going cost O(keys of the client), and O(log N) for the deadline, N being the clients with one.
 """
 
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from server.clients.client cimport CLIENT_BLOCKED, CLIENT_CLOSE_ASAP, CLIENT_PAUSED, Client
 from server.keyspace.database cimport Database
 from server.registry.clock cimport monotonic_us
+from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, entry_type, table_find, table_hash
 
 import heapq
 from collections import deque
@@ -69,6 +73,16 @@ cdef object _timeout(object value):
 
 
 cdef int64_t _LONGEST_MS = 1 << 50     # that a deadline is away: 35,000 years
+
+
+cdef bint _is_of(Database db, bytes key, str kind) except -1:
+    """Whether there is a value of the kind that is waited for. Looking does not delete what has expired."""
+    cdef const char* k = PyBytes_AS_STRING(key)
+    cdef size_t n = PyBytes_GET_SIZE(key)
+    cdef Entry* e = table_find(db.table, k, n, table_hash(k, n))
+    if e == NULL or (e.klen & ENTRY_EXPIRE and entry_expire(e) < db.keyspace.clock.unix_ms):
+        return False
+    return _KIND_OF_TYPE.get(entry_type(e)) == kind
 
 
 cdef class Blocking
@@ -347,6 +361,20 @@ cdef class Blocking:
             self.loop.attend(self.serve, False)
         return False
 
+    def wake(self, Database db, bytes key) -> None:
+        """`note` and `serve` in one, for who is in no unit: a command of a client is over."""
+        if self.serving or self.ready:
+            self.note(db, key)
+            self.serve()
+            return
+        self.serving = True
+        try:
+            self._serve_key(db, key)
+        finally:
+            self.serving = False
+        if self.ready:
+            self.serve()
+
     cdef int _serve_key(self, Database db, bytes key) except -1:
         """Everybody who waits now, once: who has to wait again stands behind."""
         cdef Client client
@@ -357,8 +385,7 @@ cdef class Blocking:
             blocked = client.blocked
             if blocked.db is not db or key not in blocked.keys or client.state & CLIENT_CLOSE_ASAP:
                 continue
-            value = None if db.is_expired(key) else db.view(key)     # looking does not delete it yet
-            if blocked.on_no_key or (value is not None and _KIND_OF_TYPE.get(value.TYPE) == blocked.kind):
+            if blocked.on_no_key or _is_of(db, key, blocked.kind):
                 self._run_again(blocked)
         return 0
 

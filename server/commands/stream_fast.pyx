@@ -13,7 +13,7 @@ from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, Client
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, OR_ZERO, READ, SAYS, TYPED, WRITE, Word, changed, event_of, insert, integer_at, is_char, is_word,
+    DECLINED, OR_ZERO, READ, SAYS, TYPED, WAKES, WRITE, Word, changed, event_of, insert, integer_at, is_char, is_word,
     is_passed_on, length_at, notify, number_word, pass_on, pass_on_with, row, word_at)
 from server.structures.rax cimport StreamId, id_less
 from server.structures.table cimport TYPE_STREAM
@@ -264,7 +264,7 @@ cdef int64_t _range(Op* op) except -1:
     return 0
 
 
-row("xadd", WRITE, TYPE_STREAM, _xadd)
+row("xadd", WRITE | WAKES, TYPE_STREAM, _xadd)
 row("xtrim", WRITE | SAYS, TYPE_STREAM, _xtrim, "xtrim")
 row("xsetid", WRITE, TYPE_STREAM, _xsetid)
 row("xdel", WRITE, TYPE_STREAM, _xdel, "xdel")

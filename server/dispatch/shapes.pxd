@@ -48,7 +48,8 @@ cdef enum:                             # what a row adds to its shape
     UNKEYED = 512                      # argument 1 is not a key
     TYPED = 1024                       # when the key holds another type nothing else can be wrong before that is: WRONGTYPE is the reply ...
     TYPED_SHORT = 2048                 # ... with no more words than it must have
-    WAKES = 4096                       # when somebody waits for argument 1 it declines, but to `run_awaited`
+    WAKES = 4096                       # somebody may wait for argument 1: then it is run by `run_awaited` (a push to a list, for
+                                       # which the door does not look, declines to all others)
 
 cdef enum:
     DECLINED = -2                      # what own lines return

@@ -151,6 +151,7 @@ cdef class Blocking:
     cdef object timer
     cdef dict no_key                   # (number, key) with on_no_key waiters -> how many
     cdef int64_t others                # who waits for keys, but not for lists
+    cdef int64_t told_deadlines, told_no_key           # to the table of clients
 
     def __init__(self, clients, loop, executor, stats, latency, in_unit):
         self.clients = clients
@@ -223,14 +224,21 @@ cdef class Blocking:
 
     def leave(self, blocked) -> None:
         """Out of all queues. The client is not blocked any more, but does not go on by this alone."""
-        cdef Client client = blocked.client
         if isinstance(blocked, Blocked):
-            self._leave_queues(blocked)
-        if blocked.deadline_us:
+            self._leave(<Blocked>blocked)
+        else:
+            self._let_go(blocked.client, blocked.deadline_us)
+
+    cdef int _leave(self, Blocked blocked) except -1:
+        self._leave_queues(blocked)
+        return self._let_go(blocked.client, blocked.deadline_us)
+
+    cdef int _let_go(self, Client client, int64_t deadline_us) except -1:
+        if deadline_us:
             self.with_deadline -= 1
         client.blocked = None
         client.state &= ~<uint64_t>CLIENT_BLOCKED
-        self._count(-1)
+        return self._count(-1)
 
     cdef int _leave_queues(self, Blocked blocked) except -1:
         cdef Database db = blocked.db
@@ -259,8 +267,10 @@ cdef class Blocking:
     cdef int _count(self, int by) except -1:
         clients = self.clients
         clients.blocked += by
-        clients.with_timeout = self.with_deadline
-        clients.blocking_on_nokey = len(self.no_key)
+        if self.with_deadline != self.told_deadlines:
+            self.told_deadlines = clients.with_timeout = self.with_deadline
+        if len(self.no_key) != self.told_no_key:
+            self.told_no_key = clients.blocking_on_nokey = len(self.no_key)
         return 0
 
     def fail_all(self, error) -> None:
@@ -395,7 +405,7 @@ cdef class Blocking:
 
     cdef int _run_again(self, Blocked blocked) except -1:
         cdef Client client = blocked.client
-        self.leave(blocked)
+        self._leave(blocked)
         self.again = blocked
         try:
             self.executor.run_again(client, blocked.argv, blocked.as_it_came)

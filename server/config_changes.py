@@ -84,6 +84,7 @@ class ConfigChanges:
         self._server.keyspace.lfu_log_factor = config.lfu_log_factor
         self._server.keyspace.lfu_decay_time = config.lfu_decay_time
         self._server.keyspace.lazy_expire = config.lazyfree_lazy_expire
+        self._server.keyspace.lazy_server_del = config.lazyfree_lazy_server_del
 
     def lane_limits(self, config: Config) -> None:
         """What the lanes check by themselves."""

@@ -45,8 +45,10 @@ from server.keyspace.database import when_expire_takes_long
 from server.observe import memory_account
 from server.observe.internal_errors import internal_errors
 from server.observe.log import LEVELS
+from server.persistence import object_writer
 from server.registry import debug, info
 from server.registry.command import COMMANDS, rename_all
+from server.structures import hyperloglog
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 
 if TYPE_CHECKING:
@@ -237,13 +239,15 @@ def follow_configuration(server: "Server") -> None:
         ("latency-tracking",): lambda c: conditions.set_latency_tracking(c.latency_tracking),
         ("notify-keyspace-events",): s.config_changes.notifications,
         EVICTION: s.evictor.follow,
-        ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire"):
+        ("maxmemory-policy", "lfu-log-factor", "lfu-decay-time", "lazyfree-lazy-expire", "lazyfree-lazy-server-del"):
             s.config_changes.keyspace_rules,
         ("list-max-listpack-size", "list-compress-depth"): list_.set_limits,
         ("zset-max-listpack-entries", "zset-max-listpack-value"): sorted_set.set_limits,
         ("hash-max-listpack-entries", "hash-max-listpack-value"): hash_.set_limits,
         ("set-max-intset-entries", "set-max-listpack-entries", "set-max-listpack-value"): set_.set_limits,
         ("stream-node-max-bytes", "stream-node-max-entries"): stream.set_limits,
+        ("hll-sparse-max-bytes",): hyperloglog.set_limits,
+        ("rdb-version", "rdbcompression"): object_writer.set_form,
         ("proto-max-bulk-len", "client-query-buffer-limit", "tcp-keepalive"): s.config_changes.lane_limits,
         ("hot-keys-sample",): s.hot_keys_upkeep.follow,
         ("cluster-slot-stats-enabled",):

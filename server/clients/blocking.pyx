@@ -21,11 +21,15 @@ included.
 Complexity: waiting and going cost O(keys of the client), and O(log N) for the deadline, N being the clients with one.
 """
 
+from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from server.clients.client cimport CLIENT_BLOCKED, CLIENT_CLOSE_ASAP, CLIENT_PAUSED, Client
 from server.keyspace.database cimport Database
 from server.registry.clock cimport monotonic_us
+from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, entry_type, table_find, table_hash
 
 import heapq
 from collections import deque
@@ -69,6 +73,16 @@ cdef object _timeout(object value):
 
 
 cdef int64_t _LONGEST_MS = 1 << 50     # that a deadline is away: 35,000 years
+
+
+cdef bint _is_of(Database db, bytes key, str kind) except -1:
+    """Whether there is a value of the kind that is waited for. Looking does not delete what has expired."""
+    cdef const char* k = PyBytes_AS_STRING(key)
+    cdef size_t n = PyBytes_GET_SIZE(key)
+    cdef Entry* e = table_find(db.table, k, n, table_hash(k, n))
+    if e == NULL or (e.klen & ENTRY_EXPIRE and entry_expire(e) < db.keyspace.clock.unix_ms):
+        return False
+    return _KIND_OF_TYPE.get(entry_type(e)) == kind
 
 
 cdef class Blocking
@@ -137,6 +151,7 @@ cdef class Blocking:
     cdef object timer
     cdef dict no_key                   # (number, key) with on_no_key waiters -> how many
     cdef int64_t others                # who waits for keys, but not for lists
+    cdef int64_t told_deadlines, told_no_key           # to the table of clients
 
     def __init__(self, clients, loop, executor, stats, latency, in_unit):
         self.clients = clients
@@ -209,14 +224,21 @@ cdef class Blocking:
 
     def leave(self, blocked) -> None:
         """Out of all queues. The client is not blocked any more, but does not go on by this alone."""
-        cdef Client client = blocked.client
         if isinstance(blocked, Blocked):
-            self._leave_queues(blocked)
-        if blocked.deadline_us:
+            self._leave(<Blocked>blocked)
+        else:
+            self._let_go(blocked.client, blocked.deadline_us)
+
+    cdef int _leave(self, Blocked blocked) except -1:
+        self._leave_queues(blocked)
+        return self._let_go(blocked.client, blocked.deadline_us)
+
+    cdef int _let_go(self, Client client, int64_t deadline_us) except -1:
+        if deadline_us:
             self.with_deadline -= 1
         client.blocked = None
         client.state &= ~<uint64_t>CLIENT_BLOCKED
-        self._count(-1)
+        return self._count(-1)
 
     cdef int _leave_queues(self, Blocked blocked) except -1:
         cdef Database db = blocked.db
@@ -245,8 +267,10 @@ cdef class Blocking:
     cdef int _count(self, int by) except -1:
         clients = self.clients
         clients.blocked += by
-        clients.with_timeout = self.with_deadline
-        clients.blocking_on_nokey = len(self.no_key)
+        if self.with_deadline != self.told_deadlines:
+            self.told_deadlines = clients.with_timeout = self.with_deadline
+        if len(self.no_key) != self.told_no_key:
+            self.told_no_key = clients.blocking_on_nokey = len(self.no_key)
         return 0
 
     def fail_all(self, error) -> None:
@@ -349,6 +373,20 @@ cdef class Blocking:
             self.loop.attend(self.serve, False)
         return False
 
+    def wake(self, Database db, bytes key) -> None:
+        """`note` and `serve` in one, for who is in no unit: a command of a client is over."""
+        if self.serving or self.ready:
+            self.note(db, key)
+            self.serve()
+            return
+        self.serving = True
+        try:
+            self._serve_key(db, key)
+        finally:
+            self.serving = False
+        if self.ready:
+            self.serve()
+
     cdef int _serve_key(self, Database db, bytes key) except -1:
         """Everybody who waits now, once: who has to wait again stands behind."""
         cdef Client client
@@ -359,8 +397,7 @@ cdef class Blocking:
             blocked = client.blocked
             if blocked.db is not db or key not in blocked.keys or client.state & CLIENT_CLOSE_ASAP:
                 continue
-            value = None if db.is_expired(key) else db.view(key)     # looking does not delete it yet
-            if blocked.on_no_key or (value is not None and _KIND_OF_TYPE.get(value.TYPE) == blocked.kind):
+            if blocked.on_no_key or _is_of(db, key, blocked.kind):
                 self._run_again(blocked)
         return 0
 
@@ -370,7 +407,7 @@ cdef class Blocking:
 
     cdef int _run_again(self, Blocked blocked) except -1:
         cdef Client client = blocked.client
-        self.leave(blocked)
+        self._leave(blocked)
         self.again = blocked
         try:
             self.executor.run_again(client, blocked.argv, blocked.as_it_came)

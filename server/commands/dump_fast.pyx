@@ -1,21 +1,25 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of RESTORE and RESTORE-ASKING: what MIGRATE says to its target, a key each. What is not a whole and sound
+"""Fast paths of DUMP, and of RESTORE and RESTORE-ASKING: what MIGRATE says to its target, a key each. What is not a whole and sound
 payload is the definition's, which says what is wrong with it."""
 from libc.stdint cimport int64_t, uint32_t
 
-from iothreads.resp_writer cimport write_raw
+from iothreads.resp_writer cimport write_bulk, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport FAST_FAR
+from server.keyspace.database cimport Database
 from server.dispatch.option_words cimport Options, OptionWords, read_options, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, Word, changed, event_of, find_live, insert, integer_at, is_passed_on, length_at,
+    ANY_TYPE, DECLINED, FREE, OR_NULL, READ, Word, changed, event_of, find_live, insert, integer_at, is_awaited, is_passed_on, length_at,
     number_word, pass_on, pass_on_as, row, word_at, word_of)
 from server.persistence.object_reader cimport footer_is_right, take_value
+from server.persistence.object_writer cimport payload_form, put_payload
 from server.persistence.rdb_format cimport RDB_FOOTER, RDB_STRING
 from server.persistence.rdb_input cimport RdbInput, RdbText, input_init, take_text, text_free
-from server.structures.table cimport Entry, entry_encoding, entry_type, entry_word_ref, table_set_expire
-from server.types.value cimport LooseEntry
+from server.persistence.rdb_sink cimport RdbSink, sink_free, sink_init
+from server.structures.table cimport (
+    Entry, entry_encoding, entry_type, entry_word_ref, table_release_entry, table_set_expire, table_unlink)
+from server.types.value cimport LooseEntry, release_value
 
 cdef enum:                             # what words mean
     REPLACES = 1
@@ -39,8 +43,22 @@ cdef int64_t _when(Op* op, const Options* options) noexcept:
     return now_ms + ttl if ttl <= FAST_FAR else -1
 
 
+cdef void _remove_old(Op* op) noexcept:
+    """What the key held, as DEL would, but that nobody hears of it."""
+    cdef Database db = (<Client>op.client).db
+    cdef Entry* e
+    if op.e == NULL:
+        return
+    e = table_unlink(op.table, word_at(op, 1), length_at(op, 1), op.hash)
+    if db.keyspace.lazy_server_del:
+        db.discard_value(e)
+    else:
+        release_value(e)
+    table_release_entry(op.table, e)
+
+
 cdef Entry* _make(Op* op) except? NULL:
-    """The key, which is not there, with the payload's value; NULL for a payload that is none."""
+    """The key with the payload's value, instead of what it held; NULL for a payload that is none, and nothing was done."""
     cdef Client c = <Client>op.client
     cdef RdbInput payload
     cdef RdbText text
@@ -52,11 +70,13 @@ cdef Entry* _make(Op* op) except? NULL:
     if word_at(op, 3)[0] == RDB_STRING:
         if not take_text(&payload, &text):
             return NULL
+        _remove_old(op)
         op.e = c.db.store_at(NULL, word_at(op, 1), length_at(op, 1), op.hash, text.s, text.n, False)
         text_free(&text)
         return op.e
     if not take_value(&payload, <unsigned char>word_at(op, 3)[0], &loose):
         return NULL
+    _remove_old(op)
     return insert(op, entry_type(e), entry_encoding(e), entry_word_ref(e)[0])
 
 
@@ -73,13 +93,14 @@ cdef void _pass_on_until(Op* op, int64_t when) noexcept:
 
 
 cdef int64_t _restore(Op* op) except -1:
-    """A key that is there is the definition's, with REPLACE too."""
+    """A key that is there without REPLACE is an error; a list may be what somebody waits for."""
     cdef Options options
     cdef int64_t when
     if op.r.arg_count >= LONGEST or length_at(op, 3) <= RDB_FOOTER or not read_options(op, _WORDS, 4, &options):
         return DECLINED
     when = _when(op, &options)
-    if when < 0 or not find_live(op, 1) or op.e != NULL or _make(op) == NULL:
+    if (when < 0 or not find_live(op, 1) or (op.e != NULL and not options.means & REPLACES) or is_awaited(op, 1)
+            or _make(op) == NULL):
         return DECLINED
     if when:
         table_set_expire(op.table, op.e, op.hash, when)
@@ -92,5 +113,15 @@ cdef int64_t _restore(Op* op) except -1:
     return 1
 
 
+cdef int64_t _dump(Op* op) except -1:
+    cdef RdbSink sink
+    sink_init(&sink, payload_form.version, payload_form.compress)
+    put_payload(&sink, op.e)
+    write_bulk(op.out, <char*>sink.data, sink.length)
+    sink_free(&sink)
+    return 0
+
+
+row("dump", READ | OR_NULL, ANY_TYPE, _dump)
 row("restore", FREE, ANY_TYPE, _restore, "restore")
 row("restore-asking", FREE, ANY_TYPE, _restore, "restore")

@@ -1,16 +1,19 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of keys whatever they hold: DEL UNLINK EXISTS TOUCH TYPE, RENAME RENAMENX COPY."""
+"""Fast paths of keys whatever they hold: DEL UNLINK EXISTS TOUCH TYPE, RENAME RENAMENX MOVE COPY."""
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.dict cimport PyDict_Size
 
 from iothreads.resp_writer cimport write_integer, write_raw, write_status
 from server.clients.client cimport Client
+from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FAST_KEYS, FREE, LOOK, changed, event_of, find_at, found, has_expired, hash_keys, is_awaited, is_expired,
-    is_word, length_at, missed, notify, pass_on, row, touch, word_at)
+    ANY_TYPE, DECLINED, FAST_KEYS, FREE, LOOK, changed, event_of, find_at, find_live, found, has_expired, hash_keys,
+    integer_at, is_awaited, is_expired, is_word, length_at, missed, notify, notify_in, pass_on, row, touch, word_at)
+from server.keyspace.database cimport Database
 from server.structures.table cimport (
     TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_encoding, entry_type, table_delete,
     table_find, table_hash, table_release_entry, table_unlink)
@@ -30,6 +33,8 @@ cdef const Event* _DEL = event_of("del")
 cdef const Event* _RENAME_FROM = event_of("rename_from")
 cdef const Event* _RENAME_TO = event_of("rename_to")
 cdef const Event* _COPY_TO = event_of("copy_to")
+cdef const Event* _MOVE_FROM = event_of("move_from")
+cdef const Event* _MOVE_TO = event_of("move_to")
 
 
 cdef inline Entry* _entry(Op* op, int at, uint64_t hash) noexcept:
@@ -166,6 +171,40 @@ cdef int64_t _rename(Op* op) except -1:
     return 0
 
 
+cdef Database _target(Op* op):
+    """The database that argument 2 names; None for what the definition must look at: one that is ours already, or where
+    somebody watches or waits for the key, which the door does not know."""
+    cdef Client c = <Client>op.client
+    cdef Database target
+    cdef int64_t number
+    if (state.all & SLOW_CLUSTER or not integer_at(op, 2, &number) or not 0 <= number < len(c.db.keyspace.databases)
+            or number == c.db.index):
+        return None
+    target = c.db.keyspace.databases[number]
+    return target if PyDict_Size(target.watched) == 0 and PyDict_Size(target.blocking) == 0 else None
+
+
+cdef int64_t _move(Op* op) except -1:
+    cdef Client c = <Client>op.client
+    cdef Database target = _target(op)
+    cdef Entry* there
+    if target is None or not find_live(op, 1):
+        return DECLINED
+    there = table_find(target.table, word_at(op, 1), length_at(op, 1), op.hash)
+    if there != NULL and is_expired(c, there):
+        return DECLINED
+    if op.e == NULL or there != NULL:
+        write_integer(op.out, 0)
+        return 0
+    key = PyBytes_FromStringAndSize(word_at(op, 1), length_at(op, 1))
+    target.put(key, c.db.take(key))
+    pass_on(op)
+    changed(op, 1, _MOVE_FROM)
+    notify_in(target.index, op, 1, _MOVE_TO)
+    write_integer(op.out, 1)
+    return 0
+
+
 cdef int64_t _copy(Op* op) except -1:
     """Within the database. The source is counted and touched as read."""
     cdef Client c = <Client>op.client
@@ -197,4 +236,5 @@ row("del", FREE, ANY_TYPE, _remove)
 row("unlink", FREE, ANY_TYPE, _remove, "", LAZY)
 row("rename", FREE, ANY_TYPE, _rename, "", RENAMES)
 row("renamenx", FREE, ANY_TYPE, _rename, "", KEEPS)
+row("move", FREE, ANY_TYPE, _move)
 row("copy", FREE, ANY_TYPE, _copy)

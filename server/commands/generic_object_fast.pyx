@@ -1,12 +1,14 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of OBJECT: ENCODING, IDLETIME, FREQ. Looking is no access, and a miss is counted but nobody hears of it."""
+"""Fast paths of OBJECT: ENCODING, REFCOUNT, IDLETIME, FREQ. Looking is no access, and a miss is counted but nobody hears of it."""
 from libc.stdint cimport int64_t, uint8_t
 
 from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport write_integer, write_null, write_raw
 from server.clients.client cimport Client
+from server.dispatch.conditions cimport state
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport ANY_TYPE, DECLINED, FREE, UNKEYED, find_live, found, row
+from server.keyspace.database cimport entry_string_view
 from server.structures.table cimport (
     ENTRY_WORD, STR_INT, STR_RAW_INLINE, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STRING, TYPE_ZSET, Entry, entry_encoding,
     entry_inline, entry_type)
@@ -17,6 +19,8 @@ from server.types.sorted_set cimport ZSET_LISTPACK
 
 cdef enum:
     EMBEDDED_MAX = 44                  # bytes of a string that Redis would call embstr
+    SHARED_INTEGERS = 10000            # numbers below this are shared in Redis ...
+    SHARED_REFERENCES = 2147483647     # ... and say that of themselves
 
 
 cdef bint _look(Op* op) noexcept:
@@ -68,6 +72,25 @@ cdef int64_t _object_encoding(Op* op) except -1:
     return 0
 
 
+cdef int64_t _object_refcount(Op* op) except -1:
+    """Under a memory limit the policy decides whether numbers are shared."""
+    cdef int64_t number
+    cdef char scratch[24]
+    cdef char* text
+    cdef size_t length
+    if state.max_memory:
+        return DECLINED
+    if not _look(op):
+        return 0 if op.e == NULL else DECLINED
+    number = -1
+    if entry_type(op.e) == TYPE_STRING and entry_encoding(op.e) != STR_RAW_INLINE:
+        length = entry_string_view(op.e, scratch, &text)
+        if not parse_int64(text, length, &number):
+            number = -1
+    write_integer(op.out, SHARED_REFERENCES if 0 <= number < SHARED_INTEGERS else 1)
+    return 0
+
+
 cdef int64_t _object_idletime(Op* op) except -1:
     """Under an LFU policy it is an error."""
     cdef Client c = <Client>op.client
@@ -91,5 +114,6 @@ cdef int64_t _object_freq(Op* op) except -1:
 
 
 row("object|encoding", FREE | UNKEYED, ANY_TYPE, _object_encoding)
+row("object|refcount", FREE | UNKEYED, ANY_TYPE, _object_refcount)
 row("object|idletime", FREE | UNKEYED, ANY_TYPE, _object_idletime)
 row("object|freq", FREE | UNKEYED, ANY_TYPE, _object_freq)

@@ -195,8 +195,8 @@ class Search:
         found = Points(zset, kind, self.centre, self.metres, first, second, limit)
         order = self.order or (1 if self.count and not any_will_do else 0)
         if order:
-            found.order(order < 0)
-        if self.count:
+            found.order(order < 0, self.count)
+        else:
             found.keep(self.count)
         return found
 

@@ -1,16 +1,15 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of lists: LPUSH RPUSH LPUSHX RPUSHX (any number of elements), LINSERT LSET, LLEN LRANGE LINDEX, LPOS of the
-first match.
+"""Fast paths of lists: LPUSH RPUSH LPUSHX RPUSHX (any number of elements), LINSERT LSET, LLEN LRANGE LINDEX LPOS.
 
 Pushes look for blocked clients of their key by themselves: a server where somebody always waits for some queue pushes to
 all other lists as fast as ever.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport INT64_MAX, int64_t, uint32_t
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
-from iothreads.resp_writer cimport write_bulk, write_integer, write_null, write_raw
+from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
@@ -88,10 +87,51 @@ cdef int64_t _lindex(Op* op) except -1:
     return 0
 
 
+cdef struct Positions:                 # `[RANK rank] [COUNT num-matches] [MAXLEN len]`
+    int64_t rank
+    int64_t count                      # -1: not said
+    int64_t most                       # elements to look at; 0: all
+
+
+cdef bint _read_positions(Op* op, Positions* wanted) noexcept:
+    cdef uint32_t at = 3
+    cdef int64_t* value
+    wanted.rank = 1
+    wanted.count = -1
+    wanted.most = 0
+    while at + 1 < op.r.arg_count:
+        value = (&wanted.rank if is_word(op, at, "rank", 4) else &wanted.count if is_word(op, at, "count", 5)
+                 else &wanted.most if is_word(op, at, "maxlen", 6) else NULL)
+        if value == NULL or not integer_at(op, at + 1, value) or (value[0] < 0 if value != &wanted.rank else
+                                                                  value[0] == 0 or value[0] < -INT64_MAX):
+            return False
+        at += 2
+    return at == op.r.arg_count
+
+
+cdef int64_t _positions(Op* op) except -1:
+    """LPOS with options: those of the view."""
+    cdef Positions wanted
+    cdef list found = []
+    if not _read_positions(op, &wanted):
+        return DECLINED
+    if op.e != NULL:
+        found = (<List>view_of(List.__new__(List), op)).positions(
+            PyBytes_FromStringAndSize(word_at(op, 2), length_at(op, 2)), wanted.rank if wanted.rank > 0 else -wanted.rank,
+            1 if wanted.count < 0 else wanted.count, wanted.most, wanted.rank < 0)
+    if wanted.count >= 0:
+        write_header(op.out, c'*', len(found))
+    elif not found:
+        write_null(op.out, (<Client>op.client).resp)
+    for at in found:
+        write_integer(op.out, <int64_t>at)
+    return 0
+
+
 cdef int64_t _lpos(Op* op) except -1:
     cdef int64_t at = -1
     if op.r.arg_count != 3:
-        return DECLINED
+        return _positions(op)
     if op.e != NULL:
         at = list_position(op.e, word_at(op, 2), length_at(op, 2))
     if at < 0:

@@ -1,6 +1,7 @@
 """MEMORY: where memory goes, for one key and for the server. The numbers are kept by server.observe.memory_account."""
 
 from server.dispatch.call import Call
+from server.keyspace.estimate import weight
 from server.observe import memory_advice
 from server.registry import args
 from server.registry.command import LOADING, READONLY, STALE, container, group
@@ -20,17 +21,20 @@ _SPECIAL = ("nondeterministic_output", "request_policy:all_shards", "response_po
 def memory_usage(call: Call, key: bytes, *words: bytes) -> int | None:
     """Return the bytes that a key and its value cost, null when it is absent.
 
-    Sizes of elements are known exactly here, so SAMPLES is read but changes nothing.
+    Values of many elements are judged by some of them, as many as are worth looking at, whatever SAMPLES says; with
+    SAMPLES 0 by all of them.
 
-    Complexity: O(1) for strings and compact values, O(N) for large ones
+    Complexity: O(1), with SAMPLES 0 O(N) for large values
     """
     rest = list(words)
+    samples = -1
     while rest:
         if rest.pop(0).upper() != b"SAMPLES" or not rest:
             raise syntax()
-        if args.integer(rest.pop(0)) < 0:
+        samples = args.integer(rest.pop(0))
+        if samples < 0:
             raise syntax()
-    return call.db.memory_usage(key)
+    return call.db.memory_usage(key) if samples == 0 else weight(call.db, key)
 
 
 @command("MEMORY|STATS", arity=2, since="4.0.0", tips=_SPECIAL)

@@ -26,6 +26,7 @@ command = group("generic")
 NO_SCORE = "ERR One or more scores can't be converted into double"
 _CATEGORIES = ("-keyspace", "set", "sortedset", "list", "dangerous")
 _BLANKS = b" \t\n\v\f\r"
+_BYTEWISE = ("C", "POSIX", "C.UTF-8", "C.utf8")     # locales that compare bytes
 
 
 # ---- options
@@ -121,7 +122,7 @@ def _collation(stored: bool) -> Callable[[bytes], Any]:
     """How ALPHA compares: as the locale says, but by bytes if the result is stored, so that replicas agree."""
     import locale
 
-    if stored or (locale.setlocale(locale.LC_COLLATE) in ("C", "POSIX")):
+    if stored or locale.setlocale(locale.LC_COLLATE) in _BYTEWISE:
         return lambda text: text
     return lambda text: locale.strxfrm(text.split(b"\0", 1)[0].decode("utf-8", "surrogateescape"))
 

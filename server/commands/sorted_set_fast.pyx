@@ -15,8 +15,8 @@ from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, re
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, FREE, OR_NULL, OR_ZERO, READ, TAKE, TYPED, TYPED_SHORT, UNKEYED, WARM, WARM_PLACE, WRITE, Word, changed,
-    event_of, find_first, finish_take, insert, is_word, length_at, number_word, pass_on, pass_on_as, row, touch,
+    DECLINED, FREE, OR_NULL, OR_ZERO, READ, TAKE, TYPED, TYPED_SHORT, UNKEYED, WAKES, WARM, WARM_PLACE, WRITE, Word,
+    changed, event_of, find_first, finish_take, insert, is_word, length_at, number_word, pass_on, pass_on_as, row, touch,
     view_of, warm, word_at, word_of)
 from server.structures.table cimport TYPE_ZSET, entry_encoding
 from server.types.bulk cimport write_short
@@ -331,8 +331,8 @@ cdef int64_t _zscan(Op* op) except -1:
     return 0
 
 
-row("zadd", WRITE, TYPE_ZSET, _zadd, "zadd")
-row("zincrby", WRITE, TYPE_ZSET, _zincrby, "zincr")
+row("zadd", WRITE | WAKES, TYPE_ZSET, _zadd, "zadd")
+row("zincrby", WRITE | WAKES, TYPE_ZSET, _zincrby, "zincr")
 row("zrem", TAKE | TYPED | OR_ZERO | WARM_PLACE, TYPE_ZSET, _zrem, "zrem")
 row("zpopmin", TAKE | TYPED_SHORT, TYPE_ZSET, _zpop, "zpopmin")
 row("zpopmax", TAKE | TYPED_SHORT, TYPE_ZSET, _zpop, "zpopmax", HIGHEST)

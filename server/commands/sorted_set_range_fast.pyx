@@ -1,19 +1,22 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of ranges of sorted sets, by rank, by score and by members: ZRANGE and its elder forms, ZCOUNT, ZLEXCOUNT,
-ZREMRANGEBYRANK, ZREMRANGEBYSCORE, ZREMRANGEBYLEX.
+ZRANGESTORE, ZREMRANGEBYRANK, ZREMRANGEBYSCORE, ZREMRANGEBYLEX.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from iothreads.resp_writer cimport write_header, write_integer
 from server.clients.client cimport Client
-from server.dispatch.record cimport Op
-from server.dispatch.shapes cimport DECLINED, READ, TAKE, integer_at, is_word, length_at, row, word_at
+from server.dispatch.record cimport Event, Op
+from server.dispatch.shapes cimport (
+    ANY_TYPE, DECLINED, FREE, READ, TAKE, event_of, find_all, find_live, integer_at, is_word, length_at, row, store_result,
+    word_at)
 from server.structures.ordered_index cimport LexBound
 from server.structures.table cimport TYPE_ZSET, Entry
 from server.types.sorted_set cimport (
-    zset_delete_range, zset_lex_range, zset_parse_bound, zset_parse_lex, zset_rank_range, zset_score_range, zset_size,
-    zset_write_range)
+    zset_copy_range, zset_delete_range, zset_lex_range, zset_parse_bound, zset_parse_lex, zset_rank_range,
+    zset_score_range, zset_size, zset_write_range)
+from server.types.value cimport LooseEntry
 
 cdef enum:                             # op.how: what a range goes by ...
     BY_RANK = 0
@@ -21,6 +24,9 @@ cdef enum:                             # op.how: what a range goes by ...
     BY_MEMBERS = 2
     REVERSED = 4                       # ... backwards ...
     ELDER = 8                          # ... and with fewer options than ZRANGE
+    STORES = 16                        # ZRANGESTORE
+
+cdef const Event* _STORED = event_of("zrangestore")
 
 
 # ---- what is asked for
@@ -33,36 +39,35 @@ cdef struct Range:                     # what ZRANGE and its elder forms ask for
     int64_t count                      # -1: all
 
 
-cdef bint _range_options(Op* op, Range* wanted) noexcept:
-    """The words behind the limits, each once; 0 for what the definition must look at. What an elder form has no word
-    for it does not get here with: only ZRANGE knows BYSCORE and REV."""
-    cdef uint32_t at = 4
+cdef inline bint _is_new_word(Op* op, uint32_t at, Range* wanted) noexcept:
+    """One that only ZRANGE knows."""
+    if not (wanted.by_score or wanted.by_lex) and is_word(op, at, "byscore", 7):
+        wanted.by_score = True
+    elif not (wanted.by_score or wanted.by_lex) and is_word(op, at, "bylex", 5):
+        wanted.by_lex = True
+    elif not wanted.reverse and is_word(op, at, "rev", 3):
+        wanted.reverse = True
+    else:
+        return False
+    return True
+
+
+cdef bint _range_options(Op* op, uint32_t at, Range* wanted) noexcept:
+    """The words from argument `at` on, each once; 0 for what the definition must look at."""
     cdef bint limit = False
     while at < op.r.arg_count:
-        if not wanted.scores and is_word(op, at, "withscores", 10):
+        if not wanted.scores and not op.how & STORES and is_word(op, at, "withscores", 10):
             wanted.scores = True
-        elif not (wanted.by_score or wanted.by_lex) and is_word(op, at, "byscore", 7):
-            wanted.by_score = True
-        elif not (wanted.by_score or wanted.by_lex) and is_word(op, at, "bylex", 5):
-            wanted.by_lex = True
-        elif not wanted.reverse and is_word(op, at, "rev", 3):
-            wanted.reverse = True
         elif not limit and is_word(op, at, "limit", 5) and at + 2 < op.r.arg_count:
             limit = True
             if (not integer_at(op, at + 1, &wanted.offset) or not integer_at(op, at + 2, &wanted.count)
                     or wanted.offset < 0):
                 return False
             at += 2
-        else:
+        elif op.how & ELDER or not _is_new_word(op, at, wanted):
             return False
         at += 1
     return (wanted.by_score or wanted.by_lex or not limit) and not (wanted.by_lex and wanted.scores)
-
-
-cdef bint _elder(Op* op) noexcept:
-    """Whether the words of an elder form are nothing, WITHSCORES, or LIMIT offset count."""
-    return (op.r.arg_count == 4 or (op.r.arg_count == 5 and is_word(op, 4, "withscores", 10))
-            or (op.r.arg_count == 7 and is_word(op, 4, "limit", 5)))
 
 
 cdef struct Limits:                    # of a range, whatever it goes by
@@ -77,13 +82,13 @@ cdef struct Limits:                    # of a range, whatever it goes by
     LexBound highest
 
 
-cdef bint _read_limits(Op* op, int by, bint reverse, Limits* limits) noexcept:
+cdef bint _read_limits(Op* op, uint32_t at, int by, bint reverse, Limits* limits) noexcept:
     """min max; reversed max min, but for ranks."""
-    cdef uint32_t low = 3 if reverse else 2
-    cdef uint32_t high = 2 if reverse else 3
+    cdef uint32_t low = at + 1 if reverse else at
+    cdef uint32_t high = at if reverse else at + 1
     limits.by = by
     if by == BY_RANK:
-        return integer_at(op, 2, &limits.start) and integer_at(op, 3, &limits.stop)
+        return integer_at(op, at, &limits.start) and integer_at(op, at + 1, &limits.stop)
     if by == BY_SCORE:
         return (zset_parse_bound(word_at(op, low), length_at(op, low), &limits.low, &limits.low_exclusive)
                 and zset_parse_bound(word_at(op, high), length_at(op, high), &limits.high, &limits.high_exclusive))
@@ -102,47 +107,70 @@ cdef void _ranks(Entry* e, const Limits* limits, size_t* first, size_t* end) noe
 
 
 # ---- reading
-cdef void _write_part(Op* op, size_t first, size_t end, const Range* wanted) noexcept:
-    """Of ranks first..end - 1, what LIMIT leaves."""
-    if <uint64_t>wanted.offset >= end - first:
-        end = first
+cdef bint _read_range(Op* op, uint32_t at, Range* wanted, Limits* limits) noexcept:
+    """The limits in argument `at` and the next, and the options behind them; 0 for what the definition must look at."""
+    cdef int by = op.how & 3
+    wanted[0] = Range(by == BY_SCORE, by == BY_MEMBERS, op.how & REVERSED != 0, False, 0, -1)
+    return (_range_options(op, at + 2, wanted)
+            and _read_limits(op, at, BY_SCORE if wanted.by_score else BY_MEMBERS if wanted.by_lex else BY_RANK,
+                             wanted.reverse, limits))
+
+
+cdef void _part(Entry* e, const Range* wanted, const Limits* limits, size_t* first, size_t* end) noexcept:
+    """The ranks between the limits that LIMIT leaves."""
+    cdef size_t size, start
+    _ranks(e, limits, first, end)
+    if limits.by == BY_RANK and wanted.reverse:
+        size = zset_size(e)
+        start = size - end[0]
+        end[0] = size - first[0]
+        first[0] = start
+    if <uint64_t>wanted.offset >= end[0] - first[0]:
+        end[0] = first[0]
     elif wanted.reverse:
-        end -= wanted.offset
-        if wanted.count >= 0 and <size_t>wanted.count < end - first:
-            first = end - wanted.count
+        end[0] -= wanted.offset
+        if wanted.count >= 0 and <size_t>wanted.count < end[0] - first[0]:
+            first[0] = end[0] - wanted.count
     else:
-        first += wanted.offset
-        if wanted.count >= 0 and <size_t>wanted.count < end - first:
-            end = first + wanted.count
-    zset_write_range(op.e, first, end, wanted.reverse, wanted.scores, op.out, (<Client>op.client).resp)
+        first[0] += wanted.offset
+        if wanted.count >= 0 and <size_t>wanted.count < end[0] - first[0]:
+            end[0] = first[0] + wanted.count
 
 
 cdef int64_t _range(Op* op) except -1:
-    cdef int by = op.how & 3
-    cdef Range wanted = Range(by == BY_SCORE, by == BY_MEMBERS, op.how & REVERSED != 0, False, 0, -1)
+    cdef Range wanted
     cdef Limits limits
-    cdef size_t first = 0, end = 0, size
-    if (op.how & ELDER and not _elder(op)) or not _range_options(op, &wanted):
-        return DECLINED
-    by = BY_SCORE if wanted.by_score else BY_MEMBERS if wanted.by_lex else BY_RANK
-    if not _read_limits(op, by, wanted.reverse, &limits):
+    cdef size_t first = 0, end = 0
+    if not _read_range(op, 2, &wanted, &limits):
         return DECLINED
     if op.e == NULL:
         write_header(op.out, c'*', 0)
         return 0
-    _ranks(op.e, &limits, &first, &end)
-    if by == BY_RANK and wanted.reverse:
-        size = zset_size(op.e)
-        first, end = size - end, size - first
-    _write_part(op, first, end, &wanted)
+    _part(op.e, &wanted, &limits, &first, &end)
+    zset_write_range(op.e, first, end, wanted.reverse, wanted.scores, op.out, (<Client>op.client).resp)
     return 0
+
+
+cdef int64_t _store(Op* op) except -1:
+    """Argument 1 is where to, 2 where from."""
+    cdef Range wanted
+    cdef Limits limits
+    cdef LooseEntry stored
+    cdef Entry* source = NULL
+    cdef size_t first = 0, end = 0
+    if not _read_range(op, 3, &wanted, &limits) or not find_live(op, 1) or not find_all(op, 2, 1, 1 << TYPE_ZSET, &source):
+        return DECLINED
+    if source != NULL:
+        _part(source, &wanted, &limits, &first, &end)
+    zset_copy_range(source, first, end, &stored)
+    return store_result(op, &stored.head, <int64_t>(end - first), _STORED)
 
 
 # ---- counting and removing
 cdef int64_t _remove_range(Op* op) except -1:
     cdef Limits limits
     cdef size_t first = 0, end = 0, removed = 0
-    if not _read_limits(op, op.how, False, &limits):
+    if not _read_limits(op, 2, op.how, False, &limits):
         return DECLINED
     if op.e != NULL:
         _ranks(op.e, &limits, &first, &end)
@@ -154,7 +182,7 @@ cdef int64_t _remove_range(Op* op) except -1:
 cdef int64_t _count(Op* op) except -1:
     cdef Limits limits
     cdef size_t first = 0, end = 0
-    if not _read_limits(op, op.how, False, &limits):
+    if not _read_limits(op, 2, op.how, False, &limits):
         return DECLINED
     if op.e != NULL:
         _ranks(op.e, &limits, &first, &end)
@@ -163,6 +191,7 @@ cdef int64_t _count(Op* op) except -1:
 
 
 row("zrange", READ, TYPE_ZSET, _range, "", BY_RANK)
+row("zrangestore", FREE, ANY_TYPE, _store, "", BY_RANK | STORES)
 row("zrevrange", READ, TYPE_ZSET, _range, "", BY_RANK | REVERSED | ELDER)
 row("zrangebyscore", READ, TYPE_ZSET, _range, "", BY_SCORE | ELDER)
 row("zrevrangebyscore", READ, TYPE_ZSET, _range, "", BY_SCORE | REVERSED | ELDER)

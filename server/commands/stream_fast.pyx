@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of streams: XADD with `*` or a whole ID, alone or behind MAXLEN; XTRIM MAXLEN; XDEL; XLEN; XRANGE and
-XREVRANGE of few entries.
+"""Fast paths of streams: XADD with `*` or a whole ID, alone or behind MAXLEN or MINID; XTRIM; XDEL; XSETID of an ID alone;
+XLEN; XRANGE and XREVRANGE of few entries.
 
 Replicas and the AOF are told the ID that was chosen and how far trimming went. While anybody waits for a stream, XADD
 is the definition's. IDs are taken in their plain form, digits or digits-digits, and `-` and `+` in ranges.
@@ -13,15 +13,15 @@ from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, Client
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, OR_ZERO, READ, SAYS, TYPED, WRITE, Word, changed, event_of, insert, integer_at, is_char, is_word,
-    length_at, notify, number_word, pass_on, pass_on_with, row, word_at)
+    DECLINED, OR_ZERO, READ, SAYS, TYPED, WAKES, WRITE, Word, changed, event_of, insert, integer_at, is_char, is_word,
+    is_passed_on, length_at, notify, number_word, pass_on, pass_on_with, row, word_at)
 from server.structures.rax cimport StreamId, id_less
 from server.structures.table cimport TYPE_STREAM
 from server.types.bulk cimport write_short
 from server.types.stream cimport STREAM_LISTPACKS, stream_new_word, stream_value
 from server.types.stream_log cimport (
-    NODE_MAX_BYTES, TRIM_MAXLEN, StreamLog, StreamPart, StreamText, format_id, id_is_zero, id_max, limits, part_find,
-    part_write, read_plain_id, stream_append, stream_delete, stream_next_id, stream_trim)
+    NODE_MAX_BYTES, TRIM_MAXLEN, TRIM_MINID, TRIM_NOTHING, StreamLog, StreamPart, StreamText, format_id, id_is_zero, id_max,
+    limits, part_find, part_write, read_plain_id, stream_append, stream_delete, stream_edge, stream_next_id, stream_trim)
 
 cdef enum:
     MOST_TEXTS = 128                   # fields and values that a fast path takes
@@ -30,15 +30,17 @@ cdef enum:
 
 cdef const Event* _XADD = event_of("xadd")
 cdef const Event* _XTRIM = event_of("xtrim")
+cdef const Event* _XSETID = event_of("xsetid", True)
 
 cdef enum:                             # what words of XADD and XTRIM mean
     NO_STREAM = 1
     BY_LENGTH = 2                      # MAXLEN
+    BY_ID = 6                          # MINID
     EXACTLY = 3                        # =
     ABOUT = 4                          # ~
     CHOSEN = 5                         # *: the server chooses the ID
 
-cdef dict _TRIM = {"MAXLEN": BY_LENGTH, "=": EXACTLY, "~": ABOUT}
+cdef dict _TRIM = {"MAXLEN": BY_LENGTH, "MINID": BY_ID, "=": EXACTLY, "~": ABOUT}
 cdef const OptionWords* _XADD_WORDS = words_of("xadd", {"NOMKSTREAM": NO_STREAM, "*": CHOSEN, **_TRIM})
 cdef const OptionWords* _XTRIM_WORDS = words_of("xtrim", _TRIM)
 
@@ -47,18 +49,22 @@ cdef inline bint _id_at(Op* op, uint32_t at, uint64_t missing, StreamId* id) noe
     return read_plain_id(word_at(op, at), length_at(op, at), missing, id)
 
 
-cdef struct Trimming:                  # `MAXLEN [= | ~] threshold`
-    int64_t maxlen                     # -1: none
+cdef struct Trimming:                  # `<MAXLEN | MINID> [= | ~] threshold`
+    int strategy                       # a TRIM_
+    int64_t maxlen
+    StreamId minid
     bint approx
     uint64_t limit
     uint32_t at                        # of the threshold
 
 
-cdef bint _read_maxlen(Op* op, const OptionWords* words, uint32_t at, Trimming* trim) noexcept:
-    """`MAXLEN [= | ~] threshold` from argument `at` on; 0 if that is not what is there."""
-    cdef uint32_t operator
-    trim.maxlen = -1
-    if at + 1 >= op.r.arg_count or meaning_at(op, words, at) != BY_LENGTH:
+cdef bint _read_trimming(Op* op, const OptionWords* words, uint32_t at, Trimming* trim) noexcept:
+    """What stands from argument `at` on; 0 if it is something else."""
+    cdef uint32_t operator, strategy = meaning_at(op, words, at)
+    trim.strategy = TRIM_NOTHING
+    trim.maxlen = 0
+    trim.minid = StreamId(0, 0)
+    if at + 1 >= op.r.arg_count or (strategy != BY_LENGTH and strategy != BY_ID):
         return False
     operator = meaning_at(op, words, at + 1)
     trim.approx = operator == ABOUT
@@ -68,8 +74,14 @@ cdef bint _read_maxlen(Op* op, const OptionWords* words, uint32_t at, Trimming* 
         trim.limit = 100 * limits.node_entries if 0 < limits.node_entries <= 10000 else 0
         if trim.limit == 0:
             return False
-    return (trim.at < op.r.arg_count and integer_at(op, trim.at, &trim.maxlen)
-            and trim.maxlen >= 0)
+    trim.strategy = TRIM_MAXLEN if strategy == BY_LENGTH else TRIM_MINID
+    return (trim.at < op.r.arg_count
+            and (integer_at(op, trim.at, &trim.maxlen) and trim.maxlen >= 0 if strategy == BY_LENGTH
+                 else _id_at(op, trim.at, 0, &trim.minid)))
+
+
+cdef inline uint64_t _trim(StreamLog* log, const Trimming* trim) noexcept:
+    return stream_trim(log, trim.strategy, <uint64_t>trim.maxlen, trim.minid, trim.approx, trim.limit)
 
 
 cdef struct Adding:                    # the words of XADD before the first field
@@ -82,15 +94,14 @@ cdef struct Adding:                    # the words of XADD before the first fiel
 
 cdef bint _read_adding(Op* op, Adding* words) noexcept:
     cdef uint32_t said = meaning_at(op, _XADD_WORDS, 2)
-    words.trim.maxlen = -1
-    words.trim.approx = False
+    words.trim.strategy = TRIM_NOTHING
     words.at = 2
     words.no_stream = said == NO_STREAM
     if words.no_stream:
         words.at = 3
         said = meaning_at(op, _XADD_WORDS, 3)
-    if said == BY_LENGTH:
-        if not _read_maxlen(op, _XADD_WORDS, words.at, &words.trim) or words.trim.at + 3 >= op.r.arg_count:
+    if said == BY_LENGTH or said == BY_ID:
+        if not _read_trimming(op, _XADD_WORDS, words.at, &words.trim) or words.trim.at + 3 >= op.r.arg_count:
             return False
         words.at = words.trim.at + 1
         said = meaning_at(op, _XADD_WORDS, words.at)
@@ -98,13 +109,21 @@ cdef bint _read_adding(Op* op, Adding* words) noexcept:
     return words.chosen or _id_at(op, words.at, 0, &words.id)
 
 
-cdef void _pass_on_trimmed(Op* op, uint32_t at, StreamLog* log, const char* id, size_t n) noexcept:
-    """Whole nodes went: `= length` stands for the words from argument `at` on, and behind it the ID, if there is one."""
+cdef void _pass_on_trimmed(Op* op, const Trimming* trim, StreamLog* log, const char* id, size_t n) noexcept:
+    """Whole nodes went: `= length`, or `= first ID`, stands for `~` and the threshold, and behind it the ID, if there is one."""
+    cdef StreamId first = id_max()
+    cdef char first_text[48]
     cdef Word words[3]
+    if not is_passed_on():
+        return
     words[0] = Word("=", 1)
-    words[1] = number_word(<int64_t>log.length)
+    if trim.strategy == TRIM_MAXLEN:
+        words[1] = number_word(<int64_t>log.length)
+    else:
+        stream_edge(log, True, True, &first)
+        words[1] = Word(&first_text[0], format_id(first_text, &first))
     words[2] = Word(id, n)
-    pass_on_with(op, at, 2 if id == NULL else 3, words)
+    pass_on_with(op, trim.at - 1, 2 if id == NULL else 3, words)
 
 
 cdef int64_t _xadd(Op* op) except -1:
@@ -145,11 +164,11 @@ cdef int64_t _xadd(Op* op) except -1:
         if added.chosen:
             stream_next_id(log, now_ms, &added.id)
     stream_append(log, added.id, texts, count >> 1)
-    if added.trim.maxlen >= 0:
-        trimmed = stream_trim(log, TRIM_MAXLEN, <uint64_t>added.trim.maxlen, StreamId(0, 0), added.trim.approx, added.trim.limit)
+    if added.trim.strategy:
+        trimmed = _trim(log, &added.trim)
     id = Word(&id_text[0], format_id(id_text, &added.id))
-    if added.trim.maxlen >= 0 and added.trim.approx:
-        _pass_on_trimmed(op, added.at - 2, log, id.s, id.n)
+    if added.trim.strategy and added.trim.approx:
+        _pass_on_trimmed(op, &added.trim, log, id.s, id.n)
     elif added.chosen:
         pass_on_with(op, added.at, 1, &id)
     else:
@@ -167,14 +186,14 @@ cdef int64_t _xtrim(Op* op) except -1:
     cdef Trimming trim
     cdef StreamLog* log
     cdef int64_t gone = 0
-    if (not _read_maxlen(op, _XTRIM_WORDS, 2, &trim) or trim.at + 1 != op.r.arg_count
+    if (not _read_trimming(op, _XTRIM_WORDS, 2, &trim) or trim.at + 1 != op.r.arg_count
             or (trim.approx and (<Client>op.client).state & (CLIENT_FAKE | CLIENT_MASTER))):
         return DECLINED
     if op.e != NULL:
         log = &stream_value(op.e).log
-        gone = <int64_t>stream_trim(log, TRIM_MAXLEN, <uint64_t>trim.maxlen, StreamId(0, 0), trim.approx, trim.limit)
+        gone = <int64_t>_trim(log, &trim)
         if gone and trim.approx:
-            _pass_on_trimmed(op, trim.at - 1, log, NULL, 0)
+            _pass_on_trimmed(op, &trim, log, NULL, 0)
         elif gone:
             pass_on(op)
     write_integer(op.out, gone)
@@ -195,6 +214,25 @@ cdef int64_t _xdel(Op* op) except -1:
             gone += stream_delete(&stream_value(op.e).log, ids[i])
     write_integer(op.out, gone)
     return gone
+
+
+cdef int64_t _xsetid(Op* op) except -1:
+    """No key counts as changed by it: it is told as an event alone."""
+    cdef StreamLog* log
+    cdef StreamId id
+    cdef StreamId top = StreamId(0, 0)
+    if op.e == NULL or op.r.arg_count != 3 or not _id_at(op, 2, 0, &id):
+        return DECLINED
+    log = &stream_value(op.e).log
+    if id_less(&id, &log.max_deleted):
+        return DECLINED
+    if id_less(&id, &log.last) and log.length and stream_edge(log, False, False, &top) and id_less(&id, &top):
+        return DECLINED
+    log.last = id
+    pass_on(op)
+    changed(op, 1, _XSETID)
+    write_raw(op.out, "+OK\r\n", 5)
+    return 0
 
 
 # ---- reading
@@ -226,8 +264,9 @@ cdef int64_t _range(Op* op) except -1:
     return 0
 
 
-row("xadd", WRITE, TYPE_STREAM, _xadd)
+row("xadd", WRITE | WAKES, TYPE_STREAM, _xadd)
 row("xtrim", WRITE | SAYS, TYPE_STREAM, _xtrim, "xtrim")
+row("xsetid", WRITE, TYPE_STREAM, _xsetid)
 row("xdel", WRITE, TYPE_STREAM, _xdel, "xdel")
 row("xlen", READ | TYPED | OR_ZERO, TYPE_STREAM, _xlen)
 row("xrange", READ, TYPE_STREAM, _range)

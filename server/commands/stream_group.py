@@ -35,12 +35,17 @@ def _stream_for(call: Call, key: bytes) -> Stream:
     return stream
 
 
-def _group_for(call: Call, key: bytes, name: bytes) -> Group:
-    """The group that XGROUP is about. Errors: no such key, no such group."""
-    found = _stream_for(call, key).group(name)
+def _group_of(stream: Stream, key: bytes, name: bytes) -> Group:
+    """The group that XGROUP is about. Errors: no such group."""
+    found = stream.group(name)
     if found is None:
         raise named(b"NOGROUP No such consumer group '%s' for key name '%s'", name, key)
     return found
+
+
+def _group_for(call: Call, key: bytes, name: bytes) -> Group:
+    """The same. Errors: no such key, too."""
+    return _group_of(_stream_for(call, key), key, name)
 
 
 def _read_group(call: Call, key: bytes, name: bytes) -> tuple[Stream | None, Group | None]:
@@ -126,10 +131,11 @@ def xgroup_setid(call: Call, key: bytes, name: bytes, last: bytes, *options: byt
     Complexity: O(1)
     """
     _, entries_read = _read_group_options(call, options, creating=False)
-    readers = _group_for(call, key, name)
+    stream = _stream_for(call, key)
+    readers = _group_of(stream, key, name)
     if len(options) not in (0, 2):
         raise wrong_subcommand(call.argv)
-    readers.last_id = _stream_for(call, key).last_id if last == b"$" else stream_id.read_any(last)
+    readers.last_id = stream.last_id if last == b"$" else stream_id.read_any(last)
     readers.entries_read = entries_read
     call.dirty += 1
     call.notify("xgroup-setid", key)

@@ -1,33 +1,35 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of following streams: XREAD and XREADGROUP of one stream.
+"""Fast paths of following streams: XREAD of several, XREADGROUP of one stream.
 
-XREADGROUP hands out new entries (`>`) to a consumer that is there. Who must wait because there is nothing is the
-definition's. IDs are taken in their plain form.
+XREADGROUP hands out new entries (`>`) to a consumer that is there, or tells what is pending for it. Who must wait because
+there is nothing is the definition's. IDs are taken in their plain form.
 """
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 
-from iothreads.resp_writer cimport write_bulk, write_null_array, write_raw
+from iothreads.resp_writer cimport write_bulk, write_header, write_null_array, write_raw
 from server.clients.client cimport CLIENT_SCRIPT, Client
-from server.dispatch.record cimport Event, Op
+from server.dispatch.record cimport Op
+from server.dispatch.conditions cimport state
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, UNKEYED, Word, changed, event_of, find_at, found, integer_at, is_char, is_passed_on, is_plain,
-    is_word, length_at, missed, number_word, pass_on_as, row, touch, word_at, word_of)
-from server.structures.table cimport TYPE_STREAM
-from server.types.stream cimport stream_deliver, stream_value
+    ANY_TYPE, DECLINED, FREE, UNKEYED, Word, begin_unit, end_unit, find_at, find_plain, integer_at, is_char, is_plain, is_word,
+    length_at, looked_up, missed, number_word, pass_on_as, row, word_at, word_of)
+from server.structures.table cimport TYPE_STREAM, Entry
+from server.types.stream cimport stream_value
 from server.types.stream_groups cimport StreamConsumer, StreamGroup, consumer_find, group_find
+from server.types.stream_reading cimport stream_deliver, stream_write_history
 from server.types.stream_log cimport (
     StreamPart, format_id, id_max, id_next, part_find, part_to_first, part_write, read_plain_id, stream_walk_next)
 from server.structures.rax cimport StreamId
 
 cdef enum:
-    MOST_ENTRIES = 200                 # of one reply
-
-cdef const Event* _SILENT = event_of("")
+    MOST_ENTRIES = 200                 # of one stream
+    MOST_STREAMS = 16
 
 
 cdef struct Wanted:                    # what XREAD and XREADGROUP ask for
-    uint32_t key                       # arguments: the key ...
-    uint32_t id                        # ... the ID ...
+    uint32_t streams                   # how many
+    uint32_t key                       # arguments: the first key ...
+    uint32_t id                        # ... the first ID ...
     uint32_t group                     # ... the group, the consumer being the next; 0: none
     int64_t most
     bint waits                         # BLOCK
@@ -35,7 +37,7 @@ cdef struct Wanted:                    # what XREAD and XREADGROUP ask for
 
 
 cdef bint _read_words(Op* op, Wanted* wanted) noexcept:
-    """0 for more than one stream, and for what the definition must look at."""
+    """0 for what the definition must look at."""
     cdef uint32_t at = 1
     cdef int64_t wait_ms
     wanted.group = 0
@@ -43,9 +45,10 @@ cdef bint _read_words(Op* op, Wanted* wanted) noexcept:
     wanted.waits = wanted.no_ack = False
     while at + 2 < op.r.arg_count:
         if is_word(op, at, "streams", 7):
+            wanted.streams = (op.r.arg_count - at - 1) // 2
             wanted.key = at + 1
-            wanted.id = at + 2
-            return at + 3 == op.r.arg_count
+            wanted.id = at + 1 + wanted.streams
+            return 0 < wanted.streams <= MOST_STREAMS and wanted.id + wanted.streams == op.r.arg_count
         if is_word(op, at, "count", 5):
             if (not integer_at(op, at + 1, &wanted.most)
                     or not 0 < wanted.most <= MOST_ENTRIES):
@@ -68,55 +71,74 @@ cdef bint _read_words(Op* op, Wanted* wanted) noexcept:
     return False
 
 
-cdef inline void _begin_reply(Op* op) noexcept:
-    """The one stream of the reply; its entries follow."""
-    if (<Client>op.client).resp == 3:
-        write_raw(op.out, "%1\r\n", 4)
-    else:
-        write_raw(op.out, "*1\r\n*2\r\n", 8)
-    write_bulk(op.out, word_at(op, op.at), length_at(op, op.at))
+cdef inline void _begin_reply(Op* op, uint32_t streams) noexcept:
+    """A reply of so many streams."""
+    write_header(op.out, c'%' if (<Client>op.client).resp == 3 else c'*', streams)
 
 
-cdef int _look_twice(Op* op) except -1:
-    """The definitions look the stream up twice, and count that."""
-    cdef Client c = <Client>op.client
-    cdef int i
-    for i in range(2):
+cdef inline void _begin_stream(Op* op, uint32_t at) noexcept:
+    """The one in argument `at`; its entries follow."""
+    if (<Client>op.client).resp != 3:
+        write_raw(op.out, "*2\r\n", 4)
+    write_bulk(op.out, word_at(op, at), length_at(op, at))
+
+
+cdef int _look(Op* op, const Wanted* wanted, Entry** entries) except -1:
+    """Streams are counted as looked up."""
+    cdef uint32_t i
+    for i in range(wanted.streams):
+        op.e = entries[i]
         if op.e != NULL:
-            touch(c, op.e)
-            found(c, op.e)
+            looked_up(op)
         else:
-            missed(c, op.b, op.r, op.at)
+            missed(<Client>op.client, op.b, op.r, wanted.key + i)
     return 0
 
 
-cdef int64_t _xread(Op* op) except -1:
-    """Behind `$`, the last entry there is, nothing stands yet."""
-    cdef Client c = <Client>op.client
-    cdef Wanted wanted
-    cdef StreamPart part
-    cdef bint from_now
-    if not _read_words(op, &wanted) or wanted.group or wanted.no_ack:
-        return DECLINED
-    from_now = is_char(op, wanted.id, c'$')
-    if not from_now and (not read_plain_id(word_at(op, wanted.id), length_at(op, wanted.id), 0, &part.start)
-                         or not id_next(&part.start)):
-        return DECLINED
+cdef bint _find_part(Op* op, const Wanted* wanted, uint32_t i, StreamPart* part) noexcept:
+    """What the stream at op.e has behind the ID; `$`: nothing stands behind its last entry yet. 0: the definition's."""
+    cdef uint32_t at = wanted.id + i
+    cdef bint from_now = is_char(op, at, c'$')
+    part.count = 0
+    part.opened = False
+    if not from_now and (not read_plain_id(word_at(op, at), length_at(op, at), 0, &part.start) or not id_next(&part.start)):
+        return False
+    if op.e == NULL:
+        return True
     part.end = id_max()
     part.reverse = False
-    part.count = 0
-    if (find_at(op, wanted.key) != NULL
-            and (not is_plain(c, op.e, TYPE_STREAM)
-                 or not (from_now or part_find(&part, &stream_value(op.e).log, wanted.most, MOST_ENTRIES)))):
+    if not is_plain(<Client>op.client, op.e, TYPE_STREAM):
+        return False
+    return from_now or part_find(part, &stream_value(op.e).log, wanted.most, MOST_ENTRIES)
+
+
+cdef int64_t _xread(Op* op) except -1:
+    """The definition looks streams up twice, and counts that."""
+    cdef Client c = <Client>op.client
+    cdef Wanted wanted
+    cdef StreamPart parts[MOST_STREAMS]
+    cdef Entry* entries[MOST_STREAMS]
+    cdef uint32_t i, count = 0
+    if not _read_words(op, &wanted) or wanted.group or wanted.no_ack:
         return DECLINED
-    if part.count == 0 and wanted.waits:
+    for i in range(wanted.streams):
+        entries[i] = find_at(op, wanted.key + i)
+        if not _find_part(op, &wanted, i, &parts[i]):
+            return DECLINED
+        parts[i].opened &= wanted.streams == 1         # the others' nodes are opened, too
+        count += parts[i].count > 0
+    if count == 0 and wanted.waits:
         return DECLINED
-    if part.count == 0:
+    if count == 0:
         write_null_array(op.out, c.resp)
     else:
-        _begin_reply(op)
-        part_write(&part, op.out)
-    _look_twice(op)
+        _begin_reply(op, count)
+    for i in range(wanted.streams):
+        if parts[i].count:
+            _begin_stream(op, wanted.key + i)
+            part_write(&parts[i], op.out)
+    _look(op, &wanted, entries)
+    _look(op, &wanted, entries)
     return 0
 
 
@@ -155,47 +177,73 @@ cdef void _tell_position(Op* op, const Wanted* wanted, const StreamGroup* group)
     pass_on_as(op, 7, words)
 
 
-cdef int64_t _xreadgroup(Op* op) except -1:
-    """Several entries are passed on as a transaction, which is left to the definition; nobody hears of none."""
+cdef int64_t _tell_history(Op* op, const Wanted* wanted, StreamConsumer* consumer) except -1:
+    """Each is delivered once more, which nobody hears of."""
     cdef Client c = <Client>op.client
-    cdef int64_t now_ms = c.db.keyspace.clock.unix_ms
+    cdef StreamId start
+    if not read_plain_id(word_at(op, wanted.id), length_at(op, wanted.id), 0, &start) or not id_next(&start):
+        return DECLINED
+    looked_up(op)
+    looked_up(op)
+    consumer.seen_ms = c.db.keyspace.clock.unix_ms
+    state.dirty += 1
+    _begin_reply(op, 1)
+    _begin_stream(op, wanted.key)
+    stream_write_history(&stream_value(op.e).log, consumer, start, wanted.most if wanted.most <= MOST_ENTRIES else 0,
+                         consumer.seen_ms, op.out, c.resp)
+    return 0
+
+
+cdef int _deliver(Op* op, const Wanted* wanted, StreamPart* part, StreamGroup* group, StreamConsumer* consumer) except -1:
+    """Give the part to the consumer, and say so."""
+    cdef bint began = part.count > 1 and not wanted.no_ack and begin_unit()
+    cdef int64_t i
+    part_to_first(part)
+    for i in range(part.count):
+        if i:
+            stream_walk_next(&part.walk)
+        stream_deliver(part.log, group, consumer, &part.walk.id, not wanted.no_ack, consumer.seen_ms)
+        if not wanted.no_ack:
+            _tell_claim(op, wanted, &part.walk.id, consumer.seen_ms)
+    if wanted.no_ack:
+        _tell_position(op, wanted, group)
+    state.dirty += 1
+    return end_unit(<Client>op.client, began)
+
+
+cdef int64_t _xreadgroup(Op* op) except -1:
+    """The definition looks a stream up twice. No key counts as changed."""
+    cdef Client c = <Client>op.client
     cdef Wanted wanted
     cdef StreamPart part
     cdef StreamGroup* group
     cdef StreamConsumer* consumer
-    cdef int64_t i
-    if not _read_words(op, &wanted) or not wanted.group or not is_char(op, wanted.id, c'>'):
-        return DECLINED
-    if find_at(op, wanted.key) == NULL or not is_plain(c, op.e, TYPE_STREAM):
+    if (not _read_words(op, &wanted) or not wanted.group or wanted.streams != 1
+            or not find_plain(op, wanted.key, TYPE_STREAM)):
         return DECLINED
     group = group_find(&stream_value(op.e).groups, word_at(op, wanted.group), length_at(op, wanted.group))
     if group == NULL:
         return DECLINED
     consumer = consumer_find(group, word_at(op, wanted.group + 1), length_at(op, wanted.group + 1))
+    if consumer == NULL:
+        return DECLINED
+    if not is_char(op, wanted.id, c'>'):
+        return _tell_history(op, &wanted, consumer)
     part.start = group.last
     part.end = id_max()
     part.reverse = False
-    if (consumer == NULL or not id_next(&part.start)
-            or not part_find(&part, &stream_value(op.e).log, wanted.most, MOST_ENTRIES)
-            or (part.count == 0 and wanted.waits)
-            or (part.count > 1 and not wanted.no_ack and is_passed_on())):
+    if (not id_next(&part.start) or not part_find(&part, &stream_value(op.e).log, wanted.most, MOST_ENTRIES)
+            or (part.count == 0 and wanted.waits)):
         return DECLINED
-    _look_twice(op)
-    consumer.seen_ms = now_ms
+    looked_up(op)
+    looked_up(op)
+    consumer.seen_ms = c.db.keyspace.clock.unix_ms
     if part.count == 0:
         write_null_array(op.out, c.resp)
         return 0
-    part_to_first(&part)
-    for i in range(part.count):
-        stream_deliver(part.log, group, consumer, &part.walk.id, not wanted.no_ack, now_ms)
-        if i + 1 < part.count:
-            stream_walk_next(&part.walk)
-    if wanted.no_ack:
-        _tell_position(op, &wanted, group)
-    else:
-        _tell_claim(op, &wanted, &part.walk.id, now_ms)
-    changed(op, 1, _SILENT)
-    _begin_reply(op)
+    _deliver(op, &wanted, &part, group, consumer)
+    _begin_reply(op, 1)
+    _begin_stream(op, wanted.key)
     part_write(&part, op.out)
     return 0
 

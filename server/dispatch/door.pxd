@@ -7,6 +7,7 @@ say `passed`; each place only says what it need not ask about:
 
     place         client.slow     conditions.all      conditions.writes       memory
     SOCKET        all             all                 all                     asked
+    WAKING        all             all                 not WATCHED, BLOCKED    asked
     AGAIN         not AGAIN_ASKED not PAUSED, MONITORS all                    asked
     IN_EXEC       not MULTI, ..   all                 all                     EXEC was asked
     IN_SCRIPT     all             not its own script  all                     asked at the script's start
@@ -49,6 +50,7 @@ from server.structures.crc16 cimport key_slot, note_slot
 
 cdef enum Place:
     SOCKET
+    WAKING                             # from a socket, too: what somebody waits for, and who does is served then
     AGAIN                              # from a socket, too: for the second time
     IN_EXEC
     IN_SCRIPT
@@ -129,7 +131,8 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
                              else SLOW_CLUSTER if place == IN_EXEC
                              else SLOW_LOADING | DISK_FAILS | SLOW_CLUSTER if place == FROM_FILE
                              else SLOW_STALE | DISK_FAILS | SLOW_EXPIRED_KEPT | SLOW_CLUSTER if place == FROM_MASTER else 0)
-    cdef uint32_t writes = state.writes & WRITES_ASKED if place >= FROM_FILE else state.writes
+    cdef uint32_t writes = (state.writes & WRITES_ASKED if place >= FROM_FILE
+                            else state.writes & ~<uint32_t>WRITES_ASKED if place == WAKING else state.writes)
     return (record != NULL and (<Record>record).fast != NULL
             and (not (client.slow & ~client_unasked | state.all & ~unasked)
                  or place == SOCKET and (serves_plainly(record, client, b, r) or permits_plainly(record, client, b, r))

@@ -2,6 +2,7 @@
 """From words to a reply: lookup, arity, gates, MULTI queue, and the call with its accounting."""
 from libc.stdint cimport int64_t
 
+from iothreads.message cimport Batch, Request
 from server.clients.client cimport Client
 from server.dispatch.call cimport Call
 from server.dispatch.propagate cimport Propagation
@@ -25,6 +26,8 @@ cdef class Executor:
     cdef int _run_for_client(self, Call call, Record record) except -1
     cdef int _run_holding_pushes(self, Call call, Record record) except -1
     cdef bint _fast_again(self, Client client) except -1
+    cdef bint _fast_in_other_words(self, Client client, list argv) except -1
+    cdef bint _fast_once_more(self, Client client, Batch* b, Request* r) except -1
     cdef int _reject(self, Client client, command, error) except -1
     cdef object call(self, Call call, Record record, bint count_errors)
     cdef int _propagate(self, Call call, Record record) except -1

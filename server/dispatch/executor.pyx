@@ -217,7 +217,7 @@ cdef class Executor:
         cdef PyObject* other = speaker.client
         speaker.client = <PyObject*>client
         try:
-            if not as_it_came or not self._fast_again(client):
+            if not (self._fast_again(client) if as_it_came else self._fast_in_other_words(client, argv)):
                 self.process(client, argv, NULL)
         finally:
             speaker.client = other
@@ -226,12 +226,18 @@ cdef class Executor:
 
     cdef bint _fast_again(self, Client client) except -1:
         cdef Batch* b = client.batch
+        return b != NULL and b.next != 0 and self._fast_once_more(client, b, &b.commands[b.next - 1])
+
+    cdef bint _fast_in_other_words(self, Client client, list argv) except -1:
+        """The words get the form of a request in a queue of their own."""
+        cdef Transaction words = Transaction.__new__(Transaction)
+        words.queue(client, find_command(argv), argv)
+        words.batch.next = 1
+        return words.batch.command_count == 1 and self._fast_once_more(client, &words.batch, &words.batch.commands[0])
+
+    cdef bint _fast_once_more(self, Client client, Batch* b, Request* r) except -1:
         cdef size_t written = client.out.bytes
         cdef uint64_t before = ticks()
-        cdef Request* r
-        if b == NULL or b.next == 0:
-            return False
-        r = &b.commands[b.next - 1]
         if not may_pass(<PyObject*>r.record, client, b, r, SOCKET) or not (<Record>r.record).fast(client, b, r):
             return False
         passed(<PyObject*>r.record, client, b, r, &before, r.bytes_length + client.out.bytes - written, True)

@@ -48,7 +48,8 @@ cdef enum:                             # what a row adds to its shape
     UNKEYED = 512                      # argument 1 is not a key
     TYPED = 1024                       # when the key holds another type nothing else can be wrong before that is: WRONGTYPE is the reply ...
     TYPED_SHORT = 2048                 # ... with no more words than it must have
-    WAKES = 4096                       # when somebody waits for argument 1 it declines, but to `run_awaited`
+    WAKES = 4096                       # somebody may wait for argument 1: then it is run by `run_awaited` (a push to a list, for
+                                       # which the door does not look, declines to all others)
 
 cdef enum:
     DECLINED = -2                      # what own lines return
@@ -66,7 +67,8 @@ cdef struct Word:
 # ---- declaring one, at import
 cdef int row(str name, uint32_t shape, int type, own_t own, str event=*, int how=*) except -1
 cdef int by_hand(str name, fast_t fast, bint keyed=*) except -1
-cdef const Event* event_of(str name) except NULL       # of keyspace.effects; "" is one that nobody hears of
+cdef const Event* event_of(str name, bint alone=*) except NULL
+    # of keyspace.effects; "" is one that nobody hears of. alone: nobody who has read the key need read it again for it
 
 # ---- telling of a change
 cdef int tell_event(Client c, Batch* b, Request* r, uint32_t at, const Event* event) except -1     # of the key in argument `at`; slow half of `tell`
@@ -84,9 +86,9 @@ cdef Entry* insert(Op* op, int type, int encoding, uint64_t word) except NULL   
 cdef bint find_all(Op* op, uint32_t first, int64_t count, uint32_t types, Entry** entries) except -1
     # the values that `count` arguments from `first` on name are read: counted and touched; NULL: none. types: a bit for each
     # that they may have. 0: one is of another, must be deleted first, or they are more than FAST_KEYS
-cdef int store_result(Op* op, Entry* result, int64_t elements, const Event* event) except -1
+cdef int store_result(Op* op, Entry* result, int64_t elements, const Event* event, int64_t changes=*) except -1
     # a loose value (types.value) of so many elements goes to the key at op.at, which was looked up, and the reply says how
-    # many; without elements the key goes. All is told. Returns 0
+    # many; without elements the key goes. All is told; changes: as how many it counts. Returns 0
 cdef void warm(Op* op, uint32_t at, bint place) noexcept                           # op.e: see WARM; the member is argument `at`
 cdef int hash_keys(Op* op, int first, int step, uint64_t* hashes) noexcept
     # hash every step-th argument from `first` on, FAST_KEYS of them at most, and fetch what they are looked up in; how many
@@ -186,7 +188,19 @@ cdef inline Value view_of(Value view, Op* op):
     view.entry = op.e
     return view
 
+cdef inline bint find_plain(Op* op, uint32_t at, int type) noexcept:
+    """find_at; whether the key is there, of this type, and has not expired."""
+    return find_at(op, at) != NULL and is_plain(<Client>op.client, op.e, type)
+
+cdef inline void looked_up(Op* op) noexcept:
+    """op.e was read: a hit, and touched."""
+    touch(<Client>op.client, op.e)
+    found(<Client>op.client, op.e)
+
 # ---- telling
+cdef bint begin_unit() noexcept        # what is passed on until `end_unit` are several commands of one unit; 0: one is under way already
+cdef int end_unit(Client c, bint began) except -1
+
 cdef inline bint is_passed_on() noexcept:
     """Somebody hears what writes do: the AOF, replicas."""
     return propagation_.wanted
@@ -210,6 +224,8 @@ cdef inline int notify(Op* op, uint32_t at, const Event* event) except -1:
     if state.events & event.kind:
         return tell_event(<Client>op.client, op.b, op.r, at, event)
     return 0
+
+cdef int notify_in(int db, Op* op, uint32_t at, const Event* event) except -1      # `notify`, of that key in another database
 
 cdef inline int changed(Op* op, int64_t changes, const Event* event) except -1:
     """The key at op.at was changed, and who hears of commands has been told."""

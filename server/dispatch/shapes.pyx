@@ -31,7 +31,7 @@ cdef dict _declared = {}               # command name -> _Declared: filled as th
 cdef Event _SILENT
 _SILENT.name = NULL
 _SILENT.kind = HEARD_CHANGES
-cdef dict _events = {}                 # name -> address of its Event
+cdef dict _events = {}                 # (name, alone) -> address of its Event
 cdef const Event* _DEL = event_of("del")
 cdef KeyEvents _key_events = None
 cdef ErrorCounts _errors = None
@@ -52,18 +52,20 @@ cdef class _Declared:
     cdef Row row
 
 
-cdef const Event* event_of(str name) except NULL:
+cdef const Event* event_of(str name, bint alone=False) except NULL:
     """Errors: KeyError."""
     cdef Event* event
     if not name:
         return &_SILENT
-    if name not in _events:
+    if (name, alone) not in _events:
         event = <Event*>calloc(1, sizeof(Event))
-        event.kind = event_kind(EVENT_CLASS[name]) | <uint32_t>HEARD_CHANGES
+        event.kind = event_kind(EVENT_CLASS[name])
+        if not alone:
+            event.kind |= <uint32_t>HEARD_CHANGES
         Py_INCREF(name)                # for good
         event.name = <PyObject*>name
-        _events[name] = <size_t>event
-    return <Event*><size_t>_events[name]
+        _events[name, alone] = <size_t>event
+    return <Event*><size_t>_events[name, alone]
 
 
 cdef int by_hand(str name, fast_t fast, bint keyed=True) except -1:
@@ -231,10 +233,20 @@ cdef inline bint _answer_nothing(Client c, const Row* row) noexcept:
 
 # ---- telling of a change
 cdef int tell_event(Client c, Batch* b, Request* r, uint32_t at, const Event* event) except -1:
-    if state.events & <uint32_t>HEARD_CHANGES:
+    return _tell_event(c, c.db.index, b, r, at, event)
+
+
+cdef inline int _tell_event(Client c, int db, Batch* b, Request* r, uint32_t at, const Event* event) except -1:
+    if state.events & event.kind & <uint32_t>HEARD_CHANGES:
         tracking_.key_changed(c.id, arg_at(b, r, at), arg_length(b, r, at))
     if state.events & event.kind & ~<uint32_t>HEARD_CHANGES:
-        _key_events.tell(c.db.index, <str>event.name, arg_at(b, r, at), arg_length(b, r, at))
+        _key_events.tell(db, <str>event.name, arg_at(b, r, at), arg_length(b, r, at))
+    return 0
+
+
+cdef int notify_in(int db, Op* op, uint32_t at, const Event* event) except -1:
+    if state.events & event.kind:
+        return _tell_event(<Client>op.client, db, op.b, op.r, at, event)
     return 0
 
 
@@ -263,6 +275,22 @@ cdef int missed(Client c, Batch* b, Request* r, uint32_t at) except -1:
     if c.db.keyspace.on_miss is not None:
         c.db.keyspace.on_miss(c.db, PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at)))
     return 1
+
+
+cdef bint begin_unit() noexcept:
+    if not propagation_.wanted or propagation_.depth:
+        return False
+    propagation_.loose = False
+    propagation_.depth = 1
+    propagation_.gather()
+    return True
+
+
+cdef int end_unit(Client c, bint began) except -1:
+    if began:
+        propagation_.leave()
+        c.written = propagation_.end()
+    return 0
 
 
 cdef void pass_on_own(Client c, Batch* b, Request* r) noexcept:
@@ -327,7 +355,7 @@ cdef Entry* insert(Op* op, int type, int encoding, uint64_t word) except NULL:
     return op.e
 
 
-cdef int store_result(Op* op, Entry* result, int64_t elements, const Event* event) except -1:
+cdef int store_result(Op* op, Entry* result, int64_t elements, const Event* event, int64_t changes=1) except -1:
     if elements == 0:
         release_value(result)
         if op.e != NULL:
@@ -340,7 +368,7 @@ cdef int store_result(Op* op, Entry* result, int64_t elements, const Event* even
         else:
             insert(op, entry_type(result), entry_encoding(result), entry_word_ref(result)[0])
         pass_on(op)
-        changed(op, 1, event)
+        changed(op, changes, event)
     write_integer(op.out, elements)
     return 0
 

@@ -1,7 +1,8 @@
 # cython: language_level=3
 """What a value weighs, in bounded time: exactly while it is small, from a sample of it and its length beyond that.
 
-MEMORY USAGE is exact and O(N). Walks over many keys must not stop at a hash of ten million fields, so they ask here.
+`MEMORY USAGE key SAMPLES 0` is exact and O(N). Without SAMPLES it asks here, and so do walks over many keys, which must not
+stop at a hash of ten million fields.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t

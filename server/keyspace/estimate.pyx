@@ -2,7 +2,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
 
-from server.keyspace.database cimport entry_string_view
+from server.keyspace.database cimport LOOKUP_NO_STATS, LOOKUP_NO_TOUCH, Database, entry_string_view
 from server.structures.intset cimport intset_length
 from server.structures.listpack cimport lp_length
 from server.structures.memory cimport mem_good_size
@@ -62,6 +62,12 @@ cdef size_t entry_weight(Entry* e) noexcept:
         if type == TYPE_STREAM:
             return size + _stream(<StreamValue*>word)
     return size + traits.memory(entry_encoding(e), word)         # sets and sorted sets know it themselves
+
+
+def weight(Database db, bytes key) -> int | None:
+    """entry_weight of a key; None without one. Looking does not touch or count."""
+    cdef Entry* e = db.lookup(key, LOOKUP_NO_TOUCH | LOOKUP_NO_STATS)
+    return None if e == NULL else entry_weight(e)
 
 
 cdef size_t _hash(Table* fields) noexcept:

@@ -17,6 +17,12 @@ cdef inline const char* entry_text(Entry* e, size_t* n) noexcept nogil:
     n[0] = place[0]
     return <char*>place + 1
 
+cdef struct PayloadForm:               # of what DUMP replies
+    int version                        # rdb-version
+    bint compress                      # rdbcompression
+
+cdef PayloadForm payload_form
+
 cdef int value_type(Entry* e, int version) noexcept                             # the RDB_ type that put_value writes
 cdef void put_value(RdbSink* sink, Entry* e) noexcept                           # the value behind a key, without its type
 cdef void put_payload(RdbSink* sink, Entry* e) noexcept                         # what DUMP replies; a sink that is flushed meanwhile will not do

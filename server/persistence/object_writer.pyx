@@ -285,6 +285,15 @@ cdef void put_payload(RdbSink* sink, Entry* e) noexcept:
     put_footer(sink, start)
 
 
+payload_form = PayloadForm(11, True)
+
+
+def set_form(config) -> None:
+    """Follow rdb-version and rdbcompression."""
+    global payload_form
+    payload_form = PayloadForm(config.rdb_version, config.rdbcompression)
+
+
 def payload(Database db, bytes key, int version, bint compress) -> bytes | None:
     """What DUMP replies: type, value, RDB version and CRC64; None when the key is absent. A read. Complexity: O(N)."""
     cdef Entry* e = db.lookup(key, 0)

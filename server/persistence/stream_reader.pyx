@@ -10,10 +10,11 @@ from server.structures.listpack cimport LP_HEADER, lp_first, lp_free, lp_get_int
 from server.structures.memory cimport mem_free
 from server.structures.rax cimport RaxCursor, StreamId, id_less, rax_first, rax_insert, rax_item, rax_next
 from server.structures.table cimport TYPE_STREAM, Entry, entry_set_type, entry_word_ref
-from server.types.stream cimport STREAM_LISTPACKS, StreamValue, stream_entries_read, stream_new_word, stream_value
+from server.types.stream cimport STREAM_LISTPACKS, StreamValue, stream_new_word, stream_value
 from server.types.stream_groups cimport (
     Pending, StreamConsumer, StreamGroup, consumer_add, group_add, pending_add, pending_find)
 from server.types.stream_log cimport StreamLog, stream_edge, stream_log_add_node, stream_node_valid
+from server.types.stream_reading cimport stream_entries_read
 
 
 cdef StreamId _raw_id(const unsigned char* at) noexcept nogil:

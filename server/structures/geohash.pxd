@@ -36,6 +36,8 @@ cdef struct GeoShape:                  # what GEORADIUS and GEOSEARCH look for
     double radius                      # GEO_CIRCLE
     double width                       # GEO_BOX
     double height
+    double cosine                      # of the centre's latitude: `geo_ready` makes this ...
+    double outside                     # ... and the haversine that only points outside a circle exceed
 
 cdef struct GeoRange:                  # scores: low <= score < high
     double low
@@ -48,6 +50,7 @@ cdef void geo_position(double score, double* longitude, double* latitude) noexce
 cdef void geo_string(double score, char* eleven) noexcept nogil                  # 11 characters of a standard geohash
 cdef size_t geo_degrees(char* text, double value) noexcept nogil        # up to 17 decimals without zeros at the end, in 48 bytes; the length
 cdef double geo_distance(double longitude1, double latitude1, double longitude2, double latitude2) noexcept nogil
+cdef void geo_ready(GeoShape* shape) noexcept nogil      # before geo_within
 cdef void geo_bounding_box(const GeoShape* shape, GeoArea* box) noexcept nogil
 cdef int geo_ranges(const GeoShape* shape, GeoRange* ranges) noexcept nogil      # up to GEO_AREAS, in Redis's order
 cdef bint geo_within(const GeoShape* shape, double score, double* longitude, double* latitude,

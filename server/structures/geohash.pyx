@@ -10,6 +10,7 @@ cdef double LATITUDE_MAX = 85.05112878
 cdef double EARTH_RADIUS = 6372797.560856      # metres
 cdef double MERCATOR_MAX = 20037726.37         # metres, half of the equator
 cdef double RADIANS = 3.14159265358979323846 / 180.0
+cdef double ROUNDING = 1e-9                    # far more than the functions of libm lose
 
 cdef uint64_t ODD = 0xAAAAAAAAAAAAAAAAULL         # longitude bits
 cdef uint64_t EVEN = 0x5555555555555555ULL        # latitude bits
@@ -181,6 +182,31 @@ cdef double geo_distance(double longitude1, double latitude1, double longitude2,
     return 2.0 * EARTH_RADIUS * asin(sqrt(a))
 
 
+cdef void geo_ready(GeoShape* shape) noexcept nogil:
+    cdef double angle = shape.radius * shape.conversion / (2.0 * EARTH_RADIUS)
+    shape.cosine = cos(shape.latitude * RADIANS)
+    shape.outside = 2.0                                # a haversine is 1 at most
+    if shape.kind == GEO_CIRCLE and angle < 1.5:
+        shape.outside = sin(angle) * sin(angle) * (1 + ROUNDING) + ROUNDING * ROUNDING
+
+
+cdef inline bint _in_circle(const GeoShape* shape, double longitude, double latitude, double* distance) noexcept nogil:
+    """geo_distance, but for the roots and arcs of what is farther away by more than rounding can tell."""
+    cdef double u, a
+    cdef double v = sin((longitude * RADIANS - shape.longitude * RADIANS) / 2)
+    if v == 0.0:
+        distance[0] = latitude_distance(shape.latitude, latitude)
+    else:
+        u = sin((latitude * RADIANS - shape.latitude * RADIANS) / 2)
+        if u * u > shape.outside:
+            return False
+        a = u * u + shape.cosine * cos(latitude * RADIANS) * v * v
+        if a > shape.outside:
+            return False
+        distance[0] = 2.0 * EARTH_RADIUS * asin(sqrt(a))
+    return not distance[0] > shape.radius * shape.conversion
+
+
 cdef bint geo_within(const GeoShape* shape, double score, double* longitude, double* latitude,
                      double* distance) noexcept nogil:
     cdef double x, y
@@ -188,8 +214,7 @@ cdef bint geo_within(const GeoShape* shape, double score, double* longitude, dou
     longitude[0] = x
     latitude[0] = y
     if shape.kind == GEO_CIRCLE:
-        distance[0] = geo_distance(shape.longitude, shape.latitude, x, y)
-        return not distance[0] > shape.radius * shape.conversion
+        return _in_circle(shape, x, y, distance)
     if latitude_distance(y, shape.latitude) > shape.height * shape.conversion / 2:
         return False
     if geo_distance(x, y, shape.longitude, y) > shape.width * shape.conversion / 2:
@@ -347,13 +372,15 @@ cdef class Shape:
     @staticmethod
     def circle(double longitude, double latitude, double radius, double conversion=1.0):
         cdef Shape self = Shape()
-        self.shape = GeoShape(GEO_CIRCLE, longitude, latitude, conversion, radius, 0.0, 0.0)
+        self.shape = GeoShape(GEO_CIRCLE, longitude, latitude, conversion, radius, 0.0, 0.0, 0.0, 0.0)
+        geo_ready(&self.shape)
         return self
 
     @staticmethod
     def box(double longitude, double latitude, double width, double height, double conversion=1.0):
         cdef Shape self = Shape()
-        self.shape = GeoShape(GEO_BOX, longitude, latitude, conversion, 0.0, width, height)
+        self.shape = GeoShape(GEO_BOX, longitude, latitude, conversion, 0.0, width, height, 0.0, 0.0)
+        geo_ready(&self.shape)
         return self
 
     def ranges(self) -> list:

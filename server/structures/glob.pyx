@@ -109,11 +109,13 @@ def matching(bytes pattern, list texts) -> list[bytes]:
     """Those of the texts that match, in their order; the same list for the pattern "*"."""
     cdef const char* p = PyBytes_AS_STRING(pattern)
     cdef size_t n = PyBytes_GET_SIZE(pattern)
+    cdef size_t prefix = glob_prefix(p, n)
     cdef bytes text
     cdef list found = []
     if n == 1 and p[0] == c'*':
         return texts
     for text in texts:
-        if glob_match(p, n, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), False):
+        if (glob_begins(p, prefix, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+                and glob_match(p, n, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text), False)):
             found.append(text)
     return found

@@ -19,6 +19,7 @@ cdef enum:
     HLL_HEADER = 16                    # bytes
     HLL_DENSE_SIZE = 12304             # bytes: header and 16384 x 6 bits
     HLL_EMPTY_SIZE = 18                # bytes: header and one XZERO
+    HLL_LONGEST = 32784                # bytes: header and an XZERO for each register
 
 cdef enum:                             # the encoding byte
     HLL_DENSE = 0
@@ -34,6 +35,8 @@ cdef enum:                             # what hll_add and hll_set answer
 cdef enum:
     HLL_ROOM = 3                       # an XZERO (2 bytes) may become XZERO VAL XZERO (5 bytes)
 
+cdef size_t hll_sparse_max             # hll-sparse-max-bytes
+
 cdef bint hll_is_valid(const uint8_t* data, size_t length) noexcept nogil        # header, and a dense value's length
 cdef void hll_new(uint8_t* data) noexcept nogil                                  # writes HLL_EMPTY_SIZE bytes
 cdef int hll_add(uint8_t* data, size_t* length, size_t capacity, const char* element, size_t size,
@@ -47,4 +50,7 @@ cdef void hll_invalidate(uint8_t* data) noexcept nogil
 cdef bint hll_count(const uint8_t* data, size_t length, uint64_t* cardinality) noexcept nogil    # 0: corrupt
 cdef bint hll_merge(uint8_t* registers, const uint8_t* data, size_t length) noexcept nogil
     # raises HLL_REGISTERS bytes, a register each, to the maximum; 0: corrupt
+cdef int hll_take(uint8_t* data, size_t* length, const uint8_t* registers, bint dense, size_t sparse_max) noexcept nogil
+    # raises those of a valid value with room for HLL_LONGEST bytes, and says that its cardinality is out of date; `dense`: it is
+    # to be dense whatever the limit. HLL_CORRUPT or HLL_CHANGED
 cdef uint64_t hll_count_registers(const uint8_t* registers) noexcept nogil

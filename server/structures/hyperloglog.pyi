@@ -1,7 +1,11 @@
 from collections.abc import Iterable
+from typing import Any
 
 class CorruptHyperLogLog(ValueError):
     """The registers do not add up: a client wrote over them."""
+
+def set_limits(config: Any) -> None:
+    """Follow hll-sparse-max-bytes."""
 
 def is_valid(value: bytes) -> bool:
     """Whether a string can be used as a HyperLogLog at all (if not, Redis answers WRONGTYPE). O(1)."""

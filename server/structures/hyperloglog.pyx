@@ -10,9 +10,11 @@ The sparse encoding is edited exactly as Redis edits it, so the same additions i
 import os
 
 from libc.math cimport INFINITY, ceil, llround, sqrt
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
+
+hll_sparse_max = 3000
 
 cdef extern from *:
     int __builtin_ctzll(unsigned long long value) noexcept nogil
@@ -199,14 +201,20 @@ cdef int sparse_set(uint8_t* data, size_t* length, size_t capacity, int index, i
     cdef int bytes, more
     if count > VALUE_MAX:
         return HLL_NEEDS_DENSE
-    while True:
-        if p >= end or not run_read(p, end, &run):
-            return HLL_CORRUPT
-        if index < first + run.length:
+    while p < end:                     # nearly all of them are passed over
+        if p[0] & 0x80:
+            more = (p[0] & 3) + 1
+        elif p[0] & 0x40:
+            more = ((p[0] & 63) << 8 | (p[1] if end - p > 1 else 0)) + 1
+        else:
+            more = p[0] + 1
+        if index < first + more:
             break
         before = p
-        p += run.size
-        first += run.length
+        p += 2 if p[0] & 0xC0 == 0x40 else 1
+        first += more
+    if p >= end or not run_read(p, end, &run):
+        return HLL_CORRUPT
     if first + run.length > HLL_REGISTERS:
         return HLL_CORRUPT
     if run.value >= count:
@@ -357,16 +365,66 @@ cdef uint64_t hll_count_registers(const uint8_t* registers) noexcept nogil:
     return estimate(histogram)
 
 
+cdef inline void _unpack(const uint8_t* p, uint8_t* registers) noexcept nogil:
+    """Dense registers to a byte each: three bytes are four registers."""
+    cdef uint32_t x
+    cdef int i
+    for i in range(0, HLL_REGISTERS, 4):
+        x = p[0] | <uint32_t>p[1] << 8 | <uint32_t>p[2] << 16
+        x = x & 0x3F | (x & 0xFC0) << 2 | (x & 0x3F000) << 4 | (x & 0xFC0000) << 6
+        memcpy(registers + i, &x, 4)
+        p += 3
+
+
+cdef inline void _pack(const uint8_t* registers, uint8_t* p) noexcept nogil:
+    cdef uint32_t x
+    cdef int i
+    for i in range(0, HLL_REGISTERS, 4):
+        memcpy(&x, registers + i, 4)
+        x = x & 0x3F | x >> 2 & 0xFC0 | x >> 4 & 0x3F000 | x >> 6 & 0xFC0000
+        p[0] = <uint8_t>x
+        p[1] = <uint8_t>(x >> 8)
+        p[2] = <uint8_t>(x >> 16)
+        p += 3
+
+
+cdef int hll_take(uint8_t* data, size_t* length, const uint8_t* registers, bint dense,
+                  size_t sparse_max) noexcept nogil:
+    cdef uint8_t[HLL_REGISTERS] all_registers
+    cdef uint64_t eight                # most registers of a union of small ones are 0
+    cdef int i, k, result
+    for i in range(0, HLL_REGISTERS if not dense else 0, 8):
+        memcpy(&eight, registers + i, 8)
+        for k in range(i, i + 8 if eight else i):
+            if registers[k] == 0:
+                continue
+            result = hll_set(data, length, HLL_LONGEST, k, registers[k], sparse_max)
+            if result == HLL_CORRUPT:
+                return HLL_CORRUPT
+            dense |= result > HLL_CHANGED
+        if dense:
+            break
+    if dense:
+        memcpy(all_registers, registers, HLL_REGISTERS)
+        if not hll_merge(all_registers, data, length[0]):
+            return HLL_CORRUPT
+        data[4] = HLL_DENSE
+        _pack(all_registers, data + HLL_HEADER)
+        length[0] = HLL_DENSE_SIZE
+    hll_invalidate(data)
+    return HLL_CHANGED
+
+
 cdef bint hll_merge(uint8_t* registers, const uint8_t* data, size_t length) noexcept nogil:
     cdef const uint8_t* p = data + HLL_HEADER
     cdef const uint8_t* end = data + length
     cdef Run run
-    cdef int i, k, index = 0
+    cdef int i, index = 0
+    cdef uint8_t[HLL_REGISTERS] unpacked
     if data[4] == HLL_DENSE:
-        for i in range(0, HLL_REGISTERS, 4):           # three bytes are four registers
-            for k in range(4):
-                registers[i + k] = max(registers[i + k], <uint8_t>((p[0] | p[1] << 8 | p[2] << 16) >> 6 * k & 63))
-            p += 3
+        _unpack(p, unpacked)
+        for i in range(HLL_REGISTERS):
+            registers[i] = unpacked[i] if unpacked[i] > registers[i] else registers[i]
         return True
     while p < end:
         if not run_read(p, end, &run) or index + run.length > HLL_REGISTERS:
@@ -379,6 +437,12 @@ cdef bint hll_merge(uint8_t* registers, const uint8_t* data, size_t length) noex
 
 
 # --- the same on bytes, for Python
+
+def set_limits(config) -> None:
+    """Follow hll-sparse-max-bytes."""
+    global hll_sparse_max
+    hll_sparse_max = config.hll_sparse_max_bytes
+
 
 class CorruptHyperLogLog(ValueError):
     """The registers do not add up: a client wrote over them."""
@@ -516,20 +580,19 @@ def merge(target, sources, size_t sparse_max=3000) -> bytes:
     Dense when one of them is dense or the sparse form grows too big. Raises CorruptHyperLogLog.
     """
     cdef uint8_t[HLL_REGISTERS] registers
-    cdef Buffer buffer
-    cdef int index
+    cdef uint8_t[HLL_LONGEST] data
+    cdef size_t length = HLL_EMPTY_SIZE
     cdef bint dense = merge_all(registers, [*sources, *([] if target is None else [target])])
-    buffer_open(&buffer, target)
-    try:
-        if dense:
-            buffer_dense(&buffer)
-        for index in range(HLL_REGISTERS):
-            if registers[index]:
-                buffer_set(&buffer, index, registers[index], sparse_max)
-        hll_invalidate(buffer.data)
-        return (<char*>buffer.data)[:buffer.length]
-    finally:
-        free(buffer.data)
+    if target is None:
+        hll_new(data)
+    else:
+        length = len(target)
+        if length > HLL_LONGEST:
+            raise CorruptHyperLogLog
+        memcpy(data, <const uint8_t*><const char*>target, length)
+    if hll_take(data, &length, registers, dense, sparse_max) == HLL_CORRUPT:
+        raise CorruptHyperLogLog
+    return (<char*>data)[:length]
 
 
 def to_dense(value) -> bytes:

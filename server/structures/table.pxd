@@ -217,6 +217,7 @@ cdef void table_release_entry(Table* t, Entry* e) noexcept nogil                
 cdef size_t entry_size(const Entry* e) noexcept nogil
 
 # --- walking
+cdef void table_scan_ahead(const Table* t, uint64_t cursor, int buckets) noexcept nogil       # fetch what so many steps of table_scan will visit
 cdef uint64_t table_scan(Table* t, uint64_t cursor, entry_visit_t visit, void* context) noexcept       # Redis's reverse-binary guarantee
 cdef Entry* table_random(Table* t) noexcept nogil                                                      # uniform enough (bucket, then chain)
 cdef Entry* table_fair_random(Table* t) noexcept nogil                                                 # over a sample, as dictGetFairRandomKey

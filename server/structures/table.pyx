@@ -588,6 +588,20 @@ cdef inline uint64_t _next_cursor(uint64_t cursor, uint64_t mask) noexcept nogil
     return remus_reverse(remus_reverse(cursor | ~mask) + 1)
 
 
+cdef void table_scan_ahead(const Table* t, uint64_t cursor, int buckets) noexcept nogil:
+    cdef uint64_t mask = t.mask[0]
+    cdef uint64_t at = cursor
+    cdef int i
+    if t.rehash_index >= 0 or t.buckets[0] == NULL:
+        return
+    for i in range(buckets):
+        remus_prefetch(&t.buckets[0][at & mask])
+        at = _next_cursor(at, mask)
+    for i in range(buckets):
+        remus_prefetch(t.buckets[0][cursor & mask])
+        cursor = _next_cursor(cursor, mask)
+
+
 cdef uint64_t table_scan(Table* t, uint64_t cursor, entry_visit_t visit, void* context) noexcept:
     """Visit the entries of one bucket (while rehashing: of the same bucket in both arrays). Returns the next cursor.
 

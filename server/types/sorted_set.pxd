@@ -16,7 +16,7 @@ from libc.stdint cimport int64_t, uint64_t
 from iothreads.message cimport Output
 from server.structures.ordered_index cimport LexBound, OiCursor, OrderedIndex
 from server.structures.table cimport Entry, Table, entry_word_ref
-from server.types.value cimport Value
+from server.types.value cimport LooseEntry, Value
 
 cdef enum:                             # Entry.meta, encoding bits
     ZSET_LISTPACK = 0
@@ -76,6 +76,7 @@ cdef void zset_convert(Entry* e, size_t elements) noexcept               # listp
 cdef void zset_compact(Entry* e, size_t longest, size_t total) noexcept  # back to a listpack if so many bytes allow it
 cdef void zset_fill(Entry* e, const ZPair* pairs, size_t count) noexcept
     # these, distinct and in order, become the value in place of an empty one (or none, word 0); the encoding follows from them
+cdef void zset_copy_range(Entry* e, size_t first, size_t end, LooseEntry* into) noexcept     # a sorted set in no database, of these ranks
 cdef size_t zset_size(Entry* e) noexcept
 cdef int zset_add(Entry* e, double score, const char* member, size_t length, int flags, double* result) noexcept
 cdef int zset_add_pairs(Entry* e, const ZPair* pairs, size_t count, int flags, int* updated) noexcept

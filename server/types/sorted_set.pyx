@@ -21,7 +21,7 @@ from server.structures.ordered_index cimport (
     oi_free_step, oi_insert, oi_item, oi_lex_range, oi_memory, oi_near_end, oi_new, oi_next, oi_pop_max, oi_pop_min,
     oi_prefetch, oi_prev, oi_rank, oi_score_range, oi_seek, oi_size, oi_update_score)
 from server.structures.table cimport (
-    TYPE_ZSET, entry_encoding, entry_key, entry_key_length, entry_set_type, entry_word_ref, remus_prefetch, table_find,
+    ENTRY_WORD, TYPE_ZSET, entry_encoding, entry_key, entry_key_length, entry_set_type, entry_word_ref, remus_prefetch, table_find,
     table_free, table_free_step, table_hash, table_insert_word, table_memory, table_new, table_prefetch_bucket,
     table_release_entry, table_resize_hint, table_scan, table_shrink_if_sparse, table_size, table_unlink)
 from server.types.bulk cimport write_short
@@ -309,6 +309,36 @@ cdef void zset_fill(Entry* e, const ZPair* pairs, size_t count) noexcept:
         _insert(z, pairs[i].score, pairs[i].member, pairs[i].length, table_hash(pairs[i].member, pairs[i].length))
     entry_word_ref(e)[0] = <uint64_t>z
     entry_set_type(e, TYPE_ZSET, ZSET_SKIPLIST)
+
+
+cdef void zset_copy_range(Entry* e, size_t first, size_t end, LooseEntry* into) noexcept:
+    cdef size_t longest = 0, total = 0
+    cdef unsigned char* lp
+    cdef ZCursor cursor
+    cdef ZElement element
+    cdef ZSet* z
+    into.head.klen = ENTRY_WORD
+    into.head.meta = 0
+    into.word = 0
+    entry_set_type(&into.head, TYPE_ZSET, ZSET_LISTPACK)
+    if first >= end:
+        return
+    zset_walk(e, first, end, False, &cursor)
+    while zset_next(&cursor, &element):
+        total += element.length
+        longest = max(longest, element.length)
+    zset_walk(e, first, end, False, &cursor)
+    if end - first <= zset_limits.entries and longest <= zset_limits.value and lp_safe_to_add(NULL, total):
+        lp = lp_new()
+        while zset_next(&cursor, &element):
+            _lp_append(&lp, element.score, element.member, element.length)
+        into.word = <uint64_t>lp
+        return
+    z = _zset_new(end - first)
+    while zset_next(&cursor, &element):
+        _insert(z, element.score, element.member, element.length, table_hash(element.member, element.length))
+    into.word = <uint64_t>z
+    entry_set_type(&into.head, TYPE_ZSET, ZSET_SKIPLIST)
 
 
 cdef size_t zset_size(Entry* e) noexcept:

@@ -39,6 +39,7 @@ cdef struct ZResult:
     uint32_t* places                   # by hash of the member: number of its pair + 1, 0 for none; NULL while nothing is looked up
     size_t places_mask
 
+cdef void zpairs_sort(ZPair* pairs, size_t count) noexcept     # by score and member
 cdef void zresult_combine(ZResult* result, int which, ZSource* sources, int count, int aggregate) noexcept
     # in order of score and member. Changes the order of the sources. The owner calls zresult_free
 cdef void zresult_free(ZResult* result) noexcept

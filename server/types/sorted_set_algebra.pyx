@@ -302,13 +302,13 @@ cdef int _compare(const void* a, const void* b) noexcept nogil:
     return order if order else (one.length > other.length) - (one.length < other.length)
 
 
-cdef void _sort(ZResult* result) noexcept:
+cdef void zpairs_sort(ZPair* pairs, size_t count) noexcept:
     """What comes from one sorted set mostly is in order."""
     cdef size_t i = 1
-    while i < result.count and _compare(&result.pairs[i - 1], &result.pairs[i]) < 0:
+    while i < count and _compare(&pairs[i - 1], &pairs[i]) < 0:
         i += 1
-    if i < result.count:
-        qsort(result.pairs, result.count, sizeof(ZPair), _compare)
+    if i < count:
+        qsort(pairs, count, sizeof(ZPair), _compare)
 
 
 cdef void zresult_combine(ZResult* result, int which, ZSource* sources, int count, int aggregate) noexcept:
@@ -321,7 +321,7 @@ cdef void zresult_combine(ZResult* result, int which, ZSource* sources, int coun
             _unite(result, sources, count, aggregate)
         else:
             _intersect(result, sources, count, aggregate)
-    _sort(result)
+    zpairs_sort(result.pairs, result.count)
 
 
 cdef void zresult_write(ZResult* result, bint scores, Output* out, int resp) noexcept:

@@ -5,7 +5,7 @@ The entry's word is a StreamValue*. IDs are StreamId natively and tuples (ms, se
 like any other: the key stays when its last entry goes. The functions here work on the entry alone, so the fast paths need
 no view. Owner: the main thread.
 """
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport uint64_t
 
 from server.structures.rax cimport StreamId
 from server.structures.table cimport Entry, entry_word_ref
@@ -39,6 +39,3 @@ cdef inline StreamValue* stream_value(Entry* e) noexcept nogil:
     return <StreamValue*>entry_word_ref(e)[0]
 
 cdef uint64_t stream_new_word() noexcept nogil         # an empty stream
-cdef int64_t stream_entries_read(const StreamLog* log, const StreamId* id) noexcept nogil    # how many entries were added up to this ID, or READ_UNKNOWN
-cdef void stream_deliver(const StreamLog* log, StreamGroup* group, StreamConsumer* consumer, const StreamId* id, bint pending, int64_t now_ms) noexcept
-    # an entry of the log, in order, is given to a consumer; `pending`: until it is acknowledged

@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memmove
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from iothreads.message cimport Chunk, Output, output_advance, output_reserve
-from iothreads.resp_writer cimport format_unsigned, write_header, write_null_array
+from iothreads.resp_writer cimport format_unsigned, write_header
 from server.registry.reply_writer cimport WrittenReply
 from server.structures.listpack cimport LpValue, lp_get, lp_skip
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
@@ -19,11 +19,11 @@ from server.types.stream_groups cimport (
     groups_check, groups_copy, groups_effort, groups_free_step, groups_memory, pending_add, pending_find, pending_give,
     pending_remove)
 from server.types.stream_log cimport (
-    ENTRY_SAME_FIELDS, NODE_MAX_BYTES, TRIM_MAXLEN, TRIM_MINID, StreamText, StreamWalk, format_id, id_compare,
-    id_is_zero, id_max, id_next, stream_append, stream_delete, stream_edge, stream_has, stream_log_check,
-    stream_is_empty, stream_log_copy, stream_log_free_step, stream_log_init, stream_log_memory, stream_next_id,
-    stream_trim, stream_walk, stream_walk_next, stream_write_entry, stream_write_id)
+    ENTRY_SAME_FIELDS, NODE_MAX_BYTES, TRIM_MAXLEN, TRIM_MINID, StreamText, StreamWalk, format_id, id_max, id_next,
+    stream_append, stream_delete, stream_edge, stream_has, stream_log_check, stream_log_copy, stream_log_free_step,
+    stream_log_init, stream_log_memory, stream_next_id, stream_trim, stream_walk, stream_walk_next, stream_write_entry)
 from server.types.stream_log cimport limits as node_limits
+from server.types.stream_reading cimport stream_deliver, stream_lag, stream_write_history
 from server.types.value cimport TypeTraits, traits_of, value_class
 
 MAXLEN = TRIM_MAXLEN
@@ -88,55 +88,6 @@ cdef void _end_array(Output* out, uint64_t count) noexcept nogil:
     memmove(chunk.bytes + n, chunk.bytes + HEADER_ROOM, chunk.used - HEADER_ROOM)
     chunk.used -= HEADER_ROOM - n
     out.bytes -= HEADER_ROOM - n
-
-
-# ---- how far a group has read
-cdef bint _has_deletions_from(const StreamLog* log, const StreamId* id) noexcept nogil:
-    """Whether an entry at or after this ID was deleted, so that IDs do not tell counts."""
-    if stream_is_empty(log) or id_is_zero(&log.max_deleted) or id_less(&log.max_deleted, &log.first):
-        return False
-    return not id_less(&log.max_deleted, id)
-
-
-cdef int64_t stream_entries_read(const StreamLog* log, const StreamId* id) noexcept nogil:
-    cdef int order
-    if log.added == 0:
-        return 0
-    order = id_compare(id, &log.last)
-    if order == 0 or (order < 0 and stream_is_empty(log)):
-        return <int64_t>log.added
-    if order > 0:
-        return READ_UNKNOWN
-    if id_is_zero(&log.max_deleted) or id_less(&log.max_deleted, &log.first):
-        order = id_compare(id, &log.first)
-        if order <= 0:
-            return max(<int64_t>(log.added - log.length) + (order == 0), <int64_t>READ_UNKNOWN)
-    return READ_UNKNOWN
-
-
-cdef inline void _note_read(const StreamLog* log, StreamGroup* group, const StreamId* id) noexcept nogil:
-    """An entry above what the group has read is delivered: count on where counting is possible."""
-    if group.entries_read != READ_UNKNOWN and not _has_deletions_from(log, id):
-        group.entries_read += 1
-    elif log.added:
-        group.entries_read = stream_entries_read(log, id)
-    group.last = id[0]
-
-
-cdef void stream_deliver(const StreamLog* log, StreamGroup* group, StreamConsumer* consumer, const StreamId* id,
-                         bint pending, int64_t now_ms) noexcept:
-    cdef Pending* entry
-    if id_less(&group.last, id):
-        _note_read(log, group, id)
-    if not pending:
-        return
-    entry = pending_add(group, id[0], consumer, now_ms, 1)
-    if entry == NULL:                                  # XGROUP SETID went back: it was somebody's already
-        entry = pending_find(group, id[0])
-        pending_give(entry, id[0], consumer)
-        entry.delivered_ms = now_ms
-        entry.deliveries = 1
-    consumer.active_ms = now_ms
 
 
 # ---- the view
@@ -367,14 +318,8 @@ cdef class Group:
 
     def lag(self) -> int | None:
         """How many entries are still to be read; None when that cannot be told. Complexity: O(1)."""
-        cdef StreamLog* log = &stream_value(self.stream.entry).log
-        cdef int64_t read
-        if log.added == 0:
-            return 0
-        if self.group.entries_read != READ_UNKNOWN and not _has_deletions_from(log, &self.group.last):
-            return <int64_t>log.added - self.group.entries_read
-        read = stream_entries_read(log, &self.group.last)
-        return None if read == READ_UNKNOWN else <int64_t>log.added - read
+        cdef int64_t lag
+        return lag if stream_lag(&stream_value(self.stream.entry).log, self.group, &lag) else None
 
     # ---- consumers
     def consumer(self, bytes name) -> Consumer | None:
@@ -421,30 +366,8 @@ cdef class Group:
         """What is pending for a consumer from an ID on, as a reply; null instead of fields where the entry was deleted.
         Counts as one more delivery of each. Complexity: O(M log N)."""
         cdef WrittenReply written = WrittenReply()
-        cdef Output* out = &written.output
-        cdef StreamLog* log = &stream_value(self.stream.entry).log
-        cdef Pending* entry
-        cdef StreamWalk walk
-        cdef RaxCursor cursor
-        cdef uint64_t found = 0
-        cdef bint going = rax_seek(consumer.consumer.pending, _id(start), RAX_GE, &cursor)
-        _begin_array(out)
-        while going:
-            stream_walk(log, &walk, cursor.id, cursor.id, False)
-            if stream_walk_next(&walk):
-                stream_write_entry(&walk, out)
-                entry = <Pending*>rax_item(&cursor).value
-                entry.delivered_ms = now_ms
-                entry.deliveries += 1
-            else:
-                write_header(out, c'*', 2)
-                stream_write_id(out, &cursor.id)
-                write_null_array(out, resp)
-            found += 1
-            if found == count:
-                break
-            going = rax_next(&cursor)
-        _end_array(out, found)
+        stream_write_history(&stream_value(self.stream.entry).log, consumer.consumer, _id(start), <int64_t>count, now_ms,
+                             &written.output, resp)
         return written
 
     # ---- what is pending

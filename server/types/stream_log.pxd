@@ -127,6 +127,17 @@ cdef struct StreamPart:                # the entries of one reply; good until th
     StreamWalk walk
     int64_t count
 
+cdef struct StreamSeek:                # looks for entries whose IDs mostly grow; good until the stream changes
+    StreamLog* log
+    bint stands                        # the walk is on an entry, the first one from some ID on
+    StreamWalk walk
+
+cdef inline void seek_begin(StreamSeek* seek, StreamLog* log) noexcept nogil:
+    seek.log = log
+    seek.stands = False
+
+cdef bint seek_entry(StreamSeek* seek, StreamId id) noexcept nogil       # whether it is there; the walk is on it then
+
 cdef bint part_find(StreamPart* part, StreamLog* log, int64_t most, int64_t limit) noexcept nogil
     # start, end and reverse are set: count what is to come, at most `most`; 0: more than `limit`
 cdef void part_to_first(StreamPart* part) noexcept nogil                 # have the walk stand on the first entry, once more

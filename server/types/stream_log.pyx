@@ -22,6 +22,7 @@ from server.types.stream_node cimport (
 cdef enum:
     FRESH_BYTES = 4096                 # most room that a new node gets at once
     INTEGER_BOUND = 10                 # bytes of an integer element, at most
+    NEAR = 8                           # entries that are cheaper walked over than looked up
 
 limits.node_bytes = 4096
 limits.node_entries = 100
@@ -423,6 +424,18 @@ cdef bint stream_edge(StreamLog* log, bint first, bint deleted_too, StreamId* id
         return False
     id[0] = walk.id
     return True
+
+
+cdef bint seek_entry(StreamSeek* seek, StreamId id) noexcept nogil:
+    """One that is near is walked to, others are looked up."""
+    cdef int steps = NEAR
+    while seek.stands and id_less(&seek.walk.id, &id):
+        seek.stands = steps > 0 and stream_walk_next(&seek.walk)
+        steps -= 1
+    if not seek.stands or id_less(&id, &seek.walk.id):
+        stream_walk(seek.log, &seek.walk, id, id_max(), False)
+        seek.stands = stream_walk_next(&seek.walk)
+    return seek.stands and id_equal(&id, &seek.walk.id)
 
 
 # ---- removing

@@ -16,7 +16,7 @@ LONGER = {
     "perf/micro/structures.pyx": (530, "a table of loops, one kind of structure after the other"),
     "server/dispatch/loop.pyx": (751, "a turn; batches of clients and of our master: what runs per command is inlined"),
     "server/keyspace/database.pyx": (930, "every way to a key: a native class has one module"),
-    "server/structures/hyperloglog.pyx": (630, "two representations of one value, and what turns one into the other"),
+    "server/structures/hyperloglog.pyx": (700, "two representations of one value, and what turns one into the other"),
     "server/structures/listpack.pyx": (550, "an encoding whose writers and readers share its layout"),
     "server/structures/memory.pyx": (810, "one allocator: size classes, pages, and what moves between pages"),
     "server/structures/ordered_index.pyx": (900, "one B+-tree: splitting, joining and counting hang together"),
@@ -26,8 +26,8 @@ LONGER = {
     "server/types/hash.pyx": (560, "a value with two encodings in each of its methods"),
     "server/types/list.pyx": (530, "a value with two encodings in each of its methods"),
     "server/types/set.pyx": (610, "a value with three encodings in each of its methods"),
-    "server/types/sorted_set.pyx": (1000, "a value with two encodings in each of its methods, by rank, score and name"),
-    "server/types/stream.pyx": (630, "a value: its log, its groups and its limits behind one face"),
+    "server/types/sorted_set.pyx": (1030, "a value with two encodings in each of its methods, by rank, score and name"),
+    "server/types/stream.pyx": (560, "a value: its log, its groups and its limits behind one face"),
     "server/types/stream_log.pyx": (780, "entries packed into nodes: appending, trimming and walks share the layout"),
 }  # fmt: skip
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands.test_dump import payload
 from tests.support.resp import Connection, NullArray, Push, RespError, Status
 
 Connect = Callable[..., Connection]
@@ -196,6 +197,8 @@ def test_a_wrong_type_met_when_run_again(raw, waiting):
         [("RPUSH", "x", 1), ("RENAME", "x", "k")],
         [("RPUSH", "x", 1), ("COPY", "x", "k")],
         [("SELECT", 1), ("RPUSH", "k", 1), ("MOVE", "k", 0), ("SELECT", 0)],
+        [("RPUSH", "x", 1), ("SORT", "x", "STORE", "k")],
+        [("RESTORE", "k", 0, payload(1, b"\x01\x011"))],
         [("SELECT", 1), ("RPUSH", "k", 1), ("SWAPDB", 0, 1), ("FLUSHDB",), ("SELECT", 0)],
     ],
 )

@@ -65,6 +65,35 @@ class TestDefaultMode:
         raw("DEL", "k")
         assert invalidated(cache) == []
 
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", ">"),
+            ("XREADGROUP", "GROUP", "g", "c", "STREAMS", "s", "0"),
+            ("XCLAIM", "s", "g", "d", "0", "1-1"),
+            ("XAUTOCLAIM", "s", "g", "d", "0", "0"),
+            ("XACK", "s", "g", "1-1"),
+            ("XGROUP", "SETID", "s", "g", "1-2"),
+            ("XGROUP", "CREATE", "s", "other", "0"),
+            ("XGROUP", "CREATECONSUMER", "s", "g", "new"),
+            ("XGROUP", "DELCONSUMER", "s", "g", "c"),
+            ("XGROUP", "DESTROY", "s", "g"),
+            ("XSETID", "s", "9-9"),
+        ],
+        ids=lambda words: " ".join(words[:2]),
+    )
+    def test_groups_of_a_stream_are_none_of_its_contents(self, raw, cache, command):
+        for number in (1, 2):
+            raw("XADD", "s", f"1-{number}", "f", "v")
+        raw("XGROUP", "CREATE", "s", "g", "0")
+        raw("XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", "s", ">")
+        raw("XGROUP", "CREATECONSUMER", "s", "g", "d")
+        assert cache("XLEN", "s") == 2
+        assert not isinstance(raw(*command), RespError)
+        assert invalidated(cache) == []
+        raw("XADD", "s", "10-1", "f", "v")
+        assert invalidated(cache) == [[b"s"]]
+
     def test_an_error_is_remembered_too(self, raw, cache):
         raw("RPUSH", "l", 1)
         assert isinstance(cache("GET", "l"), RespError)

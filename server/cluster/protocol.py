@@ -354,6 +354,6 @@ class Protocol:
             self._health.update(now)
         actions = out.take()
         if out.save:
-            actions.insert(0, Save(out.fsync))
-            out.save = out.fsync = False
+            actions.insert(0, Save(out.fsync, out.soon and not out.fsync))
+            out.save = out.fsync = out.soon = False
         return actions

@@ -33,6 +33,8 @@ cdef enum:                             # Connection.waits: for something that is
     WAITS_TO_READ = 4                  # reading goes on when the socket is writable
     WAITS_TO_WRITE = 8                 # writing goes on when the socket is readable
 
+ctypedef void (*prepare_t)(Batch* b) noexcept nogil      # called by any lane
+
 cdef struct QueryMeter:                # of one connection: its lane writes it, the main thread reads it; relaxed, a statistic
     uint64_t memory                    # held by a half-read request, bytes; 0 = none, or it is in a batch that is out
     uint64_t used                      # of these, bytes not parsed yet
@@ -74,6 +76,7 @@ cdef struct Limits:                    # of IOThreads, read by all lanes with re
     uint64_t query_buffer              # client-query-buffer-limit, bytes
     uint64_t reply                     # longest reply, bytes
     uint64_t keepalive                 # tcp-keepalive, seconds, 0 = off
+    prepare_t prepare                  # sees each batch of requests before the main thread does; NULL: nobody. Set before there are any
 
 cdef struct Traffic:                   # what one call moved, for the lane's statistics
     uint64_t calls

@@ -179,6 +179,8 @@ cdef inline bint parse_more(Connection* c) noexcept nogil:
     if b.error == PARSE_OK and (c.authenticated or b.command_count == 0):
         if b.buffered > load_relaxed64(&c.limits.query_buffer):
             b.error = PARSE_QUERY_BUFFER_LIMIT
+    if c.limits.prepare != NULL and b.command_count > 0:
+        c.limits.prepare(b)
     return b.command_count > 0 or b.error != PARSE_OK
 
 

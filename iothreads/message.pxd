@@ -6,7 +6,7 @@ Whoever holds one of these owns its memory. All of it comes from malloc (lanes m
 A lane knows no command and no key; the main thread knows no socket. A connection is named by its id.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 cdef enum:
     CHUNK_BYTES = 16384                # payload of a pooled chunk
@@ -30,6 +30,7 @@ cdef struct Request:
     uint64_t hash                      # scratch of the main thread: the hash of the first key
     size_t bytes                       # this command's own RESP bytes: start offset in buffer
     size_t bytes_length                # 0 when it came inline (no RESP form to copy)
+    uint16_t slot                      # of who prepares requests (Limits.prepare); without it anything
 
 cdef struct Batch:                     # all complete commands that one read made available; at most one per connection is out
     uint64_t connection                # id

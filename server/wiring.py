@@ -194,6 +194,7 @@ def serve_slots(s: "Server", cluster: "Clustering") -> None:
     from server.cluster import departures
     from server.cluster.dropping import Dropping
     from server.cluster.redirects import Redirects
+    from server.dispatch import request_slots
     from server.keyspace import by_slot
 
     db = s.keyspace.databases[0]
@@ -206,7 +207,7 @@ def serve_slots(s: "Server", cluster: "Clustering") -> None:
     cluster.migrating.when_held = redirects.refresh
     cluster.dropping = dropping
     tell_blocked = partial(departures.tell_blocked, s.clients, redirects, s.tls.carries)
-    conditions.slow_because("cluster")
+    request_slots.begin(s.loop)
 
     def changed() -> None:
         redirects.refresh()

@@ -34,9 +34,10 @@ class Close:
 
 @dataclass(slots=True)
 class Save:
-    """Write nodes.conf."""
+    """Write nodes.conf. fsync: it is on the disk before anything else is done; soon: it gets there beside the loop."""
 
     fsync: bool
+    soon: bool = False
 
 
 @dataclass(slots=True)
@@ -122,6 +123,7 @@ class Outbox:
         self._actions: list[Action] = []
         self.save = False
         self.fsync = False
+        self.soon = False
         self.check_health = False
         self.check_election = False
         self.check_manual = False
@@ -135,10 +137,11 @@ class Outbox:
         """For the log."""
         self._actions.append(Note(level, text))
 
-    def changed(self, *, fsync: bool = False, health: bool = False) -> None:
+    def changed(self, *, fsync: bool = False, soon: bool = False, health: bool = False) -> None:
         """What nodes.conf keeps has changed. health: and what decides whether the cluster serves."""
         self.save = self.touched = True
         self.fsync |= fsync
+        self.soon |= soon
         self.check_health |= health
 
     def take(self) -> list[Action]:

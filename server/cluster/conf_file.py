@@ -3,11 +3,15 @@
 A new text is written beside the file and renamed over it, so a crash leaves the old one or the new one. The lock is on
 the file itself, and the new one is locked before it gets the name, so that no other node finds it free; one that opened
 the old file meanwhile finds that the file at the path is another one, and is refused.
+
+What is written without `fsync` the kernel puts on the disk when it likes; `sync_soon` has a thread see to it at once.
 """
 
 import contextlib
 import fcntl
 import os
+from _thread import allocate_lock
+from collections.abc import Callable
 
 from server.persistence.disk import Disk
 
@@ -17,11 +21,16 @@ class ConfInUse(Exception):
 
 
 class ConfFile:
-    """The file, locked from `open` to `close`."""
+    """The file, locked from `open` to `close`. enter: what the thread does first."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], enter: Callable[[], None] = lambda: None) -> None:
         self.path = os.fspath(path)
+        self._enter = enter
         self._locked = -1               # a descriptor of the file that is at the path
+        self._lock = allocate_lock()    # around the next two, and changes of the former
+        self._syncing = False           # there is a thread ...
+        self._wanted = False            # ... which does not know of the last file yet
+        self.failed: OSError | None = None      # why it could not put one on the disk
 
     def open(self) -> str:
         """Lock it, made if it is not there. Returns its text, "" for a new one. Raises ConfInUse; OSError."""
@@ -55,13 +64,49 @@ class ConfFile:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(beside)
             raise
-        self.close()
-        self._locked = new
+        with self._lock:
+            self._forget()
+            self._locked = new
         if fsync:
-            Disk().sync_folder(os.path.dirname(self.path) or ".")
+            self._sync_folder()
+
+    def sync_soon(self) -> None:
+        """Begin to put what was written last on the disk. The same thread sees to what is written meanwhile."""
+        with self._lock:
+            self._wanted = True
+            if self._syncing:
+                return
+            self._syncing = True
+        import threading  # a start has no use for it
+
+        threading.Thread(target=self._sync, name="bio_nodes_conf", daemon=True).start()
+
+    def _sync(self) -> None:
+        self._enter()
+        while True:
+            with self._lock:
+                if not self._wanted or self._locked < 0:
+                    self._syncing = False
+                    return
+                self._wanted = False
+                file = os.dup(self._locked)
+            try:
+                os.fsync(file)
+                self._sync_folder()
+            except OSError as why:
+                self.failed = why
+            finally:
+                os.close(file)
+
+    def _sync_folder(self) -> None:
+        Disk().sync_folder(os.path.dirname(self.path) or ".")
 
     def close(self) -> None:
         """Let go of the lock."""
+        with self._lock:
+            self._forget()
+
+    def _forget(self) -> None:
         if self._locked >= 0:
             os.close(self._locked)
             self._locked = -1

@@ -13,6 +13,7 @@ from server.cluster.roles import Roles
 from server.cluster.settings import Settings
 from server.cluster.view import View
 
+_RELEVANT = MYSELF | NOADDR | HANDSHAKE | FAIL | MASTER
 ORPHANED_MS = 5000          # the failover's own replicas come by themselves
 
 
@@ -34,17 +35,14 @@ class Migrants:
         mine = view.myself.master
         if not settings.allow_replica_migration or mine is None:
             return
-        orphans = 0
-        most = ours = 0
-        for node in view.nodes.values():
-            if node.flags & (MYSELF | NOADDR | HANDSHAKE | FAIL) or not node.flags & MASTER:
-                continue
-            fine = node.replicas_not_failed()
-            orphans += not fine and bool(node.slots) and bool(node.flags & MIGRATE_TO)
-            most = max(most, fine)
-            if node is mine:
-                ours = fine
-        if orphans and most >= 2 and ours == most:
+        masters = [node for node in view.nodes.values() if node.flags & _RELEVANT == MASTER]
+        for node in masters:
+            if node.flags & MIGRATE_TO and node.slots and not node.has_replica():
+                break
+        else:
+            return                          # there is no orphan
+        most = max(node.replicas_not_failed() for node in masters)
+        if most >= 2 and mine in masters and mine.replicas_not_failed() == most:
             self._move(mine, most, now)
 
     def _move(self, mine: Node, most: int, now: int) -> None:

@@ -112,6 +112,11 @@ class Node:
         """The port for clients of that transport."""
         return self.tls_port if tls else self.port
 
+    def has_replica(self) -> bool:
+        """Whether any of its replicas is not FAIL."""
+        replicas = self.replicas
+        return bool(replicas) and (not replicas[0].flags & FAIL or self.replicas_not_failed() > 0)
+
     def replicas_not_failed(self) -> int:
         """How many of its replicas are not FAIL."""
         return sum(not replica.flags & FAIL for replica in self.replicas)

@@ -207,11 +207,11 @@ class Operator:
         for slot in [slot for slot in importing if wanted >> slot & 1]:
             del importing[slot]
 
-    def _moved(self, moved: int, *, fsync: bool = True) -> None:
+    def _moved(self, moved: int, *, fsync: bool = True, soon: bool = False) -> None:
         """fsync: a power cut could leave slots that nobody claims."""
         if moved:
             self._out.add(SlotsMoved(moved))
-        self._out.changed(fsync=fsync, health=True)
+        self._out.changed(fsync=fsync, soon=soon, health=True)
 
     def may_set_slots(self) -> None:
         """CLUSTER SETSLOT is a master's. Errors: we are a replica."""
@@ -248,7 +248,11 @@ class Operator:
         self._out.changed(health=True)
 
     def set_owner(self, slot: int, name: str, now: int) -> None:
-        """CLUSTER SETSLOT slot NODE: the end of a move. Errors: no master that we know; we have keys of it still."""
+        """CLUSTER SETSLOT slot NODE: the end of a move. Errors: no master that we know; we have keys of it still.
+
+        As in Redis the disk is awaited for a new epoch alone: of a thousand slots that come one after the other only
+        the first brings one. The others are put there at once, but nobody waits for that.
+        """
         self.may_set_slots()
         view = self._view
         me = view.myself
@@ -262,7 +266,7 @@ class Operator:
             view.migrating.pop(slot, None)
         view.release(1 << slot)
         view.assign(node, 1 << slot)
-        self._moved(1 << slot, fsync=node is me)        # others hear it again, should a power cut take it back
+        self._moved(1 << slot, fsync=False, soon=node is me)
         if old is me and node is not me and not me.slots and self._settings().allow_replica_migration:
             self._out.note("notice", "Configuration change detected. Reconfiguring myself as a replica of "
                                      f"{node.name} ({node.nodename})")

@@ -121,7 +121,8 @@ class Protocol:
             self._out.changed()
         if message.config_epoch > sender.config_epoch:
             sender.config_epoch = message.config_epoch
-            self._out.changed(fsync=True)
+            if not message.master or sender.master is None:         # of a replica the file keeps its master's
+                self._out.changed(fsync=True)
         sender.offset = message.offset
         manual = self.manual
         if manual.active and manual.master_offset is None and message.marks & PAUSED and (
@@ -263,16 +264,10 @@ class Protocol:
         """
         self._ticks += 1
         me = self.view.myself
-        failing = 0
-        for node in list(self.view.nodes.values()):
-            failing += node.flags & (PFAIL | NOADDR) == PFAIL
-            self._contact.keep_linked(node, now)
-        self.speaker.failing = failing
+        self._keep_links(now)
         if self._ticks % TICKS_PER_RANDOM_PING == 0:
             self._ping_somebody(now)
-        for node in list(self.view.nodes.values()):
-            if not node.flags & (MYSELF | NOADDR | HANDSHAKE):
-                self._watch(node, now)
+        self._watch_all(now)
         self._roles.follow_address()
         if self.manual.active and self.manual.until < now:
             self._out.note("warning", "Manual failover timed out.")
@@ -286,6 +281,27 @@ class Protocol:
             self._out.check_health = True
         return self._out.take()
 
+    def _keep_links(self, now: int) -> None:
+        """A link to every node. Of nearly all there is nothing to do, which is found out on the spot: there may be a
+        thousand."""
+        failing = 0
+        for node in list(self.view.nodes.values()):
+            flags = node.flags
+            if flags & (PFAIL | NOADDR) == PFAIL:
+                failing += 1
+            if node.link is None or flags & HANDSHAKE:
+                self._contact.keep_linked(node, now)
+        self.speaker.failing = failing
+
+    def _watch_all(self, now: int) -> None:
+        settings = self._settings()
+        rested = now - (settings.ping_interval or settings.node_timeout // 2)
+        ours = self.manual.replica if self.view.myself.is_master else None
+        for node in list(self.view.nodes.values()):
+            if node.ping_sent or node.pong_received < rested or node is ours:
+                if not node.flags & (MYSELF | NOADDR | HANDSHAKE):
+                    self._watch(node, now, settings, pinged_always=node is ours)
+
     def _ping_somebody(self, now: int) -> None:
         """Of a few by chance, the one that we heard from the longest ago."""
         chosen = self._rng.choices(list(self.view.nodes.values()), k=RANDOM_PING_CANDIDATES)
@@ -296,9 +312,8 @@ class Protocol:
             assert oldest.link is not None
             self.speaker.heartbeat(oldest.link, Type.PING, now)
 
-    def _watch(self, node: Node, now: int) -> None:
+    def _watch(self, node: Node, now: int, settings: Settings, *, pinged_always: bool) -> None:
         """Ping it when it is time; suspect it when it does not answer."""
-        settings = self._settings()
         timeout = settings.node_timeout
         silence = now - node.data_received
         link = node.link
@@ -308,8 +323,7 @@ class Protocol:
             link = None
         if link is not None:
             interval = settings.ping_interval or timeout // 2
-            if not node.ping_sent and now - node.pong_received > interval or (
-                    self.manual.replica is node and self.view.myself.is_master):
+            if not node.ping_sent and now - node.pong_received > interval or pinged_always:
                 self.speaker.heartbeat(link, Type.PING, now)
                 return
         if node.ping_sent and min(now - node.ping_sent, silence) > timeout:
@@ -340,6 +354,6 @@ class Protocol:
             self._health.update(now)
         actions = out.take()
         if out.save:
-            actions.insert(0, Save(out.fsync))
-            out.save = out.fsync = False
+            actions.insert(0, Save(out.fsync, out.soon and not out.fsync))
+            out.save = out.fsync = out.soon = False
         return actions

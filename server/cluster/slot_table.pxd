@@ -14,10 +14,13 @@ cdef enum:                             # SlotTable.states: bits; 0: somebody els
     SLOT_HELD = 16                     # it is being handed over: who would write waits
     CLOSED = 128                       # SlotTable.closed
 
+cdef enum:
+    SLOT_UNKNOWN = CLUSTER_SLOTS       # whichever it is: nobody has said yet, and it is not open
+
 cdef struct SlotTable:
     uint8_t closed                     # CLOSED: the cluster does not serve; 0: it does
     bint reads_when_closed             # but may be read (cluster-allow-reads-when-down)
-    uint8_t states[CLUSTER_SLOTS]
+    uint8_t states[CLUSTER_SLOTS + 1]  # the last: SLOT_UNKNOWN
 
 cdef SlotTable slot_table
 

@@ -84,7 +84,7 @@ class Clustering:
             log.warning("Redis port number too high. Cluster communication port is 10,000 port numbers higher than "
                         "your Redis port. Your Redis port number must be 55535 or less.")
             return False
-        self._conf = ConfFile(config.cluster_config_file)
+        self._conf = ConfFile(config.cluster_config_file, lambda: server.process.use_cpus(config.bio_cpulist))
         try:
             self._make_view(self._conf.open())
         except ConfInUse as why:
@@ -220,8 +220,13 @@ class Clustering:
         self._conf.write(write(conf_of(self.view, tls=self.settings.tls)), fsync=True)
 
     def _save(self, action: Save) -> None:
+        conf = self._conf
         try:
-            self._conf.write(write(conf_of(self.view, tls=self.settings.tls)), fsync=action.fsync)
+            if conf.failed is not None:
+                raise conf.failed
+            conf.write(write(conf_of(self.view, tls=self.settings.tls)), fsync=action.fsync)
+            if action.soon:
+                conf.sync_soon()
         except OSError as why:
             # What we are going to say would not be kept: better say nothing any more.
             self._server.log.warning("Fatal: can't update cluster config file: %s", why.strerror)

@@ -30,7 +30,7 @@ Where a slot is not simply ours (`cluster.slot_table`) the gate decides, and kno
 run without asking them one by one.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.ref cimport PyObject
 
@@ -46,7 +46,6 @@ from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.record cimport RULE_GATED, RULE_ONE_KEY, Record
 from server.dispatch.sampling cimport Countdown
 from server.registry.clock cimport ticks
-from server.structures.crc16 cimport key_slot, note_slot
 
 cdef enum Place:
     SOCKET
@@ -101,17 +100,13 @@ cdef bint passes_asked(PyObject* record, Client client, Batch* b, Request* r, ui
                        uint32_t unasked) noexcept
     # whether nothing speaks against it but what is asked of the user's rights and of the slot, and these say yes
 
-cdef inline bint serves_plainly(PyObject* record, Client client, Batch* b, Request* r) noexcept:
-    """The same in short of what nearly all clients of a cluster say: one key, of a slot that is ours; no: it is asked at
-    length."""
-    cdef uint16_t slot
-    if client.slow | state.all ^ SLOW_CLUSTER or not (<Record>record).rules & RULE_ONE_KEY or r.arg_count < 2:
+cdef inline bint serves_plainly(PyObject* record, Client client, Request* r) noexcept:
+    """The same in short of what nearly all clients of a cluster say: one key, of a slot that is ours, which the lane has
+    found (request_slots); no: it is asked at length."""
+    if client.slow | state.all ^ SLOW_CLUSTER or not (<Record>record).rules & RULE_ONE_KEY:
         return False
-    slot = key_slot(arg_at(b, r, 1), arg_length(b, r, 1))
-    if (<Record>record).write:
-        note_slot(arg_at(b, r, 1), arg_length(b, r, 1), slot)      # it may be a new one
-    door.slot = slot
-    return slot_is_open(slot)
+    door.slot = r.slot
+    return slot_is_open(r.slot)
 
 cdef inline bint permits_plainly(PyObject* record, Client client, Batch* b, Request* r) noexcept:
     """The same in short of what nearly all restricted users say."""
@@ -135,7 +130,7 @@ cdef inline bint may_pass(PyObject* record, Client client, Batch* b, Request* r,
                             else state.writes & ~<uint32_t>WRITES_ASKED if place == WAKING else state.writes)
     return (record != NULL and (<Record>record).fast != NULL
             and (not (client.slow & ~client_unasked | state.all & ~unasked)
-                 or place == SOCKET and (serves_plainly(record, client, b, r) or permits_plainly(record, client, b, r))
+                 or place == SOCKET and (serves_plainly(record, client, r) or permits_plainly(record, client, b, r))
                  or passes_asked(record, client, b, r, client_unasked, unasked))
             and (not (<Record>record).write
                  or ((writes == 0 or (not writes & ~<uint32_t>WRITES_ASKED and nobody_minds(client, b, r)))

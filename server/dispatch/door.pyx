@@ -17,7 +17,7 @@ from server.dispatch.record cimport (RULE_ASKING, RULE_EXEC, RULE_SKIP_MONITOR, 
 from server.dispatch.sampling cimport Sampling, sampling_countdown
 from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport clock_state
-from server.structures.crc16 cimport key_hash_slot, key_hash_slot_noted
+from server.structures.crc16 cimport key_hash_slot
 from server.structures.table cimport Entry, table_hash
 
 from server.clients.pause import ALL, NONE, WRITES
@@ -74,7 +74,7 @@ cdef bint _serves_some(PyObject* record, Client client, Batch* b, Request* r, ui
 
 cdef inline bint _serves_key(PyObject* record, Client client, Batch* b, Request* r, uint32_t at) noexcept:
     """Argument `at` is a key; those before were of door.slot."""
-    cdef int slot = key_hash_slot_noted(arg_at(b, r, at), arg_length(b, r, at))
+    cdef int slot = key_hash_slot(arg_at(b, r, at), arg_length(b, r, at))
     if door.slot != NO_SLOT and slot != door.slot:
         return False
     door.slot = slot

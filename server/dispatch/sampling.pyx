@@ -11,7 +11,7 @@ from server.clients.client cimport Client
 from server.dispatch.record cimport RULE_EXEC, Record
 from server.observe.hot_keys cimport HotKeys
 from server.observe.slot_uses cimport SlotUses
-from server.structures.crc16 cimport key_hash_slot, key_hash_slot_again
+from server.structures.crc16 cimport key_hash_slot
 
 from server.registry.command import find as find_command
 
@@ -152,7 +152,7 @@ cdef class Sampling:
         cdef uint32_t i
         cdef int slot = -1
         if record.first_key > 0 and <uint32_t>record.first_key < r.arg_count:
-            slot = key_hash_slot_again(arg_at(b, r, record.first_key), arg_length(b, r, record.first_key))
+            slot = key_hash_slot(arg_at(b, r, record.first_key), arg_length(b, r, record.first_key))
         elif record.first_key == 0:
             for i in self.found_in(b, r)[:1]:
                 slot = key_hash_slot(arg_at(b, r, i), arg_length(b, r, i))

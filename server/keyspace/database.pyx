@@ -10,7 +10,8 @@ from iothreads.resp_writer cimport format_signed
 from server.registry.clock cimport clock_state, monotonic_us
 from server.structures.memory cimport mem_good_size, mem_used
 from server.structures.slot_index cimport slot_index_hide_as, slot_index_memory
-from server.structures.slot_keys cimport table_hides, table_index_slots, table_shown_random, table_shown_size
+from server.structures.slot_keys cimport (table_hides, table_index_slots, table_shown_expires, table_shown_random,
+                                         table_shown_size)
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
     Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_inline, entry_key,
@@ -172,7 +173,7 @@ cdef class Keyspace:
         cdef Database db
         cdef size_t total = 0
         for db in self.databases:
-            total += db.table.expires
+            total += table_shown_expires(db.table)
         return total
 
     def blocking_total(self) -> int:
@@ -263,8 +264,8 @@ cdef class Database:
 
     @property
     def expires(self) -> int:
-        """How many keys carry an expire."""
-        return self.table.expires
+        """How many keys carry an expire, those of hidden slots not counted."""
+        return table_shown_expires(self.table)
 
     # ---- lookup
     cdef Entry* find(self, const char* key, size_t length, uint64_t hash) noexcept:

@@ -38,7 +38,9 @@ cdef struct SlotIndex:
     SlotKeys of[CLUSTER_SLOTS]
     uint8_t hidden[CLUSTER_SLOTS]      # 1: nobody is shown its keys
     uint32_t hides                     # how many slots are hidden
-    size_t hidden_keys                 # how many keys these have
+    size_t hidden_keys                 # how many keys these have ...
+    size_t hidden_expires              # ... and how many of them carry an expire
+    uint32_t expires[CLUSTER_SLOTS]    # keys of each slot that carry one
     uint32_t freed                     # slots that slot_index_free_step is through with
     size_t bytes                       # of all pages and of the arrays that list them, good sizes
 
@@ -46,6 +48,7 @@ cdef SlotIndex* slot_index_new() noexcept nogil
 cdef bint slot_index_free_step(SlotIndex* index, size_t pages) noexcept nogil              # frees up to so many; 1: it is gone
 cdef void slot_index_add(SlotIndex* index, uint32_t slot, uint32_t hash) noexcept nogil
 cdef void slot_index_remove(SlotIndex* index, uint32_t slot, uint32_t hash) noexcept nogil # it must be there
+cdef void slot_index_expire(SlotIndex* index, uint32_t slot, int more) noexcept nogil      # so many keys more, -1: one fewer, carry an expire
 cdef void slot_index_hide(SlotIndex* index, uint32_t slot, bint yes) noexcept nogil        # O(1)
 cdef void slot_index_hide_as(SlotIndex* index, const SlotIndex* other) noexcept nogil      # the same slots as another one
 cdef SlotPage* slot_index_page(const SlotIndex* index, uint32_t slot, uint32_t page) noexcept nogil    # of its pages

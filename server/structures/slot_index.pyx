@@ -225,6 +225,12 @@ cdef void slot_index_remove(SlotIndex* index, uint32_t slot, uint32_t hash) noex
         _join(index, keys)
 
 
+cdef void slot_index_expire(SlotIndex* index, uint32_t slot, int more) noexcept nogil:
+    index.expires[slot] += more
+    if index.hides and index.hidden[slot]:
+        index.hidden_expires += more
+
+
 # ---- hiding
 cdef void slot_index_hide(SlotIndex* index, uint32_t slot, bint yes) noexcept nogil:
     """Whether a slot's keys are hidden from now on."""
@@ -234,9 +240,11 @@ cdef void slot_index_hide(SlotIndex* index, uint32_t slot, bint yes) noexcept no
     if yes:
         index.hides += 1
         index.hidden_keys += index.of[slot].count
+        index.hidden_expires += index.expires[slot]
     else:
         index.hides -= 1
         index.hidden_keys -= index.of[slot].count
+        index.hidden_expires -= index.expires[slot]
 
 
 cdef void slot_index_hide_as(SlotIndex* index, const SlotIndex* other) noexcept nogil:
@@ -259,7 +267,7 @@ cdef size_t slot_index_memory(const SlotIndex* index) noexcept nogil:
 
 cdef int slot_index_check(const SlotIndex* index) except -1:
     """Pages, counts and bytes agree."""
-    cdef size_t bytes = 0, hides = 0, hidden_keys = 0, count
+    cdef size_t bytes = 0, hides = 0, hidden_keys = 0, hidden_expires = 0, count
     cdef uint32_t slot, page, i
     cdef const SlotKeys* keys
     cdef const SlotPage* p
@@ -281,6 +289,9 @@ cdef int slot_index_check(const SlotIndex* index) except -1:
         if index.hidden[slot]:
             hides += 1
             hidden_keys += count
+            hidden_expires += index.expires[slot]
+        assert index.expires[slot] <= count, f"slot {slot}: more keys expire than there are"
     assert (hides, hidden_keys) == (index.hides, index.hidden_keys), f"{hides} slots with {hidden_keys} keys are hidden"
+    assert hidden_expires == index.hidden_expires, f"{hidden_expires} hidden keys expire"
     assert bytes == index.bytes
     return 0

@@ -27,6 +27,10 @@ cdef inline size_t table_shown_size(const Table* t) noexcept nogil:
     """Entries without those of hidden slots."""
     return table_size(t) - (t.slots.hidden_keys if t.slots != NULL else 0)
 
+cdef inline size_t table_shown_expires(const Table* t) noexcept nogil:
+    """Entries with an expire, without those of hidden slots."""
+    return t.expires - (t.slots.hidden_expires if t.slots != NULL else 0)
+
 cdef inline bint table_hides(const Table* t) noexcept nogil:
     """Whether any slot is hidden."""
     return t.slots != NULL and t.slots.hides != 0

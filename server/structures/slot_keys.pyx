@@ -3,9 +3,9 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
 
 from server.structures.crc16 cimport CLUSTER_SLOTS, key_hash_slot
-from server.structures.slot_index cimport (SLOT_HASH_MASK, SlotKeys, SlotPage, slot_index_add, slot_index_check, slot_index_new,
-                                           slot_index_page, slot_page_hash)
-from server.structures.table cimport (Entry, Table, entry_key, entry_key_length, remus_prefetch, table_hash, table_size)
+from server.structures.slot_index cimport (SLOT_HASH_MASK, SlotKeys, SlotPage, slot_index_add, slot_index_check,
+                                           slot_index_expire, slot_index_new, slot_index_page, slot_page_hash)
+from server.structures.table cimport (ENTRY_EXPIRE, Entry, Table, entry_key, entry_key_length, remus_prefetch, table_hash, table_size)
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 
 cdef extern from *:
@@ -32,6 +32,8 @@ cdef void table_index_slots(Table* t) noexcept nogil:
         if e == NULL:
             return
         slot_index_add(t.slots, _slot_of(e), <uint32_t>table_hash(entry_key(e), entry_key_length(e)))
+        if e.klen & ENTRY_EXPIRE:
+            slot_index_expire(t.slots, _slot_of(e), 1)
 
 
 cdef size_t table_slot_count(const Table* t, uint32_t slot) noexcept nogil:
@@ -188,21 +190,30 @@ cdef uint64_t table_slot_scan(Table* t, uint32_t slot, uint64_t cursor, slot_vis
 
 
 # ---- checking
+cdef struct Counted:
+    size_t keys
+    size_t expires
+
+
 cdef bint _count_one(void* context, Entry* e) noexcept:
-    (<size_t*>context)[0] += 1
+    cdef Counted* counted = <Counted*>context
+    counted.keys += 1
+    counted.expires += e.klen & ENTRY_EXPIRE != 0
     return False
 
 
 cdef int table_slots_check(Table* t) except -1:
-    cdef size_t total = 0, found
+    cdef size_t total = 0
+    cdef Counted found
     cdef uint32_t slot
     if t.slots == NULL:
         return 0
     slot_index_check(t.slots)
     for slot in range(CLUSTER_SLOTS):
-        found = 0
+        found = Counted(0, 0)
         table_slot_walk(t, slot, _count_one, &found)
-        assert found == t.slots.of[slot].count, f"slot {slot}: {found} keys found of {t.slots.of[slot].count}"
-        total += found
+        assert found.keys == t.slots.of[slot].count, f"slot {slot}: {found.keys} keys found of {t.slots.of[slot].count}"
+        assert found.expires == t.slots.expires[slot], f"slot {slot}: {found.expires} keys expire"
+        total += found.keys
     assert total == table_size(t), f"{table_size(t)} keys, of which {total} are in slots"
     return 0

@@ -28,11 +28,12 @@ from libc.stdlib cimport abort
 from libc.string cimport memcpy, memmove, memset
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
-from server.structures.crc16 cimport key_hash_slot_again
+from server.structures.crc16 cimport key_hash_slot
 from server.structures.memory cimport (MAP_MIN, RETIRE_SLICE, mem_alloc, mem_forget, mem_free, mem_good_size, mem_map,
                                        mem_realloc, mem_retire, mem_retire_step, mem_retired, mem_try_alloc, mem_unmap,
                                        mem_used)
-from server.structures.slot_index cimport (slot_index_add, slot_index_free_step, slot_index_memory, slot_index_remove)
+from server.structures.slot_index cimport (slot_index_add, slot_index_expire, slot_index_free_step, slot_index_memory,
+                                           slot_index_remove)
 
 cdef extern from *:
     """
@@ -422,7 +423,7 @@ cdef Entry* _insert(Table* t, const char* key, size_t length, uint64_t hash, uin
     t.used[which] += 1
     t.entry_bytes += mem_good_size(size)
     if unlikely(t.slots != NULL):
-        slot_index_add(t.slots, key_hash_slot_again(key, length), <uint32_t>hash)
+        slot_index_add(t.slots, key_hash_slot(key, length), <uint32_t>hash)
     return e
 
 
@@ -511,13 +512,19 @@ cdef Entry* table_set_word(Table* t, Entry* e, uint64_t hash, uint64_t word) noe
     return e
 
 
+cdef inline void _count_expire(Table* t, Entry* e, int more) noexcept nogil:
+    t.expires += more
+    if unlikely(t.slots != NULL):
+        slot_index_expire(t.slots, key_hash_slot(entry_key(e), entry_key_length(e)), more)
+
+
 cdef Entry* table_set_expire(Table* t, Entry* e, uint64_t hash, int64_t when_ms) noexcept nogil:
     """Let the entry expire at `when_ms` (Unix milliseconds). Returns the entry, perhaps moved. O(1)."""
     cdef int which
     if not e.klen & ENTRY_EXPIRE:
         e = _reshape(t, e, hash, (e.klen & ENTRY_WORD) | (e.klen & ENTRY_INLINE) | ENTRY_EXPIRE,
                      entry_inline(e)[0] if e.klen & ENTRY_INLINE else 0, 1)
-        t.expires += 1
+        _count_expire(t, e, 1)
         _slot_of(t, e, hash, &which)
         _mark_expire(t, which, hash & t.mask[which])
     entry_expire_ref(e)[0] = when_ms
@@ -527,10 +534,17 @@ cdef Entry* table_set_expire(Table* t, Entry* e, uint64_t hash, int64_t when_ms)
 cdef Entry* table_persist(Table* t, Entry* e, uint64_t hash) noexcept nogil:
     """Take the expire away. Returns the entry, perhaps moved. O(1)."""
     if e.klen & ENTRY_EXPIRE:
-        t.expires -= 1
+        _count_expire(t, e, -1)
         e = _reshape(t, e, hash, (e.klen & ENTRY_WORD) | (e.klen & ENTRY_INLINE),
                      entry_inline(e)[0] if e.klen & ENTRY_INLINE else 0, 1)
     return e
+
+
+cdef void _unlink_of_cluster(Table* t, Entry* e, uint32_t hash) noexcept nogil:
+    cdef uint32_t of = key_hash_slot(entry_key(e), entry_key_length(e))
+    if e.klen & ENTRY_EXPIRE:
+        slot_index_expire(t.slots, of, -1)
+    slot_index_remove(t.slots, of, hash)
 
 
 cdef Entry* _unlink_slot(Table* t, Entry** slot, int which, uint64_t hash) noexcept nogil:
@@ -541,7 +555,7 @@ cdef Entry* _unlink_slot(Table* t, Entry** slot, int which, uint64_t hash) noexc
     if e.klen & ENTRY_EXPIRE:
         t.expires -= 1
     if unlikely(t.slots != NULL):
-        slot_index_remove(t.slots, key_hash_slot_again(entry_key(e), entry_key_length(e)), <uint32_t>hash)
+        _unlink_of_cluster(t, e, <uint32_t>hash)
     return e
 
 

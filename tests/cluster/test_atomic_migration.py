@@ -55,6 +55,11 @@ def owner(cluster: Cluster, seen_by: int, slot: int) -> int:
     raise AssertionError(f"slot {slot} is nobody's")
 
 
+def expires(c: Connection) -> int:
+    """As INFO counts them."""
+    return int(c.ok("INFO", "keyspace").partition(b"expires=")[2].partition(b",")[0])
+
+
 def migrate(cluster: Cluster, source: int, target: int, *ranges: int) -> None:
     assert cluster[source].connect()(
         "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", *ranges, "NODE", cluster.names[target]) == "OK"
@@ -117,23 +122,30 @@ def test_keys_of_every_type_move_at_once(cluster, source):
 def test_what_arrives_is_not_seen_before(cluster, source):
     source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)
     before = fill(source, 2)
+    source.ok("SET", f"{SLOT_0}timed", 1, "EX", 1000)
+    timed = expires(source)
     migrate(cluster, HERE, THERE, 0, 99)
     wait_for(cluster, HERE, "waiting-to-pause")
     assert last(cluster, THERE)[b"state"] == b"streaming"
     source.ok("SET", f"{SLOT_0}late", 1)
+    there = cluster[THERE].connect()
+    there.ok("SET", "hello2", 1, "EX", 1000)            # of a slot of its own
     source.ok("DEL", f"{SLOT_0}string1")
-    there, replica = cluster[THERE].connect(), cluster[4].connect()
+    replica = cluster[4].connect()
+    wait_until(lambda: replica.ok("DBSIZE") == 1, "its replica has its key")
     for c in (there, replica):
-        assert c.ok("DBSIZE") == 0 and c.ok("KEYS", "*") == [] and c("RANDOMKEY") is None
-        assert c.ok("SCAN", 0, "COUNT", 1000)[1] == []
+        assert c.ok("DBSIZE") == 1 and c.ok("KEYS", "*") == [b"hello2"] and c("RANDOMKEY") == b"hello2"
+        assert c.ok("SCAN", 0, "COUNT", 1000)[1] == [b"hello2"]
+        assert expires(c) == 1
     assert str(there("GET", f"{SLOT_0}late")).startswith("MOVED 0 ")
     there.ok("DEBUG", "RELOAD")
-    assert there.ok("DBSIZE") == 0
+    assert there.ok("DBSIZE") == 1
     source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 0)
     wait_for(cluster, HERE, "success")
-    assert there.ok("DBSIZE") == len(before) + MORE     # one more, one fewer
+    assert there.ok("DBSIZE") == len(before) + MORE + 2     # of those that were looked at one more, one fewer
+    assert expires(there) == timed + 1
     assert there.ok("GET", f"{SLOT_0}late") == b"1" and there("GET", f"{SLOT_0}string1") is None
-    wait_until(lambda: replica.ok("DBSIZE") == len(before) + MORE, "its replica shows them, too")
+    wait_until(lambda: replica.ok("DBSIZE") == len(before) + MORE + 2, "its replica shows them, too")
 
 
 @pytest.mark.parametrize("end", ["cancel", "flush the source", "flush the target", "cut the connection"])

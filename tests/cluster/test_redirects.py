@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from server.structures.crc16 import hash_slot
 from tests.support.cluster import Cluster
 from tests.support.pace import wait_until
 from tests.support.peer import Peer, peer_path, peer_version
@@ -112,6 +113,33 @@ def test_another_nodes_slot(both, words):
 ])
 def test_keys_of_several_slots(both, words):
     assert both(*words) == CROSS_SLOT
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_keys_of_every_length_in_one_batch(clusters, threads):
+    """Who parses a batch finds the slots of its keys, and need not know where a command has them."""
+    node = clusters[0][0]
+    keys = [f"{begin}{'k' * more}{number}" for begin in ("", "{", "{}", "{x}", "{ab", "}") for number in range(3)
+            for more in (0, 1, 2, 3, 5, 6, 7, 8, 13, 14, 15, 16, 30, 250, 260, 2000)]
+    words: list[tuple[Any, ...]] = []
+    wanted: list[Any] = []
+    for key in keys:
+        slot = hash_slot(key.encode())
+        elsewhere = None if slot < 8192 else f"MOVED {slot} {clusters[0].place(1)}"
+        words += [("INCR", key), ("PING", key), ("OBJECT", "ENCODING", key), ("GET",), ("EVAL", "return 1", 1, key),
+                  ("PING",)]
+        wanted += [elsewhere or 1, key.encode(), elsewhere or b"int",
+                   "ERR wrong number of arguments for 'get' command", elsewhere or 1, "PONG"]
+    with node.connect() as c:
+        c.ok("FLUSHALL")
+        before = c.ok("CONFIG", "GET", "io-threads")[1]
+        c.ok("CONFIG", "SET", "io-threads", threads)    # tests have them always active
+        try:
+            with node.connect() as other:
+                replies = other.pipeline(words)
+        finally:
+            c.ok("CONFIG", "SET", "io-threads", before)
+    assert [str(reply) if isinstance(reply, RespError) else reply for reply in replies] == wanted
 
 
 def test_our_own_slots(both):

@@ -102,6 +102,30 @@ def nobody_serves(cluster, slot):
     return all(cluster.state(node)["cluster_slots_assigned"] == "16383" for node in members(cluster))
 
 
+def test_a_slot_that_a_power_cut_took_from_its_new_master(cluster):
+    """It was told to all, and was not on the disk yet: its new master comes back without it, and with its keys."""
+    agree(cluster)
+    tag = "b" if owner_of(cluster, hash_slot(b"b")) != OURS else "a"
+    slot = hash_slot(tag.encode())
+    source, target = cluster[owner_of(cluster, slot)], cluster[OURS]
+    keys = filled(cluster, tag)
+    there, here = target.connect(), source.connect()
+    there.ok("CLUSTER", "SETSLOT", slot, "IMPORTING", cluster.names[cluster.nodes.index(source)])
+    here.ok("CLUSTER", "SETSLOT", slot, "MIGRATING", cluster.names[OURS])
+    here.ok("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *keys)
+    before = (target.folder / "nodes.conf").read_text()
+    for node in [target, *(node for node in members(cluster) if node is not target)]:
+        node.connect().ok("CLUSTER", "SETSLOT", slot, "NODE", cluster.names[OURS])
+    there.ok("SAVE")
+    target.kill()
+    (target.folder / "nodes.conf").write_text(before)
+    target.start()
+    wait_until(lambda: cluster.state(target)["cluster_state"] == "ok", "it is back")
+    cluster.cli("--cluster", "fix", cluster.place(LAST), answers="yes\n" * 2)
+    agree(cluster)
+    holds(cluster, keys)
+
+
 def test_slots_that_nobody_serves(cluster):
     """One without keys, one with keys that a node still has."""
     agree(cluster)

@@ -30,6 +30,7 @@ class BySlotAgainstSets(RuleBasedStateMachine):
         self.mover = Mover(self.keyspace)
         self.keys = set()
         self.hidden = set()
+        self.timed = set()             # keys with an expire
 
     def shown(self):
         return {key for key in self.keys if hash_slot(key) not in self.hidden}
@@ -41,6 +42,7 @@ class BySlotAgainstSets(RuleBasedStateMachine):
     def store(self, key, size):
         self.db.set(key, b"v" * size)
         self.keys.add(key)
+        self.timed.discard(key)
 
     @rule(start=st.integers(0, 600), count=st.integers(1, 400), tag=st.sampled_from((b"{one}", b"")))
     def store_many(self, start, count, tag):
@@ -51,6 +53,7 @@ class BySlotAgainstSets(RuleBasedStateMachine):
     def delete(self, key, lazy):
         assert (self.db.unlink if lazy else self.db.delete)(key) == (key in self.keys)
         self.keys.discard(key)
+        self.timed.discard(key)
 
     @rule(start=st.integers(0, 600), count=st.integers(1, 600), tag=st.sampled_from((b"{one}", b"")))
     def delete_many(self, start, count, tag):
@@ -63,14 +66,19 @@ class BySlotAgainstSets(RuleBasedStateMachine):
             self.db.put(to, self.db.take(key))
             self.keys.remove(key)
             self.keys.add(to)
+            if key in self.timed:
+                self.timed.remove(key)
+                self.timed.add(to)
 
     @rule(key=KEYS, when=st.booleans())
     def expire(self, key, when):
         """A time gives the entry another shape; it is counted until it goes."""
         if when:
             self.db.set_expire(key, clock.unix_ms() + 1_000_000)
+            self.timed |= {key} & self.keys
         else:
             self.db.persist(key)
+            self.timed.discard(key)
 
     @rule(keys=st.lists(KEYS, max_size=5))
     def expire_now(self, keys):
@@ -84,11 +92,13 @@ class BySlotAgainstSets(RuleBasedStateMachine):
         for key in expired:
             self.db.drop_expired(key)
             self.keys.remove(key)
+        self.timed -= set(keys)
 
     @rule(lazy=st.booleans())
     def flush(self, lazy):
         self.db.flush(lazy)
         self.keys.clear()
+        self.timed.clear()
 
     @rule()
     def loaded_aside(self):
@@ -100,6 +110,7 @@ class BySlotAgainstSets(RuleBasedStateMachine):
         self.keyspace.discard(other)
         self.keys = {b"{one}new", b"new"}
         self.hidden.clear()
+        self.timed.clear()
 
     @rule(keys=st.lists(KEYS, max_size=3), yes=st.booleans())
     def hide(self, keys, yes):
@@ -148,6 +159,7 @@ class BySlotAgainstSets(RuleBasedStateMachine):
         """Walks of the keyspace, and its count, know what is not hidden."""
         shown = self.shown()
         assert len(self.db) == len(shown)
+        assert self.db.expires == self.keyspace.expires_total() == len(self.timed & shown)
         found, cursor = set(), -1
         while cursor:
             cursor, some = self.db.scan(max(cursor, 0), 100)

@@ -84,8 +84,8 @@ class Machine(Simulated):
         for action in last:
             if isinstance(action, Save):
                 self.disk = conf_of(self.protocol.view)
-                if action.fsync:
-                    self.synced = self.disk
+                if action.fsync or action.soon:     # no power is cut in the milliseconds until then: then an operator
+                    self.synced = self.disk         # has to say whose the slot is, as in Redis
         for action in (*actions, *last):
             self._do(action)
         self.promises.after(self, (*actions, *last))

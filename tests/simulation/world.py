@@ -74,7 +74,8 @@ def confs(masters: int, replicas: int, *, acquainted: bool) -> list[Conf]:
 
     if not acquainted:
         return [Conf([alone(me)], me + 1) for me in range(count)]
-    return [Conf([record(number, me) for number in range(count)], masters) for me in range(count)]
+    others = [record(number, -1) for number in range(count)]
+    return [Conf([*others[:me], record(me, me), *others[me + 1:]], masters) for me in range(count)]
 
 
 class World:

@@ -20,6 +20,14 @@ def test_a_newer_epoch_takes_slots() -> None:
     one.view.check()
 
 
+def test_what_a_replica_says_of_its_masters_epoch_is_not_in_the_file() -> None:
+    """A node that starts hears it of every replica: a large cluster would write as many files."""
+    one = OneNode(me=2)
+    actions = one.say(3, Type.PING, config_epoch=9, current_epoch=one.view.current_epoch)
+    assert one.node(3).config_epoch == 9 and not only(actions, Save)
+    assert only(one.say(0, Type.PING, config_epoch=9), Save)[0].fsync
+
+
 @pytest.mark.parametrize("epoch", [1, 0])
 def test_the_same_or_an_older_epoch_does_not(epoch: int) -> None:
     one = OneNode(me=2)

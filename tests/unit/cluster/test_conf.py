@@ -1,8 +1,10 @@
 """nodes.conf: files of real nodes, read and written; broken ones; the lock."""
 
+import errno
 import os
 import random
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -11,6 +13,7 @@ from server.cluster.conf_file import ConfFile, ConfInUse
 from server.cluster.conf_format import BrokenConf, conf_of, node_line, parse, view_of, write
 from server.cluster.messages import FAIL, HANDSHAKE, MASTER, MYSELF, NOADDR, REPLICA
 from server.cluster.node import Node
+from tests.support.pace import wait_until
 
 # Written by redis-server 7.2.6: a master with a replica, another one that has a slot coming; then one that failed.
 CONF_7_2 = (
@@ -190,6 +193,43 @@ def test_a_file_is_one_nodes_alone(tmp_path: Path) -> None:
     assert theirs.open() == "two\n"
     theirs.close()
     assert os.listdir(tmp_path) == ["nodes.conf"]
+
+
+def test_who_does_not_wait_has_the_last_file_on_the_disk_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sync at a time: of what was written during one the last file alone is synced, then its name."""
+    begun, go_on = Event(), Event()
+    synced: list[str] = []
+
+    def fsync(descriptor: int) -> None:
+        begun.set()
+        assert go_on.wait(20)
+        synced.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    file = ConfFile(tmp_path / "nodes.conf")
+    file.open()
+    for text in ("one", "two", "three"):
+        file.write(text, fsync=False)
+        file.sync_soon()
+        assert begun.wait(20)
+    go_on.set()
+    last = [str(tmp_path / "nodes.conf"), str(tmp_path)]
+    wait_until(lambda: synced[2:] == last, "the last one is on the disk")
+    assert (tmp_path / "nodes.conf").read_text() == "three" and file.failed is None
+    file.close()
+
+
+def test_a_disk_that_fails_beside_the_loop_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fsync(descriptor: int) -> None:
+        raise OSError(errno.EIO, "no")
+
+    file = ConfFile(tmp_path / "nodes.conf")
+    file.open()
+    file.write("one", fsync=False)
+    monkeypatch.setattr(os, "fsync", fsync)
+    file.sync_soon()
+    wait_until(lambda: file.failed is not None and file.failed.errno == errno.EIO, "the thread says so")
+    file.close()
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:

@@ -66,6 +66,16 @@ def test_a_slot_that_arrives() -> None:
     one.view.check()
 
 
+def test_only_a_new_epoch_is_awaited_on_the_disk() -> None:
+    """As in Redis, of many slots that come only the first one's; the others are put there beside the loop."""
+    one = OneNode()
+    saves = []
+    for slot in (16381, 16382, 16383):
+        one.do(one.operator.importing, slot, one.names[2])
+        saves += only(one.do(one.operator.set_owner, slot, one.names[0], one.now), Save)
+    assert saves == [Save(fsync=True), Save(fsync=False, soon=True), Save(fsync=False, soon=True)]
+
+
 def test_a_slot_that_leaves() -> None:
     one = OneNode()
     one.do(one.operator.migrating, 0, one.names[1])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from server.structures.crc16 import crc16_of, hash_slot, hash_slot_again, hash_slot_noted, multiplying
+from server.structures.crc16 import crc16_of, hash_slot, multiplying
 
 
 @pytest.fixture(params=[True, False], ids=["multiplied", "looked-up"])
@@ -63,18 +63,6 @@ def test_all_lengths_and_places_of_braces() -> None:
             tag, closed, _ = behind.partition(b"}")
             hashed = tag if tag and closed else key
             assert hash_slot(key) == by_bits(hashed) % 16384, key
-
-
-def test_a_slot_that_was_noted_is_that_of_the_same_key_alone() -> None:
-    """Whatever was noted last, and whatever its length: what is asked again is right."""
-    rng = Random(7)
-    keys = [b"", b"hello", b"{bar}123", b"{bar}1234", b"k" * 8, b"k" * 9, b"k" * 16, b"k" * 17, b"k" * 40,
-            *(rng.randbytes(rng.randrange(20)) for _ in range(30))]
-    for noted in keys:
-        for asked in keys:
-            assert hash_slot_noted(noted) == hash_slot(noted)
-            assert hash_slot_again(asked) == hash_slot(asked)
-            assert hash_slot_again(noted) == hash_slot(noted)
 
 
 @pytest.mark.peer

@@ -9,18 +9,17 @@ such mode.
 Keyspace notifications are messages of the same kind (clients.key_events).
 """
 
-import re
 from collections.abc import Callable
-from typing import Any
 
 from server.clients.client import SUBSCRIBED, Client
 from server.clients.fan_out import send_to
+from server.registry.light import Any
 from server.structures.glob import match
 
 SUBSCRIPTIONS_BYTES = 500      # of the first subscription, for tot-mem: measured, like the next
 SUBSCRIPTION_OVERHEAD = 180    # bytes per channel or pattern, its name and its place among the listeners
 _OF_KEYS = (b"__keyspace@", b"__keyevent@")     # what the channels of keyspace notifications begin with
-_SPECIAL = re.compile(rb"[*?\[\\]")
+_SPECIAL = b"*?[\\"
 Listeners = dict[bytes, dict[Client, None]]
 
 
@@ -203,7 +202,7 @@ def _may_match_keys(pattern: bytes) -> bool:
 
 def may_match(pattern: bytes, beginning: bytes) -> bool:
     """Whether a channel that begins so may match, as far as the text before the first special character tells."""
-    plain = _SPECIAL.split(pattern, maxsplit=1)[0]
+    plain = pattern[:next((at for at, byte in enumerate(pattern) if byte in _SPECIAL), None)]
     return plain.startswith(beginning) or beginning.startswith(plain)
 
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any
 
 from server.acl import file as acl_file
 from server.acl.log import Entry
@@ -26,6 +25,7 @@ from server.registry.command import (
     group,
 )
 from server.registry.errors import CommandError, named, wrong_arity, wrong_subcommand
+from server.registry.light import Any
 from server.registry.reply import OK, Pairs, SetOf
 
 command = group("server")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
-from typing import Any
 
 from server.dispatch.call import Call
 from server.dispatch.cron import AGAIN
@@ -20,6 +19,7 @@ from server.registry.command import (
 )
 from server.registry.errors import CommandError, named, syntax
 from server.registry.keys import NOT_KEY, KeySpec
+from server.registry.light import Any
 from server.registry.reply import Encoded, Pairs, SetOf, Several
 from server.registry.reply_writer import encode_reply
 from server.registry.syntax import Argument, arguments

@@ -6,16 +6,15 @@ in a way that its parent sees: by the signal, by SIGABRT, or with status 1 if us
 
 import faulthandler
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import BinaryIO, NoReturn, TextIO
 
 from server.config.config import Config
 from server.observe import crash_handler
 from server.observe.log import Log
 from server.observe.monitor import RunningCommand, quoted
+from server.registry.light import BinaryIO, NoReturn, TextIO, signal
 from server.version import REDIS_VERSION, VERSION
 
 START = "\n\n=== REDIS BUG REPORT START: Cut & paste starting from here ===\n"

@@ -12,10 +12,10 @@ used_memory is what the data and those who use it cost, so that maxmemory means 
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, Protocol
 
 from server.observe import process
 from server.registry.clock import monotonic_now_us
+from server.registry.light import NamedTuple, Protocol
 
 ALLOCATOR = "remus-slab"               # mem_allocator
 SAMPLE_MS = 100                        # how often the peak of everything together is looked at

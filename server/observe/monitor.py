@@ -10,10 +10,10 @@ Administrative commands are not shown at all, and a script's own commands are ma
 
 import time
 from collections.abc import Iterable
-from typing import Any, Protocol
 
 from server.config.config import Config
 from server.registry.command import ADMIN, Command
+from server.registry.light import Any, Protocol
 from server.registry.reply import Encoded
 
 _ESCAPES = {10: b"\\n", 13: b"\\r", 9: b"\\t", 7: b"\\a", 8: b"\\b", 34: b'\\"', 92: b"\\\\"}

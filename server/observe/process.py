@@ -2,7 +2,8 @@
 
 import os
 import resource
-from typing import NamedTuple
+
+from server.registry.light import NamedTuple
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 

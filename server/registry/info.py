@@ -13,12 +13,12 @@ part would show.
 
 from bisect import insort
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, NamedTuple, TypeVar
 
 from server.registry.attribute_path import attribute_path
 from server.registry.dataclass import dataclass, field
 from server.registry.info_writer import Step, write_sections
 from server.registry.later import Later
+from server.registry.light import Any, Generic, NamedTuple, TypeVar
 from server.registry.parts import Part, Parts
 
 S = TypeVar("S")  # the part that a field is read from

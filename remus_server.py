@@ -25,9 +25,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False       # of typing, which a server that starts is without
 if TYPE_CHECKING:
+    from typing import Any
+
     from remus_embedded.cases import RemusMixin as RemusMixin, RemusTestCase as RemusTestCase
     from remus_embedded.clusters import RemusCluster as RemusCluster
     from remus_embedded.sentinels import RemusSentinels as RemusSentinels

@@ -7,22 +7,36 @@ says what is one, `look_up` finds it.
 
 import errno
 import os
-import socket
-from typing import TYPE_CHECKING, NamedTuple
+from collections import namedtuple
 
+TYPE_CHECKING = False       # of typing, which a start is without
 if TYPE_CHECKING:
+    import socket
+    from typing import NamedTuple
+
     from iothreads.link import Link
+
+    class Fields(NamedTuple):
+        """Of an address."""
+
+        family: int
+        host: str
+        port: int = 0
+        scope: int = 0
+
+else:
+    import _socket as socket  # as in iothreads.listen
+
+    Fields = namedtuple("Fields", "family host port scope", defaults=(0, 0))
 
 UNDER_WAY = (0, errno.EINPROGRESS)
 
 
-class Address(NamedTuple):
-    """Where to: an IPv4 or IPv6 address and a port, or the path of a unix socket (and port 0)."""
+class Address(Fields):
+    """Where to: an IPv4 or IPv6 address and a port, or the path of a unix socket (and port 0). scope: of a link-local
+    IPv6 address."""
 
-    family: int
-    host: str
-    port: int = 0
-    scope: int = 0  # of a link-local IPv6 address
+    __slots__ = ()
 
     def __str__(self) -> str:
         if self.family == socket.AF_UNIX:

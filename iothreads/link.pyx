@@ -1,7 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What a link hears and says. Bytes leave at the loop's next flush(), or as soon as there are many."""
 import os
-import socket
 import time
 
 from libc.stddef cimport size_t
@@ -20,6 +19,10 @@ from iothreads.ring cimport load_relaxed64
 from iothreads.tls cimport TlsContext, tls_transport
 
 from iothreads.connect import begin_connecting
+
+cdef extern from "<sys/socket.h>":
+    enum:
+        AF_UNIX
 
 cdef enum:
     SEND_BYTES = 65536                 # so many are handed to the lane at once
@@ -270,7 +273,7 @@ cdef class Links:
         Errors: ConnectError, when it fails at once.
         """
         return self.begin(begin_connecting(to, source), str(to), protocol, reads,
-                          KEEPALIVE_NOT_TCP if to.family == socket.AF_UNIX else KEEPALIVE_AS_CLIENTS, True, tls, host)
+                          KEEPALIVE_NOT_TCP if to.family == AF_UNIX else KEEPALIVE_AS_CLIENTS, True, tls, host)
 
     def take(self, int fd, str address, protocol, *, bint is_tcp=True, int reads=READ_REPLIES, TlsContext tls=None) -> Link:
         """Make a link of a connected, non-blocking socket, which is the link's from now on: of a peer that came to a listener

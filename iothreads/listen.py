@@ -4,16 +4,30 @@ A `Listener` is what `IOThreads.listen` takes. All or nothing: if one address ca
 closed again and `ListenError` carries the log lines.
 """
 
+from __future__ import annotations
+
 import array
 import errno
 import fcntl
 import os
-import socket
 import stat
 import termios
-from typing import Any, Protocol
 
 from iothreads.ends import ends_of
+
+TYPE_CHECKING = False       # of typing, which a start is without
+if TYPE_CHECKING:
+    import socket
+    from typing import Any, Protocol
+
+    class Named(Protocol):
+        """A client, whose ends have names."""
+
+        address: str
+        local_address: str
+
+else:
+    import _socket as socket  # what `socket` adds makes eight enums: 13 of a start's 350 million instructions
 
 # A kind of address that this host does not speak is skipped, whoever asked for it.
 FORGIVEN = {errno.ENOPROTOOPT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EPFNOSUPPORT, errno.EAFNOSUPPORT}
@@ -160,13 +174,6 @@ def open_unix(path: str, permissions: int, backlog: int) -> Listener:
     return Listener(sock, "unix", path)
 
 
-class Named(Protocol):
-    """A client, whose ends have names."""
-
-    address: str
-    local_address: str
-
-
 def name_client(client: Named, fd: int, listener: Listener) -> None:
     """Set `client.address` and `client.local_address` as CLIENT LIST shows them: an IPv6 host stands in brackets."""
     if listener.kind == "unix":
@@ -179,11 +186,16 @@ def gather_small_writes(fd: int) -> None:
     """Let the system put small writes of this connection together into fewer packets, which come later then
     (TCP_NODELAY off). Not of a unix socket, which has no packets."""
     try:
-        with socket.socket(fileno=os.dup(fd)) as sock:
-            if sock.family != socket.AF_UNIX:
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        sock = socket.socket(fileno=os.dup(fd))
     except OSError:                    # it is gone already
+        return
+    try:
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+    except OSError:
         pass
+    finally:
+        sock.close()
 
 
 def unread_bytes(fd: int) -> int:

@@ -1,7 +1,6 @@
 # cython: language_level=3
 """Finding OpenSSL, and one pointer for each of its functions that we call."""
 import os
-import re
 
 cdef extern from "<dlfcn.h>" nogil:
     void* dlopen(const char*, int)
@@ -39,7 +38,7 @@ def candidates() -> list[str]:
     try:
         import ssl  # noqa: F401
         with open("/proc/self/maps") as maps:
-            found = sorted({line.split()[-1] for line in maps if re.search(r"/lib(ssl|python)[^/]*$", line.rstrip())},
+            found = sorted({line.split()[-1] for line in maps if _name_in(line).startswith(("libssl", "libpython"))},
                            key=lambda path: "libssl" not in path)
     except (ImportError, OSError):
         pass
@@ -47,6 +46,11 @@ def candidates() -> list[str]:
 
     named = ctypes.util.find_library("ssl")
     return list(dict.fromkeys([*found, *([named] if named else []), *NAMES]))
+
+
+cdef str _name_in(str line):
+    """Of the file that a line of maps tells of; "" where that is none."""
+    return line.rstrip().rpartition("/")[2] if "/" in line else ""
 
 
 cdef str find():

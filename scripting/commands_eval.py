@@ -4,8 +4,6 @@ A script runs alone, sees one moment in time, and its effects reach AOF and repl
 what it compiled under the SHA1 of the text, so EVALSHA can name it.
 """
 
-from typing import Any
-
 from scripting.scripts import NO_SCRIPT, Script
 from server.dispatch.call import Call
 from server.registry import args
@@ -20,6 +18,7 @@ from server.registry.command import (
 )
 from server.registry.errors import NOT_AN_INTEGER, CommandError
 from server.registry.keys import ACCESS, RO, RW, UPDATE, Keys, spec
+from server.registry.light import Any
 
 command = group("scripting")
 

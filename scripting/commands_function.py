@@ -1,7 +1,5 @@
 """FUNCTION: libraries of functions that stay, are saved with the data and go to replicas."""
 
-from typing import Any
-
 from scripting import limits
 from scripting.dump import dumped, texts_of
 from scripting.flags import names
@@ -11,6 +9,7 @@ from server.clients.client import MASTER
 from server.dispatch.call import Call
 from server.registry.command import ALLOW_BUSY, DENYOOM, LOADING, NOSCRIPT, STALE, WRITE, container, group
 from server.registry.errors import CommandError, wrong_subcommand
+from server.registry.light import Any
 from server.registry.reply import OK, Encoded, Pairs, SetOf
 from server.registry.reply_writer import encode_reply
 from server.structures import glob

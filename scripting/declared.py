@@ -7,7 +7,6 @@ CLIENT PAUSE WRITE. A script without a shebang line counts as what EVAL is.
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, cast
 
 from scripting.flags import ALLOW_OOM, ALLOW_STALE, NO_WRITES
 from server.clients.seams import RunningCommand
@@ -15,6 +14,7 @@ from server.dispatch import gates
 from server.dispatch.call import Call
 from server.registry.command import DENYOOM, MAY_REPLICATE, STALE, WRITE, Command, CommandFlag
 from server.registry.errors import CommandError
+from server.registry.light import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from scripting.run import Scripting

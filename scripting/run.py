@@ -5,8 +5,6 @@ propagation), run, and ended. When it takes longer than busy-reply-threshold, ot
 hear -BUSY, except for the few commands that are allowed then (SCRIPT KILL, FUNCTION KILL, SHUTDOWN NOSAVE...).
 """
 
-from typing import TYPE_CHECKING, Any, cast
-
 from iothreads.listen import close_listeners
 from scripting import fast_eval, limits, redis_api
 from scripting.flags import ALLOW_CROSS_SLOT_KEYS, ALLOW_OOM, ALLOW_STALE, NO_CLUSTER, NO_WRITES
@@ -20,6 +18,7 @@ from server.dispatch import conditions, gates
 from server.dispatch.call import Call
 from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE, Command, CommandFlag
 from server.registry.errors import MASTERDOWN, CommandError
+from server.registry.light import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from server.server import Server

@@ -1,7 +1,5 @@
 """Which part answers for what rooms declare."""
 
-from typing import TYPE_CHECKING
-
 from scripting.run import Scripting
 from server.acl.denials import Denials
 from server.acl.users import Users
@@ -33,6 +31,7 @@ from server.observe.internal_errors import InternalErrors, internal_errors
 from server.observe.memory_account import Figures
 from server.observe.stats import Stats
 from server.persistence.seams import Host
+from server.registry.light import TYPE_CHECKING
 from server.registry.parts import Parts
 from server.replication.node import Node
 from server.whole import Whole

@@ -1,9 +1,8 @@
 """Directives that concern several parts at once, and what changes with them. `server.wiring` says which they are."""
 
-from typing import TYPE_CHECKING
-
 from server.config.config import Config
 from server.dispatch import conditions
+from server.registry.light import TYPE_CHECKING
 from server.structures import table
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 import os
 import sys
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
 
 from iothreads import listen
 from server.acl.users import Users
@@ -20,6 +19,7 @@ from server.observe.log import LEVELS, Log
 from server.observe.stats import Stats
 from server.process import Process, program_name
 from server.registry.errors import CommandError
+from server.registry.light import TYPE_CHECKING, Any
 from server.version import REDIS_VERSION, VERSION
 
 if TYPE_CHECKING:

@@ -10,14 +10,13 @@ All of it is best effort, as in Redis: what cannot be done is logged, and the se
 """
 
 import os
-import signal
-import socket
 import sys
 
 from server import kernel
 from server.config.config import Config
 from server.config.process import expand_title
 from server.observe.log import Log
+from server.registry.light import locale, signal
 
 DEFAULT_PIDFILE = "/var/run/redis.pid"
 OURS = "remus-server"
@@ -152,6 +151,8 @@ class Process:
         if not path.startswith(("/", "@")):
             self.log.warning("systemd supervision error: NOTIFY_SOCKET not found!")
             return False
+        import socket
+
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
                 sock.sendto(text.encode(), "\0" + path[1:] if path[0] == "@" else path)
@@ -237,8 +238,6 @@ class Process:
     # ---- warnings and the rest
     def set_locale(self) -> bool:
         """locale-collate, which decides the order of SORT ... ALPHA."""
-        import locale
-
         try:
             locale.setlocale(locale.LC_COLLATE, self.config.locale_collate)
         except (locale.Error, ValueError):

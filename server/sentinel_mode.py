@@ -7,7 +7,6 @@ import gc
 import os
 import secrets
 import time
-from typing import TYPE_CHECKING, cast
 
 from iothreads import listen
 from iothreads.handoff import IOThreads
@@ -59,6 +58,7 @@ from server.process import Process
 from server.registry import clock
 from server.registry.command import SENTINEL, Command, keep, redefine, rename_all
 from server.registry.info import render
+from server.registry.light import TYPE_CHECKING, cast
 from server.registry.parts import Parts
 from server.sentinel import commands, info as sentinel_info
 from server.sentinel.driver import Driver

@@ -6,7 +6,6 @@ Commands reach it as `call.server`. Rooms below `dispatch` do not know it: they 
 import gc
 import os
 import time
-from typing import TYPE_CHECKING, Any
 
 from iothreads import listen
 from iothreads.ends import ends_of
@@ -68,6 +67,7 @@ from server.process import Process
 from server.registry import clock
 from server.registry.command import SKIP_SLOWLOG, Command
 from server.registry.info import render
+from server.registry.light import TYPE_CHECKING, Any
 from server.registry.parts import Parts
 from server.replication.node import Node
 from server.structures.block_stream import Stream

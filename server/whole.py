@@ -1,13 +1,13 @@
 """What INFO tells of a server as a whole, which no room owns: with keys, or a sentinel."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
 
 from iothreads.listen import Listener
 from server.config.config import Config
 from server.process import Process
 from server.registry.clock import monotonic_now_us
 from server.registry.info_sections import CLIENTS, SERVER, STATS
+from server.registry.light import Protocol
 
 
 class Whole(Protocol):

@@ -8,7 +8,6 @@ import importlib
 import importlib.machinery
 import os
 from functools import partial
-from typing import TYPE_CHECKING
 
 from scripting import declared, limits, redis_api
 from server import about, loader
@@ -48,6 +47,7 @@ from server.observe.log import LEVELS
 from server.persistence import object_writer
 from server.registry import debug, info
 from server.registry.command import COMMANDS, rename_all
+from server.registry.light import TYPE_CHECKING
 from server.structures import hyperloglog
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 

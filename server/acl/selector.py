@@ -12,12 +12,11 @@ then commands to come are allowed, too. `rules` keeps the rules about commands i
 """
 
 from collections.abc import Sequence
-from enum import IntEnum
 from functools import cache
-from typing import NamedTuple
 
 from server.registry.command import CATEGORIES, DECLARED, NO_AUTH, Command
 from server.registry.keys import ACCESS, DELETE, INSERT, UPDATE, KeyReference
+from server.registry.light import NamedTuple
 from server.registry.quoting import split_args
 from server.structures.glob import match
 
@@ -42,7 +41,7 @@ class RuleError(Exception):
         self.unknown = reason == UNKNOWN
 
 
-class Denial(IntEnum):
+class Denial:
     """Why a command is refused; of several selectors the greatest is told."""
 
     COMMAND = 1
@@ -53,8 +52,13 @@ class Denial(IntEnum):
 class Denied(NamedTuple):
     """What is refused: the command, or the key or channel that argument `at` is."""
 
-    kind: Denial
+    kind: int                          # of Denial
     at: int
+
+    @property
+    def reason(self) -> str:
+        """As ACL LOG shows it."""
+        return {Denial.COMMAND: "command", Denial.KEY: "key", Denial.CHANNEL: "channel"}[self.kind]
 
 
 def has_spaces(text: bytes) -> bool:

@@ -3,7 +3,6 @@
 Passwords are kept as SHA-256 only, in small hexadecimal letters, as rules and files have them.
 """
 
-import re
 from collections.abc import Sequence
 
 from server.acl.permissions import Permissions
@@ -11,7 +10,7 @@ from server.acl.selector import READ, Denial, Denied, RuleError, Selector, selec
 from server.registry.command import Command
 from server.registry.keys import KeyReference
 
-_HASH = rb"[0-9a-f]{64}\Z"
+_HASH_DIGITS, _HASH_LENGTH = b"0123456789abcdef", 64
 _BAD_HASH = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
 _NO_SUCH_PASSWORD = "The password you are trying to remove from the user does not exist"
 _FLAGS = (b"on", b"off", b"skip-sanitize-payload", b"sanitize-payload", b"nopass", b"resetpass", b"clearselectors")
@@ -95,9 +94,10 @@ class User:
     def _hash_in(rule: bytes) -> bytes:
         if rule[:1] in (b">", b"<"):
             return digest(rule[1:])
-        if not re.match(_HASH, rule[1:]):
+        hashed = rule[1:]
+        if len(hashed) != _HASH_LENGTH or hashed.strip(_HASH_DIGITS):
             raise RuleError(_BAD_HASH)
-        return rule[1:]
+        return hashed
 
     def _add_password(self, hashed: bytes) -> None:
         if hashed not in self.passwords:
@@ -174,9 +174,9 @@ def _keys_of(command: Command, argv: Sequence[bytes]) -> Sequence[KeyReference]:
 
 def denial_text(user: User, command: Command, argv: Sequence[bytes], denied: Denied, verbose: bool = False) -> bytes:
     """What is told of a refusal, without a code. verbose: also which key or channel it was."""
-    if denied.kind is Denial.COMMAND:
+    if denied.kind == Denial.COMMAND:
         return b"User %s has no permissions to run the '%s' command" % (user.name, command.name.encode("latin-1"))
-    what = b"key" if denied.kind is Denial.KEY else b"channel"
+    what = b"key" if denied.kind == Denial.KEY else b"channel"
     if verbose:
         return b"User %s has no permissions to access the '%s' %s" % (user.name, argv[denied.at], what)
     return b"No permissions to access a " + what

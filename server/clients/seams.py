@@ -4,9 +4,9 @@
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
 
 from server.registry.command import Command
+from server.registry.light import TYPE_CHECKING, Any, Protocol
 from server.registry.loop_seam import LoopSeam
 
 if TYPE_CHECKING:

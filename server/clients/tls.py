@@ -6,7 +6,6 @@ and for links that we open. A context that is replaced lives on in the connectio
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 from iothreads.openssl import NoOpenSSL
 from iothreads.tls import TlsContext, TlsError
@@ -15,6 +14,7 @@ from server.config.config import Config
 from server.config.watched_files import WatchedFiles
 from server.observe.log import Log
 from server.registry.info_sections import TLS
+from server.registry.light import Any
 
 DIRECTIVES = (
     "tls-cert-file", "tls-key-file", "tls-key-file-pass", "tls-client-cert-file", "tls-client-key-file",

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from server.registry.dataclass import dataclass, field
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server.cluster.atomic_export import Export

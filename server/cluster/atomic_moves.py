@@ -7,7 +7,6 @@ target say to each other (CLUSTER SYNCSLOTS) is our own. Each call returns actio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from server.cluster import slots
 from server.cluster.atomic_actions import Action
@@ -18,6 +17,7 @@ from server.cluster.messages import NAME_LENGTH
 from server.cluster.view import View, random_name
 from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from random import Random

@@ -10,7 +10,6 @@ next. A link that queues more than cluster-link-sendbuf-limit is dropped.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import RAW, Link as Wire, Links
@@ -22,6 +21,7 @@ from server.config.config import Config
 from server.observe.debug_settings import settings as debug
 from server.observe.log import Log
 from server.registry.clock import monotonic_now_us
+from server.registry.light import Any, Protocol
 
 STRANGERS_MESSAGE_MAX = 8 << 20     # the largest heartbeat there is has less
 MESSAGE_MAX = 1 << 30               # a published message of proto-max-bulk-len, and room

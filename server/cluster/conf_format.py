@@ -12,8 +12,6 @@ which it may have written itself when versions were mixed; here the replica come
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from server.cluster import slots
 from server.cluster.messages import (
     FAIL,
@@ -31,6 +29,7 @@ from server.cluster.slot_runs import runs_text
 from server.cluster.view import View, random_name
 from server.config.cluster import BUS_PORT_OFFSET
 from server.registry.dataclass import dataclass, field
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from random import Random

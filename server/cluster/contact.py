@@ -8,7 +8,6 @@ unknown is answered, if it is a PING, and changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from server.cluster.actions import Close, Connect, Outbox, SlotsMoved
 from server.cluster.messages import HANDSHAKE, MEET, MYSELF, NOADDR, NOFAILOVER, Message, Type, role_of
@@ -17,6 +16,7 @@ from server.cluster.roles import Roles
 from server.cluster.settings import Settings
 from server.cluster.speaker import Speaker
 from server.cluster.view import View, random_name
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from random import Random

@@ -11,7 +11,6 @@ the tick and whenever a vote came.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from server.cluster.actions import Outbox, SlotsMoved
 from server.cluster.manual import ManualFailover
@@ -19,6 +18,7 @@ from server.cluster.roles import Roles
 from server.cluster.settings import Local, Settings
 from server.cluster.speaker import Speaker
 from server.cluster.view import View
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from random import Random

@@ -6,13 +6,13 @@ What CLUSTER MEET, ADDSLOTS and REPLICATE come to in seconds is known beforehand
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
 
 from server.cluster import slots
 from server.cluster.conf_format import Conf, Record, write
 from server.cluster.messages import MASTER, MYSELF, REPLICA
 from server.cluster.view import random_name
 from server.config.cluster import BUS_PORT_OFFSET
+from server.registry.light import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from random import Random

@@ -7,14 +7,13 @@ learn of it, if we know who tells and were not told to forget it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from server.cluster.actions import Outbox
 from server.cluster.contact import Contact
 from server.cluster.failures import Failures
 from server.cluster.messages import FAIL, MIGRATE_TO, NOADDR, NOFAILOVER, PFAIL, Gossip, Heartbeat, role_of
 from server.cluster.node import Node
 from server.cluster.view import View, random_name
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from random import Random

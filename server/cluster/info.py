@@ -1,9 +1,8 @@
 """What INFO tells of links to other servers."""
 
-from typing import Protocol
-
 from server.cluster.migrate_target import Targets
 from server.registry.info_sections import CLIENTS, STATS
+from server.registry.light import Protocol
 
 
 class BusLinks(Protocol):

@@ -5,9 +5,9 @@ an integer (slots.py); a name is 40 characters, "" for nobody; times are millise
 """
 
 from enum import IntEnum
-from typing import NamedTuple
 
 from server.registry.dataclass import dataclass, field
+from server.registry.light import NamedTuple
 
 NAME_LENGTH = 40
 

@@ -6,12 +6,12 @@ replies. While it goes on nobody else is served (as in Redis): a key must never 
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import Link, Links
 from iothreads.tls import TlsContext
 from server.registry.errors import CommandError
+from server.registry.light import Any, NamedTuple, Protocol
 
 KEPT_MAX = 64
 KEPT_SECONDS = 10

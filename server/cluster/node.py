@@ -1,8 +1,7 @@
 """A node of the cluster as another one sees it, and a link between two."""
 
-from typing import Optional
-
 from server.cluster.messages import FAIL, HANDSHAKE, MASTER, NOADDR, NOFAILOVER, PFAIL, REPLICA
+from server.registry.light import Optional
 
 
 class Link:

@@ -6,7 +6,6 @@ Nothing changes before the last possible error. The actions are taken by the nex
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from server.cluster import slots
 from server.cluster.actions import Outbox, SlotsMoved
@@ -19,6 +18,7 @@ from server.cluster.settings import Local, Settings
 from server.cluster.speaker import Speaker
 from server.cluster.view import BLACKLIST_MS, View, random_name
 from server.registry.errors import CommandError
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from random import Random

@@ -13,7 +13,6 @@ given; no socket, no file, no clock is touched, so a cluster of hundreds runs in
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from server.cluster.actions import Action, Deliver, Outbox, Pause, Save, SlotsMoved
 from server.cluster.claims import Claims
@@ -45,6 +44,7 @@ from server.cluster.settings import Local, Settings
 from server.cluster.speaker import Speaker
 from server.cluster.view import View
 from server.cluster.votes import Votes
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from random import Random

@@ -6,13 +6,12 @@ A slot that comes back to us before its old keys are gone is asked for again (TR
 """
 
 from collections.abc import Callable, Sequence
-from enum import Enum
-from typing import TYPE_CHECKING
 
 from server.cluster import slot_table, slots
 from server.config.config import Config
 from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError
+from server.registry.light import TYPE_CHECKING
 from server.structures.crc16 import hash_slot
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 NO_SLOT = -1
 
 
-class Why(Enum):
+class Why:
     """Why a command is not served here."""
 
     MOVED = "MOVED"
@@ -37,8 +36,8 @@ class Why(Enum):
 class Refused(CommandError):
     """A command that is not for us; `why` says which way."""
 
-    def __init__(self, why: Why, text: str = "") -> None:
-        super().__init__(text or why.value)
+    def __init__(self, why: str, text: str = "") -> None:
+        super().__init__(text or why)
         self.why = why
 
 
@@ -142,9 +141,9 @@ class Redirects:
         return ((question.reads_replica or question.sharded) and not question.writes and me.is_replica
                 and me.master is owner)
 
-    def _redirect(self, why: Why, slot: int, node: "Node", tls: bool) -> Refused:
+    def _redirect(self, why: str, slot: int, node: "Node", tls: bool) -> Refused:
         endpoint = node.preferred_endpoint(self._config.cluster_preferred_endpoint_type) or ""
-        return Refused(why, f"{why.value} {slot} {endpoint}:{node.client_port(tls)}")
+        return Refused(why, f"{why} {slot} {endpoint}:{node.client_port(tls)}")
 
     # ---- a client that waits
     def lost_for(self, question: Question) -> Refused | None:

@@ -5,7 +5,6 @@ replication stream, which the tables do not keep.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from server.cluster import slots
 from server.cluster.conf_format import node_line, record_of
@@ -13,6 +12,7 @@ from server.cluster.messages import Type
 from server.cluster.node import Link, Node
 from server.cluster.slot_runs import OwnersReply, RunsReply
 from server.cluster.view import View
+from server.registry.light import Any
 from server.registry.reply_writer import NativeReply
 
 TYPE_WORDS = {

@@ -1,8 +1,7 @@
 """What the protocol is configured by, and what it asks of its own server."""
 
-from typing import Protocol
-
 from server.registry.dataclass import dataclass
+from server.registry.light import Protocol
 
 
 @dataclass(frozen=True)

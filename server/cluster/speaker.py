@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from server.cluster.actions import Outbox, Send
 from server.cluster.manual import ManualFailover
@@ -27,6 +26,7 @@ from server.cluster.messages import (
 from server.cluster.node import Link, Node
 from server.cluster.settings import Local, Settings
 from server.cluster.view import View
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from random import Random

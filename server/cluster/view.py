@@ -5,11 +5,11 @@ mean for the protocol is decided elsewhere; every change keeps them in agreement
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from server.cluster import slots
 from server.cluster.messages import FAIL, MASTER, MIGRATE_TO, MYSELF, NAME_LENGTH, NOADDR, PFAIL, REPLICA
 from server.cluster.node import Node
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from random import Random

@@ -5,7 +5,6 @@ string with zero bytes. Offsets reach as far as a string may grow (proto-max-bul
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from server.dispatch.call import Call
 from server.keyspace.database import StringView
@@ -24,6 +23,7 @@ from server.registry.keys import (
     one_key,
     spec,
 )
+from server.registry.light import NamedTuple
 from server.structures import bits
 
 command = group("bitmap")

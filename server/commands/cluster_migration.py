@@ -5,7 +5,6 @@ The rules are `server.cluster.atomic_moves`'; `dispatch.slot_migrating` does wha
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from server.clients.client import IMPORTS
 from server.cluster import slots
@@ -15,6 +14,7 @@ from server.dispatch.node import node_of, text
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, NO_ASYNC_LOADING, NOSCRIPT, STALE, group
 from server.registry.errors import CommandError, syntax, wrong_arity
+from server.registry.light import TYPE_CHECKING
 from server.registry.reply import OK
 
 if TYPE_CHECKING:

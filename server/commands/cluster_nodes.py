@@ -1,13 +1,12 @@
 """CLUSTER: what a node tells of itself and of the others."""
 
-from typing import Any
-
 from server.cluster.slots import COUNT
 from server.dispatch.call import Call
 from server.dispatch.node import node_of, text, wall_ms
 from server.registry import args
 from server.registry.command import ADMIN, LOADING, STALE, group
 from server.registry.errors import CommandError, named
+from server.registry.light import Any
 from server.registry.reply import Verbatim
 from server.registry.reply_writer import NativeReply
 from server.structures.crc16 import hash_slot

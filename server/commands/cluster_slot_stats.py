@@ -1,7 +1,5 @@
 """CLUSTER SLOT-STATS: figures of slots that this node serves, as later servers of the field tell them."""
 
-from typing import Any
-
 from server.cluster import slots
 from server.cluster.slots import COUNT
 from server.dispatch.call import Call
@@ -9,6 +7,7 @@ from server.dispatch.node import node_of
 from server.registry import args
 from server.registry.command import LOADING, STALE, group
 from server.registry.errors import CommandError, syntax
+from server.registry.light import Any
 
 command = group("cluster")
 _KEYS = b"key-count"

@@ -1,7 +1,6 @@
 """CLIENT: list and close connections, name this one, choose what it is answered, make clients wait."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from server.clients import client_list, pause
 from server.clients.client import (
@@ -20,6 +19,7 @@ from server.registry import args
 from server.registry.args import INT64_MAX
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, SENTINEL, STALE, container, group
 from server.registry.errors import CommandError, syntax, wrong_subcommand
+from server.registry.light import Any
 from server.registry.reply import NO_REPLY, OK, NoReply, Verbatim
 
 command = group("connection")

@@ -6,8 +6,6 @@ every byte of it is checked, whatever sanitize-dump-payload says, for an uncheck
 nothing is.
 """
 
-from typing import NamedTuple
-
 from server.dispatch.call import Call
 from server.observe.debug_settings import settings
 from server.persistence.object_reader import BadPayload, check_footer, read_payload
@@ -16,6 +14,7 @@ from server.registry import args, errors
 from server.registry.command import ASKING, DENYOOM, READONLY, WRITE, group
 from server.registry.errors import CommandError, syntax
 from server.registry.keys import ACCESS, OW, RO, UPDATE, one_key
+from server.registry.light import NamedTuple
 from server.registry.reply import OK
 
 command = group("generic")

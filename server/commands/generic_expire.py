@@ -4,13 +4,12 @@ EXPIRE counts seconds from now, PEXPIRE milliseconds; the -AT forms take Unix ti
 AOF and replicas. An expire that has passed deletes the key at once.
 """
 
-from typing import Any
-
 from server.dispatch.call import Call
 from server.registry import args, errors
 from server.registry.command import FAST, READONLY, WRITE, group
 from server.registry.errors import CommandError, named
 from server.registry.keys import ACCESS, RO, RW, UPDATE, one_key
+from server.registry.light import Any
 
 command = group("generic")
 

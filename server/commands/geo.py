@@ -6,7 +6,6 @@ Searches come in two generations: GEOSEARCH, and the older GEORADIUS family, whi
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from server.dispatch.call import Call
 from server.registry import args
@@ -14,6 +13,7 @@ from server.registry.command import DENYOOM, READONLY, WRITE, group
 from server.registry.dataclass import dataclass, field
 from server.registry.errors import CommandError, syntax
 from server.registry.keys import ACCESS, OW, RO, RW, UPDATE, KeyReference, Keys, keys, one_key, spec
+from server.registry.light import Any
 from server.registry.reply import NULL_ARRAY, Encoded
 from server.structures import geohash as geo
 from server.types import sorted_set_geo

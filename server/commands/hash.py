@@ -5,13 +5,12 @@ A hash appears with its first field and the key goes with the last one. A hash o
 in a larger one in no order.
 """
 
-from typing import Any
-
 from server.dispatch.call import Call
 from server.registry import args, errors
 from server.registry.command import DENYOOM, FAST, READONLY, WRITE, group
 from server.registry.errors import CommandError, syntax, wrong_arity
 from server.registry.keys import ACCESS, DELETE, INSERT, RO, RW, UPDATE, one_key
+from server.registry.light import Any
 from server.registry.reply import OK, PIECE, Streamed, pieces
 from server.structures import long_double
 from server.types.hash import Hash

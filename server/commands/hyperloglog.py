@@ -5,12 +5,11 @@ hll-sparse-max-bytes or a count above 32 in one register asks for it. The cardin
 why PFCOUNT may write. Formats and arithmetic are in structures.hyperloglog.
 """
 
-from typing import Any
-
 from server.dispatch.call import Call
 from server.registry.command import ADMIN, DENYOOM, FAST, MAY_REPLICATE, READONLY, WRITE, group
 from server.registry.errors import CommandError
 from server.registry.keys import ACCESS, INSERT, RO, RW, keys, one_key, spec
+from server.registry.light import Any
 from server.registry.reply import OK
 from server.structures import hyperloglog
 from server.structures.hyperloglog import CorruptHyperLogLog

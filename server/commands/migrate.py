@@ -5,7 +5,6 @@ the longest silence of the other side. Connections are kept for ten seconds (ser
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from server.cluster.migrate_target import Broken, Outcome
 from server.dispatch.call import Call
@@ -14,6 +13,7 @@ from server.registry import args
 from server.registry.command import WRITE, group
 from server.registry.errors import CommandError, syntax
 from server.registry.keys import ACCESS, DELETE, INCOMPLETE, RW, KeyReference, keys, spec
+from server.registry.light import NamedTuple
 from server.registry.reply import OK
 
 command = group("generic")

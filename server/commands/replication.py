@@ -1,8 +1,6 @@
 """Replication by command: what replicas say to their master (PSYNC, SYNC, REPLCONF) and what clients ask of both (WAIT,
 WAITAOF, REPLICAOF, ROLE, FAILOVER)."""
 
-from typing import Any
-
 from server.clients.blocking import milliseconds
 from server.clients.client import DENY_BLOCKING, MASTER, REPLICA
 from server.dispatch.call import Call
@@ -20,6 +18,7 @@ from server.registry.command import (
     group,
 )
 from server.registry.errors import NOT_AN_INTEGER, CommandError, syntax
+from server.registry.light import Any
 from server.registry.reply import NO_REPLY, OK, NoReply
 from server.replication.waiting import Waiter
 

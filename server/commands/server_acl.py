@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterable
 from functools import cache
 from itertools import islice
-from typing import Any
 
 from server.acl import file as acl_file
 from server.acl.log import Entry
@@ -27,6 +26,7 @@ from server.registry.command import (
     group,
 )
 from server.registry.errors import CommandError, named, wrong_arity, wrong_subcommand
+from server.registry.light import Any
 from server.registry.reply import OK, Encoded, Pairs, SetOf
 from server.registry.reply_writer import encode_reply
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
-from typing import Any
 
 from server.dispatch.call import Call
 from server.dispatch.cron import AGAIN
@@ -21,6 +20,7 @@ from server.registry.command import (
 from server.registry.errors import CommandError, named, syntax
 from server.registry.key_flags import flags_shown, wire_of_flags
 from server.registry.keys import NOT_KEY, KeySpec
+from server.registry.light import Any
 from server.registry.reply import Encoded, Pairs, SetOf, Several
 from server.registry.reply_writer import encode_reply
 from server.registry.syntax import Argument, arguments

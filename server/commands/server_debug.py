@@ -11,7 +11,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
 
 from server.dispatch.call import Call
 from server.keyspace.database import Database
@@ -20,6 +19,7 @@ from server.registry import args
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, PROTECTED, STALE, group
 from server.registry.debug import MANY, Subcommands, WrongWords, help_lines, subcommands
 from server.registry.errors import CommandError, wrong_subcommand
+from server.registry.light import Any
 from server.registry.parts import Part
 from server.registry.reply import OK, Attributed, BigNumber, Encoded, Pairs, Push, SetOf, Several, Verbatim
 from server.structures.glob import match

@@ -3,14 +3,13 @@
 What counts is server.dispatch.hot_keys. Independently of it `INFO hotkeys` always tells the keys with most accesses.
 """
 
-from typing import Any
-
 from server.dispatch.call import Call
 from server.dispatch.hot_keys import Session
 from server.observe.hot_keys import HotKeys
 from server.registry import args
 from server.registry.command import ADMIN, NOSCRIPT, container, group
 from server.registry.errors import CommandError
+from server.registry.light import Any
 from server.registry.reply import OK, Pairs
 
 command = group("server")

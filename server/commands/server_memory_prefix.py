@@ -1,12 +1,11 @@
 """MEMORY PREFIX: what the keys that begin alike cost, in steps like SCAN's. Redis has no such command."""
 
-from typing import Any
-
 from server.dispatch.call import Call
 from server.keyspace.prefixes import prefixes
 from server.registry import args
 from server.registry.command import READONLY, group
 from server.registry.errors import CommandError, syntax
+from server.registry.light import Any
 
 command = group("server")
 

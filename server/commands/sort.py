@@ -7,7 +7,6 @@ agree, and otherwise comes as it is.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from server.acl.selector import READ
 from server.clients.client import SCRIPT
@@ -17,6 +16,7 @@ from server.registry.command import DENYOOM, READONLY, WRITE, group
 from server.registry.dataclass import dataclass, field
 from server.registry.errors import CommandError, syntax, wrong_type
 from server.registry.keys import ACCESS, OW, RO, UPDATE, KeyReference, keys, spec
+from server.registry.light import Any
 from server.structures.number_order import in_order
 from server.types.list import TAIL, List
 from server.types.value import loose

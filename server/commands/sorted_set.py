@@ -6,7 +6,6 @@ unions, intersections and differences in sorted_set_store.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from server.clients import blocking
 from server.dispatch.call import Call
@@ -15,6 +14,7 @@ from server.registry.command import BLOCKING, DENYOOM, FAST, READONLY, WRITE, gr
 from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError, syntax, wrong_arity
 from server.registry.keys import ACCESS, DELETE, RO, RW, UPDATE, counted_keys, every_key, one_key
+from server.registry.light import Any
 from server.registry.option_words import OptionWords
 from server.registry.reply import NULL_ARRAY, PIECE, Streamed, pieces
 from server.structures import glob

@@ -5,7 +5,6 @@ A score limit is a number, "(" before it excludes it, "-inf" and "+inf" are the 
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from server.dispatch.call import Call
 from server.registry import args
@@ -13,6 +12,7 @@ from server.registry.command import DENYOOM, FAST, READONLY, WRITE, group
 from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError, syntax
 from server.registry.keys import ACCESS, DELETE, OW, RO, RW, UPDATE, keys, one_key, spec
+from server.registry.light import Any
 from server.types.sorted_set import SortedSet
 from server.types.sorted_set_result import lex_limits, rank_limits, score_limits, store
 

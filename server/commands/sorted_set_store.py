@@ -5,7 +5,6 @@ becomes of a member's scores: their sum, the lowest or the highest. Nothing is e
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 from server.dispatch.call import Call
 from server.registry import args
@@ -13,6 +12,7 @@ from server.registry.command import DENYOOM, READONLY, WRITE, group
 from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError, syntax, wrong_type
 from server.registry.keys import ACCESS, OW, RO, UPDATE, Keys, counted_keys, keys, spec
+from server.registry.light import Any, NamedTuple
 from server.types.set import Set
 from server.types.sorted_set import SortedSet
 from server.types.sorted_set_algebra import Combined, count_common

@@ -6,13 +6,12 @@ exactly, or with `~` by whole nodes only, which costs next to nothing. Replicas 
 chosen, and how far trimming really went.
 """
 
-from typing import NamedTuple
-
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import DENYOOM, FAST, READONLY, WRITE, group
 from server.registry.errors import NO_SUCH_KEY, CommandError, syntax, wrong_arity
 from server.registry.keys import ACCESS, DELETE, RO, RW, UPDATE, keys, one_key, spec
+from server.registry.light import NamedTuple
 from server.registry.reply import NULL_ARRAY, OK
 from server.types import stream_id
 from server.types.stream import MAX_BYTES, MAXLEN, MINID, Stream

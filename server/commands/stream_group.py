@@ -6,13 +6,13 @@ deleted meanwhile is then pending no more. Each claim is propagated as an XCLAIM
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import DENYOOM, FAST, LOADING, READONLY, STALE, WRITE, container, group
 from server.registry.errors import CommandError, named, syntax, wrong_subcommand
 from server.registry.keys import ACCESS, DELETE, INSERT, RO, RW, UPDATE, one_key
+from server.registry.light import NamedTuple
 from server.registry.reply import NULL_ARRAY, OK
 from server.types import stream_id
 from server.types.stream import UNKNOWN, Consumer, Group, PendingEntry, Stream

@@ -9,8 +9,6 @@ Reading in a group changes it. Replicas and the AOF are told the result: an XCLA
 group's new position (XGROUP SETID) and its new consumers.
 """
 
-from typing import NamedTuple
-
 from server.clients.blocking import STREAM, milliseconds
 from server.clients.client import SCRIPT
 from server.dispatch.call import Call
@@ -18,6 +16,7 @@ from server.registry import args
 from server.registry.command import BLOCKING, READONLY, WRITE, group
 from server.registry.errors import CommandError, named, syntax
 from server.registry.keys import ACCESS, RO, Keys, keys, spec
+from server.registry.light import NamedTuple
 from server.registry.reply import NULL_ARRAY, Pairs
 from server.types import stream_id
 from server.types.stream import Consumer, Group, Stream

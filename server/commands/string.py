@@ -6,7 +6,6 @@ expire; AOF and replicas always hear of it as an absolute time in milliseconds.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from server.dispatch.call import Call
 from server.registry import args, errors
@@ -26,6 +25,7 @@ from server.registry.keys import (
     one_key,
     spec,
 )
+from server.registry.light import NamedTuple
 from server.registry.reply import OK
 from server.structures import lcs, long_double
 

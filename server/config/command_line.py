@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from server.registry.light import NamedTuple
 from server.registry.quoting import quote, split_args
 
 USAGE = """\

@@ -15,13 +15,12 @@ file said that only other rooms understand: `users`, `renamed_commands`, `sentin
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
 
 from server.config.table import BY_NAME, DIRECTIVES, NOT_BUILT, unbuilt_reason
 from server.registry.directive import Directive, DirectiveError, Flag
 from server.registry.errors import LOADING
+from server.registry.light import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from server.config.command_line import Action
@@ -308,6 +307,8 @@ def _words(directive: Directive, text: str) -> list[str]:
 
 def _glob(pattern: str) -> Callable[[str], object]:
     """A test for Redis's glob language, case ignored: * ? [a-z] [^a-z] and \\ for a plain next character."""
+    import re
+
     parts, at = [], 0
     while at < len(pattern):
         char = pattern[at]
@@ -329,6 +330,8 @@ def _glob(pattern: str) -> Callable[[str], object]:
 
 def _glob_class(pattern: str, at: int) -> tuple[str, int]:
     """The [class] that opens before `at`, as a regular expression, and where it ends. An open end closes itself."""
+    import re
+
     negated = pattern.startswith("^", at)
     at += negated
     members = []

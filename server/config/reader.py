@@ -19,12 +19,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from server.config.command_line import Action, parse_command_line
 from server.config.config import Config
 from server.config.table import BY_NAME, FILE_STATEMENTS
 from server.registry.directive import Directive, DirectiveError, Flag
+from server.registry.light import NamedTuple
 from server.registry.quoting import split_args
 from server.version import REDIS_VERSION
 

@@ -13,9 +13,9 @@ either the old or the new file.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from server.config.table import BY_NAME, DIRECTIVES, FILE_STATEMENTS
+from server.registry.light import TYPE_CHECKING
 from server.registry.quoting import split_args
 
 if TYPE_CHECKING:

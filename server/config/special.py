@@ -7,9 +7,7 @@ can keep the old one and put it back.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 from server.registry.directive import (
     MB,
@@ -21,6 +19,7 @@ from server.registry.directive import (
     parse_loose_integer,
     parse_memory,
 )
+from server.registry.light import Any, NamedTuple, locale
 from server.registry.quoting import quote
 
 BIND_MAX = 16  # addresses one `bind` may name
@@ -249,6 +248,8 @@ class Percentiles(Directive):
     def parse_words(self, args: Sequence[str], current: object) -> tuple[float, ...]:
         if len(args) == 1 and not args[0]:
             return ()
+        import re
+
         for word in args:
             if not re.match(_FLOAT, word):
                 raise DirectiveError("Invalid latency-tracking-info-percentiles parameters")
@@ -269,8 +270,6 @@ class Locale(Text):
     __slots__ = ()
 
     def apply(self, value: str) -> str:
-        import locale
-
         try:
             locale.setlocale(locale.LC_COLLATE, value)
         except (locale.Error, ValueError):

@@ -6,8 +6,6 @@ directive whose `part` is in it is accepted, kept and reported, and a log line s
 CONFIG SET answers an error. `FILE_STATEMENTS` are the lines of a file that are no directives, under the same rule.
 """
 
-from typing import NamedTuple
-
 from server.config import (
     cluster,
     encodings,
@@ -23,6 +21,7 @@ from server.config import (
     tls,
 )
 from server.registry.directive import Directive
+from server.registry.light import NamedTuple
 
 # The one place to edit when a part arrives: take it out. Names as in `part`, and what people call them.
 NOT_BUILT = {

@@ -4,7 +4,6 @@ As `saving` does for snapshots: the room of persistence lies below this one, her
 """
 
 import time
-from typing import TYPE_CHECKING
 
 from server.clients.client import Client
 from server.config.config import Config
@@ -21,6 +20,7 @@ from server.persistence.aof_rewrite import write_base
 from server.persistence.loading import Interrupted
 from server.registry.command import WRITE
 from server.registry.errors import LOADING, CommandError
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server.server import Server

@@ -1,9 +1,8 @@
 """When server.keyspace.big_keys walks: a little every tenth of a second, and not at all while nothing has changed."""
 
-from typing import TYPE_CHECKING
-
 from server.config.config import Config
 from server.dispatch.cron import AGAIN
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server.server import Server

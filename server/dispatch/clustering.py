@@ -6,7 +6,6 @@ replication. There is one only where cluster-enabled is yes.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 from server.clients import pause
 from server.cluster import slots
@@ -42,6 +41,7 @@ from server.config.config import Config
 from server.dispatch.node import PORT_MAX, bus_port, wall_ms
 from server.dispatch.slot_migrating import SlotMigrating
 from server.observe.log import LEVELS
+from server.registry.light import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from server.server import Server

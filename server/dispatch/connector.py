@@ -10,7 +10,6 @@ A protocol never hears of anything before connect() has returned.
 
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from iothreads.connect import Address, ConnectError, LinkProtocol, look_up, numeric
 from iothreads.link import REPLIES, Link
@@ -18,6 +17,7 @@ from iothreads.tls import TlsContext
 from server.dispatch.loop import Loop
 from server.dispatch.timers import Timer
 from server.registry.clock import monotonic_now_us
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from queue import SimpleQueue

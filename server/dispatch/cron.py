@@ -8,11 +8,11 @@ somebody waits for one, and after TURN_US anyway. An idle server so turns its lo
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 from server.config.config import Config
 from server.observe.internal_errors import internal_errors
 from server.registry.dataclass import dataclass
+from server.registry.light import Any
 
 MAX_HZ = 500
 CLIENTS_PER_TICK = 200  # dynamic-hz: more clients than this per tick double the frequency

@@ -1,12 +1,12 @@
 """DEBUG FAIL: makes a mistake of ours, so that tests (and whoever set up an alert) see what becomes of one."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from server.dispatch.call import Call
 from server.registry.clock import monotonic_now_us
 from server.registry.debug import Subcommands
 from server.registry.errors import CommandError
+from server.registry.light import Any
 from server.registry.reply import OK, Streamed
 
 

@@ -1,12 +1,11 @@
 """DEBUG FAULT: what clients must survive, made to happen (dispatch.faults)."""
 
-from typing import Any
-
 from server.dispatch.faults import ANY, DELAY, DROP, ERROR, LOSE, Faults, Plan
 from server.registry import args
 from server.registry.command import COMMANDS
 from server.registry.debug import MANY, Subcommands, WrongWords
 from server.registry.errors import CommandError
+from server.registry.light import Any
 from server.registry.reply import OK
 
 _WORDS = {ERROR: (1, MANY), DELAY: (1, 1), DROP: (0, 0), LOSE: (0, 0)}

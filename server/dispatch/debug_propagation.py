@@ -1,11 +1,10 @@
 """DEBUG about propagation: what AOF and replicas are told, shown, and made up."""
 
-from typing import TYPE_CHECKING, Any
-
 from server.dispatch.call import Call
 from server.dispatch.propagate import Propagation
 from server.registry.debug import MANY, Subcommands
 from server.registry.errors import syntax
+from server.registry.light import TYPE_CHECKING, Any
 from server.registry.reply import OK
 from server.structures.block_stream import AOF, REPLICAS, Sink
 

@@ -11,7 +11,6 @@ asked; without one nobody asks anything.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from server.clients.client import FAKE, MASTER, PAUSED, Client
 from server.clients.seams import ClientLoop
@@ -20,6 +19,7 @@ from server.dispatch.gates import Postponed, gate
 from server.registry.clock import monotonic_now_us
 from server.registry.command import Command
 from server.registry.errors import CommandError
+from server.registry.light import NamedTuple
 from server.registry.loop_seam import Timer
 
 ERROR, DELAY, DROP, LOSE = "error", "delay", "drop", "lose"

@@ -139,9 +139,9 @@ def denied_to(user: User, call: Call) -> Denied | None:
     denied = user.may(call.command, call.argv)
     if denied is not None:
         context = acl_log.LUA if client.has(c.SCRIPT) else acl_log.MULTI if client.has(c.MULTI) else acl_log.TOPLEVEL
-        what = call.command.name.encode() if denied.kind is Denial.COMMAND else call.argv[denied.at]
+        what = call.command.name.encode() if denied.kind == Denial.COMMAND else call.argv[denied.at]
         origin = run.caller if run is not None else client
-        call.server.authentication.note(origin, acl_log.Entry(denied.kind.name.lower(), context, what, user.name))
+        call.server.authentication.note(origin, acl_log.Entry(denied.reason, context, what, user.name))
     return denied
 
 

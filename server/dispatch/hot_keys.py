@@ -5,13 +5,13 @@ compare with the totals beside them, and processor time is counted in nanosecond
 """
 
 import resource
-from typing import TYPE_CHECKING
 
 from server.config.config import Config
 from server.dispatch.record import all_records
 from server.observe.hot_keys import HotKey
 from server.registry import clock
 from server.registry.dataclass import dataclass
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server.server import Server

@@ -12,9 +12,9 @@ thread that wants one.
 """
 
 import time
-from typing import Protocol
 
 from server.config.config import Config
+from server.registry.light import Protocol
 
 LOOK_MS = 100
 FULL = 0.85  # of a processor: no time for more

@@ -1,8 +1,7 @@
 """The counters of all lanes together."""
 
-from typing import NamedTuple
-
 from server.dispatch.loop import Loop
+from server.registry.light import NamedTuple
 
 
 class LaneTotals(NamedTuple):

@@ -1,11 +1,11 @@
 """What others ask of a cluster's node without loading what makes one (`clustering`): a server that is none has not."""
 
 import time
-from typing import TYPE_CHECKING
 
 from server.config.cluster import BUS_PORT_OFFSET
 from server.config.config import Config
 from server.registry.errors import CommandError
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server.dispatch.call import Call

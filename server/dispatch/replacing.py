@@ -12,7 +12,6 @@ import mmap
 import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING
 
 from server.clients import multi
 from server.dispatch import conditions, saving
@@ -21,6 +20,7 @@ from server.persistence.aof import OFF
 from server.persistence.disk import Disk
 from server.persistence.rdb_peek import RdbData
 from server.persistence.rdb_reading import Reading
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server.server import Server

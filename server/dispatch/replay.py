@@ -1,7 +1,5 @@
 """Running commands that come from a file: no gates, no reply, no statistics, by a client that is not there."""
 
-from typing import TYPE_CHECKING
-
 from server.clients import multi
 from server.clients.client import DENY_BLOCKING, FAKE, MULTI, Client
 from server.dispatch.call import Call
@@ -9,6 +7,7 @@ from server.dispatch.replay_fast import FastReplay
 from server.persistence.aof_load import UnknownCommand
 from server.registry.command import COMMANDS
 from server.registry.errors import CommandError
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server.server import Server

@@ -3,7 +3,6 @@ below knows none of them. `server.wiring` fills its hooks from here."""
 
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from server.clients import client as c, pause
 from server.clients.blocking import FORCED
@@ -18,6 +17,7 @@ from server.persistence import rdb_file
 from server.persistence.rdb_peek import RdbData, holds_keys
 from server.registry.command import STALE, WRITE
 from server.registry.errors import MASTERDOWN, CommandError
+from server.registry.light import TYPE_CHECKING
 from server.replication.empty_master import REFUSED, RETRY_SECONDS, waits_for_a_person
 from server.replication.node import Node
 

@@ -3,8 +3,6 @@
 The room of persistence lies below this one and knows no gate and no shutdown; here its hooks are filled.
 """
 
-from typing import TYPE_CHECKING, Any
-
 from server.clients import multi
 from server.dispatch.call import Call
 from server.dispatch.gates import flags_of, gate
@@ -14,6 +12,7 @@ from server.persistence.loading import Interrupted
 from server.persistence.rdb_load import BadFile
 from server.registry.command import WRITE
 from server.registry.errors import LOADING, CommandError
+from server.registry.light import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from server.server import Server

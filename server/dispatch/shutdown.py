@@ -7,14 +7,13 @@ Rooms above take part through two hooks: `lagging` says whether a replica is beh
 before the end (flush the AOF, save the RDB); one that cannot do its work raises CannotStop.
 """
 
-import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from server.clients import pause
 from server.clients.client import BLOCKED, CLOSE_ASAP, Client
 from server.registry.clock import monotonic_now_us
 from server.registry.errors import CommandError
+from server.registry.light import TYPE_CHECKING, signal
 
 if TYPE_CHECKING:
     from server.server import Server

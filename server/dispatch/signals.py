@@ -4,11 +4,10 @@ Handlers only set a flag and wake the loop; the loop's main thread does the work
 """
 
 import os
-import signal
 from types import FrameType
-from typing import TYPE_CHECKING
 
 from server.persistence import rdb_file
+from server.registry.light import TYPE_CHECKING, signal
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -28,7 +27,8 @@ def install(server: "Server") -> None:
         if server.progress.under_way:
             server.log.warning("Received shutdown signal during loading, scheduling shutdown.")
         else:
-            server.log.warning("Received %s scheduling shutdown...", signal.Signals(number).name)
+            name = "SIGINT" if number == signal.SIGINT else "SIGTERM"
+            server.log.warning("Received %s scheduling shutdown...", name)
         server.shutdown_signal = number
 
     signal.signal(signal.SIGTERM, asked_to_stop)

@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from server.clients import client as c, pause
 from server.clients.client import Client
@@ -43,6 +42,7 @@ from server.keyspace import by_slot
 from server.observe.log import LEVELS
 from server.persistence.rdb_reading import HIDDEN_SLOTS
 from server.registry.errors import LOADING, CommandError
+from server.registry.light import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from server.dispatch.clustering import Clustering

@@ -12,7 +12,6 @@ child is forked: a fork would hold the loop for longer than a slice, and copies 
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import Link
@@ -23,6 +22,7 @@ from server.observe.debug_settings import settings
 from server.persistence.slot_writer import SlotWriter
 from server.registry.clock import monotonic_now_us
 from server.registry.errors import CommandError
+from server.registry.light import TYPE_CHECKING
 from server.replication.handshake import authentication
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from server.registry.clock cimport monotonic_us
 from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, entry_type, table_find, table_hash
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 
-from typing import NamedTuple
+from server.registry.light import NamedTuple
 
 from server.keyspace.database import TYPE_NAMES
 

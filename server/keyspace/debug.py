@@ -1,7 +1,5 @@
 """DEBUG about data: fingerprints, how one value is kept, the tables under them, and active expiry."""
 
-from typing import Any
-
 from server.keyspace import digest
 from server.keyspace.database import Database
 from server.keyspace.defrag import ActiveDefrag
@@ -11,6 +9,7 @@ from server.registry import args
 from server.registry.debug import MANY, Subcommands
 from server.registry.directive import parse_memory
 from server.registry.errors import NO_SUCH_KEY, CommandError
+from server.registry.light import Any
 from server.registry.reply import OK, Verbatim
 from server.types import list as list_
 

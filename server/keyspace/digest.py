@@ -12,9 +12,9 @@ other digests.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from server.keyspace.database import Database, Keyspace
+from server.registry.light import Any
 from server.types.hash import Hash
 from server.types.list import List
 from server.types.set import Set

@@ -5,9 +5,9 @@ of keys: that is `dispatch.propagate`. Redis does the same in signalModifiedKey 
 """
 
 from collections.abc import Callable
-from typing import Protocol
 
 from server.keyspace.database import Database
+from server.registry.light import Protocol
 
 NOBODY = -1                     # a key that expired or was evicted: no client's command changed it
 # Two letters of notify-keyspace-events; the others are classes, and this is the class of every event by its name.

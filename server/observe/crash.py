@@ -6,15 +6,14 @@ in a way that its parent sees: by the signal, by SIGABRT, or with status 1 if us
 
 import faulthandler
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, BinaryIO, NoReturn, Protocol, TextIO
 
 from server.config.config import Config
 from server.observe import crash_handler
 from server.observe.log import Log
+from server.registry.light import Any, BinaryIO, NoReturn, Protocol, TextIO, signal
 from server.registry.text_writer import quoted
 from server.version import REDIS_VERSION, VERSION
 

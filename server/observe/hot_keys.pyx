@@ -2,7 +2,7 @@
 from libc.stdlib cimport abort, calloc, free, realloc
 from libc.string cimport memcmp, memcpy
 
-from typing import NamedTuple
+from server.registry.light import NamedTuple
 
 cdef enum:
     NONE = 0xFFFFFFFF

@@ -2,9 +2,9 @@
 
 import time
 from collections import deque
-from typing import NamedTuple
 
 from server.registry.command import FAST, Command
+from server.registry.light import NamedTuple
 
 HISTORY_MAX = 160
 

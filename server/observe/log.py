@@ -3,7 +3,8 @@
 import os
 import sys
 import time
-from typing import TextIO
+
+from server.registry.light import TextIO
 
 LEVELS = ("debug", "verbose", "notice", "warning", "nothing")
 DEBUG, VERBOSE, NOTICE, WARNING, NOTHING = range(5)

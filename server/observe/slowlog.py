@@ -2,7 +2,8 @@
 
 import time
 from collections import deque
-from typing import NamedTuple, Protocol
+
+from server.registry.light import NamedTuple, Protocol
 
 ARGUMENTS_MAX = 32
 ARGUMENT_BYTES_MAX = 128

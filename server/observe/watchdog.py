@@ -6,14 +6,13 @@ waits in a system call is interrupted, too.
 """
 
 import faulthandler
-import signal
 import sys
 from collections.abc import Callable
-from typing import BinaryIO, TextIO
 
 from server.config.config import Config
 from server.observe import crash_handler
 from server.observe.log import Log
+from server.registry.light import BinaryIO, TextIO, signal
 
 TICKS_LEAST = 2             # of the cron in a period: one that is shorter would end between two of them
 

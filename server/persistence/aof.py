@@ -20,7 +20,6 @@ import errno
 import os
 import time
 from collections.abc import Callable
-from typing import Any, NoReturn
 
 from server.observe.debug_settings import settings
 from server.persistence import aof_manifest
@@ -29,6 +28,7 @@ from server.persistence.background_sync import BackgroundSync
 from server.persistence.disk import AnyDisk, Disk, write_all
 from server.persistence.seams import Host
 from server.registry import clock
+from server.registry.light import Any, NoReturn
 from server.structures.block_stream import AOF, Sink
 
 OFF, ON, WAIT_REWRITE = "off", "on", "wait-rewrite"

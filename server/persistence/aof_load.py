@@ -11,7 +11,6 @@ import mmap
 import os
 import time
 from collections.abc import Callable
-from typing import IO, Any, Protocol
 
 from server.persistence import aof_manifest, rdb_file
 from server.persistence.aof import AppendOnlyFile
@@ -19,6 +18,7 @@ from server.persistence.aof_manifest import ManifestError, Part
 from server.persistence.aof_reader import AofReader, BadFormat, Torn
 from server.persistence.rdb_load import BadFile
 from server.persistence.seams import Host
+from server.registry.light import IO, Any, Protocol
 
 OK, NOT_EXIST, EMPTY, OPEN_ERROR, FAILED, TRUNCATED = "ok", "not-exist", "empty", "open-error", "failed", "truncated"
 SERVE_EVERY = 1024          # commands between two looks at the clients

@@ -3,10 +3,10 @@
 import errno
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 from server.observe.log import Log
 from server.persistence.disk import AnyDisk
+from server.registry.light import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from queue import SimpleQueue

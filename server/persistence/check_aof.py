@@ -10,7 +10,6 @@ Messages and exit status (0 fine or repaired, 1 not) are those of redis-check-ao
 import os
 import sys
 from collections.abc import Callable
-from typing import NamedTuple, NoReturn
 
 from server.keyspace.database import Keyspace
 from server.persistence import aof_manifest
@@ -18,6 +17,7 @@ from server.persistence.aof_manifest import LONGEST_LINE, ManifestError
 from server.persistence.aof_reader import AofReader, BadFormat, Torn
 from server.persistence.rdb_load import BadFile, RdbReader
 from server.registry.directive import parse_loose_integer
+from server.registry.light import NamedTuple, NoReturn
 
 RDB_MARK = b"REDIS"
 MOST_DATABASES = 1 << 14

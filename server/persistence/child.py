@@ -11,17 +11,16 @@ objects, so that few pages are copied on its side. While a child lives, no table
 import errno
 import gc
 import os
-import signal
 import struct
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
 
 from server.observe.log import Log
 from server.persistence.rdb_sink import dismiss_written
 from server.persistence.seams import Host
 from server.registry import clock
+from server.registry.light import Any, signal
 from server.structures import table
 
 RDB, AOF = "rdb", "aof"

@@ -7,9 +7,9 @@ fsync and rename, and shows what a power cut at any point would have left. All e
 import errno
 import os
 from collections.abc import Sequence
-from typing import IO, Protocol
 
 from server.observe.debug_settings import settings
+from server.registry.light import IO, Protocol
 
 # On Linux fdatasync writes the data and the length; all that a log needs to be read again.
 _sync_data = getattr(os, "fdatasync", os.fsync)

@@ -1,7 +1,6 @@
 """What this room asks of the process that it serves, as one protocol: the server fits, and small hosts of tests do."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
 
 from iothreads.listen import Listener
 from server.config.config import Config
@@ -9,6 +8,7 @@ from server.keyspace.database import Keyspace
 from server.observe.latency import LatencyMonitor
 from server.observe.log import Log
 from server.observe.stats import Stats
+from server.registry.light import TYPE_CHECKING, Protocol
 from server.registry.loop_seam import LoopSeam
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ refused (stop-writes-on-bgsave-error): data that cannot be kept shall not be pro
 """
 
 import math
-import signal
 import time
 from collections.abc import Callable
 
@@ -20,6 +19,7 @@ from server.persistence.child import RDB, Report
 from server.persistence.rdb_reading import DamagedFile
 from server.persistence.seams import Host
 from server.persistence.unwanted_files import UnwantedFiles
+from server.registry.light import signal
 
 RETRY_SECONDS = 5           # between a failed BGSAVE and the next by a save point
 

@@ -3,21 +3,25 @@
 Each function takes bytes and returns a Python value or raises CommandError with Redis's text.
 """
 
-import re
-
 from server.registry.errors import MUST_BE_POSITIVE, NOT_A_FLOAT, NOT_AN_INTEGER, CommandError, syntax
 from server.registry.integers import integer as integer, parse_integer as parse_integer
 
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
-_CURSOR = re.compile(rb"[+-]?\d+\Z")
-_LEADING = re.compile(rb"[ \t\n\v\f\r]*([+-]?)0*(\d{1,20})")
+_BLANKS = b" \t\n\v\f\r"
+_DIGITS = b"0123456789"
+_MOST_DIGITS = 20       # of 64 bits; more only say that it is too large
 CURSOR_MASK = (1 << 64) - 1
 
 
 def leading_integer(text: bytes) -> int:
     """The integer that a text begins with, as C's atoll reads it: 0 when there is none, at most 64 bits."""
-    found = _LEADING.match(text)
-    return max(INT64_MIN, min(INT64_MAX, int(found.group(1) + found.group(2)))) if found else 0
+    number = text.lstrip(_BLANKS)
+    sign = -1 if number[:1] == b"-" else 1
+    if number[:1] in (b"-", b"+"):
+        number = number[1:]
+    significant = number.lstrip(b"0")
+    digits = significant[:len(significant) - len(significant.lstrip(_DIGITS))]
+    return max(INT64_MIN, min(INT64_MAX, sign * int(digits[:_MOST_DIGITS] or 0)))
 
 
 def integer_in(text: bytes, low: int, high: int, error: str | None = None) -> int:
@@ -69,7 +73,8 @@ def cursor(text: bytes) -> int:
     text = text.split(b"\0", 1)[0]
     if not text:
         return 0
-    value = int(text) if _CURSOR.match(text) else CURSOR_MASK + 1
+    digits = text[1:] if text[:1] in (b"-", b"+") else text
+    value = int(text) if digits.isdigit() else CURSOR_MASK + 1
     if abs(value) > CURSOR_MASK:
         raise CommandError("ERR invalid cursor")
     return value & CURSOR_MASK

@@ -2,7 +2,8 @@
 Python that only looks up ("child", "cow_peak"), which native code does in a third of the time."""
 
 from collections.abc import Callable
-from typing import Any
+
+from server.registry.light import Any
 
 
 class _Followed:

@@ -16,13 +16,12 @@ the arguments behind the name (behind the subcommand's name), after the arity wa
 with, which is what rules of ACL speak of.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Protocol, TypeVar
 
 from server.registry.dataclass import dataclass, field
 from server.registry.keys import NO_KEYS, Channels, Keys
+from server.registry.light import Any, Protocol, TypeVar
 from server.registry.option_words import OptionWords
 
 Definition = TypeVar("Definition", bound=Callable[..., Any])  # a command's function
@@ -190,6 +189,8 @@ DECLARED: dict[str, Command] = {}  # the same and subcommands ("config|get"), wh
 
 
 def _summary_and_complexity(function: Callable[..., Any] | None) -> tuple[str, str]:
+    import re  # here, for COMMAND DOCS alone needs it
+
     doc = "\n".join(line.strip() for line in (function.__doc__ or "").splitlines()) if function else ""
     summary = doc.split("\n\n", 1)[0].replace("\n", " ").strip()
     found = re.search(r"^Complexity:\s*(.+?)(?:\n\n|\n[A-Z][a-z]+:|\Z)", doc, re.S | re.M)

@@ -6,7 +6,8 @@ What of the standard library's options is not used is not here. mypy sees the sa
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar, dataclass_transform, overload
+
+from server.registry.light import Any, TypeVar, dataclass_transform, overload
 
 T = TypeVar("T")
 _ABSENT: Any = object()

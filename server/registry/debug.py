@@ -10,9 +10,9 @@ DEBUG HELP is made of the declarations.
 """
 
 from collections.abc import Callable
-from typing import Any, Concatenate, Generic, NamedTuple, TypeVar
 
 from server.registry.later import Later
+from server.registry.light import Any, Concatenate, Generic, NamedTuple, TypeVar
 from server.registry.parts import Part
 
 S = TypeVar("S")

@@ -13,10 +13,9 @@ Redis 7.2's own, clients and tests read them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
+from server.registry.light import Any
 from server.registry.quoting import quote
 
 INT_MIN, INT_MAX, UINT_MAX = -(2**31), 2**31 - 1, 2**32 - 1
@@ -25,10 +24,9 @@ ULLONG_MAX = 2**64 - 1
 KB, MB, GB = 1024, 1024**2, 1024**3
 
 _UNITS = {"": 1, "b": 1, "k": 1000, "kb": KB, "m": 1000**2, "mb": MB, "g": 1000**3, "gb": GB}
-# `re` compiles them when they are asked for.
-_MEMORY = r"([0-9]{0,127})([a-zA-Z]*)\Z"
-_INTEGER = r"(0|-?[1-9][0-9]{0,19})\Z"
-_LOOSE = {8: r"[ \t\n\r\v\f]*([+-]?[0-7]+)\Z", 10: r"[ \t\n\r\v\f]*([+-]?[0-9]+)\Z"}
+_BLANKS = " \t\n\r\v\f"
+_DIGITS = {8: "01234567", 10: "0123456789"}
+_MOST_DIGITS = 127          # of an amount of memory
 
 # What CONFIG REWRITE asks of a directive: a line, and whether to write it even where the old file has none.
 RewriteLines = list[tuple[str, bool]]
@@ -54,7 +52,8 @@ class Flag:
 
 def parse_integer(text: str) -> int | None:
     """A signed 64-bit integer written the strict way: no spaces, no plus sign, no leading zeros; else None."""
-    if not re.match(_INTEGER, text):
+    digits = text.removeprefix("-")
+    if not digits or digits.strip(_DIGITS[10]) or len(digits) > 20 or (digits[0] == "0" and text != "0"):
         return None
     value = int(text)
     return value if -LLONG_MAX - 1 <= value <= LLONG_MAX else None
@@ -64,17 +63,21 @@ def parse_loose_integer(text: str, base: int = 10) -> int | None:
     """An integer as C's strtoll reads it: leading spaces, a sign, "" is 0, beyond 64 bits saturates; else None."""
     if not text:
         return 0
-    match = re.match(_LOOSE[base], text)
-    return max(-LLONG_MAX - 1, min(LLONG_MAX, int(match.group(1), base))) if match else None
+    number = text.lstrip(_BLANKS)
+    digits = number[1:] if number[:1] in ("+", "-") else number
+    if not digits or digits.strip(_DIGITS[base]):
+        return None
+    return max(-LLONG_MAX - 1, min(LLONG_MAX, int(number, base)))
 
 
 def parse_memory(text: str) -> int | None:
     """Bytes from "100", "1k" (1000), "1kb" (1024), likewise m mb g gb; unsigned 64 bits; None if it is not one."""
-    match = re.match(_MEMORY, text)
-    unit = _UNITS.get(match.group(2).lower()) if match else None
-    if match is None or unit is None:
+    letters = text.lstrip(_DIGITS[10])
+    digits = text[:len(text) - len(letters)]
+    unit = _UNITS.get(letters.lower()) if letters.isascii() else None
+    if unit is None or len(digits) > _MOST_DIGITS:
         return None
-    return min(int(match.group(1) or 0), ULLONG_MAX) * unit & ULLONG_MAX
+    return min(int(digits or 0), ULLONG_MAX) * unit & ULLONG_MAX
 
 
 def format_memory(size: int) -> str:

@@ -13,12 +13,12 @@ would show.
 
 from bisect import insort
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, NamedTuple, TypeVar
 
 from server.registry.dataclass import dataclass, field
 from server.registry.info_reader import Asked, Reader, read_together
 from server.registry.info_writer import AS_PRINTED, Line, Page, write_sections
 from server.registry.later import Later
+from server.registry.light import Any, Generic, NamedTuple, TypeVar
 from server.registry.parts import Part, Parts
 
 S = TypeVar("S")  # the part that a field is read from

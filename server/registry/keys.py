@@ -6,10 +6,10 @@ step, or a count given by an argument). COMMAND INFO shows them; COMMAND GETKEYS
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
 
 from server.registry.args import parse_integer
 from server.registry.dataclass import dataclass, field
+from server.registry.light import Any, NamedTuple
 
 # What a command does with a key, then with the value behind it: the words of COMMAND's reply.
 RO, RW, OW, RM = "RO", "RW", "OW", "RM"

@@ -1,7 +1,8 @@
 """What rooms below the loop ask of it, as protocols; `server.dispatch` has the classes that fit."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+
+from server.registry.light import Any, Protocol
 
 
 class Timer(Protocol):

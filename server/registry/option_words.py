@@ -6,10 +6,10 @@ understands is said in its syntax and nowhere else. Words may be said in any cas
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from server.registry.dataclass import dataclass
 from server.registry.errors import syntax as syntax_error
+from server.registry.light import Any
 from server.registry.syntax import Group, is_token, parse
 
 

@@ -6,7 +6,8 @@ Below dispatch nobody knows the whole server; this is how what a room declares f
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+
+from server.registry.light import Any, TypeVar
 
 S = TypeVar("S")
 Part = Callable[..., S]  # the type of a part: a class, or the protocol of a room (which mypy takes for no `type`)

@@ -7,7 +7,8 @@ classes below say the rest. The writer is `registry.reply_writer`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+
+from server.registry.light import Any
 
 PIECE = 1000      # elements of a Streamed that are made at once
 

@@ -5,9 +5,9 @@ nesting), so nothing is missing here; what a line says may still be nonsense.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from server.registry.errors import CommandError
+from server.registry.light import Any
 from server.registry.reply import Attributed, BigNumber, Pairs, Push, SetOf, Verbatim
 
 INT64 = range(-(1 << 63), 1 << 63)

@@ -10,18 +10,17 @@ A declaration says its arguments once, as one line in the notation of the comman
 small tables; types (integer, pattern ...) follow from an argument's name, "key" from the command's key specifications.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
 
 from server.registry.dataclass import dataclass, field
 from server.registry.keys import NOT_KEY
+from server.registry.light import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from server.registry.command import Command
 
-_LEXEME = r"\.\.\.|\[|\]|<|>|\||[^\s\[\]<>|]+"
+_SIGNS = str.maketrans({sign: f" {sign} " for sign in "[]<>|"})
 _SYMBOLS = {"=": "equal", "~": "approximately", "*": "auto-id", '""': "empty-string", "$": "new-id"}
 _WORD_NAMES = {"INCR": "increment", "CH": "change", "ALPHA": "sorting", **_SYMBOLS}
 
@@ -185,7 +184,7 @@ class Group:
 # ---- reading
 def parse(text: str) -> list[Any]:
     """What a declaration is made of: words and names (str), and Groups. Errors: ValueError."""
-    lexemes = re.findall(_LEXEME, text)
+    lexemes = text.translate(_SIGNS).split()
     if any(lexemes.count(opening) != lexemes.count(closing) for opening, closing in ("[]", "<>")):
         raise ValueError(f"unbalanced syntax: {text}")
     sequence, _ = _alternatives(lexemes, 0, None)

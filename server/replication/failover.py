@@ -85,7 +85,7 @@ class Failover:
             replica = self._named(host, port)
             if replica is None:
                 raise CommandError("ERR FAILOVER target HOST and PORT is not a replica.")
-            if replica.state is not State.ONLINE:
+            if replica.state != State.ONLINE:
                 raise CommandError("ERR FAILOVER target replica is not online.")
 
     def _named(self, host: str, port: int) -> Replica | None:

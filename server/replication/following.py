@@ -11,12 +11,12 @@ they came. So everybody below one master shares its history, and the next attemp
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import RAW, Link
 from server.clients.client import DENY_BLOCKING, MASTER, PAUSED, Client
 from server.persistence.rdb_load import BadFile
+from server.registry.light import Any
 from server.replication.arrival import Arrival, Refused
 from server.replication.empty_master import Refusal
 from server.replication.handshake import (

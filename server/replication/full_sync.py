@@ -61,7 +61,7 @@ class FullSync:
 
     def _join(self, replica: Replica) -> None:
         for other in self._master.connected():
-            if (other.state is State.WAIT_END and other.feed is not None and (not other.eof or replica.eof)
+            if (other.state == State.WAIT_END and other.feed is not None and (not other.eof or replica.eof)
                     and other.functions_only == replica.functions_only):
                 self._master.share_feed(replica, other)
                 self._log.notice("Waiting for end of BGSAVE for SYNC")
@@ -75,7 +75,7 @@ class FullSync:
     # ---- beginning a snapshot
     def tick(self) -> None:
         """Once a second: whether those who wait have waited long enough."""
-        waiting = [replica for replica in self._master.connected() if replica.state is State.WAIT_START]
+        waiting = [replica for replica in self._master.connected() if replica.state == State.WAIT_START]
         if not waiting:
             self._remove_file()
             return
@@ -90,7 +90,7 @@ class FullSync:
 
     def start(self) -> None:
         """Begin one for those who wait and want the same; the others come after."""
-        waiting = [replica for replica in self._master.connected() if replica.state is State.WAIT_START]
+        waiting = [replica for replica in self._master.connected() if replica.state == State.WAIT_START]
         if not waiting:
             return
         first = waiting[0]
@@ -155,7 +155,7 @@ class FullSync:
     # ---- the end of a snapshot
     def snapshot_ended(self, well: bool) -> None:
         """The child that wrote a file has ended: those who waited for it get it."""
-        waiting = [replica for replica in self._master.connected() if replica.state is State.WAIT_END
+        waiting = [replica for replica in self._master.connected() if replica.state == State.WAIT_END
                    and (self._pipe is None or replica not in self._pipe.replicas)]
         for replica in waiting:
             if not well:
@@ -173,7 +173,7 @@ class FullSync:
             replica.client.push_encoded(b"$%d\r\n" % file.size)
         if waiting:
             self._pump_while_wanted()
-        if any(replica.state is State.WAIT_START for replica in self._master.connected()) \
+        if any(replica.state == State.WAIT_START for replica in self._master.connected()) \
                 and not self._config.repl_diskless_sync:
             self.start()
 
@@ -300,7 +300,7 @@ class FullSync:
                 if self._pipe is pipe:
                     self._end_pipe()
         elif (self._for_replication and self._snapshots.in_progress and not self._config.save
-              and not any(one.state is State.WAIT_END for one in self._master.connected())):
+              and not any(one.state == State.WAIT_END for one in self._master.connected())):
             self._snapshots.kill_child()
 
     def _remove_file(self) -> None:

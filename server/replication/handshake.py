@@ -6,10 +6,10 @@
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from server.registry.dataclass import dataclass, field
 from server.registry.errors import CommandError
+from server.registry.light import Any
 
 NONE_KNOWN = "?"
 

@@ -163,7 +163,7 @@ class Master:
 
     def online(self) -> Iterator[Replica]:
         """Those that get the stream or are about to."""
-        return (replica for replica in self.replicas.values() if replica.state is State.ONLINE)
+        return (replica for replica in self.replicas.values() if replica.state == State.ONLINE)
 
     def forget(self, client: Client) -> None:
         """The client is gone, or is no replica any more. It and what is known of it know each other: that ends here."""
@@ -173,7 +173,7 @@ class Master:
             return
         self.tally.sent += replica.sent
         ended, waiting = replica.state, replica.waiting
-        whole = ended is State.RDB_SENT or self.sent_all_to(replica)
+        whole = ended == State.RDB_SENT or self.sent_all_to(replica)
         if not self.awaited.keeps(replica, whole, seconds()):
             self._release(replica)
         replica.state = State.NONE
@@ -281,7 +281,7 @@ class Master:
         self.loop.attend(self.feed_all)
         return f"+CONTINUE {self.history.id}\r\n".encode() if replica.psync2 else b"+CONTINUE\r\n"
 
-    def _add(self, replica: Replica, state: State) -> None:
+    def _add(self, replica: Replica, state: int) -> None:
         replica.state = state
         replica.since = replica.wrote = seconds()
         replica.sent_before = replica.client.bytes_out
@@ -347,11 +347,11 @@ class Master:
         if synced is not None:
             replica.synced = max(replica.synced, synced)
         replica.heard = seconds()
-        if replica.state is State.LOADING:
+        if replica.state == State.LOADING:
             replica.state = State.ONLINE
             self.log.notice("Synchronization with replica %s succeeded", replica.name)
             self.count_good()
-        if replica.stream_on_ack and replica.state is State.ONLINE:
+        if replica.stream_on_ack and replica.state == State.ONLINE:
             replica.stream_on_ack = False
             self.loop.attend(self.feed_all)
             self.log.notice("Synchronization with replica %s succeeded", replica.name)

@@ -204,9 +204,9 @@ class Node:
         """The server ends: whether replicas have everything."""
         master = self.master
         offset, replicas = master.offset, master.connected()
-        behind = [one for one in replicas if one.state is not State.ONLINE or one.acknowledged != offset]
+        behind = [one for one in replicas if one.state != State.ONLINE or one.acknowledged != offset]
         for replica in behind:
-            silent = int(seconds() - replica.heard) if replica.state is State.ONLINE and replica.heard else 0
+            silent = int(seconds() - replica.heard) if replica.state == State.ONLINE and replica.heard else 0
             self.log.notice("Lagging replica %s reported offset %d behind master, lag=%d, state=%s.", replica.name,
                             offset - replica.acknowledged, silent, SHOWN.get(replica.state, "???"))
         if replicas:

@@ -63,9 +63,9 @@ class Replica(Standing):
     @property
     def good(self) -> bool:
         """Whether it gets the stream."""
-        return self.state is State.LOADING or (self.state is State.ONLINE and not self.stream_on_ack)
+        return self.state == State.LOADING or (self.state == State.ONLINE and not self.stream_on_ack)
 
     @property
     def channel(self) -> str:
         """Which connection of a sync over two this is, as INFO says it; "" for what is none."""
-        return "rdb-channel" if self.second else "main-channel" if self.state is State.LOADING else ""
+        return "rdb-channel" if self.second else "main-channel" if self.state == State.LOADING else ""

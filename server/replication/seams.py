@@ -1,7 +1,6 @@
 """What replication asks of the rooms above it. They are given at its making; nothing here imports upwards."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import Link
@@ -10,6 +9,7 @@ from server.clients.client import Client
 from server.config.config import Config
 from server.observe.log import Log
 from server.persistence.rdb_peek import RdbData
+from server.registry.light import TYPE_CHECKING, Any, Protocol
 from server.registry.loop_seam import Timers
 from server.structures.block_stream import Sink, Stream
 

@@ -9,12 +9,12 @@ tells that it belongs to this one; the stream names its database itself. The pro
 """
 
 from collections.abc import Callable
-from typing import Any
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import RAW, Link
 from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError
+from server.registry.light import Any
 from server.replication.handshake import authentication
 from server.replication.payload import LONGEST_LINE
 from server.replication.seams import Attempt, FollowingParts

@@ -1,9 +1,7 @@
 from typing import Any
 
-from server.replication.state import State
-
 class Standing:
-    state: State
+    state: int
     acknowledged: int
     synced: int
     heard: float

@@ -1,9 +1,7 @@
 """The states of a replica, as its master goes through them."""
 
-from enum import Enum
 
-
-class State(Enum):
+class State:
     """How far the sync of a replica is."""
 
     NONE = 0                           # REPLCONF came, but no PSYNC yet

@@ -9,11 +9,10 @@ snapshot goes on, what came is executed, and the next attempt asks for what is b
 Without all of the snapshot the attempt has failed.
 """
 
-from typing import TYPE_CHECKING
-
 from iothreads.connect import LinkProtocol
 from iothreads.link import RAW, Link
 from server.clients.client import CLOSE_ASAP
+from server.registry.light import TYPE_CHECKING
 from server.replication.ahead import Ahead
 from server.replication.handshake import FullSync
 from server.replication.second_connection import Announced, SecondConnection

@@ -5,7 +5,8 @@ anything else of it is done. So no vote and no epoch is told that a crash could 
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from server.registry.light import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from server.sentinel.instance import Wire

@@ -1,12 +1,11 @@
 """SENTINEL, ROLE, and what PUBLISH and INFO are in this mode."""
 
-from typing import TYPE_CHECKING, Any, cast
-
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import ADMIN, FAST, LOADING, NOSCRIPT, SENTINEL, STALE, container, group
 from server.registry.errors import CommandError
 from server.registry.info import render
+from server.registry.light import TYPE_CHECKING, Any, cast
 from server.registry.reply import NULL_ARRAY, OK, NullArray, Pairs, Verbatim
 from server.sentinel import options, replies
 from server.sentinel.actions import NOTICE, WARNING, Note

@@ -6,9 +6,9 @@ Lines may stand in any order: those without a master are read first, then master
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
 
 from server.registry.args import leading_integer
+from server.registry.light import Protocol
 from server.registry.quoting import quote, split_args
 from server.sentinel.instance import DEFAULT_PARALLEL_SYNCS, NO_SUCH, Address, Master
 from server.sentinel.settings import Settings, Timings

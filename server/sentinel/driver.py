@@ -5,7 +5,6 @@ import signal
 import socket
 from collections.abc import Callable
 from random import Random
-from typing import Any, Protocol as Seam
 
 from iothreads.connect import LinkProtocol
 from iothreads.link import Link
@@ -14,6 +13,7 @@ from server.clients.pubsub import PubSub
 from server.config.config import Config
 from server.observe.log import Log
 from server.registry import clock
+from server.registry.light import Any, Protocol as Seam
 from server.sentinel import conf_lines
 from server.sentinel.actions import DEBUG, NOTICE, WARNING, Close, Event, Exit, Note, Open, Send
 from server.sentinel.instance import Wire

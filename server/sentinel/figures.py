@@ -2,8 +2,8 @@
 what a page shows of replicas and of the other sentinels. The metrics room makes families of it."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
 
+from server.registry.light import Any, NamedTuple
 from server.sentinel.info import status_of
 from server.sentinel.instance import DOWN, STATE_NAMES, Instance, Master
 from server.sentinel.replies import flags_of

@@ -4,7 +4,8 @@ Times are ms of the wall clock, 0: never, unless it is said otherwise.
 """
 
 from collections import deque
-from typing import NamedTuple, Optional
+
+from server.registry.light import NamedTuple, Optional
 
 # Flags. The first three say what it is.
 MASTER, REPLICA, SENTINEL = 1, 2, 4

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
-from typing import Any
 
+from server.registry.light import Any
 from server.registry.reply import Pairs
 from server.sentinel.instance import (
     FAILOVER_IN_PROGRESS,

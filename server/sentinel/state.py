@@ -3,8 +3,8 @@ to several instances at once."""
 
 import secrets
 from random import Random
-from typing import Protocol
 
+from server.registry.light import Protocol
 from server.sentinel.actions import NOTICE, WARNING, Close, Event, Note, Outbox
 from server.sentinel.instance import (
     MASTER,

@@ -3,10 +3,9 @@
 And the limits of a range by score or by members, as several groups of commands read them.
 """
 
-from typing import Protocol
-
 from server.registry import args
 from server.registry.errors import CommandError
+from server.registry.light import Protocol
 from server.types.sorted_set import SortedSet
 from server.types.sorted_set_words import is_lex_bound, parse_score, parse_score_bound
 from server.types.value import loose

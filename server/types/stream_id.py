@@ -4,8 +4,6 @@
 and the highest ID, in ranges only; `(id` excludes the ID. `ms-*` and `*` (XADD) have the server choose.
 """
 
-import re
-
 from server.registry import args
 from server.registry.errors import CommandError
 
@@ -16,7 +14,7 @@ LOWEST: Id = (0, 0)
 HIGHEST: Id = (UINT64_MAX, UINT64_MAX)
 INVALID = "ERR Invalid stream ID specified as stream command argument"
 _LONGEST = 127
-_NUMBER = re.compile(rb"[ \t\n\v\f\r]*([+-]?)([0-9]+)")
+_BLANKS = b" \t\n\v\f\r"
 
 
 def text(id: Id) -> bytes:
@@ -45,13 +43,16 @@ def _number(digits: bytes) -> int | None:
     if digits.isdigit():
         value = int(digits)
         return value if value <= UINT64_MAX else None
-    found = _NUMBER.fullmatch(digits)
-    if found is None:
+    number = digits.lstrip(_BLANKS)
+    sign = number[:1]
+    if sign in (b"+", b"-"):
+        number = number[1:]
+    if not number.isdigit():
         return None
-    value = int(found[2])
+    value = int(number)
     if value > UINT64_MAX:
         return None
-    if found[1] == b"-":
+    if sign == b"-":
         return None if args.parse_integer(digits) is not None else (1 << 64) - value & UINT64_MAX
     return value
 

@@ -9,8 +9,9 @@ WITHOUT = {
     "asyncio", "calendar", "ctypes", "dataclasses", "datetime", "email", "hashlib", "http", "inspect", "ipaddress",
     "json", "logging", "metrics.endpoint", "pathlib", "platform", "prometheus_client", "psutil", "pytest", "random",
     "redis", "remus_embedded", "secrets", "shutil", "ssl", "subprocess", "tempfile", "tokenize", "traceback",
-    "urllib.parse", "locale", "queue", "threading", "server.dispatch.clustering", "server.cluster.view",
-    "server.dispatch.debug", "server.keyspace.info", "server.replication.info",
+    "urllib.parse", "locale", "queue", "threading", "typing", "re", "enum", "socket", "selectors", "signal",
+    "server.dispatch.clustering", "server.cluster.view", "server.dispatch.debug", "server.keyspace.info",
+    "server.replication.info",
 }  # fmt: skip
 CODE = """
 import sys
@@ -18,7 +19,8 @@ import remus_server
 remus_server._come_home()
 from server.config.config import Config
 from server.server import Server
-Server(Config.from_argv(["x", "--port", "0", "--save", ""]))
+server = Server(Config.from_argv(["x", "--port", "0", "--save", "", "--maxmemory", "10mb"]))
+assert server.process.prepare()
 print(*sys.modules)
 """
 

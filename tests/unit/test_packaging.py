@@ -126,6 +126,47 @@ def test_a_source_that_was_changed_is_taken_itself(built):
         source.write_text(before)
 
 
+def test_a_process_keeps_what_there_was_when_it_started(built):
+    """Also after a build, of what it loads later."""
+    build(built)
+    source = built / "server/depot/__init__.py"
+    before = source.read_text()
+    new = before + "CHANGED = 1\n"
+    code = (f"import subprocess; open({str(source)!r}, 'w').write({new!r}); "
+            "subprocess.run([sys.executable, 'setup.py', '-q', 'build_ext', '--inplace'], check=True); "
+            "import server.depot as d; print(hasattr(d, 'CHANGED'), type(d.__loader__).__name__)")
+    try:
+        assert loaded(built, f"import sys; {code}") == "False Loader"
+        assert loaded(built, "import server.depot as d; print(d.CHANGED, type(d.__loader__).__name__)") == "1 Loader"
+    finally:
+        source.write_text(before)
+
+
+DOCUMENTED = '''"""Of a module."""
+from typing import NamedTuple
+class Box(NamedTuple):
+    """Of a class."""
+    size: int
+def plain(a: nowhere, *rest: nowhere) -> nowhere:
+    """Of a function."""
+@staticmethod
+def decorated() -> None:
+    """Of a command."""
+'''
+
+
+def test_the_code_is_without_docstrings_and_annotations_but_for_what_is_told(built):
+    module = built / "server/depot/documented.py"
+    module.write_text(DOCUMENTED)
+    try:
+        build(built)
+        code = ("import server.depot.documented as d; print([d.__doc__, d.plain.__doc__, "
+                "d.plain.__annotations__, d.plain(1), d.Box(1).size, d.decorated.__doc__])")
+        assert loaded(built, code) == "[None, None, {}, None, 1, 'Of a command.']"
+    finally:
+        module.unlink()
+
+
 def test_a_changed_pxd_rebuilds_those_that_cimport_it(built):
     before = modules(built)
     sheet = built / "server/depot/box.pxd"

@@ -21,7 +21,7 @@ class FakeMaster:
         self.changed: list[Any] = []
         self.replicas: dict[Any, Standing] = {}
 
-    def have(self, applied: list[int], synced: tuple[int, ...] = (), state: State = State.ONLINE) -> None:
+    def have(self, applied: list[int], synced: tuple[int, ...] = (), state: int = State.ONLINE) -> None:
         """Offsets of replicas, one after the other."""
         self.replicas.clear()
         for number, offset in enumerate(applied):

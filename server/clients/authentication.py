@@ -40,7 +40,7 @@ PROTECTED = (
     b"\r\n")
 
 
-_DENIALS = {int(kind): (kind.name.lower(), Denied(kind, 0)) for kind in Denial}
+_DENIALS = {kind: (Denied(kind, 0).reason, Denied(kind, 0)) for kind in (Denial.COMMAND, Denial.KEY, Denial.CHANNEL)}
 
 
 class Authentication:

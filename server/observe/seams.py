@@ -1,7 +1,7 @@
 """What the account of memory asks of the rooms above it, as protocols."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from server.registry.light import NamedTuple, Protocol
 
 
 class Replication(NamedTuple):

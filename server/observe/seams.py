@@ -1,6 +1,7 @@
 """What the account of memory asks of the rooms above it, as protocols."""
 
 from collections.abc import Sequence
+
 from server.registry.light import NamedTuple, Protocol
 
 

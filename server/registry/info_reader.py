@@ -2,10 +2,10 @@
 looks up itself, in a tenth of the time that a call from native code takes, and the others it calls from Python."""
 
 from collections.abc import Callable, Iterable
-from server.registry.light import Any, NamedTuple
 
 from server.registry.attribute_path import attribute_path
 from server.registry.info_writer import HIDDEN
+from server.registry.light import Any, NamedTuple
 from server.registry.parts import Part
 
 Reader = Callable[..., tuple[Any, ...]]

@@ -3,7 +3,7 @@
 from scripting.run import Scripting
 from server.acl.denials import Denials
 from server.acl.users import Users
-from server.clients.limits import Limits
+from server.clients.limits import Limits, RecentPeaks
 from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable
 from server.clients.tls import Tls
@@ -43,41 +43,44 @@ if TYPE_CHECKING:
 def tell(server: "Server", parts: Parts) -> None:
     """Who answers for what is declared of a part (fields of INFO, subcommands of DEBUG), by its type."""
     s = server
-    parts.add(Whole, lambda: s)
-    parts.add(Config, lambda: s.config)
+    whole: Whole = s
+    host: Host = s
+    parts.keep(Whole, whole)
+    parts.keep(Config, s.config)
     # observe
-    parts.add(DebugSettings, lambda: settings)
-    parts.add(Stats, lambda: s.stats)
+    parts.keep(DebugSettings, settings)
+    parts.keep(Stats, s.stats)
     parts.add(Figures, s.memory.figures)
     parts.add(CpuSeconds, cpu_seconds)
-    parts.add(InternalErrors, lambda: internal_errors)
+    parts.keep(InternalErrors, internal_errors)
     # the data
-    parts.add(Keyspace, lambda: s.keyspace)
-    parts.add(LazyFree, lambda: s.keyspace.lazyfree)
-    parts.add(ActiveExpire, lambda: s.expiry)
-    parts.add(ActiveDefrag, lambda: s.defrag)
-    parts.add(Evictor, lambda: s.evictor)
-    parts.add(BigKeys, lambda: s.big_keys)
+    parts.keep(Keyspace, s.keyspace)
+    parts.keep(LazyFree, s.keyspace.lazyfree)
+    parts.keep(ActiveExpire, s.expiry)
+    parts.keep(ActiveDefrag, s.defrag)
+    parts.keep(Evictor, s.evictor)
+    parts.keep(BigKeys, s.big_keys)
     # clients, files, other servers
-    parts.add(ClientTable, lambda: s.clients)
-    parts.add(Limits, lambda: s.limits)
-    parts.add(Users, lambda: s.users)
-    parts.add(Denials, lambda: s.authentication.denials)
-    parts.add(Tls, lambda: s.tls)
-    parts.add(PubSub, lambda: s.pubsub)
-    parts.add(Tracking, lambda: s.tracking)
-    parts.add(Host, lambda: s)
-    parts.add(Node, lambda: s.replication)
-    parts.add(Targets, lambda: s.migrate_targets)
+    parts.keep(ClientTable, s.clients)
+    parts.keep(Limits, s.limits)
+    parts.add(RecentPeaks, s.limits.recent_peaks)
+    parts.keep(Users, s.users)
+    parts.keep(Denials, s.authentication.denials)
+    parts.keep(Tls, s.tls)
+    parts.keep(PubSub, s.pubsub)
+    parts.keep(Tracking, s.tracking)
+    parts.keep(Host, host)
+    parts.keep(Node, s.replication)
+    parts.keep(Targets, s.migrate_targets)
     parts.add(BusLinks, lambda: s.cluster.bus if s.cluster is not None else ())
     # how commands run
-    parts.add(Loop, lambda: s.loop)
+    parts.keep(Loop, s.loop)
     parts.add(LaneTotals, lambda: lane_totals(s.loop))
-    parts.add(Cron, lambda: s.cron)
-    parts.add(Faults, lambda: s.faults)
-    parts.add(Collector, lambda: s.collector)
-    parts.add(Shutdown, lambda: s.shutdown)
-    parts.add(Replicating, lambda: s.replicating)
-    parts.add(Upkeep, lambda: s.hot_keys_upkeep)
-    parts.add(Scripting, lambda: s.scripting)
+    parts.keep(Cron, s.cron)
+    parts.keep(Faults, s.faults)
+    parts.keep(Collector, s.collector)
+    parts.keep(Shutdown, s.shutdown)
+    parts.keep(Replicating, s.replicating)
+    parts.keep(Upkeep, s.hot_keys_upkeep)
+    parts.keep(Scripting, s.scripting)
 

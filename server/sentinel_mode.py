@@ -16,7 +16,7 @@ from server.acl.users import Users
 from server.clients import info as clients_info, tls
 from server.clients.authentication import Authentication
 from server.clients.client import Client
-from server.clients.limits import Limits
+from server.clients.limits import Limits, RecentPeaks
 from server.clients.multi import discard
 from server.clients.pause import Pause
 from server.clients.pubsub import PubSub
@@ -98,7 +98,7 @@ class SentinelServer(Front):
         self.parts: Parts = Parts()
         self.latency: LatencyMonitor = LatencyMonitor()
         self.crash: CrashReports = CrashReports(config, self.log, self.run_id, time.time(),
-                                                lambda: render(self.parts, commands.INFO_SECTIONS))
+                                                lambda: render(self.parts, commands.info_words()))
         # how commands run; clients have a database, although nothing is in it
         self.keyspace: Keyspace = Keyspace(1)
         self.propagation: Propagation = Propagation(Stream())
@@ -252,6 +252,7 @@ def put_in_touch(server: SentinelServer) -> None:
     for part, where in (
         (Whole, lambda: s), (Config, lambda: config), (Stats, lambda: s.stats), (CpuSeconds, cpu_seconds),
         (InternalErrors, lambda: internal_errors), (ClientTable, lambda: s.clients), (Limits, lambda: s.limits),
+        (RecentPeaks, s.limits.recent_peaks),
         (Tls, lambda: s.tls), (PubSub, lambda: s.pubsub), (Tracking, lambda: s.tracking), (Loop, lambda: s.loop),
         (LaneTotals, lambda: lane_totals(s.loop)), (Cron, lambda: s.cron), (Collector, lambda: s.collector),
         (Shutdown, lambda: s.shutdown), (State, s.sentinel.state_now),

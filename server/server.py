@@ -109,7 +109,7 @@ class Server(Front):
         self.slowlog: SlowLog = SlowLog(config.slowlog_max_len)
         self.latency: LatencyMonitor = LatencyMonitor()
         self.crash: CrashReports = CrashReports(
-            config, self.log, self.run_id, self.start_time, lambda: render(self.parts, ["everything"])
+            config, self.log, self.run_id, self.start_time, lambda: render(self.parts, (b"everything",))
         )
         self.watchdog: Watchdog = Watchdog(config, self.log, lambda: self.cron.hz)
         # the data

@@ -1,6 +1,6 @@
 """What INFO tells of clients: the table of them, their limits, subscriptions."""
 
-from server.clients.limits import Limits
+from server.clients.limits import RecentPeaks
 from server.clients.pubsub import PubSub
 from server.clients.table import ClientTable
 from server.clients.tracking import Tracking
@@ -12,11 +12,10 @@ table.field("clients_in_timeout_table", lambda clients: clients.with_timeout, me
 table.field("total_blocking_keys_on_nokey", lambda clients: clients.blocking_on_nokey,
             metric="total_blocking_keys_on_nokey")
 
-limits = CLIENTS.of(Limits)
-limits.field("client_recent_max_input_buffer", lambda limits: limits.recent_peaks()[0],
-             metric="client_recent_max_input_buffer_bytes")
-limits.field("client_recent_max_output_buffer", lambda limits: limits.recent_peaks()[1],
-             metric="client_recent_max_output_buffer_bytes")
+peaks = CLIENTS.of(RecentPeaks)
+peaks.field("client_recent_max_input_buffer", lambda peaks: peaks.query, metric="client_recent_max_input_buffer_bytes")
+peaks.field("client_recent_max_output_buffer", lambda peaks: peaks.replies,
+            metric="client_recent_max_output_buffer_bytes")
 
 counts = STATS.of(ClientTable)
 counts.field("total_connections_received", lambda clients: clients.received, metric="connections_received_total",

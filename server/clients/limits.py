@@ -14,6 +14,7 @@ import os
 import resource
 from collections import deque
 from collections.abc import Iterator, Sized
+from typing import NamedTuple
 
 from server.clients import client_list
 from server.clients.client import BLOCKED, CLOSE_ASAP, IMPORTS, MASTER, NO_EVICT, REPLICA, STRANGER, Client
@@ -34,6 +35,13 @@ WASTE = 4096                           # bytes of a query buffer that may stay u
 RESERVED_FILES = 32                    # descriptors that are no client: listeners, files, logs
 FULL = b"-ERR max number of clients reached\r\n"
 FULL_OF_NODES = b"-ERR max number of clients + cluster connections reached\r\n"
+
+
+class RecentPeaks(NamedTuple):
+    """client_recent_max_input_buffer and client_recent_max_output_buffer of INFO, bytes."""
+
+    query: int
+    replies: int
 
 
 class Limits:
@@ -229,14 +237,14 @@ class Limits:
         """Bytes that each client holds in its buffers."""
         return (client_list.query_of(client)[0] + client.output_memory for client in self._clients)
 
-    def recent_peaks(self) -> tuple[int, int]:
-        """client_recent_max_input_buffer and client_recent_max_output_buffer of INFO, bytes."""
+    def recent_peaks(self) -> "RecentPeaks":
+        """The largest buffers of late."""
         since = monotonic_now_us() // 1000000 - PEAK_SECONDS
         query = replies = 0
         for at, most_query, most_replies in self._peaks:
             if at > since:
                 query, replies = max(query, most_query), max(replies, most_replies)
-        return query, replies
+        return RecentPeaks(query, replies)
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""

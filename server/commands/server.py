@@ -159,7 +159,7 @@ def info(call: Call, *sections: bytes) -> Verbatim:
 
     Complexity: O(1)
     """
-    return Verbatim(render(call.server.parts, [name.decode("utf-8", "replace").lower() for name in sections]))
+    return Verbatim(render(call.server.parts, sections))
 
 
 @command("MONITOR", arity=1, flags=ADMIN | NOSCRIPT | LOADING | STALE, since="1.0.0")

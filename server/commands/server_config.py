@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from operator import attrgetter
+from typing import Any
 
 from server.clients.client import FAKE, UNIX_SOCKET
-from server.config.config import Config, ConfigSetError, named
+from server.config.config import Config, ConfigSetError, named, settled_by
 from server.dispatch.call import Call
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, STALE, container, group
 from server.registry.errors import CommandError, syntax
@@ -17,7 +18,7 @@ container("CONFIG", "server", "Everything about the server's configuration.", si
 _FLAGS = ADMIN | NOSCRIPT | LOADING | STALE
 _ON_ALL_NODES = ("request_policy:all_nodes", "response_policy:all_succeeded")
 _REDACTED = b"(redacted)"
-ANSWERS_KEPT = 64      # of CONFIG GET: monitors ask for the same again and again ...
+ANSWERS_KEPT = 64      # of CONFIG GET, and so many of SET: monitors ask for the same again and again ...
 PATTERN_BYTES = 256    # ... and nobody for longer ones
 _FIRST_VALUE = 3  # CONFIG SET name value: where the first value stands
 
@@ -99,6 +100,8 @@ def config_set(call: Call, *words: bytes) -> str:
 
     Complexity: O(N) where N is the number of directives given.
     """
+    if (settled := _settled.get(words)) is not None and getattr(call.config, settled[0]) == settled[1]:
+        return OK
     texts = [word.decode("utf-8", "surrogateescape") for word in words]
     _redact(call, texts[0::2])
     if len(texts) % 2:
@@ -109,7 +112,19 @@ def config_set(call: Call, *words: bytes) -> str:
         call.config.set(pairs, loading=call.server.progress.under_way, local=allowed or _is_local(call))
     except ConfigSetError as error:
         raise CommandError(str(error)) from None
+    _note_settled(call.config, words, texts)
     return OK
+
+
+_settled: dict[tuple[bytes, ...], tuple[str, Any]] = {}    # words of CONFIG SET -> attribute, and its value from them
+
+
+def _note_settled(config: Config, words: tuple[bytes, ...], texts: list[str]) -> None:
+    """Whoever keeps a server configured says the same again and again."""
+    if len(words) == 2 and len(words[1]) <= PATTERN_BYTES and (attribute := settled_by(texts[0])) is not None:
+        if len(_settled) >= ANSWERS_KEPT:
+            _settled.clear()
+        _settled[words] = attribute, getattr(config, attribute)
 
 
 def _redact(call: Call, names: Sequence[str]) -> None:

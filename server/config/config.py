@@ -122,10 +122,7 @@ class Config:
         before: list[tuple[Directive, Any]] = []
         changed: list[tuple[str, Directive]] = []
         for (name, text), directive in zip(pairs, directives, strict=True):
-            old = getattr(self, directive.attribute)
-            if _is_as_it_was(directive, text, old):
-                continue
-            before.append((directive, old))
+            before.append((directive, getattr(self, directive.attribute)))
             try:
                 if self._assign(directive, _words(directive, text)):
                     changed.append((name.lower(), directive))
@@ -269,10 +266,13 @@ def _directive_of(name: str) -> Directive | None:
     return BY_NAME.get(name) or BY_NAME.get(name.lower())
 
 
-def _is_as_it_was(directive: Directive, text: str, value: Any) -> bool:
-    """Whether CONFIG SET of this text asks for what there is, and nothing follows from that: it need not be read."""
-    return (not directive.flags & Flag.VOLATILE and not directive.always_changes
-            and type(directive).apply is Directive.apply and text == directive.format(value))
+def settled_by(name: str) -> str | None:
+    """The attribute of a directive whose value CONFIG SET need not make again of the words that gave it that value, for
+    nothing else follows from them. None: they have to be read."""
+    directive = _directive_of(name)
+    if directive is None or directive.flags & (_GUARDED | Flag.SENSITIVE | Flag.VOLATILE) or directive.always_changes:
+        return None
+    return directive.attribute if type(directive).apply is Directive.apply and not directive.accumulates else None
 
 
 def named(patterns: Iterable[str]) -> list[tuple[str, Directive]]:

@@ -22,10 +22,11 @@ def classes(counts: list[int]) -> list[tuple[int, int]]:
 def summary(histogram: tuple[list[int], int]) -> str:
     """count=3,sum=120,p50=31,p99=63,p99.9=63; without percentiles when nothing was counted."""
     counts, total = histogram
-    shown = [f"count={sum(counts)}", f"sum={total}"]
-    if buckets := classes(counts):
-        shown += [f"p{percent:g}={value}" for percent, value in percentiles(buckets, SHOWN)]
-    return ",".join(shown)
+    buckets = classes(counts)
+    if not buckets:
+        return f"count=0,sum={total}"
+    shown = "".join([f",p{percent:g}={value}" for percent, value in percentiles(buckets, SHOWN)])
+    return f"count={sum(counts)},sum={total}{shown}"
 
 
 @load.family

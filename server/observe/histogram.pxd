@@ -19,6 +19,9 @@ cdef inline void histogram_add(Histogram* h, uint64_t value) noexcept nogil:
 
 cdef inline tuple histogram_shown(const Histogram* h):
     """(counts, sum) for Python: class n counts values below 2**n that are not in class n - 1; the last all larger ones."""
-    cdef list counts = [0] + [h.counts[n] for n in range(63)]
-    counts[CLASSES - 1:] = [sum(counts[CLASSES - 1:])]
+    cdef list counts = [0] * CLASSES
+    cdef int n
+    for n in range(63):
+        if h.counts[n]:
+            counts[min(n + 1, CLASSES - 1)] += h.counts[n]
     return counts, h.sum

@@ -145,7 +145,8 @@ class Fields(Generic[S]):
 
 SECTIONS: dict[str, Section] = {}  # those that are declared by now
 CHOICES_KEPT = 64
-_pages: dict[tuple[str, ...], list[Page]] = {}  # by arguments of INFO: monitors ask for the same again and again
+WORDS_BYTES = 256
+_pages: dict[tuple[bytes, ...], list[Page]] = {}  # by arguments of INFO: monitors ask for the same again and again
 declared_later = Later()
 # As Redis prints them, then ours; others follow in the order of declaration.
 ORDER = ("server", "clients", "memory", "persistence", "stats", "replication", "cpu", "modules", "commandstats",
@@ -186,11 +187,14 @@ def in_order() -> list[Section]:
     return sorted(sections().values(), key=lambda section: places.get(section.name, len(ORDER)))
 
 
-def render(parts: Parts, names: Iterable[str]) -> bytes:
-    """INFO's text."""
-    wanted = tuple(names)
-    if declared_later or wanted not in _pages:
-        if len(_pages) >= CHOICES_KEPT:
-            _pages.clear()
-        _pages[wanted] = [section.page() for section in chosen(wanted)]
-    return write_sections(_pages[wanted], parts.where)
+def render(parts: Parts, words: tuple[bytes, ...]) -> bytes:
+    """INFO's text; words: its arguments, in any case."""
+    pages = _pages.get(words)
+    if pages is None or declared_later:
+        names = [word.decode("utf-8", "replace").lower() for word in words]
+        pages = [section.page() for section in chosen(names)]
+        if sum(map(len, words)) <= WORDS_BYTES:
+            if len(_pages) >= CHOICES_KEPT:
+                _pages.clear()
+            _pages[words] = pages
+    return write_sections(pages, parts.where, parts.kept)

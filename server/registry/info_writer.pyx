@@ -38,9 +38,26 @@ cdef class Page:
     cdef list lines
     cdef tuple parts
     cdef object read
+    cdef dict kept                     # of which server the next two are
+    cdef list subjects                 # its parts, None where ...
+    cdef list asked                    # ... it is to be asked for: (place, part)
 
     def __init__(self, list lines, tuple parts, read):
         self.lines, self.parts, self.read = lines, parts, read
+
+    cdef list look(self, dict where, dict kept, dict seen):
+        """The parts now; seen: those that were asked for already."""
+        cdef list subjects
+        if self.kept is not kept:
+            self.kept = kept
+            self.subjects = [kept.get(part) for part in self.parts]
+            self.asked = [(place, part) for place, part in enumerate(self.parts) if part not in kept]
+        subjects = self.subjects[:]
+        for place, part in self.asked:
+            if part not in seen:
+                seen[part] = where[part]()
+            subjects[place] = seen[part]
+        return subjects
 
 
 cdef int _add_family(Text* text, object lines) except -1:
@@ -91,10 +108,10 @@ def human(double size) -> str:
         text_end(&text)
 
 
-def write_sections(list pages, dict where) -> bytes:
-    """The text of those sections. where: what gives the parts (registry.parts), each of which is asked for once.
-    Complexity: O(fields), plus what their readers do."""
-    cdef dict subjects = {}
+def write_sections(list pages, dict where, dict kept) -> bytes:
+    """The text of those sections. where, kept: as in registry.parts; each part is asked for once. Complexity: O(fields),
+    plus what their readers do."""
+    cdef dict seen = {}
     cdef Text text
     cdef Page page
     text_begin(&text)
@@ -102,10 +119,7 @@ def write_sections(list pages, dict where) -> bytes:
         for page in pages:
             if text.used:
                 text_add(&text, "\r\n", 2)
-            for part in page.parts:
-                if part not in subjects:
-                    subjects[part] = where[part]()
-            _add_page(&text, page, page.read(*[subjects[part] for part in page.parts]))
+            _add_page(&text, page, page.read(*page.look(where, kept, seen)))
         return text_made(&text)
     finally:
         text_end(&text)

@@ -1,6 +1,7 @@
 """Who answers: what a room declares of a part (fields of INFO, subcommands of DEBUG) names it by its type alone.
 
-    parts.add(Limits, lambda: server.limits)        # at the start, server.about
+    parts.keep(Limits, server.limits)               # at the start, server.about
+    parts.add(Figures, server.memory.figures)       # what is made anew for each look
 
 Below dispatch nobody knows the whole server; this is how what a room declares finds its own part of a running one.
 """
@@ -18,6 +19,12 @@ class Parts:
 
     def __init__(self) -> None:
         self.where: dict[Part[Any], Callable[[], Any]] = {}
+        self.kept: dict[Part[Any], Any] = {}
+
+    def keep(self, part: Part[S], which: S) -> None:
+        """What is declared of `part` gets this one, as long as the server lives."""
+        self.kept[part] = which
+        self.where[part] = lambda: which
 
     def add(self, part: Part[S], where: Callable[[], S]) -> None:
         """What is declared of `part` gets what `where` returns."""

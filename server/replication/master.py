@@ -13,7 +13,7 @@ from iothreads.listen import gather_small_writes
 from server.clients.client import CLOSE_ASAP, LINK, REPLICA, REPLY_MODE, REPLY_OFF, Client
 from server.config.config import Config
 from server.observe.log import Log
-from server.observe.seams import Replication as Memory
+from server.observe.seams import NO_REPLICATION, Replication as Memory
 from server.observe.stats import Stats
 from server.registry.clock import monotonic_now_us
 from server.replication.awaited import Awaited
@@ -110,8 +110,10 @@ class Master:
     def memory(self) -> Memory:
         """For MemoryAccount. Without replicas all of it is the backlog's, which is made of whole blocks."""
         backlog = self.backlog
-        held = self.stream.memory if backlog is not None else 0
-        kept = min(held, backlog.size) if backlog is not None and (self.replicas or self.awaited) else held
+        if backlog is None:
+            return Memory(0, 0, 0, len(self.replicas)) if self.replicas else NO_REPLICATION
+        held = self.stream.memory
+        kept = min(held, backlog.size) if self.replicas or self.awaited else held
         return Memory(held, kept, 0, len(self.replicas))
 
     # ---- a turn's commands (dispatch.propagate tells)

@@ -1,5 +1,7 @@
 """SENTINEL, ROLE, and what PUBLISH and INFO are in this mode."""
 
+from collections.abc import Iterable
+
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import ADMIN, FAST, LOADING, NOSCRIPT, SENTINEL, STALE, container, group
@@ -375,7 +377,13 @@ def info(call: Call, *sections: bytes) -> Verbatim:
     names = [text_of(name).lower() for name in sections] or ["default"]
     if {"all", "default", "everything"} & set(names):
         names = list(INFO_SECTIONS)
-    return Verbatim(render(call.server.parts, [name for name in names if name in INFO_SECTIONS] or ["none"]))
+    shown = info_words(name for name in names if name in INFO_SECTIONS)
+    return Verbatim(render(call.server.parts, shown or (b"none",)))
+
+
+def info_words(sections: Iterable[str] = INFO_SECTIONS) -> tuple[bytes, ...]:
+    """As arguments of INFO."""
+    return tuple(name.encode() for name in sections)
 
 
 _HELP = """\

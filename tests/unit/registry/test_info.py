@@ -102,9 +102,9 @@ def test_a_part_is_asked_for_once_in_a_reading():
     section.of(Engine).family(lambda engine: [("a", "b")])
     section.of(Engine).field("hidden", 1, shown=lambda engine: engine.speed > 7)
     shown = b"# Garage\r\nspeed:7\r\na:b\r\n"
-    assert write_sections([section.page()], parts.where) == shown
+    assert write_sections([section.page()], parts.where, parts.kept) == shown
     assert len(asked) == 1
-    assert write_sections([section.page(), section.page()], parts.where) == shown + b"\r\n" + shown
+    assert write_sections([section.page(), section.page()], parts.where, parts.kept) == shown + b"\r\n" + shown
     assert len(asked) == 2
 
 
@@ -116,7 +116,7 @@ def test_a_value_is_printed_as_str_prints_it_but_for_yes_and_no():
     for number, value in enumerate(values):
         engine.field(f"asked{number}", lambda _, value=value: value)
         engine.field(f"kept{number}", str(value))
-    lines = write_sections([section.page()], parts.where).split(b"\r\n")
+    lines = write_sections([section.page()], parts.where, parts.kept).split(b"\r\n")
     for number, value in enumerate(values):
         printed = str(value).encode("utf-8", "surrogateescape")
         assert b"asked%d:%s" % (number, b"1" if value is True else printed) in lines
@@ -127,17 +127,18 @@ def test_what_is_declared_later_is_printed_too():
     section, parts = Section("garage", "Garage"), Parts()
     parts.add(Engine, Engine)
     section.of(Engine).field("wheels", 4)
-    assert write_sections([section.page()], parts.where) == b"# Garage\r\nwheels:4\r\n"
+    assert write_sections([section.page()], parts.where, parts.kept) == b"# Garage\r\nwheels:4\r\n"
     section.of(Engine).field("doors", lambda engine: engine.speed - 2)
     section.of(Engine).field("seats", 5)
-    assert write_sections([section.page()], parts.where) == b"# Garage\r\nwheels:4\r\ndoors:5\r\nseats:5\r\n"
+    shown = b"# Garage\r\nwheels:4\r\ndoors:5\r\nseats:5\r\n"
+    assert write_sections([section.page()], parts.where, parts.kept) == shown
 
 
 def test_a_long_text_grows():
     section, parts = Section("garage", "Garage"), Parts()
     parts.add(Engine, Engine)
     section.of(Engine).family(lambda _: ((f"part{number}", "x" * 1000) for number in range(100)))
-    text = write_sections([section.page()], parts.where)
+    text = write_sections([section.page()], parts.where, parts.kept)
     assert text == b"# Garage\r\n" + b"".join(b"part%d:%s\r\n" % (number, b"x" * 1000) for number in range(100))
 
 
@@ -157,5 +158,5 @@ def test_what_is_read_together_is_read_each_by_its_own_rule():
     engine.field("call", lambda engine: engine.speed + 1)
     engine.field("second", lambda engine: -engine.speed, shown=is_fast)
     engine.field("other", lambda engine: engine.speed, shown=lambda engine: engine.speed == 7)
-    assert write_sections([section.page()], parts.where) == b"# Garage\r\npath:7\r\ncall:8\r\nother:7\r\n"
+    assert write_sections([section.page()], parts.where, parts.kept) == b"# Garage\r\npath:7\r\ncall:8\r\nother:7\r\n"
     assert len(asked) == 1

@@ -7,7 +7,7 @@ from server.registry.info_writer import FOR_PEOPLE, Line, Page, human, write_sec
 
 def written(value: object, digits: int, unit: str = "") -> str:
     page = Page([Line(b"x:", digits=digits, unit=unit)], (int,), lambda subject: (subject,))
-    return write_sections([page], {int: lambda: value}).decode()
+    return write_sections([page], {int: lambda: value}, {}).decode()
 
 
 @given(st.floats(min_value=0), st.integers(0, 9))

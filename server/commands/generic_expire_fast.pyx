@@ -8,7 +8,8 @@ from server.dispatch.fast_words cimport FAST_FAR
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, LOOK, OR_ZERO, SAYS, WRITE, Word, integer_at, number_word, pass_on, pass_on_as, row, word_of)
+    ANY_TYPE, DECLINED, LOOK, OR_ZERO, SAYS, WRITE, Word, integer_at, not_an_integer, number_word, pass_on, pass_on_as, refuse,
+    row, word_of)
 from server.structures.table cimport ENTRY_EXPIRE, entry_expire, table_persist, table_set_expire
 
 cdef enum:                             # op.how
@@ -45,7 +46,9 @@ cdef int64_t _expire(Op* op) except -1:
     cdef int64_t when
     cdef Word words[4]
     cdef uint32_t condition = 0
-    if op.r.arg_count > 4 or not integer_at(op, 2, &when) or not 0 < when <= FAST_FAR * (1000 // unit_ms):
+    if not integer_at(op, 2, &when):
+        return refuse(op, not_an_integer) if op.r.arg_count == 3 else DECLINED
+    if op.r.arg_count > 4 or not 0 < when <= FAST_FAR * (1000 // unit_ms):
         return DECLINED
     when = when * unit_ms + (now_ms if op.how & RELATIVE else 0)
     if when <= now_ms:

@@ -12,7 +12,8 @@ from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FAST_KEYS, FREE, LOOK, changed, event_of, find_at, find_live, found, has_expired, hash_keys,
-    integer_at, is_awaited, is_expired, is_word, length_at, missed, notify, notify_in, pass_on, row, touch, word_at)
+    integer_at, is_awaited, is_expired, is_word, length_at, missed, no_such_key, notify, notify_in, pass_on, refuse, row,
+    touch, word_at)
 from server.keyspace.database cimport Database
 from server.structures.table cimport (
     TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_encoding, entry_type, table_delete,
@@ -149,7 +150,7 @@ cdef int64_t _rename(Op* op) except -1:
     cdef Client c = <Client>op.client
     cdef uint64_t hash
     if not _is_source(op):
-        return DECLINED
+        return refuse(op, no_such_key) if op.e == NULL else DECLINED
     if op.how == KEEPS:
         hash = table_hash(word_at(op, 2), length_at(op, 2))
         if has_expired(op, 2, hash):

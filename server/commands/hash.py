@@ -17,7 +17,6 @@ from server.types.hash import Hash
 
 command = group("hash")
 
-NOT_AN_INTEGER = "ERR hash value is not an integer"
 NOT_A_FLOAT = "ERR hash value is not a float"
 MANY_PAIRS = args.INT64_MAX // 2      # pairs whose number still fits when fields and values are counted alike
 
@@ -84,7 +83,7 @@ def hincrby(call: Call, key: bytes, field: bytes, increment: bytes) -> int:
     by = args.integer(increment)
     hash_ = call.db.lookup_write(key, Hash)
     text = hash_.get(field) if hash_ is not None else None
-    value = by + (0 if text is None else args.integer(text, NOT_AN_INTEGER))
+    value = by + (0 if text is None else args.integer(text, errors.HASH_VALUE_NOT_AN_INTEGER))
     if not args.INT64_MIN <= value <= args.INT64_MAX:
         raise CommandError(errors.OVERFLOW)
     if hash_ is None:

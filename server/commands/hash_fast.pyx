@@ -15,7 +15,7 @@ from server.dispatch.fast_words cimport read_count, read_number, read_scan, writ
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
     DECLINED, OR_NULL, OR_ZERO, READ, SAYS, TAKE, TYPED, TYPED_SHORT, WARM, WRITE, Word, insert, integer_at, is_word,
-    length_at, pass_on_as, row, view_of, word_at, word_of)
+    length_at, not_an_integer, pass_on_as, refuse, refuse_value, row, view_of, word_at, word_of)
 from server.structures.listpack cimport LpValue
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport TYPE_HASH, entry_encoding
@@ -23,6 +23,10 @@ from server.types.bulk cimport write_element
 from server.types.hash cimport (HASH_FIELDS, HASH_LISTPACK, HASH_TABLE, HASH_VALUES, Hash, HashValue, hash_delete, hash_get,
                                 hash_grow, hash_length, hash_new_word, hash_random, hash_set, hash_value_length,
                                 hash_write, hash_write_value)
+
+from server.registry.errors import HASH_VALUE_NOT_AN_INTEGER
+
+cdef bytes _NO_NUMBER = HASH_VALUE_NOT_AN_INTEGER.encode()
 
 
 cdef inline bint _get(Op* op, uint32_t at, HashValue* value) noexcept:
@@ -77,12 +81,12 @@ cdef int64_t _hincrby(Op* op) except -1:
     cdef HashValue old
     cdef char digits[24]
     if not integer_at(op, 3, &by):
-        return DECLINED
+        return refuse(op, not_an_integer)
     if _get(op, 2, &old):
         if old.text.s == NULL:
             value = old.text.number
         elif not parse_int64(old.text.s, old.text.length, &value):
-            return DECLINED
+            return refuse_value(op, _NO_NUMBER)
     if (by > 0 and value > INT64_MAX - by) or (by < 0 and value < INT64_MIN - by):
         return DECLINED
     value += by

@@ -13,7 +13,8 @@ from iothreads.resp_writer cimport write_bulk, write_header, write_integer, writ
 from server.clients.client cimport Client
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    DECLINED, OR_ZERO, READ, TYPED, WAKES, WRITE, insert, integer_at, is_awaited, is_word, length_at, row, view_of, word_at)
+    DECLINED, OR_ZERO, READ, TYPED, WAKES, WRITE, insert, integer_at, is_awaited, is_word, length_at, no_such_key,
+    not_an_integer, refuse, refuse_value, row, view_of, word_at)
 from server.structures.listpack cimport LpValue
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport TYPE_LIST
@@ -21,6 +22,10 @@ from server.types.bulk cimport write_element
 from server.types.list cimport (
     LIST_LISTPACK, List, list_bounds, list_grow, list_insert, list_length, list_near, list_new_word, list_position, list_push,
     list_replace, list_shrink, list_write_range)
+
+from server.registry.errors import INDEX_OUT_OF_RANGE
+
+cdef bytes _OUT_OF_RANGE = INDEX_OUT_OF_RANGE.encode()
 
 
 # ---- pushing
@@ -44,11 +49,13 @@ cdef int64_t _push(Op* op) except -1:
 # ---- changing in the middle
 cdef int64_t _lset(Op* op) except -1:
     cdef int64_t at, length
-    if op.e == NULL or not integer_at(op, 2, &at):
-        return DECLINED
+    if op.e == NULL:
+        return refuse(op, no_such_key)
+    if not integer_at(op, 2, &at):
+        return refuse_value(op, not_an_integer)
     length = <int64_t>list_length(op.e)
     if not -length <= at < length:
-        return DECLINED
+        return refuse_value(op, _OUT_OF_RANGE)
     list_replace(op.e, at, word_at(op, 3), length_at(op, 3))
     list_shrink(op.e)
     write_raw(op.out, "+OK\r\n", 5)
@@ -74,7 +81,7 @@ cdef int64_t _lindex(Op* op) except -1:
     cdef LpValue near
     cdef bytes value = None
     if not integer_at(op, 2, &at):
-        return DECLINED
+        return DECLINED if op.e == NULL else refuse_value(op, not_an_integer)
     if op.e != NULL and list_near(op.e, at, &near):
         write_element(op.out, &near)
         return 0
@@ -149,7 +156,7 @@ cdef int64_t _llen(Op* op) except -1:
 cdef int64_t _lrange(Op* op) except -1:
     cdef int64_t start, stop
     if not integer_at(op, 2, &start) or not integer_at(op, 3, &stop):
-        return DECLINED
+        return refuse(op, not_an_integer)
     if op.e != NULL and list_bounds(op.e, &start, &stop):
         list_write_range(op.e, op.out, start, stop)
     else:

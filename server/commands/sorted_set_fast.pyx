@@ -16,7 +16,8 @@ from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     DECLINED, FREE, OR_NULL, OR_ZERO, READ, TAKE, TYPED, TYPED_SHORT, UNKEYED, WAKES, WARM, WARM_PLACE, WRITE, Word,
-    changed, event_of, find_first, finish_take, insert, is_word, length_at, number_word, pass_on, pass_on_as, row, touch,
+    changed, event_of, find_first, finish_take, insert, is_word, length_at, not_a_float, number_word, pass_on, pass_on_as,
+    refuse, row, touch,
     view_of, warm, word_at, word_of)
 from server.structures.table cimport TYPE_ZSET, entry_encoding
 from server.types.bulk cimport write_short
@@ -111,7 +112,7 @@ cdef int64_t _zadd(Op* op) except -1:
     count = (op.r.arg_count - at) >> 1
     for i in range(count):
         if not zset_parse_score(word_at(op, at + 2 * i), length_at(op, at + 2 * i), &pairs[i].score):
-            return DECLINED
+            return refuse(op, not_a_float)
         pairs[i].member = word_at(op, at + 2 * i + 1)
         pairs[i].length = length_at(op, at + 2 * i + 1)
     if op.e != NULL:

@@ -9,14 +9,16 @@ from iothreads.resp_writer cimport write_header, write_integer
 from server.clients.client cimport Client
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, READ, TAKE, event_of, find_all, find_live, integer_at, is_word, length_at, row, store_result,
-    word_at)
+    ANY_TYPE, DECLINED, FREE, READ, TAKE, event_of, find_all, find_live, integer_at, is_word, length_at,
+    not_an_integer, refuse, row, store_result, word_at)
 from server.structures.ordered_index cimport LexBound
 from server.structures.table cimport TYPE_ZSET, Entry
 from server.types.sorted_set cimport (
     zset_copy_range, zset_delete_range, zset_lex_range, zset_parse_bound, zset_parse_lex, zset_rank_range,
     zset_score_range, zset_size, zset_write_range)
 from server.types.value cimport LooseEntry
+
+from server.registry.errors import NO_MEMBER_LIMITS, NO_SCORE_LIMITS
 
 cdef enum:                             # op.how: what a range goes by ...
     BY_RANK = 0
@@ -27,6 +29,8 @@ cdef enum:                             # op.how: what a range goes by ...
     STORES = 16                        # ZRANGESTORE
 
 cdef const Event* _STORED = event_of("zrangestore")
+cdef bytes _NO_SCORES = NO_SCORE_LIMITS.encode()
+cdef bytes _NO_MEMBERS = NO_MEMBER_LIMITS.encode()
 
 
 # ---- what is asked for
@@ -71,6 +75,7 @@ cdef bint _range_options(Op* op, uint32_t at, Range* wanted) noexcept:
 
 
 cdef struct Limits:                    # of a range, whatever it goes by
+    bint read                          # nothing is wrong with the words behind them
     int by
     int64_t start                      # BY_RANK
     int64_t stop
@@ -96,6 +101,11 @@ cdef bint _read_limits(Op* op, uint32_t at, int by, bint reverse, Limits* limits
             and zset_parse_lex(word_at(op, high), length_at(op, high), &limits.highest))
 
 
+cdef int64_t _refuse(Op* op, const Limits* limits) except -1:
+    """They are none."""
+    return refuse(op, not_an_integer if limits.by == BY_RANK else _NO_SCORES if limits.by == BY_SCORE else _NO_MEMBERS)
+
+
 cdef void _ranks(Entry* e, const Limits* limits, size_t* first, size_t* end) noexcept:
     """The ranks between the limits."""
     if limits.by == BY_SCORE:
@@ -111,9 +121,9 @@ cdef bint _read_range(Op* op, uint32_t at, Range* wanted, Limits* limits) noexce
     """The limits in argument `at` and the next, and the options behind them; 0 for what the definition must look at."""
     cdef int by = op.how & 3
     wanted[0] = Range(by == BY_SCORE, by == BY_MEMBERS, op.how & REVERSED != 0, False, 0, -1)
-    return (_range_options(op, at + 2, wanted)
-            and _read_limits(op, at, BY_SCORE if wanted.by_score else BY_MEMBERS if wanted.by_lex else BY_RANK,
-                             wanted.reverse, limits))
+    limits.read = _range_options(op, at + 2, wanted)
+    return limits.read and _read_limits(op, at, BY_SCORE if wanted.by_score else BY_MEMBERS if wanted.by_lex else BY_RANK,
+                                        wanted.reverse, limits)
 
 
 cdef void _part(Entry* e, const Range* wanted, const Limits* limits, size_t* first, size_t* end) noexcept:
@@ -142,7 +152,7 @@ cdef int64_t _range(Op* op) except -1:
     cdef Limits limits
     cdef size_t first = 0, end = 0
     if not _read_range(op, 2, &wanted, &limits):
-        return DECLINED
+        return _refuse(op, &limits) if limits.read else DECLINED
     if op.e == NULL:
         write_header(op.out, c'*', 0)
         return 0
@@ -158,7 +168,9 @@ cdef int64_t _store(Op* op) except -1:
     cdef LooseEntry stored
     cdef Entry* source = NULL
     cdef size_t first = 0, end = 0
-    if not _read_range(op, 3, &wanted, &limits) or not find_live(op, 1) or not find_all(op, 2, 1, 1 << TYPE_ZSET, &source):
+    if not _read_range(op, 3, &wanted, &limits):
+        return _refuse(op, &limits) if limits.read else DECLINED
+    if not find_live(op, 1) or not find_all(op, 2, 1, 1 << TYPE_ZSET, &source):
         return DECLINED
     if source != NULL:
         _part(source, &wanted, &limits, &first, &end)
@@ -171,7 +183,7 @@ cdef int64_t _remove_range(Op* op) except -1:
     cdef Limits limits
     cdef size_t first = 0, end = 0, removed = 0
     if not _read_limits(op, 2, op.how, False, &limits):
-        return DECLINED
+        return _refuse(op, &limits)
     if op.e != NULL:
         _ranks(op.e, &limits, &first, &end)
         removed = zset_delete_range(op.e, first, end)
@@ -183,7 +195,7 @@ cdef int64_t _count(Op* op) except -1:
     cdef Limits limits
     cdef size_t first = 0, end = 0
     if not _read_limits(op, 2, op.how, False, &limits):
-        return DECLINED
+        return _refuse(op, &limits)
     if op.e != NULL:
         _ranks(op.e, &limits, &first, &end)
     write_integer(op.out, end - first)

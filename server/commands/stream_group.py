@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.command import DENYOOM, FAST, LOADING, READONLY, STALE, WRITE, container, group
-from server.registry.errors import CommandError, named, syntax, wrong_subcommand
+from server.registry.errors import BUSY_GROUP, CommandError, named, syntax, wrong_subcommand
 from server.registry.keys import ACCESS, DELETE, INSERT, RO, RW, UPDATE, one_key
 from server.registry.light import NamedTuple
 from server.registry.reply import NULL_ARRAY, OK
@@ -116,7 +116,7 @@ def xgroup_create(call: Call, key: bytes, name: bytes, last: bytes, *options: by
         stream = call.db.lookup_write(key, Stream, create=True)
         call.changed(key, by=0)
     if stream.create_group(name, id, entries_read) is None:
-        raise CommandError("BUSYGROUP Consumer Group name already exists")
+        raise CommandError(BUSY_GROUP)
     call.dirty += 1
     call.notify("xgroup-create", key)
     return OK

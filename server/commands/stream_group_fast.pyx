@@ -12,7 +12,7 @@ from server.dispatch.conditions cimport state
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FREE, READ, SAYS, UNKEYED, WRITE, changed, event_of, find_plain, found, integer_at, is_char, is_word,
-    length_at, pass_on, row, touch, word_at)
+    length_at, pass_on, refuse_value, row, touch, word_at)
 from server.structures.rax cimport (
     RAX_GE, Rax, RaxCursor, StreamId, id_less, rax_first, rax_item, rax_last, rax_next, rax_seek, rax_size)
 from server.structures.table cimport TYPE_STREAM
@@ -23,10 +23,13 @@ from server.types.stream_groups cimport (
     group_remove, pending_remove)
 from server.types.stream_log cimport id_max, read_plain_id, stream_write_id
 
+from server.registry.errors import BUSY_GROUP
+
 cdef enum:
     MOST_IDS = 64                      # of XACK
     MOST_ENTRIES = 200                 # of one reply
 
+cdef bytes _BUSY = BUSY_GROUP.encode()
 cdef const Event* _CREATE = event_of("xgroup-create", True)
 cdef const Event* _SETID = event_of("xgroup-setid", True)
 cdef const Event* _DESTROY = event_of("xgroup-destroy", True)
@@ -66,10 +69,13 @@ cdef int64_t _create(Op* op) except -1:
     """MKSTREAM has nothing to do where there is a stream."""
     cdef StreamId last
     if (op.r.arg_count > 6 or (op.r.arg_count == 6 and not is_word(op, 5, "mkstream", 8))
-            or not find_plain(op, 2, TYPE_STREAM) or not _position_at(op, 4, &last)
-            or group_add(&stream_value(op.e).groups, word_at(op, 3), length_at(op, 3), last, READ_UNKNOWN) == NULL):
+            or not find_plain(op, 2, TYPE_STREAM) or not _position_at(op, 4, &last)):
+        return DECLINED
+    if _group_at(op, 3) != NULL and refuse_value(op, _BUSY) == DECLINED:
         return DECLINED
     touch(<Client>op.client, op.e)
+    if group_add(&stream_value(op.e).groups, word_at(op, 3), length_at(op, 3), last, READ_UNKNOWN) == NULL:
+        return 0
     pass_on(op)
     changed(op, 1, _CREATE)
     write_raw(op.out, "+OK\r\n", 5)

@@ -18,7 +18,7 @@ from server.dispatch.fast_words cimport read_number
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     DECLINED, FAST_STRING, FREE, WRITE, Word, by_hand, changed, event_of, find_at, hash_of, hears_itself, integer_at, is_plain,
-    length_at, overwrite, pass_on_as, refuse_type, row, table_of, tell, touch, word_at, word_of)
+    length_at, not_an_integer, overwrite, pass_on_as, refuse_call, refuse_type, row, table_of, tell, touch, word_at, word_of)
 from server.keyspace.database cimport entry_string_view
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport (
@@ -61,6 +61,18 @@ cdef int64_t _setrange(Op* op) except -1:
     return 1
 
 
+cdef int _refuse_text(Client c, Request* r, Entry* e) except -1:
+    """It is no number, and was looked at."""
+    cdef char scratch[24]
+    cdef char* text
+    cdef int64_t number
+    cdef size_t length = entry_string_view(e, scratch, &text)
+    if parse_int64(text, length, &number) or not refuse_call(c, r, not_an_integer):
+        return 0
+    touch(c, e)
+    return 1
+
+
 cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
     cdef Table* t = table_of(c, r)
     cdef uint64_t hash = hash_of(b, r)
@@ -82,12 +94,12 @@ cdef int _add(Client c, Batch* b, Request* r, int64_t by) except -1:
         return refuse_type(c, r, e, False)
     if e.klen & ENTRY_WORD:
         if entry_encoding(e) != STR_INT:
-            return 0
+            return _refuse_text(c, r, e)
         value = <int64_t>entry_word_ref(e)[0]
     else:
         text = entry_inline(e)
         if not parse_int64(<char*>text + 1, text[0], &value):
-            return 0
+            return _refuse_text(c, r, e)
     if (by > 0 and value > INT64_MAX - by) or (by < 0 and value < INT64_MIN - by):
         return 0
     value += by
@@ -112,7 +124,9 @@ cdef int _decr(Client c, Batch* b, Request* r) except -1:
 
 cdef int _decrby(Client c, Batch* b, Request* r) except -1:
     cdef int64_t by
-    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &by) or by == INT64_MIN:
+    if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &by):
+        return refuse_call(c, r, not_an_integer)
+    if by == INT64_MIN:
         return 0
     return _add(c, b, r, -by)
 
@@ -120,7 +134,7 @@ cdef int _decrby(Client c, Batch* b, Request* r) except -1:
 cdef int _incrby(Client c, Batch* b, Request* r) except -1:
     cdef int64_t by
     if not parse_int64(arg_at(b, r, 2), arg_length(b, r, 2), &by):
-        return 0
+        return refuse_call(c, r, not_an_integer)
     return _add(c, b, r, by)
 
 

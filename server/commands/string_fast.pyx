@@ -16,8 +16,8 @@ from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FAST_KEYS, FREE, OR_ZERO, READ, SAYS, TYPED, WRITE, Word, by_hand, changed, event_of, find_at,
     find_live, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_passed_on, is_plain,
-    length_at, missed, notify, number_word, pass_on, pass_on_as, pass_on_verb, refuse_type, row, table_of, tell, touch,
-    word_at, word_of)
+    length_at, missed, not_an_integer, notify, number_word, pass_on, pass_on_as, pass_on_verb, refuse, refuse_type, row,
+    table_of, tell, touch, word_at, word_of)
 from server.keyspace.database cimport entry_string_view
 from server.structures.table cimport (
     ENTRY_EXPIRE, TYPE_STRING, Blob, Entry, Table, blob_release, entry_type, entry_word_ref, table_delete, table_find,
@@ -164,7 +164,7 @@ cdef int64_t _getrange(Op* op) except -1:
     cdef char scratch[24]
     cdef char* at = NULL
     if not integer_at(op, 2, &start) or not integer_at(op, 3, &end):
-        return DECLINED
+        return refuse(op, not_an_integer)
     length = entry_string_view(op.e, scratch, &at) if op.e != NULL else 0
     if start < 0 and end < 0 and start > end:
         length = 0

@@ -52,7 +52,8 @@ cdef enum:                             # what a row adds to its shape
                                        # which the door does not look, declines to all others)
 
 cdef enum:
-    DECLINED = -2                      # what own lines return
+    DECLINED = -2                      # what own lines return ...
+    REFUSED = -3                       # ... and when `refuse` has written an error
     ANY_TYPE = -1                      # for Row.type
 
 cdef enum:
@@ -80,6 +81,15 @@ cdef int finish_take(Op* op, int64_t changes, const Event* event) except -1     
 cdef int missed(Client c, Batch* b, Request* r, uint32_t at) except -1             # a read found no key in argument `at`
 cdef int refuse_type(Client c, Request* r, Entry* e, bint reads) except -1         # WRONGTYPE, or 0: the definition knows better
 cdef Propagation propagation_
+
+# ---- errors that are told as the definition would tell them; scripts, to which an error is no reply, and who does not expect
+# one get those of the definition
+cdef bytes not_an_integer              # registry.errors
+cdef bytes not_a_float
+cdef bytes no_such_key
+cdef bint refuse_call(Client c, Request* r, bytes text) except -1      # 0: it is the definition's
+cdef int64_t refuse(Op* op, bytes text) except -1        # of a word, before anything was looked up: REFUSED or DECLINED
+cdef int64_t refuse_value(Op* op, bytes text) except -1  # of what the key holds, which was looked up: 0 or DECLINED
 
 # ---- finding and making
 cdef Entry* insert(Op* op, int type, int encoding, uint64_t word) except NULL      # the key at op.at, which is not there

@@ -3,7 +3,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc
 from libc.string cimport strlen
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport Py_INCREF, PyObject
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
@@ -25,7 +25,7 @@ from server.types.sorted_set cimport ZSET_SKIPLIST, zset_members, zset_size, zse
 from server.types.value cimport release_value
 
 from server.keyspace.effects import EVENT_CLASS
-from server.registry.errors import WRONG_TYPE
+from server.registry.errors import NO_SUCH_KEY, NOT_A_FLOAT, NOT_AN_INTEGER, WRONG_TYPE
 
 cdef dict _declared = {}               # command name -> _Declared: filled as the files of fast paths are imported
 cdef Event _SILENT
@@ -36,6 +36,9 @@ cdef const Event* _DEL = event_of("del")
 cdef KeyEvents _key_events = None
 cdef ErrorCounts _errors = None
 cdef bytes _WRONG_TYPE = WRONG_TYPE.encode()
+not_an_integer = NOT_AN_INTEGER.encode()
+not_a_float = NOT_A_FLOAT.encode()
+no_such_key = NO_SUCH_KEY.encode()
 propagation_ = None
 
 
@@ -134,11 +137,14 @@ cdef inline void _untouch(Entry* e, uint32_t meta) noexcept:
 cdef int _read(Client c, Batch* b, Request* r) except -1:
     cdef const Row* row = &(<Record>r.record).row
     cdef uint32_t meta
+    cdef int64_t result
     cdef Op op
     _begin(&op, row, c, b, r)
     if find_at(&op, 1) == NULL:
-        if not _answer_nothing(c, row) and row.own(&op) == DECLINED:
-            return 0
+        if not _answer_nothing(c, row):
+            result = row.own(&op)
+            if result == DECLINED or result == REFUSED:
+                return result == REFUSED
         return missed(c, b, r, 1)
     if not is_plain(c, op.e, row.type):
         return _refuse_row(c, r, op.e, row)
@@ -147,9 +153,10 @@ cdef int _read(Client c, Batch* b, Request* r) except -1:
         touch(c, op.e)
     if row.shape & (WARM | WARM_PLACE) and begins_run(b):
         warm(&op, 2, row.shape & WARM_PLACE)
-    if row.own(&op) == DECLINED:
+    result = row.own(&op)
+    if result == DECLINED or result == REFUSED:
         _untouch(op.e, meta)
-        return 0
+        return result == REFUSED
     found(c, op.e)
     return 1
 
@@ -175,7 +182,7 @@ cdef int _change(Client c, Batch* b, Request* r) except -1:
         if row.shape & (WARM | WARM_PLACE) and begins_run(b):
             warm(&op, 2, row.shape & WARM_PLACE)
         changes = row.own(&op)
-        if changes == DECLINED:
+        if changes == DECLINED or changes == REFUSED:
             _untouch(op.e, meta)
     if changes > 0:
         if not row.shape & SAYS:
@@ -196,17 +203,30 @@ cdef int _refuse_row(Client c, Request* r, Entry* e, const Row* row) except -1:
 
 
 cdef int refuse_type(Client c, Request* r, Entry* e, bint reads) except -1:
-    """What the definition would: look at the key, see that it is of another type, and raise. Not for scripts, to which an
-    error is no reply, nor for who does not expect one."""
-    if is_expired(c, e) or c.state & (CLIENT_FAKE | CLIENT_MASTER):
+    """What the definition would: look at the key, see that it is of another type, and raise."""
+    if is_expired(c, e) or not refuse_call(c, r, _WRONG_TYPE):
         return 0
     touch(c, e)
     if reads:
         found(c, e)
-    (<Record>r.record).failed += 1
-    _errors.count_wrong_type()
-    write_error(&c.out, _WRONG_TYPE, len(_WRONG_TYPE))
     return 1
+
+
+cdef bint refuse_call(Client c, Request* r, bytes text) except -1:
+    if c.state & (CLIENT_FAKE | CLIENT_MASTER):
+        return False
+    (<Record>r.record).failed += 1
+    _errors.count(text)
+    write_error(&c.out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+    return True
+
+
+cdef int64_t refuse(Op* op, bytes text) except -1:
+    return REFUSED if refuse_call(<Client>op.client, op.r, text) else DECLINED
+
+
+cdef int64_t refuse_value(Op* op, bytes text) except -1:
+    return 0 if refuse_call(<Client>op.client, op.r, text) else DECLINED
 
 
 cdef int _free(Client c, Batch* b, Request* r) except -1:

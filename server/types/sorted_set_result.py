@@ -4,7 +4,7 @@ And the limits of a range by score or by members, as several groups of commands 
 """
 
 from server.registry import args
-from server.registry.errors import CommandError
+from server.registry.errors import NO_MEMBER_LIMITS, NO_SCORE_LIMITS, CommandError
 from server.registry.light import Protocol
 from server.types.sorted_set import SortedSet
 from server.types.sorted_set_words import is_lex_bound, parse_score, parse_score_bound
@@ -72,14 +72,14 @@ def score_limits(low: bytes, high: bytes) -> tuple[float, bool, float, bool]:
     """What SortedSet.score_range takes. Errors: min or max is not a float."""
     lowest, highest = parse_score_bound(low), parse_score_bound(high)
     if lowest is None or highest is None:
-        raise CommandError("ERR min or max is not a float")
+        raise CommandError(NO_SCORE_LIMITS)
     return (*lowest, *highest)
 
 
 def lex_limits(low: bytes, high: bytes) -> tuple[bytes, bytes]:
     """What SortedSet.lex_range takes. Errors: min or max not valid string range item."""
     if not (is_lex_bound(low) and is_lex_bound(high)):
-        raise CommandError("ERR min or max not valid string range item")
+        raise CommandError(NO_MEMBER_LIMITS)
     return low, high
 
 

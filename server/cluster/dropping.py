@@ -6,7 +6,8 @@
                    (TRYAGAIN, `redirects`): it must find none of the old keys
 
 AOF and replicas hear DEL or UNLINK of each key, as they do of any other. A server that ends in the middle has the rest
-when it starts again, as one that was killed has with Redis: it then imports these slots (`operator.has_keys`).
+when it starts again. What it handed over at once it knows (`dispatch.slot_migrating`), and goes on; other slots it then
+imports, as one that was killed does with Redis (`operator.has_keys`).
 """
 
 from collections.abc import Callable, Iterable

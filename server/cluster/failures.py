@@ -52,8 +52,8 @@ class Failures:
     def judge(self, node: Node, now: int) -> None:
         """Whether the majority has spoken, now that we or another have."""
         view = self._view
-        if not node.flags & PFAIL or node.flags & FAIL:
-            return
+        if not node.flags & PFAIL or node.flags & FAIL or len(node.reports) + 1 < view.quorum:
+            return                          # found at once: of hundreds that are failing every heartbeat tells
         self.reports(node, now)
         voters = {name for name in node.reports if view.nodes[name] in view.voters}
         if view.myself in view.voters:

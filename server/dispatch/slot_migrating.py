@@ -6,7 +6,9 @@
 Keys that arrive are hidden (keyspace.by_slot) until the slots are ours. Our replicas and our append only file have them
 by our own stream, and are told with them which slots are hidden: CLUSTER SYNCSLOTS HIDE and SHOW there, a field in a
 snapshot. A server that finds hidden slots and no migration to them (a start, a promotion) shows what is its own and
-drops the rest.
+drops the rest. So that this is right of the source's replicas and file, too, they are told HIDE before the target may
+take the slots, and SHOW once the keys are dropped, or stay: whoever is in the source's place then, when it died in
+between, knows which keys are left over.
 """
 
 import re
@@ -95,7 +97,7 @@ class SlotMigrating:
         self.perform(self.moves.tick(_now()))
         if self._server.child.alive:
             self._told |= self.dropping()       # a snapshot under way may tell of them (`fields`)
-        gone = self._told & ~(self._hidden | self.dropping())
+        gone = self._told & ~self._not_seen()
         if gone and self._is_master:
             self._tell_followers("SHOW", gone)
 
@@ -161,6 +163,7 @@ class SlotMigrating:
     def _hold(self, action: Hold) -> None:
         self._cluster.view.keeps_epoch = True
         self._holds(action.job.slots)
+        self._tell_followers("HIDE", action.job.slots)
         self._server.pause.start(pause.BY_MIGRATION, FOREVER_MS, pause.SLOTS)
         self._sendings[action.job].pass_on()
 
@@ -296,15 +299,19 @@ class SlotMigrating:
         self._told = self._told | those if word == "HIDE" else self._told & ~those
         self._server.propagation.also(self._db, _followers_command(word, those))
 
+    def _not_seen(self) -> int:
+        """Slots that are hidden from followers."""
+        return self._hidden | self.dropping() | self.held
+
     def fields(self) -> list[tuple[bytes, bytes]]:
         """For a snapshot: which of its keys are hidden."""
-        hidden = self._hidden | self.dropping()
+        hidden = self._not_seen()
         self._told |= hidden
         return [(HIDDEN_SLOTS.encode(), ranges_text(hidden).encode())] if hidden else []
 
     def commands(self) -> list[list[bytes]]:
         """The same for a file that is made of commands."""
-        hidden = self._hidden | self.dropping()
+        hidden = self._not_seen()
         return [_followers_command("HIDE", hidden)] if hidden else []
 
     def loaded(self, text: str) -> None:

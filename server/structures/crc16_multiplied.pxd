@@ -71,13 +71,16 @@ cdef extern from *:
         return (uint16_t)crc;
     }
 
+    /* Whether one of its bytes is a brace: that alone becomes a byte of zero, of which there is one if any borrows. */
+    static inline int remus_brace_in(uint64_t word) {
+        word ^= 0x7B7B7B7B7B7B7B7BULL;
+        return ((word - 0x0101010101010101ULL) & ~word & 0x8080808080808080ULL) != 0;
+    }
+
     REMUS_CLMUL_IN int remus_has_brace(const uint8_t *p, size_t n) {
         const __m128i braces = _mm_set1_epi8('{');
         size_t i;
-        if (n < 8) {
-            for (i = 0; i < n; i++) if (p[i] == '{') return 1;
-            return 0;
-        }
+        if (n < 8) return remus_brace_in(remus_crc_few(p, n));
         for (i = 0; n - i > 16; i += 16)
             if (_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + i)), braces))) return 1;
         if (n - i < 8) i = n - 8;

@@ -148,6 +148,33 @@ def test_what_arrives_is_not_seen_before(cluster, source):
     wait_until(lambda: replica.ok("DBSIZE") == len(before) + MORE + 2, "its replica shows them, too")
 
 
+@pytest.mark.parametrize("heir", ["itself", "its replica"])
+def test_a_source_that_dies_with_keys_left_over(tmp_path, heir):
+    """It had handed the slots over, and not dropped its copy yet: who is in its place knows that, and drops it."""
+    with Cluster(tmp_path, masters=3, replicas=1, appendonly="yes", appendfsync="always") as made:
+        made.wait_for_replication(3)
+        c = made[HERE].connect()
+        fill(c, 2)
+        c.ok("SET", "bar", "stays")
+        migrate(made, HERE, THERE, 0, 99)
+        c.ok("CLIENT", "PAUSE", 60_000, "WRITE")        # nothing is dropped meanwhile
+        wait_for(made, THERE, "success")
+        all_see(made, 0, THERE)
+        assert c.ok("DBSIZE") == 1
+        made[HERE].kill()
+        if heir == "itself":
+            made[HERE].start()
+        else:
+            made[3].connect().ok("CLUSTER", "FAILOVER", "FORCE")
+        there = made[HERE if heir == "itself" else 3]
+        wait_until(lambda: there.connect().ok("ROLE")[0] == b"master", "a master")
+        wait_until(lambda: made.state(there)["cluster_state"] == "ok", "it serves")
+        with there.connect() as left:
+            assert left.ok("DBSIZE") == 1 and left.ok("GET", "bar") == b"stays"
+            wait_until(lambda: set(left.ok("DEBUG", "DIGEST-VALUE", f"{SLOT_0}more1")[0]) == {"0"}, "they are dropped")
+            assert "[" not in left.ok("CLUSTER", "NODES").decode()
+
+
 @pytest.mark.parametrize("end", ["cancel", "flush the source", "flush the target", "cut the connection"])
 def test_one_that_does_not_come_about_leaves_nothing(cluster, source, end):
     source.ok("DEBUG", "SLOTMIGRATION", "PREVENT-PAUSE", 1)

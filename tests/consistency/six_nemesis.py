@@ -15,6 +15,7 @@ MIGRATE_MS = 500
 KEYS_AT_ONCE = 2
 SETTLED_IN = 60.0
 NOT_NOW = ("CLUSTERDOWN", "NOREPLICAS")  # of a source or a target
+ENDED = (b"success", b"failed", b"cancelled")
 
 
 class Void(Exception):
@@ -31,6 +32,7 @@ class SixNemesis(Nemesis):
             self.kill_a_replica, self.kill_a_master, self.kill_a_master_and_restart_it, self.restart_a_master,
             self.pause_a_master, self.pause_a_replica, self.part_a_master, self.part_a_shard, self.cut_links,
             self.cut_clients, self.fail_over, self.take_over, self.move_a_slot, self.move_a_slot_amid_faults,
+            self.move_at_once, self.move_at_once_amid_faults,
         ]  # fmt: skip
         self.known = {shard.branch for shard in six.shards}  # histories that some master had between two faults
         self.may_lose: set[str] = set()  # those whose master was replaced without being asked
@@ -204,11 +206,8 @@ class SixNemesis(Nemesis):
 
     def _move_keys(self, meanwhile: Callable[[], None], refused: Callable[[], None]) -> None:
         self._moved = self.six.moving = True
-        tag = self.chosen.choice(TAGS)
-        slot = hash_slot(tag.encode())
-        source = next(shard.master for shard in self.six.shards
-                      if not isinstance(shard.master.call("EXISTS", f"{{{tag}}}"), RespError))  # fmt: skip
-        target = self.chosen.choice([shard.master for shard in self.six.shards if shard.master is not source])
+        slot, shard, to = self._a_way()
+        source, target = shard.master, to.master
         for node, word, other in ((target, "IMPORTING", source), (source, "MIGRATING", target)):
             told = node.call("CLUSTER", "SETSLOT", slot, word, self.six.name(other))
             assert told == "OK", told
@@ -225,6 +224,48 @@ class SixNemesis(Nemesis):
         for node in sorted((shard.master for shard in self.six.shards), key=lambda node: node is not target):
             told = node.call("CLUSTER", "SETSLOT", slot, "NODE", self.six.name(target))
             assert told == "OK", told
+
+
+    def _a_way(self) -> tuple[int, Shard, Shard]:
+        """A slot that is written to, whose it is, and whose it may become."""
+        tag = self.chosen.choice(TAGS)
+        source = next(shard for shard in self.six.shards
+                      if not isinstance(shard.master.call("EXISTS", f"{{{tag}}}"), RespError))  # fmt: skip
+        target = self.chosen.choice([shard for shard in self.six.shards if shard is not source])
+        return hash_slot(tag.encode()), source, target
+
+    def move_at_once(self) -> None:
+        """By CLUSTER MIGRATESLOTS; no answered write may be lost, and nothing be there twice."""
+        self._polite = True
+        slot, source, target = self._a_way()
+        self._begin_to_move(slot, source.master, target.master)
+        self.meanwhile()
+        wait_until(lambda: self._moved_at_once(source.master) in ENDED, "the end of it", SETTLED_IN)
+        assert self._moved_at_once(source.master) == b"success", source.master.call("CLUSTER", "GETSLOTMIGRATIONS")
+
+    def move_at_once_amid_faults(self) -> None:
+        """Links break, and one of the two masters dies: it comes back at once, or its replica takes its place."""
+        slot, source, target = self._a_way()
+        self._begin_to_move(slot, source.master, target.master)
+        for _ in range(self.chosen.randint(0, 2)):
+            self._cut_some()
+            self.meanwhile_or_silence()
+        shard = self.chosen.choice((source, target))
+        shard.master.kill()
+        if self.heads():
+            self.leads(shard)
+        self.meanwhile_or_silence()
+        shard.master.start()
+
+    def _begin_to_move(self, slot: int, source: Member, target: Member) -> None:
+        """As soon as it may: what left there before has to be gone."""
+        words = ("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", self.six.name(target))
+        wait_until(lambda: source.call(*words) == "OK", "a migration begins", SETTLED_IN)
+
+    def _moved_at_once(self, source: Member) -> bytes:
+        """How its last migration stands."""
+        told = source.call("CLUSTER", "GETSLOTMIGRATIONS")[0]
+        return dict(zip(told[::2], told[1::2], strict=True))[b"state"]
 
 
 def _nothing() -> None:

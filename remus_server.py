@@ -56,6 +56,9 @@ _HERE = os.path.dirname(PROGRAM)
 _INSTALLED = os.path.join(_HERE, "remus_server_home")
 HOME = _INSTALLED if os.path.isdir(_INSTALLED) else _HERE
 LIFELINE = "REMUS_LIFELINE"  # in the environment of a server that `start` made: a file descriptor, see _serve_parent
+ROOMS = ("server", "iothreads", "scripting", "metrics")
+# What Cython says of a module that was compiled with another's data sheet.
+OF_NATIVE_MODULES = ("may indicate binary incompatibility", "does not export expected C", "has wrong signature")
 FOUND = "REMUS_FOUND"  # likewise, where it is a node of a cluster: what _found reads
 
 
@@ -72,7 +75,23 @@ def main() -> int:
     _come_home()
     from server.__main__ import main as server_main
 
-    return server_main() or 0
+    try:
+        return server_main() or 0
+    except (ImportError, TypeError, ValueError) as error:
+        if (reason := _unfit(error)) is None:
+            raise
+        sys.stderr.write(f"{reason}\n")
+        return 1
+
+
+def _unfit(error: Exception) -> str | None:
+    """What to tell where a module of ours, native or not, is of another version than those that use it, or of another
+    Python; None: it is something else."""
+    ours = isinstance(error, ImportError) and (error.name or "").partition(".")[0] in ROOMS
+    if not ours and not any(words in str(error) for words in OF_NATIVE_MODULES):
+        return None
+    return (f"{error}\nThe modules of this server do not fit one another, or not Python {sys.version.split()[0]}: they "
+            "were built from other sources. In a clone, ./dev build mends that; otherwise, install it again.")
 
 
 def _serve_parent(lifeline: int, folder: str) -> int:

@@ -126,7 +126,7 @@ class Server(Front):
         self.connector: Connector = Connector(self.loop)
         self.migrate_targets: Targets = Targets(self.connector, self.loop.links)
         self.cron: Cron = Cron(
-            config, lambda: len(self.clients), lambda: clock.monotonic_now_us() // 1000, self.loop.somebody_waits
+            config, lambda: self.limits.stirring, lambda: clock.monotonic_now_us() // 1000, self.loop.somebody_waits
         )
         self.shutdown: Shutdown = Shutdown(self)
         self.collector: Collector = Collector(self.log, lambda: self.commands_processed)

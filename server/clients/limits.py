@@ -61,6 +61,7 @@ class Limits:
         self._accounted: dict[Client, tuple[str, int, int]] = {}     # class, all, half-read requests
         self._partial_memory = 0                             # loop.partial_memory when everybody was accounted last
         self._turn: deque[Client] = deque()                  # whom the cron still has to look at in this round
+        self._resting = self._found_resting = 0              # in the last round, and in this one until now
         self._peaks = [(0, 0, 0)] * PEAK_SECONDS             # (second, query memory, output memory)
 
     # ---- replies that nobody reads
@@ -188,21 +189,34 @@ class Limits:
                 self._renew(client)
 
     # ---- the cron
+    @property
+    def stirring(self) -> int:
+        """How many clients the cron has to look at closely: those that are not at rest."""
+        return max(0, len(self._clients) - self._resting)
+
     def tick(self, hz: int) -> None:
         """Look at some clients, so that with `hz` ticks a second everybody has its turn once in it."""
         if not self._turn:
             self._turn.extend(self._clients)
+            self._resting, self._found_resting = self._found_resting, 0
         now = monotonic_now_us()
         for _ in range(min(len(self._turn), max(len(self._clients) // hz, LEAST_PER_TICK))):
             client = self._turn.popleft()
-            if not client.has(CLOSE_ASAP) and client.loop is not None:
+            if client_list.at_rest(client):
+                self._found_resting += 1
+                if self._config.timeout:
+                    self._close_if_idle(client, now)
+            elif not client.has(CLOSE_ASAP) and client.loop is not None and not self._close_if_idle(client, now):
                 self._examine(client, now)
 
+    def _close_if_idle(self, client: Client, now_us: int) -> bool:
+        if not self._idle_too_long(client, now_us):
+            return False
+        self._log.verbose("Closing idle client")
+        client.close()
+        return True
+
     def _examine(self, client: Client, now_us: int) -> None:
-        if self._idle_too_long(client, now_us):
-            self._log.verbose("Closing idle client")
-            client.close()
-            return
         held, filled = client_list.query_of(client)
         self._note_peak(now_us // 1000000, held, client.output_memory)
         self._follow_query(client, held, filled, now_us)
@@ -212,6 +226,8 @@ class Limits:
         self.account(client)
         if client.output_bytes:
             self.check_output(client)
+        elif not held:
+            client_list.let_rest(client)
 
     def _follow_query(self, client: Client, held: int, filled: int, now_us: int) -> None:
         """A request that still comes in keeps its client from being idle. Who is idle gives back unfilled buffers."""

@@ -1,5 +1,6 @@
 """`dataclass` as in the standard library, for a program that shall be up in a moment: that one compiles five functions
-for each class when it is imported, and brings `inspect` with it.
+for each class when it is imported, and brings `inspect` with it. With it a start takes 450 million instructions instead
+of 270, and an empty server 2.1 MiB more.
 
 Here `__init__` is compiled when some objects were made; the other methods are the same functions for all classes.
 What of the standard library's options is not used is not here. mypy sees the same (PEP 681).

@@ -198,3 +198,22 @@ def test_sentinels_over_a_master_and_its_replica():
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
+
+
+@pytest.mark.parametrize(("broken", "told"), [
+    ("raise ImportError('cannot import name x', name='server.config.config')", True),
+    ("raise ValueError('server.types.x.X size changed, may indicate binary incompatibility. Expected 1')", True),
+    ("raise TypeError('C function server.x.f has wrong signature (expected int, got void)')", True),
+    ("import no_such_package", False),
+    ("raise ValueError('something else')", False),
+])
+def test_modules_that_do_not_fit_one_another_are_told_of(tmp_path, broken, told):
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server/__init__.py").write_text("")
+    (tmp_path / "server/loader.py").write_text("def install(home): ...\n")
+    (tmp_path / "server/__main__.py").write_text(f"def main():\n    {broken}\n")
+    (tmp_path / "remus_server.py").write_text((ROOT / "remus_server.py").read_text())
+    program = str(tmp_path / "remus_server.py")
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert ("./dev build" in done.stderr) == told and ("Traceback" in done.stderr) != told

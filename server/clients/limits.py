@@ -14,7 +14,6 @@ import os
 import resource
 from collections import deque
 from collections.abc import Iterator, Sized
-from typing import NamedTuple
 
 from server.clients import client_list
 from server.clients.client import BLOCKED, CLOSE_ASAP, IMPORTS, MASTER, NO_EVICT, REPLICA, STRANGER, Client
@@ -24,6 +23,7 @@ from server.config.config import Config
 from server.observe.log import Log
 from server.observe.stats import Stats
 from server.registry.clock import monotonic_now_us
+from server.registry.light import NamedTuple
 
 NO_LIMIT = (1 << 63) - 1
 LEAST_CLIENT_MEMORY = 128 * 1024       # a smaller maxmemory-clients would lock everybody out

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import Any
 
 from server.clients.client import FAKE, UNIX_SOCKET
 from server.config.config import Config, ConfigSetError, named, settled_by
 from server.dispatch.call import Call
 from server.registry.command import ADMIN, LOADING, NOSCRIPT, STALE, container, group
 from server.registry.errors import CommandError, syntax
+from server.registry.light import Any
 from server.registry.reply import OK, Encoded, Pairs
 from server.registry.reply_writer import encode_reply
 

@@ -90,8 +90,10 @@ def look_up(host: str, port: int, flags: int = 0) -> list[Address]:
     """All addresses of a name, in the order in which to try them; none when there is no such name. May take seconds."""
     if not 0 < port < 1 << 16:
         return []
+    # A text would be written in IDNA, whose codec brings modules (`re`, `enum`) that leave cycles behind.
+    name = host.encode() if host.isascii() else host
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+        found = socket.getaddrinfo(name, port, type=socket.SOCK_STREAM, flags=flags)
     except (OSError, UnicodeError, ValueError):
         return []
     scopes = ((*at, 0, 0) for *_, at in found)

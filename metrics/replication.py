@@ -94,5 +94,5 @@ def of_master(values: Mapping[str, Any]) -> Iterator[Metric]:
         known = number(values.get(field, ""))
         if known is not None:
             yield family(f"redis_{metric}", f"{field} of INFO replication.", [(master, known)])
-    replica = {**master, "read_only": str(values.get("slave_read_only", ""))}
+    replica = {**master, "read_only": f"{values.get('slave_read_only', 0):d}"}
     yield family("redis_slave_info", "The replica, in labels.", [(replica, 1)])

@@ -6,17 +6,12 @@ Percentiles are upper bounds of classes that are powers of two; `INFO load` show
 from collections.abc import Iterator
 
 from server.dispatch.loop import Loop
-from server.observe.percentiles import percentiles
+from server.observe.percentiles import classes, percentiles
 from server.registry.info import section
 
 SHOWN = (50.0, 99.0, 99.9)
 
 load = section("load", "Load", default=False).of(Loop)
-
-
-def classes(counts: list[int]) -> list[tuple[int, int]]:
-    """(upper bound, count) of each class of a histogram that has some, ascending; see server.observe.histogram."""
-    return [((1 << n) - 1, count) for n, count in enumerate(counts) if count]
 
 
 def summary(histogram: tuple[list[int], int]) -> str:

@@ -168,13 +168,15 @@ cdef class BigKeys:
         1, 2 to 3, 4 to 7 and so on, bytes of strings and elements of the rest, as the last complete walk met them."""
         cdef int db, type, n
         cdef uint64_t* row
+        cdef uint64_t some
         found = {}
         for db in range(len(self.keyspace.databases)):
-            for type, name in TYPE_NAMES.items():
-                row = self.counted + (db * TYPES + type) * LENGTHS
-                classes = [((1 << n) >> 1, row[n]) for n in range(LENGTHS) if row[n]]
-                if classes:
-                    found[db, name] = classes
+            for type in range(TYPES):
+                row, some = self.counted + (db * TYPES + type) * LENGTHS, 0
+                for n in range(LENGTHS):
+                    some |= row[n]
+                if some:
+                    found[db, TYPE_NAMES[type]] = [((1 << n) >> 1, row[n]) for n in range(LENGTHS) if row[n]]
         return found
 
     def _now(self, int type, int db_index, bytes key):

@@ -125,10 +125,10 @@ def _syncs(node: Node) -> Iterator[tuple[str, str]]:
     replicas of ours had to begin a full one, and how often the link to our master came and went."""
     tally = node.tally
     for side in SIDES:
-        counts = ",".join(f"{result}={tally.syncs[side, result]}" for result in RESULTS)
+        counts = ",".join([f"{result}={tally.syncs[side, result]}" for result in RESULTS])
         yield f"as_{side}", f"{counts},last_full={tally.last_full[side]}"
-    yield "full_sync_reasons", ",".join(f"{reason}={tally.reasons[reason]}" for reason in REASONS)
-    yield "master_link_changes", ",".join(f"{state}={tally.links[state]}" for state in STATES)
+    yield "full_sync_reasons", ",".join([f"{reason}={tally.reasons[reason]}" for reason in REASONS])
+    yield "master_link_changes", ",".join([f"{state}={tally.links[state]}" for state in STATES])
 
 
 @syncs.family

@@ -10,8 +10,6 @@ A full sync of a replica of ours begins for one of these reasons:
     backlog    what it is missing is not in the backlog any more
 """
 
-from collections import Counter
-
 from server.registry.clock import unix_seconds
 
 NEW, OLD_SYNC, HISTORY, OFFSET, BACKLOG = REASONS = ("new", "sync", "history", "offset", "backlog")
@@ -29,9 +27,9 @@ class Tally:
 
     def reset(self) -> None:
         """CONFIG RESETSTAT."""
-        self.syncs: Counter[tuple[str, str]] = Counter()       # (side, result)
-        self.reasons: Counter[str] = Counter()                 # full syncs that our replicas began
-        self.links: Counter[str] = Counter()                   # to our master
+        self.syncs = {(side, result): 0 for side in SIDES for result in RESULTS}
+        self.reasons = dict.fromkeys(REASONS, 0)               # full syncs that our replicas began
+        self.links = dict.fromkeys(STATES, 0)                  # to our master
         self.received = 0                                      # bytes from masters, and ...
         self.sent = 0                                          # ... to replicas, by connections that are gone
 

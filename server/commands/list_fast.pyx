@@ -20,8 +20,8 @@ from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport TYPE_LIST
 from server.types.bulk cimport write_element
 from server.types.list cimport (
-    LIST_LISTPACK, List, list_bounds, list_grow, list_insert, list_length, list_near, list_new_word, list_position, list_push,
-    list_replace, list_shrink, list_write_range)
+    LIST_LISTPACK, List, list_bounds, list_grow, list_insert, list_length, list_near, list_new_word, list_position,
+    list_push, list_replace, list_shrink, list_write_range)
 
 from server.registry.errors import INDEX_OUT_OF_RANGE
 
@@ -124,8 +124,9 @@ cdef int64_t _positions(Op* op) except -1:
         return DECLINED
     if op.e != NULL:
         found = (<List>view_of(List.__new__(List), op)).positions(
-            PyBytes_FromStringAndSize(word_at(op, 2), length_at(op, 2)), wanted.rank if wanted.rank > 0 else -wanted.rank,
-            1 if wanted.count < 0 else wanted.count, wanted.most, wanted.rank < 0)
+            PyBytes_FromStringAndSize(word_at(op, 2), length_at(op, 2)),
+            wanted.rank if wanted.rank > 0 else -wanted.rank, 1 if wanted.count < 0 else wanted.count, wanted.most,
+            wanted.rank < 0)
     if wanted.count >= 0:
         write_header(op.out, c'*', len(found))
     elif not found:

@@ -48,15 +48,13 @@ cdef int64_t _push(Op* op) except -1:
 
 # ---- changing in the middle
 cdef int64_t _lset(Op* op) except -1:
-    cdef int64_t at, length
+    cdef int64_t at
     if op.e == NULL:
         return refuse(op, no_such_key)
     if not integer_at(op, 2, &at):
         return refuse_value(op, not_an_integer)
-    length = <int64_t>list_length(op.e)
-    if not -length <= at < length:
+    if not list_replace(op.e, at, word_at(op, 3), length_at(op, 3)):  # one that needs a node makes it all the same
         return refuse_value(op, _OUT_OF_RANGE)
-    list_replace(op.e, at, word_at(op, 3), length_at(op, 3))
     list_shrink(op.e)
     write_raw(op.out, "+OK\r\n", 5)
     return 1

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of DUMP, and of RESTORE and RESTORE-ASKING: what MIGRATE says to its target, a key each. What is not a whole and sound
-payload is the definition's, which says what is wrong with it."""
+"""Fast paths of DUMP, and of RESTORE and RESTORE-ASKING: what MIGRATE says to its target, a key each. What is not a
+whole and sound payload is the definition's, which says what is wrong with it."""
 from libc.stdint cimport int64_t, uint32_t
 
 from iothreads.resp_writer cimport write_bulk, write_raw
@@ -10,8 +10,8 @@ from server.keyspace.database cimport Database
 from server.dispatch.option_words cimport Options, OptionWords, read_options, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, OR_NULL, READ, Word, changed, event_of, find_live, insert, integer_at, is_awaited, is_passed_on, length_at,
-    number_word, pass_on, pass_on_as, row, word_at, word_of)
+    ANY_TYPE, DECLINED, FREE, OR_NULL, READ, Word, changed, event_of, find_live, insert, integer_at, is_awaited,
+    is_passed_on, length_at, number_word, pass_on, pass_on_as, row, word_at, word_of)
 from server.persistence.object_reader cimport footer_is_right, take_value
 from server.persistence.object_writer cimport payload_form, put_payload
 from server.persistence.rdb_format cimport RDB_FOOTER, RDB_STRING
@@ -58,7 +58,7 @@ cdef void _remove_old(Op* op) noexcept:
 
 
 cdef Entry* _make(Op* op) except? NULL:
-    """The key with the payload's value, instead of what it held; NULL for a payload that is none, and nothing was done."""
+    """The key with the payload's value, instead of what it held; NULL for a payload that is none: nothing was done."""
     cdef Client c = <Client>op.client
     cdef RdbInput payload
     cdef RdbText text

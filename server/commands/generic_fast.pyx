@@ -1,22 +1,24 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of keys whatever they hold: DEL UNLINK EXISTS TOUCH TYPE, RENAME RENAMENX MOVE COPY."""
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_Size
 
+from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport write_integer, write_raw, write_status
 from server.clients.client cimport Client
 from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FAST_KEYS, FREE, LOOK, changed, event_of, find_at, find_live, found, has_expired, hash_keys,
-    integer_at, is_awaited, is_expired, is_word, length_at, missed, no_such_key, notify, notify_in, pass_on, refuse, row,
-    touch, word_at)
+    ANY_TYPE, DECLINED, FAST_KEYS, FAST_RUN, FREE, LOOK, begins_run, changed, event_of, find_at, find_live, found,
+    has_expired, hash_keys, integer_at, is_awaited, is_expired, is_word, length_at, missed, no_such_key, notify,
+    notify_in, pass_on, refuse, row, touch, word_at)
 from server.keyspace.database cimport Database
 from server.structures.table cimport (
-    TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_encoding, entry_type, table_delete,
+    ENTRY_WORD, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_encoding, entry_type,
+    entry_word_ref, remus_prefetch, table_delete,
     table_find, table_hash, table_release_entry, table_unlink)
 from server.types.hash cimport HASH_LISTPACK
 from server.types.list cimport LIST_LISTPACK
@@ -98,6 +100,20 @@ cdef inline bint _small(Entry* e) noexcept:
             or (type == TYPE_ZSET and encoding == ZSET_LISTPACK))
 
 
+cdef void _warm_values(Op* op) noexcept:
+    """Fetch what the next commands of a pipeline will free: a compact value says at its beginning how long it is."""
+    cdef Batch* b = op.b
+    cdef Request* other
+    cdef Entry* e
+    cdef uint32_t i
+    for i in range(b.next, min(b.next - 1 + FAST_RUN, b.command_count)):
+        other = &b.commands[i]
+        if other.record == op.r.record and other.hash:
+            e = table_find(op.table, arg_at(b, other, 1), arg_length(b, other, 1), other.hash)
+            if e != NULL and e.klen & ENTRY_WORD:
+                remus_prefetch(<void*>entry_word_ref(e)[0])
+
+
 cdef int64_t _remove(Op* op) except -1:
     """op.how: LAZY."""
     cdef Client c = <Client>op.client
@@ -110,6 +126,8 @@ cdef int64_t _remove(Op* op) except -1:
         e = _entry(op, 1 + i, hashes[i])
         if e != NULL and (is_expired(c, e) or not (op.how == LAZY or _small(e))):
             return DECLINED
+    if begins_run(op.b) and e != NULL and e.klen & ENTRY_WORD and entry_type(e) != TYPE_STRING:
+        _warm_values(op)
     for i in range(count):
         e = table_unlink(op.table, word_at(op, 1 + i), length_at(op, 1 + i), hashes[i])
         if e != NULL:

@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of OBJECT: ENCODING, REFCOUNT, IDLETIME, FREQ. Looking is no access, and a miss is counted but nobody hears of it."""
+"""Fast paths of OBJECT: ENCODING, REFCOUNT, IDLETIME, FREQ. Looking is no access, and a miss is counted but
+nobody hears of it."""
 from libc.stdint cimport int64_t, uint8_t
 
 from iothreads.decimal cimport parse_int64

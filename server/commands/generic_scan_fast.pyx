@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of walking over all keys: KEYS, SCAN, and RANDOMKEY where none may expire.
 
-What a walk finds is kept as entries, which stay where they are until a key changes. A SCAN that meets a key whose time has
-come is the definition's, which deletes that.
+What a walk finds is kept as entries, which stay where they are until a key changes. A SCAN that meets a key whose time
+has come is the definition's, which deletes that.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t

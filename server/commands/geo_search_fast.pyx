@@ -10,8 +10,8 @@ from iothreads.resp_writer cimport write_raw
 from server.clients.client cimport Client
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, READ, event_of, find_all, find_at, find_live, integer_at, is_plain, is_word, length_at, row,
-    store_result, word_at)
+    ANY_TYPE, DECLINED, FREE, READ, event_of, find_all, find_at, find_live, integer_at, is_plain, is_word, length_at,
+    row, store_result, word_at)
 from server.structures.geohash cimport GEO_BOX, GEO_CIRCLE, GeoShape, geo_position
 from server.structures.table cimport TYPE_ZSET, Entry
 from server.types.sorted_set cimport zset_parse_score, zset_score

@@ -20,9 +20,9 @@ from server.structures.listpack cimport LpValue
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport TYPE_HASH, entry_encoding
 from server.types.bulk cimport write_element
-from server.types.hash cimport (HASH_FIELDS, HASH_LISTPACK, HASH_TABLE, HASH_VALUES, Hash, HashValue, hash_delete, hash_get,
-                                hash_grow, hash_length, hash_new_word, hash_random, hash_set, hash_value_length,
-                                hash_write, hash_write_value)
+from server.types.hash cimport (
+    HASH_FIELDS, HASH_LISTPACK, HASH_TABLE, HASH_VALUES, Hash, HashValue, hash_delete, hash_get, hash_grow,
+    hash_length, hash_new_word, hash_random, hash_set, hash_value_length, hash_write, hash_write_value)
 
 from server.registry.errors import HASH_VALUE_NOT_AN_INTEGER
 
@@ -191,6 +191,22 @@ cdef int64_t _hstrlen(Op* op) except -1:
     return 0
 
 
+cdef int64_t _draw(Op* op, int64_t count, bint values, bint nested) noexcept:
+    """Fields of a table, any of them repeatedly."""
+    cdef LpValue field
+    cdef HashValue value
+    write_header(op.out, c'*', 2 * count if values and not nested else count)
+    while count:
+        hash_random(op.e, &field, &value)
+        if nested:
+            write_header(op.out, c'*', 2)
+        write_element(op.out, &field)
+        if values:
+            hash_write_value(op.out, &value)
+        count -= 1
+    return 0
+
+
 cdef int64_t _hrandfield_some(Op* op) except -1:
     """With a count. A RESP3 reply nests the pairs."""
     cdef int64_t count
@@ -200,6 +216,8 @@ cdef int64_t _hrandfield_some(Op* op) except -1:
     cdef bint nested = values and (<Client>op.client).resp == 3
     if (op.r.arg_count > 4 or (values and not is_word(op, 3, "withvalues", 10)) or not read_count(op, 2, True, &count)):
         return DECLINED
+    if op.e != NULL and count < 0 and entry_encoding(op.e) == HASH_TABLE:
+        return _draw(op, -count, values, nested)
     if op.e != NULL and count:
         view = view_of(Hash.__new__(Hash), op)
         pairs = view.draw(-count) if count < 0 else view.draw_distinct(count)

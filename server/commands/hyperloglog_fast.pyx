@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of HyperLogLogs: PFADD, to a dense one in place; PFCOUNT of one whose cardinality is cached, and of several;
-PFMERGE.
+"""Fast paths of HyperLogLogs: PFADD, to a dense one in place; PFCOUNT of one whose cardinality is cached, and of
+several; PFMERGE.
 
 Scripts go through the definition, which knows the read-only ones.
 """
@@ -14,8 +14,8 @@ from iothreads.resp_writer cimport write_integer, write_raw
 from server.clients.client cimport CLIENT_SCRIPT, Client
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, FAST_KEYS, FREE, WRITE, changed, event_of, find_all, find_at, found, is_plain, length_at, missed, overwrite,
-    pass_on, row, touch, word_at)
+    DECLINED, FAST_KEYS, FREE, WRITE, changed, event_of, find_all, find_at, found, is_plain, length_at, missed,
+    overwrite, pass_on, row, touch, word_at)
 from server.keyspace.database cimport entry_string_view
 from server.structures.hyperloglog cimport (
     HLL_CHANGED, HLL_DENSE_SIZE, HLL_EMPTY_SIZE, HLL_LONGEST, HLL_REGISTERS, HLL_SAME, HLL_SPARSE, hll_add, hll_cached,

@@ -20,8 +20,8 @@ from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport TYPE_LIST
 from server.types.bulk cimport write_element
 from server.types.list cimport (
-    LIST_LISTPACK, List, list_bounds, list_grow, list_insert, list_length, list_near, list_new_word, list_position, list_push,
-    list_replace, list_shrink, list_write_range)
+    LIST_LISTPACK, List, list_bounds, list_grow, list_insert, list_length, list_near, list_new_word, list_position,
+    list_push, list_replace, list_shrink, list_write_range)
 
 from server.registry.errors import INDEX_OUT_OF_RANGE
 
@@ -48,15 +48,13 @@ cdef int64_t _push(Op* op) except -1:
 
 # ---- changing in the middle
 cdef int64_t _lset(Op* op) except -1:
-    cdef int64_t at, length
+    cdef int64_t at
     if op.e == NULL:
         return refuse(op, no_such_key)
     if not integer_at(op, 2, &at):
         return refuse_value(op, not_an_integer)
-    length = <int64_t>list_length(op.e)
-    if not -length <= at < length:
+    if not list_replace(op.e, at, word_at(op, 3), length_at(op, 3)):  # one that needs a node makes it all the same
         return refuse_value(op, _OUT_OF_RANGE)
-    list_replace(op.e, at, word_at(op, 3), length_at(op, 3))
     list_shrink(op.e)
     write_raw(op.out, "+OK\r\n", 5)
     return 1
@@ -124,8 +122,9 @@ cdef int64_t _positions(Op* op) except -1:
         return DECLINED
     if op.e != NULL:
         found = (<List>view_of(List.__new__(List), op)).positions(
-            PyBytes_FromStringAndSize(word_at(op, 2), length_at(op, 2)), wanted.rank if wanted.rank > 0 else -wanted.rank,
-            1 if wanted.count < 0 else wanted.count, wanted.most, wanted.rank < 0)
+            PyBytes_FromStringAndSize(word_at(op, 2), length_at(op, 2)),
+            wanted.rank if wanted.rank > 0 else -wanted.rank, 1 if wanted.count < 0 else wanted.count, wanted.most,
+            wanted.rank < 0)
     if wanted.count >= 0:
         write_header(op.out, c'*', len(found))
     elif not found:

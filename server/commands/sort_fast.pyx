@@ -6,7 +6,8 @@
     tell        counted and touched only now: what has expired meanwhile is found before, and is the definition's
     answer      a reply, or a list for STORE
 
-A number that is none, an element or a name of unusual length, and whoever may not read every key are the definition's, too.
+A number that is none, an element or a name of unusual length, and whoever may not read every key are the
+definition's, too.
 """
 from libc.locale cimport LC_COLLATE, setlocale
 from libc.stddef cimport size_t
@@ -19,8 +20,8 @@ from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, event_of, find_at, find_live, integer_at, is_awaited, is_expired, length_at, looked_up, missed,
-    row, store_result, touch, word_at)
+    ANY_TYPE, DECLINED, FREE, event_of, find_at, find_live, integer_at, is_awaited, is_expired, length_at, looked_up,
+    missed, row, store_result, touch, word_at)
 from server.keyspace.database cimport entry_string_view
 from server.structures.listpack cimport lp_integer_text
 from server.structures.memory cimport mem_alloc, mem_free
@@ -152,7 +153,7 @@ cdef bint _collates_bytes() noexcept:
 
 
 cdef bint _may(Op* op, const Sorting* sorting) noexcept:
-    """Keys that are made up can be neither routed nor checked one by one; what is missed must not be told of one by one."""
+    """Keys that are made up can be neither routed nor checked one by one, and nobody may hear which are missed."""
     cdef Client c = <Client>op.client
     if (sorting.by or sorting.gets) and (state.all & SLOW_CLUSTER or c.slow & SLOW_RESTRICTED
                                          or c.db.keyspace.on_miss is not None):
@@ -170,7 +171,7 @@ cdef struct Run:
 
 
 cdef bint _find(Op* op, const Pattern* pattern, const SortElement* element, Entry** named) noexcept:
-    """The entry of the key that a pattern makes of an element; NULL: there is none. 0: for the definition to look at."""
+    """The entry of the key that a pattern makes of an element; NULL: there is none. 0: the definition must look."""
     cdef char name[LONGEST_NAME]
     cdef size_t length = pattern.before_length + element.length + pattern.behind_length
     if length > LONGEST_NAME:
@@ -241,7 +242,8 @@ cdef bint _look_up_got(Op* op, Run* run, const Sorting* sorting, size_t first, s
     for i in range(first, end):
         for which in range(sorting.gets):
             run.got[at] = NULL
-            if sorting.get[which].names and not _find(op, &sorting.get[which], run.sorted.ranked[i].element, &run.got[at]):
+            if (sorting.get[which].names
+                    and not _find(op, &sorting.get[which], run.sorted.ranked[i].element, &run.got[at])):
                 return False
             at += 1
     return True

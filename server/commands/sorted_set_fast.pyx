@@ -16,16 +16,15 @@ from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     DECLINED, FREE, OR_NULL, OR_ZERO, READ, TAKE, TYPED, TYPED_SHORT, UNKEYED, WAKES, WARM, WARM_PLACE, WRITE, Word,
-    changed, event_of, find_first, finish_take, insert, is_word, length_at, not_a_float, number_word, pass_on, pass_on_as,
-    refuse, row, touch,
-    view_of, warm, word_at, word_of)
+    changed, event_of, find_first, finish_take, insert, is_word, length_at, not_a_float, number_word, pass_on,
+    pass_on_as, refuse, row, touch, view_of, warm, word_at, word_of)
 from server.structures.table cimport TYPE_ZSET, entry_encoding
 from server.types.bulk cimport write_short
 from server.types.sorted_set cimport (
-    ZADD_GT, ZADD_INCR, ZADD_LT, ZADD_NX, ZADD_XX, ZADDED, ZNAN, ZNOTHING, ZSET_LISTPACK, ZUPDATED, SortedSet, ZCursor,
-    ZElement, ZPair, zset_add, zset_add_pairs, zset_create, zset_delete_first, zset_delete_range, zset_limits, zset_next,
-    zset_parse_score, zset_random_rank, zset_rank, zset_remove, zset_score, zset_size, zset_walk, zset_write_distinct,
-    zset_write_member, zset_write_random, zset_write_range)
+    ZADD_GT, ZADD_INCR, ZADD_LT, ZADD_NX, ZADD_XX, ZADDED, ZNAN, ZNOTHING, ZSET_LISTPACK, ZUPDATED, SortedSet,
+    ZCursor, ZElement, ZPair, zset_add, zset_add_pairs, zset_create, zset_delete_first, zset_delete_range,
+    zset_limits, zset_next, zset_parse_score, zset_random_rank, zset_rank, zset_remove, zset_score, zset_size,
+    zset_walk, zset_write_distinct, zset_write_member, zset_write_random, zset_write_range)
 
 cdef enum:
     MANY = 64                          # pairs of one ZADD that a fast path takes

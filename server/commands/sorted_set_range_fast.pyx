@@ -122,8 +122,8 @@ cdef bint _read_range(Op* op, uint32_t at, Range* wanted, Limits* limits) noexce
     cdef int by = op.how & 3
     wanted[0] = Range(by == BY_SCORE, by == BY_MEMBERS, op.how & REVERSED != 0, False, 0, -1)
     limits.read = _range_options(op, at + 2, wanted)
-    return limits.read and _read_limits(op, at, BY_SCORE if wanted.by_score else BY_MEMBERS if wanted.by_lex else BY_RANK,
-                                        wanted.reverse, limits)
+    by = BY_SCORE if wanted.by_score else BY_MEMBERS if wanted.by_lex else BY_RANK
+    return limits.read and _read_limits(op, at, by, wanted.reverse, limits)
 
 
 cdef void _part(Entry* e, const Range* wanted, const Limits* limits, size_t* first, size_t* end) noexcept:

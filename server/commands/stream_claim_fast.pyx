@@ -20,7 +20,8 @@ from server.types.stream_groups cimport (
     Pending, StreamConsumer, StreamGroup, consumer_find, group_find, pending_add, pending_find, pending_give,
     pending_remove)
 from server.types.stream_log cimport (
-    StreamLog, StreamSeek, format_id, id_next, read_plain_id, seek_begin, seek_entry, stream_write_entry, stream_write_id)
+    StreamLog, StreamSeek, format_id, id_next, read_plain_id, seek_begin, seek_entry, stream_write_entry,
+    stream_write_id)
 
 cdef enum:
     MOST = 100                         # entries that one command claims
@@ -199,7 +200,8 @@ cdef int64_t _xclaim(Op* op) except -1:
     cdef bint moved, began
     if not _begin(op, &claim):
         return DECLINED
-    while 5 + count < op.r.arg_count and read_plain_id(word_at(op, 5 + count), length_at(op, 5 + count), 0, &ids[count]):
+    while (5 + count < op.r.arg_count
+            and read_plain_id(word_at(op, 5 + count), length_at(op, 5 + count), 0, &ids[count])):
         count += 1
         if count == MOST:
             return DECLINED

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of streams: XADD with `*` or a whole ID, alone or behind MAXLEN or MINID; XTRIM; XDEL; XSETID of an ID alone;
-XLEN; XRANGE and XREVRANGE of few entries.
+"""Fast paths of streams: XADD with `*` or a whole ID, alone or behind MAXLEN or MINID; XTRIM; XDEL; XSETID of an ID
+alone; XLEN; XRANGE and XREVRANGE of few entries.
 
 Replicas and the AOF are told the ID that was chosen and how far trimming went. While anybody waits for a stream, XADD
 is the definition's. IDs are taken in their plain form, digits or digits-digits, and `-` and `+` in ranges.
@@ -20,8 +20,9 @@ from server.structures.table cimport TYPE_STREAM
 from server.types.bulk cimport write_short
 from server.types.stream cimport STREAM_LISTPACKS, stream_new_word, stream_value
 from server.types.stream_log cimport (
-    NODE_MAX_BYTES, TRIM_MAXLEN, TRIM_MINID, TRIM_NOTHING, StreamLog, StreamPart, StreamText, format_id, id_is_zero, id_max,
-    limits, part_find, part_write, read_plain_id, stream_append, stream_delete, stream_edge, stream_next_id, stream_trim)
+    NODE_MAX_BYTES, TRIM_MAXLEN, TRIM_MINID, TRIM_NOTHING, StreamLog, StreamPart, StreamText, format_id, id_is_zero,
+    id_max, limits, part_find, part_write, read_plain_id, stream_append, stream_delete, stream_edge, stream_next_id,
+    stream_trim)
 
 cdef enum:
     MOST_TEXTS = 128                   # fields and values that a fast path takes
@@ -110,7 +111,7 @@ cdef bint _read_adding(Op* op, Adding* words) noexcept:
 
 
 cdef void _pass_on_trimmed(Op* op, const Trimming* trim, StreamLog* log, const char* id, size_t n) noexcept:
-    """Whole nodes went: `= length`, or `= first ID`, stands for `~` and the threshold, and behind it the ID, if there is one."""
+    """Whole nodes went: `= length`, or `= first ID`, stands for `~` and the threshold, and behind it the ID, if any."""
     cdef StreamId first = id_max()
     cdef char first_text[48]
     cdef Word words[3]

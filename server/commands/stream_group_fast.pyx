@@ -11,16 +11,16 @@ from server.clients.client cimport Client
 from server.dispatch.conditions cimport state
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, READ, SAYS, UNKEYED, WRITE, changed, event_of, find_plain, found, integer_at, is_char, is_word,
-    length_at, pass_on, refuse_value, row, touch, word_at)
+    ANY_TYPE, DECLINED, FREE, READ, SAYS, UNKEYED, WRITE, changed, event_of, find_plain, found, integer_at, is_char,
+    is_word, length_at, pass_on, refuse_value, row, touch, word_at)
 from server.structures.rax cimport (
     RAX_GE, Rax, RaxCursor, StreamId, id_less, rax_first, rax_item, rax_last, rax_next, rax_seek, rax_size)
 from server.structures.table cimport TYPE_STREAM
 from server.types.bulk cimport write_short
 from server.types.stream cimport stream_value
 from server.types.stream_groups cimport (
-    READ_UNKNOWN, Pending, StreamConsumer, StreamGroup, consumer_add, consumer_find, consumer_remove, group_add, group_find,
-    group_remove, pending_remove)
+    READ_UNKNOWN, Pending, StreamConsumer, StreamGroup, consumer_add, consumer_find, consumer_remove, group_add,
+    group_find, group_remove, pending_remove)
 from server.types.stream_log cimport id_max, read_plain_id, stream_write_id
 
 from server.registry.errors import BUSY_GROUP

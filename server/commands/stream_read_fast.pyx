@@ -1,8 +1,8 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of following streams: XREAD of several, XREADGROUP of one stream.
 
-XREADGROUP hands out new entries (`>`) to a consumer that is there, or tells what is pending for it. Who must wait because
-there is nothing is the definition's. IDs are taken in their plain form.
+XREADGROUP hands out new entries (`>`) to a consumer that is there, or tells what is pending for it. Who must wait
+because there is nothing is the definition's. IDs are taken in their plain form.
 """
 from libc.stdint cimport int64_t, uint32_t
 
@@ -11,8 +11,8 @@ from server.clients.client cimport CLIENT_SCRIPT, Client
 from server.dispatch.record cimport Op
 from server.dispatch.conditions cimport state
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, UNKEYED, Word, begin_unit, end_unit, find_at, find_plain, integer_at, is_char, is_plain, is_word,
-    length_at, looked_up, missed, number_word, pass_on_as, row, word_at, word_of)
+    ANY_TYPE, DECLINED, FREE, UNKEYED, Word, begin_unit, end_unit, find_at, find_plain, integer_at, is_char, is_plain,
+    is_word, length_at, looked_up, missed, number_word, pass_on_as, row, word_at, word_of)
 from server.structures.table cimport TYPE_STREAM, Entry
 from server.types.stream cimport stream_value
 from server.types.stream_groups cimport StreamConsumer, StreamGroup, consumer_find, group_find
@@ -101,7 +101,8 @@ cdef bint _find_part(Op* op, const Wanted* wanted, uint32_t i, StreamPart* part)
     cdef bint from_now = is_char(op, at, c'$')
     part.count = 0
     part.opened = False
-    if not from_now and (not read_plain_id(word_at(op, at), length_at(op, at), 0, &part.start) or not id_next(&part.start)):
+    if not from_now and (not read_plain_id(word_at(op, at), length_at(op, at), 0, &part.start)
+                         or not id_next(&part.start)):
         return False
     if op.e == NULL:
         return True
@@ -194,7 +195,8 @@ cdef int64_t _tell_history(Op* op, const Wanted* wanted, StreamConsumer* consume
     return 0
 
 
-cdef int _deliver(Op* op, const Wanted* wanted, StreamPart* part, StreamGroup* group, StreamConsumer* consumer) except -1:
+cdef int _deliver(Op* op, const Wanted* wanted, StreamPart* part, StreamGroup* group,
+                  StreamConsumer* consumer) except -1:
     """Give the part to the consumer, and say so."""
     cdef bint began = part.count > 1 and not wanted.no_ack and begin_unit()
     cdef int64_t i

@@ -17,13 +17,14 @@ from server.clients.client cimport Client
 from server.dispatch.fast_words cimport read_number
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, FAST_STRING, FREE, WRITE, Word, by_hand, changed, event_of, find_at, hash_of, hears_itself, integer_at, is_plain,
-    length_at, not_an_integer, overwrite, pass_on_as, refuse_call, refuse_type, row, table_of, tell, touch, word_at, word_of)
+    DECLINED, FAST_STRING, FREE, WRITE, Word, by_hand, changed, event_of, find_at, hash_of, hears_itself, integer_at,
+    is_plain, length_at, not_an_integer, overwrite, pass_on_as, refuse_call, refuse_type, row, table_of, tell, touch,
+    word_at, word_of)
 from server.keyspace.database cimport entry_string_view
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport (
-    ENTRY_WORD, STR_INT, TYPE_STRING, Entry, Table, entry_encoding, entry_inline, entry_set_type, entry_word_ref, table_find,
-    table_insert_word, table_set_word)
+    ENTRY_WORD, STR_INT, TYPE_STRING, Entry, Table, entry_encoding, entry_inline, entry_set_type, entry_word_ref,
+    table_find, table_insert_word, table_set_word)
 
 cdef const Event* _INCRBY = event_of("incrby")
 cdef const Event* _INCRBYFLOAT = event_of("incrbyfloat")

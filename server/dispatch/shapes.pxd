@@ -72,7 +72,8 @@ cdef const Event* event_of(str name, bint alone=*) except NULL
     # of keyspace.effects; "" is one that nobody hears of. alone: nobody who has read the key need read it again for it
 
 # ---- telling of a change
-cdef int tell_event(Client c, Batch* b, Request* r, uint32_t at, const Event* event) except -1     # of the key in argument `at`; slow half of `tell`
+cdef int tell_event(Client c, int db, Batch* b, Request* r, uint32_t at, const Event* event) except -1
+    # of the key in argument `at`, in that database; slow half of `tell`
 cdef void pass_on_own(Client c, Batch* b, Request* r) noexcept                     # the command's own bytes; slow half of `pass_on`
 cdef void pass_on_words(Op* op, uint32_t count, const Word* words) noexcept        # slow half of `pass_on_as`
 cdef void pass_on_with(Op* op, uint32_t at, uint32_t count, const Word* words) noexcept    # the command's own, but these from argument `at` on
@@ -232,10 +233,14 @@ cdef inline void pass_on_as(Op* op, uint32_t count, const Word* words) noexcept:
 cdef inline int notify(Op* op, uint32_t at, const Event* event) except -1:
     """The keyspace event of the key in argument `at`, and who has read that."""
     if state.events & event.kind:
-        return tell_event(<Client>op.client, op.b, op.r, at, event)
+        return tell_event(<Client>op.client, (<Client>op.client).db.index, op.b, op.r, at, event)
     return 0
 
-cdef int notify_in(int db, Op* op, uint32_t at, const Event* event) except -1      # `notify`, of that key in another database
+cdef inline int notify_in(int db, Op* op, uint32_t at, const Event* event) except -1:
+    """The same in another database."""
+    if state.events & event.kind:
+        return tell_event(<Client>op.client, db, op.b, op.r, at, event)
+    return 0
 
 cdef inline int changed(Op* op, int64_t changes, const Event* event) except -1:
     """The key at op.at was changed, and who hears of commands has been told."""
@@ -248,5 +253,5 @@ cdef inline int tell(Client c, Batch* b, Request* r, int64_t changes, const Even
     if propagation_.wanted:
         pass_on_own(c, b, r)
     if state.events & event.kind:
-        return tell_event(c, b, r, 1, event)
+        return tell_event(c, c.db.index, b, r, 1, event)
     return 0

@@ -16,8 +16,8 @@ from server.dispatch.record cimport AHEAD_KEY, AHEAD_NOTHING, Event, Op, Record,
 from server.dispatch.tracked cimport tracking_
 from server.observe.error_counts cimport ErrorCounts
 from server.structures.table cimport (
-    TYPE_HASH, TYPE_LIST, TYPE_SET, Entry, Table, entry_encoding, entry_set_type, entry_type, entry_word_ref, table_delete,
-    table_find, table_hash, table_insert_word, table_prefetch_bucket, table_prefetch_entry)
+    TYPE_HASH, TYPE_LIST, TYPE_SET, Entry, Table, entry_encoding, entry_set_type, entry_type, entry_word_ref,
+    table_delete, table_find, table_hash, table_insert_word, table_prefetch_bucket, table_prefetch_entry)
 from server.types.hash cimport HASH_TABLE, hash_length, hash_table
 from server.types.list cimport list_length
 from server.types.set cimport SET_TABLE, set_length, set_table
@@ -252,21 +252,11 @@ cdef inline bint _answer_nothing(Client c, const Row* row) noexcept:
 
 
 # ---- telling of a change
-cdef int tell_event(Client c, Batch* b, Request* r, uint32_t at, const Event* event) except -1:
-    return _tell_event(c, c.db.index, b, r, at, event)
-
-
-cdef inline int _tell_event(Client c, int db, Batch* b, Request* r, uint32_t at, const Event* event) except -1:
+cdef int tell_event(Client c, int db, Batch* b, Request* r, uint32_t at, const Event* event) except -1:
     if state.events & event.kind & <uint32_t>HEARD_CHANGES:
         tracking_.key_changed(c.id, arg_at(b, r, at), arg_length(b, r, at))
     if state.events & event.kind & ~<uint32_t>HEARD_CHANGES:
         _key_events.tell(db, <str>event.name, arg_at(b, r, at), arg_length(b, r, at))
-    return 0
-
-
-cdef int notify_in(int db, Op* op, uint32_t at, const Event* event) except -1:
-    if state.events & event.kind:
-        return _tell_event(<Client>op.client, db, op.b, op.r, at, event)
     return 0
 
 

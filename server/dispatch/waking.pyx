@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""What makes a key that somebody waits for have elements, LPUSH, ZADD, XADD and their like: the door, or the fast path, says
-no, so that the others need not look for what follows a command, and it runs here, where that is known: who waits is served
-at once, before the next command."""
+"""What makes a key that somebody waits for have elements, LPUSH, ZADD, XADD and their like: the door, or the fast path,
+says no, so that the others need not look for what follows a command, and it runs here, where that is known: who waits
+is served at once, before the next command."""
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
 

@@ -21,9 +21,10 @@ from server.structures.ordered_index cimport (
     oi_free_step, oi_insert, oi_item, oi_lex_range, oi_memory, oi_near_end, oi_new, oi_next, oi_pop_max, oi_pop_min,
     oi_prefetch, oi_prev, oi_rank, oi_score_range, oi_seek, oi_size, oi_update_score)
 from server.structures.table cimport (
-    ENTRY_WORD, TYPE_ZSET, entry_encoding, entry_key, entry_key_length, entry_set_type, entry_word_ref, remus_prefetch, table_find,
-    table_free, table_free_step, table_hash, table_insert_word, table_memory, table_new, table_prefetch_bucket,
-    table_release_entry, table_resize_hint, table_scan, table_shrink_if_sparse, table_size, table_unlink)
+    ENTRY_WORD, TYPE_ZSET, entry_encoding, entry_key, entry_key_length, entry_set_type, entry_word_ref,
+    remus_prefetch, table_find, table_free, table_free_step, table_hash, table_insert_word, table_memory, table_new,
+    table_prefetch_bucket, table_release_entry, table_resize_hint, table_scan, table_shrink_if_sparse, table_size,
+    table_unlink)
 from server.types.bulk cimport write_short
 from server.types.value cimport release_word, traits_of, value_class
 

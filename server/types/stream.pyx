@@ -366,8 +366,8 @@ cdef class Group:
         """What is pending for a consumer from an ID on, as a reply; null instead of fields where the entry was deleted.
         Counts as one more delivery of each. Complexity: O(M log N)."""
         cdef WrittenReply written = WrittenReply()
-        stream_write_history(&stream_value(self.stream.entry).log, consumer.consumer, _id(start), <int64_t>count, now_ms,
-                             &written.output, resp)
+        stream_write_history(&stream_value(self.stream.entry).log, consumer.consumer, _id(start), <int64_t>count,
+                             now_ms, &written.output, resp)
         return written
 
     # ---- what is pending

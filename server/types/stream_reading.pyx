@@ -78,8 +78,8 @@ cdef int64_t _count_pending(StreamConsumer* consumer, const StreamId* start, int
     return count
 
 
-cdef int64_t stream_write_history(StreamLog* log, StreamConsumer* consumer, StreamId start, int64_t most, int64_t now_ms,
-                                  Output* out, int resp) noexcept:
+cdef int64_t stream_write_history(StreamLog* log, StreamConsumer* consumer, StreamId start, int64_t most,
+                                  int64_t now_ms, Output* out, int resp) noexcept:
     cdef int64_t left, count = _count_pending(consumer, &start, most)
     cdef Pending* entry
     cdef StreamSeek seek

@@ -20,22 +20,23 @@ cdef extern from *:
     #define REMUS_KEY_LONGEST 256
     #define REMUS_SLOT_UNKNOWN 16384
     #ifdef REMUS_CLMUL
-    /* Of `count` requests, `stride` bytes apart. words: the number of a request's first word, and how many it has; places:
-       where each word begins, and its length; slot: where it goes. */
+    /* Of `count` requests, `stride` bytes apart. places: where each word of them begins, and its length; words: the number
+       of the first request's first word, and how many it has; slot: of the first one, where it goes. */
     REMUS_CLMUL static void remus_request_slots(const char *buffer, const size_t *places, const uint32_t *words,
                                                 uint16_t *slot, size_t stride, uint32_t count) {
-        for (; count; count--) {
+        const char *at = (const char *)words, *end = at + stride * count;
+        const ptrdiff_t there = (char *)slot - at;
+        for (places += 2; at != end; at += stride) {
             uint16_t found = REMUS_SLOT_UNKNOWN;
+            words = (const uint32_t *)at;
             if (words[1] > 1) {
-                const size_t *place = places + 2 * ((size_t)words[0] + 1);
+                const size_t *place = places + 2 * (size_t)words[0];
                 const char *key = buffer + place[0];
                 int quick = place[1] - 8 <= 8 ? remus_slot_short((const uint8_t *)key, place[1]) : -1;
                 if (quick >= 0) found = (uint16_t)quick;
                 else if (place[1] <= REMUS_KEY_LONGEST) found = remus_slot_any(key, place[1]);
             }
-            *slot = found;
-            words = (const uint32_t *)((const char *)words + stride);
-            slot = (uint16_t *)((char *)slot + stride);
+            *(uint16_t *)(at + there) = found;
         }
     }
     #else

@@ -15,13 +15,13 @@ cdef extern from *:
     #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
     #include <immintrin.h>
     #include <string.h>
-    #define REMUS_CLMUL __attribute__((target("pclmul,sse4.1,ssse3")))
-    #define REMUS_CLMUL_IN static inline __attribute__((target("pclmul,sse4.1,ssse3"), always_inline))
+    /* AVX for its instructions of three operands alone: a tenth fewer. */
+    #define REMUS_CLMUL __attribute__((target("pclmul,avx")))
+    #define REMUS_CLMUL_IN static inline __attribute__((target("pclmul,avx"), always_inline))
 
     static int remus_multiplies(void) {
         __builtin_cpu_init();
-        return __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.1")
-            && __builtin_cpu_supports("ssse3");
+        return __builtin_cpu_supports("pclmul") && __builtin_cpu_supports("avx");
     }
 
     /* The first byte is the highest. */

@@ -9,6 +9,7 @@ from perf.results import Figure
 from perf.server_under_test import ServerUnderTest, encode
 
 SPARE_FILES = 64  # of our own process, beside the connections
+QUIET_SECONDS = 7  # after the last command: both servers hold some buffers for another 5
 
 
 def raise_file_limit(clients: int) -> int:
@@ -32,6 +33,7 @@ def cost(server: ServerUnderTest, clients: int, seconds: float) -> tuple[float, 
             opened[-1].sendall(b"PING\r\n")
             opened[-1].recv(64)
         held = (server.rss_bytes() - before_bytes) / 1024
+        time.sleep(QUIET_SECONDS)
         began, before_us = time.perf_counter(), server.cpu_us()
         time.sleep(seconds)
         spent_ms = (server.cpu_us() - before_us) / 1e3

@@ -10,6 +10,7 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MONITOR, CLIENT_MULTI
                                     SLOW_TRACKING, Client)
 from server.clients.tracking cimport speaker
 from server.clients.transaction cimport Transaction
+from server.cluster.slot_table cimport SLOT_UNKNOWN
 from server.dispatch.call cimport Call, new_call
 from server.dispatch.conditions cimport SLOW_CLUSTER, SLOW_MONITORS, state
 from server.dispatch.door cimport SOCKET, fits, is_slow, may_pass, passed, serves_words, ungated
@@ -232,8 +233,11 @@ cdef class Executor:
         """The words get the form of a request in a queue of their own."""
         cdef Transaction words = Transaction.__new__(Transaction)
         words.queue(client, find_command(argv), argv)
+        if words.batch.command_count != 1:
+            return False
         words.batch.next = 1
-        return words.batch.command_count == 1 and self._fast_once_more(client, &words.batch, &words.batch.commands[0])
+        words.batch.commands[0].slot = SLOT_UNKNOWN        # no lane has seen it
+        return self._fast_once_more(client, &words.batch, &words.batch.commands[0])
 
     cdef bint _fast_once_more(self, Client client, Batch* b, Request* r) except -1:
         cdef size_t written = client.out.bytes

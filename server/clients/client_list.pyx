@@ -218,10 +218,10 @@ cdef int _add_buffers(Text* text, Client client, size_t argv_bytes) except -1:
     return _say(text, "w") if waiting else 0
 
 
-cdef int _add_line(Text* text, Client client, argv, int64_t now) except -1:
+cdef int add_line(Text* text, Client client, size_t argv_bytes, int64_t now) except -1:
     _add_identity(text, client, now)
     _add_doings(text, client)
-    _add_buffers(text, client, sum(map(len, argv)) if argv else 0)
+    _add_buffers(text, client, argv_bytes)
     _say(text, " cmd=")
     text_add_value(text, "NULL" if client.command is None else client.command.name)
     _say(text, " user=")
@@ -243,7 +243,7 @@ def listing(clients, Client speaker=None, argv=()) -> bytes:
     text_begin(&text)
     try:
         for client in clients:
-            _add_line(&text, client, argv if client is speaker else (), now)
+            add_line(&text, client, sum(map(len, argv)) if client is speaker else 0, now)
             _say(&text, "\n")
         return text_made(&text)
     finally:

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of connections: PING and ECHO, SELECT, and what clients say and ask of themselves when they come: HELLO, CLIENT
-ID, SETINFO, SETNAME, GETNAME. RESET of who has nothing to be taken back but its name, its protocol and its database."""
+ID, SETINFO, SETNAME, GETNAME, INFO, LIST ID. RESET of who has nothing to be taken back but its name, its protocol and its database."""
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -8,14 +8,21 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
-from iothreads.resp_writer cimport format_signed, write_bulk, write_integer, write_null, write_raw
+from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport CLIENT_FAKE, CLIENT_MULTI, CLIENT_UNIX_SOCKET, SLOW_SUBSCRIBED, Client
 from server.dispatch.conditions cimport SLOW_CLUSTER, state
+from server.clients.client_list cimport add_line
 from server.dispatch.loop cimport Loop
-from server.dispatch.record cimport Op
-from server.dispatch.shapes cimport ANY_TYPE, DECLINED, FREE, UNKEYED, by_hand, is_word, length_at, row, word_at
+from server.dispatch.record cimport Op, Record
+from server.dispatch.shapes cimport ANY_TYPE, DECLINED, FREE, UNKEYED, by_hand, integer_at, is_word, length_at, row, word_at
+from server.registry.clock cimport monotonic_us
+from server.registry.text_writer cimport Text, text_add, text_begin, text_end
 
 from server.clients.greeting import around_id
+
+
+cdef enum:
+    FEW_IDS = 64                       # words of CLIENT LIST ID
 
 
 cdef int _ping(Client c, Batch* b, Request* r) except -1:
@@ -140,12 +147,74 @@ cdef int64_t _client_setinfo(Op* op) except -1:
     return 0
 
 
+cdef int _add_shown(Op* op, Text* text, Client client) except -1:
+    """A line; of who asks, with the words that it asks by."""
+    cdef size_t words = 0
+    cdef uint32_t i
+    if client is <Client>op.client:
+        client.command = (<Record>op.r.record).command
+        for i in range(op.r.arg_count):
+            words += length_at(op, i)
+    add_line(text, client, words, monotonic_us())
+    return text_add(text, "\n", 1)
+
+
+cdef void _write_text(Op* op, const Text* text) noexcept:
+    if (<Client>op.client).resp == 3:
+        write_header(op.out, c'=', text.used + 4)
+        write_raw(op.out, "txt:", 4)
+        write_raw(op.out, text.bytes, text.used)
+        write_raw(op.out, "\r\n", 2)
+    else:
+        write_bulk(op.out, text.bytes, text.used)
+
+
+cdef int64_t _client_info(Op* op) except -1:
+    cdef Text text
+    text.bytes = NULL
+    try:
+        text_begin(&text)
+        _add_shown(op, &text, <Client>op.client)
+        _write_text(op, &text)
+        return 0
+    finally:
+        text_end(&text)
+
+
+cdef int64_t _client_list(Op* op) except -1:
+    """By their ids, a few at a time."""
+    cdef Client c = <Client>op.client
+    cdef int64_t id
+    cdef uint32_t i
+    cdef Text text
+    if not 4 <= op.r.arg_count <= FEW_IDS or not is_word(op, 2, "id", 2) or not isinstance(c.loop, Loop):
+        return DECLINED
+    for i in range(3, op.r.arg_count):
+        if not integer_at(op, i, &id):
+            return DECLINED
+    text.bytes = NULL
+    try:
+        text_begin(&text)
+        find = (<Loop>c.loop).server.clients.get
+        for i in range(3, op.r.arg_count):
+            integer_at(op, i, &id)
+            client = find(id)
+            if client is not None:
+                _add_shown(op, &text, client)
+        _write_text(op, &text)
+        return 0
+    finally:
+        text_end(&text)
+
+
 by_hand("ping", _ping, False)
 by_hand("echo", _echo, False)
 by_hand("select", _select, False)
 by_hand("hello", _hello, False)
 by_hand("reset", _reset, False)
 row("client|id", FREE | UNKEYED, ANY_TYPE, _client_id)
+row("client|info", FREE | UNKEYED, ANY_TYPE, _client_info)
+row("client|list", FREE | UNKEYED, ANY_TYPE, _client_list)
 row("client|getname", FREE | UNKEYED, ANY_TYPE, _client_getname)
 row("client|setname", FREE | UNKEYED, ANY_TYPE, _client_setname)
 row("client|setinfo", FREE | UNKEYED, ANY_TYPE, _client_setinfo)

@@ -618,7 +618,14 @@ def comparable(command: tuple[bytes, ...], reply: object) -> object:
         return sorted(reply)
     if command[0] == b"TIME" and isinstance(reply, list):
         return len(reply)
+    if command[0] == b"DUMP" and is_stream_payload(reply):
+        return b"ANY"
     return b"ANY" if command[0] in (b"XADD", b"RANDOMKEY") and isinstance(reply, bytes) else reply
+
+
+def is_stream_payload(reply: object) -> bool:
+    """DUMP's, with IDs and times in it that are of the moment."""
+    return isinstance(reply, bytes) and reply[:1] == b"\x15" and reply[-10:-8] == b"\x0b\x00"
 
 
 def run(c: Connection, commands: list[tuple[bytes, ...]], how: str) -> list[object]:

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from tests.properties.test_fast_paths import CLOCKED, COMMANDS, Way, key, outcome, taken, value, words
+from tests.properties.test_fast_paths import (
+    CLOCKED,
+    COMMANDS,
+    Way,
+    is_stream_payload,
+    key,
+    outcome,
+    taken,
+    value,
+    words,
+)
 from tests.support.resp import Connection
 from tests.support.server import Server, wait_until
 
@@ -69,6 +79,8 @@ def nameless(reply: object) -> object:
     """Stream IDs are of the moment."""
     if isinstance(reply, list):
         return [nameless(one) for one in reply]
+    if is_stream_payload(reply):
+        return b"PAYLOAD"
     return b"ID" if isinstance(reply, bytes) and re.fullmatch(rb"\d{13}-\d+", reply) else reply
 
 

@@ -2,7 +2,8 @@
 
 The collector is off while serving, for nothing that a request makes may form a cycle. Should something form one all the
 same, this finds it; what it found is counted (gc_cycles_found of INFO) and logged, for it says that there is a mistake
-of ours. A collection costs time for every object that it looks at, so:
+of ours. But modules that are loaded late may leave cycles behind while they build themselves (`re` and `enum` do): what is
+found first after one came is not told. A collection costs time for every object that it looks at, so:
 
     generation 0   what was made since the last look: once a second while nobody asks for anything, and as soon as
                    there are YOUNG_MAX of them
@@ -11,6 +12,7 @@ of ours. A collection costs time for every object that it looks at, so:
 """
 
 import gc
+import sys
 import time
 from collections.abc import Callable
 
@@ -32,6 +34,7 @@ class Collector:
         self._last_served = -1
         self._idle_looks = 0
         self._old = 0           # objects that came out of generation 0, about
+        self._modules = len(sys.modules)
         self.cycles_found = 0   # objects in them
         self.collections = 0
         self.longest_us = 0
@@ -56,7 +59,8 @@ class Collector:
         found = gc.collect(generation)
         self.longest_us = max(self.longest_us, int((time.perf_counter() - started) * 1e6))
         self.collections += 1
-        if found:
+        modules, self._modules = self._modules, len(sys.modules)
+        if found and self._modules == modules:
             self.cycles_found += found
             self._log.warning(
                 "The collector found %d objects in cycles, which nothing else had freed: a mistake of the server.",

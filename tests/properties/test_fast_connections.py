@@ -49,7 +49,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
 
 def timeless(said: bytes) -> bytes:
     """Ids of clients, when and from where a monitor saw something, and what of CLIENT LIST is of the moment."""
-    said = re.sub(rb"(id|addr|laddr|fd|age|idle|qbuf|qbuf-free|tot-mem)=\S*", rb"\1=", said)
+    said = re.sub(rb"(id|addr|laddr|fd|age|idle|qbuf|qbuf-free|rbp|obl|oll|omem|tot-mem|events)=\S*", rb"\1=", said)
     said = re.sub(rb"([$=])\d{3}\r\n", rb"\1N\r\n", said)
     said = re.sub(rb"(\$2\r\nid\r\n:)\d+", rb"\1ID", said)
     return re.sub(rb"\+\d+\.\d{6} \[(\d+) [^]]*\]", rb"+T [\1 A]", said)

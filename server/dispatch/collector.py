@@ -2,8 +2,8 @@
 
 The collector is off while serving, for nothing that a request makes may form a cycle. Should something form one all the
 same, this finds it; what it found is counted (gc_cycles_found of INFO) and logged, for it says that there is a mistake
-of ours. But modules that are loaded late may leave cycles behind while they build themselves (`re` and `enum` do): what is
-found first after one came is not told. A collection costs time for every object that it looks at, so:
+of ours. But modules that are loaded late may leave cycles behind while they build themselves (`re` and `enum` do): what
+is found first after one came is not told. A collection costs time for every object that it looks at, so:
 
     generation 0   what was made since the last look: once a second while nobody asks for anything, and as soon as
                    there are YOUNG_MAX of them

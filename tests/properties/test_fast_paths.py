@@ -655,7 +655,9 @@ def run_silently(c: Connection, commands: list[tuple[bytes, ...]], manner: str) 
 
 def spreads(command: tuple[bytes, ...]) -> bool:
     """Whether a pause of writes holds it."""
-    known = REGISTERED[command[0].decode().lower()]
+    known = REGISTERED.get(command[0].decode().lower())
+    if known is None:       # SCRIPT EXISTS: the scripting room is not loaded here
+        return False
     if len(command) > 1:
         known = known.subcommands.get(command[1].decode("latin-1").lower(), known)
     return known.has(WRITE | MAY_REPLICATE)

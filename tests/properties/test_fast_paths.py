@@ -94,7 +94,8 @@ SCRIPT = b"return redis.pcall(unpack(ARGV))"
 SHA = hashlib.sha1(SCRIPT).hexdigest().encode()
 NAMED: set[str] = set()  # the commands of all grammars
 OF_CONNECTIONS = (
-    "hello", "reset", "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe"
+    "hello", "reset", "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe",
+    "client|info", "client|list"
 )  # fmt: skip
 SCRIPTS = ("eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro")
 

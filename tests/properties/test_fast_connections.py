@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.properties.test_fast_paths import NAMED, OF_CONNECTIONS, words
 from tests.support.resp import encode
-from tests.support.server import Server
+from tests.support.server import Server, wait_until
 
 NAME = st.sampled_from([b"a", b"b", b"__keyevent@0__:set", b"*", b"__key*", b""])
 CONNECTED = st.one_of(
@@ -75,6 +75,7 @@ def test_on_and_off_agree(
     for server in servers:
         with server.connect() as monitor:
             monitor("FLUSHALL")
+            wait_until(lambda: not monitor("CLIENT", "LIST", "TYPE", "pubsub"))
             if monitored:
                 monitor("MONITOR")
             requests = [encode(*command) for command in commands]

@@ -79,10 +79,16 @@ class ConfFile:
             self._syncing = True
         import threading  # a start has no use for it
 
-        threading.Thread(target=self._sync, name="bio_nodes_conf", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, name="bio_nodes_conf", daemon=True).start()
+        except RuntimeError:            # there are too many: then it is waited for
+            self._sync()
+
+    def _run(self) -> None:
+        self._enter()
+        self._sync()
 
     def _sync(self) -> None:
-        self._enter()
         while True:
             with self._lock:
                 if not self._wanted or self._locked < 0:

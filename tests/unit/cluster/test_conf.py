@@ -3,6 +3,7 @@
 import errno
 import os
 import random
+import threading
 from pathlib import Path
 from threading import Event
 
@@ -229,6 +230,22 @@ def test_a_disk_that_fails_beside_the_loop_is_told(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(os, "fsync", fsync)
     file.sync_soon()
     wait_until(lambda: file.failed is not None and file.failed.errno == errno.EIO, "the thread says so")
+    file.close()
+
+
+def test_without_a_thread_the_disk_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    synced: list[int] = []
+    file = ConfFile(tmp_path / "nodes.conf")
+    file.open()
+    monkeypatch.setattr(threading.Thread, "start", start)
+    monkeypatch.setattr(os, "fsync", synced.append)
+    for times in (1, 2):
+        file.write("one", fsync=False)
+        file.sync_soon()
+        assert len(synced) == 2 * times  # the file and its folder
     file.close()
 
 

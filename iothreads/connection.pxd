@@ -76,7 +76,8 @@ cdef struct Limits:                    # of IOThreads, read by all lanes with re
     uint64_t query_buffer              # client-query-buffer-limit, bytes
     uint64_t reply                     # longest reply, bytes
     uint64_t keepalive                 # tcp-keepalive, seconds, 0 = off
-    prepare_t prepare                  # sees each batch of requests before the main thread does; NULL: nobody. Set before there are any
+    prepare_t prepare                  # sees each batch of requests before the main thread does; NULL: nobody. Set
+                                       # before there are any
 
 cdef struct Traffic:                   # what one call moved, for the lane's statistics
     uint64_t calls

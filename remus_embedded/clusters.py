@@ -14,6 +14,7 @@ from remus_embedded.server_process import asked, launch, logging_in, wait_for
 if TYPE_CHECKING:
     from remus_server import RemusServer
 
+ENDING = {signal.SIGINT, signal.SIGTERM}
 NODE_PORTS = (11_000, 22_000)  # of nodes of a cluster, whose bus is 10,000 above
 START_SECONDS = 30.0
 
@@ -116,8 +117,9 @@ def run() -> int:
     ports = list(range(given.port, given.port + count)) if given.port else None
     directives: dict[str, Any] = dict(word.split("=", 1) for word in given.directives)
     with start(given.masters, given.replicas, ports, START_SECONDS, directives) as made:
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # who reads the last line may end us at once: it is kept for below
         for node in made.nodes:
             print(f"{node.host}:{node.port}  {node.folder}", flush=True)
         print(f"redis-cli -c -p {made.port}", flush=True)
-        signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        signal.sigwait(ENDING)
     return 0

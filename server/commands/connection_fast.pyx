@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of connections: PING and ECHO, SELECT, and what clients say and ask of themselves when they come: HELLO, CLIENT
-ID, SETINFO, SETNAME, GETNAME, INFO, LIST ID. RESET of who has nothing to be taken back but its name, its protocol and its database."""
+"""Fast paths of connections: PING and ECHO, SELECT, and what clients say and ask of themselves when they come: HELLO,
+CLIENT ID, SETINFO, SETNAME, GETNAME, INFO, LIST ID. RESET of who has nothing to be taken back but its name, its protocol
+and its database."""
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -10,11 +11,12 @@ from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport CLIENT_FAKE, CLIENT_MULTI, CLIENT_UNIX_SOCKET, SLOW_SUBSCRIBED, Client
-from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.clients.client_list cimport add_line
+from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.dispatch.loop cimport Loop
 from server.dispatch.record cimport Op, Record
-from server.dispatch.shapes cimport ANY_TYPE, DECLINED, FREE, UNKEYED, by_hand, integer_at, is_word, length_at, row, word_at
+from server.dispatch.shapes cimport (
+    ANY_TYPE, DECLINED, FREE, UNKEYED, by_hand, integer_at, is_word, length_at, row, word_at)
 from server.registry.clock cimport monotonic_us
 from server.registry.text_writer cimport Text, text_add, text_begin, text_end
 

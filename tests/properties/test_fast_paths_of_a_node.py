@@ -13,7 +13,7 @@ from server.cluster.conf_format import parse, write
 from server.cluster.founding import Place, founded
 from server.structures.crc16 import hash_slot
 from tests.properties.test_fast_paths import COMMANDS, PAYLOADS, WAYS, Way, outcome, taken
-from tests.properties.test_fast_transactions import ROUNDS, nameless
+from tests.properties.test_fast_transactions import ROUNDS, executed
 from tests.support.pace import wait_until
 from tests.support.resp import Connection
 from tests.support.server import Server
@@ -83,7 +83,7 @@ def test_transactions_agree(two: Pair, rounds: list[list[tuple[bytes, ...]]], pi
     seen = []
     for c in two:
         replies, *rest = outcome(c, commands, Way("pipelined" if pipelined else "one by one"))
-        seen.append((nameless(replies), *rest))
+        seen.append((executed(commands, replies), *rest))
     for fast, plain in zip(*seen, strict=True):
         assert fast == plain
 

@@ -117,7 +117,7 @@ def run() -> int:
     ports = list(range(given.port, given.port + count)) if given.port else None
     directives: dict[str, Any] = dict(word.split("=", 1) for word in given.directives)
     with start(given.masters, given.replicas, ports, START_SECONDS, directives) as made:
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # who reads the last line may end us at once: it is kept for below
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)  # kept: it may come with the last line
         for node in made.nodes:
             print(f"{node.host}:{node.port}  {node.folder}", flush=True)
         print(f"redis-cli -c -p {made.port}", flush=True)

@@ -20,7 +20,7 @@ from server.registry.command import (
 from server.registry.errors import NOT_AN_INTEGER, CommandError, syntax
 from server.registry.light import Any
 from server.registry.reply import NO_REPLY, OK, NoReply
-from server.replication.waiting import Waiter
+from server.replication.waiting import NO_DISK, Waiter
 
 command = group("server")
 generic = group("generic")
@@ -269,7 +269,7 @@ def waitaof(call: Call, local: bytes, replicas: bytes, timeout: bytes) -> list[i
     if call.server.replication.following is not None:
         raise CommandError(f"ERR WAITAOF {NOT_ON_REPLICA}")
     if own and not call.config.appendonly:
-        raise CommandError("ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.")
+        raise CommandError(NO_DISK)
     waiter = Waiter(call.client, call.command, _written(call), wanted, bool(own), True)
     reply: list[int] | NoReply = _wait(call, waiter, patience)
     return reply

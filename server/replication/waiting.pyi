@@ -6,6 +6,8 @@ from server.keyspace.database import Database
 from server.registry.command import Command
 from server.replication.master import Master
 
+NO_DISK: str
+
 class Waiter:
     client: Client
     command: Command

@@ -10,11 +10,12 @@ from server.clients.client cimport CLIENT_BLOCKED, Client
 from server.registry.clock cimport monotonic_us
 from server.replication.standing cimport Standing
 
-from server.registry.reply import NULL_ARRAY
+from server.registry.errors import CommandError
 from server.replication.state import State
 
 cdef int64_t _FOREVER_MS = <int64_t>1 << 50        # longer than anybody waits, and no overflow
 cdef object _ONLINE = State.ONLINE
+NO_DISK = "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled."
 
 
 cdef Waiter new_waiter(Client client, command, int64_t offset, int64_t replicas):
@@ -194,7 +195,9 @@ cdef class Waiting:
         self.sort_offsets()
         for waiter in waiters:
             if waiter.client.blocked is waiter:        # else its time was over, or it is gone
-                if self.is_over(waiter):
+                if waiter.local and self.local_synced() < 0:
+                    waiter.fail(CommandError(NO_DISK))
+                elif self.is_over(waiter):
                     self.end(waiter, self.reply(waiter))
                 else:
                     kept.append(waiter)

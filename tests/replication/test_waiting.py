@@ -112,3 +112,15 @@ def test_questions_and_answers_count(pair: tuple[Any, Any]) -> None:
     assert calls(master, "replconf") >= 20, "as many answers, and those of every second"
     wait_until(lambda: calls(replica, "replconf") >= 20, "as many questions")
     wait_until(lambda: master.info("replication")["slave0"].endswith("lag=0"), "that it was heard")
+
+
+def test_who_waits_for_our_disk_is_told_that_it_is_gone(new_server: Callable[..., Any]) -> None:
+    with new_server(appendonly="yes", appendfsync="no") as server, server.connect() as c, server.connect() as other:
+        c.ok("INCR", "k")
+        c.send("WAITAOF", "1", "0", "0")
+        wait_until(lambda: server.info("clients")["blocked_clients"] == "1", "it waits")
+        other.ok("CONFIG", "SET", "appendonly", "no")
+        assert "numlocal is set but appendonly is disabled" in str(c.read())
+        assert str(c("WAITAOF", "1", "0", "0")) == str(other("WAITAOF", "1", "0", "0"))
+        assert c("WAITAOF", "0", "0", "0") == [0, 0]
+        assert "calls=4," in server.info("commandstats")["cmdstat_waitaof"]

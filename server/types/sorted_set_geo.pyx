@@ -160,7 +160,8 @@ cdef void geo_order(GeoPoints* found, bint farthest, size_t most) noexcept:
     cdef compare_t compare = _farthest_first if farthest else _nearest_first
     if most and most < found.count // PICKED:
         _pick(found, most, compare)
-    qsort(found.points, found.count, sizeof(GeoPoint), compare)
+    if found.count:                    # else there may be no array at all, which C leaves undefined
+        qsort(found.points, found.count, sizeof(GeoPoint), compare)
     geo_keep(found, most)
 
 

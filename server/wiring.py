@@ -35,6 +35,7 @@ from server.dispatch import (
     shapes,
     slot_gate,
     tracked,
+    waking,
 )
 from server.dispatch.appending import TICK_MS as APPENDING_MS
 from server.dispatch.arriving_slots import run_import
@@ -104,6 +105,7 @@ def fill_hooks(server: "Server") -> None:
     option_words.compile_words(COMMANDS)
     s.scripting.attach_fast_path()         # EVALSHA's; over the one of its shape
     multi.when_watched = partial(slow_because, "watched")
+    waking.use(s.blocking)
     s.blocking.when_unwatched_by_fast_paths = partial(slow_because, "blocked-clients")
     s.pause.when_paused = door.pause
     s.progress.switch = partial(slow_because, "loading")

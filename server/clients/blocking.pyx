@@ -29,7 +29,8 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from server.clients.client cimport CLIENT_BLOCKED, CLIENT_CLOSE_ASAP, CLIENT_PAUSED, Client
 from server.keyspace.database cimport Database
 from server.registry.clock cimport monotonic_us
-from server.structures.table cimport ENTRY_EXPIRE, Entry, entry_expire, entry_type, table_find, table_hash
+from server.structures.table cimport (
+    ENTRY_EXPIRE, TYPE_LIST, TYPE_STREAM, TYPE_ZSET, Entry, entry_expire, entry_type, table_find, table_hash)
 
 import heapq
 from collections import deque
@@ -42,8 +43,8 @@ from server.registry.reply import NO_REPLY, NULL_ARRAY
 from server.structures.long_double import ceiling
 
 LIST, SORTED_SET, STREAM = "list", "zset", "stream"      # what is waited for
-cdef str _LIST = LIST
-cdef dict _KIND_OF_TYPE = {1: LIST, 3: SORTED_SET, 6: STREAM}
+cdef dict _TYPE_OF_KIND = {LIST: TYPE_LIST, SORTED_SET: TYPE_ZSET, STREAM: TYPE_STREAM}
+cdef object _heappush = heapq.heappush
 cdef object _NO_REPLY = NO_REPLY
 FORCED = "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
 
@@ -75,32 +76,22 @@ cdef object _timeout(object value):
 cdef int64_t _LONGEST_MS = 1 << 50     # that a deadline is away: 35,000 years
 
 
-cdef bint _is_of(Database db, bytes key, str kind) except -1:
+cdef bint _is_of(Database db, bytes key, int type) noexcept:
     """Whether there is a value of the kind that is waited for. Looking does not delete what has expired."""
     cdef const char* k = PyBytes_AS_STRING(key)
     cdef size_t n = PyBytes_GET_SIZE(key)
     cdef Entry* e = table_find(db.table, k, n, table_hash(k, n))
     if e == NULL or (e.klen & ENTRY_EXPIRE and entry_expire(e) < db.keyspace.clock.unix_ms):
         return False
-    return _KIND_OF_TYPE.get(entry_type(e)) == kind
+    return entry_type(e) == type
 
 
-cdef class Blocking
+cdef class BlockedCounts:
+    """Three numbers. Owner: the table of clients."""
 
 
 cdef class Blocked:
-    """One client's waiting. deadline_us: monotonic; 0 = none. as_it_came: argv are the words of the request."""
-
-    cdef Blocking room
-    cdef readonly Client client
-    cdef readonly object command
-    cdef readonly Database db
-    cdef list argv
-    cdef bint as_it_came
-    cdef readonly str kind
-    cdef readonly tuple keys
-    cdef public int64_t deadline_us
-    cdef readonly bint on_no_key
+    """One client's waiting."""
 
     def __lt__(self, other) -> bool:
         """For the heap of deadlines, where a client may stand twice with the one it keeps: either may come first."""
@@ -135,26 +126,9 @@ cdef class Blocking:
     for, and when the last one stopped; the fast paths of list pushes look into `db.blocking` by themselves.
     """
 
-    cdef readonly object clients       # ClientTable
-    cdef readonly object loop          # ClientLoop
-    cdef readonly object executor      # CommandRunner
-    cdef readonly object stats
-    cdef readonly object latency
-    cdef object in_unit
-    cdef public object when_unwatched_by_fast_paths
-    cdef readonly object ready         # deque of (database, key) to serve; the executor looks whether there are
-    cdef set noted                     # the same, as (number, key), so that each stands there once
-    cdef bint serving
-    cdef Blocked again                 # whose command is being run again
-    cdef list deadlines                # heap of (us, client id, who), some of them gone
-    cdef int64_t with_deadline         # how many of them are still here
-    cdef object timer
-    cdef dict no_key                   # (number, key) with on_no_key waiters -> how many
-    cdef int64_t others                # who waits for keys, but not for lists
-    cdef int64_t told_deadlines, told_no_key           # to the table of clients
-
     def __init__(self, clients, loop, executor, stats, latency, in_unit):
         self.clients = clients
+        self.counts = clients.counts
         self.loop = loop
         self.executor = executor
         self.stats = stats
@@ -174,36 +148,42 @@ cdef class Blocking:
         timeout_ms: 0 is for ever. on_no_key: run again also when the key goes or changes its type. argv: run again this
         instead of the words of the call (XREAD's $ has become an ID).
         """
+        self.begin(call.client, call.command, _TYPE_OF_KIND[kind],
+                   tuple(keys) if len(keys) == 1 else tuple(dict.fromkeys(keys)), timeout_ms, on_no_key,
+                   call.argv if argv is None else argv)
+        (<Blocked>(<Client>call.client).blocked).as_it_came = argv is None
+        return _NO_REPLY
+
+    cdef int begin(self, Client client, command, int type, tuple keys, int64_t timeout_ms, bint on_no_key, list argv) except -1:
         cdef Blocked blocked = Blocked.__new__(Blocked)
-        cdef list words = call.argv
         blocked.room = self
-        blocked.client = call.client
-        blocked.command = call.command
-        blocked.db = call.db
-        blocked.kind = kind
-        blocked.keys = tuple(keys) if len(keys) == 1 else tuple(dict.fromkeys(keys))
+        blocked.client = client
+        blocked.command = command
+        blocked.db = client.db
+        blocked.type = type
+        blocked.keys = keys
         blocked.on_no_key = on_no_key
-        blocked.argv = words if argv is None else argv
-        blocked.as_it_came = blocked.argv is words
-        if self.again is not None and self.again.client is blocked.client:
+        blocked.argv = argv
+        blocked.as_it_came = argv is None
+        if self.again is not None and self.again.client is client:
             blocked.deadline_us = self.again.deadline_us
         elif timeout_ms:
             blocked.deadline_us = monotonic_us() + min(timeout_ms, _LONGEST_MS) * 1000
-        self.enter(blocked)
-        return _NO_REPLY
+        self._enter_queues(blocked)
+        return self._enter(client, blocked, blocked.deadline_us)
 
-    def enter(self, blocked) -> None:
-        """Into all queues: the client is blocked now. Also for who waits for no keys (replication.waiting.Waiter)."""
-        cdef Client client = blocked.client
-        if isinstance(blocked, Blocked):
-            self._enter_queues(blocked)
+    def enter(self, waiter) -> None:
+        """Who waits for no keys (replication.waiting.Waiter): the client is blocked now."""
+        self._enter(waiter.client, waiter, waiter.deadline_us)
+
+    cdef int _enter(self, Client client, object blocked, int64_t deadline_us) except -1:
         client.blocked = blocked
         client.state |= CLIENT_BLOCKED
-        if blocked.deadline_us:
-            heapq.heappush(self.deadlines, (blocked.deadline_us, client.id, blocked))
+        if deadline_us:
+            _heappush(self.deadlines, (deadline_us, client.id, blocked))
             self.with_deadline += 1
             self._arm()
-        self._count(1)
+        return self._count(1)
 
     cdef int _enter_queues(self, Blocked blocked) except -1:
         cdef Database db = blocked.db
@@ -216,7 +196,7 @@ cdef class Blocking:
             if blocked.on_no_key:
                 place = (db.index, key)
                 self.no_key[place] = self.no_key.get(place, 0) + 1
-        if blocked.kind != _LIST or blocked.on_no_key:
+        if blocked.type != TYPE_LIST or blocked.on_no_key:
             self.others += 1
             if self.others == 1:
                 self.when_unwatched_by_fast_paths(True)
@@ -253,7 +233,7 @@ cdef class Blocking:
                 self.no_key[place] -= 1
                 if not self.no_key[place]:
                     del self.no_key[place]
-        if blocked.kind != _LIST or blocked.on_no_key:
+        if blocked.type != TYPE_LIST or blocked.on_no_key:
             self.others -= 1
             if self.others == 0:
                 self.when_unwatched_by_fast_paths(False)
@@ -265,12 +245,9 @@ cdef class Blocking:
             self.leave(client.blocked)
 
     cdef int _count(self, int by) except -1:
-        clients = self.clients
-        clients.blocked += by
-        if self.with_deadline != self.told_deadlines:
-            self.told_deadlines = clients.with_timeout = self.with_deadline
-        if len(self.no_key) != self.told_no_key:
-            self.told_no_key = clients.blocking_on_nokey = len(self.no_key)
+        self.counts.blocked += by
+        self.counts.with_timeout = self.with_deadline
+        self.counts.on_no_key = len(self.no_key)
         return 0
 
     def fail_all(self, error) -> None:
@@ -373,12 +350,11 @@ cdef class Blocking:
             self.loop.attend(self.serve, False)
         return False
 
-    def wake(self, Database db, bytes key) -> None:
-        """`note` and `serve` in one, for who is in no unit: a command of a client is over."""
+    cdef int wake(self, Database db, bytes key) except -1:
         if self.serving or self.ready:
             self.note(db, key)
             self.serve()
-            return
+            return 0
         self.serving = True
         try:
             self._serve_key(db, key)
@@ -386,18 +362,22 @@ cdef class Blocking:
             self.serving = False
         if self.ready:
             self.serve()
+        return 0
 
     cdef int _serve_key(self, Database db, bytes key) except -1:
         """Everybody who waits now, once: who has to wait again stands behind."""
         cdef Client client
         cdef Blocked blocked
-        for client in list(db.blocking.get(key, ())):
+        cdef dict queue = (<dict>db.blocking).get(key)
+        if queue is None:
+            return 0
+        for client in list(queue):
             if not isinstance(client.blocked, Blocked):
                 continue
             blocked = client.blocked
             if blocked.db is not db or key not in blocked.keys or client.state & CLIENT_CLOSE_ASAP:
                 continue
-            if blocked.on_no_key or _is_of(db, key, blocked.kind):
+            if blocked.on_no_key or _is_of(db, key, blocked.type):
                 self._run_again(blocked)
         return 0
 
@@ -410,9 +390,9 @@ cdef class Blocking:
         self._leave(blocked)
         self.again = blocked
         try:
-            self.executor.run_again(client, blocked.argv, blocked.as_it_came)
+            above.run_again(self.executor, client, None if blocked.as_it_came else blocked.argv)
         except Exception:                           # of this client alone: who fed it has nothing to do with that
-            internal_errors.note("A command that had waited", blocked.argv)
+            internal_errors.note("A command that had waited", blocked.argv or (blocked.command.name.encode(),))
             client.close()
             return 0
         finally:
@@ -422,5 +402,5 @@ cdef class Blocking:
         if client.state & CLIENT_PAUSED:
             client.rewind()                         # CLIENT PAUSE holds it: from the start when that is over
         else:
-            self.loop.resume(client)
+            above.resume(self.loop, client)
         return 0

@@ -7,9 +7,9 @@ from server.clients.tracking import Tracking
 from server.registry.info_sections import CLIENTS, STATS
 
 table = CLIENTS.of(ClientTable)
-table.field("blocked_clients", lambda clients: clients.blocked, metric="blocked_clients")
-table.field("clients_in_timeout_table", lambda clients: clients.with_timeout, metric="clients_in_timeout_table")
-table.field("total_blocking_keys_on_nokey", lambda clients: clients.blocking_on_nokey,
+table.field("blocked_clients", lambda clients: clients.counts.blocked, metric="blocked_clients")
+table.field("clients_in_timeout_table", lambda clients: clients.counts.with_timeout, metric="clients_in_timeout_table")
+table.field("total_blocking_keys_on_nokey", lambda clients: clients.counts.on_no_key,
             metric="total_blocking_keys_on_nokey")
 
 peaks = CLIENTS.of(RecentPeaks)

@@ -88,7 +88,7 @@ class Pause:
             return False
         if client not in self._postponed:
             self._postponed[client] = None
-            self._clients.blocked += 1
+            self._clients.counts.blocked += 1
         return True
 
     def _concerns(self, call: RunningCommand) -> bool:
@@ -107,7 +107,7 @@ class Pause:
         """The client goes on, or is gone."""
         if client in self._postponed:
             del self._postponed[client]
-            self._clients.blocked -= 1
+            self._clients.counts.blocked -= 1
             client.clear(PAUSED)
 
     def postponed(self) -> int:

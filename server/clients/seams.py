@@ -43,12 +43,9 @@ class ClientLoop(LoopSeam, Protocol):
 
 
 class CommandRunner(Protocol):
-    """The executor: runs a client's command from the start, and counts commands."""
+    """The executor: counts commands."""
 
     commands: int
-
-    def run_again(self, client: "Client", argv: list[bytes], as_it_came: bool) -> None:
-        """Serve a command of a client once more; as_it_came: argv are the words of the request."""
 
 
 class RunningCommand(Protocol):

@@ -6,6 +6,7 @@ but the iteration is O(1). Loading and script clients are not in here: they have
 
 from collections.abc import Iterator
 
+from server.clients.blocking import BlockedCounts
 from server.clients.client import CLOSE_ASAP, MASTER, MONITOR, REPLICA, Client
 
 NORMAL, REPLICAS, PUBSUB, MASTERS = "normal", "replica", "pubsub", "master"
@@ -34,9 +35,7 @@ class ClientTable:
         self.max_clients = max_clients       # maxclients
         self.received = 0                    # total_connections_received
         self.rejected = 0                    # rejected_connections
-        self.blocked = 0                     # blocked_clients: by blocking commands and by CLIENT PAUSE
-        self.with_timeout = 0                # clients_in_timeout_table
-        self.blocking_on_nokey = 0           # total_blocking_keys_on_nokey
+        self.counts = BlockedCounts()        # of those who wait
         self._clients: dict[int, Client] = {}
 
     def add(self, client: Client) -> None:

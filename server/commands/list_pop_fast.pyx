@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of taking from lists: LPOP RPOP LMPOP (few at once), LREM LTRIM, LMOVE RPOPLPUSH, and what waits, as long as
-it need not: BLPOP BRPOP BLMPOP BLMOVE BRPOPLPUSH. Those are propagated as what they did.
+it need not: BLPOP BRPOP BLMPOP BLMOVE BRPOPLPUSH. Those are propagated as what they did. Where there is nothing, they say
+what they wait for.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -11,11 +12,11 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_null_array, write_raw
 from server.clients.client cimport Client
-from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops
-from server.dispatch.record cimport Event, Op
+from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, read_wait
+from server.dispatch.record cimport Event, Op, Wish
 from server.dispatch.shapes cimport (
     DECLINED, FREE, TAKE, TYPED_SHORT, UNKEYED, Word, event_of, find_at, find_first, finish_take, insert, integer_at,
-    is_awaited, is_plain, is_word, length_at, notify, number_word, pass_on, pass_on_as, row, touch, view_of, word_at,
+    is_awaited, is_plain, is_word, length_at, notify, number_word, pass_on, pass_on_as, row, touch, view_of, waits, word_at,
     word_of)
 from server.structures.listpack cimport LpValue, lp_integer_text
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
@@ -264,6 +265,35 @@ cdef int64_t _rpoplpush(Op* op) except -1:
     return moved
 
 
+# ---- what is waited for where nothing is there
+cdef bint _wish_pop(Op* op, Wish* wish, list words) except -1:
+    wish.first, wish.end, wish.type = 1, op.r.arg_count - 1, TYPE_LIST
+    return read_wait(op, wish.end, &wish.ms) and find_first(op, 1, wish.end, TYPE_LIST) == 0
+
+
+cdef bint _wish_pop_first(Op* op, Wish* wish, list words) except -1:
+    cdef Pops pops
+    cdef int end
+    if not read_wait(op, 1, &wish.ms) or not read_pops(op, 2, &pops) or not _end_of(op, pops.end, &end):
+        return False
+    wish.first, wish.end, wish.type = pops.first, pops.end, TYPE_LIST
+    return find_first(op, pops.first, pops.end, TYPE_LIST) == 0
+
+
+cdef bint _wish_source(Op* op, Wish* wish) noexcept:
+    wish.first, wish.end, wish.type = 1, 2, TYPE_LIST
+    return read_wait(op, op.r.arg_count - 1, &wish.ms) and find_at(op, 1) == NULL
+
+
+cdef bint _wish_rpoplpush(Op* op, Wish* wish, list words) except -1:
+    return _wish_source(op, wish)
+
+
+cdef bint _wish_move(Op* op, Wish* wish, list words) except -1:
+    cdef int origin, end
+    return _end_of(op, 3, &origin) and _end_of(op, 4, &end) and _wish_source(op, wish)
+
+
 row("lpop", TAKE | TYPED_SHORT, TYPE_LIST, _pop, "lpop", QL_HEAD)
 row("rpop", TAKE | TYPED_SHORT, TYPE_LIST, _pop, "rpop", QL_TAIL)
 row("lrem", TAKE, TYPE_LIST, _lrem, "lrem")
@@ -276,3 +306,8 @@ row("lmove", FREE, TYPE_LIST, _move)
 row("blmove", FREE, TYPE_LIST, _move, "", WAITS)
 row("rpoplpush", FREE, TYPE_LIST, _rpoplpush)
 row("brpoplpush", FREE, TYPE_LIST, _rpoplpush, "", WAITS)
+waits("blpop", _wish_pop)
+waits("brpop", _wish_pop)
+waits("blmpop", _wish_pop_first)
+waits("blmove", _wish_move)
+waits("brpoplpush", _wish_rpoplpush)

@@ -11,13 +11,13 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from iothreads.resp_writer cimport (
     write_bulk, write_double, write_header, write_integer, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
-from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, read_scan, write_scanned
+from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, read_scan, read_wait, write_scanned
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
-from server.dispatch.record cimport Event, Op
+from server.dispatch.record cimport Event, Op, Wish
 from server.dispatch.shapes cimport (
     DECLINED, FREE, OR_NULL, OR_ZERO, READ, TAKE, TYPED, TYPED_SHORT, UNKEYED, WAKES, WARM, WARM_PLACE, WRITE, Word,
     changed, event_of, find_first, finish_take, insert, is_word, length_at, not_a_float, number_word, pass_on,
-    pass_on_as, refuse, row, touch, view_of, warm, word_at, word_of)
+    pass_on_as, refuse, row, touch, view_of, waits, warm, word_at, word_of)
 from server.structures.table cimport TYPE_ZSET, entry_encoding
 from server.types.bulk cimport write_short
 from server.types.sorted_set cimport (
@@ -243,6 +243,21 @@ cdef int64_t _bzpop(Op* op) except -1:
     return 0
 
 
+# ---- what is waited for where nothing is there
+cdef bint _wish_pop(Op* op, Wish* wish, list words) except -1:
+    wish.first, wish.end, wish.type = 1, op.r.arg_count - 1, TYPE_ZSET
+    return read_wait(op, wish.end, &wish.ms) and find_first(op, 1, wish.end, TYPE_ZSET) == 0
+
+
+cdef bint _wish_pop_first(Op* op, Wish* wish, list words) except -1:
+    cdef Pops pops
+    if (not read_wait(op, 1, &wish.ms) or not read_pops(op, 2, &pops)
+            or not (is_word(op, pops.end, "max", 3) or is_word(op, pops.end, "min", 3))):
+        return False
+    wish.first, wish.end, wish.type = pops.first, pops.end, TYPE_ZSET
+    return find_first(op, pops.first, pops.end, TYPE_ZSET) == 0
+
+
 # ---- reads
 cdef inline void _reply_score(Op* op, uint32_t at) noexcept:
     cdef int resp = (<Client>op.client).resp
@@ -340,6 +355,9 @@ row("zmpop", FREE | UNKEYED, TYPE_ZSET, _pop_first)
 row("bzmpop", FREE | UNKEYED, TYPE_ZSET, _pop_first, "", WAITS)
 row("bzpopmin", FREE, TYPE_ZSET, _bzpop)
 row("bzpopmax", FREE, TYPE_ZSET, _bzpop, "", HIGHEST)
+waits("bzmpop", _wish_pop_first)
+waits("bzpopmin", _wish_pop)
+waits("bzpopmax", _wish_pop)
 row("zscore", READ | TYPED | OR_NULL | WARM, TYPE_ZSET, _zscore)
 row("zmscore", READ | TYPED, TYPE_ZSET, _zmscore)
 row("zcard", READ | TYPED | OR_ZERO, TYPE_ZSET, _zcard)

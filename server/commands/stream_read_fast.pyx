@@ -1,24 +1,27 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of following streams: XREAD of several, XREADGROUP of one stream.
 
-XREADGROUP hands out new entries (`>`) to a consumer that is there, or tells what is pending for it. Who must wait
-because there is nothing is the definition's. IDs are taken in their plain form.
+XREADGROUP hands out new entries (`>`) to a consumer that is there, or tells what is pending for it. IDs are taken in
+their plain form. Where there is nothing they say what they wait for.
 """
 from libc.stdint cimport int64_t, uint32_t
 
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
 from iothreads.resp_writer cimport write_bulk, write_header, write_null_array, write_raw
 from server.clients.client cimport CLIENT_SCRIPT, Client
-from server.dispatch.record cimport Op
+from server.dispatch.record cimport Op, Wish
 from server.dispatch.conditions cimport state
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FREE, UNKEYED, Word, begin_unit, end_unit, find_at, find_plain, integer_at, is_char, is_plain,
-    is_word, length_at, looked_up, missed, number_word, pass_on_as, row, word_at, word_of)
+    is_word, length_at, looked_up, missed, number_word, pass_on_as, row, waits, word_at,
+    word_of)
 from server.structures.table cimport TYPE_STREAM, Entry
 from server.types.stream cimport stream_value
 from server.types.stream_groups cimport StreamConsumer, StreamGroup, consumer_find, group_find
 from server.types.stream_reading cimport stream_deliver, stream_write_history
 from server.types.stream_log cimport (
-    StreamPart, format_id, id_max, id_next, part_find, part_to_first, part_write, read_plain_id, stream_walk_next)
+    StreamLog, StreamPart, format_id, id_max, id_next, part_find, part_to_first, part_write, read_plain_id, stream_walk_next)
 from server.structures.rax cimport StreamId
 
 cdef enum:
@@ -32,14 +35,14 @@ cdef struct Wanted:                    # what XREAD and XREADGROUP ask for
     uint32_t id                        # ... the first ID ...
     uint32_t group                     # ... the group, the consumer being the next; 0: none
     int64_t most
-    bint waits                         # BLOCK
+    bint waits                         # BLOCK ...
+    int64_t wait_ms                    # ... for so long
     bint no_ack
 
 
 cdef bint _read_words(Op* op, Wanted* wanted) noexcept:
     """0 for what the definition must look at."""
     cdef uint32_t at = 1
-    cdef int64_t wait_ms
     wanted.group = 0
     wanted.most = MOST_ENTRIES + 1
     wanted.waits = wanted.no_ack = False
@@ -55,8 +58,8 @@ cdef bint _read_words(Op* op, Wanted* wanted) noexcept:
                 return False
             at += 2
         elif is_word(op, at, "block", 5):
-            if ((<Client>op.client).state & CLIENT_SCRIPT or not integer_at(op, at + 1, &wait_ms)
-                    or not 0 <= wait_ms <= 1000000000):
+            if ((<Client>op.client).state & CLIENT_SCRIPT or not integer_at(op, at + 1, &wanted.wait_ms)
+                    or not 0 <= wanted.wait_ms <= 1000000000):
                 return False
             wanted.waits = True
             at += 2
@@ -213,6 +216,14 @@ cdef int _deliver(Op* op, const Wanted* wanted, StreamPart* part, StreamGroup* g
     return end_unit(<Client>op.client, began)
 
 
+cdef bint _find_new(const Wanted* wanted, const StreamGroup* group, StreamPart* part, StreamLog* log) noexcept:
+    """What nobody of the group was given yet. 0: the definition's."""
+    part.start = group.last
+    part.end = id_max()
+    part.reverse = False
+    return id_next(&part.start) and part_find(part, log, wanted.most, MOST_ENTRIES)
+
+
 cdef int64_t _xreadgroup(Op* op) except -1:
     """The definition looks a stream up twice. No key counts as changed."""
     cdef Client c = <Client>op.client
@@ -231,11 +242,7 @@ cdef int64_t _xreadgroup(Op* op) except -1:
         return DECLINED
     if not is_char(op, wanted.id, c'>'):
         return _tell_history(op, &wanted, consumer)
-    part.start = group.last
-    part.end = id_max()
-    part.reverse = False
-    if (not id_next(&part.start) or not part_find(&part, &stream_value(op.e).log, wanted.most, MOST_ENTRIES)
-            or (part.count == 0 and wanted.waits)):
+    if not _find_new(&wanted, group, &part, &stream_value(op.e).log) or (part.count == 0 and wanted.waits):
         return DECLINED
     looked_up(op)
     looked_up(op)
@@ -250,5 +257,73 @@ cdef int64_t _xreadgroup(Op* op) except -1:
     return 0
 
 
+# ---- what is waited for where nothing is there
+cdef inline void _wish_streams(Wish* wish, const Wanted* wanted, bint on_no_key) noexcept:
+    wish.first, wish.end, wish.type = wanted.key, wanted.id, TYPE_STREAM
+    wish.ms, wish.on_no_key = wanted.wait_ms, on_no_key
+
+
+cdef int _fix_ids(Op* op, const Wanted* wanted, Entry** entries, list words) except -1:
+    """The words of the request; `$` becomes the ID that it stands for."""
+    cdef char id_text[48]
+    cdef StreamId id
+    cdef uint32_t i
+    for i in range(op.r.arg_count):
+        if i >= wanted.id and is_char(op, i, c'$'):
+            if entries[i - wanted.id] != NULL:
+                id = stream_value(entries[i - wanted.id]).log.last
+            else:
+                id.ms = id.seq = 0
+            words.append(PyBytes_FromStringAndSize(id_text, format_id(id_text, &id)))
+        else:
+            words.append(PyBytes_FromStringAndSize(word_at(op, i), length_at(op, i)))
+    return 0
+
+
+cdef bint _wish_xread(Op* op, Wish* wish, list words) except -1:
+    cdef Wanted wanted
+    cdef StreamPart part
+    cdef Entry* entries[MOST_STREAMS]
+    cdef bint from_now = False
+    cdef uint32_t i
+    if not _read_words(op, &wanted) or wanted.group or wanted.no_ack or not wanted.waits:
+        return False
+    for i in range(wanted.streams):
+        entries[i] = find_at(op, wanted.key + i)
+        if not _find_part(op, &wanted, i, &part) or part.count:
+            return False
+        from_now |= is_char(op, wanted.id + i, c'$')
+    _look(op, &wanted, entries)
+    _look(op, &wanted, entries)
+    if from_now:
+        _fix_ids(op, &wanted, entries, words)
+    _wish_streams(wish, &wanted, False)
+    return True
+
+
+cdef bint _wish_xreadgroup(Op* op, Wish* wish, list words) except -1:
+    """New entries, for a consumer that is there."""
+    cdef Wanted wanted
+    cdef StreamPart part
+    cdef StreamGroup* group
+    cdef StreamConsumer* consumer
+    if (not _read_words(op, &wanted) or not wanted.group or not wanted.waits or wanted.streams != 1
+            or not is_char(op, wanted.id, c'>') or not find_plain(op, wanted.key, TYPE_STREAM)):
+        return False
+    group = group_find(&stream_value(op.e).groups, word_at(op, wanted.group), length_at(op, wanted.group))
+    if group == NULL:
+        return False
+    consumer = consumer_find(group, word_at(op, wanted.group + 1), length_at(op, wanted.group + 1))
+    if consumer == NULL or not _find_new(&wanted, group, &part, &stream_value(op.e).log) or part.count:
+        return False
+    looked_up(op)
+    looked_up(op)
+    consumer.seen_ms = (<Client>op.client).db.keyspace.clock.unix_ms
+    _wish_streams(wish, &wanted, True)
+    return True
+
+
 row("xread", FREE | UNKEYED, ANY_TYPE, _xread)
 row("xreadgroup", FREE | UNKEYED, ANY_TYPE, _xreadgroup)
+waits("xread", _wish_xread)
+waits("xreadgroup", _wish_xreadgroup)

@@ -25,6 +25,7 @@ cdef class Executor:
     cdef int _run_quietly(self, Call call, Record record) except -1
     cdef int _run_for_client(self, Call call, Record record) except -1
     cdef int _run_holding_pushes(self, Call call, Record record) except -1
+    cdef int run_again(self, Client client, list argv) except -1
     cdef bint _fast_again(self, Client client) except -1
     cdef bint _fast_in_other_words(self, Client client, list argv) except -1
     cdef bint _fast_once_more(self, Client client, Batch* b, Request* r) except -1

@@ -1,10 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.ref cimport PyObject
 
-from iothreads.message cimport Batch, Request
+from iothreads.message cimport Batch, Request, arg_at, arg_length
+from server.clients.blocking cimport above
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_MONITOR, CLIENT_MULTI, CLIENT_NO_TOUCH, CLIENT_PAUSED, CLIENT_REPLY_OFF,
                                     CLIENT_REPLY_SKIP, CLIENT_REPLY_SKIP_NEXT, SLOW_ASKING, SLOW_NO_TOUCH, SLOW_REPLY_MODE,
                                     SLOW_TRACKING, Client)
@@ -12,8 +13,8 @@ from server.clients.tracking cimport speaker
 from server.clients.transaction cimport Transaction
 from server.cluster.slot_table cimport SLOT_UNKNOWN
 from server.dispatch.call cimport Call, new_call
-from server.dispatch.conditions cimport SLOW_CLUSTER, SLOW_MONITORS, state
-from server.dispatch.door cimport SOCKET, fits, is_slow, may_pass, passed, serves_words, ungated
+from server.dispatch.conditions cimport SLOW_CLUSTER, SLOW_MONITORS, SLOW_WATCHED, state
+from server.dispatch.door cimport SOCKET, WAKING, fits, is_slow, may_pass, passed, serves_words, ungated
 from server.dispatch.long_names cimport names_too_long
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport (RULE_LOOSE, RULE_NOT_QUEUED, RULE_REMEMBERED, RULE_SKIP_MONITOR, RULE_SPREADS,
@@ -93,6 +94,27 @@ cdef inline void refresh_if_old() noexcept:
     if <double>(now - _read_at) > FRESH_US * clock_state().ticks_per_us:
         clock_refresh()
         _read_at = now
+
+
+cdef inline bint takes_from_others(Client client, Batch* b, Request* r) noexcept:
+    """Whether a command that had waited may take its fast path, others waiting too or not: those are served next."""
+    return (r.record != NULL and (<Record>r.record).wish != NULL and not state.writes & SLOW_WATCHED
+            and may_pass(<PyObject*>r.record, client, b, r, WAKING))
+
+
+cdef list words_of_request(Client client):
+    """Those of the request under way."""
+    cdef Batch* b = client.batch
+    cdef Request* r = &b.commands[b.next - 1]
+    cdef uint32_t i
+    return [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
+
+
+cdef int _run_again(object executor, Client client, list argv) except -1:
+    return (<Executor?>executor).run_again(client, argv)
+
+
+above.run_again = _run_again
 
 
 cdef class Executor:
@@ -212,18 +234,21 @@ cdef class Executor:
             call.client.release_pushes()
         return 0
 
-    def run_again(self, Client client, list argv, bint as_it_came) -> None:
-        """A command that had waited runs once more, from the start, maybe within another client's. as_it_came: these are the
-        words of its request, which the client still holds: its fast path may take it from there."""
+    cdef int run_again(self, Client client, list argv) except -1:
+        """A command that had waited runs once more, from the start, maybe within another client's. argv None: it is the
+        request that the client still holds."""
         cdef PyObject* other = speaker.client
         speaker.client = <PyObject*>client
         try:
-            if not (self._fast_again(client) if as_it_came else self._fast_in_other_words(client, argv)):
+            if argv is None:
+                self._fast_again(client) or self.process(client, words_of_request(client), NULL)
+            elif not self._fast_in_other_words(client, argv):
                 self.process(client, argv, NULL)
         finally:
             speaker.client = other
         if client.slow & SLOW_TRACKING:
             after_command(client, NULL)
+        return 0
 
     cdef bint _fast_again(self, Client client) except -1:
         cdef Batch* b = client.batch
@@ -242,11 +267,10 @@ cdef class Executor:
     cdef bint _fast_once_more(self, Client client, Batch* b, Request* r) except -1:
         cdef size_t written = client.out.bytes
         cdef uint64_t before = ticks()
-        if not may_pass(<PyObject*>r.record, client, b, r, SOCKET) or not (<Record>r.record).fast(client, b, r):
+        if (not (takes_from_others(client, b, r) or may_pass(<PyObject*>r.record, client, b, r, SOCKET))
+                or not (<Record>r.record).fast(client, b, r)):
             return False
         passed(<PyObject*>r.record, client, b, r, &before, r.bytes_length + client.out.bytes - written, True)
-        if not client.queued and client.out.bytes:
-            client.has_output()
         return True
 
     cdef int _run_quietly(self, Call call, Record record) except -1:

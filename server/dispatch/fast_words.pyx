@@ -7,12 +7,12 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from iothreads.message cimport Output
 from iothreads.resp_writer cimport format_unsigned, write_bulk, write_header, write_raw
 from server.dispatch.record cimport Op
-from server.dispatch.shapes cimport FAST_KEYS, integer_at, is_word
+from server.dispatch.shapes cimport FAST_KEYS, integer_at, is_word, length_at, word_at
 from server.structures.long_double cimport parse_long_double
 
 cdef enum:
     NUMBER_LENGTH = 256                # bytes: longer text may still be a number, for the definition
-    LONGEST_WAIT = 1000000             # seconds
+    LONGEST_SECONDS = 7                # digits of a timeout before its point
     MOST_SCANNED = 1000                # what COUNT may say
 
 
@@ -34,9 +34,32 @@ cdef bint read_count(Op* op, uint32_t at, bint negative, int64_t* count) noexcep
             and (count[0] > 0 or (negative and count[0] >= -FAST_DRAWN)))
 
 
+cdef bint read_wait(Op* op, uint32_t at, int64_t* ms) noexcept:
+    """Digits, and maybe a point with one to three more: what is exact in milliseconds."""
+    cdef const char* s = word_at(op, at)
+    cdef size_t n = length_at(op, at)
+    cdef size_t i = 0
+    cdef int64_t scale = 1000
+    ms[0] = 0
+    while i < n and i < LONGEST_SECONDS and c'0' <= s[i] <= c'9':
+        ms[0] = ms[0] * 10 + (s[i] - c'0')
+        i += 1
+    ms[0] *= 1000
+    if i == 0 or i == n:
+        return i > 0
+    if s[i] != c'.' or i + 1 == n:
+        return False
+    for i in range(i + 1, n):
+        scale //= 10
+        if scale == 0 or not c'0' <= s[i] <= c'9':
+            return False
+        ms[0] += (s[i] - c'0') * scale
+    return True
+
+
 cdef bint is_wait(Op* op, uint32_t at) noexcept:
-    cdef int64_t seconds
-    return integer_at(op, at, &seconds) and 0 <= seconds <= LONGEST_WAIT
+    cdef int64_t ms
+    return read_wait(op, at, &ms)
 
 
 cdef bint read_number(const char* s, size_t n, long double* value) noexcept:

@@ -14,6 +14,7 @@ from iothreads.link cimport Link, Links
 from iothreads.message cimport Batch, Request, arg_at, arg_length, output_clear, output_cut
 from iothreads.ring cimport load_relaxed64
 from iothreads.tls cimport tls_transport
+from server.clients.blocking cimport above
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_IMPORTS, CLIENT_MASTER,
                                     CLIENT_MULTI, CLIENT_PAUSED, CLIENT_REPLICA, CLIENT_UNIX_SOCKET, SLOW_MULTI,
                                     SLOW_RESTRICTED, SLOW_STRANGER, SLOW_TRACKING, Client)
@@ -31,7 +32,7 @@ from server.dispatch.refusals cimport refusal_step
 from server.dispatch.sampling cimport Sampling
 from server.dispatch.timers cimport Timers
 from server.dispatch.tracked cimport after_command
-from server.dispatch.waking cimport waking_step
+from server.dispatch.waking cimport waiting_step, waking_step
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
 from server.structures.block_stream cimport TO_REPLICAS, Stream
@@ -99,6 +100,13 @@ cdef size_t note_payload(Client client, Request* r, size_t written) noexcept:
     histogram_add(&_payloads[kind].requests, r.bytes_length)
     histogram_add(&_payloads[kind].replies, grown(client, written))
     return client.out.bytes
+
+
+cdef int _answered(object loop, Client client) except -1:
+    return (<Loop?>loop).answered(client)
+
+
+above.resume = _answered
 
 
 cdef class Loop:
@@ -558,7 +566,7 @@ cdef class Loop:
         try:
             if (refusal_step(self.executor.errors, client, b, r)
                     or (client.state & CLIENT_REPLICA and acknowledgement_step(self.executor, client, b, r))
-                    or waking_step(self.executor, client, b, r)):
+                    or waking_step(client, b, r) or waiting_step(client, b, r)):
                 return 0
             if client.slow & ~<uint32_t>(SLOW_RESTRICTED | SLOW_TRACKING) == SLOW_MULTI \
                     and transaction_step(self.executor, client, b, r):
@@ -611,6 +619,15 @@ cdef class Loop:
         """Let a client that was blocked or postponed go on with its batch."""
         client.state &= ~<uint64_t>(CLIENT_BLOCKED | CLIENT_PAUSED)
         self.to_resume.append(client)
+
+    cdef int answered(self, Client client) except -1:
+        """The same for one that was answered just now."""
+        client.state &= ~<uint64_t>(CLIENT_BLOCKED | CLIENT_PAUSED)
+        self.to_resume.append(client)
+        if not client.queued and client.out.bytes:
+            client.queued = True
+            self.to_flush.append(client)
+        return 0
 
     cdef int resume_all(self) except -1:
         cdef list waiting = self.to_resume

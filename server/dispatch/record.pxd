@@ -37,6 +37,17 @@ cdef struct Row:                       # what a fast path says of itself
     int how
     const Event* event                 # of a change
 
+cdef struct Wish:                      # what a command that finds nothing waits for
+    uint32_t first                     # arguments: the first key ...
+    uint32_t end                       # ... and what stands behind the last
+    int type                           # of the value that ends it
+    int64_t ms                         # at most; 0: for ever
+    bint on_no_key                     # it is also over when the key goes
+
+ctypedef bint (*wish_t)(Op* op, Wish* wish, list words) except -1
+    # 0: the definition's, something may be there. Otherwise the look-ups are counted; `words`, when they are filled, are
+    # what is to be run in place of the request when the waiting is over
+
 cdef extern from *:
     int __builtin_clzll(unsigned long long) nogil
 
@@ -84,6 +95,7 @@ cdef class Record:
     cdef readonly int first_key, last_key, key_step     # arguments that are keys, as COMMAND INFO says it; first 0: ask the registry, -1: none
     cdef public uint64_t calls, rejected, failed
     cdef uint64_t nanoseconds
+    cdef wish_t wish                   # NULL: it never waits, or its definition sees to that
     cdef uint64_t* latency             # LATENCY_BUCKETS counters, allocated at first use; NULL with latency-tracking no
     cdef void _first_latency(self) noexcept
     cpdef void reset_latency(self) noexcept                # forget the histogram

@@ -26,7 +26,7 @@ from iothreads.message cimport Batch, Request, arg_at, arg_length
 from server.clients.client cimport Client
 from server.dispatch.conditions cimport HEARD_CHANGES, state
 from server.dispatch.propagate cimport Propagation
-from server.dispatch.record cimport Event, Op, fast_t, own_t
+from server.dispatch.record cimport Event, Op, fast_t, own_t, wish_t
 from server.structures.table cimport ENTRY_EXPIRE, Entry, Table, entry_expire, entry_type, table_find, table_hash
 from server.types.value cimport Value
 
@@ -68,6 +68,8 @@ cdef struct Word:
 # ---- declaring one, at import
 cdef int row(str name, uint32_t shape, int type, own_t own, str event=*, int how=*) except -1
 cdef int by_hand(str name, fast_t fast, bint keyed=*) except -1
+cdef int waits(str name, wish_t wish) except -1                # behind its row: what it waits for where there is nothing (dispatch.waking)
+cdef void begin_op(Op* op, Client c, Batch* b, Request* r) noexcept    # as its shape begins
 cdef const Event* event_of(str name, bint alone=*) except NULL
     # of keyspace.effects; "" is one that nobody hears of. alone: nobody who has read the key need read it again for it
 

@@ -12,7 +12,7 @@ from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, Client
 from server.clients.key_events cimport KeyEvents
 from server.dispatch.conditions cimport HEARD_CHANGES, event_kind, state
 from server.dispatch.propagate cimport Propagation
-from server.dispatch.record cimport AHEAD_KEY, AHEAD_NOTHING, Event, Op, Record, Row, fast_t, own_t
+from server.dispatch.record cimport AHEAD_KEY, AHEAD_NOTHING, Event, Op, Record, Row, fast_t, own_t, wish_t
 from server.dispatch.tracked cimport tracking_
 from server.observe.error_counts cimport ErrorCounts
 from server.structures.table cimport (
@@ -53,6 +53,7 @@ cdef class _Declared:
     cdef fast_t fast
     cdef bint keyed
     cdef Row row
+    cdef wish_t wish
 
 
 cdef const Event* event_of(str name, bint alone=False) except NULL:
@@ -88,6 +89,11 @@ cdef int row(str name, uint32_t shape, int type, own_t own, str event="", int ho
     return 0
 
 
+cdef int waits(str name, wish_t wish) except -1:
+    (<_Declared>_declared[name]).wish = wish
+    return 0
+
+
 cdef fast_t _driver(uint32_t shape) noexcept:
     if shape == READ or shape == LOOK:
         return _read
@@ -103,6 +109,7 @@ def attach(dict commands) -> None:
             (<Record>command.record).fast = declared.fast
             (<Record>command.record).prefetch = AHEAD_KEY if declared.keyed else AHEAD_NOTHING
             (<Record>command.record).row = declared.row
+            (<Record>command.record).wish = declared.wish
 
 
 def _all(dict commands):
@@ -127,6 +134,11 @@ cdef inline void _begin(Op* op, const Row* row, Client c, Batch* b, Request* r) 
     op.hash = r.hash
     op.at = 1
     op.how = row.how
+
+
+cdef void begin_op(Op* op, Client c, Batch* b, Request* r) noexcept:
+    _begin(op, &(<Record>r.record).row, c, b, r)
+    op.e = NULL
 
 
 cdef inline void _untouch(Entry* e, uint32_t meta) noexcept:

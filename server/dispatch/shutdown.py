@@ -112,7 +112,7 @@ class Shutdown:
         self._deadline_ms = server.shutdown_signal = None
         clients, self._waiting = self._waiting, []
         for client in clients:
-            server.clients.blocked -= 1
+            server.clients.counts.blocked -= 1
             if not client.has(CLOSE_ASAP):
                 client.reply(CommandError(FAILED))
                 client.waited()
@@ -122,14 +122,14 @@ class Shutdown:
 
     def _block(self, client: Client) -> None:
         client.set(BLOCKED)
-        self._server.clients.blocked += 1
+        self._server.clients.counts.blocked += 1
         self._waiting.append(client)
 
     def forget(self, client: Client) -> None:
         """The client is gone."""
         if client in self._waiting:
             self._waiting.remove(client)
-            self._server.clients.blocked -= 1
+            self._server.clients.counts.blocked -= 1
 
     def tick(self) -> None:
         """From the cron: what a signal asked for, and whether waiting is over."""

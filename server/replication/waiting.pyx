@@ -114,7 +114,7 @@ cdef class Waiting:
         else:                          # what `enter` does for those who wait for no keys and have no deadline
             client.blocked = waiter
             client.state |= CLIENT_BLOCKED
-            self.blocking.clients.blocked += 1
+            self.blocking.clients.counts.blocked += 1
         if not self.asked:
             self.asked = True
             self.master.loop.attend(self.ask)
@@ -127,7 +127,7 @@ cdef class Waiting:
         else:
             client.blocked = None
             client.state &= ~<uint64_t>CLIENT_BLOCKED
-            self.blocking.clients.blocked -= 1
+            self.blocking.clients.counts.blocked -= 1
         return 0
 
     cdef int end(self, Waiter waiter, reply) except -1:

@@ -410,3 +410,79 @@ def test_waits_of_ages(raw, another, words):
     assert info(raw, "blocked_clients") == 1
     assert raw("CLIENT", "UNBLOCK", name) == 1
     assert client.read() in (NullArray, None)
+
+
+# A form that waits, what wakes it, and what makes it wait (a stream and its group must be there).
+WAITS = [
+    (["BLPOP", "k", "0"], ["RPUSH", "k", "a", "b"], []),
+    (["BRPOP", "none", "k", "none", "20.5"], ["RPUSH", "k", "a", "b"], []),
+    (["BLMPOP", "0", "2", "none", "k", "LEFT", "COUNT", "5"], ["RPUSH", "k", "a", "12"], []),
+    (["BLMOVE", "k", "other", "LEFT", "RIGHT", "20"], ["RPUSH", "k", "a", "b"], []),
+    (["BRPOPLPUSH", "k", "k", "0.125"], ["RPUSH", "k", "a", "b"], []),
+    (["BZPOPMIN", "k", "none", "0"], ["ZADD", "k", "1", "a", "2", "b"], []),
+    (["BZPOPMAX", "k", "0020"], ["ZADD", "k", "1", "a", "2", "b"], []),
+    (["BZMPOP", "20", "1", "k", "MAX", "COUNT", "2"], ["ZADD", "k", "1", "a", "2", "b"], []),
+    (["XREAD", "BLOCK", "0", "STREAMS", "k", "$"], ["XADD", "k", "9-1", "f", "v"], []),
+    (["XREAD", "COUNT", "1", "BLOCK", "20000", "STREAMS", "none", "k", "$", "$"], ["XADD", "k", "9-1", "f", "v"],
+     [["XADD", "k", "5-3", "f", "v"]]),
+    (["XREAD", "BLOCK", "0", "STREAMS", "k", "5-3"], ["XADD", "k", "9-1", "f", "v"], [["XADD", "k", "5-3", "f", "v"]]),
+    (["XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "k", ">"], ["XADD", "k", "9-1", "f", "v"],
+     [["XGROUP", "CREATE", "k", "g", "$", "MKSTREAM"], ["XGROUP", "CREATECONSUMER", "k", "g", "c"]]),
+    (["XREADGROUP", "GROUP", "g", "c", "BLOCK", "20000", "NOACK", "STREAMS", "k", ">"], ["DEL", "k"],
+     [["XGROUP", "CREATE", "k", "g", "$", "MKSTREAM"], ["XGROUP", "CREATECONSUMER", "k", "g", "c"]]),
+]
+
+
+def seen(raw: Connection, names: tuple[str, ...]) -> dict[str, object]:
+    """What is told of waiting and of commands, without times."""
+    fields = {name: info(raw, name) for name in
+              ("blocked_clients", "clients_in_timeout_table", "total_blocking_keys", "total_blocking_keys_on_nokey")}
+    for name in names:
+        told = numbers(raw, name.lower())
+        fields[name] = {field: told.get(field, "0") for field in ("calls", "rejected_calls", "failed_calls")}
+    stats = raw("INFO", "stats").decode().splitlines()
+    return fields | dict(line.split(":") for line in stats if line.startswith(("keyspace_hits", "keyspace_misses")))
+
+
+@pytest.mark.parametrize("client", [[], ["CLIENT", "TRACKING", "ON"], ["CLIENT", "NO-TOUCH", "ON"]])
+@pytest.mark.parametrize(("waits", "wakes", "before"), WAITS)
+def test_waiting_natively_and_by_the_definition(raw, another, waits, wakes, before, client):
+    """Replies, statistics and data are the same; two wait, of whom one is served or both."""
+    told = []
+    watcher = another()
+    for fast in (b"yes", b"no"):
+        raw("DEBUG", "FAST-PATHS", fast)
+        raw("FLUSHALL")
+        raw("CONFIG", "RESETSTAT")
+        for command in before:
+            raw(*command)
+        watcher("WATCH", "k", "other")         # slows the door down, and is told of changes alone
+        waiters = []
+        for count in (1, 2):
+            waiter = another()
+            if client:
+                waiter(*client)
+            waiter.send(*waits)
+            until(lambda count=count: info(raw, "blocked_clients") == count)
+            waiters.append(waiter)
+        state = [seen(raw, (waits[0], wakes[0]))]
+        watcher("MULTI")
+        watcher("PING")
+        state.append(watcher("EXEC"))
+        state.append(raw(*wakes))
+        state.append(waiters[0].read())
+        for waiter in waiters:
+            waiter.close()
+        until(lambda: info(raw, "blocked_clients") == 0)
+        state += [seen(raw, (waits[0], wakes[0])), raw("DEBUG", "DIGEST")]
+        told.append(state)
+    raw("DEBUG", "FAST-PATHS", "yes")
+    assert told[0] == told[1]
+
+
+def test_words_of_a_request_that_waits_are_there_when_its_fast_path_declines(raw, waiting):
+    """What is popped is run by the definition, from the words of the request, behind others of the same batch."""
+    waiter = waiting("BLMOVE", "k", "other", "LEFT", "RIGHT", "0")
+    raw("RPUSH", "k", "v" * 1000)              # longer than a fast path moves
+    assert waiter.read() == b"v" * 1000
+    assert raw("LRANGE", "other", "0", "-1") == [b"v" * 1000]

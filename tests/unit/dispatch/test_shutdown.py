@@ -87,7 +87,7 @@ def test_waiting_until_replicas_have_caught_up(server):
     server.shutdown.lagging = lambda: True
     client = FakeClient()
     assert not server.shutdown.request(frozenset(), client)
-    assert server.clients.blocked == 1
+    assert server.clients.counts.blocked == 1
     assert 0 < server.shutdown.remaining_ms() <= 10_000
     server.shutdown.tick()
     assert not server.stopped
@@ -107,7 +107,7 @@ def test_abort_while_waiting(server):
     server.shutdown.request(frozenset(), first)
     server.shutdown.request(frozenset(), second)
     assert server.shutdown.abort()
-    assert server.clients.blocked == 0
+    assert server.clients.counts.blocked == 0
     assert "SHUTDOWN" in str(first.replies[0])
     assert len(second.replies) == 1
     assert not server.shutdown.waiting
@@ -121,7 +121,7 @@ def test_a_client_that_leaves_is_forgotten(server):
     server.shutdown.forget(client)
     server.shutdown.cancel()
     assert client.replies == []
-    assert server.clients.blocked == 0
+    assert server.clients.counts.blocked == 0
 
 
 def test_signals_have_their_own_words(server):

@@ -1,0 +1,3 @@
+from server.clients.blocking import Blocking
+
+def use(blocking: Blocking) -> None: ...

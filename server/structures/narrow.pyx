@@ -23,13 +23,15 @@ cdef int _kinds_by_count(const uint8_t* data, size_t n, uint32_t* count, uint8_t
     cdef int found = 0
     cdef int kind, place
     memset(count, 0, 256 * sizeof(uint32_t))
-    for i in range(n):
-        if i == SAMPLE:
-            for kind in range(256):
-                found += count[kind] != 0
-            if found > KINDS_MAX:
-                return 0
+    for i in range(n if n < SAMPLE else SAMPLE):
         count[data[i]] += 1
+    if n > SAMPLE:
+        for kind in range(256):
+            found += count[kind] != 0
+        if found > KINDS_MAX:
+            return 0
+        for i in range(SAMPLE, n):
+            count[data[i]] += 1
     found = 0
     for kind in range(256):
         if count[kind] == 0:
@@ -69,6 +71,45 @@ cdef int _best_width(const uint32_t* count, const uint8_t* kinds, int found, siz
     return best
 
 
+cdef inline uint8_t* _pack_group(const uint8_t* ip, size_t n, uint8_t* op, uint8_t* rest, const uint8_t* code_of,
+                                 int width) noexcept nogil:
+    """Up to eight codes, and those without one behind all others; returns where the next of these goes."""
+    cdef uint64_t codes = 0
+    cdef size_t j
+    for j in range(n):
+        codes |= <uint64_t>code_of[ip[j]] << (<int>j * width)
+        if code_of[ip[j]] == 0:
+            rest[0] = ip[j]
+            rest += 1
+    for j in range(width):
+        op[j] = <uint8_t>(codes >> (8 * j))
+    return rest
+
+
+cdef inline uint8_t* _pack_codes(const uint8_t* ip, size_t n, uint8_t* op, uint8_t* rest, const uint8_t* code_of,
+                                 int width) noexcept nogil:
+    """All of them. Nearly always each of eight has a code."""
+    cdef uint64_t a, b, c, d, e, f, g, h, codes
+    cdef size_t i
+    for i in range(n >> 3):
+        a, b, c, d = code_of[ip[0]], code_of[ip[1]], code_of[ip[2]], code_of[ip[3]]
+        e, f, g, h = code_of[ip[4]], code_of[ip[5]], code_of[ip[6]], code_of[ip[7]]
+        if a and b and c and d and e and f and g and h:
+            codes = (a | b << width | c << (2 * width) | d << (3 * width) | e << (4 * width) | f << (5 * width)
+                     | g << (6 * width) | h << (7 * width))
+            op[0], op[1], op[2] = <uint8_t>codes, <uint8_t>(codes >> 8), <uint8_t>(codes >> 16)
+            op[3] = <uint8_t>(codes >> 24)
+            if width > 4:
+                op[4] = <uint8_t>(codes >> 32)
+            if width > 5:
+                op[5] = <uint8_t>(codes >> 40)
+        else:
+            rest = _pack_group(ip, 8, op, rest, code_of, width)
+        ip += 8
+        op += width
+    return rest if n & 7 == 0 else _pack_group(ip, n & 7, op, rest, code_of, width)
+
+
 cdef size_t narrow_pack(const void* data, size_t n, void* out, size_t room) noexcept nogil:
     cdef const uint8_t* ip = <const uint8_t*>data
     cdef uint8_t* op = <uint8_t*>out
@@ -76,10 +117,8 @@ cdef size_t narrow_pack(const void* data, size_t n, void* out, size_t room) noex
     cdef uint32_t count[256]
     cdef uint8_t kinds[256]
     cdef uint8_t code_of[256]
-    cdef size_t bytes, i, j, group
-    cdef uint64_t codes
+    cdef size_t bytes, i
     cdef int width
-    cdef uint8_t code
     cdef int found = _kinds_by_count(ip, n, count, kinds)
     if found == 0:
         return 0
@@ -94,18 +133,12 @@ cdef size_t narrow_pack(const void* data, size_t n, void* out, size_t room) noex
         code_of[kinds[i]] = <uint8_t>(i + 1)
     op += _head_bytes(width)
     rest = op + _code_bytes(n, width)
-    for i in range(0, n, 8):
-        codes = 0
-        group = n - i if n - i < 8 else 8
-        for j in range(group):
-            code = code_of[ip[i + j]]
-            codes |= <uint64_t>code << (<int>j * width)
-            if code == 0:
-                rest[0] = ip[i + j]
-                rest += 1
-        for j in range(width):
-            op[j] = <uint8_t>(codes >> (8 * j))
-        op += width
+    if width == 4:                     # constants, so that the compiler makes three of it
+        rest = _pack_codes(ip, n, op, rest, code_of, 4)
+    elif width == 5:
+        rest = _pack_codes(ip, n, op, rest, code_of, 5)
+    else:
+        rest = _pack_codes(ip, n, op, rest, code_of, 6)
     return rest - <uint8_t*>out
 
 

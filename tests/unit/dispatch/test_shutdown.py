@@ -52,7 +52,7 @@ def server():
         ),
         pause=SimpleNamespace(start=lambda *_: None, stop=lambda *_: None),
         process=SimpleNamespace(stopping=lambda: None),
-        clients=SimpleNamespace(blocked=0),
+        clients=SimpleNamespace(counts=SimpleNamespace(blocked=0)),
         loop=SimpleNamespace(resume=lambda client: None),
     )
     server.stop = lambda: setattr(server, "stopped", True)

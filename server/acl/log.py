@@ -2,13 +2,13 @@
 
 from collections import deque
 from collections.abc import Callable
-from itertools import islice
 
 GROUPED_MS = 60000
 LOOKED_AT = 10          # newest entries that a refusal may be equal to
 TOPLEVEL, LUA, MULTI = "toplevel", "lua", "multi"
 COMMAND, KEY, CHANNEL, AUTH = "command", "key", "channel", "auth"
 REASONS = {AUTH: "auth", COMMAND: "cmd", KEY: "key", CHANNEL: "channel"}    # as INFO names them
+_COUNTERS = {reason: f"acl_access_denied_{name}" for reason, name in REASONS.items()}
 
 
 class Entry:
@@ -27,10 +27,9 @@ class Entry:
         self.created_ms = self.updated_ms = 0           # Unix
 
     def equals(self, other: "Entry") -> bool:
-        """Whether both are the same refusal, when it happened aside."""
-        return (self.reason, self.context, self.object, self.user) == (
-            other.reason, other.context, other.object, other.user
-        )
+        """Whether both are the same refusal, when it happened aside. What differs most often is asked first."""
+        return (self.object == other.object and self.user == other.user and self.reason == other.reason
+                and self.context == other.context)
 
 
 class AclLog:
@@ -45,7 +44,7 @@ class AclLog:
 
     def add(self, new: Entry, client: bytes, now_ms: int) -> None:
         """It was refused just now to this client. Complexity: O(1)."""
-        self._counted(f"acl_access_denied_{REASONS[new.reason]}")
+        self._counted(_COUNTERS[new.reason])
         entry = self._known(new, now_ms)
         if entry is None:
             entry = new
@@ -59,8 +58,11 @@ class AclLog:
 
     def _known(self, new: Entry, now_ms: int) -> Entry | None:
         """The entry that it belongs to, which becomes the newest."""
-        for at, entry in enumerate(islice(self.entries, LOOKED_AT)):
-            if abs(now_ms - entry.updated_ms) <= GROUPED_MS and entry.equals(new):
+        what = new.object
+        for at, entry in enumerate(self.entries):
+            if at == LOOKED_AT:
+                break
+            if entry.object == what and entry.equals(new) and abs(now_ms - entry.updated_ms) <= GROUPED_MS:
                 if at:
                     self.entries.remove(entry)
                     self.entries.appendleft(entry)

@@ -176,7 +176,7 @@ def denial_text(user: User, command: Command, argv: Sequence[bytes], denied: Den
     """What is told of a refusal, without a code. verbose: also which key or channel it was."""
     if denied.kind == Denial.COMMAND:
         return b"User %s has no permissions to run the '%s' command" % (user.name, command.name.encode("latin-1"))
+    if not verbose:
+        return b"No permissions to access a key" if denied.kind == Denial.KEY else b"No permissions to access a channel"
     what = b"key" if denied.kind == Denial.KEY else b"channel"
-    if verbose:
-        return b"User %s has no permissions to access the '%s' %s" % (user.name, argv[denied.at], what)
-    return b"No permissions to access a " + what
+    return b"User %s has no permissions to access the '%s' %s" % (user.name, argv[denied.at], what)

@@ -15,7 +15,7 @@ from server.acl.user import User, denial_text
 from server.acl.users import Users
 from server.clients import client as c
 from server.clients.client import RESTRICTED, STRANGER, UNIX_SOCKET, Client
-from server.clients.client_list import listing
+from server.clients.client_list import line_of
 from server.clients.table import PUBSUB, ClientTable, class_of
 from server.config.config import Config
 from server.registry.clock import unix_ms
@@ -91,7 +91,7 @@ class Authentication:
     def note(self, client: Client, refused: Entry) -> None:
         """It was refused to this client."""
         self.denials.add(refused.user, refused.reason)
-        self.log.add(refused, listing((client,)).removesuffix(b"\n"), unix_ms())
+        self.log.add(refused, line_of(client), unix_ms())
 
     def refuse(self, client: Client, command: Command, denial: int, what: bytes) -> bytes:
         """The same of a call outside of transactions and scripts; the error. denial: of Denial; what: key, channel."""

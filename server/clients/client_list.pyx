@@ -250,9 +250,20 @@ def listing(clients, Client speaker=None, argv=()) -> bytes:
         text_end(&text)
 
 
+def line_of(Client client) -> bytes:
+    """One client, without the end of the line."""
+    cdef Text text
+    text_begin(&text)
+    try:
+        add_line(&text, client, 0, monotonic_us())
+        return text_made(&text)
+    finally:
+        text_end(&text)
+
+
 def line(Client client) -> str:
     """One client, for the log."""
-    return listing((client,)).decode("utf-8", "surrogateescape").removesuffix("\n")
+    return line_of(client).decode("utf-8", "surrogateescape")
 
 
 # ---- where it is

@@ -29,7 +29,6 @@ NO_LIMIT = (1 << 63) - 1
 LEAST_CLIENT_MEMORY = 128 * 1024       # a smaller maxmemory-clients would lock everybody out
 STRANGER_OUTPUT = 16384                # bytes of replies that who has not said who it is may leave unread
 PEAK_SECONDS = 8                       # client_recent_max_* looks back so far
-NEVER = -1000                          # a second before any
 LEAST_PER_TICK = 5                     # clients examined by one tick of the cron
 IDLE_SECONDS = 2                       # after which a query buffer that is not filled is let go of
 WASTE = 4096                           # bytes of a query buffer that may stay unfilled
@@ -64,8 +63,6 @@ class Limits:
         self._turn: deque[Client] = deque()                  # whom the cron still has to look at in this round
         self._resting = self._found_resting = 0              # in the last round, and in this one until now
         self._peaks = [(0, 0, 0)] * PEAK_SECONDS             # (second, query memory, output memory)
-        self._recent = RecentPeaks(0, 0)                     # their maxima ...
-        self._recent_since = NEVER                           # ... of what is later than this second; NEVER: ask again
 
     # ---- replies that nobody reads
     def follow_output_limits(self, config: Config) -> None:
@@ -250,10 +247,7 @@ class Limits:
         known, most_query, most_output = self._peaks[at]
         if known != second:
             most_query = most_output = 0
-        noted = (second, max(query, most_query), max(output, most_output))
-        if noted != self._peaks[at]:
-            self._peaks[at] = noted
-            self._recent_since = NEVER
+        self._peaks[at] = (second, max(query, most_query), max(output, most_output))
 
     def memory_of_each(self) -> Iterator[int]:
         """Bytes that each client holds in its buffers."""
@@ -262,12 +256,11 @@ class Limits:
     def recent_peaks(self) -> "RecentPeaks":
         """The largest buffers of late."""
         since = monotonic_now_us() // 1000000 - PEAK_SECONDS
-        if since != self._recent_since:
-            late = [peak for peak in self._peaks if peak[0] > since]
-            self._recent = RecentPeaks(max([peak[1] for peak in late], default=0),
-                                       max([peak[2] for peak in late], default=0))
-            self._recent_since = since
-        return self._recent
+        query = replies = 0
+        for at, most_query, most_replies in self._peaks:
+            if at > since:
+                query, replies = max(query, most_query), max(replies, most_replies)
+        return RecentPeaks(query, replies)
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""

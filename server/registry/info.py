@@ -187,8 +187,8 @@ def in_order() -> list[Section]:
     return sorted(sections().values(), key=lambda section: places.get(section.name, len(ORDER)))
 
 
-def pages_of(words: tuple[bytes, ...]) -> list[Page]:
-    """The sections that INFO with these arguments prints; they may be in any case."""
+def render(parts: Parts, words: tuple[bytes, ...]) -> bytes:
+    """INFO's text; words: its arguments, in any case."""
     pages = _pages.get(words)
     if pages is None or declared_later:
         names = [word.decode("utf-8", "replace").lower() for word in words]
@@ -197,9 +197,4 @@ def pages_of(words: tuple[bytes, ...]) -> list[Page]:
             if len(_pages) >= CHOICES_KEPT:
                 _pages.clear()
             _pages[words] = pages
-    return pages
-
-
-def render(parts: Parts, words: tuple[bytes, ...]) -> bytes:
-    """INFO's text; words: its arguments, in any case."""
-    return write_sections(pages_of(words), parts.where, parts.kept)
+    return write_sections(pages, parts.where, parts.kept)

@@ -1,11 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """INFO's text. A monitor asks for two hundred fields every few seconds. What stands around their values (names, titles,
 constants) is made once, by registry.info, and kept as Lines; the values of a section are read by one function of Python's
-(registry.info_reader). A field whose value is still the same object, as most are, is not written again but copied."""
-from libc.stddef cimport size_t
-from libc.string cimport memcpy
-
-from cpython.float cimport PyFloat_AS_DOUBLE
+(registry.info_reader)."""
 from cpython.ref cimport PyObject
 from cpython.tuple cimport PyTuple_GET_ITEM
 
@@ -15,7 +11,6 @@ from server.registry.text_writer cimport (Text, text_add, text_add_bytes, text_a
 cdef enum:                             # Line.digits
     PRINTED = -1                       # by str()
     SIZE = -2                          # 1.50K
-    KEPT = 96                          # bytes of a line that are kept; longer ones are written each time
 
 AS_PRINTED = PRINTED
 FOR_PEOPLE = SIZE
@@ -31,9 +26,6 @@ cdef class Line:
     cdef bytes text, end
     cdef bint constant
     cdef int digits
-    cdef object value                  # that of a number, bool or text when the line was written last, ...
-    cdef size_t length                 # ... and what was written, in `kept`; 0: nothing is
-    cdef char[KEPT] kept
 
     def __init__(self, bytes text, *, bint constant=False, int digits=PRINTED, str unit=""):
         self.text, self.constant, self.digits = text, constant, digits
@@ -77,33 +69,7 @@ cdef int _add_family(Text* text, object lines) except -1:
     return 0
 
 
-cdef inline bint _is_kept(Line line, object value) noexcept:
-    """Whether it would read as it did. Numbers that are computed are new objects each time."""
-    if line.length == 0:
-        return False
-    return value is line.value or (type(value) is float and type(line.value) is float
-                                   and PyFloat_AS_DOUBLE(value) == PyFloat_AS_DOUBLE(line.value) != 0)
-
-
-cdef int _keep(Line line, object value, const char* written, size_t length) except -1:
-    """For the next time: only of what cannot change, or its object may be the same and read otherwise."""
-    line.length = 0
-    if length <= KEPT and (type(value) is int or type(value) is float or type(value) is bool or type(value) is str):
-        line.value = value
-        memcpy(line.kept, written, length)
-        line.length = length
-    return 0
-
-
 cdef int _add_field(Text* text, Line line, object value) except -1:
-    cdef size_t begun = text.used
-    if _is_kept(line, value):
-        return text_add(text, line.kept, line.length)
-    _write_field(text, line, value)
-    return _keep(line, value, text.bytes + begun, text.used - begun)
-
-
-cdef int _write_field(Text* text, Line line, object value) except -1:
     text_add_bytes(text, line.text)
     if line.digits >= 0:
         text_add_decimal(text, value, line.digits)
@@ -142,23 +108,18 @@ def human(double size) -> str:
         text_end(&text)
 
 
-cdef int add_sections(Text* text, list pages, dict where, dict kept) except -1:
-    cdef dict seen = {}
-    cdef Page page
-    for page in pages:
-        if text.used:
-            text_add(text, "\r\n", 2)
-        _add_page(text, page, page.read(*page.look(where, kept, seen)))
-    return 0
-
-
 def write_sections(list pages, dict where, dict kept) -> bytes:
     """The text of those sections. where, kept: as in registry.parts; each part is asked for once. Complexity: O(fields),
     plus what their readers do."""
+    cdef dict seen = {}
     cdef Text text
+    cdef Page page
     text_begin(&text)
     try:
-        add_sections(&text, pages, where, kept)
+        for page in pages:
+            if text.used:
+                text_add(&text, "\r\n", 2)
+            _add_page(&text, page, page.read(*page.look(where, kept, seen)))
         return text_made(&text)
     finally:
         text_end(&text)

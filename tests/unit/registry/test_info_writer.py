@@ -36,33 +36,3 @@ def test_sizes_for_people() -> None:
     for size, text in sizes.items():
         assert human(size) == text
         assert written(size, FOR_PEOPLE) == f"x:{text}\r\n"
-
-
-class Growing:
-    """Reads otherwise with each look."""
-
-    looks = 0
-
-    def __str__(self) -> str:
-        self.looks += 1
-        return str(self.looks)
-
-
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
-ALIKE = st.sampled_from([0, 0.0, -0.0, False, "", "0", 10**6, 1.5])
-
-
-@given(st.lists(st.one_of(st.integers(), st.booleans(), TEXTS, st.floats(allow_nan=True), ALIKE), max_size=8))
-def test_a_line_reads_as_its_value_does_whatever_it_was_before(values: list[object]) -> None:
-    now: list[object] = [None]
-    page = Page([Line(b"x:")], (int,), lambda subject: (subject,))
-    for value in (one for one in values for _ in range(2)):
-        now[0] = value
-        text = write_sections([page], {int: lambda: now[0]}, {})
-        shown = int(value) if isinstance(value, bool) else value
-        assert text == f"x:{shown}\r\n".encode("utf-8", "surrogateescape")
-
-
-def test_what_may_read_otherwise_next_time_is_not_kept() -> None:
-    page, value = Page([Line(b"x:")], (int,), lambda subject: (subject,)), Growing()
-    assert [write_sections([page], {int: lambda: value}, {}) for _ in range(2)] == [b"x:1\r\n", b"x:2\r\n"]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from server.clients.blocking import BlockedCounts
 from server.clients.client import BLOCKED, Client
 from server.keyspace.database import Keyspace
 from server.replication.standing import Standing
@@ -54,7 +55,8 @@ def master() -> FakeMaster:
 def waiting(master: FakeMaster) -> Waiting:
     found = Waiting(master, lambda: 50)  # type: ignore[arg-type]
     found.asked = True                 # nobody is asked here
-    found.blocking = SimpleNamespace(clients=SimpleNamespace(blocked=0), executor=SimpleNamespace(commands=0),
+    found.blocking = SimpleNamespace(clients=SimpleNamespace(counts=BlockedCounts()),
+                                     executor=SimpleNamespace(commands=0),
                                      latency=SimpleNamespace(add=lambda name, ms: None))
     return found
 
@@ -91,11 +93,11 @@ def test_each_is_served_by_as_many_replicas_as_it_wants(master: FakeMaster, wait
         ([100, 300, 100], [True, True, True, False]),
         ([100] * 4, [True, True, True, True]),
     ):  # fmt: skip
-        assert waiting.blocking.clients.blocked == len(waiting)
+        assert waiting.blocking.clients.counts.blocked == len(waiting)
         master.have(applied)
         waiting.look()
         assert over(*everybody) == expected and len(waiting) == expected.count(False)
-    assert waiting.blocking.executor.commands == 4 and waiting.blocking.clients.blocked == 0
+    assert waiting.blocking.executor.commands == 4 and waiting.blocking.clients.counts.blocked == 0
 
 
 def test_what_is_answered(master: FakeMaster, waiting: Waiting) -> None:

@@ -72,7 +72,8 @@ def test_nothing_stays_of_who_does_not_get_through(tmp_path: Path) -> None:
         before = everybody_is_gone()
         for _ in range(ROUNDS):
             come_and_go(who, hello, chance)
-        assert everybody_is_gone() < before + GROWTH
+        grown = everybody_is_gone() - before
+        assert grown < GROWTH or "REMUS_SANITIZED" in os.environ  # instrumented, what is freed stays resident
         assert who.ask() == b""
         assert server.info("stats")["internal_errors"] == "0"
         assert int(who.info()["tls_handshake_failures"]) > 0

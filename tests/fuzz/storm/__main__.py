@@ -20,6 +20,7 @@ SHOWN = 12  # requests, on the terminal; the file has all that are remembered
 def options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev torture storm", description="Play storms on this build.")
     parser.add_argument("--minutes", type=float, default=2.0, help="how long (2); without effect with --episode")
+    parser.add_argument("--episodes", type=int, default=None, help="no more than so many, however fast the machine is")
     parser.add_argument("--seed", type=int, default=None, help="what is played; a random one without")
     parser.add_argument("--episode", type=int, default=None, help="only this episode of the seed")
     parser.add_argument("--partner", action="store_true", help="compare with a redis-server (REMUS_PEER, or of PATH)")
@@ -36,9 +37,10 @@ def main(arguments: list[str]) -> int:
     found: Counter[str] = Counter()
     commands = digests = episodes = 0
     number = chosen.episode or 0
+    most = 1 if chosen.episode is not None else chosen.episodes
     with tempfile.TemporaryDirectory(prefix="storm-") as name, guarded(Path(name)):
         end = time.monotonic() + chosen.minutes * 60
-        while time.monotonic() < end:
+        while time.monotonic() < end and episodes != most:
             episode = make(seed, number, Path(name) / str(number))
             try:
                 episode.play()
@@ -50,8 +52,6 @@ def main(arguments: list[str]) -> int:
             digests += episode.digests
             episodes += 1
             number += 1
-            if chosen.episode is not None:
-                break
     print(f"seed {seed}: {episodes} episodes, {commands} commands, {digests} keyspaces compared, "
           f"{sum(found.values())} findings of {len(found)} kinds")  # fmt: skip
     for signature, times in found.most_common():

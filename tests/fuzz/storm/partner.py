@@ -31,6 +31,7 @@ WITHOUT = frozenset({
 })  # fmt: skip
 BLOCKING = {b"BLPOP", b"BRPOP", b"BLMOVE", b"BLMPOP", b"BZPOPMIN", b"BZPOPMAX", b"BZMPOP", b"BRPOPLPUSH"}
 CENTURIES = 1 << 62  # milliseconds
+LOWEST = -(1 << 63)
 RANKS = (b"ZRANK", b"ZREVRANK")
 SCRIPT = (b"EVAL", b"EVAL_RO", b"FCALL", b"FCALL_RO")
 SOON = 1_000_000  # milliseconds or seconds; a time to live below that may end in the middle
@@ -61,10 +62,12 @@ def waits(words: Request) -> bool:
 
 def new_in_7_2(command: Request, request: Request) -> bool:
     """Where 7.0 sees something else first: it refuses to wait in scripts, and the words of ZRANK that may be WITHSCORE;
-    it does not see that the end of a wait is beyond all times.
+    it does not see that the end of a wait is beyond all times, nor that a RANK of LPOS is so low that it has no positive.
     """
     if command[0].upper() in RANKS:
         return len(command) > 3
+    if command[0].upper() == b"LPOS":
+        return LOWEST in map(integer, command)
     return waits(command) and (request[0] in SCRIPT or any(abs(integer(word)) > CENTURIES for word in command))
 
 

@@ -83,12 +83,15 @@ class Machine(Simulated):
         last = self.protocol.before_sleep(self.now)
         for action in last:
             if isinstance(action, Save):
-                self.disk = conf_of(self.protocol.view)
-                if action.fsync or action.soon:     # no power is cut in the milliseconds until then: then an operator
-                    self.synced = self.disk         # has to say whose the slot is, as in Redis
+                self.save(action)
         for action in (*actions, *last):
             self._do(action)
         self.promises.after(self, (*actions, *last))
+
+    def save(self, action: Save) -> None:
+        self.disk = conf_of(self.protocol.view)
+        if action.fsync or action.soon:     # no power is cut in the milliseconds until then: then an operator has to
+            self.synced = self.disk         # say whose the slot is, as in Redis
 
     def _do(self, action: Action) -> None:
         if isinstance(action, Send):

@@ -32,7 +32,7 @@ from server.dispatch.gates import Postponed
 from server.observe.internal_errors import internal_errors
 from server.registry.command import COMMANDS
 from server.registry.command import find as find_command
-from server.registry.errors import NAME_TOO_LONG, named, wrong_arity
+from server.registry.errors import NAME_TOO_LONG, unknown_subcommand_text, wrong_arity
 from server.registry.reply import QUEUED
 
 cdef extern from "Python.h":
@@ -136,7 +136,7 @@ cdef class Executor:
         if command.subcommands and len(argv) > 1:
             sub = command.subcommands.get((<bytes>argv[1]).decode("latin-1").lower())
             if sub is None and command.function is None:
-                raise named(b"ERR unknown subcommand '%s'. Try %s HELP.", argv[1][:128], command.name.upper().encode())
+                raise _CommandError(unknown_subcommand_text(argv[1], command.name))
             command = command if sub is None else sub
         if not command.arity_fits(len(argv)):
             raise wrong_arity(command.name)

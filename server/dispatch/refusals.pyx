@@ -15,7 +15,7 @@ from server.dispatch.door cimport fits
 from server.dispatch.record cimport RULE_GATED, Record
 from server.structures.table cimport KEY_LENGTH_MASK
 
-from server.registry.errors import wrong_arity_text
+from server.registry.errors import unknown_subcommand_text, wrong_arity_text
 
 cdef enum:
     SHOWN = 128                        # bytes of the name, and of all other words together with what is around them
@@ -119,6 +119,20 @@ cdef bint _denial_step(ErrorCounts errors, Client client, Batch* b, Request* r, 
     return True
 
 
+cdef bint _subcommand_step(ErrorCounts errors, Client client, Batch* b, Request* r, Record record) except -1:
+    """Of a container: none of that name. One that is a command by itself decides what the word is."""
+    cdef bytes word, text
+    if r.arg_count < 2 or record.function is not None:
+        return False
+    word = PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1))
+    if word in record.subcommands or word.lower() in record.subcommands:
+        return False
+    text = unknown_subcommand_text(word, record.command.name)
+    write_error(&client.out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+    errors.count_plain()
+    return True
+
+
 cdef bint refusal_step(ErrorCounts errors, Client client, Batch* b, Request* r) except -1:
     cdef Record record
     cdef Text text
@@ -135,7 +149,9 @@ cdef bint refusal_step(ErrorCounts errors, Client client, Batch* b, Request* r) 
     record = <Record>r.record
     if client.slow == SLOW_RESTRICTED and record.function is not None and fits(<PyObject*>record, r.arg_count):
         return _denial_step(errors, client, b, r, record)
-    if record.subcommands is not None or fits(<PyObject*>record, r.arg_count):
+    if record.subcommands is not None:
+        return _subcommand_step(errors, client, b, r, record)
+    if fits(<PyObject*>record, r.arg_count):
         return False
     record.rejected += 1
     known = wrong_arity_text(record.command.name)

@@ -10,11 +10,21 @@ from functools import cache
 from server.registry.command_error import CommandError as CommandError
 
 
-def named(text: bytes, *words: bytes) -> CommandError:
-    """An error that names words of the request: each up to its first NUL, with which text ends in C, and without the
+def named_text(text: bytes, *words: bytes) -> bytes:
+    """Of an error that names words of the request: each up to its first NUL, with which text ends in C, and without the
     ends of lines behind it.
     """
-    return CommandError((text % tuple(word.split(b"\0", 1)[0] for word in words)).rstrip(b"\r\n"))
+    return (text % tuple([word.split(b"\0", 1)[0] for word in words])).rstrip(b"\r\n")
+
+
+def named(text: bytes, *words: bytes) -> CommandError:
+    """The same as an error."""
+    return CommandError(named_text(text, *words))
+
+
+def unknown_subcommand_text(word: bytes, container: str) -> bytes:
+    """Of a container: none of that name."""
+    return named_text(b"ERR unknown subcommand '%s'. Try %s HELP.", word[:128], container.upper().encode())
 
 
 def wrong_subcommand(argv: Sequence[bytes]) -> CommandError:

@@ -123,6 +123,7 @@ def test_object(raw: Connection) -> None:
     for what in ("ENCODING", "REFCOUNT", "IDLETIME", "FREQ"):
         assert raw("OBJECT", what, "none") is None
     assert raw("OBJECT", "FOO", "k") == RespError("ERR unknown subcommand 'FOO'. Try OBJECT HELP.")
+    assert raw("object", "a\0b") == RespError("ERR unknown subcommand 'a'. Try OBJECT HELP.")
     assert raw("OBJECT", "ENCODING") == RespError("ERR wrong number of arguments for 'object|encoding' command")
     assert raw("OBJECT", "HELP")[0] == Status("OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")
 

@@ -424,6 +424,7 @@ COMMANDS = st.one_of(
     words(b"PUBSUB", (b"NUMSUB", b"shardnumsub"), [key]),
     words(b"PUBSUB", (b"NUMPAT", b"NUMSUB")),
     words(b"TIME"),
+    words((b"OBJECT", b"CONFIG", b"memory"), st.sampled_from([b"x", b"", b"a\0b", b"a\r\n", b"get\0", b"x" * 200])),
     words(b"SCRIPT", (b"EXISTS", b"exists"), [st.sampled_from([b"0" * 40, SHA, SHA.upper(), b"x"])]),
     words(b"SWAPDB", st.sampled_from([b"0", b"1", b"99", b"x"]), st.sampled_from([b"0", b"1", b"-1"])),
     words(

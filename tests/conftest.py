@@ -18,6 +18,8 @@ limit grows, as all waits of tests.support do (tests.support.pace). Servers and 
 killed (tests.support.guard).
 """
 
+import os
+import random
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -40,6 +42,13 @@ DYING_SECONDS = 2  # that a server which was told to end may need
 def _guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with guarded(tmp_path_factory.getbasetemp()):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _same_chance(request: pytest.FixtureRequest) -> None:
+    """In CI a test that leaves something to chance does the same in each run, as Hypothesis's do there."""
+    if os.environ.get("CI"):
+        random.seed(request.node.nodeid)
 
 
 class Shared:

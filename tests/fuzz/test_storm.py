@@ -14,7 +14,7 @@ from tests.fuzz.storm.__main__ import main
 from tests.support.peer import require_peer
 
 MINUTES = float(os.environ.get("REMUS_STORM_MINUTES", "1.5"))
-EPISODES = [] if "REMUS_STORM_MINUTES" in os.environ else ["--episodes", "60"]
+EPISODES = [] if "REMUS_STORM_MINUTES" in os.environ else ["--episodes", "30"]
 SEED = int(os.environ.get("REMUS_SEED", "1")) or secrets.randbits(32)
 
 

@@ -41,6 +41,7 @@ SHOWN_OF_A_LOG = 6000  # characters, in a failure
 PORTS = (5_000, 11_000)
 NODE_PORTS = (11_000, 22_000)
 _given: deque[int] = deque(maxlen=200)  # ports, lately
+_chance = random.Random()  # not that of tests, which may be the same for each
 
 
 def free_port() -> int:
@@ -56,7 +57,7 @@ def free_node_port() -> int:
 
 def _free(ports: tuple[int, int], above: tuple[int, ...]) -> int:
     while True:
-        port = random.randrange(*_own_share(*ports))
+        port = _chance.randrange(*_own_share(*ports))
         if port in _given:
             continue
         try:

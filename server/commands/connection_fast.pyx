@@ -2,6 +2,7 @@
 """Fast paths of connections: PING and ECHO, SELECT, and what clients say and ask of themselves when they come: HELLO,
 CLIENT ID, SETINFO, SETNAME, GETNAME, INFO, LIST ID. RESET of who has nothing to be taken back but its name, its protocol
 and its database."""
+from libc.limits cimport INT_MAX
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -13,10 +14,11 @@ from iothreads.resp_writer cimport format_signed, write_bulk, write_header, writ
 from server.clients.client cimport CLIENT_FAKE, CLIENT_MULTI, CLIENT_UNIX_SOCKET, SLOW_SUBSCRIBED, Client
 from server.clients.client_list cimport add_line
 from server.dispatch.conditions cimport SLOW_CLUSTER, state
+from server.dispatch.error_texts cimport no_such_db
 from server.dispatch.loop cimport Loop
 from server.dispatch.record cimport Op, Record
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, UNKEYED, by_hand, integer_at, is_word, length_at, row, word_at)
+    ANY_TYPE, DECLINED, FREE, UNKEYED, by_hand, integer_at, is_word, length_at, refuse_call, row, word_at)
 from server.registry.clock cimport monotonic_us
 from server.registry.text_writer cimport Text, text_add, text_begin, text_end
 
@@ -51,9 +53,10 @@ cdef int _select(Client c, Batch* b, Request* r) except -1:
     """A node of a cluster has one database, and an error for who asks for another."""
     cdef list databases = c.db.keyspace.databases
     cdef int64_t number
-    if (c.state & CLIENT_FAKE or state.all & SLOW_CLUSTER or not parse_int64(arg_at(b, r, 1), arg_length(b, r, 1), &number)
-            or not 0 <= number < len(databases)):
+    if c.state & CLIENT_FAKE or state.all & SLOW_CLUSTER or not parse_int64(arg_at(b, r, 1), arg_length(b, r, 1), &number):
         return 0
+    if not 0 <= number < len(databases):
+        return -INT_MAX < number < INT_MAX and refuse_call(c, r, no_such_db)
     c.db = databases[number]
     write_raw(&c.out, "+OK\r\n", 5)
     return 1

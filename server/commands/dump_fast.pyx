@@ -7,7 +7,7 @@ from iothreads.resp_writer cimport write_bulk, write_raw
 from server.clients.client cimport Client
 from server.dispatch.fast_words cimport FAST_FAR
 from server.keyspace.database cimport Database
-from server.dispatch.option_words cimport Options, OptionWords, read_options, words_of
+from server.dispatch.option_words cimport FIT, Options, OptionWords, read_options, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FREE, OR_NULL, READ, Word, changed, event_of, find_live, insert, integer_at, is_awaited,
@@ -96,7 +96,7 @@ cdef int64_t _restore(Op* op) except -1:
     """A key that is there without REPLACE is an error; a list may be what somebody waits for."""
     cdef Options options
     cdef int64_t when
-    if op.r.arg_count >= LONGEST or length_at(op, 3) <= RDB_FOOTER or not read_options(op, _WORDS, 4, &options):
+    if op.r.arg_count >= LONGEST or length_at(op, 3) <= RDB_FOOTER or read_options(op, _WORDS, 4, &options) != FIT:
         return DECLINED
     when = _when(op, &options)
     if (when < 0 or not find_live(op, 1) or (op.e != NULL and not options.means & REPLACES) or is_awaited(op, 1)

@@ -4,12 +4,13 @@ from libc.stdint cimport int64_t, uint32_t
 
 from iothreads.resp_writer cimport write_integer
 from server.clients.client cimport Client
+from server.dispatch.error_texts cimport not_an_integer
 from server.dispatch.fast_words cimport FAST_FAR
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, LOOK, OR_ZERO, SAYS, WRITE, Word, integer_at, not_an_integer, number_word, pass_on,
-    pass_on_as, refuse, row, word_of)
+    ANY_TYPE, DECLINED, LOOK, OR_ZERO, SAYS, WRITE, Word, integer_at, number_word, pass_on, pass_on_as, refuse, row,
+    word_of)
 from server.structures.table cimport ENTRY_EXPIRE, entry_expire, table_persist, table_set_expire
 
 cdef enum:                             # op.how

@@ -10,11 +10,12 @@ from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport write_integer, write_raw, write_status
 from server.clients.client cimport Client
 from server.dispatch.conditions cimport SLOW_CLUSTER, state
+from server.dispatch.error_texts cimport no_such_key
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FAST_KEYS, FAST_RUN, FREE, LOOK, begins_run, changed, event_of, find_at, find_live, found,
-    has_expired, hash_keys, integer_at, is_awaited, is_expired, is_word, length_at, missed, no_such_key, notify,
-    notify_in, pass_on, refuse, row, touch, word_at)
+    has_expired, hash_keys, integer_at, is_awaited, is_expired, is_word, length_at, missed, notify, notify_in, pass_on,
+    refuse, row, touch, word_at)
 from server.keyspace.database cimport Database
 from server.structures.table cimport (
     ENTRY_WORD, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING, TYPE_ZSET, Entry, entry_encoding, entry_type,

@@ -9,9 +9,10 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from iothreads.resp_writer cimport format_unsigned, write_bulk, write_header, write_null, write_raw
 from server.clients.client cimport Client
+from server.dispatch.fast_words cimport is_no_number
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, UNKEYED, integer_at, is_expired, is_word, length_at, row, word_at)
+    ANY_TYPE, DECLINED, FREE, UNKEYED, integer_at, is_expired, is_word, length_at, refuse, row, word_at)
 from server.structures.glob cimport glob_begins, glob_match, glob_prefix
 from server.structures.memory cimport mem_alloc, mem_free, mem_realloc
 from server.structures.slot_keys cimport entry_is_hidden, table_hides
@@ -20,6 +21,10 @@ from server.structures.table cimport (
     entry_key, entry_key_length, entry_type, table_fair_random, table_scan, table_scan_ahead)
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 from server.types.bulk cimport write_short
+
+from server.registry.errors import NO_CURSOR
+
+cdef bytes _NO_CURSOR = NO_CURSOR.encode()
 
 cdef enum:
     AHEAD = 16                         # buckets that are fetched together
@@ -210,7 +215,7 @@ cdef int64_t _scan(Op* op) except -1:
     cdef bint done
     _begin(&walk, op)
     if not _read_scan(op, &scan, &walk):
-        return DECLINED
+        return refuse(op, _NO_CURSOR) if is_no_number(op, 1) else DECLINED
     _step(&walk, &scan)
     done = _sieve(&walk, &scan, op)
     if done:

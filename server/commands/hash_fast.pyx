@@ -11,11 +11,12 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
+from server.dispatch.error_texts cimport not_an_integer
 from server.dispatch.fast_words cimport read_count, read_number, read_scan, write_scanned
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
     DECLINED, OR_NULL, OR_ZERO, READ, SAYS, TAKE, TYPED, TYPED_SHORT, WARM, WRITE, Word, insert, integer_at, is_word,
-    length_at, not_an_integer, pass_on_as, refuse, refuse_value, row, view_of, word_at, word_of)
+    length_at, pass_on_as, refuse, refuse_value, row, view_of, word_at, word_of)
 from server.structures.listpack cimport LpValue
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport TYPE_HASH, entry_encoding

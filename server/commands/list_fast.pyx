@@ -11,10 +11,11 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
+from server.dispatch.error_texts cimport no_such_key, not_an_integer
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport (
-    DECLINED, OR_ZERO, READ, TYPED, WAKES, WRITE, insert, integer_at, is_awaited, is_word, length_at, no_such_key,
-    not_an_integer, refuse, refuse_value, row, view_of, word_at)
+    DECLINED, OR_ZERO, READ, TYPED, WAKES, WRITE, insert, integer_at, is_awaited, is_word, length_at, refuse,
+    refuse_value, row, view_of, word_at)
 from server.structures.listpack cimport LpValue
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport TYPE_LIST

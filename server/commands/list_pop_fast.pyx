@@ -12,12 +12,13 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_null_array, write_raw
 from server.clients.client cimport Client
+from server.dispatch.error_texts cimport not_positive
 from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, read_wait
 from server.dispatch.record cimport Event, Op, Wish
 from server.dispatch.shapes cimport (
     DECLINED, FREE, TAKE, TYPED_SHORT, UNKEYED, Word, event_of, find_at, find_first, finish_take, insert, integer_at,
-    is_awaited, is_plain, is_word, length_at, notify, number_word, pass_on, pass_on_as, row, touch, view_of, waits, word_at,
-    word_of)
+    is_awaited, is_plain, is_word, length_at, notify, number_word, pass_on, pass_on_as, refuse, row, touch, view_of,
+    waits, word_at, word_of)
 from server.structures.listpack cimport LpValue, lp_integer_text
 from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport TYPE_LIST, Entry, entry_encoding, table_find, table_hash
@@ -68,6 +69,12 @@ cdef inline int64_t _write_popped(Op* op, int end, int64_t count) noexcept:
     return count
 
 
+cdef int64_t _refuse_count(Op* op, uint32_t at) except -1:
+    """One that is none, or that the definition must look at."""
+    cdef int64_t count
+    return DECLINED if integer_at(op, at, &count) and count >= 0 else refuse(op, not_positive)
+
+
 cdef int64_t _pop(Op* op) except -1:
     """op.how: from which end."""
     cdef int resp = (<Client>op.client).resp
@@ -82,8 +89,10 @@ cdef int64_t _pop(Op* op) except -1:
         list_drop(op.e, op.how)
         _shrink(op)
         return 1
-    if op.r.arg_count != 3 or not read_count(op, 2, False, &count):
+    if op.r.arg_count != 3:
         return DECLINED
+    if not read_count(op, 2, False, &count):
+        return _refuse_count(op, 2)
     if op.e == NULL:
         write_null_array(op.out, resp)
         return 0

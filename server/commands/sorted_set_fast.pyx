@@ -11,13 +11,14 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 from iothreads.resp_writer cimport (
     write_bulk, write_double, write_header, write_integer, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
+from server.dispatch.error_texts cimport not_a_float
 from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, read_scan, read_wait, write_scanned
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op, Wish
 from server.dispatch.shapes cimport (
     DECLINED, FREE, OR_NULL, OR_ZERO, READ, TAKE, TYPED, TYPED_SHORT, UNKEYED, WAKES, WARM, WARM_PLACE, WRITE, Word,
-    changed, event_of, find_first, finish_take, insert, is_word, length_at, not_a_float, number_word, pass_on,
-    pass_on_as, refuse, row, touch, view_of, waits, warm, word_at, word_of)
+    changed, event_of, find_first, finish_take, insert, is_word, length_at, number_word, pass_on, pass_on_as, refuse,
+    row, touch, view_of, waits, warm, word_at, word_of)
 from server.structures.table cimport TYPE_ZSET, entry_encoding
 from server.types.bulk cimport write_short
 from server.types.sorted_set cimport (

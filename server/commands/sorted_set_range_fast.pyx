@@ -7,10 +7,11 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from iothreads.resp_writer cimport write_header, write_integer
 from server.clients.client cimport Client
+from server.dispatch.error_texts cimport not_an_integer
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, READ, TAKE, event_of, find_all, find_live, integer_at, is_word, length_at,
-    not_an_integer, refuse, row, store_result, word_at)
+    ANY_TYPE, DECLINED, FREE, READ, TAKE, event_of, find_all, find_live, integer_at, is_word, length_at, refuse, row,
+    store_result, word_at)
 from server.structures.ordered_index cimport LexBound
 from server.structures.table cimport TYPE_ZSET, Entry
 from server.types.sorted_set cimport (

@@ -14,12 +14,13 @@ from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport write_bulk, write_integer
 from server.clients.client cimport Client
-from server.dispatch.fast_words cimport read_number
+from server.dispatch.error_texts cimport not_a_float, not_an_integer
+from server.dispatch.fast_words cimport is_no_number, read_number
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
-    DECLINED, FAST_STRING, FREE, WRITE, Word, by_hand, changed, event_of, find_at, hash_of, hears_itself, integer_at,
-    is_plain, length_at, not_an_integer, overwrite, pass_on_as, refuse_call, refuse_type, row, table_of, tell, touch,
-    word_at, word_of)
+    DECLINED, FAST_STRING, FREE, REFUSED, WRITE, Word, by_hand, changed, event_of, find_at, hash_of, hears_itself,
+    integer_at, is_plain, length_at, overwrite, pass_on_as, refuse, refuse_call, refuse_type, row, table_of, tell,
+    touch, word_at, word_of)
 from server.keyspace.database cimport entry_string_view
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport (
@@ -139,6 +140,25 @@ cdef int _incrby(Client c, Batch* b, Request* r) except -1:
     return _add(c, b, r, by)
 
 
+cdef int64_t _refuse_float(Op* op) except -1:
+    """What is to be added is no number, which is seen when the key was looked at."""
+    cdef long double value
+    cdef char scratch[24]
+    cdef char* start
+    cdef size_t length
+    if not is_no_number(op, 2):
+        return DECLINED
+    if find_at(op, 1) == NULL:
+        return refuse(op, not_a_float)
+    if not is_plain(<Client>op.client, op.e, TYPE_STRING):
+        return DECLINED
+    length = entry_string_view(op.e, scratch, &start)
+    if not read_number(start, length, &value) or refuse(op, not_a_float) == DECLINED:
+        return DECLINED
+    touch(<Client>op.client, op.e)
+    return REFUSED
+
+
 cdef int64_t _incrbyfloat(Op* op) except -1:
     """Propagated as SET of the sum with KEEPTTL."""
     cdef long double value = 0
@@ -149,7 +169,7 @@ cdef int64_t _incrbyfloat(Op* op) except -1:
     cdef size_t length
     cdef Word words[4]
     if not read_number(word_at(op, 2), length_at(op, 2), &by):
-        return DECLINED
+        return _refuse_float(op)
     if find_at(op, 1) != NULL:
         if not is_plain(<Client>op.client, op.e, TYPE_STRING):
             return DECLINED

@@ -10,19 +10,22 @@ from cpython.ref cimport PyObject
 from iothreads.message cimport REFERENCE_MIN, Batch, Output, Request, arg_at, arg_length, output_reference
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
+from server.dispatch.error_texts cimport not_an_integer, syntax_error
 from server.dispatch.fast_words cimport FAST_FAR
-from server.dispatch.option_words cimport Options, OptionWords, meaning_at, read_options, words_of
-from server.dispatch.record cimport Event, Op
+from server.dispatch.option_words cimport FIT, ODD, Options, OptionWords, meaning_at, read_options, words_of
+from server.dispatch.record cimport Event, Op, Record
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FAST_KEYS, FREE, OR_ZERO, READ, SAYS, TYPED, WRITE, Word, by_hand, changed, event_of, find_at,
     find_live, found, has_expired, hash_keys, hash_of, hears_itself, integer_at, is_expired, is_passed_on, is_plain,
-    length_at, missed, not_an_integer, notify, number_word, pass_on, pass_on_as, pass_on_verb, refuse, refuse_type, row,
-    table_of, tell, touch, word_at, word_of)
+    length_at, missed, notify, number_word, pass_on, pass_on_as, pass_on_verb, refuse, refuse_type, row, table_of, tell,
+    touch, word_at, word_of)
 from server.keyspace.database cimport entry_string_view
 from server.structures.table cimport (
     ENTRY_EXPIRE, TYPE_STRING, Blob, Entry, Table, blob_release, entry_type, entry_word_ref, table_delete, table_find,
     table_persist, table_set_expire)
 from server.types.value cimport release_value
+
+from server.registry.errors import invalid_expire_text
 
 cdef enum:                             # op.how: the unit of a time to live, ms
     SECONDS = 1000
@@ -217,6 +220,18 @@ cdef const OptionWords* _SET_WORDS = words_of("set", {"NX": ABSENT, "XX": PRESEN
 cdef const OptionWords* _GETEX_WORDS = words_of("getex", {"PERSIST": PERSISTS, **_TIMES})
 
 
+cdef int64_t _refuse_options(Op* op, int state) except -1:
+    return DECLINED if state == ODD else refuse(op, syntax_error)
+
+
+cdef int64_t _refuse_time(Op* op, uint32_t at) except -1:
+    """A time to live that is none, or one that the definition must look at."""
+    cdef int64_t amount
+    if not integer_at(op, at, &amount):
+        return refuse(op, not_an_integer)
+    return DECLINED if amount > 0 else refuse(op, invalid_expire_text((<Record>op.r.record).command.name))
+
+
 cdef int64_t _until(Op* op, const Options* options) noexcept:
     """Unix ms of the time to come that these options say; 0 for what the definition must look at."""
     cdef int64_t amount
@@ -247,13 +262,16 @@ cdef int64_t _set_with(Op* op) except -1:
     cdef Options options
     cdef int64_t when = 0
     cdef uint32_t said
-    if op.r.arg_count > 8 or not read_options(op, _SET_WORDS, 3, &options):
+    cdef int state = read_options(op, _SET_WORDS, 3, &options)
+    if state == FIT and op.r.arg_count > 8:
         return DECLINED
+    if state != FIT:
+        return _refuse_options(op, state)
     said = options.means
     if said & TIMED:
         when = _until(op, &options)
         if when == 0:
-            return DECLINED
+            return _refuse_time(op, options.value_at)
     if not find_live(op, 1):
         return DECLINED
     if said & READS:
@@ -318,7 +336,9 @@ cdef int64_t _setnx(Op* op) except -1:
 cdef int64_t _setex(Op* op) except -1:
     """op.how: the unit."""
     cdef int64_t when = _when(op, 2, op.how)
-    if when == 0 or not find_live(op, 1):
+    if when == 0:
+        return _refuse_time(op, 2)
+    if not find_live(op, 1):
         return DECLINED
     _store_until(op, 3, when)
     write_raw(op.out, "+OK\r\n", 5)
@@ -402,8 +422,9 @@ cdef int64_t _getex(Op* op) except -1:
     cdef Word words[3]
     cdef int64_t when = 0
     cdef Options options
-    if not read_options(op, _GETEX_WORDS, 2, &options):
-        return DECLINED
+    cdef int state = read_options(op, _GETEX_WORDS, 2, &options)
+    if state != FIT:
+        return _refuse_options(op, state)
     if options.means & TIMED:
         when = _until(op, &options)
         if when == 0:

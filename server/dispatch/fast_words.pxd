@@ -23,6 +23,7 @@ cdef struct Pops:                      # what LMPOP, ZMPOP and the waiting forms
 cdef bint read_pops(Op* op, uint32_t at, Pops* pops) noexcept          # from `numkeys` on
 cdef bint read_count(Op* op, uint32_t at, bint negative, int64_t* count) noexcept      # of elements: up to FAST_DRAWN
 cdef bint read_number(const char* s, size_t n, long double* value) noexcept            # decimal text of ordinary length
+cdef bint is_no_number(Op* op, uint32_t at) noexcept   # to nobody: it begins with a letter, but not as inf and nan do
 cdef bint read_scan(Op* op, uint32_t at, uint64_t* cursor, int64_t* count) noexcept    # cursor, which is argument `at`, and COUNT
 cdef bint read_wait(Op* op, uint32_t at, int64_t* ms) noexcept         # a timeout in seconds, with up to three decimal places
 cdef bint is_wait(Op* op, uint32_t at) noexcept                        # it is one

@@ -34,6 +34,14 @@ cdef bint read_count(Op* op, uint32_t at, bint negative, int64_t* count) noexcep
             and (count[0] > 0 or (negative and count[0] >= -FAST_DRAWN)))
 
 
+cdef bint is_no_number(Op* op, uint32_t at) noexcept:
+    cdef char first
+    if length_at(op, at) == 0:
+        return False
+    first = word_at(op, at)[0] | 32
+    return c'a' <= first <= c'z' and first != c'i' and first != c'n'
+
+
 cdef bint read_wait(Op* op, uint32_t at, int64_t* ms) noexcept:
     """Digits, and maybe a point with one to three more: what is exact in milliseconds."""
     cdef const char* s = word_at(op, at)

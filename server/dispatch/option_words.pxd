@@ -38,8 +38,13 @@ cdef struct Options:                   # that were given
 
 cdef const OptionWords* words_of(str command, dict meanings) except NULL       # at import; filled when commands get their fast paths
 cdef const OptionWord* find_word(const OptionWords* words, const char* s, size_t n) noexcept
-cdef bint read_options(Op* op, const OptionWords* words, uint32_t at, Options* options) noexcept
-    # options and nothing else from argument `at` on, each once and none without meaning; 0 for what the definition must look at
+cdef enum:                             # what read_options found
+    ODD = 0                            # what the definition must look at: one without meaning, one twice
+    FIT = 1
+    WRONG = 2                          # a syntax error, to every reader of these words
+
+cdef int read_options(Op* op, const OptionWords* words, uint32_t at, Options* options) noexcept
+    # options and nothing else from argument `at` on
 
 cdef inline uint32_t meaning_at(Op* op, const OptionWords* words, uint32_t at) noexcept:
     """What the word in an argument means; 0: nothing, or it is no word."""

@@ -71,23 +71,25 @@ cdef const OptionWord* find_word(const OptionWords* words, const char* s, size_t
     return NULL
 
 
-cdef bint read_options(Op* op, const OptionWords* words, uint32_t at, Options* options) noexcept:
+cdef int read_options(Op* op, const OptionWords* words, uint32_t at, Options* options) noexcept:
     cdef const OptionWord* word
     cdef uint32_t seen = 0
     options.means = options.value_at = 0
     while at < op.r.arg_count:
         word = find_word(words, word_at(op, at), length_at(op, at))
-        if word == NULL or word.means == 0 or seen & (word.bit | word.rivals):
-            return False
+        if word == NULL or seen & word.rivals:
+            return WRONG
+        if word.means == 0 or seen & word.bit:
+            return ODD
         seen |= word.bit
         options.means |= word.means
         at += 1
         if word.valued:
             if at == op.r.arg_count:
-                return False
+                return WRONG
             options.value_at = at
             at += 1
-    return True
+    return FIT
 
 
 def look_up(str command, bytes argument) -> tuple[int, int, bool, int] | None:

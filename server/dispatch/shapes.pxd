@@ -87,9 +87,6 @@ cdef Propagation propagation_
 
 # ---- errors that are told as the definition would tell them; scripts, to which an error is no reply, and who does not expect
 # one get those of the definition
-cdef bytes not_an_integer              # registry.errors
-cdef bytes not_a_float
-cdef bytes no_such_key
 cdef bint refuse_call(Client c, Request* r, bytes text) except -1      # 0: it is the definition's
 cdef int64_t refuse(Op* op, bytes text) except -1        # of a word, before anything was looked up: REFUSED or DECLINED
 cdef int64_t refuse_value(Op* op, bytes text) except -1  # of what the key holds, which was looked up: 0 or DECLINED

@@ -25,7 +25,7 @@ from server.types.sorted_set cimport ZSET_SKIPLIST, zset_members, zset_size, zse
 from server.types.value cimport release_value
 
 from server.keyspace.effects import EVENT_CLASS
-from server.registry.errors import NO_SUCH_KEY, NOT_A_FLOAT, NOT_AN_INTEGER, WRONG_TYPE
+from server.registry.errors import WRONG_TYPE
 
 cdef dict _declared = {}               # command name -> _Declared: filled as the files of fast paths are imported
 cdef Event _SILENT
@@ -36,9 +36,6 @@ cdef const Event* _DEL = event_of("del")
 cdef KeyEvents _key_events = None
 cdef ErrorCounts _errors = None
 cdef bytes _WRONG_TYPE = WRONG_TYPE.encode()
-not_an_integer = NOT_AN_INTEGER.encode()
-not_a_float = NOT_A_FLOAT.encode()
-no_such_key = NO_SUCH_KEY.encode()
 propagation_ = None
 
 

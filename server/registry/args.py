@@ -3,7 +3,7 @@
 Each function takes bytes and returns a Python value or raises CommandError with Redis's text.
 """
 
-from server.registry.errors import MUST_BE_POSITIVE, NOT_A_FLOAT, NOT_AN_INTEGER, CommandError, syntax
+from server.registry.errors import MUST_BE_POSITIVE, NO_CURSOR, NOT_A_FLOAT, NOT_AN_INTEGER, CommandError, syntax
 from server.registry.integers import integer as integer, parse_integer as parse_integer
 
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
@@ -76,7 +76,7 @@ def cursor(text: bytes) -> int:
     digits = text[1:] if text[:1] in (b"-", b"+") else text
     value = int(text) if digits.isdigit() else CURSOR_MASK + 1
     if abs(value) > CURSOR_MASK:
-        raise CommandError("ERR invalid cursor")
+        raise CommandError(NO_CURSOR)
     return value & CURSOR_MASK
 
 

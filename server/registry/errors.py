@@ -49,6 +49,7 @@ BUSY_GROUP = "BUSYGROUP Consumer Group name already exists"
 BUSY_KEY = "BUSYKEY Target key name already exists."
 SAME_OBJECT = "ERR source and destination objects are the same"
 INDEX_OUT_OF_RANGE = "ERR index out of range"
+NO_CURSOR = "ERR invalid cursor"
 DB_OUT_OF_RANGE = "ERR DB index is out of range"
 OVERFLOW = "ERR increment or decrement would overflow"
 NAN_OR_INFINITY = "ERR increment would produce NaN or Infinity"
@@ -75,6 +76,12 @@ _WRONG_TYPE = WRONG_TYPE.encode()
 def wrong_arity_text(name: str) -> bytes:
     """What `wrong_arity` says. Made once for each command."""
     return WRONG_ARITY.format(name).encode()
+
+
+@cache
+def invalid_expire_text(name: str) -> bytes:
+    """Of a time to live that is none, in that command. Made once for each."""
+    return INVALID_EXPIRE.format(name).encode()
 
 
 def syntax() -> CommandError:

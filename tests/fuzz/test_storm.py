@@ -1,7 +1,7 @@
 """A short storm (tests/fuzz/storm): alone, and beside a real redis-server.
 
-REMUS_STORM_MINUTES says how long at most, REMUS_SEED which: 0 is a new one; `./dev torture storm` plays more. A number of
-episodes is the end without REMUS_STORM_MINUTES, so that a fast machine and a slow one are asked the same.
+REMUS_STORM_MINUTES says how long at most, REMUS_SEED which: 0 is a new one; `./dev torture storm` plays more. Without
+REMUS_STORM_MINUTES a number of episodes is the end, so that a fast machine and a slow one are asked the same.
 """
 
 import os

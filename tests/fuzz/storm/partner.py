@@ -62,7 +62,7 @@ def waits(words: Request) -> bool:
 
 def new_in_7_2(command: Request, request: Request) -> bool:
     """Where 7.0 sees something else first: it refuses to wait in scripts, and the words of ZRANK that may be WITHSCORE;
-    it does not see that the end of a wait is beyond all times, nor that a RANK of LPOS is so low that it has no positive.
+    it does not see that the end of a wait is beyond all times, nor that a RANK of LPOS has no positive.
     """
     if command[0].upper() in RANKS:
         return len(command) > 3

@@ -24,8 +24,8 @@ SEVEN_TWO = os.environ.get("REMUS_PEER_7_2", "")
 
 @cache
 def peer_path() -> str | None:
-    """The binary, or None. One that is newer than 7.2, as Debian 13's, is no partner unless it is named: it writes files
-    that 7.2 cannot read, and answers otherwise."""
+    """The binary, or None. One that is newer than 7.2, as Debian 13's, is no partner unless it is named: what it writes
+    7.2 cannot read, and it answers otherwise."""
     named = os.environ.get("REMUS_PEER")
     if named:
         return shutil.which(named) or named

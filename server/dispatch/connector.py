@@ -124,6 +124,7 @@ class Connector:
             attempt.expire_after(timeout_ms)
         self._looking += 1
         self._loop.attend(self._go_on)
+        _ = self._found                 # there before a thread looks for it: nothing keeps two from making one each
         if address is not None:
             self._tell(attempt, [address])
         else:

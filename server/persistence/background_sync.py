@@ -65,12 +65,13 @@ class BackgroundSync:
             done.wait()
 
     def _add(self, work: Callable[..., None], argument: object) -> None:
+        jobs = self._jobs               # before the thread looks for it: nothing keeps two from making one each
         if self._thread is None:
             from threading import Thread
 
             self._thread = Thread(target=self._run, name="bio_aof", daemon=True)
             self._thread.start()
-        self._jobs.put((work, argument))
+        jobs.put((work, argument))
 
     def _run(self) -> None:
         self._enter()

@@ -36,6 +36,11 @@ _CHOICES = {
     "ON OFF": "status",
     "ON OFF SKIP": "action",
     "BEFORE AFTER": "where",
+    "FORCE TAKEOVER": "options",
+    "HARD SOFT": "reset-type",
+    "IMPORTING MIGRATING NODE STABLE": "subcommand",
+    "count RESET": "operation",
+    "host NO": "args",
     "MIN MAX": "where",
     "M KM FT MI": "unit",
     "BYTE BIT": "unit",
@@ -62,6 +67,8 @@ _CHOICES = {
 # What a block is called, by the names in it.
 _BLOCKS = {
     "start end": "range",
+    "host port": "host-port",
+    "no one": "no-one",
     "start end unit": "range",
     "count any": "count-block",
     "strategy operator threshold count": "trim",
@@ -119,6 +126,8 @@ _DOUBLE = frozenset(("score", "longitude", "latitude", "radius", "width", "heigh
 _TYPES = {"pattern": "pattern", "unix-time-seconds": "unix-time", "unix-time-milliseconds": "unix-time"}
 # The same name means different types in different commands.
 _BY_COMMAND = {
+    ("acl|genpass", "bits"): "integer",
+    ("cluster|meet", "cluster-bus-port"): "integer",
     ("incrbyfloat", "increment"): "double",
     ("hincrbyfloat", "increment"): "double",
     ("incrby", "increment"): "integer",
@@ -307,6 +316,9 @@ _NAMES = {
     ("client|kill", "type"): "client-type",
     ("client|no-evict", "status"): "enabled",
     ("client|no-touch", "status"): "enabled",
+    ("client|caching", "enabled"): "mode",
+    ("cluster|addslotsrange", "data"): "range",
+    ("cluster|delslotsrange", "data"): "range",
     ("module|loadex", "config"): "configs",
 }
 
@@ -333,6 +345,8 @@ def _rename(found: list[Argument], command: "Command") -> None:
             argument.display = shown
         if command.name == "xreadgroup" and argument.token == "GROUP":
             argument.name = "group-block"
+        if command.name == "cluster|setslot" and argument.token not in (None, "STABLE"):
+            argument.name, argument.display = argument.token.lower(), shown
         if command.name == "migrate" and argument.token in ("AUTH", "KEYS"):
             argument.name, argument.display = argument.token.lower(), shown
         if argument.token in ("STORE", "STOREDIST") and argument.name == "key":

@@ -39,7 +39,7 @@ CHANGED = {
     "deprecation": {"psetex", "quit", "setex", "setnx"},
 }
 # Trees of arguments that the notation cannot express.
-OTHER_ARGUMENTS = {"client|kill", "bitfield", "xtrim"}
+OTHER_ARGUMENTS = {"client|kill", "bitfield", "failover", "xtrim"}
 
 
 def tables(connection):

@@ -10,7 +10,7 @@ import pytest
 from server.structures.crc64 import crc64_of
 from tests.support.differential import Pair
 from tests.support.every_type import contents, fill
-from tests.support.peer import Peer
+from tests.support.peer import Peer, peer_version
 from tests.support.resp import Connection, RespError
 
 REFUSED = "ERR Bad data format"
@@ -91,8 +91,9 @@ def test_values_travel_to_an_older_server_and_back(
 
 
 def test_payloads_are_a_real_servers_bytes(both: Pair, configure: Callable[[str, Any], None]) -> None:
-    """Version 10, uncompressed; what has no order of its own, or holds times or floats as 7.0 wrote them, aside."""
-    configure("rdb-version", 10)
+    """Uncompressed; what has no order of its own, or holds times or floats as 7.0 wrote them, aside."""
+    if peer_version() < (7, 2):
+        configure("rdb-version", 10)
     configure("rdbcompression", "no")
     both.theirs.ok("CONFIG", "SET", "rdbcompression", "no")
     fill(both.ours)

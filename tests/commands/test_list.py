@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.peer import peer_version
 from tests.support.resp import NullArray, RespError
 
 WRONG_TYPE = RespError("WRONGTYPE Operation against a key holding the wrong kind of value")
@@ -94,6 +95,8 @@ def test_linsert_lset(both):
 
 @pytest.mark.parametrize("index", [2, -3, 2**31, -(2**63)])
 def test_lset_beyond_the_end_with_an_element_that_needs_a_node(both, index):
+    if index == -(2**63) and peer_version() >= (7, 2):
+        pytest.skip("negating it overflows there: the first element is set")
     both("RPUSH", "l", "a", "b")
     both("LSET", "l", index, "w" * 9000)
     both("OBJECT", "ENCODING", "l")

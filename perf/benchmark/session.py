@@ -1,5 +1,6 @@
 """One run: connections are made and greeted, the engine's threads take them, and what they saw becomes a Result."""
 
+import contextlib
 import errno
 import os
 import resource
@@ -151,7 +152,8 @@ def open_connections(options: Options, tls: TlsContext | None, count: int) -> li
         for _ in range(count):
             opened.append(connect(options, tls))
             if commands:
-                opened[-1].sendall(b"".join(commands))
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):    # its reason is read below
+                    opened[-1].sendall(b"".join(commands))
                 if len(opened) == 1:
                     await_greeting(opened[0], len(commands))  # a refusal is told before there are thousands
         for connection in opened[1:] if commands else []:

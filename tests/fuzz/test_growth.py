@@ -21,6 +21,7 @@ from tests.support.server import Server
 TIMES = int(os.environ.get("REMUS_GROWTH_TIMES", "40"))
 FREE_OBJECTS = 2500  # the interpreter keeps 2,000 of a kind, at most
 RUN_SECONDS = 4
+SUSPECT_SECONDS = 60  # of what is suspected, and may be slow
 SLACK = TIMES // 2  # blocks: one kept for each call is what a leak is
 # What would end the server or the connection, mute it, hold it up, or change what later forms mean.
 NOT_RUN = {
@@ -66,10 +67,10 @@ def blocks(c: Connection) -> int:
     return found
 
 
-def run(c: Connection, commands: list[tuple[bytes, ...]], times: int) -> int:
-    """Run them so often, or what a few seconds allow; how often that was."""
+def run(c: Connection, commands: list[tuple[bytes, ...]], times: int, seconds: float = RUN_SECONDS) -> int:
+    """Run them so often, or what these seconds allow; how often that was."""
     done = 0
-    end = time.monotonic() + patience(RUN_SECONDS)
+    end = time.monotonic() + patience(seconds)
     while done < times and time.monotonic() < end:
         some = min(20, times - done)
         c.pipeline(commands * some)
@@ -92,7 +93,7 @@ def growing(c: Connection, form: Form, commands: list[tuple[bytes, ...]]) -> int
     run(c, commands, TIMES)
     if blocks(c) - before <= SLACK:
         return 0
-    run(c, commands, FREE_OBJECTS)
+    run(c, commands, FREE_OBJECTS, SUSPECT_SECONDS)
     for _ in range(2):                  # what happened by itself, and once, is no growth
         before = blocks(c)
         done = run(c, commands, TIMES * 10)

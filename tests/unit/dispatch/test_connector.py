@@ -3,6 +3,7 @@ may become. A server runs in the test's own process, a turn at a time; the other
 
 import gc
 import os
+import queue
 import socket
 import threading
 import time
@@ -181,6 +182,23 @@ def test_names_are_looked_up_beside_the_loop(
     running.until(lambda: unknown.lost)
     assert unknown.lost == NO_ADDRESS
     assert sorted(asked) == ["slow.example", "unknown.example"]
+
+
+def test_a_name_is_found_however_the_thread_and_the_loop_meet(
+    running: Running, listening: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both want the queue between them at once, and it is made slowly."""
+    real = queue.SimpleQueue
+
+    def slow() -> Any:
+        threading.Event().wait(0.05)
+        return real()
+
+    monkeypatch.setattr(queue, "SimpleQueue", slow)
+    running.connector.__dict__.pop("_found", None)      # as nobody has connected yet
+    heard = Heard()
+    running.connector.connect("localhost", port_of(listening), heard)
+    running.opened(heard)
 
 
 def test_addresses_of_a_name_are_tried_in_turn(

@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import Any
 
 from tests.fuzz.storm.values import anything, edge, key, value
@@ -36,11 +37,11 @@ class Grammar:
         self.nasty = nasty
         self.payloads: list[bytes] = [b"", b"\0"]  # for RESTORE
         self._groups: defaultdict[str, list[Documented]] = defaultdict(list)
-        for command in documented(docs):
+        for command in sorted(documented(docs), key=attrgetter("name")):  # a redis-server tells them in any order
             left_out = LEFT_OUT | without
             if not command.container and not {command.name, command.name.split("|")[0]} & left_out:
                 self._groups[command.group].append(command)
-        self._names = list(self._groups)
+        self._names = sorted(self._groups)
         self._weights = [WEIGHTS.get(group, WEIGHT) for group in self._names]
 
     def command(self, chance: random.Random) -> list[bytes]:

@@ -214,9 +214,10 @@ def hand_over(engine: Engine, options: Options, tls: TlsContext | None) -> None:
     shares = [options.clients // threads + (i < options.clients % threads) for i in range(threads)]
     if not options.keep_alive:
         allow_files(options.clients)
-        with open_connections(options, tls, 1)[0] as first:  # tells the address, and whether the greeting is accepted
+        open_connections(options, tls, 1)[0].close()    # whether the greeting is accepted
+        with connect(options, None) as plain:   # tells the address; one that TLS has refused may be gone, and its address
             for share in shares:
-                engine.add_worker([first.fileno()] * share, options.poll)
+                engine.add_worker([plain.fileno()] * share, options.poll)
         return
     opened = open_connections(options, tls, options.clients)
     ready = [given_up(connection) for connection in opened]

@@ -215,7 +215,7 @@ def hand_over(engine: Engine, options: Options, tls: TlsContext | None) -> None:
     if not options.keep_alive:
         allow_files(options.clients)
         open_connections(options, tls, 1)[0].close()    # whether the greeting is accepted
-        with connect(options, None) as plain:   # tells the address; one that TLS has refused may be gone, and its address
+        with connect(options, None) as plain:   # tells the address; one that TLS has refused may be gone by now
             for share in shares:
                 engine.add_worker([plain.fileno()] * share, options.poll)
         return

@@ -366,7 +366,7 @@ class Connection:
             case b"|":
                 self.attributes = self._map(int(rest))
                 return self._value()
-        raise AssertionError(f"not a reply: {line!r}")
+        raise AssertionError(f"not a reply, of {self.socket.getpeername()}: {line!r}")
 
     def _map(self, count: int) -> Any:
         pairs = [(self._value(), self._value()) for _ in range(count)]

@@ -22,6 +22,7 @@ TIMES = int(os.environ.get("REMUS_GROWTH_TIMES", "40"))
 FREE_OBJECTS = 2500  # the interpreter keeps 2,000 of a kind, at most
 RUN_SECONDS = 4
 SUSPECT_SECONDS = 60  # of what is suspected, and may be slow
+WINDOWS = 8  # in each of which a leak leaves something
 SLACK = TIMES // 2  # blocks: one kept for each call is what a leak is
 # What would end the server or the connection, mute it, hold it up, or change what later forms mean.
 NOT_RUN = {
@@ -94,7 +95,7 @@ def growing(c: Connection, form: Form, commands: list[tuple[bytes, ...]]) -> int
     if blocks(c) - before <= SLACK:
         return 0
     run(c, commands, FREE_OBJECTS, SUSPECT_SECONDS)
-    for _ in range(2):                  # what happened by itself, and once, is no growth
+    for _ in range(WINDOWS):            # what happened by itself, and once, is no growth; nor is what ends
         before = blocks(c)
         done = run(c, commands, TIMES * 10)
         left = blocks(c) - before

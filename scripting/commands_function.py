@@ -74,7 +74,7 @@ def function_flush(call: Call, *words: bytes) -> str:
 
 @command("FUNCTION|LIST", arity=-2, flags=NOSCRIPT, since="7.0.0",
          syntax="[LIBRARYNAME library-name-pattern] [WITHCODE]", tips=("nondeterministic_output_order",))
-def function_list(call: Call, *words: bytes) -> list[Encoded]:
+def function_list(call: Call, *words: bytes) -> list[Encoded] | Encoded:
     """Show libraries and their functions.
 
     Complexity: O(N) where N is the number of functions
@@ -92,11 +92,12 @@ def function_list(call: Call, *words: bytes) -> list[Encoded]:
             pattern = rest.pop(0)
         else:
             raise CommandError(b"ERR Unknown argument " + word)
-    return [
-        _shown(library, with_code, call.client.resp)
-        for library in _functions(call).libraries.values()
-        if pattern is None or glob.match(pattern, library.name, True)
-    ]
+    functions, resp = _functions(call), call.client.resp
+    if pattern is None:
+        return functions.told(b"LIST WITHCODE" if with_code else b"LIST",
+                              lambda: [_shown(each, with_code, resp) for each in functions.libraries.values()], resp)
+    return [_shown(each, with_code, resp) for each in functions.libraries.values()
+            if glob.match(pattern, each.name, True)]
 
 
 def _shown(library: Library, with_code: bool, resp: int) -> Encoded:
@@ -120,13 +121,17 @@ def _described(library: Library, with_code: bool) -> Pairs:
 
 
 @command("FUNCTION|DUMP", arity=2, flags=NOSCRIPT, since="7.0.0")
-def function_dump(call: Call) -> bytes:
+def function_dump(call: Call) -> Encoded:
     """Reply with all libraries in one payload for FUNCTION RESTORE.
 
     Complexity: O(N) where N is the number of functions
     """
-    texts = [library.code for library in _functions(call).libraries.values()]
-    return dumped(texts, compress=call.config.rdbcompression, version=call.config.rdb_version)
+    functions, compress, version = _functions(call), call.config.rdbcompression, call.config.rdb_version
+
+    def payload() -> bytes:
+        return dumped([library.code for library in functions.libraries.values()], compress=compress, version=version)
+
+    return functions.told(b"DUMP", payload, call.client.resp)
 
 
 @command("FUNCTION|RESTORE", arity=-3, flags=NOSCRIPT | WRITE | DENYOOM, since="7.0.0",
@@ -159,7 +164,7 @@ def function_restore(call: Call, payload: bytes, *words: bytes) -> str:
 
 @command("FUNCTION|STATS", arity=2, flags=NOSCRIPT | ALLOW_BUSY, since="7.0.0",
          tips=("nondeterministic_output", "request_policy:all_shards", "response_policy:special"))
-def function_stats(call: Call) -> dict[bytes, Any]:
+def function_stats(call: Call) -> dict[bytes, Any] | Encoded:
     """Show the function that runs, and how many libraries and functions there are.
 
     Complexity: O(1)
@@ -168,13 +173,14 @@ def function_stats(call: Call) -> dict[bytes, Any]:
     run = scripting.run
     if run is not None and run.eval:
         raise CommandError(BUSY_SCRIPT)
-    running = None
-    if run is not None:
-        running = {b"name": run.name, b"command": list(run.argv), b"duration_ms": limits.running_us() // 1000}
-    counts = {
-        b"libraries_count": len(scripting.functions.libraries),
-        b"functions_count": len(scripting.functions.functions),
-    }
+    if run is None:
+        return scripting.functions.told(b"STATS", lambda: _stats(scripting.functions, None), call.client.resp)
+    running = {b"name": run.name, b"command": list(run.argv), b"duration_ms": limits.running_us() // 1000}
+    return _stats(scripting.functions, running)
+
+
+def _stats(functions: Functions, running: dict[bytes, Any] | None) -> dict[bytes, Any]:
+    counts = {b"libraries_count": len(functions.libraries), b"functions_count": len(functions.functions)}
     return {b"running_script": running, b"engines": {_ENGINE: counts}}
 
 

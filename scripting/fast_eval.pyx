@@ -13,7 +13,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
-from iothreads.resp_writer cimport write_error, write_header, write_integer
+from iothreads.resp_writer cimport write_error, write_header, write_integer, write_raw
 from scripting.interpreter cimport Interpreter
 from scripting.redis_api cimport begin_run, is_running
 from scripting.run_context cimport Run
@@ -218,6 +218,27 @@ cdef int64_t _exists(Op* op) except -1:
 
 
 row("script|exists", FREE | UNKEYED, ANY_TYPE, _exists)
+
+
+# ---- FUNCTION LIST, STATS, DUMP
+cdef list _ABOUT = [b"LIST", b"STATS", b"DUMP"]
+
+
+cdef int64_t _told(Op* op) except -1:
+    """What the definition said before, while it is true."""
+    cdef object wire
+    if _functions is None or op.r.arg_count != 2 or is_running():
+        return DECLINED
+    wire = (<dict>_functions.kept).get((_ABOUT[op.how], (<Client>op.client).resp))
+    if wire is None:
+        return DECLINED
+    write_raw(op.out, PyBytes_AS_STRING(wire), PyBytes_GET_SIZE(wire))
+    return 0
+
+
+row("function|list", FREE | UNKEYED, ANY_TYPE, _told, "", 0)
+row("function|stats", FREE | UNKEYED, ANY_TYPE, _told, "", 1)
+row("function|dump", FREE | UNKEYED, ANY_TYPE, _told, "", 2)
 
 
 def attach(server, scripting, client, dict records) -> None:

@@ -4,7 +4,7 @@ A library is source text that begins with `#!lua name=mylib`; run once, it regis
 they are saved, replicated and restored with the keyspace (RDB opcode 245 followed by the text).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from scripting.flags import FLAGS
@@ -13,8 +13,11 @@ from scripting.library_api import registering
 from scripting.scripts import words_of
 from server.registry.dataclass import dataclass, field
 from server.registry.errors import CommandError
+from server.registry.reply import Encoded
+from server.registry.reply_writer import encode_reply
 
 LOAD_TIMEOUT_MS = 500
+TOLD_BYTES = 65536                     # a longer reply is not kept
 ENGINE = "LUA"
 BAD_NAME = (
     "ERR Library names can only contain letters, numbers, or underscores(_) and must be at least one character long"
@@ -110,6 +113,17 @@ class Functions:
         self._interpreter = interpreter
         self.libraries: dict[bytes, Library] = {}
         self.functions: dict[bytes, Function] = {}           # by lower-case name
+        self.kept: dict[tuple[bytes, int], bytes] = {}       # replies about all of them; see `told`
+
+    def told(self, what: bytes, reply: Callable[[], object], resp: int) -> Encoded:
+        """The reply to that call, made once: until a library comes or goes, or what else it depends on changes, which
+        empties `kept`."""
+        wire = self.kept.get((what, resp))
+        if wire is None:
+            wire = encode_reply(reply(), resp)
+            if len(wire) <= TOLD_BYTES:
+                self.kept[what, resp] = wire
+        return Encoded(wire)
 
     @property
     def interpreter(self) -> Interpreter:
@@ -158,10 +172,12 @@ class Functions:
             registering(None)
 
     def _link(self, library: Library) -> None:
+        self.kept = {}
         self.libraries[library.name] = library
         self.functions.update((name.lower(), function) for name, function in library.functions.items())
 
     def _unlink(self, library: Library) -> None:
+        self.kept = {}
         del self.libraries[library.name]
         for name in library.functions:
             self.functions.pop(name.lower(), None)
@@ -182,8 +198,7 @@ class Functions:
     def flush(self) -> None:
         """Remove all libraries, and what they left in Lua."""
         self._interpreter = None
-        self.libraries = {}
-        self.functions = {}
+        self.libraries, self.functions, self.kept = {}, {}, {}
 
     def join(self, other: "Functions", *, replace: bool = False) -> None:
         """Take over another set's libraries (loaded into the same interpreter): all of them or, on error, none."""
@@ -203,13 +218,13 @@ class Functions:
     def exchange(self, other: "Functions") -> None:
         """Have another set's libraries (loaded into the same interpreter) instead of one's own."""
         self.release()
-        self.libraries, self.functions = other.libraries, other.functions
+        self.libraries, self.functions, self.kept = other.libraries, other.functions, {}
 
     def release(self) -> None:
         """Let all libraries go."""
         for library in self.libraries.values():
             self._release(library)
-        self.libraries, self.functions = {}, {}
+        self.libraries, self.functions, self.kept = {}, {}, {}
 
     def beside(self) -> "Functions":
         """An empty set in the same interpreter, to load into before `join`."""

@@ -1,20 +1,22 @@
 """What INFO tells of scripts and functions: what they hold, how many there are, and the one that is slow."""
 
 from scripting import limits
-from scripting.run import Scripting
+from scripting.run import Scripting, VmMemory
 from server.registry.info_sections import MEMORY, STATS
 from server.registry.info_writer import FOR_PEOPLE
 
 memory = MEMORY.of(Scripting)
-memory.field("used_memory_lua", lambda s: s.scripts.vm_memory, metric="memory_used_lua_bytes")
-memory.field("used_memory_vm_eval", lambda s: s.scripts.vm_memory, metric="memory_used_vm_eval_bytes")
-memory.field("used_memory_lua_human", lambda s: s.scripts.vm_memory, digits=FOR_PEOPLE)
 memory.field("number_of_cached_scripts", lambda s: len(s.scripts), metric="number_of_cached_scripts")
 memory.field("number_of_functions", lambda s: len(s.functions.functions), metric="number_of_functions")
 memory.field("number_of_libraries", lambda s: len(s.functions.libraries), metric="number_of_libraries")
-memory.field("used_memory_vm_functions", lambda s: s.functions.vm_memory, metric="memory_used_vm_functions_bytes")
-memory.field("used_memory_vm_total", lambda s: s.vm_memory, metric="memory_used_vm_total")
-memory.field("used_memory_vm_total_human", lambda s: s.vm_memory, digits=FOR_PEOPLE)
+
+vm = MEMORY.of(VmMemory)
+vm.field("used_memory_lua", lambda vm: vm.scripts, metric="memory_used_lua_bytes")
+vm.field("used_memory_vm_eval", lambda vm: vm.scripts, metric="memory_used_vm_eval_bytes")
+vm.field("used_memory_lua_human", lambda vm: vm.scripts, digits=FOR_PEOPLE)
+vm.field("used_memory_vm_functions", lambda vm: vm.functions, metric="memory_used_vm_functions_bytes")
+vm.field("used_memory_vm_total", lambda vm: vm.total, metric="memory_used_vm_total")
+vm.field("used_memory_vm_total_human", lambda vm: vm.total, digits=FOR_PEOPLE)
 
 
 def slow_seconds(scripting: Scripting) -> float:

@@ -123,29 +123,31 @@ cdef bint _fill(lua_State* L, int count) noexcept:
     return True
 
 
-cdef bint _fast(lua_State* L) except -1:
-    """Run the call through the command's fast path, no Python object in between; False: it has none or declines."""
+cdef int _fast(lua_State* L) except -1:
+    """Run the call through the command's fast path, no Python object in between: what its reply begins with; 0: it has
+    none or declines."""
     cdef int count = lua.gettop(L)
     cdef Client client = _run.client
     cdef Record record
     cdef uint64_t start
     cdef bytes reply
+    cdef int kind
     if count == 0 or count > FAST_WORDS or not _fill(L, count):
-        return False
+        return 0
     _request.record = record_of(_batch.buffer, _words[0].length)
     if not may_pass(<PyObject*>_request.record, client, &_batch, &_request, IN_SCRIPT):
-        return False
+        return 0
     if state.all & SLOW_CLUSTER and _run.is_elsewhere():
-        return False
+        return 0
     record = <Record>_request.record
     if record.write:
         if _run.read_only or _run.out_of_memory:
-            return False
+            return 0
         if _run.propagation.wanted:
             _run.propagation.gather()
     start = ticks()
     if not record.fast(client, &_batch, &_request):
-        return False
+        return 0
     passed(<PyObject*>record, client, &_batch, &_request, &start, _batch.used + client.out.bytes, False)
     if client.slow & SLOW_TRACKING:
         after_fast(client, &_batch, &_request)
@@ -153,12 +155,14 @@ cdef bint _fast(lua_State* L) except -1:
         _run.wrote = True
     lua.settop(L, 0)
     if client.out.head != NULL and client.out.head == client.out.tail:
+        kind = client.out.head.bytes[0]
         push_wire(L, client.out.head.bytes)
     else:
         reply = _joined(&client.out)
+        kind = PyBytes_AS_STRING(reply)[0]
         push_wire(L, PyBytes_AS_STRING(reply))
     output_clear(&client.out)
-    return True
+    return kind
 
 
 cdef bytes _joined(Output* out):
@@ -172,9 +176,11 @@ cdef bytes _joined(Output* out):
 
 
 cdef int _command(lua_State* L, bint raises) noexcept:
+    cdef int kind
     try:
-        if _run is not None and _run.spread == REPL_AOF | REPL_REPLICA and _fast(L):
-            return 1
+        kind = _fast(L) if _run is not None and _run.spread == REPL_AOF | REPL_REPLICA else 0
+        if kind:
+            return ERROR if raises and kind == c'-' else 1
         argv = _arguments(L)
         if argv is None:
             return ERROR if raises else 1

@@ -18,7 +18,7 @@ from server.dispatch import conditions, gates
 from server.dispatch.call import Call
 from server.registry.command import ALLOW_BUSY, COMMANDS, WRITE, Command, CommandFlag
 from server.registry.errors import MASTERDOWN, CommandError
-from server.registry.light import TYPE_CHECKING, Any, cast
+from server.registry.light import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from server.server import Server
@@ -36,6 +36,14 @@ UNKILLABLE_MASTER = (
 _FAR_US = 1 << 62
 
 
+class VmMemory(NamedTuple):
+    """used_memory_vm_eval, used_memory_vm_functions and used_memory_vm_total of INFO, bytes."""
+
+    scripts: int
+    functions: int
+    total: int
+
+
 class Scripting:
     """One per server (`server.scripting`): the cache of scripts, the libraries, and the script under way."""
 
@@ -51,10 +59,10 @@ class Scripting:
         """The script under way."""
         return redis_api.current()
 
-    @property
-    def vm_memory(self) -> int:
-        """used_memory_vm_total."""
-        return self.scripts.vm_memory + self.functions.vm_memory
+    def vm_memory(self) -> "VmMemory":
+        """What Lua holds now."""
+        scripts, functions = self.scripts.vm_memory, self.functions.vm_memory
+        return VmMemory(scripts, functions, scripts + functions)
 
     @property
     def memory(self) -> int:

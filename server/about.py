@@ -1,6 +1,6 @@
 """Which part answers for what rooms declare."""
 
-from scripting.run import Scripting
+from scripting.run import Scripting, VmMemory
 from server.acl.denials import Denials
 from server.acl.users import Users
 from server.clients.limits import Limits, RecentPeaks
@@ -83,4 +83,5 @@ def tell(server: "Server", parts: Parts) -> None:
     parts.keep(Replicating, s.replicating)
     parts.keep(Upkeep, s.hot_keys_upkeep)
     parts.keep(Scripting, s.scripting)
+    parts.add(VmMemory, s.scripting.vm_memory)
 

@@ -1,6 +1,7 @@
 """What INFO tells of a server as a whole, which no room owns: with keys, or a sentinel."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 
 from iothreads.listen import Listener
 from server.config.config import Config
@@ -44,12 +45,17 @@ def uptime(s: Whole) -> int:
 
 
 @server_.family
-def listeners(s: Whole) -> Iterator[tuple[str, str]]:
+def listeners(s: Whole) -> tuple[tuple[str, str], ...]:
     """listener0:name=tcp,bind=127.0.0.1,port=6379."""
-    for number, kind in enumerate(dict.fromkeys([listener.kind for listener in s.listeners])):
-        if kind == "unix":
-            yield f"listener{number}", f"name=unix,bind={s.config.unixsocket}"
-        else:
-            binds = "".join([f"bind={name}," for name in s.config.bind])
-            port = s.config.tls_port if kind == "tls" else s.config.port
-            yield f"listener{number}", f"name={kind},{binds}port={port}"
+    config = s.config
+    kinds = tuple([listener.kind for listener in s.listeners])
+    return _told(kinds, tuple(config.bind), config.port, config.tls_port, config.unixsocket)
+
+
+@lru_cache(maxsize=1)
+def _told(kinds: tuple[str, ...], bind: tuple[str, ...], port: int, tls_port: int,
+          unixsocket: str) -> tuple[tuple[str, str], ...]:
+    """The same object as long as nothing changes: INFO does not write it again."""
+    binds = "".join([f"bind={name}," for name in bind])
+    told = {"tcp": f"{binds}port={port}", "tls": f"{binds}port={tls_port}", "unix": f"bind={unixsocket}"}
+    return tuple([(f"listener{number}", f"name={kind},{told[kind]}") for number, kind in enumerate(dict.fromkeys(kinds))])

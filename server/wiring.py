@@ -276,6 +276,7 @@ def follow_configuration(server: "Server") -> None:
         ("appendfsync",): s.appending.policy_changed,
         ("aof-disable-auto-gc",): lambda c: s.aof.delete_history(),
         ("big-keys-walk",): s.walking.follow,
+        ("rdbcompression", "rdb-version"): lambda c: s.scripting.functions.kept.clear(),
     }
     if s.cluster is not None:
         later[cluster_node.DIRECTIVES] = s.cluster.follow_configuration

@@ -63,6 +63,7 @@ class Limits:
         self._turn: deque[Client] = deque()                  # whom the cron still has to look at in this round
         self._resting = self._found_resting = 0              # in the last round, and in this one until now
         self._peaks = [(0, 0, 0)] * PEAK_SECONDS             # (second, query memory, output memory)
+        self._recent, self._recent_at = RecentPeaks(0, 0), 0     # of the last of them, as it was in that second
 
     # ---- replies that nobody reads
     def follow_output_limits(self, config: Config) -> None:
@@ -248,6 +249,7 @@ class Limits:
         if known != second:
             most_query = most_output = 0
         self._peaks[at] = (second, max(query, most_query), max(output, most_output))
+        self._recent_at = 0
 
     def memory_of_each(self) -> Iterator[int]:
         """Bytes that each client holds in its buffers."""
@@ -255,12 +257,11 @@ class Limits:
 
     def recent_peaks(self) -> "RecentPeaks":
         """The largest buffers of late."""
-        since = monotonic_now_us() // 1000000 - PEAK_SECONDS
-        query = replies = 0
-        for at, most_query, most_replies in self._peaks:
-            if at > since:
-                query, replies = max(query, most_query), max(replies, most_replies)
-        return RecentPeaks(query, replies)
+        now = monotonic_now_us() // 1000000
+        if now != self._recent_at:
+            recent = [(query, replies) for at, query, replies in self._peaks if at > now - PEAK_SECONDS]
+            self._recent_at, self._recent = now, RecentPeaks(*map(max, zip((0, 0), *recent)))
+        return self._recent
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""

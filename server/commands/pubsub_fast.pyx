@@ -7,7 +7,7 @@ read-only ones, and so does who publishes and has subscriptions: its own message
 from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport strlen
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.dict cimport PyDict_GetItem, PyDict_Size
 from cpython.ref cimport PyObject
 
@@ -97,6 +97,20 @@ cdef int64_t _publish(Op* op) except -1:
 
 
 # ---- looking
+cdef int64_t _channels(Op* op) except -1:
+    """All of them; a pattern is the definition's."""
+    cdef PubSub pubsub = _pubsub_of(<Client>op.client)
+    cdef dict channels
+    cdef bytes name
+    if pubsub is None or op.r.arg_count != 2:
+        return DECLINED
+    channels = pubsub.shard_channels if op.how == SHARD_CHANNELS else pubsub.channels
+    write_header(op.out, c'*', PyDict_Size(channels))
+    for name in channels:
+        write_bulk(op.out, PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+    return 0
+
+
 cdef int64_t _numsub(Op* op) except -1:
     cdef PubSub pubsub = _pubsub_of(<Client>op.client)
     cdef PyObject* listeners
@@ -129,6 +143,8 @@ row("punsubscribe", FREE | UNKEYED, ANY_TYPE, _listen, "", PUNSUBSCRIBE)
 row("sunsubscribe", FREE | UNKEYED, ANY_TYPE, _listen, "", SUNSUBSCRIBE)
 row("publish", FREE | UNKEYED, ANY_TYPE, _publish, "", CHANNELS)
 row("spublish", FREE | UNKEYED, ANY_TYPE, _publish, "", SHARD_CHANNELS)
+row("pubsub|channels", FREE | UNKEYED, ANY_TYPE, _channels, "", CHANNELS)
+row("pubsub|shardchannels", FREE | UNKEYED, ANY_TYPE, _channels, "", SHARD_CHANNELS)
 row("pubsub|numsub", FREE | UNKEYED, ANY_TYPE, _numsub, "", CHANNELS)
 row("pubsub|shardnumsub", FREE | UNKEYED, ANY_TYPE, _numsub, "", SHARD_CHANNELS)
 row("pubsub|numpat", FREE | UNKEYED, ANY_TYPE, _numpat)

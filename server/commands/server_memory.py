@@ -90,7 +90,8 @@ def memory_doctor(call: Call) -> Verbatim:
     server = call.server
     if server.memory.used < memory_advice.LITTLE:
         return _EMPTY
-    return Verbatim(memory_advice.report(server.memory.figures(), len(server.clients), len(server.scripting.scripts)))
+    unusual = server.memory.figures().unusual(len(server.clients), len(server.scripting.scripts))
+    return Verbatim(memory_advice.report(unusual))
 
 
 @command("MEMORY|MALLOC-STATS", arity=2, since="4.0.0", tips=_SPECIAL)

@@ -6,28 +6,15 @@ Percentiles are upper bounds of classes that are powers of two; `INFO load` show
 from collections.abc import Iterator
 
 from server.dispatch.loop import Loop
-from server.observe.percentiles import classes, percentiles
 from server.registry.info import section
 
-SHOWN = (50.0, 99.0, 99.9)
-
 load = section("load", "Load", default=False).of(Loop)
-
-
-def summary(histogram: tuple[list[int], int]) -> str:
-    """count=3,sum=120,p50=31,p99=63,p99.9=63; without percentiles when nothing was counted."""
-    counts, total = histogram
-    buckets = classes(counts)
-    if not buckets:
-        return f"count=0,sum={total}"
-    shown = "".join([f",p{percent:g}={value}" for percent, value in percentiles(buckets, SHOWN)])
-    return f"count={sum(counts)},sum={total}{shown}"
 
 
 @load.family
 def wait_lines(loop: Loop) -> Iterator[tuple[str, str]]:
     """main_thread_wait_usec: from the hand-over of a batch to its first command."""
-    yield "main_thread_wait_usec", summary(loop.wait_histogram())
+    yield "main_thread_wait_usec", loop.wait_summary()
 
 
 @load.family
@@ -39,7 +26,6 @@ def queue_lines(loop: Loop) -> Iterator[tuple[str, str]]:
 
 
 @load.family
-def payload_lines(loop: Loop) -> Iterator[tuple[str, str]]:
+def payload_lines(loop: Loop) -> list[tuple[str, str]]:
     """request_bytes_read, reply_bytes_write, ...: by what commands do with keys."""
-    for (way, kind), histogram in loop.payload_histograms().items():
-        yield f"{way}_bytes_{kind}", summary(histogram)
+    return loop.payload_summaries()

@@ -34,6 +34,7 @@ from server.dispatch.timers cimport Timers
 from server.dispatch.tracked cimport after_command
 from server.dispatch.waking cimport waiting_step, waking_step
 from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
+from server.observe.percentiles cimport histogram_summary
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
 from server.structures.block_stream cimport TO_REPLICAS, Stream
 from server.structures.table cimport KEY_LENGTH_MASK, Table, table_hash, table_prefetch_bucket, table_prefetch_chain, table_prefetch_entry
@@ -47,6 +48,7 @@ from server.observe.internal_errors import internal_errors
 from server.registry.errors import PROTOCOL_ERRORS
 from server.registry.reply_reader import read_reply
 
+_KINDS = ("read", "write", "other")    # what a command does with keys
 
 cdef enum:
     GROUP = 32                         # batches that are prefetched and executed together, at most ...
@@ -753,10 +755,19 @@ cdef class Loop:
         """Batches by microseconds from hand-over to first command (classes of server.observe.histogram), and their sum."""
         return histogram_shown(&_waits)
 
+    def wait_summary(self) -> str:
+        """The same as INFO shows it."""
+        return histogram_summary(&_waits)
+
     def payload_histograms(self) -> dict[tuple[str, str], tuple[list[int], int]]:
         """(request or reply, reads or writes or others) -> commands by bytes, and the sum of the bytes."""
         return {(way, kind): histogram_shown(&_payloads[n].requests if way == "request" else &_payloads[n].replies)
-                for way in ("request", "reply") for n, kind in enumerate(("read", "write", "other"))}
+                for way in ("request", "reply") for n, kind in enumerate(_KINDS)}
+
+    def payload_summaries(self) -> list[tuple[str, str]]:
+        """The same as INFO shows it: request_bytes_read and five more."""
+        return ([(f"request_bytes_{_KINDS[n]}", histogram_summary(&_payloads[n].requests)) for n in range(3)]
+                + [(f"reply_bytes_{_KINDS[n]}", histogram_summary(&_payloads[n].replies)) for n in range(3)])
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""

@@ -170,6 +170,8 @@ cdef class BigKeys:
         cdef uint64_t* row
         cdef uint64_t some
         found = {}
+        if not self.passes:
+            return found
         for db in range(len(self.keyspace.databases)):
             for type in range(TYPES):
                 row, some = self.counted + (db * TYPES + type) * LENGTHS, 0

@@ -92,14 +92,14 @@ stats = STATS.of(Stats)
 
 def counted(name: str, metric: str = "", *, counter: bool = False) -> None:
     """A field that is one of stats.counters."""
-    stats.field(name, lambda s: s.counters.get(name, 0), metric=metric, counter=counter)
+    stats.field(name, attrgetter(f"counters.{name}"), metric=metric, counter=counter)
 
 
-stats.field("instantaneous_ops_per_sec", lambda s: int(s.commands_rate.per_second))
-stats.field("instantaneous_input_kbps", lambda s: s.input_rate.per_second / 1024, digits=2)
-stats.field("instantaneous_output_kbps", lambda s: s.output_rate.per_second / 1024, digits=2)
-stats.field("instantaneous_input_repl_kbps", lambda stats: stats.repl_input_rate.per_second / 1024, digits=2)
-stats.field("instantaneous_output_repl_kbps", lambda stats: stats.repl_output_rate.per_second / 1024, digits=2)
+stats.field("instantaneous_ops_per_sec", lambda s: s.commands_rate.whole)
+stats.field("instantaneous_input_kbps", lambda s: s.input_rate.kilo, digits=2)
+stats.field("instantaneous_output_kbps", lambda s: s.output_rate.kilo, digits=2)
+stats.field("instantaneous_input_repl_kbps", lambda s: s.repl_input_rate.kilo, digits=2)
+stats.field("instantaneous_output_repl_kbps", lambda s: s.repl_output_rate.kilo, digits=2)
 counted("sync_full", "replica_resyncs_full")
 counted("sync_partial_ok", "replica_partial_resync_accepted")
 counted("sync_partial_err", "replica_partial_resync_denied")
@@ -112,9 +112,9 @@ stats.field("total_error_replies", lambda s: s.error_replies, metric="total_erro
 counted("dump_payload_sanitizations", "dump_payload_sanitizations", counter=True)
 counted("reply_buffer_shrinks", "reply_buffer_shrinks_total", counter=True)
 counted("reply_buffer_expands", "reply_buffer_expands_total", counter=True)
-stats.field("instantaneous_eventloop_cycles_per_sec", lambda s: int(s.cycle_rate.per_second),
+stats.field("instantaneous_eventloop_cycles_per_sec", lambda s: s.cycle_rate.whole,
             metric="instantaneous_eventloop_cycles_per_sec")
-stats.field("instantaneous_eventloop_duration_usec", lambda s: int(s.turn_us.per_second),
+stats.field("instantaneous_eventloop_duration_usec", lambda s: s.turn_us.whole,
             metric="instantaneous_eventloop_duration_usec")
 for _name in ("auth", "cmd", "key", "channel"):
     counted(f"acl_access_denied_{_name}", f"acl_access_denied_{_name}_total", counter=True)

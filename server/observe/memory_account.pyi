@@ -7,9 +7,6 @@ from server.observe.seams import ClientSums, Data, Replication, Texts
 ALLOCATOR: str
 SAMPLE_MS: int
 
-def ratio(top: float, bottom: float) -> float:
-    """0 without a divisor."""
-
 class Figures:
     """All of it at one moment, in bytes."""
 
@@ -53,6 +50,10 @@ class Figures:
     @property
     def peak_percent(self) -> float:
         """used_memory_peak_perc."""
+
+    def unusual(self, clients: int, scripts: int) -> int:
+        """Of memory_advice's remarks those to be made, a bit each, in their order. clients: connected ones; scripts: how
+        many are cached."""
 
     @property
     def not_counted_for_evict(self) -> int:

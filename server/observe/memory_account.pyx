@@ -20,14 +20,22 @@ from server.registry.clock import monotonic_now_us
 ALLOCATOR = "remus-slab"               # mem_allocator
 SAMPLE_MS = 100                        # how often the peak of everything together is looked at
 
+cdef enum:                             # from where MEMORY DOCTOR makes a remark, bytes:
+    MUCH = 10 << 20
+    CLIENT_MUCH = 200 << 10            # per client, on average
+    SCRIPTS_MANY = 1000
+
 
 cdef inline double _ratio(double top, double bottom) noexcept:
     return top / bottom if bottom else 0.0
 
 
-def ratio(double top, double bottom) -> float:
-    """0 without a divisor."""
-    return _ratio(top, bottom)
+cdef inline int _bit(int n, bint on) noexcept:
+    return on << n
+
+
+cdef inline bint _exceeds(int64_t held, int64_t used, double ratio) noexcept:
+    return _ratio(held, used) > ratio and held - used > MUCH
 
 
 cdef class Figures:
@@ -78,6 +86,19 @@ cdef class Figures:
     def not_counted_for_evict(self) -> int:
         """What maxmemory does not limit, because eviction itself makes it grow."""
         return self.clients_replicas + self.aof_buffer
+
+    def unusual(self, int64_t clients, int64_t scripts) -> int:
+        """Of memory_advice's remarks those to be made, a bit each, in their order. clients: connected ones; scripts: how
+        many are cached. RSS is judged without what the interpreter took before there were any data."""
+        cdef int64_t resident = self.resident - self.resident_at_start
+        return (_bit(0, self.peak > 1.5 * self.used)
+                | _bit(1, _exceeds(resident, self.used, 1.4))
+                | _bit(2, _exceeds(self.active, self.allocated, 1.1))
+                | _bit(3, _exceeds(self.allocator_resident, self.active, 1.1))
+                | _bit(4, _exceeds(resident, self.allocator_resident, 1.1))
+                | _bit(5, self.replicas and self.clients_replicas > MUCH)
+                | _bit(6, self.clients_normal > CLIENT_MUCH * max(<int64_t>1, clients - self.replicas))
+                | _bit(7, scripts > SCRIPTS_MANY))
 
     # ---- what is held beyond what is used, as ratio and in bytes
     @property

@@ -1,17 +1,14 @@
 """MEMORY DOCTOR: what is unusual about a server's memory, and what can be done about it.
 
 When a remark is made, its heading, and the lines around the remarks are Redis's, so that scripts which look for them
-find them. RSS is judged without what the interpreter took before there were any data.
+find them. When that is: `Figures.unusual`.
 """
 
-from collections.abc import Iterator
+from functools import lru_cache
 
-from server.observe.memory_account import ALLOCATOR, Figures, ratio
+from server.observe.memory_account import ALLOCATOR
 
 LITTLE = 5 << 20                       # bytes: below, ratios say nothing
-MUCH = 10 << 20                        # bytes that are worth a remark
-CLIENT_MUCH = 200 << 10                # bytes per client, on average
-SCRIPTS_MANY = 1000
 
 NOTHING = ("Hi Sam, I can't find any memory issue in your instance. "
            "I can only account for what occurs on this base.\n")
@@ -45,28 +42,11 @@ SCRIPTS = ("Many scripts: There seem to be many cached scripts in this instance 
            "what varies as KEYS and ARGV, and be called with EVALSHA; SCRIPT FLUSH empties the cache.")
 
 
-def remarks(f: Figures, clients: int, scripts: int) -> Iterator[str]:
-    """What is to be said. clients: connected ones; scripts: how many are cached."""
-    resident = f.resident - f.resident_at_start
-    if f.peak > 1.5 * f.used:
-        yield PEAK
-    if ratio(resident, f.used) > 1.4 and resident - f.used > MUCH:
-        yield HIGH_RSS % ALLOCATOR
-    if ratio(f.active, f.allocated) > 1.1 and f.active - f.allocated > MUCH:
-        yield FRAGMENTATION
-    if ratio(f.allocator_resident, f.active) > 1.1 and f.allocator_resident - f.active > MUCH:
-        yield ALLOCATOR_RSS
-    if ratio(resident, f.allocator_resident) > 1.1 and resident - f.allocator_resident > MUCH:
-        yield PROCESS_RSS
-    if f.replicas and f.clients_replicas > MUCH:
-        yield REPLICAS
-    if f.clients_normal > CLIENT_MUCH * max(1, clients - f.replicas):
-        yield CLIENTS
-    if scripts > SCRIPTS_MANY:
-        yield SCRIPTS
+REMARKS = (PEAK, HIGH_RSS % ALLOCATOR, FRAGMENTATION, ALLOCATOR_RSS, PROCESS_RSS, REPLICAS, CLIENTS, SCRIPTS)
 
 
-def report(f: Figures, clients: int, scripts: int) -> str:
-    """The whole text, of a server that uses more than LITTLE."""
-    found = list(remarks(f, clients, scripts))
+@lru_cache
+def report(unusual: int) -> str:
+    """The whole text, of a server that uses more than LITTLE. unusual: a bit for each of REMARKS."""
+    found = [remark for n, remark in enumerate(REMARKS) if unusual >> n & 1]
     return BEGIN + "".join(f" * {text}\n\n" for text in found) + END if found else NOTHING

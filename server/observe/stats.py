@@ -14,20 +14,35 @@ class Rate:
     def __init__(self) -> None:
         self._samples: deque[float] = deque(maxlen=SAMPLES)
         self._last: tuple[int, int] | None = None
-        self.per_second = 0.0              # the mean of the samples
+        self.set(0.0)
+
+    def set(self, per_second: float) -> None:
+        """What is told until the next sample: the mean, whole events of it, and thousands (1,024) of them."""
+        self.per_second = per_second
+        self.whole = int(per_second)
+        self.kilo = per_second / 1024
 
     def sample(self, now_us: int, total: int) -> None:
         """Take a reading of a growing total."""
         if self._last is not None and now_us > self._last[0]:
             self._samples.append((total - self._last[1]) * 1e6 / (now_us - self._last[0]))
-            self.per_second = max(0.0, sum(self._samples) / len(self._samples))
+            self.set(max(0.0, sum(self._samples) / len(self._samples)))
         self._last = (now_us, total)
 
     def reset(self) -> None:
         """Forget the samples."""
         self._samples.clear()
         self._last = None
-        self.per_second = 0.0
+        self.set(0.0)
+
+
+class Counters:
+    """Counts by name: attributes, so that INFO reads them without a call; zero (of the class) until somebody counts."""
+
+    sync_full = sync_partial_ok = sync_partial_err = 0
+    dump_payload_sanitizations = 0
+    reply_buffer_shrinks = reply_buffer_expands = 0
+    acl_access_denied_auth = acl_access_denied_cmd = acl_access_denied_key = acl_access_denied_channel = 0
 
 
 KEPT = frozenset(f"acl_access_denied_{reason}" for reason in ("auth", "cmd", "key", "channel"))
@@ -47,7 +62,7 @@ class Stats:
         self.repl_input_rate, self.repl_output_rate = Rate(), Rate()
         self.error_counts = ErrorCounts()
         self.turn_us = Rate()  # microseconds per turn of the loop: its time goes by a million a turn
-        self.counters: dict[str, int] = {}
+        self.counters = Counters()
         self.reset()
 
     def reset(self) -> None:
@@ -59,7 +74,8 @@ class Stats:
         self.fork_us = 0
         self.net_input_bytes = 0
         self.net_output_bytes = 0
-        self.counters = {name: count for name, count in self.counters.items() if name in KEPT}
+        for name in vars(self.counters).keys() - KEPT:
+            delattr(self.counters, name)
         for rate in (self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate, self.turn_us,
                      self.repl_input_rate, self.repl_output_rate):
             rate.reset()
@@ -88,5 +104,5 @@ class Stats:
         return found
 
     def add(self, name: str, by: int = 1) -> None:
-        """Count under a free name."""
-        self.counters[name] = self.counters.get(name, 0) + by
+        """Count one of the Counters."""
+        setattr(self.counters, name, getattr(self.counters, name) + by)

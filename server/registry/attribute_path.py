@@ -2,6 +2,7 @@
 Python that only looks up ("child", "cow_peak"), which native code does in a third of the time."""
 
 from collections.abc import Callable
+from operator import attrgetter
 
 from server.registry.light import Any
 
@@ -28,6 +29,9 @@ def attribute_path(read: Callable[[Any], object]) -> tuple[str, ...] | None:
     It is called with a stand-in. Whatever else it looks at, or its code names (a global, an attribute that it would
     look at in another case), is not in the path that comes back, so that they differ.
     """
+    if isinstance(read, attrgetter):
+        (path, *more) = read.__reduce__()[1]
+        return None if more else tuple(path.split("."))
     code = getattr(read, "__code__", None)
     if code is None or code.co_argcount != 1 or code.co_freevars:
         return None

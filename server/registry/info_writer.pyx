@@ -1,9 +1,12 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """INFO's text. A monitor asks for two hundred fields every few seconds. What stands around their values (names, titles,
 constants) is made once, by registry.info, and kept as Lines; the values of a section are read by one function of Python's
-(registry.info_reader)."""
+(registry.info_reader). A value that is the very object of last time is not written anew: what stood there is copied, together
+with all around it that did not change either."""
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.ref cimport PyObject
-from cpython.tuple cimport PyTuple_GET_ITEM
+from libc.stddef cimport size_t
+from libc.stdlib cimport calloc, free
 
 from server.registry.text_writer cimport (Text, text_add, text_add_bytes, text_add_decimal, text_add_size, text_add_value,
                                           text_begin, text_end, text_made)
@@ -38,12 +41,22 @@ cdef class Page:
     cdef list lines
     cdef tuple parts
     cdef object read
+    cdef tuple values                  # of last time, None: not written yet; its text, and where each line ended in it:
+    cdef bytes text
+    cdef size_t* ends
     cdef dict kept                     # of which server the next two are
     cdef list subjects                 # its parts, None where ...
     cdef list asked                    # ... it is to be asked for: (place, part)
 
     def __init__(self, list lines, tuple parts, read):
         self.lines, self.parts, self.read = lines, parts, read
+        self.text = b""
+        self.ends = <size_t*>calloc(len(lines) + 1, sizeof(size_t))
+        if self.ends == NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        free(self.ends)
 
     cdef list look(self, dict where, dict kept, dict seen):
         """The parts now; seen: those that were asked for already."""
@@ -80,20 +93,43 @@ cdef int _add_field(Text* text, Line line, object value) except -1:
     return text_add_bytes(text, line.end)
 
 
+cdef inline bint _lasts(object value) noexcept:
+    """Whether it is one that can only say the same again."""
+    return type(value) is int or type(value) is str or type(value) is float or type(value) is bool or type(value) is tuple
+
+
+cdef int _add_line(Text* text, Line line, object value) except -1:
+    if line.constant:
+        return text_add_bytes(text, line.text)
+    if line.text is None:
+        return _add_family(text, value)
+    return 0 if <PyObject*>value == _hidden else _add_field(text, line, value)
+
+
 cdef int _add_page(Text* text, Page page, tuple values) except -1:
+    """Runs of lines that say what they said are copied; `values` has none for constant lines."""
     cdef Line line
-    cdef PyObject* value
-    cdef Py_ssize_t at = 0
-    for line in page.lines:
-        if line.constant:
-            text_add_bytes(text, line.text)
-            continue
-        value = PyTuple_GET_ITEM(values, at)
-        at += 1
-        if line.text is None:
-            _add_family(text, <object>value)
-        elif value != _hidden:
-            _add_field(text, line, <object>value)
+    cdef tuple before = page.values
+    cdef size_t begin = text.used, ended
+    cdef size_t was = 0, run = 0       # in the old text: where this line began, and the run that is to be copied
+    cdef Py_ssize_t at = 0, i
+    cdef object value
+    page.values = None                 # a reader that fails leaves nothing half
+    for i, line in enumerate(page.lines):
+        ended = page.ends[i]
+        value = None
+        if not line.constant:
+            value = values[at]
+            at += 1
+        if before is None or not line.constant and not (value is before[at - 1] and (<PyObject*>value == _hidden or _lasts(value))):
+            text_add(text, PyBytes_AS_STRING(page.text) + run, was - run)
+            _add_line(text, line, value)
+            run = ended
+        was = ended
+        page.ends[i] = text.used - begin + was - run
+    text_add(text, PyBytes_AS_STRING(page.text) + run, was - run)
+    page.text = PyBytes_FromStringAndSize(text.bytes + begin, text.used - begin)
+    page.values = values
     return 0
 
 

@@ -9,7 +9,6 @@ from server.replication.master import seconds
 from server.replication.node import Node
 from server.replication.payload import Payload
 from server.replication.state import SHOWN
-from server.replication.tally import REASONS, RESULTS, SIDES, STATES
 
 replication = REPLICATION.of(Node)
 replication.field("role", lambda node: "master" if node.following is None else "slave")
@@ -119,16 +118,7 @@ counts.field("total_net_repl_output_bytes", lambda node: node.sent_bytes, metric
              counter=True)
 
 
-@syncs.family
-def _syncs(node: Node) -> Iterator[tuple[str, str]]:
-    """as_master, as_replica: syncs that ended, by result; when a full one last ended well, in Unix seconds. Then why
-    replicas of ours had to begin a full one, and how often the link to our master came and went."""
-    tally = node.tally
-    for side in SIDES:
-        counts = ",".join([f"{result}={tally.syncs[side, result]}" for result in RESULTS])
-        yield f"as_{side}", f"{counts},last_full={tally.last_full[side]}"
-    yield "full_sync_reasons", ",".join([f"{reason}={tally.reasons[reason]}" for reason in REASONS])
-    yield "master_link_changes", ",".join([f"{state}={tally.links[state]}" for state in STATES])
+syncs.family(lambda node: node.tally.lines())
 
 
 @syncs.family

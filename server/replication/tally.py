@@ -10,6 +10,8 @@ A full sync of a replica of ours begins for one of these reasons:
     backlog    what it is missing is not in the backlog any more
 """
 
+from functools import lru_cache
+
 from server.registry.clock import unix_seconds
 
 NEW, OLD_SYNC, HISTORY, OFFSET, BACKLOG = REASONS = ("new", "sync", "history", "offset", "backlog")
@@ -38,3 +40,22 @@ class Tally:
         self.syncs[side, result] += 1
         if result == "full_ok":
             self.last_full[side] = unix_seconds()
+
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """As INFO syncs shows them: as_master, as_replica, syncs that ended, by result, and when a full one last ended
+        well, in Unix seconds. Then why replicas of ours had to begin a full one, and how often the link to our master
+        came and went."""
+        return _lines(tuple(self.syncs.values()), tuple(self.last_full.values()), tuple(self.reasons.values()),
+                      tuple(self.links.values()))
+
+
+@lru_cache(maxsize=1)
+def _lines(syncs: tuple[int, ...], last_full: tuple[int, ...], reasons: tuple[int, ...],
+           links: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
+    """Counters in the order of their names. The same object as long as nothing changes: INFO does not write it again."""
+    def listed(names: tuple[str, ...], counts: tuple[int, ...]) -> str:
+        return ",".join([f"{name}={count}" for name, count in zip(names, counts)])
+
+    many = len(RESULTS)
+    sides = [(f"as_{side}", f"{listed(RESULTS, syncs[n * many:])},last_full={last_full[n]}") for n, side in enumerate(SIDES)]
+    return (*sides, ("full_sync_reasons", listed(REASONS, reasons)), ("master_link_changes", listed(STATES, links)))

@@ -19,6 +19,8 @@ CONNECTED = st.one_of(
     words((b"UNSUBSCRIBE", b"PUNSUBSCRIBE", b"SUNSUBSCRIBE", b"SUBSCRIBE")),
     words((b"PUBLISH", b"SPUBLISH"), NAME, NAME),
     words(b"PUBSUB", (b"NUMSUB", b"SHARDNUMSUB"), NAME),
+    words(b"PUBSUB", (b"CHANNELS", b"shardchannels")),
+    words(b"PUBSUB", (b"channels", b"SHARDCHANNELS"), NAME),
     words((b"PING", b"ping", b"HELLO", b"RESET", b"MULTI", b"EXEC", b"DISCARD", b"UNWATCH")),
     words(b"PING", st.sampled_from([b"text", b"q\"\\\n\r\t\a\b\x00\xff "])),
     words(b"PING", b"two", b"words"),

@@ -93,6 +93,7 @@ payloads = st.sampled_from(PAYLOADS)
 
 SCRIPT = b"return redis.pcall(unpack(ARGV))"
 SHA = hashlib.sha1(SCRIPT).hexdigest().encode()
+LIBRARY = b"#!lua name=mine\nredis.register_function('mine', function() return 1 end)"
 NAMED: set[str] = set()  # the commands of all grammars
 OF_CONNECTIONS = (
     "hello", "reset", "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe",
@@ -422,12 +423,14 @@ COMMANDS = st.one_of(
     words(b"GEODIST", key, value, value, st.sampled_from([b"km", b"FT", b"mi", b"m", b"x"])),
     words((b"PUBLISH", b"SPUBLISH"), key, value),
     words(b"PUBSUB", (b"NUMSUB", b"shardnumsub"), [key]),
-    words(b"PUBSUB", (b"NUMPAT", b"NUMSUB")),
+    words(b"PUBSUB", (b"NUMPAT", b"NUMSUB", b"CHANNELS", b"SHARDCHANNELS")),
     words(b"TIME"),
     words(b"SCAN", st.sampled_from([b"x", b"e1", b"nan", b"ABC"])),
     words(b"INCRBYFLOAT", key, st.sampled_from([b"x", b"e5", b"NAN", b"inf", b"infinit", b"none", b"0x1p3", b"1e400"])),
     words(b"SELECT", st.sampled_from([b"999", b"-1", b"2147483647", b"2147483648", b"-2147483648", b"1.0"])),
     words((b"OBJECT", b"CONFIG", b"memory"), st.sampled_from([b"x", b"", b"a\0b", b"a\r\n", b"get\0", b"x" * 200])),
+    words(b"FUNCTION", (b"LIST", b"stats", b"DUMP")),
+    words(b"FUNCTION", b"LOAD", b"REPLACE", st.sampled_from([LIBRARY, LIBRARY + b" "])),
     words(b"SCRIPT", (b"EXISTS", b"exists"), [st.sampled_from([b"0" * 40, SHA, SHA.upper(), b"x"])]),
     words(b"SWAPDB", st.sampled_from([b"0", b"1", b"99", b"x"]), st.sampled_from([b"0", b"1", b"-1"])),
     words(

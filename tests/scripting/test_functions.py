@@ -230,3 +230,41 @@ def test_a_function_whose_caller_has_gone_is_shown_still(raw, another, configure
         assert shown[:4] == [b"name", b"f", b"command", [b"FCALL", b"F", b"1", b"key", b"argument"]]
     assert other.ok("FUNCTION", "KILL") == "OK"
     wait_until(lambda: other("PING") == "PONG", "PONG")
+
+
+def test_what_is_told_of_all_libraries_is_true_after_each_change(raw):
+    """LIST, STATS and DUMP are kept once they were said."""
+    def told() -> tuple[object, ...]:
+        return raw("FUNCTION", "LIST"), raw("FUNCTION", "LIST", "WITHCODE"), raw("FUNCTION", "STATS"), raw("FUNCTION", "DUMP")
+
+    def names() -> list[bytes]:
+        lists, _, stats, _ = told()
+        assert told() == told()
+        assert stats[3][1][1] == len(lists)
+        return sorted(library[1] for library in lists)
+
+    def library(name: str) -> str:
+        return f"#!lua name={name}\nredis.register_function('f_{name}', function() return '{'x' * 300}' end)"
+
+    assert names() == []
+    raw("FUNCTION", "LOAD", library("one"))
+    assert names() == [b"one"]
+    raw("FUNCTION", "LOAD", library("two"))
+    assert names() == [b"one", b"two"]
+    both = raw("FUNCTION", "DUMP")
+    raw("FUNCTION", "DELETE", "one")
+    assert names() == [b"two"]
+    raw("FUNCTION", "RESTORE", both, "REPLACE")
+    assert names() == [b"one", b"two"]
+    raw("CONFIG", "SET", "rdbcompression", "no")
+    assert len(raw("FUNCTION", "DUMP")) > len(both)
+    raw("CONFIG", "SET", "rdbcompression", "yes")
+    assert raw("FUNCTION", "DUMP") == both
+    raw("FUNCTION", "FLUSH")
+    assert names() == []
+    raw("FUNCTION", "RESTORE", both, "FLUSH")
+    assert names() == [b"one", b"two"]
+    raw("HELLO", 3)
+    assert isinstance(raw("FUNCTION", "STATS"), dict)
+    raw("HELLO", 2)
+    assert names() == [b"one", b"two"]

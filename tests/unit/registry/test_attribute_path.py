@@ -26,6 +26,7 @@ def test_attributes_are_followed():
     assert attribute_path(lambda engine: engine.speed) == ("speed",)
     assert attribute_path(lambda engine: engine.child.cow_peak) == ("child", "cow_peak")
     assert attribute_path(named) == ("speed",)
+    assert attribute_path(operator.attrgetter("child.cow_peak")) == ("child", "cow_peak")
 
 
 @pytest.mark.parametrize("read", [
@@ -45,7 +46,7 @@ def test_attributes_are_followed():
     lambda engine: engine,
     lambda _: 5,
     len,
-    operator.attrgetter("speed"),
+    operator.attrgetter("speed", "wheels"),
     str,
 ])
 def test_what_does_more_is_called(read):

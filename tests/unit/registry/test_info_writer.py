@@ -1,8 +1,11 @@
 """Numbers in INFO: as printf and as str() print them."""
 
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import example, given, strategies as st
 
-from server.registry.info_writer import FOR_PEOPLE, Line, Page, human, write_sections
+from server.registry.info_writer import FOR_PEOPLE, HIDDEN, Line, Page, human, write_sections
 
 
 def written(value: object, digits: int, unit: str = "") -> str:
@@ -36,3 +39,54 @@ def test_sizes_for_people() -> None:
     for size, text in sizes.items():
         assert human(size) == text
         assert written(size, FOR_PEOPLE) == f"x:{text}\r\n"
+
+
+# Few values, so that one is often the object that it was; what is made anew each time (a size beyond the small numbers,
+# a generator) says the same and is another object.
+KINDS = st.sampled_from(["same", "other", "true", "fresh", "hidden", "lines", "made lines", "half"])
+KEPT = {"same": 7, "other": "seven", "true": True, "hidden": HIDDEN, "lines": (("a", 1), ("b", "x" * 300))}
+
+
+def value_of(kind: str, line: Line) -> object:
+    if line is FAMILY:
+        return KEPT["lines"] if kind == "lines" else ((name, kind) for name in ("a", kind))
+    if kind in ("lines", "made lines"):
+        return 1
+    return {**KEPT, "fresh": int("1234567"), "half": float("0.5")}[kind]
+
+
+FAMILY = Line(None)
+LINES = [Line(b"# T\r\n", constant=True), Line(b"a:"), FAMILY, Line(b"b:", unit="%"), Line(b"c\r\nd\r\n", constant=True),
+         Line(b"e:"), FAMILY]
+
+
+@given(st.lists(st.lists(KINDS, min_size=5, max_size=5), min_size=1, max_size=8))
+def test_what_stays_the_same_is_written_as_if_it_were_new(times: list[list[str]]) -> None:
+    asked = [line for line in LINES if line not in (LINES[0], LINES[4])]
+    kinds: list[str] = []
+
+    def read(_: object) -> tuple[object, ...]:
+        return tuple([value_of(kind, line) for kind, line in zip(kinds, asked)])
+
+    kept = Page(LINES, (int,), read)
+    for kinds in times:
+        fresh = write_sections([Page(LINES, (int,), read)], {int: int}, {})
+        assert write_sections([kept, kept], {int: int}, {}) == fresh + b"\r\n" + fresh
+
+
+def test_a_reader_that_fails_leaves_nothing_behind() -> None:
+    fails = [False, True, False]
+
+    def lines() -> Iterator[tuple[str, int]]:
+        yield "a", 1
+        if fails[0]:
+            raise ValueError("no")
+
+    page = Page([Line(b"x:"), Line(None), Line(b"y:")], (int,), lambda _: (1, lines(), 2))
+    for fail in list(fails):
+        fails[0] = fail
+        if fail:
+            with pytest.raises(ValueError):
+                write_sections([page], {int: int}, {})
+        else:
+            assert write_sections([page], {int: int}, {}) == b"x:1\r\na:1\r\ny:2\r\n"

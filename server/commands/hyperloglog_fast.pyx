@@ -18,8 +18,8 @@ from server.dispatch.shapes cimport (
     overwrite, pass_on, row, touch, word_at)
 from server.keyspace.database cimport entry_string_view
 from server.structures.hyperloglog cimport (
-    HLL_CHANGED, HLL_DENSE_SIZE, HLL_EMPTY_SIZE, HLL_LONGEST, HLL_REGISTERS, HLL_SAME, HLL_SPARSE, hll_add, hll_cached,
-    hll_count_registers, hll_invalidate, hll_is_valid, hll_merge, hll_new, hll_sparse_max, hll_take)
+    HLL_CHANGED, HLL_DENSE_SIZE, HLL_EMPTY_SIZE, HLL_LONGEST, HLL_REGISTERS, HLL_SAME, HLL_SPARSE, HllMarks, hll_add,
+    hll_cached, hll_count_registers, hll_invalidate, hll_is_valid, hll_merge, hll_new, hll_sparse_max, hll_take)
 from server.structures.table cimport ENTRY_WORD, STR_BLOB, TYPE_STRING, Blob, Entry, entry_encoding, entry_word_ref
 
 cdef enum:
@@ -51,7 +51,8 @@ cdef int64_t _pfadd(Op* op) except -1:
     if blob == NULL:
         return _add_sparse(op)
     for i in range(2, op.r.arg_count):
-        changes += hll_add(<uint8_t*>blob.data, &length, length, word_at(op, i), length_at(op, i), 0) == HLL_CHANGED
+        changes += hll_add(<uint8_t*>blob.data, &length, length, word_at(op, i), length_at(op, i), 0,
+                           NULL) == HLL_CHANGED
     write_integer(op.out, changes > 0)
     return changes
 
@@ -74,6 +75,8 @@ cdef bint _copy(Entry* e, uint8_t* data, size_t* length, size_t most) noexcept:
 cdef int64_t _add_sparse(Op* op) except -1:
     """To a copy. What has to become dense, or gets shorter, is the definition's."""
     cdef uint8_t data[SPARSE_ROOM]
+    cdef HllMarks marks
+    cdef HllMarks* several = &marks if op.r.arg_count > 3 else NULL
     cdef size_t before, length
     cdef int64_t changes = op.e == NULL
     cdef uint32_t i
@@ -81,8 +84,10 @@ cdef int64_t _add_sparse(Op* op) except -1:
     if not _copy(op.e, data, &length, SPARSE_ROOM) or data[DENSE_AT] != HLL_SPARSE:
         return DECLINED
     before = length
+    if several != NULL:
+        memset(several, 0, sizeof(HllMarks))
     for i in range(2, op.r.arg_count):
-        result = hll_add(data, &length, SPARSE_ROOM, word_at(op, i), length_at(op, i), hll_sparse_max)
+        result = hll_add(data, &length, SPARSE_ROOM, word_at(op, i), length_at(op, i), hll_sparse_max, several)
         if result != HLL_SAME and result != HLL_CHANGED:
             return DECLINED
         changes += result == HLL_CHANGED

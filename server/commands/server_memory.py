@@ -1,5 +1,7 @@
 """MEMORY: where memory goes, for one key and for the server. The numbers are kept by server.observe.memory_account."""
 
+from functools import lru_cache
+
 from server.dispatch.call import Call
 from server.keyspace.estimate import weight
 from server.observe import memory_advice
@@ -88,9 +90,14 @@ def memory_doctor(call: Call) -> Verbatim:
     Complexity: O(1)
     """
     server = call.server
-    if server.memory.used < memory_advice.LITTLE:
+    figures = server.memory.figures()
+    if figures.used < memory_advice.LITTLE:
         return _EMPTY
-    unusual = server.memory.figures().unusual(len(server.clients), len(server.scripting.scripts))
+    return _report(figures.unusual(len(server.clients), len(server.scripting.scripts)))
+
+
+@lru_cache
+def _report(unusual: int) -> Verbatim:
     return Verbatim(memory_advice.report(unusual))
 
 

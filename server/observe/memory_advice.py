@@ -4,8 +4,6 @@ When a remark is made, its heading, and the lines around the remarks are Redis's
 find them. When that is: `Figures.unusual`.
 """
 
-from functools import lru_cache
-
 from server.observe.memory_account import ALLOCATOR
 
 LITTLE = 5 << 20                       # bytes: below, ratios say nothing
@@ -45,7 +43,6 @@ SCRIPTS = ("Many scripts: There seem to be many cached scripts in this instance 
 REMARKS = (PEAK, HIGH_RSS % ALLOCATOR, FRAGMENTATION, ALLOCATOR_RSS, PROCESS_RSS, REPLICAS, CLIENTS, SCRIPTS)
 
 
-@lru_cache
 def report(unusual: int) -> str:
     """The whole text, of a server that uses more than LITTLE. unusual: a bit for each of REMARKS."""
     found = [remark for n, remark in enumerate(REMARKS) if unusual >> n & 1]

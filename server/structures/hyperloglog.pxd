@@ -35,14 +35,23 @@ cdef enum:                             # what hll_add and hll_set answer
 cdef enum:
     HLL_ROOM = 3                       # an XZERO (2 bytes) may become XZERO VAL XZERO (5 bytes)
 
+cdef enum:
+    HLL_MARKS = 16
+
+cdef struct HllMarks:                  # of one sparse value: where runs were met; zeros: nowhere yet
+    size_t at[HLL_MARKS]               # of the run of register 1024 * n; 0: not known
+    size_t before[HLL_MARKS]           # of the run before it
+    int first[HLL_MARKS]               # its first register
+
 cdef size_t hll_sparse_max             # hll-sparse-max-bytes
 
 cdef bint hll_is_valid(const uint8_t* data, size_t length) noexcept nogil        # header, and a dense value's length
 cdef void hll_new(uint8_t* data) noexcept nogil                                  # writes HLL_EMPTY_SIZE bytes
 cdef int hll_add(uint8_t* data, size_t* length, size_t capacity, const char* element, size_t size,
-                 size_t sparse_max) noexcept nogil       # of a valid value; sparse_max: hll-sparse-max-bytes
+                 size_t sparse_max, HllMarks* marks) noexcept nogil
+    # to a valid value; sparse_max: hll-sparse-max-bytes; marks: for who adds several, in one walk instead of one each, or NULL
 cdef int hll_set(uint8_t* data, size_t* length, size_t capacity, int index, int count,
-                 size_t sparse_max) noexcept nogil       # raises one register to count, if it is lower
+                 size_t sparse_max, HllMarks* marks) noexcept nogil      # raises one register to count, if it is lower
 cdef bint hll_to_dense(const uint8_t* sparse, size_t length, uint8_t* dense) noexcept nogil      # 0: corrupt
 cdef bint hll_cached(const uint8_t* data, uint64_t* cardinality) noexcept nogil                  # 0: out of date
 cdef void hll_cache(uint8_t* data, uint64_t cardinality) noexcept nogil

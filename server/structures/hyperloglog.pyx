@@ -23,6 +23,8 @@ cdef enum:
     INDEX_BITS = 14
     HASH_BITS = 50                     # what the index leaves of the hash; runs are 1 to 51
     VALUE_MAX = 32                     # what a sparse VAL can hold
+    MARK_SHIFT = 10                    # a mark is left each 1024 registers
+    EDITED_MAX = 32                    # bytes that an edit may change: a run becomes three, MERGE_SCAN are looked at, and then some
     ZERO_MAX = 64
     MERGE_SCAN = 5                     # opcodes that are looked at for merging after a change
 
@@ -190,8 +192,61 @@ cdef void merge_runs(uint8_t* data, size_t* length, uint8_t* p) noexcept nogil:
         p += 1
 
 
-cdef int sparse_set(uint8_t* data, size_t* length, size_t capacity, int index, int count,
-                    size_t sparse_max) noexcept nogil:
+cdef inline int passed_over(const uint8_t* p, const uint8_t* end) noexcept nogil:
+    """Registers of the run at p, which may be cut off."""
+    if p[0] & 0x80:
+        return (p[0] & 3) + 1
+    if p[0] & 0x40:
+        return ((p[0] & 63) << 8 | (p[1] if end - p > 1 else 0)) + 1
+    return p[0] + 1
+
+
+cdef inline uint8_t* find_run(uint8_t* p, uint8_t* end, int index, uint8_t** before, int* first) noexcept nogil:
+    """From p, whose first register is `first`, to the run of a register, or to the end."""
+    cdef int more
+    while p < end:                     # nearly all of them are passed over
+        more = passed_over(p, end)
+        if index < first[0] + more:
+            break
+        before[0] = p
+        p += 2 if p[0] & 0xC0 == 0x40 else 1
+        first[0] += more
+    return p
+
+
+# --- places that were passed
+
+cdef uint8_t* find_marked(uint8_t* data, uint8_t* end, int index, HllMarks* marks, uint8_t** before,
+                          int* first) noexcept nogil:
+    """As find_run, from the last mark before it; new marks are left on the way."""
+    cdef int n = index >> MARK_SHIFT, next
+    cdef uint8_t* p = data + HLL_HEADER
+    while n and not marks.at[n]:
+        n -= 1
+    if n:
+        p, before[0], first[0] = data + marks.at[n], data + marks.before[n], marks.first[n]
+    next = (n + 1) << MARK_SHIFT
+    while next <= index and p < end:
+        p = find_run(p, end, next, before, first)
+        n = next >> MARK_SHIFT
+        marks.at[n], marks.before[n], marks.first[n] = p - data, before[0] - data, first[0]
+        next += 1 << MARK_SHIFT
+    return find_run(p, end, index, before, first)
+
+
+cdef void marks_moved(HllMarks* marks, size_t place, size_t by) noexcept nogil:
+    """Runs from `place` on were edited, and the rest moved so far; what is near is forgotten."""
+    cdef int n
+    for n in range(HLL_MARKS):
+        if marks.at[n] > place + EDITED_MAX:
+            marks.at[n] += by
+            marks.before[n] += by
+        elif marks.at[n] > place:
+            marks.at[n] = 0
+
+
+cdef int sparse_set(uint8_t* data, size_t* length, size_t capacity, int index, int count, size_t sparse_max,
+                    HllMarks* marks) noexcept nogil:
     cdef uint8_t* end = data + length[0]
     cdef uint8_t* p = data + HLL_HEADER
     cdef uint8_t* before = p           # the opcode before p, or p itself when it is the first
@@ -199,20 +254,13 @@ cdef int sparse_set(uint8_t* data, size_t* length, size_t capacity, int index, i
     cdef Run run
     cdef int first = 0                 # first register of the run at p
     cdef int bytes, more
+    cdef size_t was = length[0]
     if count > VALUE_MAX:
         return HLL_NEEDS_DENSE
-    while p < end:                     # nearly all of them are passed over
-        if p[0] & 0x80:
-            more = (p[0] & 3) + 1
-        elif p[0] & 0x40:
-            more = ((p[0] & 63) << 8 | (p[1] if end - p > 1 else 0)) + 1
-        else:
-            more = p[0] + 1
-        if index < first + more:
-            break
-        before = p
-        p += 2 if p[0] & 0xC0 == 0x40 else 1
-        first += more
+    if marks == NULL:
+        p = find_run(p, end, index, &before, &first)
+    else:
+        p = find_marked(data, end, index, marks, &before, &first)
     if p >= end or not run_read(p, end, &run):
         return HLL_CORRUPT
     if first + run.length > HLL_REGISTERS:
@@ -235,6 +283,8 @@ cdef int sparse_set(uint8_t* data, size_t* length, size_t capacity, int index, i
         memcpy(p, runs, bytes)
         length[0] += more
     merge_runs(data, length, before)
+    if marks != NULL:
+        marks_moved(marks, before - data, length[0] - was)
     return HLL_CHANGED
 
 
@@ -259,22 +309,22 @@ cdef bint hll_to_dense(const uint8_t* sparse, size_t length, uint8_t* dense) noe
 
 # --- adding
 
-cdef int hll_set(uint8_t* data, size_t* length, size_t capacity, int index, int count,
-                 size_t sparse_max) noexcept nogil:
+cdef int hll_set(uint8_t* data, size_t* length, size_t capacity, int index, int count, size_t sparse_max,
+                 HllMarks* marks) noexcept nogil:
     cdef int result
     if data[4] == HLL_DENSE:
         result = HLL_CHANGED if dense_raise(data + HLL_HEADER, index, count) else HLL_SAME
     else:
-        result = sparse_set(data, length, capacity, index, count, sparse_max)
+        result = sparse_set(data, length, capacity, index, count, sparse_max, marks)
     if result == HLL_CHANGED:
         hll_invalidate(data)
     return result
 
 
-cdef int hll_add(uint8_t* data, size_t* length, size_t capacity, const char* element, size_t size,
-                 size_t sparse_max) noexcept nogil:
+cdef int hll_add(uint8_t* data, size_t* length, size_t capacity, const char* element, size_t size, size_t sparse_max,
+                 HllMarks* marks) noexcept nogil:
     cdef int index, count = pattern(element, size, &index)
-    return hll_set(data, length, capacity, index, count, sparse_max)
+    return hll_set(data, length, capacity, index, count, sparse_max, marks)
 
 
 # --- counting
@@ -393,12 +443,14 @@ cdef int hll_take(uint8_t* data, size_t* length, const uint8_t* registers, bint 
     cdef uint8_t[HLL_REGISTERS] all_registers
     cdef uint64_t eight                # most registers of a union of small ones are 0
     cdef int i, k, result
+    cdef HllMarks marks
+    memset(&marks, 0, sizeof(marks))
     for i in range(0, HLL_REGISTERS if not dense else 0, 8):
         memcpy(&eight, registers + i, 8)
         for k in range(i, i + 8 if eight else i):
             if registers[k] == 0:
                 continue
-            result = hll_set(data, length, HLL_LONGEST, k, registers[k], sparse_max)
+            result = hll_set(data, length, HLL_LONGEST, k, registers[k], sparse_max, &marks)
             if result == HLL_CORRUPT:
                 return HLL_CORRUPT
             dense |= result > HLL_CHANGED
@@ -485,12 +537,12 @@ cdef int buffer_dense(Buffer* buffer) except -1:
     return 0
 
 
-cdef int buffer_set(Buffer* buffer, int index, int count, size_t sparse_max) except -1:
+cdef int buffer_set(Buffer* buffer, int index, int count, size_t sparse_max, HllMarks* marks) except -1:
     """1 when the register was raised."""
     cdef uint8_t* bigger
     cdef int result
     while True:
-        result = hll_set(buffer.data, &buffer.length, buffer.capacity, index, count, sparse_max)
+        result = hll_set(buffer.data, &buffer.length, buffer.capacity, index, count, sparse_max, marks)
         if result == HLL_CORRUPT:
             raise CorruptHyperLogLog
         elif result == HLL_NEEDS_DENSE:
@@ -525,11 +577,13 @@ def add(value, elements, size_t sparse_max=3000) -> tuple:
     cdef bytes element
     cdef int index, count
     cdef int changes = value is None
+    cdef HllMarks marks
+    memset(&marks, 0, sizeof(marks))
     buffer_open(&buffer, None if value is None else checked(value))
     try:
         for element in elements:
             count = pattern(<const char*>element, len(element), &index)
-            changes += buffer_set(&buffer, index, count, sparse_max)
+            changes += buffer_set(&buffer, index, count, sparse_max, &marks)
         if changes:
             hll_invalidate(buffer.data)                # also when nothing but the key is new, as Redis does
         return (<char*>buffer.data)[:buffer.length], changes
@@ -673,7 +727,7 @@ def selftest(size_t sparse_max=3000, int elements=1000000) -> str | None:
             element = <uint64_t>i ^ seed
             found = pattern(<char*>&element, sizeof(element), &index)
             dense_raise(dense + HLL_HEADER, index, found)
-            buffer_set(&other, index, found, sparse_max)
+            buffer_set(&other, index, found, sparse_max, NULL)
             if i != checkpoint:
                 continue
             if <size_t>checkpoint < sparse_max // 2 and other.data[4] != HLL_SPARSE:

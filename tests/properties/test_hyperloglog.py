@@ -26,6 +26,18 @@ def test_dense_and_sparse_agree(elements: list[bytes]) -> None:
 
 
 @settings(max_examples=300)
+@given(st.integers(0, 400), st.lists(st.integers(0, 3000), max_size=60), st.integers(0, 3000))
+def test_many_at_once_are_as_one_by_one(before: int, numbers: list[int], sparse_max: int) -> None:
+    """Places that were passed on the way to one are used on the way to the next, whatever is edited between them."""
+    elements = [b"%d" % number for number in numbers]
+    value = hll.add(None, [b"x%d" % number for number in range(before)], sparse_max)[0]
+    one_by_one = value
+    for element in elements:
+        one_by_one = hll.add(one_by_one, [element], sparse_max)[0]
+    assert hll.add(value, elements, sparse_max)[0] == one_by_one
+
+
+@settings(max_examples=300)
 @given(
     st.one_of(
         st.binary(max_size=200),

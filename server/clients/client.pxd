@@ -44,6 +44,8 @@ cdef enum:                             # Client.state: what CLIENT LIST shows an
     CLIENT_FAKE = 2097152              # no connection at all (AOF loading, scripts)
     CLIENT_IMPORTS = 4194304           # another master of the cluster, that sends us the keys of slots
 
+cdef enum: NO_REST = 0xFFFFFFFFFFFFFFFF
+
 cdef class Client:
     cdef Output out                    # replies of this turn that the loop has not handed over yet
     cdef Batch* batch                  # held while it executes or is blocked; NULL otherwise
@@ -62,6 +64,7 @@ cdef class Client:
     cdef public int64_t soft_limit_us  # since when the soft output limit is exceeded, 0 = not
     cdef public int64_t written        # WAIT: offset of the stream behind its last write, or a little more
     cdef public uint64_t bytes_in, bytes_out, commands
+    cdef uint64_t rests_at             # bytes_in + bytes_out when it came to rest (client_list.let_rest); NO_REST: it has not
     cdef public object fd              # number for CLIENT LIST, -1 for a pretended client
     cdef public str address            # "ip:port" of the peer, or the unix socket's path + ":0"
     cdef public str local_address

@@ -79,6 +79,7 @@ cdef class Client:
         self.name = self.library_name = self.library_version = b""
         self.address = self.local_address = ""
         self.created_us = self.active_us = monotonic_us()
+        self.rests_at = NO_REST
         self.extra = {}
 
     def __dealloc__(self):

@@ -11,7 +11,7 @@ from libc.string cimport strlen
 from server.clients.client cimport (
     CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_DIRTY_CAS, CLIENT_MASTER, CLIENT_MONITOR,
     CLIENT_MULTI, CLIENT_NO_EVICT, CLIENT_NO_TOUCH, CLIENT_PAUSED, CLIENT_READONLY, CLIENT_REPLICA, CLIENT_TRACKING,
-    CLIENT_UNIX_SOCKET, Client)
+    CLIENT_UNIX_SOCKET, NO_REST, Client)
 from server.clients.transaction cimport Transaction
 from server.registry.clock cimport monotonic_us
 from server.registry.text_writer cimport (Text, text_add, text_add_bytes, text_add_number, text_add_value, text_begin,
@@ -117,16 +117,26 @@ def let_rest(Client client) -> None:
     if (client.out.bytes == 0 and client.in_flight == 0 and client.query_memory == 0 and client.tracking is None
             and not client.state & (CLIENT_REPLICA | CLIENT_MASTER | CLIENT_MONITOR)
             and client.extra["reply_buffer"][0] == IDLE_REPLY_BYTES):
-        client.extra["rests"] = client.bytes_in + client.bytes_out
+        client.rests_at = client.bytes_in + client.bytes_out
 
 
 def at_rest(Client client) -> bool:
-    """Whether nothing came from it or went to it since then. Complexity: O(1), a tenth of a microsecond: the cron asks it
-    of every client once a second."""
-    rests = client.extra.get("rests")
-    return (rests is not None and rests == client.bytes_in + client.bytes_out and client.out.bytes == 0
+    """Whether nothing came from it or went to it since then. Complexity: O(1)."""
+    return (client.rests_at == client.bytes_in + client.bytes_out and client.out.bytes == 0
             and client.in_flight == 0 and not client.state & CLIENT_CLOSE_ASAP
             and client.loop is not None and client.loop.partial_memory_of(client) == 0)
+
+
+def pass_over(list clients, Py_ssize_t at, Py_ssize_t count, int64_t since_us) -> list:
+    """Those of so many clients, from `at` on, that are not at rest, or were last active before. since_us: monotonic.
+    Complexity: O(count), a tenth of a microsecond each: the cron looks at every client once a second."""
+    cdef Client client
+    cdef list stirring = []
+    for at in range(at, at + count):
+        client = clients[at]
+        if client.active_us < since_us or not at_rest(client):
+            stirring.append(client)
+    return stirring
 
 
 # ---- lines

@@ -12,7 +12,6 @@ say: a stranger costs little.
 import errno
 import os
 import resource
-from collections import deque
 from collections.abc import Iterator, Sized
 
 from server.clients import client_list
@@ -60,7 +59,8 @@ class Limits:
         self.partial_accounted = 0                           # of that, what half-read requests held when it was seen
         self._accounted: dict[Client, tuple[str, int, int]] = {}     # class, all, half-read requests
         self._partial_memory = 0                             # loop.partial_memory when everybody was accounted last
-        self._turn: deque[Client] = deque()                  # whom the cron still has to look at in this round
+        self._turn: list[Client] = []                        # whom the cron looks at in this round, ...
+        self._looked_at = 0                                  # ... and how many of them it has
         self._resting = self._found_resting = 0              # in the last round, and in this one until now
         self._peaks = [(0, 0, 0)] * PEAK_SECONDS             # (second, query memory, output memory)
         self._recent, self._recent_at = RecentPeaks(0, 0), 0     # of the last of them, as it was in that second
@@ -197,17 +197,21 @@ class Limits:
 
     def tick(self, hz: int) -> None:
         """Look at some clients, so that with `hz` ticks a second everybody has its turn once in it."""
-        if not self._turn:
-            self._turn.extend(self._clients)
+        if self._looked_at == len(self._turn):
+            self._turn, self._looked_at = list(self._clients), 0
             self._resting, self._found_resting = self._found_resting, 0
-        now = monotonic_now_us()
-        for _ in range(min(len(self._turn), max(len(self._clients) // hz, LEAST_PER_TICK))):
-            client = self._turn.popleft()
+        now, timeout = monotonic_now_us(), self._config.timeout
+        count = min(len(self._turn) - self._looked_at, max(len(self._clients) // hz, LEAST_PER_TICK))
+        stirring = client_list.pass_over(self._turn, self._looked_at, count,
+                                         now - timeout * 1000000 if timeout else 0)
+        self._looked_at += count
+        self._found_resting += count
+        for client in stirring:
             if client_list.at_rest(client):
-                self._found_resting += 1
-                if self._config.timeout:
-                    self._close_if_idle(client, now)
-            elif not client.has(CLOSE_ASAP) and client.loop is not None and not self._close_if_idle(client, now):
+                self._close_if_idle(client, now)
+                continue
+            self._found_resting -= 1
+            if not client.has(CLOSE_ASAP) and client.loop is not None and not self._close_if_idle(client, now):
                 self._examine(client, now)
 
     def _close_if_idle(self, client: Client, now_us: int) -> bool:

@@ -16,6 +16,7 @@ from server.dispatch.cron import Cron
 from server.dispatch.faults import Faults
 from server.dispatch.hot_keys import Upkeep
 from server.dispatch.lane_totals import LaneTotals, lane_totals
+from server.dispatch.load import Load
 from server.dispatch.loop import Loop
 from server.dispatch.replicating import Replicating
 from server.dispatch.shutdown import Shutdown
@@ -75,6 +76,7 @@ def tell(server: "Server", parts: Parts) -> None:
     parts.add(BusLinks, lambda: s.cluster.bus if s.cluster is not None else ())
     # how commands run
     parts.keep(Loop, s.loop)
+    parts.keep(Load, s.loop.load)
     parts.add(LaneTotals, lambda: lane_totals(s.loop))
     parts.keep(Cron, s.cron)
     parts.keep(Faults, s.faults)

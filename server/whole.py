@@ -58,4 +58,5 @@ def _told(kinds: tuple[str, ...], bind: tuple[str, ...], port: int, tls_port: in
     """The same object as long as nothing changes: INFO does not write it again."""
     binds = "".join([f"bind={name}," for name in bind])
     told = {"tcp": f"{binds}port={port}", "tls": f"{binds}port={tls_port}", "unix": f"bind={unixsocket}"}
-    return tuple([(f"listener{number}", f"name={kind},{told[kind]}") for number, kind in enumerate(dict.fromkeys(kinds))])
+    return tuple([(f"listener{number}", f"name={kind},{told[kind]}")
+                  for number, kind in enumerate(dict.fromkeys(kinds))])

@@ -34,7 +34,7 @@ class Totals:
 def totals(server: "Server") -> Totals:
     """Now."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    payload = sum(bytes_ for (_, kind), (_, bytes_) in server.loop.payload_histograms().items() if kind != "other")
+    payload = sum(bytes_ for (_, kind), (_, bytes_) in server.loop.load.payloads().items() if kind != "other")
     spent = sum(record.microseconds for record in all_records() if record.first_key >= 0)
     return Totals(spent, payload, usage.ru_utime * 1000, usage.ru_stime * 1000)
 

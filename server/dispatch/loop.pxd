@@ -11,6 +11,7 @@ from iothreads.message cimport Batch, Request
 from iothreads.tls cimport TlsContext
 from server.clients.client cimport Client
 from server.dispatch.executor cimport Executor
+from server.dispatch.load cimport Load
 from server.dispatch.propagate cimport Propagation
 from server.dispatch.record cimport Record
 from server.dispatch.sampling cimport Sampling
@@ -28,6 +29,7 @@ cdef class Loop:
     cdef public list to_resume         # clients that may go on with their batch
     cdef readonly list before_sleep    # change it by attend()
     cdef readonly Sampling sampling    # hot keys
+    cdef readonly Load load            # how long batches wait, how large requests and replies are
     cdef Propagation propagation
     cdef LazyFree lazyfree
     cdef public object on_accept       # (fd, listener index, error) -> Client or None (refused; the hook closed the fd)

@@ -26,6 +26,7 @@ from server.dispatch.evicting cimport has_room, make_room
 from server.dispatch.executor cimport Executor
 from server.dispatch.fastpath_replica cimport acknowledgement_step
 from server.dispatch.fastpath_transaction cimport transaction_step
+from server.dispatch.load cimport KINDS, TURN_CLASSES, Payload, load_of
 from server.dispatch.long_names cimport pass_over_long
 from server.dispatch.record cimport AHEAD_KEY, Record, record_of, subcommand_pointer
 from server.dispatch.refusals cimport refusal_step
@@ -33,8 +34,7 @@ from server.dispatch.sampling cimport Sampling
 from server.dispatch.timers cimport Timers
 from server.dispatch.tracked cimport after_command
 from server.dispatch.waking cimport waiting_step, waking_step
-from server.observe.histogram cimport Histogram, histogram_add, histogram_shown
-from server.observe.percentiles cimport histogram_summary
+from server.observe.histogram cimport Histogram, histogram_add
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
 from server.structures.block_stream cimport TO_REPLICAS, Stream
 from server.structures.table cimport KEY_LENGTH_MASK, Table, table_hash, table_prefetch_bucket, table_prefetch_chain, table_prefetch_entry
@@ -48,24 +48,18 @@ from server.observe.internal_errors import internal_errors
 from server.registry.errors import PROTOCOL_ERRORS
 from server.registry.reply_reader import read_reply
 
-_KINDS = ("read", "write", "other")    # what a command does with keys
 
 cdef enum:
     GROUP = 32                         # batches that are prefetched and executed together, at most ...
     LAZYFREE_SLICE_US = 1000           # per turn, for what UNLINK, FLUSHALL ASYNC and large values left behind
-    TURN_CLASSES = 25                  # of turn_histogram: the last holds all turns of 8 s and more
     WARM = 64                          # ... and as soon as they hold so many commands: more would push each other out
 
 cdef extern from *:
     int __builtin_clzll(unsigned long long) nogil
 
-cdef struct Payload:
-    Histogram requests                 # bytes in the protocol
-    Histogram replies                  # bytes that the command wrote to its client
-
 cdef uint64_t _turns[TURN_CLASSES]     # turns by the bits of their microseconds
 cdef Histogram _waits                  # microseconds from the hand-over of a batch to its first command
-cdef Payload _payloads[3]              # by Record.kind
+cdef Payload _payloads[KINDS]          # by Record.kind
 cdef int64_t _turn_us = 0              # when this turn's work began ...
 cdef uint64_t _turn_ticks = 0          # ... and what ticks() said then: batches need no clock of their own
 cdef Clock* _clock = clock_state()
@@ -122,6 +116,7 @@ cdef class Loop:
         self.propagation = executor.propagation
         self.lazyfree = server.keyspace.lazyfree
         self.connected = {}
+        self.load = load_of(&_waits, _payloads, _turns)
         self.to_flush = []
         self.to_close = []
         self.to_resume = []
@@ -747,33 +742,9 @@ cdef class Loop:
         """What each lane did (iothreads.handoff.LaneStats), lane 0 first."""
         return self.io.stats()
 
-    def turn_histogram(self) -> list[int]:
-        """Turns by how long they worked: item n counts those of 2**(n-1) to 2**n - 1 us, the last one also longer ones."""
-        return [_turns[n] for n in range(TURN_CLASSES)]
-
-    def wait_histogram(self) -> tuple[list[int], int]:
-        """Batches by microseconds from hand-over to first command (classes of server.observe.histogram), and their sum."""
-        return histogram_shown(&_waits)
-
-    def wait_summary(self) -> str:
-        """The same as INFO shows it."""
-        return histogram_summary(&_waits)
-
-    def payload_histograms(self) -> dict[tuple[str, str], tuple[list[int], int]]:
-        """(request or reply, reads or writes or others) -> commands by bytes, and the sum of the bytes."""
-        return {(way, kind): histogram_shown(&_payloads[n].requests if way == "request" else &_payloads[n].replies)
-                for way in ("request", "reply") for n, kind in enumerate(_KINDS)}
-
-    def payload_summaries(self) -> list[tuple[str, str]]:
-        """The same as INFO shows it: request_bytes_read and five more."""
-        return ([(f"request_bytes_{_KINDS[n]}", histogram_summary(&_payloads[n].requests)) for n in range(3)]
-                + [(f"reply_bytes_{_KINDS[n]}", histogram_summary(&_payloads[n].replies)) for n in range(3)])
-
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""
-        memset(&_waits, 0, sizeof(_waits))
-        memset(_payloads, 0, sizeof(_payloads))
+        self.load.reset()
         self.io.reset_peaks()
-        memset(_turns, 0, sizeof(_turns))
         self.cycles = self.duration_us = self.command_us = self.longest_us = self.commands_per_cycle_max = 0
         door.commands = 0

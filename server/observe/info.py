@@ -9,7 +9,7 @@ from server.observe import process
 from server.observe.cpu_seconds import FIELDS, CpuSeconds
 from server.observe.internal_errors import InternalErrors
 from server.observe.memory_account import ALLOCATOR, Figures
-from server.observe.stats import Stats, error_name
+from server.observe.stats import Counters, Stats, error_name
 from server.registry import clock
 from server.registry.info_sections import CPU, ERRORSTATS, MEMORY, SERVER, STATS
 from server.registry.info_writer import FOR_PEOPLE, human
@@ -92,7 +92,7 @@ stats = STATS.of(Stats)
 
 def counted(name: str, metric: str = "", *, counter: bool = False) -> None:
     """A field that is one of stats.counters."""
-    stats.field(name, attrgetter(f"counters.{name}"), metric=metric, counter=counter)
+    stats.field(name, attrgetter(Counters.show(name)), metric=metric, counter=counter)
 
 
 stats.field("instantaneous_ops_per_sec", lambda s: s.commands_rate.whole)

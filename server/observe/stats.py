@@ -37,12 +37,13 @@ class Rate:
 
 
 class Counters:
-    """Counts by name: attributes, so that INFO reads them without a call; zero (of the class) until somebody counts."""
+    """Counts by name: attributes, so that INFO reads them without a call."""
 
-    sync_full = sync_partial_ok = sync_partial_err = 0
-    dump_payload_sanitizations = 0
-    reply_buffer_shrinks = reply_buffer_expands = 0
-    acl_access_denied_auth = acl_access_denied_cmd = acl_access_denied_key = acl_access_denied_channel = 0
+    @classmethod
+    def show(cls, name: str) -> str:
+        """One that is shown is zero until somebody counts; where to find it in Stats."""
+        setattr(cls, name, 0)
+        return f"counters.{name}"
 
 
 KEPT = frozenset(f"acl_access_denied_{reason}" for reason in ("auth", "cmd", "key", "channel"))
@@ -104,5 +105,5 @@ class Stats:
         return found
 
     def add(self, name: str, by: int = 1) -> None:
-        """Count one of the Counters."""
-        setattr(self.counters, name, getattr(self.counters, name) + by)
+        """Count under a free name."""
+        setattr(self.counters, name, getattr(self.counters, name, 0) + by)

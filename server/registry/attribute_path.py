@@ -30,8 +30,8 @@ def attribute_path(read: Callable[[Any], object]) -> tuple[str, ...] | None:
     look at in another case), is not in the path that comes back, so that they differ.
     """
     if isinstance(read, attrgetter):
-        (path, *more) = read.__reduce__()[1]
-        return None if more else tuple(path.split("."))
+        names: tuple[str, ...] = read.__reduce__()[1]  # type: ignore[assignment]
+        return tuple(names[0].split(".")) if len(names) == 1 else None
     code = getattr(read, "__code__", None)
     if code is None or code.co_argcount != 1 or code.co_freevars:
         return None

@@ -52,10 +52,12 @@ class Tally:
 @lru_cache(maxsize=1)
 def _lines(syncs: tuple[int, ...], last_full: tuple[int, ...], reasons: tuple[int, ...],
            links: tuple[int, ...]) -> tuple[tuple[str, str], ...]:
-    """Counters in the order of their names. The same object as long as nothing changes: INFO does not write it again."""
-    def listed(names: tuple[str, ...], counts: tuple[int, ...]) -> str:
-        return ",".join([f"{name}={count}" for name, count in zip(names, counts)])
-
+    """Counters in the order of their names. The same object as long as nothing changes: INFO does not write it anew."""
     many = len(RESULTS)
-    sides = [(f"as_{side}", f"{listed(RESULTS, syncs[n * many:])},last_full={last_full[n]}") for n, side in enumerate(SIDES)]
-    return (*sides, ("full_sync_reasons", listed(REASONS, reasons)), ("master_link_changes", listed(STATES, links)))
+    sides = [(f"as_{side}", f"{_listed(RESULTS, syncs[n * many:])},last_full={last_full[n]}")
+             for n, side in enumerate(SIDES)]
+    return (*sides, ("full_sync_reasons", _listed(REASONS, reasons)), ("master_link_changes", _listed(STATES, links)))
+
+
+def _listed(names: tuple[str, ...], counts: tuple[int, ...]) -> str:
+    return ",".join([f"{name}={count}" for name, count in zip(names, counts)])

@@ -5,14 +5,16 @@ An element's hash (MurmurHash64A) names a register by its low 14 bits; the regis
 seen above them, plus one. How often each value occurs in the registers is all that the estimate needs (Ertl, "New
 cardinality estimation algorithms for HyperLogLog sketches", arXiv:1702.01284).
 
-The sparse encoding is edited exactly as Redis edits it, so the same additions in the same order give the same bytes.
+hyperloglog_sparse edits the sparse encoding.
 """
 import os
 
 from libc.math cimport INFINITY, ceil, llround, sqrt
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memcmp, memcpy, memmove, memset
+from libc.string cimport memcmp, memcpy, memset
+
+from server.structures.hyperloglog_sparse cimport VAL, ZERO, Run, run_read, sparse_set
 
 hll_sparse_max = 3000
 
@@ -22,22 +24,6 @@ cdef extern from *:
 cdef enum:
     INDEX_BITS = 14
     HASH_BITS = 50                     # what the index leaves of the hash; runs are 1 to 51
-    VALUE_MAX = 32                     # what a sparse VAL can hold
-    MARK_SHIFT = 10                    # a mark is left each 1024 registers
-    EDITED_MAX = 32                    # bytes that an edit may change: a run becomes three, MERGE_SCAN are looked at, and then some
-    ZERO_MAX = 64
-    MERGE_SCAN = 5                     # opcodes that are looked at for merging after a change
-
-cdef enum:                             # Run.kind
-    ZERO = 0
-    XZERO = 1
-    VAL = 2
-
-cdef struct Run:                       # one sparse opcode
-    int kind
-    int size                           # bytes
-    int length                         # registers
-    int value                          # of each; 0 for ZERO and XZERO
 
 
 # --- hashing
@@ -129,164 +115,7 @@ cdef inline bint dense_raise(uint8_t* registers, int index, int value) noexcept 
     return True
 
 
-# --- sparse runs
-
-cdef inline bint run_read(const uint8_t* p, const uint8_t* end, Run* run) noexcept nogil:
-    """Read the opcode at p, which is before the end; 0 when it is cut off."""
-    run.size = 1
-    run.value = 0
-    if p[0] & 0x80:
-        run.kind = VAL
-        run.length = (p[0] & 3) + 1
-        run.value = (p[0] >> 2 & 31) + 1
-    elif p[0] & 0x40:
-        if end - p < 2:
-            return False
-        run.kind = XZERO
-        run.size = 2
-        run.length = ((p[0] & 63) << 8 | p[1]) + 1
-    else:
-        run.kind = ZERO
-        run.length = p[0] + 1
-    return True
-
-
-cdef inline uint8_t val(int value, int length) noexcept nogil:
-    return <uint8_t>((value - 1) << 2 | (length - 1) | 0x80)
-
-
-cdef inline int put_run(uint8_t* p, int length, int value) noexcept nogil:
-    """Write a run of `length` registers (0: nothing); returns its bytes."""
-    if length == 0:
-        return 0
-    if value:
-        p[0] = val(value, length)
-        return 1
-    if length <= ZERO_MAX:
-        p[0] = <uint8_t>(length - 1)
-        return 1
-    p[0] = <uint8_t>((length - 1) >> 8 | 0x40)
-    p[1] = <uint8_t>((length - 1) & 255)
-    return 2
-
-
-cdef void merge_runs(uint8_t* data, size_t* length, uint8_t* p) noexcept nogil:
-    """Join neighbouring VALs of one value, looking at a few opcodes from p on."""
-    cdef uint8_t* end = data + length[0]
-    cdef int left = MERGE_SCAN
-    cdef int together
-    while p < end and left:
-        left -= 1
-        if not p[0] & 0x80:
-            p += 2 if p[0] & 0x40 else 1
-            continue
-        # Both bytes are VALs of one value when all but the length bits agree.
-        if end - p > 1 and p[1] & 0xFC == p[0] & 0xFC:
-            together = (p[0] & 3) + (p[1] & 3) + 2
-            if together <= 4:
-                p[1] = <uint8_t>((p[1] & 0xFC) | (together - 1))
-                memmove(p, p + 1, end - p - 1)
-                end -= 1
-                length[0] -= 1
-                continue
-        p += 1
-
-
-cdef inline int passed_over(const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """Registers of the run at p, which may be cut off."""
-    if p[0] & 0x80:
-        return (p[0] & 3) + 1
-    if p[0] & 0x40:
-        return ((p[0] & 63) << 8 | (p[1] if end - p > 1 else 0)) + 1
-    return p[0] + 1
-
-
-cdef inline uint8_t* find_run(uint8_t* p, uint8_t* end, int index, uint8_t** before, int* first) noexcept nogil:
-    """From p, whose first register is `first`, to the run of a register, or to the end."""
-    cdef int more
-    while p < end:                     # nearly all of them are passed over
-        more = passed_over(p, end)
-        if index < first[0] + more:
-            break
-        before[0] = p
-        p += 2 if p[0] & 0xC0 == 0x40 else 1
-        first[0] += more
-    return p
-
-
-# --- places that were passed
-
-cdef uint8_t* find_marked(uint8_t* data, uint8_t* end, int index, HllMarks* marks, uint8_t** before,
-                          int* first) noexcept nogil:
-    """As find_run, from the last mark before it; new marks are left on the way."""
-    cdef int n = index >> MARK_SHIFT, next
-    cdef uint8_t* p = data + HLL_HEADER
-    while n and not marks.at[n]:
-        n -= 1
-    if n:
-        p, before[0], first[0] = data + marks.at[n], data + marks.before[n], marks.first[n]
-    next = (n + 1) << MARK_SHIFT
-    while next <= index and p < end:
-        p = find_run(p, end, next, before, first)
-        n = next >> MARK_SHIFT
-        marks.at[n], marks.before[n], marks.first[n] = p - data, before[0] - data, first[0]
-        next += 1 << MARK_SHIFT
-    return find_run(p, end, index, before, first)
-
-
-cdef void marks_moved(HllMarks* marks, size_t place, size_t by) noexcept nogil:
-    """Runs from `place` on were edited, and the rest moved so far; what is near is forgotten."""
-    cdef int n
-    for n in range(HLL_MARKS):
-        if marks.at[n] > place + EDITED_MAX:
-            marks.at[n] += by
-            marks.before[n] += by
-        elif marks.at[n] > place:
-            marks.at[n] = 0
-
-
-cdef int sparse_set(uint8_t* data, size_t* length, size_t capacity, int index, int count, size_t sparse_max,
-                    HllMarks* marks) noexcept nogil:
-    cdef uint8_t* end = data + length[0]
-    cdef uint8_t* p = data + HLL_HEADER
-    cdef uint8_t* before = p           # the opcode before p, or p itself when it is the first
-    cdef uint8_t[5] runs
-    cdef Run run
-    cdef int first = 0                 # first register of the run at p
-    cdef int bytes, more
-    cdef size_t was = length[0]
-    if count > VALUE_MAX:
-        return HLL_NEEDS_DENSE
-    if marks == NULL:
-        p = find_run(p, end, index, &before, &first)
-    else:
-        p = find_marked(data, end, index, marks, &before, &first)
-    if p >= end or not run_read(p, end, &run):
-        return HLL_CORRUPT
-    if first + run.length > HLL_REGISTERS:
-        return HLL_CORRUPT
-    if run.value >= count:
-        return HLL_SAME
-    if run.length == 1 and run.size == 1:
-        p[0] = val(count, 1)
-    else:
-        bytes = put_run(runs, index - first, run.value)
-        bytes += put_run(runs + bytes, 1, count)
-        bytes += put_run(runs + bytes, first + run.length - 1 - index, run.value)
-        more = bytes - run.size
-        if more > 0:
-            if length[0] + more > sparse_max:
-                return HLL_NEEDS_DENSE
-            if length[0] + more > capacity:
-                return HLL_NEEDS_ROOM
-        memmove(p + bytes, p + run.size, end - p - run.size)
-        memcpy(p, runs, bytes)
-        length[0] += more
-    merge_runs(data, length, before)
-    if marks != NULL:
-        marks_moved(marks, before - data, length[0] - was)
-    return HLL_CHANGED
-
+# --- sparse to dense
 
 cdef bint hll_to_dense(const uint8_t* sparse, size_t length, uint8_t* dense) noexcept nogil:
     cdef const uint8_t* p = sparse + HLL_HEADER

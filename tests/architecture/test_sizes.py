@@ -17,7 +17,7 @@ LONGER = {
     "server/dispatch/loop.pyx": (768, "a turn; batches of clients and of our master: what runs per command is inlined"),
     "server/dispatch/shapes.pyx": (506, "all shapes of fast paths: what each says once is inlined into the others"),
     "server/keyspace/database.pyx": (930, "every way to a key: a native class has one module"),
-    "server/structures/hyperloglog.pyx": (700, "two representations of one value, and what turns one into the other"),
+    "server/structures/hyperloglog.pyx": (580, "two representations of one value, and what turns one into the other"),
     "server/structures/listpack.pyx": (550, "an encoding whose writers and readers share its layout"),
     "server/structures/memory.pyx": (810, "one allocator: size classes, pages, and what moves between pages"),
     "server/structures/ordered_index.pyx": (900, "one B+-tree: splitting, joining and counting hang together"),

@@ -673,8 +673,8 @@ def run_silently(c: Connection, commands: list[tuple[bytes, ...]], manner: str) 
 def spreads(command: tuple[bytes, ...]) -> bool:
     """Whether a pause of writes holds it."""
     known = REGISTERED.get(command[0].decode().lower())
-    if known is None:       # SCRIPT EXISTS: the scripting room is not loaded here
-        return False
+    if known is None:       # the scripting room is not loaded here
+        return command[:2] == (b"FUNCTION", b"LOAD")
     if len(command) > 1:
         known = known.subcommands.get(command[1].decode("latin-1").lower(), known)
     return known.has(WRITE | MAY_REPLICATE)

@@ -56,8 +56,8 @@ def value_of(kind: str, line: Line) -> object:
 
 
 FAMILY = Line(None)
-LINES = [Line(b"# T\r\n", constant=True), Line(b"a:"), FAMILY, Line(b"b:", unit="%"), Line(b"c\r\nd\r\n", constant=True),
-         Line(b"e:"), FAMILY]
+LINES = [Line(b"# T\r\n", constant=True), Line(b"a:"), FAMILY, Line(b"b:", unit="%"),
+         Line(b"c\r\nd\r\n", constant=True), Line(b"e:"), FAMILY]
 
 
 @given(st.lists(st.lists(KINDS, min_size=5, max_size=5), min_size=1, max_size=8))
@@ -69,7 +69,8 @@ def test_what_stays_the_same_is_written_as_if_it_were_new(times: list[list[str]]
         return tuple([value_of(kind, line) for kind, line in zip(kinds, asked)])
 
     kept = Page(LINES, (int,), read)
-    for kinds in times:
+    for now in times:
+        kinds[:] = now
         fresh = write_sections([Page(LINES, (int,), read)], {int: int}, {})
         assert write_sections([kept, kept], {int: int}, {}) == fresh + b"\r\n" + fresh
 

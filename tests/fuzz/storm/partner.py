@@ -125,7 +125,7 @@ class Duel:
         requests: list[Request] = []
         queueing = False
         for words in pipeline(self.chance, grammar):
-            if any(decided_by_time(part) or left_unsorted(part) or by_member(part) for part in parts(words)):
+            if any(told_otherwise(part) for part in parts(words)):
                 continue
             if peer_version() < (7, 2) and any(new_in_7_2(part, words) for part in parts(words)):
                 continue
@@ -184,6 +184,16 @@ def parts(words: Request) -> list[Request]:
         found.append(words[at + 1 : at + 1 + count])
         at += count + 1
     return found
+
+
+def told_otherwise(words: Request) -> bool:
+    """Whether nothing can be said of its reply."""
+    return decided_by_time(words) or left_unsorted(words) or by_member(words) or cut_to_an_int(words)
+
+
+def cut_to_an_int(words: Request) -> bool:
+    """LSET of an index of which Redis sees the low 32 bits alone, and sets that element: here none has it."""
+    return words[0].upper() == b"LSET" and any(abs(integer(word)) >= 1 << 31 for word in words[2:3])
 
 
 def left_unsorted(words: Request) -> bool:

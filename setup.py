@@ -55,6 +55,7 @@ PROCESSORS = os.cpu_count() or 1
 NATIVE = "server.native"                            # the module whose shared object has those of the others
 TOGETHER = ("server", "iothreads", "scripting")     # packages whose native modules those are, but for ...
 APART = ("*.selftest*", "*_probe")                  # ... what only tests load
+OF_A_CLONE = (*APART, "perf.micro.*", "perf.forms.*")           # native modules that no installed program loads
 LOADER = "server/loader.py"
 LOADED = ("server", "iothreads", "scripting", "metrics")        # packages whose code goes into one file
 # Less C for the same code: nobody pickles our objects, and functions need not be bound to a class afterwards.
@@ -125,6 +126,11 @@ def extensions() -> list[Extension]:
 def name_of(path: Path) -> str:
     """Of the module, with dots."""
     return ".".join(path.with_suffix("").parts)
+
+
+def is_for_a_clone(name: str) -> bool:
+    """Whether a native module is left out of a wheel; setup.cfg leaves out the packages that are of a clone alone."""
+    return any(fnmatchcase(name, pattern) for pattern in OF_A_CLONE)
 
 
 def is_together(name: str) -> bool:
@@ -211,6 +217,8 @@ class BuildExt(build_ext):
                 raise SystemExit("REMUS_SANITIZE: use `setup.py build`; in place it would overwrite the plain build.")
             self.build_temp = f"build/{variant}/temp"
             self.build_lib = f"build/{variant}/inplace"
+        elif not sanitize:
+            self.extensions = [ext for ext in self.extensions if not is_for_a_clone(ext.name)]
 
     def run(self) -> None:
         with one_build_at_a_time():

@@ -31,6 +31,10 @@ SMALL_TREE = {
     "server/depot/box.pyi": "def answer() -> int: ...\n",
     "server/depot/box.pyx": "# cython: language_level=3\ndef answer():\n    return number()\n",
     "server/depot/user.pyx": "from server.depot.box cimport number\ndef twice():\n    return 2 * number()\n",
+    "server/depot/box_probe.pyx": "def probe():\n    return 3\n",
+    "perf/__init__.py": '"""perf"""\n',
+    "perf/micro/__init__.py": '"""micro"""\n',
+    "perf/micro/loops.pyx": "def loops():\n    return 4\n",
     "iothreads/__init__.py": '"""iothreads"""\n',
     "iothreads/lane.pyx": "def lane():\n    return 1\n",
 }
@@ -78,7 +82,7 @@ def modules(tree: Path) -> dict[str, int]:
 
 
 def test_every_pyx_becomes_a_module_beside_it(built):
-    assert set(modules(built)) == {"box", "user", "lane", "native"}
+    assert set(modules(built)) == {"box", "box_probe", "user", "lane", "native"}
     assert python("import server.depot.user as u; print(u.twice())", built) == "82"
 
 
@@ -182,7 +186,7 @@ def test_a_changed_pxd_rebuilds_those_that_cimport_it(built):
 def test_other_directives_rebuild_all(built):
     setup = built / "setup.py"
     setup.write_text(setup.read_text().replace('"auto_pickle": False', '"auto_pickle": None'))
-    assert "native modules: 3 of 3\n" in build(built)
+    assert "native modules: 5 of 5\n" in build(built)
 
 
 def test_what_does_not_compile_leaves_no_old_modules_together(built):
@@ -246,8 +250,9 @@ def test_sdist_and_the_wheel_made_from_it(tmp_path):
         about = archive.read(f"remus_server-{VERSION}.dist-info/METADATA").decode()
     assert "](https://forge.example/remus/blob/v1/docs/testing.md)" in about and "](docs/" not in about
     home = "remus_server_home"
-    assert {"remus_server.py", f"{home}/server/depot/box.pxd", f"{home}/server/depot/box.pyi"} <= set(names)
-    assert not [name for name in names if name.endswith((".pyx", ".c"))]
+    assert {"remus_server.py", f"{home}/server/depot/__init__.py"} <= set(names)
+    assert not [name for name in names if name.endswith((".pyx", ".pxd", ".pyi", ".c"))]
+    assert not [name for name in names if "_probe" in name or "/micro/" in name]
     assert [name.split(".")[0] for name in names if name.endswith(".so")] == [f"{home}/server/native"]
     assert f"{home}/server/modules.{sys.implementation.cache_tag}.bin" in names
 

@@ -10,6 +10,9 @@ def main(argv: list[str] | None = None) -> int:
     from server.config.config import Config
     from server.config.reader import ConfigError
 
+    if without_lock():
+        sys.stderr.write("The native modules of this server need Python's global lock: leave out PYTHON_GIL=0 and -X gil=0.\n")
+        return 1
     argv = sys.argv if argv is None else argv
     try:
         config = Config.from_argv(argv)
@@ -30,6 +33,11 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(error.text)
         return 1
     return server.run()
+
+
+def without_lock() -> bool:
+    """Whether a free-threaded CPython was told not to take its lock again for modules that need it. They are loaded."""
+    return not getattr(sys, "_is_gil_enabled", lambda: True)()
 
 
 def act(name: str) -> int:

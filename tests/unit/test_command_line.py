@@ -24,6 +24,12 @@ def run(*arguments: str, given: str = "", timeout: float = 20.0) -> subprocess.C
                           env={**os.environ, "PYTHONDONTWRITEBYTECODE": ""})
 
 
+def test_a_python_without_its_lock_is_refused() -> None:
+    pretended = "import sys; sys._is_gil_enabled = lambda: False; import remus_server; sys.exit(remus_server.main())"
+    done = subprocess.run([sys.executable, "-c", pretended], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "PYTHON_GIL=0" in done.stderr and "Traceback" not in done.stderr
+
+
 def answers(port: int) -> bool:
     try:
         with Connection(port) as c:

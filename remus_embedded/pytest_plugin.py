@@ -257,6 +257,19 @@ def _empty(server: RemusServer) -> None:
     server.control.pipeline(*EMPTY)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A worker of pytest-xdist has no terminal: what it found goes to the process that has."""
+    told: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["remus_leftover_keys"] = dict(_leftover_keys)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Such a worker has ended."""
+    _leftover_keys.update(getattr(node, "workeroutput", {}).get("remus_leftover_keys", {}))
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """remus_leftovers = report."""
     if _leftover_keys:

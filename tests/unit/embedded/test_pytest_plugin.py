@@ -200,6 +200,13 @@ def test_takes_nothing_away(remus):
     assert "2 passed, 1 error" in said
 
 
+def test_what_workers_of_xdist_find_is_reported(their_tests):
+    pytest.importorskip("xdist")
+    text = "def test_one(remus):\n    remus.set('k', 1)\ndef test_two(remus):\n    remus.mset({'a': 1, 'b': 2})\n"
+    said = their_tests(text, "-p", "xdist", "-p", "xdist.looponfail", "-n", "2", ini="remus_leftovers = report")
+    assert "     1 test_theirs.py::test_one" in said and "     2 test_theirs.py::test_two" in said
+
+
 def test_a_server_that_ends_shows_its_log(their_tests):
     said = their_tests("""
 import pytest, redis

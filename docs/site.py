@@ -8,7 +8,7 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 BESIDE = {"README.md": "index.md", "CHANGELOG.md": "CHANGELOG.md", "CONTRIBUTING.md": "CONTRIBUTING.md",
-          "SECURITY.md": "SECURITY.md"}  # fmt: skip
+          "CODE_OF_CONDUCT.md": "CODE_OF_CONDUCT.md", "SECURITY.md": "SECURITY.md"}  # fmt: skip
 
 
 def on_files(files: Files, config: Any) -> Files:

@@ -11,7 +11,7 @@ def main(argv: list[str] | None = None) -> int:
     from server.config.reader import ConfigError
 
     if without_lock():
-        sys.stderr.write("The native modules of this server need Python's global lock: leave out PYTHON_GIL=0 and -X gil=0.\n")
+        sys.stderr.write("This server's native modules need Python's global lock: do without PYTHON_GIL=0, -X gil=0.\n")
         return 1
     argv = sys.argv if argv is None else argv
     try:

@@ -53,3 +53,11 @@ def test_links_lead_somewhere(page: Path) -> None:
         if anchor:
             titles = re.findall(r"^#+ (.*)$", found.read_text(), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}, anchor
+
+
+def test_the_site_has_what_pages_beside_docs_link_to() -> None:
+    beside = set(re.findall(r'"(\w+\.md)": "\w+\.md"', (ROOT / "docs/site.py").read_text()))
+    assert "README.md" in beside
+    for page in beside:
+        linked = re.findall(r"\]\((?!https?:|docs/)([^)#]+\.md)", (ROOT / page).read_text())
+        assert set(linked) <= beside, page

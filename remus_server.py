@@ -98,18 +98,21 @@ def _serve_parent(lifeline: int, folder: str) -> int:
     """The server that `start` made: it ends when its parent does, whatever ended that, and then removes the folder.
 
     lifeline: the reading end of a pipe that nobody writes to. Its other end closes with the parent, and the kernel then
-    sends SIGTERM: that costs no thread, and unlike PR_SET_PDEATHSIG it does not mind which thread of the parent ends.
+    sends SIGTERM: that costs no thread, and unlike PR_SET_PDEATHSIG it does not mind which thread of the parent ends. Where
+    the kernel does not (F_SETSIG is Linux's), a thread waits for it.
     """
     import fcntl
     import select
     import signal
 
+    watch = select.poll()
+    watch.register(lifeline, select.POLLIN)  # nobody writes: it tells of the closed other end
     if hasattr(fcntl, "F_SETSIG"):
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGTERM)
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.FASYNC)
-    watch = select.poll()
-    watch.register(lifeline, 0)  # a closed other end is always told
+    else:
+        _end_with(lifeline)
     try:
         if FOUND in os.environ:
             _found(folder, os.environ[FOUND])
@@ -119,6 +122,19 @@ def _serve_parent(lifeline: int, folder: str) -> int:
             import shutil
 
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_with(lifeline: int) -> None:
+    """Begin to wait for the end of the parent, which then is ours."""
+    import select
+    import signal
+    import threading
+
+    def wait() -> None:
+        select.select([lifeline], [], [])
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, name="lifeline", daemon=True).start()
 
 
 def _found(folder: str, words: str) -> None:

@@ -12,7 +12,9 @@ The folders keep their generic names (`server`, `metrics`...) in the clone. A wh
 our name, which is on the path of our own processes alone: installed, only `remus_server` is there for others to import.
 
 Environment:
-    REMUS_NATIVE=1            adds -march=native (the default is portable)
+    REMUS_NATIVE=1            adds -march=native (the default is for every processor of the kind)
+    REMUS_PORTABLE=1          what POSIX has, and nothing of Linux or kqueue (iothreads/system.pxd): poll(2), pipes
+    REMUS_PORTABLE=kqueue     what macOS and the BSDs have; on Linux it takes libkqueue
     REMUS_SANITIZE=LIST       `address,undefined` or `thread`: -fsanitize=LIST -g -O1, in a build folder of its own;
                               use `setup.py build`, which leaves a whole importable tree in build/sanitize-LIST/lib
     REMUS_PREBUILT=1          nothing is compiled: a wheel of the modules that are built in place, as they are
@@ -78,9 +80,24 @@ MODULE_BYTES = 5000
 os.chdir(Path(__file__).resolve().parent)
 native = os.environ.get("REMUS_NATIVE") == "1"
 sanitize = os.environ.get("REMUS_SANITIZE", "")
+portable = os.environ.get("REMUS_PORTABLE", "")
 prebuilt = os.environ.get("REMUS_PREBUILT") == "1"
 keep_going = os.environ.get("REMUS_BUILD_KEEP_GOING") == "1"
-variant = "-".join(["native"] * native + ["sanitize", *sanitize.split(",")] * bool(sanitize)) or "plain"
+variants = ["native"] * native + [f"portable{portable}"] * bool(portable)
+variant = "-".join(variants + ["sanitize", *sanitize.split(",")] * bool(sanitize)) or "plain"
+
+
+def system() -> str:
+    """What iothreads/system.pxd and others ask for: LINUX, KQUEUE, or "" where there is neither."""
+    if portable:
+        return "KQUEUE" if portable == "kqueue" else ""
+    if sys.platform == "linux":
+        return "LINUX"
+    return "KQUEUE" if sys.platform == "darwin" or "bsd" in sys.platform or "dragonfly" in sys.platform else ""
+
+
+SYSTEM = system()
+LIBKQUEUE = SYSTEM == "KQUEUE" and sys.platform == "linux"
 
 
 def compile_args(path: Path) -> list[str]:
@@ -88,6 +105,7 @@ def compile_args(path: Path) -> list[str]:
     level = "-O1" if any(path.match(pattern) for pattern in COLD) else "-O2"
     flags = ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={sanitize}"] if sanitize else [level, "-g0"]
     newer = ["-Werror=incompatible-pointer-types", "-Werror=int-conversion"]    # as GCC 14 has it without being asked
+    flags += [f"-DREMUS_{SYSTEM}"] * bool(SYSTEM) + ["-I/usr/include/kqueue"] * LIBKQUEUE
     return [*flags, *(f"-Wno-{name}" for name in OF_GENERATED_CODE), *newer, *["-march=native"] * native]
 
 
@@ -116,7 +134,7 @@ def extensions() -> list[Extension]:
             name_of(path),
             [path.as_posix()],
             extra_compile_args=compile_args(path),
-            extra_link_args=[f"-fsanitize={sanitize}"] if sanitize else [],
+            extra_link_args=[f"-fsanitize={sanitize}"] * bool(sanitize) + ["-lkqueue"] * LIBKQUEUE,
         )
         for path in found
         if not (sanitize and name_of(path) == NATIVE)

@@ -114,7 +114,8 @@ def begin_connecting(to: Address, source: str = "") -> int:
     step = ""
     sock = None
     try:
-        sock = socket.socket(to.family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        sock = socket.socket(to.family, socket.SOCK_STREAM)
+        sock.setblocking(False)
         if source and to.family != socket.AF_UNIX:
             step = f"bind to {source}: "
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -9,6 +9,7 @@ from iothreads.message cimport (CONSUMED_ALL, PARSE_NOT_A_REPLY, PARSE_OK, PARSE
 from iothreads.resp_reader cimport compact, parse, reader_reset
 from iothreads.resp_reply_reader cimport BROKEN, IN_BULK, reply_scan, reply_scanner_reset
 from iothreads.ring cimport load_relaxed64
+from iothreads.system cimport TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL
 from iothreads.transport cimport (TRANSPORT_FAILED, WANT_READ, WANT_WRITE, iovec, plain_transport)
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -18,7 +19,7 @@ cdef extern from "<sys/socket.h>" nogil:
 cdef extern from "<netinet/in.h>" nogil:
     int IPPROTO_TCP
 cdef extern from "<netinet/tcp.h>" nogil:
-    int TCP_NODELAY, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT
+    int TCP_NODELAY
 
 cdef enum:
     AHEAD = 67108864                   # of an argument that is longer, no more room is made before so much of it has come

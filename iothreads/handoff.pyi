@@ -1,5 +1,7 @@
 from typing import Any
 
+POLLERS: dict[str, int]
+
 class IOThreads:
     wake_fd: int
     threads: int

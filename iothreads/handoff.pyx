@@ -7,8 +7,6 @@ from libc.stdlib cimport abort, calloc, free, malloc, realloc
 from libc.string cimport memset
 
 from iothreads.connection cimport (WAITS_CONNECT, WAITS_HANDSHAKE, Connection, connection_new, connection_reads, connection_tune)
-from iothreads.descriptors cimport (POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, SOCK_CLOEXEC, SOCK_NONBLOCK, accept4,
-                                    c_close, c_poll, c_pollfd, c_read)
 from iothreads.handshakes cimport NO_PLACE, place_for
 from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, lane_clock, lane_close, lane_detach, lane_find,
                              lane_finish, lane_found, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink,
@@ -22,6 +20,8 @@ from iothreads.ring cimport (TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LA
                              lie_down, load_relaxed, load_relaxed64, queue_empty, queue_free, queue_pop, queue_push, ring_empty,
                              ring_fill, ring_offer, ring_pop, ring_push, sleeper_close, sleeper_open, sleeper_ring, store_relaxed,
                              store_relaxed64, wake)
+from iothreads.system cimport (BEST_POLLER, POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, POLLRDHUP, accept_socket, c_close, c_poll,
+                               c_pollfd, empty_bell, no_sigpipe)
 from iothreads.thread cimport lane_main, thread_join, thread_start
 
 cdef extern from *:
@@ -34,7 +34,10 @@ cdef enum:
     BUSY_EVENTS = 4                    # a wait that brings so many is likely to be followed by one that need not sleep
     NO_SLOT = 0xFFFFFFFF
 
-POLLERS = {"": POLLER_EPOLL, "epoll": POLLER_EPOLL, "poll": POLLER_POLL}
+POLLERS = {"poll": POLLER_POLL}            # by name: those of this build; "" is the best
+if BEST_POLLER != POLLER_POLL:
+    POLLERS["epoll" if BEST_POLLER == POLLER_EPOLL else "kqueue"] = BEST_POLLER
+POLLERS[""] = BEST_POLLER
 MAX_THREADS = 128
 
 
@@ -42,14 +45,14 @@ cdef class IOThreads:
     """All sockets of a server.
 
     threads: as io-threads: 1 serves every connection on the calling thread, N starts N - 1 native I/O threads.
-    poller: "epoll", "poll", or "" for the best there is.
+    poller: one of POLLERS.
 
     Connections start on lane 0, the calling thread's own, and go to the I/O threads by move_away(); keep_away(True) puts
     every one of them on an I/O thread for good.
     """
 
     def __cinit__(self):
-        self.wake_fd = self.main.fd = -1
+        self.wake_fd = self.main.fd = self.main.bell = -1
         self.accepting = -1
         self.first_free = NO_SLOT
         self.limits.max_bulk = 512 * 1024 * 1024
@@ -67,7 +70,7 @@ cdef class IOThreads:
         self.poller_kind = POLLERS[poller]
         if sleeper_open(&self.main) != 0:
             raise OSError(errno, os.strerror(errno))
-        self.wake_fd = self.main.fd
+        self.wake_fd = self.main.bell
         self.lanes = <Lane**>calloc(MAX_THREADS, sizeof(void*))
         self.open_lane(0)
 
@@ -192,15 +195,14 @@ cdef class IOThreads:
         self.first_free = NO_SLOT
 
     def after_fork_child(self) -> None:
-        """In a forked child: the threads do not exist here. Forgets all; only its own epoll and event descriptors are closed."""
+        """In a forked child: the threads do not exist here. Forgets all; only descriptors of pollers and bells are closed."""
         cdef int i
         if self.lanes == NULL:
             return
         for i in range(self.lane_count):
-            if self.lanes[i].poller.fd >= 0:
-                c_close(self.lanes[i].poller.fd)
-            if self.lanes[i].sleeper.fd >= 0:
-                c_close(self.lanes[i].sleeper.fd)
+            if self.lanes[i].poller.kind == POLLER_EPOLL:
+                c_close(self.lanes[i].poller.fd)           # a kqueue stays with the parent
+            sleeper_close(&self.lanes[i].sleeper)
         sleeper_close(&self.main)
         self.wake_fd = -1
         self.lanes = NULL              # its memory is the parent's story; freeing would only dirty pages
@@ -246,7 +248,7 @@ cdef class IOThreads:
             if self.accepting >= self.listener_count or self.accepted == ACCEPTS_PER_TURN:
                 self.accepting = -1
                 return False
-            fd = accept4(self.listeners[self.accepting], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
+            fd = accept_socket(self.listeners[self.accepting])
             if fd < 0 and (errno == EINTR or errno == ECONNABORTED):
                 continue
             memset(event, 0, sizeof(Event))
@@ -288,7 +290,7 @@ cdef class IOThreads:
     @property
     def multiplexing_api(self) -> str:
         """As INFO shows it."""
-        return "poll" if self.poller_kind == POLLER_POLL else "epoll"
+        return ("epoll", "poll", "kqueue")[self.poller_kind]
 
     @property
     def io_threaded_reads(self) -> int:
@@ -394,6 +396,7 @@ cdef class IOThreads:
         cdef Slot* slot = self.take_slot(fd, client, shakes_hands and not start.link and place == NO_PLACE)
         cdef Connection* c
         cdef Message m
+        no_sigpipe(fd)
         self.shaking[place] = slot.id
         if start.keepalive >= -1:
             connection_tune(fd, self.limits.keepalive if start.keepalive == -1 else <uint64_t>start.keepalive)
@@ -822,7 +825,6 @@ cdef class IOThreads:
         cdef Lane* lane
         cdef Connection* c
         cdef c_pollfd at
-        cdef uint64_t value
         self.flush_wakes()
         self.take_messages()
         if slot == NULL or self.has_event_of(connection):
@@ -851,7 +853,7 @@ cdef class IOThreads:
                 with nogil:
                     c_poll(&at, 1, timeout_ms)
                     if at.revents:
-                        c_read(at.fd, &value, 8)
+                        empty_bell(at.fd)
             get_up(&self.main)
         self.take_messages()
         return self.has_event_of(connection)
@@ -1056,7 +1058,6 @@ cdef class IOThreads:
         """Waits until the lanes 1 .. lanes - 1 have done all that they were told so far."""
         cdef Message m
         cdef int i
-        cdef uint64_t value
         cdef c_pollfd waker
         memset(&m, 0, sizeof(Message))
         m.kind = TO_LANE_ECHO
@@ -1073,7 +1074,7 @@ cdef class IOThreads:
                 break
             with nogil:
                 c_poll(&waker, 1, 100)
-                c_read(waker.fd, &value, 8)
+                empty_bell(waker.fd)
         get_up(&self.main)
         sleeper_ring(&self.main)       # we may have taken down a wake that was meant for the next poll()
         return 0

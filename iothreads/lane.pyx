@@ -9,7 +9,7 @@ from iothreads.connection cimport (IO_AGAIN, IO_BATCH, IO_BLOCKED, IO_CLOSED, WA
                                    connection_open, connection_read, connection_write)
 from iothreads.message cimport (BUFFER_BYTES, CHUNK_BYTES, CONSUMED_ALL, PARSE_OK, READ_RAW, READ_REQUESTS, Arg, batch_free,
                                 batch_pool, batch_pool_clear)
-from iothreads.poller cimport (HANGUP, POLLER_EPOLL, READABLE, WATCH_CONNECTION, WATCH_WAKER, WRITABLE, poller_add, poller_close,
+from iothreads.poller cimport (HANGUP, POLLER_POLL, READABLE, WATCH_CONNECTION, WATCH_WAKER, WRITABLE, poller_add, poller_close,
                                poller_mute, poller_open, poller_reading, poller_remove, poller_writing)
 from iothreads.resp_reader cimport compact, reader_reset
 from iothreads.ring cimport (NOT_WRITTEN, TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_ECHO,
@@ -49,7 +49,7 @@ cdef int lane_open(Lane* lane, int index, int poller, Limits* limits, Sleeper* m
     lane.index = index
     lane.limits = limits
     lane.main = main
-    lane.sleeper.fd = -1
+    lane.sleeper.fd = lane.sleeper.bell = -1
     lane.clock_ns = clock_ns()
     lane.now_us = <int64_t>(lane.clock_ns // 1000)
     error = poller_open(&lane.poller, poller)
@@ -556,7 +556,7 @@ cdef void go_home(Lane* lane, Connection* c) noexcept nogil:
     thread to sleep on until the peer speaks; before the message, with which it becomes that thread's, to close or not."""
     cdef int kind = TO_MAIN_DETACHED
     lane_detach(lane, c.id)
-    if (not c.readable and c.head == NULL and not c.watched and lane.home.kind == POLLER_EPOLL
+    if (not c.readable and c.head == NULL and not c.watched and lane.home.kind != POLLER_POLL
             and poller_add(lane.home, c.socket.fd, c.id, WATCH_CONNECTION) == 0):
         kind = TO_MAIN_RETURNED
     post(lane, kind, c, c, 1, lane.index)

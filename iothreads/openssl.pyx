@@ -1,6 +1,7 @@
 # cython: language_level=3
 """Finding OpenSSL, and one pointer for each of its functions that we call."""
 import os
+import sys
 
 cdef extern from "<dlfcn.h>" nogil:
     void* dlopen(const char*, int)
@@ -10,7 +11,11 @@ cdef extern from "<dlfcn.h>" nogil:
 cdef Api _api
 cdef bint _loaded = False
 OLDEST = 0x10101000                    # 1.1.1
-NAMES = ("libssl.so.3", "libssl.so.1.1", "libssl.3.dylib", "libssl.so")
+NAMES = ("libssl.so.3", "libssl.so.1.1", "libssl.so")
+# macOS ends a process that asks for a libssl without a version, which is Apple's own: Python's, Homebrew's, MacPorts'.
+MAC_FOLDERS = (os.path.join(sys.base_prefix, "lib"), "/opt/homebrew/opt/openssl@3/lib", "/usr/local/opt/openssl@3/lib",
+               "/opt/local/libexec/openssl3/lib")
+MAC_NAMES = ("libssl.3.dylib", "libssl.1.1.dylib")
 
 cdef Api* openssl() noexcept nogil:
     return &_api
@@ -35,6 +40,8 @@ _file = ""
 def candidates() -> list[str]:
     """Where it may be, best first: the one that is in this process already, because Python's `ssl` brought it."""
     found = []
+    if sys.platform == "darwin":
+        return [os.path.join(folder, name) for folder in MAC_FOLDERS for name in MAC_NAMES]
     try:
         import ssl  # noqa: F401
         with open("/proc/self/maps") as maps:

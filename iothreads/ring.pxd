@@ -84,8 +84,9 @@ cdef struct Ring:
 
 cdef struct Sleeper:                   # somebody who can be woken
     uint32_t sleeping
-    int fd                             # an eventfd in its poller
-    char line[56]
+    int fd                             # in its poller
+    int bell                           # what is written here is heard there; with an eventfd, the same number
+    char line[52]
 
 cdef Ring* ring_new(uint32_t capacity) noexcept nogil          # capacity: a power of two
 cdef void ring_free(Ring* ring) noexcept nogil
@@ -94,7 +95,7 @@ cdef void queue_free(Queue* queue) noexcept nogil
 cdef bint ring_fill(Ring* ring, Queue* queue) noexcept nogil  # producer: queue -> ring; true if nothing is left
 cdef int sleeper_open(Sleeper* sleeper) noexcept nogil         # 0, or errno
 cdef void sleeper_close(Sleeper* sleeper) noexcept nogil
-cdef void sleeper_ring(Sleeper* sleeper) noexcept nogil        # writes the eventfd whether it sleeps or not
+cdef void sleeper_ring(Sleeper* sleeper) noexcept nogil        # rings whether it sleeps or not
 
 cdef inline bint queue_empty(const Queue* queue) noexcept nogil:
     return queue.head == queue.tail

@@ -1,14 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""The slow halves of `ring.pxd`: making, growing, freeing, and the eventfd."""
+"""The slow halves of `ring.pxd`: making, growing, freeing, and the bell."""
 from libc.errno cimport errno
 from libc.stdlib cimport abort, calloc, free, malloc
 
-cdef extern from "<sys/eventfd.h>" nogil:
-    int eventfd(unsigned int, int)
-    int EFD_NONBLOCK
-    int EFD_CLOEXEC
+from iothreads.system cimport c_close, open_bell
+
 cdef extern from "<unistd.h>" nogil:
-    int c_close "close"(int)
     ssize_t c_write "write"(int, const void*, size_t)
 
 
@@ -68,16 +65,18 @@ cdef bint ring_fill(Ring* ring, Queue* queue) noexcept nogil:
 
 cdef int sleeper_open(Sleeper* sleeper) noexcept nogil:
     sleeper.sleeping = 0
-    sleeper.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
-    return errno if sleeper.fd < 0 else 0
+    sleeper.fd = sleeper.bell = -1
+    return errno if open_bell(&sleeper.fd, &sleeper.bell) < 0 else 0
 
 
 cdef void sleeper_close(Sleeper* sleeper) noexcept nogil:
+    if sleeper.bell >= 0 and sleeper.bell != sleeper.fd:
+        c_close(sleeper.bell)
     if sleeper.fd >= 0:
         c_close(sleeper.fd)
-    sleeper.fd = -1
+    sleeper.fd = sleeper.bell = -1
 
 
 cdef void sleeper_ring(Sleeper* sleeper) noexcept nogil:
     cdef uint64_t one = 1
-    c_write(sleeper.fd, &one, 8)
+    c_write(sleeper.bell, &one, 8)         # full: it is awake

@@ -109,4 +109,4 @@ cdef int thread_start(unsigned long* thread, void* (*run)(void*) noexcept nogil,
 
 
 cdef void thread_join(unsigned long thread) noexcept nogil:
-    pthread_join(thread, NULL)
+    pthread_join(<pthread_t>thread, NULL)          # a pointer, on some systems

@@ -4,6 +4,8 @@ from libc.errno cimport EAGAIN, EINTR, errno
 from libc.stdlib cimport free
 from libc.string cimport memset
 
+from iothreads.system cimport SEND_FLAGS, c_close
+
 cdef extern from "<sys/socket.h>" nogil:
     struct msghdr:
         iovec* msg_iov
@@ -12,9 +14,7 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t c_send "send"(int, const void*, size_t, int)
     ssize_t c_sendmsg "sendmsg"(int, const msghdr*, int)
     int shutdown(int, int)
-    int MSG_NOSIGNAL, MSG_DONTWAIT, SHUT_RDWR
-cdef extern from "<unistd.h>" nogil:
-    int c_close "close"(int)
+    int MSG_DONTWAIT, SHUT_RDWR
 cdef extern from "<string.h>" nogil:
     char* strdup(const char*)
 
@@ -39,7 +39,7 @@ cdef ssize_t plain_recv(Socket* s, char* to, size_t room) noexcept nogil:
 cdef ssize_t plain_send(Socket* s, const char* bytes, size_t length) noexcept nogil:
     cdef ssize_t n
     while True:
-        n = c_send(s.fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT)
+        n = c_send(s.fd, bytes, length, SEND_FLAGS)
         if n >= 0:
             return n
         if errno == EAGAIN:
@@ -55,7 +55,7 @@ cdef ssize_t plain_sendmsg(Socket* s, iovec* pieces, size_t count) noexcept nogi
     header.msg_iov = pieces
     header.msg_iovlen = count
     while True:
-        n = c_sendmsg(s.fd, &header, MSG_NOSIGNAL | MSG_DONTWAIT)
+        n = c_sendmsg(s.fd, &header, SEND_FLAGS)
         if n >= 0:
             return n
         if errno == EAGAIN:

@@ -4,6 +4,7 @@ Names and labels are redis_exporter's for all that it knows, and remus_* for the
 counter that redis_exporter calls something else than ..._total is shown as untyped, as the format demands.
 """
 
+import resource
 import time
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
@@ -332,6 +333,7 @@ def process_families(process: psutil.Process) -> Iterator[Metric]:
         yield single("process_start_time_seconds", "When the process started.", process.create_time())
         yield single("process_threads", "Threads.", process.num_threads())
     yield single("process_open_fds", "Open file descriptors.", process.num_fds())
-    space = process.rlimit(psutil.RLIMIT_AS)[0]
-    yield single("process_virtual_memory_max_bytes", "How much there may be; -1: any.", space)
-    yield single("process_max_fds", "How many there may be.", process.rlimit(psutil.RLIMIT_NOFILE)[0])
+    space = resource.getrlimit(resource.RLIMIT_AS)[0]
+    yield single("process_virtual_memory_max_bytes", "How much there may be; -1: any.",
+                 -1 if space == resource.RLIM_INFINITY else space)
+    yield single("process_max_fds", "How many there may be.", resource.getrlimit(resource.RLIMIT_NOFILE)[0])

@@ -1,6 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """What a process can only do with system calls and its own memory: title, short name, huge pages, how the
-allocator asks for memory. Linux; elsewhere no-ops.
+allocator asks for memory. Linux; elsewhere no-ops (REMUS_LINUX: iothreads.system).
 
 The kernel shows as command line what stands in the memory where it once put the arguments, and, when the last byte there
 is no longer zero, reads on into the environment behind it. A title is written over both:
@@ -19,7 +19,7 @@ cdef extern from *:
     #include <unistd.h>
     #include <errno.h>
     extern char **environ;
-    #ifdef __linux__
+    #ifdef REMUS_LINUX
     #include <sys/prctl.h>
     #ifndef PR_SET_THP_DISABLE
     #define PR_SET_THP_DISABLE 41
@@ -27,13 +27,17 @@ cdef extern from *:
     #endif
     static int remus_set_name(const char *name) { return prctl(PR_SET_NAME, name, 0, 0, 0); }
     static int remus_set_thp_disable(void) { return prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); }
+    #define REMUS_OF_LINUX 1
     #else
+    #define REMUS_OF_LINUX 0
     static int remus_set_name(const char *name) { (void)name; return -1; }
     static int remus_set_thp_disable(void) { return -1; }
     #endif
-    #ifdef __GLIBC__
+    #if defined(REMUS_LINUX) && defined(__GLIBC__)
     extern char *program_invocation_name, *program_invocation_short_name;
     #define REMUS_GLIBC 1
+    #define remus_program program_invocation_name
+    #define remus_program_short program_invocation_short_name
     #include <malloc.h>
     static void remus_tune_malloc(void) {
         mallopt(M_TRIM_THRESHOLD, 32 << 20);
@@ -41,15 +45,16 @@ cdef extern from *:
         mallopt(M_TOP_PAD, 1 << 20);
     }
     #else
-    static char *program_invocation_name, *program_invocation_short_name;
+    static char *remus_program, *remus_program_short;
     #define REMUS_GLIBC 0
     static void remus_tune_malloc(void) { }
     #endif
     """
     char** environ
-    char* program_invocation_name
-    char* program_invocation_short_name
+    char* program_invocation_name "remus_program"
+    char* program_invocation_short_name "remus_program_short"
     int REMUS_GLIBC
+    int REMUS_OF_LINUX
     void remus_tune_malloc() nogil
     int remus_set_name(const char*) nogil
     int remus_set_thp_disable() nogil
@@ -59,6 +64,7 @@ cdef extern from *:
 remus_tune_malloc()
 
 TITLE_MAX = 255          # as in Redis
+LINUX = bool(REMUS_OF_LINUX)     # whether this build uses what only Linux has
 
 cdef char* area = NULL   # the arguments, and the environment when it follows them
 cdef size_t area_size = 0
@@ -69,6 +75,8 @@ cdef void find_area():
     """Learn from /proc/self/stat where the arguments are, and move out what the process still reads there."""
     global area, area_size, searched
     searched = True
+    if not LINUX:
+        return
     try:
         with open("/proc/self/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()

@@ -8,6 +8,7 @@ from libc.string cimport memcpy, memset
 
 from iothreads.poller cimport POLLER_EPOLL, POLLER_POLL, WATCH_CONNECTION, poller_add
 from iothreads.ring cimport load_relaxed64, store_relaxed
+from iothreads.system cimport BEST_POLLER
 from iothreads.thread cimport thread_join, thread_start
 from perf.benchmark.draw cimport FIXED, LIST, LOGNORMAL, RANGE, SEQUENTIAL, UNIFORM, ZIPF, Random, keys_make, random_seed
 from perf.benchmark.histogram cimport Histogram, cells_add
@@ -46,6 +47,11 @@ cdef uint64_t* thresholds_of(list weights) except NULL:
         so_far += <double>weights[i]
         made[i] = <uint64_t>(so_far / total * 4294967296.0 + 0.5)
     return made
+
+
+cdef int poller_kind() noexcept:
+    """A kqueue would tell of a connection twice in a wait, when another may have its place: rather poll(2)."""
+    return POLLER_EPOLL if BEST_POLLER == POLLER_EPOLL else POLLER_POLL
 
 
 cdef class Engine:
@@ -202,7 +208,7 @@ cdef class Engine:
         if self.threads == self.capacity:
             raise ValueError("more workers than threads")
         w = &self.workers[self.threads]
-        error = worker_prepare(w, &self.plan, self.threads, len(connections), POLLER_POLL if poll else POLLER_EPOLL,
+        error = worker_prepare(w, &self.plan, self.threads, len(connections), POLLER_POLL if poll else poller_kind(),
                                self.seed * 1000003 + self.threads)
         self.threads += 1
         if not self.plan.keep_alive and error == 0:

@@ -16,6 +16,7 @@ from libc.string cimport memcpy, memset, strncpy
 from iothreads.poller cimport (HANGUP, POLLER_EPOLL, READABLE, WATCH_CONNECTION, WRITABLE, poller_add, poller_close,
                                poller_open, poller_remove, poller_wait, poller_writing, pollfd)
 from iothreads.ring cimport load_relaxed, store_relaxed, store_relaxed64
+from iothreads.system cimport c_close, open_socket
 from iothreads.tls cimport tls_state, tls_transport
 from iothreads.transport cimport WANT_READ, WANT_WRITE, plain_transport, socket_close
 from perf.benchmark.draw cimport draw_exponential, random_next, random_seed
@@ -25,15 +26,13 @@ from perf.benchmark.request cimport Template, fill_holes, render, template_most
 
 cdef extern from "<sys/socket.h>" nogil:
     int c_connect "connect"(int, const sockaddr*, socklen_t)
-    int c_socket "socket"(int, int, int)
     int setsockopt(int, int, int, const void*, socklen_t)
-    int SOCK_STREAM, SOCK_NONBLOCK, SOCK_CLOEXEC, AF_UNIX
+    int AF_UNIX
 cdef extern from "<netinet/tcp.h>" nogil:
     int IPPROTO_TCP, TCP_NODELAY
 cdef extern from "<netinet/in.h>" nogil:
     pass
 cdef extern from "<unistd.h>" nogil:
-    int c_close "close"(int)
     ssize_t c_write "write"(int, const void*, size_t)
 cdef extern from "<time.h>" nogil:
     struct timespec:
@@ -48,7 +47,7 @@ cdef extern from *:
     #endif
     #include <poll.h>
     #include <time.h>
-    #ifdef __linux__
+    #ifdef REMUS_LINUX
     #include <sys/prctl.h>
     /* A sleeping thread is woken up to 50 us late by default, to save power: too late for arrival times. */
     #define remus_punctual() prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL)
@@ -226,7 +225,7 @@ cdef bint reconnect(Worker* w, Connection* c) noexcept nogil:
     if c.socket.fd >= 0:
         poller_remove(&w.poller, c.socket.fd)
         let_go(c)
-    c.socket.fd = c_socket(plan.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
+    c.socket.fd = open_socket(plan.address.ss_family)
     if c.socket.fd < 0:
         fail(w, SYSTEM_ERROR)
         return False

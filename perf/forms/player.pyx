@@ -6,7 +6,8 @@ from libc.stdlib cimport calloc, free
 
 from array import array
 
-from iothreads.poller cimport POLLER_EPOLL, WATCH_CONNECTION, Poller, poller_add, poller_close, poller_open, poller_wait
+from iothreads.poller cimport WATCH_CONNECTION, Poller, poller_add, poller_close, poller_open, poller_wait
+from iothreads.system cimport BEST_POLLER
 from perf.benchmark.replies cimport FirstError, Found, Skipper, error_text, skip, skipper_reset
 
 cdef extern from "<sys/types.h>" nogil:
@@ -14,7 +15,7 @@ cdef extern from "<sys/types.h>" nogil:
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int, void*, size_t, int)
     ssize_t send(int, const void*, size_t, int)
-    int MSG_DONTWAIT, MSG_NOSIGNAL
+    int MSG_DONTWAIT
 
 cdef enum:
     INBOX_BYTES = 1 << 18
@@ -61,7 +62,7 @@ cdef bint say(Play* p, Connection* c) noexcept nogil:
     p.begun += 1
     c.outstanding = p.replies
     while left:
-        done = send(c.fd, bytes, left, MSG_NOSIGNAL)
+        done = send(c.fd, bytes, left, 0)        # Python ignores SIGPIPE
         if done < 0 and errno == EINTR:
             continue
         if done <= 0:
@@ -151,7 +152,7 @@ def play(
     p.pipelines, p.replies = pipelines, replies
     p.begun = p.answered = p.errors = p.received = 0
     p.first.taken, p.first.length = False, 0
-    if poller_open(&p.poller, POLLER_EPOLL):
+    if poller_open(&p.poller, BEST_POLLER):
         raise OSError(errno, "no poller")
     p.connections = <Connection*>calloc(p.count, sizeof(Connection))
     try:

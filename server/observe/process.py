@@ -3,14 +3,25 @@
 import os
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+STATM = "/proc/self/statm"
 
 
 def resident_bytes() -> int:
     """RSS; 0 where the system does not say."""
     try:
-        with open("/proc/self/statm", "rb") as file:
+        with open(STATM, "rb") as file:
             return int(file.read().split()[1]) * PAGE
     except (OSError, ValueError, IndexError):
+        return resident_bytes_elsewhere()
+
+
+def resident_bytes_elsewhere() -> int:
+    """The same where there is no /proc."""
+    try:
+        import psutil
+
+        return int(psutil.Process().memory_info().rss)
+    except Exception:  # ImportError, or whatever psutil has for "not known"
         return 0
 
 

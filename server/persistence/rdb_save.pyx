@@ -24,7 +24,7 @@ cdef extern from *:
     #include <unistd.h>
     /* Have the kernel write this range; returns at once but waits for the range before it. Elsewhere: fsync. */
     static void remus_write_behind(int fd, long long from, long long to, long long before) {
-    #if defined(__linux__) && defined(SYNC_FILE_RANGE_WRITE)
+    #if defined(REMUS_LINUX) && defined(SYNC_FILE_RANGE_WRITE)
         if (before < from)
             sync_file_range(fd, before, from - before,
                             SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER);

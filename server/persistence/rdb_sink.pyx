@@ -23,7 +23,7 @@ cdef extern from *:
     #include <unistd.h>
     /* The whole pages of a block: what shares the first and the last page with others stays. */
     static void remus_dismiss(const void *block, size_t n) {
-    #if defined(__linux__) && defined(MADV_DONTNEED)
+    #if defined(REMUS_LINUX) && defined(MADV_DONTNEED)
         uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
         uintptr_t first = ((uintptr_t)block + page - 1) & ~(page - 1);
         uintptr_t end = ((uintptr_t)block + n) & ~(page - 1);

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from server.observe.log import Log
+from server.persistence.disk import sync_data
 from server.persistence.rdb_peek import RdbData
 from server.replication.payload import MARK, Payload, PayloadError
 from server.replication.seams import DataSeam, Load
@@ -86,7 +87,7 @@ class Arrival:
         while view:
             view = view[os.write(self._file, view):]
         if self.payload.received - self._synced >= SYNC_EVERY:
-            os.fdatasync(self._file)
+            sync_data(self._file)
             self._synced = self.payload.received
 
     def _feed(self, part: bytes) -> None:

@@ -38,7 +38,8 @@ cdef extern from *:
     #include <sys/mman.h>
     #include <stdio.h>
     #include <stdlib.h>
-    #if defined(__GLIBC__)
+    #include <string.h>
+    #if defined(REMUS_LINUX) && defined(__GLIBC__)
     #include <malloc.h>
     #define remus_malloc_trim() malloc_trim(0)
     #else
@@ -56,7 +57,7 @@ cdef extern from *:
     #define REMUS_SLABS 1
     #endif
     #endif
-    #ifdef __GLIBC__
+    #if defined(REMUS_LINUX) && defined(__GLIBC__)
     #if __GLIBC_PREREQ(2, 33)
     #define REMUS_MALLINFO2
     #endif
@@ -79,6 +80,15 @@ cdef extern from *:
         void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         return p == MAP_FAILED ? NULL : p;
     }
+    /* Elsewhere MADV_DONTNEED is advice: what was there may stay, and need not read as zero. */
+    static void remus_drop(void *part, size_t size) {
+    #ifdef REMUS_LINUX
+        remus_drop(part, size);
+    #else
+        if (mmap(part, size, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+            memset(part, 0, size);
+    #endif
+    }
     """
     const int REMUS_SLABS
     int remus_malloc_trim() nogil
@@ -86,8 +96,7 @@ cdef extern from *:
     void remus_out_of_memory(size_t size) nogil
     void* remus_mmap(size_t size) nogil
     int munmap(void* address, size_t length) nogil
-    int madvise(void* address, size_t length, int advice) nogil
-    const int MADV_DONTNEED
+    void remus_drop(void* part, size_t size) nogil
     void* malloc(size_t size) nogil
     void* calloc(size_t count, size_t size) nogil
     void* realloc(void* block, size_t size) nogil
@@ -274,7 +283,7 @@ cdef void _page_give_back(Page* page) noexcept nogil:
     global idle_chunks, chunk_count, touched_bytes
     cdef Chunk* chunk = _chunk_of(page)
     cdef uint32_t number = _number_of(page)
-    madvise(page.start, PAGE_BYTES, MADV_DONTNEED)
+    remus_drop(page.start, PAGE_BYTES)
     touched_bytes -= page.touched
     page.touched = 0
     if chunk.free == 0:
@@ -684,7 +693,7 @@ cdef bint mem_retire_step() noexcept nogil:
 
 cdef void mem_forget(void* part, size_t size) noexcept nogil:
     """Drop the memory of a part of a mapped array (aligned to RETIRE_SLICE within it): it reads as zero afterwards."""
-    madvise(part, size, MADV_DONTNEED)
+    remus_drop(part, size)
 
 
 # --- faces for Python

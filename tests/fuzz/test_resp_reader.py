@@ -29,7 +29,7 @@ SENTENCES = st.one_of(
 )
 
 
-@pytest.fixture(scope="module", params=[(1, "epoll"), (2, "epoll"), (1, "poll")], ids=["inline", "threads", "poll"])
+@pytest.fixture(scope="module", params=[(1, ""), (2, ""), (1, "poll")], ids=["inline", "threads", "poll"])
 def address(request):
     sock = socket.create_server(("127.0.0.1", 0))
     sock.setblocking(False)

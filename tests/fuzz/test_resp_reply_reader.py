@@ -157,7 +157,7 @@ class Dialler:
         self.listener.close()
 
 
-@pytest.fixture(scope="module", params=[(1, "epoll"), (2, "epoll"), (1, "poll")], ids=["inline", "threads", "poll"])
+@pytest.fixture(scope="module", params=[(1, ""), (2, ""), (1, "poll")], ids=["inline", "threads", "poll"])
 def dialler(request: pytest.FixtureRequest) -> Iterator[Dialler]:
     dialler = Dialler(*request.param)
     yield dialler

@@ -36,7 +36,7 @@ def hang(sock: socket.socket, heard: bytearray) -> None:
 def deaf(sock: socket.socket, heard: bytearray) -> None:
     """Neither hear nor say anything, until the other end is gone."""
     poll = select.poll()
-    poll.register(sock, select.POLLRDHUP)
+    poll.register(sock, getattr(select, "POLLRDHUP", select.POLLHUP))
     poll.poll()
 
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from iothreads.handoff import POLLERS
 from iothreads.listen import Listener
 from iothreads.selftest import Echo
 
-FORMS = [(1, "epoll"), (1, "poll"), (3, "epoll"), (3, "poll")]
+FORMS = [(threads, poller) for threads in (1, 3) for poller in sorted(POLLERS) if poller]
 
 
 class Peer:
@@ -102,7 +103,7 @@ class Server:
 def serve() -> Iterator[Callable[..., Server]]:
     servers = []
 
-    def start(threads: int = 1, poller: str = "epoll", **limits) -> Server:
+    def start(threads: int = 1, poller: str = "", **limits) -> Server:
         servers.append(Server(threads, poller, **limits))
         return servers[-1]
 
@@ -113,5 +114,5 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 @pytest.fixture(params=FORMS, ids=lambda form: f"{form[0]}-{form[1]}")
 def server(request, serve) -> Server:
-    """In each form: inline and threaded, epoll and poll."""
+    """In each form: inline and threaded, with each poller of this build."""
     return serve(*request.param)

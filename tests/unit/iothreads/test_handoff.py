@@ -146,7 +146,7 @@ def test_resize_under_load_loses_nothing(server):
     assert half.read(20) == encode("a", "bcd")
 
 
-@pytest.mark.parametrize("poller", ["epoll", "poll"])
+@pytest.mark.parametrize("poller", ["", "poll"])
 def test_moves_between_main_thread_and_others_under_load_lose_nothing(serve, poller):
     server = serve(3, poller)
     control = server.peer()

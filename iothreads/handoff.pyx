@@ -68,7 +68,7 @@ cdef class IOThreads:
             raise ValueError("threads must be between 1 and 128")
         self.thread_count = threads
         self.poller_kind = POLLERS[poller]
-        if sleeper_open(&self.main) != 0:
+        if sleeper_open(&self.main, self.poller_kind == POLLER_EPOLL) != 0:
             raise OSError(errno, os.strerror(errno))
         self.wake_fd = self.main.bell
         self.lanes = <Lane**>calloc(MAX_THREADS, sizeof(void*))

@@ -9,8 +9,8 @@ from iothreads.connection cimport (IO_AGAIN, IO_BATCH, IO_BLOCKED, IO_CLOSED, WA
                                    connection_open, connection_read, connection_write)
 from iothreads.message cimport (BUFFER_BYTES, CHUNK_BYTES, CONSUMED_ALL, PARSE_OK, READ_RAW, READ_REQUESTS, Arg, batch_free,
                                 batch_pool, batch_pool_clear)
-from iothreads.poller cimport (HANGUP, POLLER_POLL, READABLE, WATCH_CONNECTION, WATCH_WAKER, WRITABLE, poller_add, poller_close,
-                               poller_mute, poller_open, poller_reading, poller_remove, poller_writing)
+from iothreads.poller cimport (HANGUP, POLLER_EPOLL, POLLER_POLL, READABLE, WATCH_CONNECTION, WATCH_WAKER, WRITABLE, poller_add,
+                               poller_close, poller_mute, poller_open, poller_reading, poller_remove, poller_writing)
 from iothreads.resp_reader cimport compact, reader_reset
 from iothreads.ring cimport (NOT_WRITTEN, TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE_BATCH, TO_LANE_CLOSE, TO_LANE_DETACH, TO_LANE_ECHO,
                              TO_LANE_OUTPUT, TO_LANE_SHRINK, TO_LANE_STOP, TO_MAIN_BATCH, TO_MAIN_CLOSED, TO_MAIN_DETACHED,
@@ -56,7 +56,7 @@ cdef int lane_open(Lane* lane, int index, int poller, Limits* limits, Sleeper* m
     if error == 0 and index > 0:
         lane.to_main = ring_new(RING_MESSAGES)
         lane.to_lane = ring_new(RING_MESSAGES)
-        error = sleeper_open(&lane.sleeper)
+        error = sleeper_open(&lane.sleeper, poller == POLLER_EPOLL)
         if error == 0:
             error = poller_add(&lane.poller, lane.sleeper.fd, 0, WATCH_WAKER)
     return error

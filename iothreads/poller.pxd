@@ -34,12 +34,13 @@ cdef struct Poller:
     void* events                       # epoll_event[READY_MAX], or kevent[READY_MAX]
     pollfd* polled                     # poll(2): what is watched
     uint64_t* polled_ids
-    uint8_t* polled_deaf               # without POLLRDHUP: POLLIN is asked for the end of the file alone
+    uint8_t* polled_deaf               # POLLIN is asked for the end of the file alone
     int32_t* place                     # poll(2): by fd, index into polled
     uint32_t polled_count
     uint32_t polled_capacity
     uint32_t place_capacity
     int waker                          # poll(2), kqueue: what is watched as WATCH_WAKER, else -1
+    int seen                           # kqueue: how many events poller_ready has taken for the next wait
     uint64_t ids[READY_MAX]            # the answer of the last wait
     uint32_t masks[READY_MAX]
 

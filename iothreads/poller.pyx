@@ -2,14 +2,15 @@
 """epoll and kqueue report each change once, so a lane remembers what it has not finished and a turn costs no system call
 but the wait. poll(2) reports states, so a lane says with poller_reading() when it has no ear for a connection.
 
-A kqueue tells of reading and of writing apart: an id may come twice from one wait. Where poll(2) has no POLLRDHUP, the end
-of a connection that nobody reads is found by a look at what is readable; behind bytes that nobody has read it stays hidden.
+A kqueue tells of reading and of writing apart: an id may come twice from one wait. poll(2) does not everywhere tell of a
+peer that is gone when nobody reads what it sent (POLLRDHUP is Linux's): so it asks for what is readable, and looks whether
+that is the end; behind bytes that nobody has read the end stays hidden.
 """
 from libc.errno cimport errno
 from libc.stdlib cimport abort, calloc, free, realloc
 from libc.string cimport memset
 
-from iothreads.system cimport POLLRDHUP, c_close, empty_bell
+from iothreads.system cimport c_close, empty_bell
 
 cdef extern from *:
     """
@@ -140,7 +141,9 @@ cdef void poller_writing(Poller* poller, int fd, uint64_t id, bint on) noexcept 
         epoll_ctl(poller.fd, EPOLL_CTL_MOD, fd, &event)
         return
     if poller.kind == POLLER_KQUEUE:
-        queue_change(poller, fd, id, EV_ADD | EV_CLEAR, EV_ADD | EV_CLEAR if on else EV_DELETE)
+        queue_change(poller, fd, id, EV_ADD | EV_CLEAR, EV_DELETE)
+        if on:                         # an edge anew, also where it was asked for already
+            queue_change(poller, fd, id, 0, EV_ADD | EV_CLEAR)
         return
     entry = &poller.polled[poller.place[fd]]
     if on:
@@ -155,10 +158,8 @@ cdef void poller_reading(Poller* poller, int fd, bint on) noexcept nogil:
         return
     entry = &poller.polled[poller.place[fd]]
     entry.fd = fd
-    entry.events = (entry.events & POLLOUT) | POLLRDHUP
-    if on or POLLRDHUP == 0:
-        entry.events |= POLLIN
-    poller.polled_deaf[poller.place[fd]] = not on and POLLRDHUP == 0
+    entry.events |= POLLIN
+    poller.polled_deaf[poller.place[fd]] = not on
 
 
 cdef void poller_mute(Poller* poller, int fd) noexcept nogil:
@@ -175,6 +176,10 @@ cdef bint poller_ready(Poller* poller) noexcept nogil:
     cdef pollfd one
     if poller.kind == POLLER_POLL:
         return c_poll(poller.polled, poller.polled_count, 0) > 0
+    if poller.kind == POLLER_KQUEUE:
+        if poller.seen == 0:
+            poller.seen = max(0, queue_take(poller, 0))
+        return poller.seen > 0
     one.fd = poller.fd
     one.events = POLLIN
     return c_poll(&one, 1, 0) > 0
@@ -211,11 +216,15 @@ cdef int queue_open(Poller* poller) noexcept nogil:
 
 
 cdef int queue_change(Poller* poller, int fd, uint64_t id, int reading, int writing) noexcept nogil:
-    """What is asked for of both; 0 for neither. What was asked for already is told anew, as epoll does."""
+    """Each is EV_ADD, which tells of what is there already as epoll does, EV_DELETE, or 0 to leave it."""
     cdef c_kevent changes[2]
-    cdef int n = 1 if writing == 0 else 2
-    EV_SET(&changes[0], fd, EVFILT_READ, reading, 0, 0, <void*>id)
-    EV_SET(&changes[1], fd, EVFILT_WRITE, writing, 0, 0, <void*>id)    # the last: to forget what was never asked fails
+    cdef int n = 0
+    if reading:
+        EV_SET(&changes[n], fd, EVFILT_READ, reading, 0, 0, <void*>id)
+        n += 1
+    if writing:                        # the last: to forget what was never asked for fails
+        EV_SET(&changes[n], fd, EVFILT_WRITE, writing, 0, 0, <void*>id)
+        n += 1
     return errno if kevent(poller.fd, changes, n, NULL, 0, NULL) < 0 else 0
 
 
@@ -225,14 +234,20 @@ cdef int queue_add(Poller* poller, int fd, uint64_t id, int watch) noexcept nogi
     return queue_change(poller, fd, id, EV_ADD | EV_CLEAR if watch == WATCH_CONNECTION else EV_ADD, 0)
 
 
-cdef int queue_wait(Poller* poller, int timeout_ms) noexcept nogil:
-    cdef c_kevent* events = <c_kevent*>poller.events
+cdef int queue_take(Poller* poller, int timeout_ms) noexcept nogil:
+    """How many came into `events`: an edge is told once, so they have to be looked at."""
     cdef timespec until
-    cdef int i, n
-    cdef uint32_t mask
     until.tv_sec = timeout_ms // 1000
     until.tv_nsec = timeout_ms % 1000 * 1000000
-    n = kevent(poller.fd, NULL, 0, events, READY_MAX, NULL if timeout_ms < 0 else &until)
+    return kevent(poller.fd, NULL, 0, <c_kevent*>poller.events, READY_MAX, NULL if timeout_ms < 0 else &until)
+
+
+cdef int queue_wait(Poller* poller, int timeout_ms) noexcept nogil:
+    cdef c_kevent* events = <c_kevent*>poller.events
+    cdef int n = poller.seen if poller.seen else queue_take(poller, timeout_ms)
+    cdef int i
+    cdef uint32_t mask
+    poller.seen = 0
     for i in range(n):
         if events[i].filter == EVFILT_WRITE:
             mask = WRITABLE
@@ -286,7 +301,7 @@ cdef int polled_add(Poller* poller, int fd, uint64_t id, int watch) noexcept nog
             abort()
     i = poller.polled_count
     poller.polled[i].fd = fd
-    poller.polled[i].events = POLLIN | POLLRDHUP if watch == WATCH_CONNECTION else POLLIN
+    poller.polled[i].events = POLLIN
     poller.polled[i].revents = 0
     poller.polled_ids[i] = id
     poller.polled_deaf[i] = False
@@ -298,8 +313,7 @@ cdef int polled_add(Poller* poller, int fd, uint64_t id, int watch) noexcept nog
 
 
 cdef short seen_deaf(pollfd* entry, short e) noexcept nogil:
-    """What came to a connection that nobody reads now, where there is no POLLRDHUP: the end, or bytes. Those end the looking
-    until somebody reads."""
+    """What came to a connection that nobody reads now: the end, or bytes. Those end the looking until somebody reads."""
     cdef char first
     cdef ssize_t n = c_recv(entry.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT)
     e &= ~POLLIN
@@ -320,12 +334,12 @@ cdef int polled_wait(Poller* poller, int timeout_ms) noexcept nogil:
         if e == 0:
             continue
         left -= 1
-        if POLLRDHUP == 0 and e & POLLIN and poller.polled_deaf[i]:
+        if e & POLLIN and poller.polled_deaf[i]:
             e = seen_deaf(&poller.polled[i], e)
         if e != 0:
             poller.ids[n] = poller.polled_ids[i]
             poller.masks[n] = ((READABLE if e & POLLIN else 0) | (WRITABLE if e & POLLOUT else 0)
-                               | (HANGUP if e & (POLLRDHUP | POLLHUP | POLLERR | POLLNVAL) else 0))
+                               | (HANGUP if e & (POLLHUP | POLLERR | POLLNVAL) else 0))
             if poller.polled[i].fd == poller.waker:
                 empty_bell(poller.waker)               # a level: take it down
             n += 1

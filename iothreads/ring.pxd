@@ -93,7 +93,7 @@ cdef void ring_free(Ring* ring) noexcept nogil
 cdef void queue_grow(Queue* queue) noexcept nogil
 cdef void queue_free(Queue* queue) noexcept nogil
 cdef bint ring_fill(Ring* ring, Queue* queue) noexcept nogil  # producer: queue -> ring; true if nothing is left
-cdef int sleeper_open(Sleeper* sleeper) noexcept nogil         # 0, or errno
+cdef int sleeper_open(Sleeper* sleeper, bint counts) noexcept nogil    # 0, or errno; counts: its bell is an eventfd
 cdef void sleeper_close(Sleeper* sleeper) noexcept nogil
 cdef void sleeper_ring(Sleeper* sleeper) noexcept nogil        # rings whether it sleeps or not
 

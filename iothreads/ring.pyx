@@ -3,7 +3,7 @@
 from libc.errno cimport errno
 from libc.stdlib cimport abort, calloc, free, malloc
 
-from iothreads.system cimport c_close, open_bell
+from iothreads.system cimport c_close, open_eventfd, open_pipe
 
 cdef extern from "<unistd.h>" nogil:
     ssize_t c_write "write"(int, const void*, size_t)
@@ -63,10 +63,13 @@ cdef bint ring_fill(Ring* ring, Queue* queue) noexcept nogil:
     return True
 
 
-cdef int sleeper_open(Sleeper* sleeper) noexcept nogil:
+cdef int sleeper_open(Sleeper* sleeper, bint counts) noexcept nogil:
     sleeper.sleeping = 0
     sleeper.fd = sleeper.bell = -1
-    return errno if open_bell(&sleeper.fd, &sleeper.bell) < 0 else 0
+    if counts:
+        sleeper.fd = sleeper.bell = open_eventfd()
+        return errno if sleeper.fd < 0 else 0
+    return errno if open_pipe(&sleeper.fd, &sleeper.bell) < 0 else 0
 
 
 cdef void sleeper_close(Sleeper* sleeper) noexcept nogil:

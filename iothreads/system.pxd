@@ -22,6 +22,18 @@ cdef extern from *:
     #include <netinet/tcp.h>
     #include <unistd.h>
 
+    /* Non-blocking, and not for programs that this one starts; the same number, or -1. */
+    static inline int remus_ours(int fd) {
+        int error;
+        if (fd < 0)
+            return fd;
+        if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
+            return fd;
+        error = errno;
+        close(fd);
+        errno = error;
+        return -1;
+    }
     #ifdef REMUS_LINUX
     #include <sys/eventfd.h>
     #ifndef POLLRDHUP
@@ -34,13 +46,10 @@ cdef extern from *:
     #define remus_accept(fd) accept4((fd), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
     #define remus_socket(family) socket((family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
     #define remus_no_sigpipe(fd) ((void)(fd))
-    /* One descriptor at both ends; its count may stand. */
-    static inline int remus_bell(int *hear, int *ring) {
-        *hear = *ring = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-        return *hear;
-    }
+    #define remus_eventfd() eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
     #else
     #define REMUS_POLLRDHUP 0
+    #define remus_eventfd() (errno = ENOSYS, -1)
     #define REMUS_SEND_FLAGS MSG_DONTWAIT
     #if defined(TCP_KEEPIDLE)
     #define REMUS_KEEPIDLE TCP_KEEPIDLE
@@ -68,18 +77,6 @@ cdef extern from *:
     #else
     #define remus_no_sigpipe(fd) ((void)(fd))
     #endif
-    /* Non-blocking, and not for programs that this one starts; the same number, or -1. */
-    static inline int remus_ours(int fd) {
-        int error;
-        if (fd < 0)
-            return fd;
-        if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0)
-            return fd;
-        error = errno;
-        close(fd);
-        errno = error;
-        return -1;
-    }
     static inline int remus_accept(int listener) {
         int fd = remus_ours(accept(listener, NULL, NULL));
         if (fd >= 0)
@@ -92,8 +89,9 @@ cdef extern from *:
             remus_no_sigpipe(fd);
         return fd;
     }
-    /* A pipe: who hears it has to empty it. */
-    static inline int remus_bell(int *hear, int *ring) {
+    #endif
+
+    static inline int remus_pipe(int *hear, int *ring) {
         int ends[2];
         if (pipe(ends) < 0)
             return -1;
@@ -101,15 +99,9 @@ cdef extern from *:
         *ring = remus_ours(ends[1]);
         return *hear < 0 || *ring < 0 ? -1 : *hear;
     }
-    #endif
-
     static inline void remus_empty_bell(int fd) {
         char taken[512];
-    #ifdef REMUS_LINUX
-        if (read(fd, taken, 8) < 0) { }
-    #else
         while (read(fd, taken, sizeof(taken)) == (ssize_t)sizeof(taken)) { }
-    #endif
     }
     #endif
     """
@@ -126,8 +118,10 @@ cdef extern from *:
     int accept_socket "remus_accept"(int listener) nogil
     int open_socket "remus_socket"(int family) nogil
     void no_sigpipe "remus_no_sigpipe"(int fd) nogil
-    # Eight bytes written to `ring` wake who watches `hear` until that is emptied; -1: errno.
-    int open_bell "remus_bell"(int* hear, int* ring) nogil
+    # A bell: eight bytes written to `ring` wake who watches `hear` until that is emptied. An eventfd is both; its count may
+    # stand where the poller tells edges. -1: errno.
+    int open_eventfd "remus_eventfd"() nogil
+    int open_pipe "remus_pipe"(int* hear, int* ring) nogil
     void empty_bell "remus_empty_bell"(int hear) nogil
 
 cdef extern from "<unistd.h>" nogil:

@@ -33,18 +33,11 @@ the pages.
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
+from server.structures.system_memory cimport (munmap, remus_drop, remus_libc_memory, remus_malloc_trim, remus_mmap,
+                                              remus_out_of_memory)
+
 cdef extern from *:
     """
-    #include <sys/mman.h>
-    #include <stdio.h>
-    #include <stdlib.h>
-    #include <string.h>
-    #if defined(REMUS_LINUX) && defined(__GLIBC__)
-    #include <malloc.h>
-    #define remus_malloc_trim() malloc_trim(0)
-    #else
-    #define remus_malloc_trim() 0
-    #endif
     #if !defined(__SANITIZE_ADDRESS__) && defined(__has_feature)
     #if __has_feature(address_sanitizer)
     #define __SANITIZE_ADDRESS__ 1
@@ -57,46 +50,8 @@ cdef extern from *:
     #define REMUS_SLABS 1
     #endif
     #endif
-    #if defined(REMUS_LINUX) && defined(__GLIBC__)
-    #if __GLIBC_PREREQ(2, 33)
-    #define REMUS_MALLINFO2
-    #endif
-    #endif
-    #ifdef REMUS_MALLINFO2
-    static void remus_libc_memory(size_t *used, size_t *idle) {
-        struct mallinfo2 info = mallinfo2();
-        *used = info.uordblks + info.hblkhd;
-        *idle = info.fordblks;
-    }
-    #else
-    static void remus_libc_memory(size_t *used, size_t *idle) { *used = *idle = 0; }
-    #endif
-    static void remus_out_of_memory(size_t size) {
-        fprintf(stderr, "Out Of Memory allocating %zu bytes!\\n", size);
-        fflush(stderr);
-        abort();
-    }
-    static void *remus_mmap(size_t size) {
-        void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        return p == MAP_FAILED ? NULL : p;
-    }
-    /* Elsewhere MADV_DONTNEED is advice: what was there may stay, and need not read as zero. */
-    static void remus_drop(void *part, size_t size) {
-    #ifdef REMUS_LINUX
-        remus_drop(part, size);
-    #else
-        if (mmap(part, size, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
-            memset(part, 0, size);
-    #endif
-    }
     """
     const int REMUS_SLABS
-    int remus_malloc_trim() nogil
-    void remus_libc_memory(size_t* used, size_t* idle) nogil
-    void remus_out_of_memory(size_t size) nogil
-    void* remus_mmap(size_t size) nogil
-    int munmap(void* address, size_t length) nogil
-    void remus_drop(void* part, size_t size) nogil
     void* malloc(size_t size) nogil
     void* calloc(size_t count, size_t size) nogil
     void* realloc(void* block, size_t size) nogil

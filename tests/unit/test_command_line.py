@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from server import kernel
 from tests.support.resp import Connection, ConnectionClosed
 from tests.support.server import ROOT, free_port, wait_until
 
@@ -279,7 +280,7 @@ def test_a_supervisor_that_is_not_there(new_server):
 
 
 # ---- the process list
-linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
+linux = pytest.mark.skipif(not kernel.LINUX, reason="what only Linux has, or a build without it")
 
 
 def title(pid: int) -> str:

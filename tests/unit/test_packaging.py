@@ -41,8 +41,9 @@ SMALL_TREE = {
 
 
 def run(*command: object, cwd: Path, fails: bool = False, **env: str) -> str:
+    env = {name: value for name, value in os.environ.items() if name != "REMUS_PORTABLE"} | env
     done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, env={**os.environ, **env}, capture_output=True, text=True, timeout=300
+        [str(part) for part in command], cwd=cwd, env=env, capture_output=True, text=True, timeout=300
     )
     assert (done.returncode != 0) == fails, done.stdout + done.stderr
     return done.stdout + done.stderr
@@ -218,6 +219,15 @@ def test_keep_going_builds_the_others(built, name, bad):
     finally:
         broken.unlink()
     assert python(f"from iothreads.lane import {name} as f; print(f())", built) == "2"
+
+
+@pytest.mark.parametrize(["asked", "linux"], [("", sys.platform == "linux"), ("1", False)])
+def test_a_portable_build_takes_nothing_of_linux(tmp_path, asked, linux):
+    tree = plant(tmp_path, "server/depot/user.pyx", "server/depot/box.pyx")
+    text = "#ifdef REMUS_LINUX\n#define WAY 1\n#else\n#define WAY 0\n#endif\n"
+    (tree / "iothreads/lane.pyx").write_text(f'cdef extern from *:\n    """\n    {text}    """\n    int WAY\ndef way():\n    return WAY\n')
+    build(tree, REMUS_PORTABLE=asked)
+    assert python("import iothreads.lane as lane; print(lane.way())", tree) == str(int(linux))
 
 
 def test_sanitized_code_stays_out_of_the_tree(tmp_path):

@@ -126,6 +126,17 @@ def test_it_ends_with_the_process_that_started_it(number):
     assert not Path(folder).exists()
 
 
+def test_where_the_kernel_does_not_tell_a_thread_waits_for_the_parent():
+    hear, held = os.pipe()
+    code = (f"import sys; sys.path.append({str(ROOT)!r}); import remus_server, time; "
+            f"remus_server._end_with({hear}); print('waits', flush=True); time.sleep(100)")
+    with subprocess.Popen([sys.executable, "-c", code], pass_fds=[hear], stdout=subprocess.PIPE) as child:
+        os.close(hear)
+        assert child.stdout.readline() == b"waits\n" and child.poll() is None
+        os.close(held)
+        assert child.wait(20) == -signal.SIGTERM
+
+
 def test_it_outlives_the_thread_that_started_it_and_a_fork_of_the_process():
     started = []
     thread = threading.Thread(target=lambda: started.append(remus_server.start()))

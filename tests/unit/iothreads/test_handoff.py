@@ -81,6 +81,17 @@ def test_disconnect_while_the_batch_is_out(server, linger):
     until(lambda s: s["connections"] == 1, other)
 
 
+def test_what_a_client_sends_while_its_batch_is_out_keeps_nobody_awake(server):
+    peer, other = server.peer(), server.peer()
+    peer.send(b"LATER\r\nHOLD\r\n")
+    until(lambda s: s["commands"] >= 2 and s["connections"] == 2, other)
+    peer.send(b"PING\r\n")
+    before = other.stats()["wakes"]
+    for _ in range(20):
+        assert other.ask("PING") == b"+PONG"
+    assert other.stats()["wakes"] - before < 100
+
+
 def test_half_closed_client_still_gets_its_replies(server):
     for _ in range(50):
         peer = server.peer()

@@ -98,8 +98,8 @@ def _serve_parent(lifeline: int, folder: str) -> int:
     """The server that `start` made: it ends when its parent does, whatever ended that, and then removes the folder.
 
     lifeline: the reading end of a pipe that nobody writes to. Its other end closes with the parent, and the kernel then
-    sends SIGTERM: that costs no thread, and unlike PR_SET_PDEATHSIG it does not mind which thread of the parent ends. Where
-    the kernel does not (F_SETSIG is Linux's), a thread waits for it.
+    sends SIGTERM: that costs no thread, and unlike PR_SET_PDEATHSIG it does not mind which thread of the parent ends.
+    Where the kernel does not (F_SETSIG is Linux's), a thread waits for it.
     """
     import fcntl
     import select

@@ -225,7 +225,8 @@ def test_keep_going_builds_the_others(built, name, bad):
 def test_a_portable_build_takes_nothing_of_linux(tmp_path, asked, linux):
     tree = plant(tmp_path, "server/depot/user.pyx", "server/depot/box.pyx")
     text = "#ifdef REMUS_LINUX\n#define WAY 1\n#else\n#define WAY 0\n#endif\n"
-    (tree / "iothreads/lane.pyx").write_text(f'cdef extern from *:\n    """\n    {text}    """\n    int WAY\ndef way():\n    return WAY\n')
+    asks = f'cdef extern from *:\n    """\n    {text}    """\n    int WAY\ndef way():\n    return WAY\n'
+    (tree / "iothreads/lane.pyx").write_text(asks)
     build(tree, REMUS_PORTABLE=asked)
     assert python("import iothreads.lane as lane; print(lane.way())", tree) == str(int(linux))
 

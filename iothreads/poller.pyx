@@ -73,7 +73,6 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t c_recv "recv"(int, void*, size_t, int)
     int MSG_PEEK, MSG_DONTWAIT
 
-
 cdef int poller_open(Poller* poller, int kind) noexcept nogil:
     memset(poller, 0, sizeof(Poller))
     poller.kind = kind
@@ -185,12 +184,20 @@ cdef bint poller_ready(Poller* poller) noexcept nogil:
     return c_poll(&one, 1, 0) > 0
 
 
+cdef int wait_as_others(Poller* poller, int timeout_ms) noexcept nogil:
+    return polled_wait(poller, timeout_ms) if poller.kind == POLLER_POLL else queue_wait(poller, timeout_ms)
+
+# A pointer, so that it is not inlined: epoll's way then has no registers to keep for theirs.
+cdef int (*others_wait)(Poller*, int) noexcept nogil
+others_wait = wait_as_others
+
+
 cdef int poller_wait(Poller* poller, int timeout_ms) noexcept nogil:
     cdef epoll_event* events = <epoll_event*>poller.events
     cdef int i, n
     cdef uint32_t e, mask
     if poller.kind != POLLER_EPOLL:
-        return polled_wait(poller, timeout_ms) if poller.kind == POLLER_POLL else queue_wait(poller, timeout_ms)
+        return others_wait(poller, timeout_ms)
     n = epoll_wait(poller.fd, events, READY_MAX, timeout_ms)
     for i in range(n):
         e = events[i].events

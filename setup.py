@@ -324,7 +324,8 @@ class BuildExt(build_ext):
         work = {ext.name: work_of(ext) for ext in stale}
         stale.sort(key=lambda ext: -work[ext.name])
         progress = Progress(len(stale), sum(work.values()))
-        # Forked, they have what the dependency tree has read. Threads would do for gcc alone: Cython keeps the lock.
+        # Forked, they have what the dependency tree has read; on macOS as well, where nothing is loaded yet that minds.
+        # Threads would do for gcc alone: Cython keeps the lock.
         with (
             ProcessPoolExecutor(PROCESSORS, get_context("fork")) as translators,
             ThreadPoolExecutor(PROCESSORS) as compilers,

@@ -12,19 +12,21 @@ from collections.abc import Sequence
 from server.observe.debug_settings import settings
 from server.registry.light import IO, Protocol
 
+FULL_SYNC: int | None = getattr(fcntl, "F_FULLFSYNC", None)  # macOS
 PIECES_MAX = 1000  # of one write; the kernel takes 1,024
 
 
 def _sync_through(file: int) -> None:
-    """macOS: fsync leaves what was written in the cache of the drive."""
+    """Where fsync leaves what was written in the cache of the drive."""
+    assert FULL_SYNC is not None
     try:
-        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+        fcntl.fcntl(file, FULL_SYNC)
     except OSError:  # not of every file system
         os.fsync(file)
 
 
 # On Linux fdatasync writes the data and the length; all that a log needs to be read again.
-sync_data = _sync_through if hasattr(fcntl, "F_FULLFSYNC") else getattr(os, "fdatasync", os.fsync)
+sync_data = getattr(os, "fdatasync", os.fsync) if FULL_SYNC is None else _sync_through
 
 
 class AnyDisk(Protocol):

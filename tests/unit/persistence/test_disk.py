@@ -18,7 +18,7 @@ def test_a_drive_is_told_to_empty_its_cache(monkeypatch: pytest.MonkeyPatch, abl
             raise OSError(45, "not of this file system")
         return 0
 
-    monkeypatch.setattr(fcntl, "F_FULLFSYNC", 51, raising=False)
+    monkeypatch.setattr(disk, "FULL_SYNC", 51)
     monkeypatch.setattr(fcntl, "fcntl", control)
     monkeypatch.setattr(os, "fsync", lambda file: asked.append("fsync"))
     disk._sync_through(0)

@@ -115,7 +115,7 @@ class Child:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)    # about threads: they hold no lock that we need
-                # macOS: nor may the child call Apple's frameworks. It calls none: psutil, which has one, is the parent's.
+                # On macOS it may not call Apple's frameworks either: psutil has one, and only the parent asks that.
                 pid = os.fork()
         except OSError:
             os.close(reading)

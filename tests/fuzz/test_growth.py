@@ -49,9 +49,13 @@ def in_script(form: Form) -> list[tuple[bytes, ...]]:
 
 @pytest.fixture
 def quiet(new_server: Callable[..., Server]) -> Iterator[Connection]:
-    """A server in which nothing happens by itself."""
+    """A server in which nothing happens by itself: it has encoded all that it would after a minute."""
     server = new_server(save="", hz=1, slowlog_log_slower_than=-1, enable_debug_command="yes")
     with server.connect() as c:
+        for protocol in (3, 2):
+            c.ok("HELLO", protocol)
+            c.ok("COMMAND", "DOCS")
+            c.ok("COMMAND", "INFO")
         yield c
 
 

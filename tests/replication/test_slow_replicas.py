@@ -118,9 +118,14 @@ def test_fifty_share_a_file(filled: Callable[..., Any]) -> None:
         one.connection.close()
 
 
-@pytest.mark.parametrize(("backlog", "syncs"), [("1mb", ("1", "1")), ("16kb", ("2", "0"))])
-def test_who_was_away_goes_on_if_the_backlog_holds_it(new_server: Callable[..., Any], backlog: str,
+@pytest.mark.parametrize(("backlog", "syncs"), [(1 << 20, ("1", "1")), (1 << 14, ("2", "0"))])
+def test_who_was_away_goes_on_if_the_backlog_holds_it(new_server: Callable[..., Any], backlog: int,
                                                       syncs: tuple[str, str]) -> None:  # fmt: skip
+    def holds_no_more() -> bool:
+        """What a connection that is being closed still had to send stays in it for that long."""
+        c.ok("SET", "later", "1")
+        return int(master.info("replication")["repl_backlog_histlen"]) < backlog + 50_000
+
     master = new_server(repl_timeout=2, repl_ping_replica_period=1, repl_backlog_size=backlog,
                         repl_diskless_sync_delay=0)  # fmt: skip
     replica = new_server()
@@ -132,6 +137,7 @@ def test_who_was_away_goes_on_if_the_backlog_holds_it(new_server: Callable[..., 
         c.pipeline([("SET", f"key{n}", "x" * 1000) for n in range(50)])
         wait_until(lambda: connected(master) == 0, "a master that gave it up", 40)
         c.pipeline([("SET", f"key{n}", "x" * 1000) for n in range(200)])
+        wait_until(holds_no_more, "a backlog of its size")
         replica.signal(signal.SIGCONT)
         wait_until(lambda: connected(master) == 1 and linked(replica), "its return", 40)
         in_step(master, replica)

@@ -63,11 +63,22 @@ class Authentication:
     def log_in(self, client: Client, name: bytes, password: bytes, word: bytes) -> None:
         """AUTH: the client is that user from now on. word: the command, as it was written. Errors: WRONGPASS, the
         client stays who it was, and the refusal is noted."""
-        user = self.users.get(name)
-        if user is None or not user.enabled or not user.has_password(password):
-            self.note(client, Entry(AUTH, MULTI if client.has(c.MULTI) else TOPLEVEL, word, name))
+        if not self.let_in(client, name, password):
+            self.turn_away(client, name, word)
             raise CommandError(WRONG_PASSWORD)
-        self._become(client, user, True)
+
+    def let_in(self, client: Client, name: bytes, password: bytes) -> bool:
+        """The client is that user from now on, if that is its password."""
+        user = self.users.get(name)
+        if user is None or not user.enabled or not (user.no_password or user.has_password(password)):
+            return False
+        if client.user is not user or not client.authenticated:
+            self._become(client, user, True)
+        return True
+
+    def turn_away(self, client: Client, name: bytes, word: bytes) -> None:
+        """Note that it gave another's name, or a wrong password."""
+        self.note(client, Entry(AUTH, MULTI if client.has(c.MULTI) else TOPLEVEL, word, name))
 
     def log_in_by_default(self, client: Client) -> None:
         """How a connection starts: the default user, who may be asked for a password."""

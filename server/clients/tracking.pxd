@@ -65,6 +65,9 @@ cdef class Tracking:
     cdef public object attend          # (hook, yes): the loop's
     cdef public object on_hearing      # (yes): whether changes must be told here, when that begins or ends
     cdef public object may_learn       # (client, key name) -> whether its ACL lets it read such a key; None: everybody's does
+    cdef Tracker start_plainly(self, Client client)
+    cpdef int stop(self, Client client) except -1
+    cpdef int redirect_less(self, uint64_t receiver) except -1
     cdef int remember(self, Client client, const char* key, size_t length, uint64_t hash) except -1
     cdef int key_changed(self, int64_t by, const char* key, size_t length) except -1
     cdef int settle(self, Client client) except -1

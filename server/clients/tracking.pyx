@@ -80,20 +80,14 @@ cdef class Tracking:
               list prefixes) -> None:
         """CLIENT TRACKING ON, its options checked; redirect: 0 is nobody. A client that broadcasts keeps the prefixes
         that it has, and gets these: without any, all names."""
-        cdef Tracker tracker = Tracker.__new__(Tracker)
         cdef Tracker before = client.tracking
-        tracker.id = client.id
+        cdef Tracker tracker = self.start_plainly(client)
         tracker.redirect = redirect
         tracker.broadcasts, tracker.opt_in, tracker.opt_out, tracker.no_loop = broadcasts, opt_in, opt_out, no_loop
-        tracker.prefixes = []
         if before is not None:
             tracker.caching = before.caching
             tracker.prefixes = before.prefixes
             self.redirect_less(before.redirect)
-        client.tracking = tracker
-        client.state |= CLIENT_TRACKING
-        client.slow |= SLOW_TRACKING
-        self.clients[client.id] = client
         if redirect:
             self.redirected[redirect] = self.redirected.get(redirect, 0) + 1
             (<Client>self.find_client(redirect)).slow |= SLOW_TRACKING     # what it hears of its own commands follows them
@@ -106,16 +100,28 @@ cdef class Tracking:
             self._rebuild_prefixes()
             self._hear()
 
-    def stop(self, Client client) -> None:
+    cdef Tracker start_plainly(self, Client client):
+        """The same without options, of who does not track yet."""
+        cdef Tracker tracker = Tracker.__new__(Tracker)
+        tracker.id = client.id
+        tracker.prefixes = []
+        client.tracking = tracker
+        client.state |= CLIENT_TRACKING
+        client.slow |= SLOW_TRACKING
+        self.clients[client.id] = client
+        return tracker
+
+    cpdef int stop(self, Client client) except -1:
         """CLIENT TRACKING OFF, RESET, or the client is gone; harmless when it does not track. What it has read stays in
         the table until it changes. Complexity: O(its prefixes)."""
         cdef Tracker tracker = client.tracking
         cdef Broadcast broadcast
         if tracker is None:
-            return
+            return 0
         client.tracking = None
         client.state &= ~<uint64_t>CLIENT_TRACKING
-        self.pending = [entry for entry in self.pending if entry[1] is not client]
+        if self.pending:
+            self.pending = [entry for entry in self.pending if entry[1] is not client]
         del self.clients[client.id]
         if client.id not in self.redirected:
             client.slow &= ~<uint32_t>SLOW_TRACKING
@@ -128,18 +134,20 @@ cdef class Tracking:
         if tracker.prefixes:
             self._rebuild_prefixes()
             self._hear()
+        return 0
 
-    def redirect_less(self, uint64_t receiver) -> None:
+    cpdef int redirect_less(self, uint64_t receiver) except -1:
         """One client less redirects to this one; 0 is nobody."""
         if receiver == 0:
-            return
+            return 0
         self.redirected[receiver] -= 1
         if self.redirected[receiver]:
-            return
+            return 0
         del self.redirected[receiver]
         client = self.find_client(receiver)
         if client is not None and client.tracking is None:
             client.slow_because(SLOW_TRACKING, False)
+        return 0
 
     cdef int _rebuild_prefixes(self) except -1:
         """After a prefix came or went."""

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of connections: PING and ECHO, SELECT, and what clients say and ask of themselves when they come: HELLO,
+"""Fast paths of connections: PING and ECHO, SELECT, and what clients say and ask of themselves when they come: HELLO, AUTH,
 CLIENT ID, SETINFO, SETNAME, GETNAME, INFO, LIST ID. RESET of who has nothing to be taken back but its name, its protocol
-and its database."""
+and its database. CLIENT NO-EVICT and NO-TOUCH, and UNPAUSE where nothing is paused."""
 from libc.limits cimport INT_MAX
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -11,18 +11,24 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
-from server.clients.client cimport CLIENT_FAKE, CLIENT_MULTI, CLIENT_UNIX_SOCKET, SLOW_SUBSCRIBED, Client
+from server.clients.client cimport (CLIENT_FAKE, CLIENT_MULTI, CLIENT_NO_EVICT, CLIENT_NO_TOUCH, CLIENT_UNIX_SOCKET,
+                                    SLOW_NO_TOUCH, SLOW_SUBSCRIBED, Client)
 from server.clients.client_list cimport add_line
-from server.dispatch.conditions cimport SLOW_CLUSTER, state
+from server.dispatch.conditions cimport SLOW_CLUSTER, SLOW_PAUSED, state
 from server.dispatch.error_texts cimport no_such_db
 from server.dispatch.loop cimport Loop
 from server.dispatch.record cimport Op, Record
 from server.dispatch.shapes cimport (
-    ANY_TYPE, DECLINED, FREE, UNKEYED, by_hand, integer_at, is_word, length_at, refuse_call, row, word_at)
+    ANY_TYPE, DECLINED, FREE, UNKEYED, by_hand, integer_at, is_word, length_at, refuse, refuse_call, row, word_at)
 from server.registry.clock cimport monotonic_us
 from server.registry.text_writer cimport Text, text_add, text_begin, text_end
 
+from server.acl.users import DEFAULT_USER
+from server.clients.authentication import WRONG_PASSWORD
 from server.clients.greeting import around_id
+
+cdef bytes _DEFAULT_USER = DEFAULT_USER
+cdef bytes _WRONG_PASSWORD = WRONG_PASSWORD.encode()
 
 
 cdef enum:
@@ -62,7 +68,7 @@ cdef int _select(Client c, Batch* b, Request* r) except -1:
     return 1
 
 
-# ---- HELLO, RESET
+# ---- HELLO, AUTH, RESET
 cdef int _hello(Client c, Batch* b, Request* r) except -1:
     """Without options, of a server with keys."""
     cdef int resp = c.resp
@@ -85,6 +91,29 @@ cdef int _hello(Client c, Batch* b, Request* r) except -1:
     write_raw(&c.out, digits, format_signed(digits, c.id) - digits)
     write_raw(&c.out, PyBytes_AS_STRING(behind), PyBytes_GET_SIZE(behind))
     return 1
+
+
+cdef int64_t _auth(Op* op) except -1:
+    """Of who has said who it is, or need not, and of whom nothing is queued. No password is kept by who keeps requests:
+    RULE_SECRET."""
+    cdef Client c = <Client>op.client
+    cdef bytes name, word
+    if op.r.arg_count > 3 or c.state & (CLIENT_FAKE | CLIENT_MULTI) or not isinstance(c.loop, Loop):
+        return DECLINED
+    authentication = (<Loop>c.loop).server.authentication
+    if op.r.arg_count == 2:
+        if authentication.open:
+            return DECLINED
+        name = _DEFAULT_USER
+    else:
+        name = PyBytes_FromStringAndSize(word_at(op, 1), length_at(op, 1))
+    word = PyBytes_FromStringAndSize(word_at(op, op.r.arg_count - 1), length_at(op, op.r.arg_count - 1))
+    c.command = (<Record>op.r.record).command
+    if not authentication.let_in(c, name, word):
+        authentication.turn_away(c, name, PyBytes_FromStringAndSize(word_at(op, 0), length_at(op, 0)))
+        return refuse(op, _WRONG_PASSWORD)
+    write_raw(op.out, "+OK\r\n", 5)
+    return 0
 
 
 cdef int _reset(Client c, Batch* b, Request* r) except -1:
@@ -148,6 +177,39 @@ cdef int64_t _client_setinfo(Op* op) except -1:
         c.library_name = PyBytes_FromStringAndSize(word_at(op, 3), length_at(op, 3))
     else:
         c.library_version = PyBytes_FromStringAndSize(word_at(op, 3), length_at(op, 3))
+    write_raw(op.out, "+OK\r\n", 5)
+    return 0
+
+
+cdef inline int _choice(Op* op) noexcept:
+    """1: ON, 0: OFF, -1: something else."""
+    return 1 if is_word(op, 2, "on", 2) else 0 if is_word(op, 2, "off", 3) else -1
+
+
+cdef int64_t _client_no_evict(Op* op) except -1:
+    cdef Client c = <Client>op.client
+    cdef int on = _choice(op)
+    if on < 0:
+        return DECLINED
+    c.state = c.state | CLIENT_NO_EVICT if on else c.state & ~<uint64_t>CLIENT_NO_EVICT
+    write_raw(op.out, "+OK\r\n", 5)
+    return 0
+
+
+cdef int64_t _client_no_touch(Op* op) except -1:
+    cdef Client c = <Client>op.client
+    cdef int on = _choice(op)
+    if on < 0:
+        return DECLINED
+    c.state = c.state | CLIENT_NO_TOUCH if on else c.state & ~<uint64_t>CLIENT_NO_TOUCH
+    c.slow = c.slow | SLOW_NO_TOUCH if on else c.slow & ~<uint32_t>SLOW_NO_TOUCH
+    write_raw(op.out, "+OK\r\n", 5)
+    return 0
+
+
+cdef int64_t _client_unpause(Op* op) except -1:
+    if state.all & SLOW_PAUSED:
+        return DECLINED
     write_raw(op.out, "+OK\r\n", 5)
     return 0
 
@@ -217,9 +279,13 @@ by_hand("echo", _echo, False)
 by_hand("select", _select, False)
 by_hand("hello", _hello, False)
 by_hand("reset", _reset, False)
+row("auth", FREE | UNKEYED, ANY_TYPE, _auth)
 row("client|id", FREE | UNKEYED, ANY_TYPE, _client_id)
 row("client|info", FREE | UNKEYED, ANY_TYPE, _client_info)
 row("client|list", FREE | UNKEYED, ANY_TYPE, _client_list)
 row("client|getname", FREE | UNKEYED, ANY_TYPE, _client_getname)
 row("client|setname", FREE | UNKEYED, ANY_TYPE, _client_setname)
 row("client|setinfo", FREE | UNKEYED, ANY_TYPE, _client_setinfo)
+row("client|no-evict", FREE | UNKEYED, ANY_TYPE, _client_no_evict)
+row("client|no-touch", FREE | UNKEYED, ANY_TYPE, _client_no_touch)
+row("client|unpause", FREE | UNKEYED, ANY_TYPE, _client_unpause)

@@ -13,7 +13,8 @@ from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_READONLY, CLIENT_REPL
 from server.cluster.slot_table cimport (CLOSED, SLOT_COMING, SLOT_HELD, SLOT_LEAVING, SLOT_MASTERS, SLOT_MINE, slot_is_open,
                                                slot_table)
 from server.dispatch.monitors cimport show_request
-from server.dispatch.record cimport (RULE_ASKING, RULE_EXEC, RULE_SKIP_MONITOR, RULE_SPREADS, RULE_SUBSCRIBED, Record)
+from server.dispatch.record cimport (RULE_ASKING, RULE_EXEC, RULE_SECRET, RULE_SKIP_MONITOR, RULE_SPREADS, RULE_SUBSCRIBED,
+                                    Record)
 from server.dispatch.sampling cimport Sampling, sampling_countdown
 from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport clock_state
@@ -23,6 +24,7 @@ from server.structures.table cimport Entry, table_hash
 from server.clients.pause import ALL, NONE, WRITES
 from server.dispatch.conditions import slow_because
 
+cdef bytes _SECRET = b"(redacted)"
 cdef object _note_slow = None          # (client, command, argv, microseconds)
 cdef Sampling _sampling = None
 
@@ -180,7 +182,7 @@ cdef inline bint _goes_on(Record record) noexcept:
 cdef bint pass_again(PyObject* record, Client client, Batch* b, Request* r, uint64_t* before, size_t written) except -1:
     cdef size_t replies = client.out.bytes
     if (record == NULL or state.all & SLOW_PAUSED and not _goes_on(<Record>record)
-            or state.all & SLOW_MONITORS and (<Record>record).rules & RULE_SKIP_MONITOR
+            or state.all & SLOW_MONITORS and (<Record>record).rules & (RULE_SKIP_MONITOR | RULE_SECRET)
             or client.slow & SLOW_SUBSCRIBED and not (<Record>record).rules & RULE_SUBSCRIBED
             or client.slow & SLOW_REPLY_MODE and may_hear(client)
             or not may_pass(record, client, b, r, AGAIN) or not run_untouching(record, client, b, r)):
@@ -225,7 +227,8 @@ cdef bint run_untouching(PyObject* record, Client client, Batch* b, Request* r) 
 cdef int note_passed(Client client, Batch* b, Request* r, uint64_t ns, uint64_t bytes, bint logged) except -1:
     cdef uint32_t i
     if logged and is_slow(ns):
-        argv = [PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
+        argv = [_SECRET if i and (<Record>r.record).rules & RULE_SECRET else
+                PyBytes_FromStringAndSize(arg_at(b, r, i), arg_length(b, r, i)) for i in range(r.arg_count)]
         _note_slow(client, (<Record>r.record).command, argv, ns // 1000)
     return note_sample(client, b, r, ns, bytes) if sampling_.left == 0 else 0
 

@@ -19,6 +19,8 @@ _LIKE_THEM = frozenset({"ping", "echo", "select", "publish"})
 # What a RESP2 client with subscriptions may say.
 OF_SUBSCRIBERS = frozenset({"subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ssubscribe", "sunsubscribe", "ping",
                             "quit", "reset"})
+# Whose words nobody is shown: its definition writes others over them.
+_SECRET = frozenset({"auth"})
 
 cdef enum:
     TABLE_SIZE = 2048                  # names longer than FOLDED_MAX are looked up through Python
@@ -79,6 +81,8 @@ cdef uint32_t _rules(command) except 0xFFFFFFFF:
         rules |= RULE_ASKING
     if name in OF_SUBSCRIBERS:
         rules |= RULE_SUBSCRIBED
+    if name in _SECRET:
+        rules |= RULE_SECRET
     if command.gated:
         rules |= RULE_GATED
     for one in (command, *subcommands.values()):

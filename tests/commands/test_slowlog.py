@@ -63,6 +63,9 @@ def test_passwords_are_not_kept(raw, configure):
     raw("CONFIG", "SET", "masterauth", "secret")
     assert raw("SLOWLOG", "GET", 1)[0][3] == [b"CONFIG", b"SET", b"masterauth", b"(redacted)"]
     raw("CONFIG", "SET", "masterauth", "")
+    for words in (("AUTH", "default", "secret"), ("auth", "secret")):        # the first by its fast path
+        raw(*words)
+        assert raw("SLOWLOG", "GET", 1)[0][3] == [words[0].encode(), *[b"(redacted)"] * (len(words) - 1)]
 
 
 def test_help(raw):

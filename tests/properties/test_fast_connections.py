@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from tests.properties.test_fast_paths import NAMED, OF_CONNECTIONS, words
-from tests.support.resp import encode
+from tests.support.resp import Connection, encode
 from tests.support.server import Server, wait_until
 
 NAME = st.sampled_from([b"a", b"b", b"__keyevent@0__:set", b"*", b"__key*", b""])
@@ -29,12 +29,19 @@ CONNECTED = st.one_of(
     words(b"CLIENT", b"REPLY", st.sampled_from([b"ON", b"SKIP", b"OFF"])),
     words(b"CLIENT", (b"GETNAME", b"INFO", b"info")),
     words(b"CLIENT", b"LIST", st.sampled_from([b"ID", b"id", b"TYPE"]), st.sampled_from([b"1", b"99999", b"x"])),
-    words(b"CLIENT", b"TRACKING", st.sampled_from([b"ON", b"OFF"])),
+    words(b"CLIENT", b"TRACKING", st.sampled_from([b"ON", b"OFF", b"on", b"x"])),
+    words(b"CLIENT", b"TRACKING", b"ON", st.sampled_from([b"OPTIN", b"OPTOUT", b"BCAST", b"NOLOOP", b"x"])),
+    words(b"CLIENT", b"CACHING", st.sampled_from([b"YES", b"no", b"x"])),
+    words(b"CLIENT", (b"TRACKINGINFO", b"GETREDIR", b"UNPAUSE")),
+    words(b"CLIENT", (b"NO-EVICT", b"NO-TOUCH"), st.sampled_from([b"ON", b"off", b"x"])),
     words(b"WATCH", b"k"),
     words(b"SET", b"k", NAME),
     words(b"GET", b"k"),
     words(b"SELECT", st.sampled_from([b"0", b"1"])),
-    words(b"AUTH", b"default", b"any"),
+    words(b"AUTH", st.sampled_from([b"default", b"bob", b"nobody"]), st.sampled_from([b"secret", b"other"])),
+    words(b"auth", b"secret"),
+    words(b"AUTH", b"default", b"two", b"words"),
+    words(b"ACL", b"WHOAMI"),
 )
 
 
@@ -46,6 +53,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, 
             with server.connect() as c:
                 c.ok("DEBUG", "FAST-PATHS", on)
                 c.ok("CONFIG", "SET", "notify-keyspace-events", "KEA")
+                c.ok("ACL", "SETUSER", "bob", "on", ">secret", "allkeys", "allchannels", "+@all", "-echo")
         yield fast, plain
 
 
@@ -68,6 +76,15 @@ def said_by(server: Server, pieces: list[bytes]) -> bytes:
     return timeless(heard)
 
 
+def refused(c: Connection) -> list[dict[bytes, object]]:
+    """ACL LOG without what is of the moment."""
+    entries = [dict(zip(entry[::2], entry[1::2], strict=True)) for entry in c("ACL", "LOG")]
+    for entry in entries:
+        entry[b"client-info"] = timeless(entry[b"client-info"])
+    said = (b"count", b"reason", b"context", b"object", b"username", b"client-info")
+    return [{name: entry[name] for name in said} for entry in entries]
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(CONNECTED, min_size=1, max_size=20), st.booleans(), st.booleans())
 def test_on_and_off_agree(
@@ -77,6 +94,7 @@ def test_on_and_off_agree(
     for server in servers:
         with server.connect() as monitor:
             monitor("FLUSHALL")
+            monitor("ACL", "LOG", "RESET")
             wait_until(lambda: not monitor("CLIENT", "LIST", "TYPE", "pubsub"))
             if monitored:
                 monitor("MONITOR")
@@ -88,7 +106,7 @@ def test_on_and_off_agree(
                 monitor.send("RESET")
                 while (line := monitor.read()) != "RESET":
                     lines += str(line).encode() + b"\n"
-            seen.append((heard, timeless(b"+" + lines.replace(b"\n", b"\n+"))))
+            seen.append((heard, timeless(b"+" + lines.replace(b"\n", b"\n+")), refused(monitor)))
     assert seen[0] == seen[1]
 
 

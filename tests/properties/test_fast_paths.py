@@ -97,7 +97,8 @@ LIBRARY = b"#!lua name=mine\nredis.register_function('mine', function() return 1
 NAMED: set[str] = set()  # the commands of all grammars
 OF_CONNECTIONS = (
     "hello", "reset", "subscribe", "psubscribe", "ssubscribe", "unsubscribe", "punsubscribe", "sunsubscribe",
-    "client|info", "client|list"
+    "client|info", "client|list", "client|tracking", "client|caching", "client|trackinginfo", "client|getredir",
+    "client|unpause", "client|no-evict", "client|no-touch", "auth"
 )  # fmt: skip
 SCRIPTS = ("eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro")
 

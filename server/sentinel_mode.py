@@ -116,7 +116,7 @@ class SentinelServer(Front):
         self.pubsub: PubSub = PubSub()
         self.tracking: Tracking = Tracking(self.keyspace.lazyfree, self.clients.get, self.loop.attend)
         self.users: Users = Users(config)
-        self.acl_log: AclLog = AclLog(lambda: config.acllog_max_len, self.stats.add)
+        self.acl_log: AclLog = AclLog(config, self.stats.counters)
         self.authentication: Authentication = Authentication(config, self.users, self.clients, self.acl_log)
         self.limits: Limits = Limits(config, self.clients, self.loop, self.log, self.stats)
         self.pause: Pause = Pause(self.clients, self.keyspace, self.loop)

@@ -99,7 +99,7 @@ def fill_hooks(server: "Server") -> None:
     shapes.use(s.propagation, s.key_events, s.stats.error_counts)
     tracked.use(s.tracking, s.propagation)
     monitors.use(s.monitors, s.config)
-    refusals.use(s.authentication.refuse)
+    refusals.use(s.acl_log, s.authentication.denials)
     evicting.use(s.evictor, s.propagation, s.effects, s.tracking, s.config_changes.note_client_memory)
     shapes.attach(COMMANDS)
     option_words.compile_words(COMMANDS)

@@ -9,18 +9,12 @@ from server.acl.permissions import Permissions
 from server.acl.selector import READ, Denial, Denied, RuleError, Selector, selector_of
 from server.registry.command import Command
 from server.registry.keys import KeyReference
+from server.structures.sha256 import hex_digest, is_one_of
 
 _HASH_DIGITS, _HASH_LENGTH = b"0123456789abcdef", 64
 _BAD_HASH = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
 _NO_SUCH_PASSWORD = "The password you are trying to remove from the user does not exist"
 _FLAGS = (b"on", b"off", b"skip-sanitize-payload", b"sanitize-payload", b"nopass", b"resetpass", b"clearselectors")
-
-
-def digest(password: bytes) -> bytes:
-    """What is kept of a password."""
-    import hashlib  # brings libcrypto: only who has passwords waits for it
-
-    return hashlib.sha256(password).hexdigest().encode()
 
 
 class User:
@@ -93,7 +87,7 @@ class User:
     @staticmethod
     def _hash_in(rule: bytes) -> bytes:
         if rule[:1] in (b">", b"<"):
-            return digest(rule[1:])
+            return hex_digest(rule[1:])
         hashed = rule[1:]
         if len(hashed) != _HASH_LENGTH or hashed.strip(_HASH_DIGITS):
             raise RuleError(_BAD_HASH)
@@ -114,11 +108,7 @@ class User:
         """Whether that is one of its passwords. How long it takes tells nothing about any of them."""
         if self.no_password:
             return True
-        import hmac
-
-        hashed = digest(password)
-        equal = [hmac.compare_digest(hashed, known) for known in self.passwords]
-        return any(equal)
+        return is_one_of(password, self.passwords)
 
     def may(self, command: Command, argv: Sequence[bytes]) -> Denied | None:
         """Why the user may not make this call, None when it may. Arguments that the command will refuse name no keys.

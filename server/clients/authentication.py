@@ -9,9 +9,9 @@ user has no password, unless protected-mode is off.
 from collections.abc import Collection, Iterable
 
 from server.acl.denials import Denials
-from server.acl.log import AUTH, COMMAND, MULTI, TOPLEVEL, AclLog, Entry
-from server.acl.selector import Denial, Denied, hears
-from server.acl.user import User, denial_text
+from server.acl.log import AUTH, MULTI, TOPLEVEL, AclLog, Entry
+from server.acl.selector import hears
+from server.acl.user import User
 from server.acl.users import Users
 from server.clients import client as c
 from server.clients.client import RESTRICTED, STRANGER, UNIX_SOCKET, Client
@@ -19,7 +19,6 @@ from server.clients.client_list import line_of
 from server.clients.table import PUBSUB, ClientTable, class_of
 from server.config.config import Config
 from server.registry.clock import unix_ms
-from server.registry.command import Command
 from server.registry.errors import CommandError
 
 WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."
@@ -38,9 +37,6 @@ PROTECTED = (
     b"the default user. NOTE: You only need to do one of the above things in order for the server to start "
     b"accepting connections from the outside."
     b"\r\n")
-
-
-_DENIALS = {kind: (Denied(kind, 0).reason, Denied(kind, 0)) for kind in (Denial.COMMAND, Denial.KEY, Denial.CHANNEL)}
 
 
 class Authentication:
@@ -64,7 +60,7 @@ class Authentication:
         """AUTH: the client is that user from now on. word: the command, as it was written. Errors: WRONGPASS, the
         client stays who it was, and the refusal is noted."""
         if not self.let_in(client, name, password):
-            self.turn_away(client, name, word)
+            self.note(client, Entry(AUTH, MULTI if client.has(c.MULTI) else TOPLEVEL, word, name))
             raise CommandError(WRONG_PASSWORD)
 
     def let_in(self, client: Client, name: bytes, password: bytes) -> bool:
@@ -75,10 +71,6 @@ class Authentication:
         if client.user is not user or not client.authenticated:
             self._become(client, user, True)
         return True
-
-    def turn_away(self, client: Client, name: bytes, word: bytes) -> None:
-        """Note that it gave another's name, or a wrong password."""
-        self.note(client, Entry(AUTH, MULTI if client.has(c.MULTI) else TOPLEVEL, word, name))
 
     def log_in_by_default(self, client: Client) -> None:
         """How a connection starts: the default user, who may be asked for a password."""
@@ -103,14 +95,6 @@ class Authentication:
         """It was refused to this client."""
         self.denials.add(refused.user, refused.reason)
         self.log.add(refused, line_of(client), unix_ms())
-
-    def refuse(self, client: Client, command: Command, denial: int, what: bytes) -> bytes:
-        """The same of a call outside of transactions and scripts; the error. denial: of Denial; what: key, channel."""
-        reason, denied = _DENIALS[denial]
-        user = client.user
-        assert user is not None
-        self.note(client, Entry(reason, TOPLEVEL, command.name.encode() if reason == COMMAND else what, user.name))
-        return b"NOPERM " + denial_text(user, command, (), denied)
 
     # ---- rules changed
     def password_changed(self, config: Config) -> None:

@@ -8,3 +8,4 @@ from server.registry.text_writer cimport Text
 
 cdef int add_line(Text* text, Client client, size_t argv_bytes, int64_t now) except -1
     # argv_bytes: of the words of the command that it runs at the moment; now: monotonic us. Without a line break. O(1)
+cpdef bytes line_of(Client client)     # one, without the end of the line

@@ -26,6 +26,7 @@ cdef enum:
     CLIENT_BYTES = 1536        # a Client, its strings and its place in the tables, about
     WATCH_BYTES = 180          # one watched key: less if many watch the same, more if it is this client's own
 
+SUPERUSER = "(superuser)"      # who has no user: our master, a file
 BAD_NAME = "Client names cannot contain spaces, newlines or special characters."
 
 cdef enum:
@@ -88,7 +89,9 @@ cpdef size_t memory_of(Client client, size_t argv_bytes=0) except? 0:
     """tot-mem: everything a client costs, bytes. The buffer that qbuf-free shows between requests is not in it: other
     clients use it meanwhile. Complexity: O(1)."""
     cdef size_t total = CLIENT_BYTES + len(client.name) + argv_bytes + _multi_bytes(client)
-    if client.loop is not None:
+    if client.batch != NULL:
+        total += client.batch.memory
+    elif client.loop is not None:
         total += client.loop.query_memory_of(client)
     total += _list_bytes(client) or _waiting(client)
     if client.subscriptions is not None:
@@ -142,7 +145,7 @@ def pass_over(list clients, Py_ssize_t at, Py_ssize_t count, int64_t since_us) -
 # ---- lines
 def user_of(Client client) -> str:
     """The name of its user, as far as it has one."""
-    return "(superuser)" if client.user is None else client.user.name.decode("utf-8", "surrogateescape")
+    return SUPERUSER if client.user is None else client.user.name.decode("utf-8", "surrogateescape")
 
 
 cdef int _add_flags(Text* text, Client client) except -1:
@@ -211,7 +214,10 @@ cdef int _add_buffers(Text* text, Client client, size_t argv_bytes) except -1:
     cdef Transaction transaction = client.transaction
     cdef size_t waiting = _waiting(client), in_list = unread_bytes(client)
     cdef size_t held, query
-    held, query = query_of(client)
+    if client.batch != NULL:
+        held, query = client.batch.memory, client.batch.used
+    else:
+        held, query = query_of(client)
     _number(text, " qbuf=", query)
     _number(text, " qbuf-free=", held - query if held > query else 0)
     _number(text, " argv-mem=", argv_bytes)
@@ -233,9 +239,15 @@ cdef int add_line(Text* text, Client client, size_t argv_bytes, int64_t now) exc
     _add_doings(text, client)
     _add_buffers(text, client, argv_bytes)
     _say(text, " cmd=")
-    text_add_value(text, "NULL" if client.command is None else client.command.name)
+    if client.command is None:
+        _say(text, "NULL")
+    else:
+        text_add_value(text, client.command.name)
     _say(text, " user=")
-    text_add_value(text, user_of(client))
+    if client.user is None:
+        text_add_value(text, SUPERUSER)
+    else:
+        text_add_bytes(text, client.user.name)
     _number(text, " redir=", -1 if client.tracking is None else <int64_t>client.tracking.redirect)
     _number(text, " resp=", client.resp)
     _say(text, " lib-name=")
@@ -260,7 +272,7 @@ def listing(clients, Client speaker=None, argv=()) -> bytes:
         text_end(&text)
 
 
-def line_of(Client client) -> bytes:
+cpdef bytes line_of(Client client):
     """One client, without the end of the line."""
     cdef Text text
     text_begin(&text)

@@ -18,11 +18,13 @@ from server.dispatch.conditions cimport SLOW_CLUSTER, SLOW_PAUSED, state
 from server.dispatch.error_texts cimport no_such_db
 from server.dispatch.loop cimport Loop
 from server.dispatch.record cimport Op, Record
+from server.dispatch.refusals cimport note_denial
 from server.dispatch.shapes cimport (
     ANY_TYPE, DECLINED, FREE, UNKEYED, by_hand, integer_at, is_word, length_at, refuse, refuse_call, row, word_at)
 from server.registry.clock cimport monotonic_us
 from server.registry.text_writer cimport Text, text_add, text_begin, text_end
 
+from server.acl.log import AUTH
 from server.acl.users import DEFAULT_USER
 from server.clients.authentication import WRONG_PASSWORD
 from server.clients.greeting import around_id
@@ -110,7 +112,7 @@ cdef int64_t _auth(Op* op) except -1:
     word = PyBytes_FromStringAndSize(word_at(op, op.r.arg_count - 1), length_at(op, op.r.arg_count - 1))
     c.command = (<Record>op.r.record).command
     if not authentication.let_in(c, name, word):
-        authentication.turn_away(c, name, PyBytes_FromStringAndSize(word_at(op, 0), length_at(op, 0)))
+        note_denial(c, AUTH, PyBytes_FromStringAndSize(word_at(op, 0), length_at(op, 0)), name)
         return refuse(op, _WRONG_PASSWORD)
     write_raw(op.out, "+OK\r\n", 5)
     return 0

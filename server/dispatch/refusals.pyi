@@ -1,6 +1,4 @@
-from collections.abc import Callable
+from server.acl.denials import Denials
+from server.acl.log import AclLog
 
-from server.clients.client import Client
-from server.registry.command import Command
-
-def use(note_denial: Callable[[Client, Command, int, bytes], bytes]) -> None: ...
+def use(log: AclLog, denials: Denials) -> None: ...

@@ -8,13 +8,20 @@ from cpython.ref cimport PyObject
 
 from iothreads.message cimport arg_at, arg_length
 from iothreads.resp_writer cimport write_error
-from server.acl.permissions cimport refusal
+from server.acl.denials cimport Denials
+from server.acl.log cimport AclLog, Entry
+from server.acl.permissions cimport OF_COMMAND, OF_KEY, refusal
 from server.clients.client cimport SLOW_ASKING, SLOW_LINK, SLOW_MULTI, SLOW_REPLY_MODE, SLOW_RESTRICTED, SLOW_TRACKING
+from server.clients.client_list cimport line_of
 from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.dispatch.door cimport fits
 from server.dispatch.record cimport RULE_GATED, Record
+from server.registry.clock cimport clock_state
 from server.structures.table cimport KEY_LENGTH_MASK
 
+from server.acl.log import CHANNEL, COMMAND, KEY, TOPLEVEL
+from server.acl.selector import Denial, Denied
+from server.acl.user import denial_text
 from server.registry.errors import unknown_subcommand_text, wrong_arity_text
 
 cdef enum:
@@ -92,13 +99,35 @@ cdef inline bint _may_be_http(Batch* b, Request* r) noexcept:
     return (arg_length(b, r, 0) == 4 and first == c'p') or (arg_length(b, r, 0) == 5 and first == c'h')
 
 
-cdef object _note_denial = None        # (client, command, of Denial, the word it is about): the error
+# ---- what a user may not do
+cdef AclLog _log = None
+cdef Denials _denials = None
+cdef dict _DENIED = {kind: Denied(kind, 0) for kind in (Denial.COMMAND, Denial.KEY, Denial.CHANNEL)}
+cdef bytes _NO_KEY = b"NOPERM " + denial_text(None, None, (), _DENIED[Denial.KEY])
+cdef bytes _NO_CHANNEL = b"NOPERM " + denial_text(None, None, (), _DENIED[Denial.CHANNEL])
 
 
-def use(note_denial) -> None:
-    """Who notes that something was refused to a user: Authentication.refuse."""
-    global _note_denial
-    _note_denial = note_denial
+def use(AclLog log, Denials denials) -> None:
+    """Where refusals are noted: ACL LOG, and who counts them by user."""
+    global _log, _denials
+    _log, _denials = log, denials
+
+
+cdef bytes _deny(Client client, command, int denial, bytes what):
+    """It is noted; the error. what: the key or channel."""
+    cdef object user = client.user
+    cdef bytes name = user.name, text = _NO_KEY if denial == OF_KEY else _NO_CHANNEL
+    cdef str reason = KEY if denial == OF_KEY else CHANNEL
+    if denial == OF_COMMAND:
+        reason, what = COMMAND, (<str>command.name).encode()
+        text = b"NOPERM " + denial_text(user, command, (), _DENIED[denial])
+    note_denial(client, reason, what, name)
+    return text
+
+
+cdef int note_denial(Client client, str reason, bytes what, bytes name) except -1:
+    _denials.add(name, reason)
+    return _log.add(Entry(reason, TOPLEVEL, what, name), line_of(client), clock_state().unix_ms)
 
 
 cdef bint _denial_step(ErrorCounts errors, Client client, Batch* b, Request* r, Record record) except -1:
@@ -112,7 +141,7 @@ cdef bint _denial_step(ErrorCounts errors, Client client, Batch* b, Request* r, 
     if not denial:
         return False
     client.command = record.command
-    text = _note_denial(client, record.command, denial, PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at)))
+    text = _deny(client, record.command, denial, PyBytes_FromStringAndSize(arg_at(b, r, at), arg_length(b, r, at)))
     record.rejected += 1
     errors.count(text)
     write_error(&client.out, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))

@@ -290,6 +290,7 @@ class TestFastWay:
 
     def test_no_evict(self, raw, taken):
         raw.ok("CLIENT", "NO-EVICT", "ON")
+        taken()
         raw.ok("SET", "k", "1")
         assert raw("GET", "k") == b"1"
         assert taken() == 2

@@ -1,11 +1,15 @@
 """ACL LOG by itself: time comes in as an argument."""
 
+from types import SimpleNamespace
+
 from server.acl.log import KEY, TOPLEVEL, AclLog, Entry
+from server.config.config import Config
 
 
-def log(max_len: int = 128) -> tuple[AclLog, list[str]]:
-    counted: list[str] = []
-    return AclLog(lambda: max_len, counted.append), counted
+def log(max_len: int = 128) -> tuple[AclLog, SimpleNamespace]:
+    config, counters = Config(), SimpleNamespace(acl_access_denied_key=0)
+    config.set([("acllog-max-len", str(max_len))])
+    return AclLog(config, counters), counters
 
 
 def refuse(told: AclLog, what: bytes, now_ms: int, user: bytes = b"u", context: str = TOPLEVEL) -> None:
@@ -23,7 +27,7 @@ def test_equal_refusals_within_a_minute_are_one_entry() -> None:
     refuse(told, b"a", 61000)
     assert shown(told) == [(b"a", 2, 0, 1000, 61000), (b"b", 1, 1, 2000, 2000)]
     assert told.entries[0].client == b"client at 61000"
-    assert counted == ["acl_access_denied_key"] * 3
+    assert counted.acl_access_denied_key == 3
 
 
 def test_later_it_is_another() -> None:

@@ -7,9 +7,10 @@ from libc.stddef cimport ptrdiff_t
 from libc.string cimport strcmp
 
 from scripting.limits cimport (
-    limited_int, limited_optional_int, limits, limits_charge, limits_look, limits_raise_if_killed, limits_running)
+    limited_int, limited_optional_int, limits, limits_charge, limits_collected, limits_let_collect, limits_look,
+    limits_raise_if_killed, limits_running, limits_stop_collector)
 from scripting.lua cimport (
-    GC_COLLECT, GC_RESTART, GC_STEP, GC_STOP, LUA_BOOLEAN, LUA_FUNCTION, LUA_GLOBALS, LUA_MULTRET, LUA_NIL, LUA_STRING,
+    GC_COLLECT, GC_STEP, LUA_BOOLEAN, LUA_FUNCTION, LUA_GLOBALS, LUA_MULTRET, LUA_NIL, LUA_STRING,
     LUA_TABLE, lua, lua_CFunction, lua_fail, lua_pop, lua_set_function, lua_State)
 from scripting.sandbox cimport (
     ORIGINAL, sandbox_charged, sandbox_original, sandbox_push_real, sandbox_wrap, sandbox_writing)
@@ -180,9 +181,10 @@ cdef int base_load(lua_State* L, const char* code, size_t length, const char* na
     source.lead = length > 0 and code[0] == BYTECODE
     if limits.used > limits.most // 2:
         lua.gc(L, GC_COLLECT, 0)       # there will be none before the end
-    lua.gc(L, GC_STOP, 0)
+        limits_collected()
+    limits_stop_collector()
     failed = lua.load(L, _read, &source, name)
-    lua.gc(L, GC_RESTART, 0)
+    limits_let_collect()
     return failed
 
 

@@ -2,8 +2,9 @@
 """EVAL, EVALSHA, FCALL and their read-only forms, and SCRIPT EXISTS, without the way through Python: the script is looked
 up, given its words as they came, and run.
 
-They decline (and the definitions in commands_eval run) for a script that is new, has a shebang line, or a function with
-rarer flags, without room below maxmemory, and for a client with subscriptions, whose own messages come after the reply.
+They decline (and the definitions in commands_eval run) for a script that cannot be compiled or has a shebang line, a
+function with rarer flags, without room below maxmemory, and for a client with subscriptions, whose own messages come after
+the reply.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
@@ -30,6 +31,7 @@ from server.registry.clock cimport clock_refresh, clock_state, ticks
 
 from scripting.flags import ALLOW_OOM, NO_WRITES
 from scripting.scripts import NO_SCRIPT
+from server.registry.errors import CommandError
 
 cdef enum:
     LONG_US = 1000                     # a script of so long leaves the clock behind
@@ -79,7 +81,9 @@ cdef int _script(Client c, Batch* b, Request* r, dict known, bint read_only) exc
     if known is not _last.known or not _is(_last.name, arg_at(b, r, 1), arg_length(b, r, 1)):
         name = PyBytes_FromStringAndSize(arg_at(b, r, 1), arg_length(b, r, 1))
         script = known.get(name)
-        if script is None and known is _scripts.cached and name.lower() not in known:
+        if script is None and known is _scripts.by_body:
+            script = _compiled(name)
+        elif script is None and name.lower() not in known:
             return _refuse(c, <Record>r.record)
         if script is None or script.flags is not None:
             return 0
@@ -89,6 +93,16 @@ cdef int _script(Client c, Batch* b, Request* r, dict known, bint read_only) exc
     run.begin(_server, _executor, _propagation, _client, c, _last.sha, True, read_only, False)
     _run(c, b, r, _scripts.interpreter, _last.function, run, <uint32_t>keys)
     return 1
+
+
+cdef object _compiled(bytes body):
+    """A script that is new; None: the definition says what is wrong with it, or what its first line declares."""
+    if body.startswith(b"#!"):
+        return None
+    try:
+        return _scripts.load(body)
+    except CommandError:
+        return None
 
 
 cdef int _refuse(Client c, Record record) except -1:

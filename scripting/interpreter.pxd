@@ -14,9 +14,9 @@ cdef class Interpreter:
     cdef int face                      # registry: the read-only face of them that scripts have
     cdef int library                   # registry: what a library finds instead while it is loaded; 0: none
     cdef int calls                     # since the collector was last given a slice
-    cdef size_t code                   # bytes of texts compiled since the last full collection for these
+    cdef size_t seen                   # bytes that Lua held then
     cdef bytes message(self)
-    cdef void compiled(self, size_t code) noexcept
+    cdef void collect_some(self) noexcept
     cdef object load_failure(self, bytes at)
     cdef void open_library_globals(self) noexcept
     cdef push_strings(self, list strings)

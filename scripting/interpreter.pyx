@@ -11,7 +11,8 @@ from scripting.conversion cimport pop_reply
 from scripting.json cimport json_open
 from scripting.library_api cimport library_open
 from scripting.limits cimport (
-    limited_alloc, limits_enter, limits_leave, limits_rest, limits_start, limits_start_loading, limits_stop)
+    NEVER, limited_alloc, limits_collected, limits_enter, limits_leave, limits_rest, limits_start, limits_start_loading,
+    limits_stop)
 from scripting.lua cimport (
     GC_COLLECT, GC_STEP, LUA_BOOLEAN, LUA_GLOBALS, LUA_REGISTRY, LUA_TABLE, lua, lua_pop, lua_State)
 from scripting.msgpack cimport msgpack_open
@@ -30,8 +31,7 @@ cdef bytes KILLED = b"ERR Script killed by user with SCRIPT KILL... script: %s"
 cdef enum:
     COLLECT_EVERY = 50                 # calls
     COMPILE_MS = 5000                  # for which a script may be compiled
-    CODE_LEAST = 512                   # bytes that a text counts for besides its own
-    MUCH_CODE = 1048576                # bytes of texts whose compilation may have left something: a collection is due
+    SLICE_KB = 16                      # of a collection, at least: it goes through about twice as much
 
 cdef extern from *:
     """
@@ -46,10 +46,12 @@ cdef class Interpreter:
     def __cinit__(self, bint library=False):
         cdef lua_State* L
         self.limits.most = SCRIPT_MEMORY
-        self.L = L = lua.newstate(limited_alloc, &self.limits)
+        self.limits.wakes_at = NEVER
+        self.limits.L = self.L = L = lua.newstate(limited_alloc, &self.limits)
         if L == NULL:
             raise MemoryError("no memory for Lua")
         limits_enter(&self.limits)
+        limits_collected()
         base_open(L)
         strings_open(L)
         tables_open(L)
@@ -126,9 +128,9 @@ cdef class Interpreter:
         if failed:
             text = b"it takes too long" if self.limits.killed else self.message()
             lua.settop(L, 0)
-            self.compiled(PyBytes_GET_SIZE(code))
+            self.collect_some()
             raise CommandError(text)
-        self.compiled(PyBytes_GET_SIZE(code))
+        self.collect_some()
         return lua.L_ref(L, LUA_REGISTRY)
 
     cdef bytes message(self):
@@ -137,12 +139,14 @@ cdef class Interpreter:
             return self.field("err") or b"ERR unknown error"
         return lua.tolstring(self.L, -1, NULL) if lua.isstring(self.L, -1) else b"execution failure"
 
-    cdef void compiled(self, size_t code) noexcept:
-        """So many bytes of text were. No collection comes by itself as long as no script runs."""
-        self.code += code + CODE_LEAST
-        if self.code > MUCH_CODE and self.code > self.limits.used // 4:
-            self.code = 0
-            lua.gc(self.L, GC_COLLECT, 0)
+    cdef void collect_some(self) noexcept:
+        """When a collection is due, a slice of it: as much as came since the last one, and more."""
+        cdef size_t used = self.limits.used
+        if used < self.limits.collect_at:
+            return
+        if lua.gc(self.L, GC_STEP, SLICE_KB + <int>((used - self.seen if used > self.seen else 0) >> 10)):
+            limits_collected()
+        self.seen = self.limits.used
 
     def forget(self, int function) -> None:
         """Let a function go."""
@@ -221,7 +225,7 @@ cdef class Interpreter:
             self.clean_up()            # so that what this script left is not the next one's trouble
         elif self.calls >= COLLECT_EVERY:
             self.calls = 0
-            lua.gc(L, GC_STEP, COLLECT_EVERY)
+            self.collect_some()
         return reply
 
     cdef void clean_up(self) noexcept:
@@ -236,6 +240,7 @@ cdef class Interpreter:
         for i in range(8):
             if self.limits.used > self.limits.most // 64:
                 lua.gc(self.L, GC_COLLECT, 0)
+        limits_collected()
 
     cdef object failure(self, bytes name):
         """The error on top as a reply: `ERR text script: name, on @user_script:1.`"""
@@ -286,7 +291,7 @@ cdef class Interpreter:
             error = self.load_failure(at)
         lua.settop(L, 0)
         self.show(self.globals)
-        self.compiled(PyBytes_GET_SIZE(code))
+        self.collect_some()
         if error is not None:
             raise error
 
@@ -310,4 +315,6 @@ cdef class Interpreter:
 
     def collect(self) -> None:
         """A full collection."""
+        limits_enter(&self.limits)
         lua.gc(self.L, GC_COLLECT, 0)
+        limits_collected()

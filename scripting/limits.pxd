@@ -17,10 +17,19 @@ cdef enum:
     SPARSE = 256                       # bytes of large blocks that going over one table may touch for a step: there
                                        # may be nothing in it, however large it is
 
+cdef extern from *:
+    """
+    #define REMUS_NEVER ((size_t)-1)
+    """
+    size_t NEVER "REMUS_NEVER"
+
 cdef struct Limits:                    # of one Lua state; its owner is the Interpreter
     size_t used                        # bytes that Lua holds
     size_t large                       # those of them that are in large blocks
     size_t most                        # bytes that a script may make it hold
+    size_t collect_at                  # bytes from which on a collection is due: twice what the last one left
+    size_t wakes_at                    # the collector rests until Lua holds more than so many; NEVER: it does not rest
+    lua_State* L
     size_t work                        # of loops in C since they last looked at the clock
     lua_State* running                 # the coroutine that has the hook; NULL: no script with a time limit runs
     bint strict                        # a script runs: refuse what goes beyond `most`
@@ -40,6 +49,11 @@ cdef void limits_running(lua_State* L) noexcept nogil                 # that cor
 cdef void limits_look(lua_State* L) noexcept nogil                    # does not return when the script must end
 cdef bint limits_ended() noexcept nogil                               # `limits_look` for who cannot be jumped out of
 cdef int limits_raise_if_killed(lua_State* L) noexcept nogil
+
+# ---- the collector
+cdef void limits_collected() noexcept nogil                           # a collection is over
+cdef void limits_stop_collector() noexcept nogil                      # until `limits_let_collect`
+cdef void limits_let_collect() noexcept nogil                         # it may run again, and rests until one is due
 
 cdef inline void limits_charge(lua_State* L, size_t work) noexcept nogil:
     """A loop in C goes through so many bytes, or does as many small steps."""

@@ -1,7 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stdlib cimport free, realloc
 
-from scripting.lua cimport MASK_COUNT, MASK_LINE, lua, lua_Debug, lua_State
+from scripting.lua cimport GC_RESTART, GC_STOP, MASK_COUNT, MASK_LINE, lua, lua_Debug, lua_State
 from server.registry.clock cimport monotonic_us
 
 cdef enum:
@@ -9,6 +9,7 @@ cdef enum:
     HOOK_LEAST = 16
     TURNS = 3                          # of the loop, to others: the next may come late (accept, read, serve)
     PAUSE_US = 1000                    # between those
+    LITTLE = 524288                    # bytes that Lua may hold before there is a first collection
 
 cdef extern from *:
     """
@@ -145,6 +146,31 @@ cdef int limits_raise_if_killed(lua_State* L) noexcept nogil:
     return lua.error(L)
 
 
+# ---- the collector
+cdef void limits_collected() noexcept nogil:
+    """Near `most` sooner than that: nothing is collected when memory is refused."""
+    limits.collect_at = max(<size_t>LITTLE, min(2 * limits.used, (limits.used + limits.most) // 2))
+
+
+cdef void limits_stop_collector() noexcept nogil:
+    limits.wakes_at = NEVER
+    lua.gc(limits.L, GC_STOP, 0)
+
+
+cdef void limits_let_collect() noexcept nogil:
+    """Lua would begin a collection at once: it forgets when one was due. So it stays stopped until then."""
+    if limits.used < limits.collect_at:
+        limits.wakes_at = limits.collect_at
+    else:
+        lua.gc(limits.L, GC_RESTART, 0)
+
+
+cdef void _wake(Limits* mine) noexcept nogil:
+    """From within the allocator: Lua only notes it."""
+    mine.wakes_at = NEVER
+    lua.gc(mine.L, GC_RESTART, 0)
+
+
 # ---- memory
 cdef void* limited_alloc(void* owner, void* block, size_t old, size_t size) noexcept nogil:
     cdef Limits* mine = <Limits*>owner
@@ -168,6 +194,8 @@ cdef void* limited_alloc(void* owner, void* block, size_t old, size_t size) noex
     if new == NULL:
         return NULL
     mine.used += size - old
+    if mine.used > mine.wakes_at:
+        _wake(mine)
     if size >= LARGE or old >= LARGE:
         mine.large += (size if size >= LARGE else 0) - (old if old >= LARGE else 0)
         if mine.running != NULL and _hook_every() < lua.gethookcount(mine.running):

@@ -399,6 +399,34 @@ def test_texts_that_do_not_compile_leave_nothing(server, raw):
     assert server.info("memory")["number_of_cached_scripts"] == "0"
 
 
+@pytest.mark.parametrize("load", ["", "loadstring('return 1')()", "for i = 1, 1000 do loadstring('return ' .. i) end"])
+def test_garbage_is_collected_behind_a_text_that_was_compiled(raw, load):
+    held = raw.ok("EVAL", f"{load} local t for i = 1, 300000 do t = {{i}} end return collectgarbage('count')", 0)
+    assert held < 4000
+
+
+def test_garbage_of_scripts_that_are_new_is_collected(server, raw):
+    raw.ok("SCRIPT", "FLUSH")
+    for turn in range(10):
+        scripts = [("EVAL", f"local t = {{}} for i = 1, 100 do t[i] = {{{turn}, {i}}} end return 1", 0) for i in range(100)]
+        assert raw.pipeline(scripts) == [1] * 100
+    assert int(server.info("memory")["used_memory_lua"]) < 5_000_000       # of 9 that they made, and 1 of their own
+
+
+def test_a_new_script_takes_the_fast_way(server, raw):
+    def taken() -> int:
+        return int(server.info("debug")["fast_path_commands"])
+
+    raw.ok("SCRIPT", "FLUSH")
+    before = taken()
+    assert [raw.ok("EVAL", f"return {i}", 0) for i in range(3)] == [0, 1, 2]
+    assert taken() - before == 3
+    assert raw.ok("EVAL", "#!lua\nreturn 4", 0) == 4
+    assert isinstance(raw("EVAL", "return (", 0), RespError)
+    assert taken() - before == 3
+    assert server.info("memory")["number_of_cached_scripts"] == "4"
+
+
 def test_an_unknown_script_is_an_error_that_counts(both, raw):
     sha = "0" * 40
     raw("CONFIG", "RESETSTAT")

@@ -92,3 +92,5 @@ cdef int connection_open(Connection* c, bint writable) noexcept nogil
 cdef int connection_read(Connection* c, BatchPool* pool, Traffic* traffic) noexcept nogil
 cdef int connection_write(Connection* c, Traffic* traffic) noexcept nogil
 cdef void connection_tune(int fd, uint64_t keepalive) noexcept nogil
+cdef void accepted_tune(int fd, uint64_t keepalive) noexcept nogil     # of one that came to a listener of `listeners_tune`:
+cdef void listeners_tune(const int* listeners, int count, uint64_t keepalive) noexcept nogil    # saves calls for each who comes

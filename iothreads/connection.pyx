@@ -9,7 +9,7 @@ from iothreads.message cimport (CONSUMED_ALL, PARSE_NOT_A_REPLY, PARSE_OK, PARSE
 from iothreads.resp_reader cimport compact, parse, reader_reset
 from iothreads.resp_reply_reader cimport BROKEN, IN_BULK, reply_scan, reply_scanner_reset
 from iothreads.ring cimport load_relaxed64
-from iothreads.system cimport TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL
+from iothreads.system cimport ACCEPTED_INHERIT, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL
 from iothreads.transport cimport (TRANSPORT_FAILED, WANT_READ, WANT_WRITE, iovec, plain_transport)
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -56,11 +56,23 @@ cdef void set_option(int fd, int level, int name, int value) noexcept nogil:
 cdef void connection_tune(int fd, uint64_t keepalive) noexcept nogil:
     """No delay for small replies; probes after `keepalive` seconds of silence, three of them, a third of it apart."""
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1)
+    set_option(fd, SOL_SOCKET, SO_KEEPALIVE, keepalive > 0)
     if keepalive > 0:
-        set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1)
         set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, <int>keepalive)
         set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, <int>(keepalive // 3) if keepalive >= 3 else 1)
         set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3)
+
+
+cdef void accepted_tune(int fd, uint64_t keepalive) noexcept nogil:
+    if not ACCEPTED_INHERIT:
+        connection_tune(fd, keepalive)
+
+
+cdef void listeners_tune(const int* listeners, int count, uint64_t keepalive) noexcept nogil:
+    """A unix socket refuses what is TCP's."""
+    cdef int i
+    for i in range(count if ACCEPTED_INHERIT else 0):
+        connection_tune(listeners[i], keepalive)
 
 
 # ---- opening

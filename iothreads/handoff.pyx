@@ -6,7 +6,8 @@ from libc.errno cimport EAGAIN, ECONNABORTED, EINTR, EMFILE, ENFILE, ENOBUFS, EN
 from libc.stdlib cimport abort, calloc, free, malloc, realloc
 from libc.string cimport memset
 
-from iothreads.connection cimport (WAITS_CONNECT, WAITS_HANDSHAKE, Connection, connection_new, connection_reads, connection_tune)
+from iothreads.connection cimport (WAITS_CONNECT, WAITS_HANDSHAKE, Connection, accepted_tune, connection_new, connection_reads,
+                                   connection_tune, listeners_tune)
 from iothreads.handshakes cimport NO_PLACE, place_for
 from iothreads.lane cimport (LISTENER_SLOT, clock_ns, lane_adopt, lane_again, lane_clock, lane_close, lane_detach, lane_find,
                              lane_finish, lane_found, lane_free, lane_give_back, lane_open, lane_output, lane_ready, lane_shrink,
@@ -207,9 +208,7 @@ cdef class IOThreads:
         self.wake_fd = -1
         self.lanes = NULL              # its memory is the parent's story; freeing would only dirty pages
         self.slots = NULL
-        self.lane_count = 0
-        self.slot_count = 0
-        self.listener_count = 0
+        self.lane_count = self.slot_count = self.listener_count = 0
         self.running = False
         self.sockets = []
 
@@ -221,11 +220,11 @@ cdef class IOThreads:
         self.watch_listeners(False)
         free(self.listeners)
         self.accepting = -1
-        self.sockets = list(sockets)
-        self.listener_count = len(self.sockets)
+        self.sockets, self.listener_count = list(sockets), len(sockets)
         self.listeners = <int*>malloc((self.listener_count + 1) * sizeof(int))
         for i in range(self.listener_count):
             self.listeners[i] = self.sockets[i].fileno()
+        listeners_tune(self.listeners, self.listener_count, self.limits.keepalive)
         self.watch_listeners(True)
 
     def stop_accepting(self) -> None:
@@ -279,6 +278,7 @@ cdef class IOThreads:
             store_relaxed64(&self.limits.query_buffer, query_buffer)
         if keepalive is not None:
             store_relaxed64(&self.limits.keepalive, keepalive)
+            listeners_tune(self.listeners, self.listener_count, keepalive)
         if reply is not None:
             store_relaxed64(&self.link_limits.reply, reply)
 
@@ -375,7 +375,7 @@ cdef class IOThreads:
         cdef Slot* slot = self.take_slot(fd, client, False)
         cdef Message m
         if is_tcp:
-            connection_tune(fd, self.limits.keepalive)
+            accepted_tune(fd, self.limits.keepalive)
         if slot.lane == 0:
             lane_adopt(self.lanes[0], connection_new(slot.id, fd, client, authenticated, slot.meter, &self.limits), False)
         else:

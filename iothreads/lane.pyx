@@ -17,7 +17,7 @@ from iothreads.ring cimport (NOT_WRITTEN, TO_LANE_ADOPT, TO_LANE_ATTACH, TO_LANE
                              TO_MAIN_ECHO, TO_MAIN_HANGUP, TO_MAIN_HOME, TO_MAIN_OPENED, TO_MAIN_RETURNED, count, exchange, fence,
                              load_relaxed, queue_empty, queue_free, queue_pop, queue_push, ring_fill, ring_free, ring_new,
                              ring_offer, sleeper_close, sleeper_open, store_relaxed, store_relaxed64)
-from iothreads.transport cimport TRANSPORT_FAILED, WANT_WRITE, socket_close
+from iothreads.transport cimport TRANSPORT_FAILED, WANT_WRITE, holders, socket_close
 
 cdef extern from "<time.h>" nogil:
     struct timespec:
@@ -68,7 +68,7 @@ cdef void lane_free(Lane* lane) noexcept nogil:
     for i in range(lane.slot_capacity):
         c = lane.connections[i]
         if c != NULL:
-            socket_close(&c.socket)
+            socket_close(&c.socket, False)
             if c.batch != NULL and not c.batch_out:
                 batch_free(c.batch)
             connection_free(c)
@@ -120,9 +120,7 @@ cdef bint lane_flush(Lane* lane) noexcept nogil:
 
 cdef inline void post(Lane* lane, int kind, Connection* c, void* pointer, size_t bytes, int error) noexcept nogil:
     cdef Message m
-    m.kind = kind
-    m.fd = -1
-    m.error = error
+    m.kind, m.fd, m.error = kind, -1, error
     m.connection = c.id
     m.client = c.client
     m.pointer = pointer
@@ -205,13 +203,14 @@ cdef Connection* lane_detach(Lane* lane, uint64_t id) noexcept nogil:
     if c == NULL:
         return NULL
     lane_home(lane, c)
-    forget(lane, c)
+    forget(lane, c, False)
     c.again = c.dirty = False
     return c
 
 
-cdef void forget(Lane* lane, Connection* c) noexcept nogil:
-    poller_remove(&lane.poller, c.socket.fd)
+cdef void forget(Lane* lane, Connection* c, bint alone) noexcept nogil:
+    if not alone or lane.poller.kind != POLLER_EPOLL:      # a socket that is closed and nobody else holds leaves epoll by itself
+        poller_remove(&lane.poller, c.socket.fd)
     lane.connections[<uint32_t>c.id] = NULL
     store_relaxed(&lane.stats.connections, lane.stats.connections - 1)
     store_relaxed64(&lane.stats.query_memory, lane.stats.query_memory - c.metered)
@@ -219,6 +218,7 @@ cdef void forget(Lane* lane, Connection* c) noexcept nogil:
 
 cdef void end(Lane* lane, Connection* c) noexcept nogil:
     """The last of a connection: its chunks go home, then its name."""
+    cdef bint alone = lane.index == 0 and not holders.child
     cdef Chunk* chunk = c.head
     cdef size_t bytes = 0
     lane_home(lane, c)
@@ -230,8 +230,8 @@ cdef void end(Lane* lane, Connection* c) noexcept nogil:
         c.head = c.tail = NULL
     if c.batch != NULL and not c.batch_out:
         batch_pool(&lane.batches, c.batch)
-    forget(lane, c)
-    socket_close(&c.socket)
+    forget(lane, c, alone)
+    socket_close(&c.socket, alone)
     post(lane, TO_MAIN_CLOSED, c, c.socket.reason, 0, c.socket.error)
     c.socket.reason = NULL             # the message has it now
     connection_free(c)

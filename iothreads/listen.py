@@ -13,19 +13,10 @@ import os
 import stat
 import termios
 
-from iothreads.ends import ends_of
-
 TYPE_CHECKING = False       # of typing, which a start is without
 if TYPE_CHECKING:
     import socket
-    from typing import Any, Protocol
-
-    class Named(Protocol):
-        """A client, whose ends have names."""
-
-        address: str
-        local_address: str
-
+    from typing import Any
 else:
     import _socket as socket  # what `socket` adds makes eight enums: 13 of a start's 350 million instructions
 
@@ -172,14 +163,6 @@ def open_unix(path: str, permissions: int, backlog: int) -> Listener:
             f"Failed opening Unix socket: {step}: {reason}\nFailed listening on port 0 (unix), aborting."
         ) from None
     return Listener(sock, "unix", path)
-
-
-def name_client(client: Named, fd: int, listener: Listener) -> None:
-    """Set `client.address` and `client.local_address` as CLIENT LIST shows them: an IPv6 host stands in brackets."""
-    if listener.kind == "unix":
-        client.address = client.local_address = f"{listener.path}:0"
-        return
-    client.address, client.local_address = ends_of(fd)
 
 
 def gather_small_writes(fd: int) -> None:

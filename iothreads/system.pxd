@@ -43,12 +43,14 @@ cdef extern from *:
     #define REMUS_SEND_FLAGS (MSG_NOSIGNAL | MSG_DONTWAIT)
     #define REMUS_KEEPIDLE TCP_KEEPIDLE
     #define REMUS_POLLER 0
+    #define REMUS_INHERITS 1
     #define remus_accept(fd) accept4((fd), NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)
     #define remus_socket(family) socket((family), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)
     #define remus_no_sigpipe(fd) ((void)(fd))
     #define remus_eventfd() eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)
     #else
     #define REMUS_POLLRDHUP 0
+    #define REMUS_INHERITS 0
     #define remus_eventfd() (errno = ENOSYS, -1)
     #define REMUS_SEND_FLAGS MSG_DONTWAIT
     #if defined(TCP_KEEPIDLE)
@@ -114,6 +116,8 @@ cdef extern from *:
     int TCP_KEEPINTVL, TCP_KEEPCNT
     # iothreads.poller: POLLER_EPOLL, POLLER_POLL or POLLER_KQUEUE.
     const int BEST_POLLER "REMUS_POLLER"
+    # A socket that comes to a listener has the options that the listener has.
+    const bint ACCEPTED_INHERIT "REMUS_INHERITS"
     # Sockets: non-blocking, closed on exec, without SIGPIPE; -1: errno. The last is for one that others made.
     int accept_socket "remus_accept"(int listener) nogil
     int open_socket "remus_socket"(int family) nogil

@@ -41,4 +41,10 @@ cdef struct Transport:
 
 cdef const Transport* plain_transport() noexcept nogil
 cdef void socket_fail(Socket* s, const char* reason) noexcept nogil        # with words; copies them
-cdef void socket_close(Socket* s) noexcept nogil       # transport, then socket; the peer is told at once
+cdef void socket_close(Socket* s, bint alone) noexcept nogil
+    # transport, then socket; the peer is told at once. alone: no forked child may hold the socket, too
+
+cdef struct Holders:                   # of sockets; owner: the main thread, whose connections alone may ask
+    bint child                         # a forked child lives: it holds those that there were when it began
+
+cdef Holders holders

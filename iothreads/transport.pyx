@@ -85,10 +85,17 @@ cdef void socket_fail(Socket* s, const char* reason) noexcept nogil:
     s.reason = strdup(reason)
 
 
-cdef void socket_close(Socket* s) noexcept nogil:
+def child_lives(bint yes) -> None:
+    """A child is about to be forked, or there is none any more."""
+    holders.child = yes
+
+
+cdef void socket_close(Socket* s, bint alone) noexcept nogil:
+    """What a child holds, too, does not end with its last descriptor here: the peer shall not wait for the child's end."""
     if s.transport.close != NULL:
         s.transport.close(s)
         s.state = NULL
-    shutdown(s.fd, SHUT_RDWR)          # a forked child may hold the socket too: the peer shall not wait for its end
+    if not alone:
+        shutdown(s.fd, SHUT_RDWR)
     c_close(s.fd)
     s.fd = -1

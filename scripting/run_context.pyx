@@ -96,7 +96,7 @@ cdef class Run:
         client.resp = 2
         client.user, client.permissions = caller.user, caller.permissions
         client.authenticated = True
-        client.address = caller.address
+        client.named_as(caller)
         client.state = CLIENT_SCRIPT | CLIENT_FAKE | CLIENT_DENY_BLOCKING | caller.state & CLIENT_READONLY
         self.slot = ANY_SLOT
         return 0

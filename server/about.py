@@ -3,9 +3,9 @@
 from scripting.run import Scripting, VmMemory
 from server.acl.denials import Denials
 from server.acl.users import Users
+from server.clients.client_table import ClientTable
 from server.clients.limits import Limits, RecentPeaks
 from server.clients.pubsub import PubSub
-from server.clients.table import ClientTable
 from server.clients.tls import Tls
 from server.clients.tracking import Tracking
 from server.cluster.info import BusLinks

@@ -9,8 +9,8 @@ from server.acl.users import Users
 from server.clients import client as client_state
 from server.clients.authentication import Authentication
 from server.clients.client import Client
+from server.clients.client_table import ClientTable
 from server.clients.limits import Limits
-from server.clients.table import ClientTable
 from server.clients.tls import Tls
 from server.config.config import Config
 from server.dispatch.loop import Loop
@@ -91,20 +91,32 @@ class Front(ABC):
                 self.log.warning("Error accepting a client connection: %s", os.strerror(error))
             return None
         client = Client(self.next_client_id, self.keyspace.databases[0], self.loop)
-        client.fd = fd
-        listen.name_client(client, fd, self.listeners[listener])
-        if self.listeners[listener].kind == "unix":
+        client.comes_from(fd)
+        came_to = self.listeners[listener]
+        if came_to.kind == "unix":
             client.set(client_state.UNIX_SOCKET)
+            client.address = client.local_address = f"{came_to.path}:0"
         refusal = self.limits.refusal() or self.authentication.refusal(client)
         if refusal:
             self.refuse(fd, refusal)
             return None
-        if self.listeners[listener].kind == "tls":
+        if came_to.kind == "tls":
             self.tls.shakes_hands(client)
         self.next_client_id += 1
         self.authentication.log_in_by_default(client)
         self.clients.add(client)
         return client
+
+    def closed(self, client: Client) -> None:
+        """A connection is gone: every room forgets the client."""
+        if not client.is_bare():
+            self.forget(client)
+        self.limits.forget(client)
+        self.clients.remove(client)
+
+    @abstractmethod
+    def forget(self, client: Client) -> None:
+        """One of which rooms may know something."""
 
     def refuse(self, fd: int, error: bytes) -> None:
         """Tell a new connection why not, as far as it listens, and close it."""

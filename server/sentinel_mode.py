@@ -16,11 +16,11 @@ from server.acl.users import Users
 from server.clients import info as clients_info, tls
 from server.clients.authentication import Authentication
 from server.clients.client import Client
+from server.clients.client_table import ClientTable
 from server.clients.limits import Limits, RecentPeaks
 from server.clients.multi import discard
 from server.clients.pause import Pause
 from server.clients.pubsub import PubSub
-from server.clients.table import ClientTable
 from server.clients.tls import Tls
 from server.clients.tracking import Tracking
 from server.commands import (
@@ -133,16 +133,13 @@ class SentinelServer(Front):
                                 lambda: figures(self.sentinel.state_now()))
 
     # ---- what the parts ask of a server
-    def closed(self, client: Client) -> None:
-        """A connection is gone: every part forgets the client."""
+    def forget(self, client: Client) -> None:
         discard(client)
         self.pubsub.forget(client)
         self.tracking.stop(client)
-        self.limits.forget(client)
         self.tls.forget(client)
         self.pause.forget(client)
         self.shutdown.forget(client)
-        self.clients.remove(client)
 
     def note_slow(self, client: Client, command: Command, argv: list[bytes], microseconds: int) -> None:
         """There is no slow log in this mode."""

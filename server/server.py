@@ -19,12 +19,12 @@ from server.clients import tls
 from server.clients.authentication import Authentication
 from server.clients.blocking import Blocking
 from server.clients.client import Client
+from server.clients.client_table import ClientTable
 from server.clients.key_events import KeyEvents
 from server.clients.limits import Limits
 from server.clients.multi import discard
 from server.clients.pause import Pause
 from server.clients.pubsub import PubSub
-from server.clients.table import ClientTable
 from server.clients.tls import Tls
 from server.clients.tracking import Tracking
 from server.cluster.migrate_target import Targets
@@ -270,14 +270,12 @@ class Server(Front):
             return
         self.cluster.accept(fd, *ends_of(fd))
 
-    def closed(self, client: Client) -> None:
-        """A connection is gone: every room forgets the client."""
+    def forget(self, client: Client) -> None:
         self.replication.forget(client)
         discard(client)
         self.blocking.forget(client)
         self.pubsub.forget(client)
         self.tracking.stop(client)
-        self.limits.forget(client)
         if self.cluster is not None:
             self.cluster.migrating.gone(client)
         self.tls.forget(client)
@@ -287,7 +285,6 @@ class Server(Front):
         if client in self.monitors:
             self.monitors.remove(client)
             conditions.slow_because("monitors", bool(self.monitors))
-        self.clients.remove(client)
 
     def note_slow(self, client: Client, command: Command, argv: list[bytes], microseconds: int) -> None:
         """A command took as long as one of them asks about."""

@@ -92,7 +92,7 @@ cdef class SecureSocket:
     def close(self):
         """Say goodbye and go."""
         if self.socket.fd >= 0:
-            socket_close(&self.socket)
+            socket_close(&self.socket, False)
         free(self.socket.reason)
         self.socket.reason = NULL
 

@@ -209,7 +209,7 @@ cdef void flush(Worker* w, Connection* c) noexcept nogil:
 cdef void let_go(Connection* c) noexcept nogil:
     """Its socket is closed; a plain one without a further system call."""
     if c.socket.state != NULL:
-        socket_close(&c.socket)
+        socket_close(&c.socket, False)
     else:
         c_close(c.socket.fd)
     free(c.socket.reason)

@@ -14,9 +14,9 @@ from server.acl.selector import hears
 from server.acl.user import User
 from server.acl.users import Users
 from server.clients import client as c
-from server.clients.client import RESTRICTED, STRANGER, UNIX_SOCKET, Client
+from server.clients.client import Client
 from server.clients.client_list import line_of
-from server.clients.table import PUBSUB, ClientTable, class_of
+from server.clients.client_table import PUBSUB, ClientTable, class_of
 from server.config.config import Config
 from server.registry.clock import unix_ms
 from server.registry.errors import CommandError
@@ -69,26 +69,20 @@ class Authentication:
         if user is None or not user.enabled or not (user.no_password or user.has_password(password)):
             return False
         if client.user is not user or not client.authenticated:
-            self._become(client, user, True)
+            client.become(user, True, False)
         return True
 
     def log_in_by_default(self, client: Client) -> None:
         """How a connection starts: the default user, who may be asked for a password."""
         default = self.users.default
-        self._become(client, default, default.no_password and default.enabled)
-
-    def _become(self, client: Client, user: User, authenticated: bool) -> None:
-        if client.user is not user or client.authenticated != authenticated:
-            client.user = user
-            client.authenticated = authenticated
-            self._follow(client)
+        is_open = default.no_password and default.enabled
+        client.become(default, is_open, not is_open)
 
     def _follow(self, client: Client) -> None:
         """What is asked of a client, by its user as that is now."""
-        client.permissions = None if client.user is None else client.user.permissions
-        client.slow_because(RESTRICTED, client.permissions is not None)
         default = self.users.default
-        client.slow_because(STRANGER, not client.authenticated and not (default.no_password and default.enabled))
+        client.become(client.user, client.authenticated,
+                      not client.authenticated and not (default.no_password and default.enabled))
 
     # ---- a refusal
     def note(self, client: Client, refused: Entry) -> None:
@@ -110,7 +104,8 @@ class Authentication:
         """Close the clients of users that are no more; running: whose command that is, it still gets its reply."""
         for client in self._clients:
             if client.user in users:
-                self._become(client, self.users.default, False)
+                client.user, client.authenticated = self.users.default, False
+                self._follow(client)
                 client.close(after_reply=client is running)
 
     def _revoke(self, user: User, wanted: User) -> None:
@@ -127,7 +122,7 @@ class Authentication:
     # ---- protected mode
     def refusal(self, client: Client) -> bytes | None:
         """Protected mode: what to tell a stranger from elsewhere before closing, None to let it in."""
-        if not self._config.protected_mode or not self.open or is_local(client):
+        if not self._config.protected_mode or not self.users.default.no_password or client.is_local():
             return None
         self._clients.rejected += 1
         return PROTECTED
@@ -141,8 +136,3 @@ def _hears_more(client: Client, allowed: dict[bytes, None]) -> bool:
     names: Iterable[bytes] = (*mine.channels, *mine.shard_channels)
     return (any(not hears(allowed, pattern, True) for pattern in mine.patterns)
             or any(not hears(allowed, channel, False) for channel in names))
-
-
-def is_local(client: Client) -> bool:
-    """Whether the peer is on this machine: a unix socket or the loopback interface."""
-    return client.has(UNIX_SOCKET) or client.address.startswith(("127.", "[::1]", "::1:", "[::ffff:127."))

@@ -3,8 +3,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from server.clients.client import Client
+from server.clients.client_table import ClientTable
 from server.clients.seams import ClientLoop, CommandRunner, RunningCommand
-from server.clients.table import ClientTable
 from server.keyspace.database import Database
 from server.observe.latency import LatencyMonitor
 from server.observe.stats import Stats

@@ -3,6 +3,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from iothreads.ends cimport End
 from iothreads.message cimport Batch, Output
 from server.acl.permissions cimport Permissions
 from server.keyspace.database cimport Database
@@ -42,6 +43,7 @@ cdef enum:                             # Client.state: what CLIENT LIST shows an
     CLIENT_SCRIPT = 524288             # the pretended client of a script
     CLIENT_PUSHING = 1048576           # a push is being written although replies are off
     CLIENT_FAKE = 2097152              # no connection at all (AOF loading, scripts)
+    CLIENT_KEPT = 8388608              # a room keeps it in a table of its own, and wants to hear when it is gone
     CLIENT_IMPORTS = 4194304           # another master of the cluster, that sends us the keys of slots
 
 cdef enum: NO_REST = 0xFFFFFFFFFFFFFFFF
@@ -66,8 +68,9 @@ cdef class Client:
     cdef public uint64_t bytes_in, bytes_out, commands
     cdef uint64_t rests_at             # bytes_in + bytes_out when it came to rest (client_list.let_rest); NO_REST: it has not
     cdef public object fd              # number for CLIENT LIST, -1 for a pretended client
-    cdef public str address            # "ip:port" of the peer, or the unix socket's path + ":0"
-    cdef public str local_address
+    cdef End peer                      # who came ...
+    cdef str spelled                   # ... as `address` shows it, and `local_address`; None: nobody has asked yet
+    cdef str own_spelled
     cdef public bytes name             # b"" = none
     cdef public bytes library_name, library_version
     cdef public object user            # acl.user.User; None: nobody's, and trusted (our master, a file)
@@ -83,5 +86,7 @@ cdef class Client:
     cdef public object loop            # the loop: told when this client has output or must close
     cdef public dict extra             # rooms above keep what they need by their own name
 
+    cdef str named(self)               # `address`: "ip:port" of the peer, or the unix socket's path + ":0"
+    cdef void named_as(self, Client other)
     cdef int write(self, object value) except -1          # a reply, honouring CLIENT REPLY
     cdef void has_output(self)

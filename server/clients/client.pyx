@@ -1,6 +1,7 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
+from iothreads.ends cimport end_is_local, end_of_peer, spelled_end, spelled_own
 from iothreads.message cimport Output, output_clear, output_cut
 from iothreads.resp_writer cimport write_header, write_raw
 from server.keyspace.database cimport Database
@@ -10,7 +11,12 @@ from server.registry.reply_writer cimport write_reply
 from server.observe.internal_errors import internal_errors
 from server.registry.reply import NO_REPLY, Encoded, Streamed
 
+cdef enum:                             # of Client.state: what nobody else knows about the client
+    ITS_OWN = (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_ASAP | CLIENT_UNIX_SOCKET | CLIENT_NO_EVICT | CLIENT_NO_TOUCH
+               | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT | CLIENT_REPLY_SKIP | CLIENT_READONLY)
+
 cdef object _Streamed = Streamed
+cdef tuple _LOOPBACK = ("127.", "[::1]", "::1:", "[::ffff:127.")
 cdef object _NoReply = NO_REPLY
 cdef object _replica_replied = None    # (client, reply): a replica asked for something that has a reply
 
@@ -36,6 +42,7 @@ PAUSED = CLIENT_PAUSED
 SCRIPT = CLIENT_SCRIPT
 FAKE = CLIENT_FAKE
 IMPORTS = CLIENT_IMPORTS
+KEPT = CLIENT_KEPT
 STRANGER = SLOW_STRANGER
 IN_MULTI = SLOW_MULTI
 SUBSCRIBED = SLOW_SUBSCRIBED
@@ -77,13 +84,54 @@ cdef class Client:
         self.resp = 2
         self.fd = -1
         self.name = self.library_name = self.library_version = b""
-        self.address = self.local_address = ""
+        self.spelled = self.own_spelled = ""
         self.created_us = self.active_us = monotonic_us()
         self.rests_at = NO_REST
         self.extra = {}
 
     def __dealloc__(self):
         output_clear(&self.out)
+
+    # ---- where it is
+    def comes_from(self, int fd) -> None:
+        """Its socket."""
+        self.fd = fd
+        end_of_peer(fd, &self.peer)
+        self.spelled = self.own_spelled = None
+
+    cdef str named(self):
+        if self.spelled is None:
+            self.spelled = spelled_end(&self.peer)
+        return self.spelled
+
+    cdef void named_as(self, Client other):
+        self.peer, self.spelled = other.peer, other.spelled
+
+    @property
+    def address(self) -> str:
+        """`host:port` of the peer, or the unix socket's path + ":0"."""
+        return self.named()
+
+    @address.setter
+    def address(self, str address):
+        self.spelled = address
+
+    @property
+    def local_address(self) -> str:
+        """The same of this end."""
+        if self.own_spelled is None:
+            self.own_spelled = spelled_own(self.fd if self.connection else -1)
+        return self.own_spelled
+
+    @local_address.setter
+    def local_address(self, str address):
+        self.own_spelled = address
+
+    def is_local(self) -> bool:
+        """Whether the peer is on this machine: a unix socket or the loopback interface."""
+        if self.state & CLIENT_UNIX_SOCKET:
+            return True
+        return end_is_local(&self.peer) if self.spelled is None else self.spelled.startswith(_LOOPBACK)
 
     # ---- replies
     cdef int write(self, object value) except -1:
@@ -183,6 +231,19 @@ cdef class Client:
             self.batch.next -= 1
 
     # ---- state
+    def become(self, user, bint authenticated, bint stranger) -> None:
+        """It is that user, and what is asked of it follows from that. stranger: it must say first who it is."""
+        self.user, self.authenticated = user, authenticated
+        self.permissions = None if user is None else user.permissions
+        self.slow = ((self.slow & ~<uint32_t>(SLOW_RESTRICTED | SLOW_STRANGER))
+                     | (SLOW_RESTRICTED if self.permissions is not None else 0) | (SLOW_STRANGER if stranger else 0))
+
+    def is_bare(self) -> bool:
+        """Whether nobody but the table of clients and the sums of the limits knows of it: it is in no transaction, does not
+        wait, listens to nothing, is no replica ..."""
+        return not (self.state & ~<uint64_t>ITS_OWN or self.transaction is not None or self.watching is not None
+                    or self.subscriptions is not None or self.blocked is not None or self.tracking is not None)
+
     def select(self, Database db) -> None:
         """SELECT."""
         self.db = db

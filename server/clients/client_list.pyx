@@ -186,7 +186,7 @@ cdef int _add_identity(Text* text, Client client, int64_t now) except -1:
     cdef int64_t idle = now - client.active_us
     _number(text, "id=", client.id)
     _say(text, " addr=")
-    text_add_value(text, client.address)
+    text_add_value(text, client.named())
     _say(text, " laddr=")
     text_add_value(text, client.local_address)
     _say(text, " fd=")

@@ -1,8 +1,8 @@
 """What INFO tells of clients: the table of them, their limits, subscriptions."""
 
+from server.clients.client_table import ClientTable
 from server.clients.limits import RecentPeaks
 from server.clients.pubsub import PubSub
-from server.clients.table import ClientTable
 from server.clients.tracking import Tracking
 from server.registry.info_sections import CLIENTS, STATS
 

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sized
 
 from server.clients import client_list
 from server.clients.client import BLOCKED, CLOSE_ASAP, IMPORTS, MASTER, NO_EVICT, REPLICA, STRANGER, Client
+from server.clients.client_table import CLASSES, MASTERS, NORMAL, PUBSUB, REPLICAS, ClientTable, class_of
 from server.clients.seams import ClientLoop
-from server.clients.table import CLASSES, MASTERS, NORMAL, PUBSUB, REPLICAS, ClientTable, class_of
 from server.config.config import Config
 from server.observe.log import Log
 from server.observe.stats import Stats

@@ -10,8 +10,8 @@ know, so that fast paths stand back: all, or those that may change something.
 from collections.abc import Callable
 
 from server.clients.client import IMPORTS, PAUSED, REPLICA, Client
+from server.clients.client_table import ClientTable
 from server.clients.seams import ClientLoop, RunningCommand
-from server.clients.table import ClientTable
 from server.keyspace.database import Keyspace
 from server.registry.clock import monotonic_now_us
 from server.registry.command import MAY_REPLICATE, WRITE

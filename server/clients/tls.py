@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from iothreads.openssl import NoOpenSSL
 from iothreads.tls import TlsContext, TlsError
-from server.clients.client import Client
+from server.clients.client import KEPT, Client
 from server.config.config import Config
 from server.config.watched_files import WatchedFiles
 from server.observe.log import Log
@@ -107,6 +107,7 @@ class Tls:
     def shakes_hands(self, client: Client) -> None:
         """It has come to the TLS port."""
         self.shaking.add(client)
+        client.set(KEPT)
 
     def secured(self, client: Client) -> None:
         """It is through its handshake."""

@@ -13,7 +13,7 @@ from server.clients.client import (
     UNTOUCHING,
     Client,
 )
-from server.clients.table import class_named, class_of
+from server.clients.client_table import class_named, class_of
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.args import INT64_MAX

@@ -11,7 +11,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
-from server.clients.client cimport (CLIENT_FAKE, CLIENT_MULTI, CLIENT_NO_EVICT, CLIENT_NO_TOUCH, CLIENT_UNIX_SOCKET,
+from server.clients.client cimport (CLIENT_FAKE, CLIENT_KEPT, CLIENT_MULTI, CLIENT_NO_EVICT, CLIENT_NO_TOUCH, CLIENT_UNIX_SOCKET,
                                     SLOW_NO_TOUCH, SLOW_SUBSCRIBED, Client)
 from server.clients.client_list cimport add_line
 from server.dispatch.conditions cimport SLOW_CLUSTER, SLOW_PAUSED, state
@@ -120,7 +120,7 @@ cdef int64_t _auth(Op* op) except -1:
 
 cdef int _reset(Client c, Batch* b, Request* r) except -1:
     """In a transaction, as a subscriber ... the door is shut."""
-    if (c.slow or c.state & ~<uint64_t>CLIENT_UNIX_SOCKET or c.subscriptions is not None or c.watching is not None
+    if (c.slow or c.state & ~<uint64_t>(CLIENT_UNIX_SOCKET | CLIENT_KEPT) or c.subscriptions is not None or c.watching is not None
             or c.tracking is not None or not isinstance(c.loop, Loop)):
         return 0
     default = (<Loop>c.loop).server.users.default

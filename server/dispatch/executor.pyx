@@ -335,7 +335,9 @@ cdef class Executor:
         if untouching:
             self.server.keyspace.no_touch = call.command.name != "touch"
         running = _crash[0]
-        _crash.argv, _crash.address = <PyObject*>argv, <PyObject*>client.address
+        if client.spelled is None:
+            client.named()
+        _crash.argv, _crash.address = <PyObject*>argv, <PyObject*>client.spelled
         _crash.client_id, _crash.db = client.id, client.db.index
         start = ticks()
         try:

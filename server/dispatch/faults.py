@@ -12,7 +12,7 @@ asked; without one nobody asks anything.
 
 from collections.abc import Callable
 
-from server.clients.client import FAKE, MASTER, PAUSED, Client
+from server.clients.client import FAKE, KEPT, MASTER, PAUSED, Client
 from server.clients.seams import ClientLoop
 from server.dispatch.call import Call
 from server.dispatch.gates import Postponed, gate
@@ -82,6 +82,7 @@ class Faults:
         if plan.kind == DELAY:
             run = self._loop.timers.add(monotonic_now_us(), plan.milliseconds, lambda: self._go_on(client))
             self._waiting[client] = run
+            client.set(KEPT)
             raise Postponed
         client.close()
         if plan.kind == DROP:

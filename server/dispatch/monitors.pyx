@@ -42,7 +42,7 @@ cdef int _begin(Text* text, Client client) except -1:
         text_add(text, "unix:", 5)
         text_add_value(text, _config.unixsocket)
     else:
-        text_add_value(text, client.address)
+        text_add_value(text, client.named())
     return text_add(text, "]", 1)
 
 

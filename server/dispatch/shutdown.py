@@ -10,7 +10,7 @@ before the end (flush the AOF, save the RDB); one that cannot do its work raises
 from collections.abc import Callable
 
 from server.clients import pause
-from server.clients.client import BLOCKED, CLOSE_ASAP, Client
+from server.clients.client import BLOCKED, CLOSE_ASAP, KEPT, Client
 from server.registry.clock import monotonic_now_us
 from server.registry.errors import CommandError
 from server.registry.light import TYPE_CHECKING, signal
@@ -124,6 +124,7 @@ class Shutdown:
         client.set(BLOCKED)
         self._server.clients.counts.blocked += 1
         self._waiting.append(client)
+        client.set(KEPT)
 
     def forget(self, client: Client) -> None:
         """The client is gone."""

@@ -16,6 +16,7 @@ import time
 import warnings
 from collections.abc import Callable
 
+from iothreads.transport import child_lives
 from server.observe.log import Log
 from server.persistence.rdb_sink import dismiss_written
 from server.persistence.seams import Host
@@ -116,8 +117,10 @@ class Child:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)    # about threads: they hold no lock that we need
                 # On macOS it may not call Apple's frameworks either: psutil has one, and only the parent asks that.
+                child_lives(True)
                 pid = os.fork()
         except OSError:
+            child_lives(False)
             os.close(reading)
             os.close(writing)
             raise
@@ -202,6 +205,7 @@ class Child:
         os.close(self._pipe)
         done, self.kind, self.pid = self._done, "", 0
         table.avoid_resize(False)
+        child_lives(False)
         if os.WIFSIGNALED(status):
             done(-1, os.WTERMSIG(status))
         else:

@@ -1,9 +1,13 @@
 """AUTH, HELLO, PING, ECHO, SELECT, RESET, QUIT through the socket."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from tests.support.peer import peer_version
 from tests.support.resp import RespError, Status
+from tests.support.server import wait_until
 
 
 def test_ping(both):
@@ -175,3 +179,29 @@ def test_wrong_passwords_are_counted(raw, configure):
     assert denied() == 3
     raw.ok("CONFIG", "RESETSTAT")
     assert denied() == 3, "as in Redis"
+
+
+KEEPALIVE = 2                           # of /proc/net/tcp: the timer that runs
+
+
+def timer_of(server, connection):
+    """Which timer runs for the server's end of a connection, and how many seconds it has left."""
+    peer = connection.socket.getsockname()[1]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        ports = [int(word.rpartition(":")[2], 16) for word in words[1:3]]
+        if ports == [server.port, peer]:
+            timer, left = words[5].split(":")
+            return int(timer, 16), int(left, 16) / os.sysconf("SC_CLK_TCK")
+    raise AssertionError("no such connection")
+
+
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="no /proc/net/tcp here")
+def test_keepalive_is_of_connections_that_come(server, another, configure):
+    """Also of those to listeners that there were when it was changed."""
+    for seconds in (300, 5000, 0, 60):
+        configure("tcp-keepalive", seconds)
+        connection = another()
+        assert connection("PING") == Status("PONG")
+        wait_until(lambda: timer_of(server, connection)[0] in ((KEEPALIVE,) if seconds else (0,)))  # noqa: B023
+        assert seconds - 30 < timer_of(server, connection)[1] <= seconds or not seconds

@@ -73,3 +73,25 @@ def test_saving_without_a_child_leaves_large_values_alone(new_server: Callable[.
     digest = c.ok("DEBUG", "DIGEST")
     c.ok("SAVE")
     assert c.ok("DEBUG", "DIGEST") == digest
+
+
+# ---- sockets, which the child holds, too
+def test_who_is_sent_away_while_a_child_lives_hears_at_once(new_server: Callable[..., Server]) -> None:
+    server = new_server(rdb_key_save_delay=1_000_000)
+    c = server.connect()
+    c.pipeline([("SET", f"key:{i}", i) for i in range(100)])
+    with server.connect() as before, server.connect() as told:
+        ids = [one("CLIENT", "ID") for one in (before, told)]
+        c.ok("BGSAVE")
+        [child] = psutil.Process(server.pid).children()
+        told.send("QUIT")
+        assert told.read() == "OK"
+        assert told.read_until_closed() == b""
+        assert c("CLIENT", "KILL", "ID", ids[0]) == 1
+        assert before.read_until_closed() == b""
+        with server.connect() as after:
+            assert after("PING") == "PONG"
+        assert child.is_running()
+        child.kill()
+    wait_until(lambda: not psutil.Process(server.pid).children(), "its end")
+    assert c("PING") == "PONG"

@@ -7,8 +7,8 @@ import pytest
 from server.clients import client as c
 from server.clients.client import Client
 from server.clients.client_list import at_rest
+from server.clients.client_table import ClientTable
 from server.clients.limits import Limits
-from server.clients.table import ClientTable
 from server.config.config import Config
 from server.keyspace.database import Keyspace
 from server.observe.debug_settings import settings

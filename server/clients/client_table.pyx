@@ -1,67 +1,74 @@
+# cython: language_level=3
 """The table of connected clients: who is here, and the counters that INFO and the limits ask for.
 
 Ids only grow and a dict keeps its order, so iteration is in the order of the ids, as CLIENT LIST shows them. Everything
 but the iteration is O(1). Loading and script clients are not in here: they have no connection.
 """
 
-from collections.abc import Iterator
+from libc.stdint cimport int64_t
+
+from server.clients.client cimport CLIENT_CLOSE_ASAP, CLIENT_MASTER, CLIENT_MONITOR, CLIENT_REPLICA, Client
 
 from server.clients.blocking import BlockedCounts
-from server.clients.client import CLOSE_ASAP, MASTER, MONITOR, REPLICA, Client
 
 NORMAL, REPLICAS, PUBSUB, MASTERS = "normal", "replica", "pubsub", "master"
 CLASSES = (NORMAL, REPLICAS, PUBSUB, MASTERS)
 _CLASS_BY_NAME = {name.encode(): name for name in CLASSES} | {b"slave": REPLICAS}
 
 
-def class_of(client: Client) -> str:
+def class_of(Client client) -> str:
     """The class that output limits and CLIENT LIST TYPE go by: a monitor is a normal client."""
-    if client.has(MASTER):
+    if client.state & CLIENT_MASTER:
         return MASTERS
-    if client.has(REPLICA) and not client.has(MONITOR):
+    if client.state & CLIENT_REPLICA and not client.state & CLIENT_MONITOR:
         return REPLICAS
     return PUBSUB if client.subscriptions else NORMAL
 
 
-def class_named(name: bytes) -> str | None:
+def class_named(bytes name):
     """The class that a user names, in any case; `slave` is the old word for replica. None when there is none."""
     return _CLASS_BY_NAME.get(name.lower())
 
 
-class ClientTable:
+cdef class ClientTable:
     """Clients by id."""
 
-    def __init__(self, max_clients: int = 10000) -> None:
-        self.max_clients = max_clients       # maxclients
-        self.received = 0                    # total_connections_received
-        self.rejected = 0                    # rejected_connections
-        self.counts = BlockedCounts()        # of those who wait
-        self._clients: dict[int, Client] = {}
+    cdef public int max_clients        # maxclients
+    cdef public int64_t received       # total_connections_received
+    cdef public int64_t rejected       # rejected_connections
+    cdef readonly object counts        # of those who wait
+    cdef dict clients
 
-    def add(self, client: Client) -> None:
+    def __init__(self, int max_clients=10000):
+        self.max_clients = max_clients
+        self.counts = BlockedCounts()
+        self.clients = {}
+
+    def add(self, Client client) -> None:
         """A client was accepted."""
-        self._clients[client.id] = client
+        self.clients[client.id] = client
         self.received += 1
 
-    def remove(self, client: Client) -> None:
+    def remove(self, Client client) -> None:
         """A client is gone; harmless when it was not here."""
-        self._clients.pop(client.id, None)
+        self.clients.pop(client.id, None)
 
-    def get(self, client_id: int) -> Client | None:
+    def get(self, client_id):
         """The client of that id, unless it is being closed."""
-        client = self._clients.get(client_id)
-        return None if client is None or client.has(CLOSE_ASAP) else client
+        cdef Client client = self.clients.get(client_id)
+        return None if client is None or client.state & CLIENT_CLOSE_ASAP else client
 
-    def __iter__(self) -> Iterator[Client]:
+    def __iter__(self):
         """Clients by ascending id. Those that are being closed count as gone. Safe against changes on the way."""
-        return iter([client for client in self._clients.values() if not client.has(CLOSE_ASAP)])
+        cdef Client client
+        return iter([client for client in self.clients.values() if not client.state & CLIENT_CLOSE_ASAP])
 
     def __len__(self) -> int:
-        return len(self._clients)
+        return len(self.clients)
 
-    def full(self, others: int = 0) -> bool:
+    def full(self, int others=0) -> bool:
         """Whether one more would be more than maxclients. others: connections that count besides."""
-        return len(self._clients) + others >= self.max_clients
+        return len(self.clients) + others >= self.max_clients
 
     def reset_stats(self) -> None:
         """CONFIG RESETSTAT."""

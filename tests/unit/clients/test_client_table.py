@@ -3,8 +3,8 @@
 from server.clients import client as c
 from server.clients.client import Client
 from server.clients.client_list import check_name, line, listing, printable
+from server.clients.client_table import ClientTable, class_named, class_of
 from server.clients.pubsub import PubSub
-from server.clients.table import ClientTable, class_named, class_of
 from server.keyspace.database import Keyspace
 
 DB = Keyspace(1).databases[0]

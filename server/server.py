@@ -157,7 +157,8 @@ class Server(Front):
         self.appending: appending.Appending = appending.Appending(self)
         # what data and clients cost
         self.memory: MemoryAccount = MemoryAccount(
-            self.keyspace, self.limits, self.scripting, lambda: self.loop.partial_memory, self.appending.pending
+            self.keyspace, self.limits.accounts, self.scripting, lambda: self.loop.partial_memory,
+            self.appending.pending,
         )
         self.expiry: ActiveExpire = ActiveExpire(
             config, self.keyspace, self.loop.attend, lambda: self.cron.hz, self.latency.add

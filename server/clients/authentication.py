@@ -14,9 +14,10 @@ from server.acl.selector import hears
 from server.acl.user import User
 from server.acl.users import Users
 from server.clients import client as c
+from server.clients.accounts import PUBSUB, class_of
 from server.clients.client import Client
 from server.clients.client_list import line_of
-from server.clients.client_table import PUBSUB, ClientTable, class_of
+from server.clients.client_table import ClientTable
 from server.config.config import Config
 from server.registry.clock import unix_ms
 from server.registry.errors import CommandError

@@ -66,7 +66,14 @@ cdef class Client:
     cdef public int64_t soft_limit_us  # since when the soft output limit is exceeded, 0 = not
     cdef public int64_t written        # WAIT: offset of the stream behind its last write, or a little more
     cdef public uint64_t bytes_in, bytes_out, commands
-    cdef uint64_t rests_at             # bytes_in + bytes_out when it came to rest (client_list.let_rest); NO_REST: it has not
+    cdef uint64_t rests_at             # bytes_in + bytes_out when it came to rest (clients.accounts); NO_REST: it has not
+    cdef uint32_t reply_buffer         # bytes of the one that Redis would have; 0: nobody has looked yet
+    cdef int64_t reply_needed_us       # when it had to be large, monotonic
+    cdef uint64_t replies_seen         # bytes_out at the cron's last look
+    cdef size_t query_filled           # of its half-read request, then
+    cdef str accounted_class           # in which sum of clients.accounts it stands, None: in none ...
+    cdef readonly int64_t accounted    # ... and with so many bytes
+    cdef int64_t partial_accounted     # of which a half-read request held so many
     cdef public object fd              # number for CLIENT LIST, -1 for a pretended client
     cdef End peer                      # who came ...
     cdef str spelled                   # ... as `address` shows it, and `local_address`; None: nobody has asked yet
@@ -84,7 +91,7 @@ cdef class Client:
     cdef public object tracking        # clients.tracking.Tracker or None
     cdef public list held              # pushes kept back until the reply of the command under way is written, or None
     cdef public object loop            # the loop: told when this client has output or must close
-    cdef public dict extra             # rooms above keep what they need by their own name
+    cdef public object replica         # replication.master's Replica, or None
 
     cdef str named(self)               # `address`: "ip:port" of the peer, or the unix socket's path + ":0"
     cdef void named_as(self, Client other)

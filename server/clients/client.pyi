@@ -79,7 +79,8 @@ class Client:
     blocked: Blocked | None
     tracking: Tracker | None
     loop: ClientLoop | None
-    extra: dict[str, Any]
+    replica: Any
+    accounted: int
     held: list[Any] | None
     query_bytes: int
     output_bytes: int

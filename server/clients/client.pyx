@@ -87,7 +87,6 @@ cdef class Client:
         self.spelled = self.own_spelled = ""
         self.created_us = self.active_us = monotonic_us()
         self.rests_at = NO_REST
-        self.extra = {}
 
     def __dealloc__(self):
         output_clear(&self.out)

@@ -11,18 +11,15 @@ from libc.string cimport strlen
 from server.clients.client cimport (
     CLIENT_BLOCKED, CLIENT_CLOSE_AFTER_REPLY, CLIENT_CLOSE_ASAP, CLIENT_DIRTY_CAS, CLIENT_MASTER, CLIENT_MONITOR,
     CLIENT_MULTI, CLIENT_NO_EVICT, CLIENT_NO_TOUCH, CLIENT_PAUSED, CLIENT_READONLY, CLIENT_REPLICA, CLIENT_TRACKING,
-    CLIENT_UNIX_SOCKET, NO_REST, Client)
+    CLIENT_UNIX_SOCKET, Client)
 from server.clients.transaction cimport Transaction
 from server.registry.clock cimport monotonic_us
 from server.registry.text_writer cimport (Text, text_add, text_add_bytes, text_add_number, text_add_value, text_begin,
                                           text_end, text_made)
 
-from server.observe.debug_settings import settings
 from server.registry.errors import CommandError
 
 cdef enum:
-    STATIC_REPLY_BYTES = 16384 # waiting replies up to this are the client's own buffer (obl), beyond a list (oll, omem)
-    IDLE_REPLY_BYTES = 1024    # what Redis leaves of that buffer when little is written
     CLIENT_BYTES = 1536        # a Client, its strings and its place in the tables, about
     WATCH_BYTES = 180          # one watched key: less if many watch the same, more if it is this client's own
 
@@ -80,8 +77,8 @@ cpdef size_t unread_bytes(Client client) except? 0:
     """What of its replies waits beyond the static buffer, and what waits in the stream for a replica (where it stands once
     for all): output limits look at it. Complexity: O(1)."""
     cdef size_t waiting = 0
-    if client.state & CLIENT_REPLICA and "replica" in client.extra:
-        waiting = client.extra["replica"].waiting
+    if client.state & CLIENT_REPLICA and client.replica is not None:
+        waiting = client.replica.waiting
     return _list_bytes(client) + waiting
 
 
@@ -99,47 +96,6 @@ cpdef size_t memory_of(Client client, size_t argv_bytes=0) except? 0:
     if client.tracking is not None:
         total += client.tracking.memory
     return total
-
-
-def note_replies(Client client, now_us: int) -> int:
-    """Look at what a client was sent since the last look: rbs= is the buffer that Redis would have sized after it.
-    It grows with the first reply that needs it, and shrinks when none did for a while (DEBUG REPLYBUFFER). The result
-    is by how much it changed."""
-    size, sent, needed_us = client.extra.get("reply_buffer", (STATIC_REPLY_BYTES, client.bytes_out, now_us))
-    before = size
-    if client.bytes_out - sent > IDLE_REPLY_BYTES:
-        size, needed_us = STATIC_REPLY_BYTES, now_us
-    elif 0 <= settings.reply_buffer_peak_reset_ms <= (now_us - needed_us) // 1000 and settings.reply_buffer_resizing:
-        size = IDLE_REPLY_BYTES
-    client.extra["reply_buffer"] = (size, client.bytes_out, needed_us)
-    return size - before
-
-
-def let_rest(Client client) -> None:
-    """Nothing of this client changes by itself any more, if that is so: no buffer holds anything or will shrink."""
-    if (client.out.bytes == 0 and client.in_flight == 0 and client.query_memory == 0 and client.tracking is None
-            and not client.state & (CLIENT_REPLICA | CLIENT_MASTER | CLIENT_MONITOR)
-            and client.extra["reply_buffer"][0] == IDLE_REPLY_BYTES):
-        client.rests_at = client.bytes_in + client.bytes_out
-
-
-def at_rest(Client client) -> bool:
-    """Whether nothing came from it or went to it since then. Complexity: O(1)."""
-    return (client.rests_at == client.bytes_in + client.bytes_out and client.out.bytes == 0
-            and client.in_flight == 0 and not client.state & CLIENT_CLOSE_ASAP
-            and client.loop is not None and client.loop.partial_memory_of(client) == 0)
-
-
-def pass_over(list clients, Py_ssize_t at, Py_ssize_t count, int64_t since_us) -> list:
-    """Those of so many clients, from `at` on, that are not at rest, or were last active before. since_us: monotonic.
-    Complexity: O(count), a tenth of a microsecond each: the cron looks at every client once a second."""
-    cdef Client client
-    cdef list stirring = []
-    for at in range(at, at + count):
-        client = clients[at]
-        if client.active_us < since_us or not at_rest(client):
-            stirring.append(client)
-    return stirring
 
 
 # ---- lines
@@ -222,7 +178,7 @@ cdef int _add_buffers(Text* text, Client client, size_t argv_bytes) except -1:
     _number(text, " qbuf-free=", held - query if held > query else 0)
     _number(text, " argv-mem=", argv_bytes)
     _number(text, " multi-mem=", 0 if transaction is None else transaction.memory)
-    _number(text, " rbs=", client.extra["reply_buffer"][0] if "reply_buffer" in client.extra else STATIC_REPLY_BYTES)
+    _number(text, " rbs=", client.reply_buffer or STATIC_REPLY_BYTES)
     _number(text, " rbp=", waiting if waiting < STATIC_REPLY_BYTES else STATIC_REPLY_BYTES)
     _number(text, " obl=", 0 if in_list else waiting)
     _number(text, " oll=", (waiting + STATIC_REPLY_BYTES - 1) // STATIC_REPLY_BYTES if in_list else 0)

@@ -3,13 +3,6 @@ from collections.abc import Iterator
 from server.clients.blocking import BlockedCounts
 from server.clients.client import Client
 
-NORMAL: str
-REPLICAS: str
-PUBSUB: str
-MASTERS: str
-CLASSES: tuple[str, ...]
-
-def class_of(client: Client) -> str: ...
 def class_named(name: bytes) -> str | None: ...
 
 class ClientTable:

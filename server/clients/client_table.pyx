@@ -7,22 +7,12 @@ but the iteration is O(1). Loading and script clients are not in here: they have
 
 from libc.stdint cimport int64_t
 
-from server.clients.client cimport CLIENT_CLOSE_ASAP, CLIENT_MASTER, CLIENT_MONITOR, CLIENT_REPLICA, Client
+from server.clients.client cimport CLIENT_CLOSE_ASAP, Client
 
+from server.clients.accounts import CLASSES, REPLICAS
 from server.clients.blocking import BlockedCounts
 
-NORMAL, REPLICAS, PUBSUB, MASTERS = "normal", "replica", "pubsub", "master"
-CLASSES = (NORMAL, REPLICAS, PUBSUB, MASTERS)
 _CLASS_BY_NAME = {name.encode(): name for name in CLASSES} | {b"slave": REPLICAS}
-
-
-def class_of(Client client) -> str:
-    """The class that output limits and CLIENT LIST TYPE go by: a monitor is a normal client."""
-    if client.state & CLIENT_MASTER:
-        return MASTERS
-    if client.state & CLIENT_REPLICA and not client.state & CLIENT_MONITOR:
-        return REPLICAS
-    return PUBSUB if client.subscriptions else NORMAL
 
 
 def class_named(bytes name):

@@ -15,8 +15,9 @@ import resource
 from collections.abc import Iterator, Sized
 
 from server.clients import client_list
+from server.clients.accounts import MASTERS, NORMAL, PUBSUB, REPLICAS, Accounts, class_of
 from server.clients.client import BLOCKED, CLOSE_ASAP, IMPORTS, MASTER, NO_EVICT, REPLICA, STRANGER, Client
-from server.clients.client_table import CLASSES, MASTERS, NORMAL, PUBSUB, REPLICAS, ClientTable, class_of
+from server.clients.client_table import ClientTable
 from server.clients.seams import ClientLoop
 from server.config.config import Config
 from server.observe.log import Log
@@ -29,8 +30,6 @@ LEAST_CLIENT_MEMORY = 128 * 1024       # a smaller maxmemory-clients would lock 
 STRANGER_OUTPUT = 16384                # bytes of replies that who has not said who it is may leave unread
 PEAK_SECONDS = 8                       # client_recent_max_* looks back so far
 LEAST_PER_TICK = 5                     # clients examined by one tick of the cron
-IDLE_SECONDS = 2                       # after which a query buffer that is not filled is let go of
-WASTE = 4096                           # bytes of a query buffer that may stay unfilled
 RESERVED_FILES = 32                    # descriptors that are no client: listeners, files, logs
 FULL = b"-ERR max number of clients reached\r\n"
 FULL_OF_NODES = b"-ERR max number of clients + cluster connections reached\r\n"
@@ -53,11 +52,9 @@ class Limits:
         loop.stranger_watermark = STRANGER_OUTPUT
         self._log = log
         self._stats = stats
-        self.memory_by_class = dict.fromkeys(CLASSES, 0)     # mem_clients_normal ..., as last seen
+        self.accounts = Accounts()
         self.cluster_links: Sized = ()                       # of the bus, which take up places of maxclients
         self.evicted_clients = 0
-        self.partial_accounted = 0                           # of that, what half-read requests held when it was seen
-        self._accounted: dict[Client, tuple[str, int, int]] = {}     # class, all, half-read requests
         self._partial_memory = 0                             # loop.partial_memory when everybody was accounted last
         self._turn: list[Client] = []                        # whom the cron looks at in this round, ...
         self._looked_at = 0                                  # ... and how many of them it has
@@ -113,30 +110,16 @@ class Limits:
             wanted = int(self._config.maxmemory * -wanted / 100)
         return max(wanted, LEAST_CLIENT_MEMORY)
 
-    def account(self, client: Client) -> None:
-        """Take a client's memory into the sums again. Complexity: O(1)."""
-        self.forget(client)
-        kind, size = class_of(client), client_list.memory_of(client)
-        if kind == REPLICAS:
-            size -= client.in_flight           # stands in the stream, which counts once
-        partial = client.loop.partial_memory_of(client) if client.loop is not None else 0
-        self.memory_by_class[kind] += size
-        self.partial_accounted += partial
-        self._accounted[client] = (kind, size, partial)
-
     def forget(self, client: Client) -> None:
-        """Take it out of the sums."""
-        known = self._accounted.pop(client, None)
-        if known is not None:
-            self.memory_by_class[known[0]] -= known[1]
-            self.partial_accounted -= known[2]
+        """It is gone."""
+        self.accounts.forget(client)
 
     def evict_clients(self) -> None:
         """Close the largest clients until all together are below maxmemory-clients."""
         limit = self.client_memory_limit
         if not limit or self._evictable_memory() < limit:
             return
-        for client, _ in sorted(self._accounted.items(), key=lambda known: -known[1][1]):
+        for client in sorted(self._clients, key=lambda client: -client.accounted):
             if client.has(NO_EVICT | CLOSE_ASAP) or class_of(client) not in (NORMAL, PUBSUB):
                 continue
             self._log.notice("Evicting client: %s", client_list.line(client))
@@ -149,7 +132,7 @@ class Limits:
         self._log.warning("Over client maxmemory after evicting all evictable clients")
 
     def _evictable_memory(self) -> int:
-        return self.memory_by_class[NORMAL] + self.memory_by_class[PUBSUB]
+        return self.accounts.memory_by_class[NORMAL] + self.accounts.memory_by_class[PUBSUB]
 
     def _renew(self, client: Client) -> None:
         """Account a client, unless it is over its output limit: that comes first."""
@@ -158,7 +141,7 @@ class Limits:
         if client.has(CLOSE_ASAP):
             self.forget(client)
         else:
-            self.account(client)
+            self.accounts.account(client)
 
     def _look_at(self, clients: list[Client]) -> None:
         """Account these clients, everybody when half-read requests grew too much, and evict. Complexity: O(clients)."""
@@ -202,50 +185,29 @@ class Limits:
             self._resting, self._found_resting = self._found_resting, 0
         now, timeout = monotonic_now_us(), self._config.timeout
         count = min(len(self._turn) - self._looked_at, max(len(self._clients) // hz, LEAST_PER_TICK))
-        stirring = client_list.pass_over(self._turn, self._looked_at, count,
-                                         now - timeout * 1000000 if timeout else 0)
+        found = self.accounts.look(self._turn, self._looked_at, count, now, now - timeout * 1000000 if timeout else 0)
         self._looked_at += count
-        self._found_resting += count
-        for client in stirring:
-            if client_list.at_rest(client):
-                self._close_if_idle(client, now)
-                continue
-            self._found_resting -= 1
-            if not client.has(CLOSE_ASAP) and client.loop is not None and not self._close_if_idle(client, now):
-                self._examine(client, now)
+        self._note_look(now // 1000000)
+        for client in found:
+            if self._idle_too_long(client, now):
+                self._log.verbose("Closing idle client")
+                client.close()
+            elif client.output_bytes:
+                self.check_output(client)
 
-    def _close_if_idle(self, client: Client, now_us: int) -> bool:
-        if not self._idle_too_long(client, now_us):
-            return False
-        self._log.verbose("Closing idle client")
-        client.close()
-        return True
-
-    def _examine(self, client: Client, now_us: int) -> None:
-        held, filled = client_list.query_of(client)
-        self._note_peak(now_us // 1000000, held, client.output_memory)
-        self._follow_query(client, held, filled, now_us)
-        grown = client_list.note_replies(client, now_us)
-        if grown:
-            self._stats.add("reply_buffer_expands" if grown > 0 else "reply_buffer_shrinks")
-        self.account(client)
-        if client.output_bytes:
-            self.check_output(client)
-        elif not held:
-            client_list.let_rest(client)
-
-    def _follow_query(self, client: Client, held: int, filled: int, now_us: int) -> None:
-        """A request that still comes in keeps its client from being idle. Who is idle gives back unfilled buffers."""
-        if filled and filled != client.extra.get("query_filled", 0):
-            client.active_us = now_us
-        client.extra["query_filled"] = filled
-        if held - filled > WASTE and (now_us - client.active_us) // 1000000 > IDLE_SECONDS:
-            self._loop.shrink_query(client)
+    def _note_look(self, second: int) -> None:
+        look = self.accounts
+        self._found_resting += look.resting
+        self._note_peak(second, look.query_peak, look.output_peak)
+        if look.grown:
+            self._stats.add("reply_buffer_expands", look.grown)
+        if look.shrunk:
+            self._stats.add("reply_buffer_shrinks", look.shrunk)
 
     def _idle_too_long(self, client: Client, now_us: int) -> bool:
         timeout = self._config.timeout
         return bool(timeout and (now_us - client.active_us) // 1000000 > timeout
-                    and not client.has(REPLICA | MASTER | IMPORTS | BLOCKED) and not client.subscriptions)
+                    and not client.has(REPLICA | MASTER | IMPORTS | BLOCKED | CLOSE_ASAP) and not client.subscriptions)
 
     def _note_peak(self, second: int, query: int, output: int) -> None:
         at = second % PEAK_SECONDS

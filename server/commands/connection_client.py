@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from server.clients import client_list, pause
+from server.clients.accounts import class_of
 from server.clients.client import (
     NO_EVICT,
     NO_TOUCH,
@@ -13,7 +14,7 @@ from server.clients.client import (
     UNTOUCHING,
     Client,
 )
-from server.clients.client_table import class_named, class_of
+from server.clients.client_table import class_named
 from server.dispatch.call import Call
 from server.registry import args
 from server.registry.args import INT64_MAX

@@ -156,7 +156,7 @@ class Master:
         """What is known of a client that speaks as a replica."""
         known = self.replicas.get(client)
         if known is None:
-            known = client.extra.setdefault("replica", Replica(client))
+            known = client.replica = client.replica or Replica(client)
         return known
 
     def connected(self) -> list[Replica]:
@@ -170,7 +170,7 @@ class Master:
     def forget(self, client: Client) -> None:
         """The client is gone, or is no replica any more. It and what is known of it know each other: that ends here."""
         replica = self.replicas.pop(client, None)
-        client.extra.pop("replica", None)
+        client.replica = None
         if replica is None:
             return
         self.tally.sent += replica.sent

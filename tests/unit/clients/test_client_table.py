@@ -1,9 +1,10 @@
 """The table of clients and what clients are called."""
 
 from server.clients import client as c
+from server.clients.accounts import class_of
 from server.clients.client import Client
 from server.clients.client_list import check_name, line, listing, printable
-from server.clients.client_table import ClientTable, class_named, class_of
+from server.clients.client_table import ClientTable, class_named
 from server.clients.pubsub import PubSub
 from server.keyspace.database import Keyspace
 

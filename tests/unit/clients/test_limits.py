@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 
 from server.clients import client as c
+from server.clients.accounts import at_rest
 from server.clients.client import Client
-from server.clients.client_list import at_rest
 from server.clients.client_table import ClientTable
 from server.clients.limits import Limits
 from server.config.config import Config
@@ -81,10 +81,10 @@ def test_whatever_comes_or_goes_ends_it(limits, stir):
 
 def test_half_a_request_of_one_that_rested_is_accounted(limits):
     limits.tick(HZ)
-    before = limits.memory_by_class["normal"]
+    before = limits.accounts.memory_by_class["normal"]
     limits.loop.partial[limits.first] = 5000
     limits.tick(HZ)
-    assert limits.memory_by_class["normal"] == before + 5000 and limits.recent_peaks()[0] == 5000
+    assert limits.accounts.memory_by_class["normal"] == before + 5000 and limits.recent_peaks()[0] == 5000
     limits.tick(HZ)
     assert limits.stirring == 1
 

@@ -1,7 +1,7 @@
 """Run them, and print the table of docs/tutorial-job-queue.md.
 
     python3 -m venv others && others/bin/pip install rq celery redis packaging
-    npm install --prefix others bullmq
+    npm install --prefix others bullmq ioredis
     ./dev python -m perf.jobs --python others/bin/python --modules others/node_modules
 
 Each program adds many jobs to a fresh server and does them all; what counts is the server's own processor time.

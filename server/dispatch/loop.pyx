@@ -340,6 +340,7 @@ cdef class Loop:
             self.io.give_back(client.batch)
             client.batch = NULL
         client.connection = 0
+        output_clear(&client.out)      # a replica's refers to the stream, which would be kept for nobody
         try:
             self.on_closed(client)
         except Exception:

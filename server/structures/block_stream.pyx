@@ -295,14 +295,16 @@ cdef class Backlog(Sink):
         return self.stream.offset - self.pending
 
     def trim(self) -> None:
-        """Forget what is more than `size` bytes behind, block by block. What a replica still has to read is kept as
-        long as that does: it costs nothing, and whoever loses its link may still go on from there."""
+        """Forget what is more than `size` bytes behind; a block's memory goes with its last byte. What a replica still has
+        to read is kept as long as that does: it costs nothing, and whoever loses its link may still go on from there."""
         cdef Block* block
         cdef size_t left
-        while self.pending > self.size:
+        while self.pending > self.size and self.block.references == 1:
             block = self.block
             left = block.chunk.used - self.at if block.mask & TO_REPLICAS else 0
-            if block.next == NULL or block.references > 1 or self.pending - left < self.size:
+            if block.next == NULL or self.pending - left < self.size:
+                self.at += self.pending - self.size
+                self.pending = self.size
                 break
             self.pending -= left
             self.step()

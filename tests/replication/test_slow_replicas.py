@@ -51,6 +51,22 @@ def test_a_slow_one_holds_up_nobody(new_server: Callable[..., Any]) -> None:
         in_step(master, slow, other)
 
 
+def test_who_went_over_the_limit_with_one_command_gets_all_anew(new_server: Callable[..., Any]) -> None:
+    """The backlog is shorter than that command and keeps only its end: else the same would come again and again."""
+    master = new_server(client_output_buffer_limit="replica 32kb 32kb 60", repl_backlog_size="16kb",
+                        repl_diskless_sync_delay=0)  # fmt: skip
+    replica = new_server()
+    follow(replica, master)
+    wait_until(lambda: connected(master) == 1, "a replica")
+    with master.connect() as c:
+        c.ok("MSET", "key", "x" * (MB // 4), "other", "1")
+    wait_until(lambda: "output buffer limits" in master.log(), "the end of its link")
+    in_step(master, replica)
+    stats = master.info("stats")
+    assert (stats["sync_full"], stats["sync_partial_ok"]) == ("2", "0")
+    assert int(master.info("replication")["repl_backlog_histlen"]) <= 17 * 1024
+
+
 class Asking:
     """A replica that asks for a full sync, and remembers it."""
 

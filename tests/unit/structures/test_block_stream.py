@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from server.structures.block_stream import ALL, AOF, REPLICAS, Sink, Stream
+from server.structures.block_stream import ALL, AOF, REPLICAS, Backlog, Sink, Stream
 
 sizes = st.one_of(st.integers(0, 40), st.sampled_from([8191, 8192, 16383, 16384, 16385, 40_000]))
 steps = st.lists(
@@ -81,3 +81,24 @@ def test_a_sink_that_stands_nowhere() -> None:
     sink = Sink(ALL)
     sink.clear()
     assert not sink.pending and not len(sink)
+
+
+def test_a_backlog_is_no_longer_than_it_shall_be_though_one_command_is() -> None:
+    stream, backlog, other = Stream(), Backlog(), Sink(REPLICAS)
+    backlog.size = 1000
+    stream.attach(backlog)
+    stream.attach(other)
+    stream.write(b"a" * 50)
+    stream.write(b"b" * 40_000)
+    backlog.trim()
+    assert len(backlog) == 40_050          # the other one has not read it: it costs nothing to keep that
+    stream.detach(other)
+    backlog.trim()
+    stream.check()
+    assert (len(backlog), backlog.first_offset) == (1000, 39_050)
+    stream.write(b"c" * 300)
+    backlog.trim()
+    stream.check()
+    late = Sink(REPLICAS)
+    stream.attach_at(late, backlog, backlog.first_offset)
+    assert late.read() == b"b" * 700 + b"c" * 300

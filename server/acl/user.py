@@ -4,17 +4,32 @@ Passwords are kept as SHA-256 only, in small hexadecimal letters, as rules and f
 """
 
 from collections.abc import Sequence
+from functools import cache
 
 from server.acl.permissions import Permissions
 from server.acl.selector import READ, Denial, Denied, RuleError, Selector, selector_of
 from server.registry.command import Command
 from server.registry.keys import KeyReference
-from server.structures.sha256 import hex_digest, is_one_of
+from server.registry.light import Any
 
 _HASH_DIGITS, _HASH_LENGTH = b"0123456789abcdef", 64
 _BAD_HASH = "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
 _NO_SUCH_PASSWORD = "The password you are trying to remove from the user does not exist"
 _FLAGS = (b"on", b"off", b"skip-sanitize-payload", b"sanitize-payload", b"nopass", b"resetpass", b"clearselectors")
+
+
+@cache
+def _hashing() -> tuple[Any, Any]:
+    import hashlib  # brings libcrypto: only who has passwords waits for it
+    import hmac
+
+    return hashlib.sha256, hmac.compare_digest
+
+
+def digest(password: bytes) -> bytes:
+    """What is kept of a password."""
+    sha256, _ = _hashing()
+    return bytes(sha256(password).hexdigest(), "ascii")
 
 
 class User:
@@ -87,7 +102,7 @@ class User:
     @staticmethod
     def _hash_in(rule: bytes) -> bytes:
         if rule[:1] in (b">", b"<"):
-            return hex_digest(rule[1:])
+            return digest(rule[1:])
         hashed = rule[1:]
         if len(hashed) != _HASH_LENGTH or hashed.strip(_HASH_DIGITS):
             raise RuleError(_BAD_HASH)
@@ -108,7 +123,10 @@ class User:
         """Whether that is one of its passwords. How long it takes tells nothing about any of them."""
         if self.no_password:
             return True
-        return is_one_of(password, self.passwords)
+        _, same = _hashing()
+        hashed = digest(password)
+        equal = [same(hashed, known) for known in self.passwords]
+        return any(equal)
 
     def may(self, command: Command, argv: Sequence[bytes]) -> Denied | None:
         """Why the user may not make this call, None when it may. Arguments that the command will refuse name no keys.

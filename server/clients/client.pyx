@@ -241,7 +241,8 @@ cdef class Client:
         """Whether nobody but the table of clients and the sums of the limits knows of it: it is in no transaction, does not
         wait, listens to nothing, is no replica ..."""
         return not (self.state & ~<uint64_t>ITS_OWN or self.transaction is not None or self.watching is not None
-                    or self.subscriptions is not None or self.blocked is not None or self.tracking is not None)
+                    or self.subscriptions is not None or self.blocked is not None or self.tracking is not None
+                    or self.replica is not None)
 
     def select(self, Database db) -> None:
         """SELECT."""

@@ -65,3 +65,5 @@ def test_who_is_bare_is_known_to_nobody(db: Database) -> None:
     assert not client.is_bare()
     discard(client)
     assert client.is_bare()
+    client.replica = object()              # REPLCONF said so, whether a sync follows or not
+    assert not client.is_bare()

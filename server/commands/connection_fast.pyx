@@ -96,7 +96,7 @@ cdef int _hello(Client c, Batch* b, Request* r) except -1:
 
 
 cdef int64_t _auth(Op* op) except -1:
-    """Of who has said who it is, or need not, and of whom nothing is queued. No password is kept by who keeps requests:
+    """Of whom nothing is queued. No password is kept by who keeps requests:
     RULE_SECRET."""
     cdef Client c = <Client>op.client
     cdef bytes name, word

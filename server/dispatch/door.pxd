@@ -20,8 +20,8 @@ runs EXEC was asked; a file and our master are believed.
 A condition that concerns one key or one client must not slow the others: it is *asked*. Bits of WRITES_ASKED do not
 decline; `nobody_minds` then looks whether this command's keys are among those that somebody watches or waits for. A
 client whose user may not do everything (SLOW_RESTRICTED) passes when its permissions say yes (`acl.permissions`). Who
-tracks, or hears for one that does, who wants no replies, leaves no traces of access or may only manage subscriptions, and
-everybody while only writes are paused or somebody monitors, comes to the door a second time (`pass_again`), so that the
+tracks, or hears for one that does, who wants no replies, leaves no traces of access, may only manage subscriptions or say
+who it is, and everybody while only writes are paused or somebody monitors, comes to the door a second time (`pass_again`), so that the
 others are asked nothing; where EXEC and scripts let a tracking client in, they tell client-side caching what was read, as
 that does.
 Where a slot is not simply ours (`cluster.slot_table`) the gate decides, and knows the redirect.
@@ -37,7 +37,7 @@ from cpython.ref cimport PyObject
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from server.acl.permissions cimport permits, permits_key
 from server.clients.client cimport (SLOW_LINK, SLOW_MULTI, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_RESTRICTED,
-                                    SLOW_SUBSCRIBED, SLOW_TRACKING, Client)
+                                    SLOW_STRANGER, SLOW_SUBSCRIBED, SLOW_TRACKING, Client)
 from server.cluster.slot_table cimport slot_is_open
 from server.dispatch.conditions cimport (DISK_FAILS, SLOW_BLOCKED_CLIENTS, SLOW_CLUSTER, SLOW_DISK, SLOW_EXPIRED_KEPT, SLOW_FEW_REPLICAS,
                                          SLOW_LOADING, SLOW_MONITORS, SLOW_PAUSED, SLOW_READONLY, SLOW_SCRIPT, SLOW_STALE,
@@ -57,7 +57,8 @@ cdef enum Place:
     FROM_MASTER
 
 cdef enum:
-    AGAIN_ASKED = SLOW_TRACKING | SLOW_REPLY_MODE | SLOW_NO_TOUCH | SLOW_SUBSCRIBED    # of Client.slow, at the second time ...
+    AGAIN_ASKED = SLOW_TRACKING | SLOW_REPLY_MODE | SLOW_NO_TOUCH | SLOW_SUBSCRIBED | SLOW_STRANGER
+                                       # of Client.slow, at the second time ...
     AGAIN_ASKED_OF_ALL = SLOW_PAUSED | SLOW_MONITORS                   # ... and of conditions.all
     WRITES_ASKED = SLOW_WATCHED | SLOW_BLOCKED_CLIENTS
     # Conditions for which no gate asks, or that are asked apart; while any other is in force, all gates of a command are.

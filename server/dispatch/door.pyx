@@ -8,7 +8,7 @@ from cpython.ref cimport PyObject
 from iothreads.message cimport Batch, Request, arg_at, arg_length, output_cut
 from server.acl.permissions cimport Needs, find_keys
 from server.clients.client cimport (CLIENT_BLOCKED, CLIENT_READONLY, CLIENT_REPLY_OFF, CLIENT_REPLY_SKIP,
-                                    CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_SUBSCRIBED,
+                                    CLIENT_REPLY_SKIP_NEXT, SLOW_NO_TOUCH, SLOW_REPLY_MODE, SLOW_STRANGER, SLOW_SUBSCRIBED,
                                     SLOW_TRACKING, Client)
 from server.cluster.slot_table cimport (CLOSED, SLOT_COMING, SLOT_HELD, SLOT_LEAVING, SLOT_MASTERS, SLOT_MINE, slot_is_open,
                                                slot_table)
@@ -183,6 +183,7 @@ cdef bint pass_again(PyObject* record, Client client, Batch* b, Request* r, uint
     cdef size_t replies = client.out.bytes
     if (record == NULL or state.all & SLOW_PAUSED and not _goes_on(<Record>record)
             or state.all & SLOW_MONITORS and (<Record>record).rules & (RULE_SKIP_MONITOR | RULE_SECRET)
+            or client.slow & SLOW_STRANGER and not (<Record>record).needs.free
             or client.slow & SLOW_SUBSCRIBED and not (<Record>record).rules & RULE_SUBSCRIBED
             or client.slow & SLOW_REPLY_MODE and may_hear(client)
             or not may_pass(record, client, b, r, AGAIN) or not run_untouching(record, client, b, r)):

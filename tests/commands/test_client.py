@@ -295,6 +295,22 @@ class TestFastWay:
         assert raw("GET", "k") == b"1"
         assert taken() == 2
 
+    def test_who_says_who_it_is(self, raw, another):
+        def taken():
+            return int(raw("INFO", "debug").split(b"fast_path_commands:")[1].split(b"\r")[0])
+
+        raw.ok("CONFIG", "SET", "requirepass", "secret")
+        try:
+            stranger = another()
+            before = taken()
+            assert stranger("AUTH", "wrong").code == "WRONGPASS"
+            assert stranger("GET", "k").code == "NOAUTH"
+            stranger.ok("AUTH", "secret")
+            stranger.ok("AUTH", "default", "secret")
+            assert taken() - before == 3
+        finally:
+            raw.ok("CONFIG", "SET", "requirepass", "")
+
     def test_reply_off(self, raw, taken):
         raw.send_raw(b"CLIENT REPLY OFF\r\nSET k 1\r\nGET k\r\nINCR k\r\nCLIENT REPLY ON\r\n")
         assert raw.read() == Status("OK")

@@ -86,14 +86,15 @@ def refused(c: Connection) -> list[dict[bytes, object]]:
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(CONNECTED, min_size=1, max_size=20), st.booleans(), st.booleans())
+@given(st.lists(CONNECTED, min_size=1, max_size=20), st.booleans(), st.booleans(), st.sampled_from([b"", b"", b"secret"]))
 def test_on_and_off_agree(
-    servers: tuple[Server, Server], commands: list[tuple[bytes, ...]], pipelined: bool, monitored: bool
+    servers: tuple[Server, Server], commands: list[tuple[bytes, ...]], pipelined: bool, monitored: bool, password: bytes
 ) -> None:
     seen = []
     for server in servers:
-        with server.connect() as monitor:
+        with server.connect() as monitor, server.connect() as other:
             monitor("FLUSHALL")
+            other.ok("CONFIG", "SET", "requirepass", password)
             monitor("ACL", "LOG", "RESET")
             wait_until(lambda: not monitor("CLIENT", "LIST", "TYPE", "pubsub"))
             if monitored:
@@ -101,6 +102,7 @@ def test_on_and_off_agree(
             requests = [encode(*command) for command in commands]
             heard = said_by(server, [b"".join(requests)] if pipelined else requests)
             lines = b""
+            other.ok("CONFIG", "SET", "requirepass", "")
             if monitored:
                 monitor.send("PING")
                 monitor.send("RESET")

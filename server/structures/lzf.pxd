@@ -7,6 +7,7 @@
 """
 from libc.stddef cimport size_t
 
+cdef size_t lzf_estimate(const void* data, size_t n) noexcept nogil        # about what lzf_compress makes of it; n < 65536
 cdef size_t lzf_compress(const void* data, size_t n, void* out, size_t room) noexcept nogil
     # returns bytes written, 0 if they would not fit into `room`: offer less than n to ask for a real gain
 cdef size_t lzf_decompress(const void* data, size_t n, void* out, size_t room) noexcept nogil

@@ -29,7 +29,7 @@ from server.structures.listpack cimport (
     lp_first, lp_free, lp_get, lp_length, lp_new, lp_next, lp_prev, lp_put, lp_repr, lp_seek, lp_set_bytes,
     lp_set_header_count, lp_skip, lp_write, lp_integer_text, LP_INTEGER_TEXT,
 )
-from server.structures.lzf cimport lzf_compress, lzf_decompress
+from server.structures.lzf cimport lzf_compress, lzf_decompress, lzf_estimate
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size, mem_realloc
 from server.structures.narrow cimport narrow_pack, narrow_unpack
 
@@ -39,7 +39,7 @@ cdef enum:
     COMPRESS_GAIN = 8                  # bytes that compression must save
     PACK_MIN = 512                     # bytes of the smallest node that is packed away
     PACK_MAX = SCRATCH                 # and of the largest: opening one never takes long
-    SAMPLE = 1024                      # bytes of a node that are tried first
+    SAMPLE = 512                       # bytes of a node that are tried first
     ELEMENT_EXTRA = 10                 # most bytes that an element needs beside its own
     SHED_MIN = 64                      # bytes: smaller blocks are not cut down
     DEFAULT_THRESHOLD = 1073741824     # 1 GB
@@ -279,13 +279,13 @@ cdef size_t _squeeze(const unsigned char* lp, size_t size, uint32_t* form) noexc
     tells which form to try first; the other is tried where the first disappoints."""
     cdef size_t room = size - (size >> 3)
     cdef size_t sampled = SAMPLE if size > SAMPLE else size
-    cdef size_t sample = lzf_compress(lp, sampled, &scratch[0], sampled - (sampled >> 4))
+    cdef size_t sample = lzf_estimate(lp, sampled)
     cdef size_t narrow, n
     form[0] = QL_LZF
-    if sample and sample <= _eleven_sixteenths(sampled):
+    if sample <= _eleven_sixteenths(sampled):
         return lzf_compress(lp, size, &scratch[0], room)
     narrow = narrow_pack(lp, size, &scratch[0], room)
-    if sample and not 0 < narrow <= _eleven_sixteenths(size):
+    if sample <= sampled - (sampled >> 4) and not 0 < narrow <= _eleven_sixteenths(size):
         n = lzf_compress(lp, size, &scratch[0], narrow - 1 if narrow else room)
         if n:
             return n

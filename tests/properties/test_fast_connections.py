@@ -12,6 +12,7 @@ from tests.properties.test_fast_paths import NAMED, OF_CONNECTIONS, words
 from tests.support.resp import Connection, encode
 from tests.support.server import Server, wait_until
 
+PASSWORD = st.sampled_from([b"", b"", b"secret"])     # requirepass
 NAME = st.sampled_from([b"a", b"b", b"__keyevent@0__:set", b"*", b"__key*", b""])
 CONNECTED = st.one_of(
     words((b"SUBSCRIBE", b"psubscribe", b"SSUBSCRIBE"), [NAME]),
@@ -86,7 +87,7 @@ def refused(c: Connection) -> list[dict[bytes, object]]:
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-@given(st.lists(CONNECTED, min_size=1, max_size=20), st.booleans(), st.booleans(), st.sampled_from([b"", b"", b"secret"]))
+@given(st.lists(CONNECTED, min_size=1, max_size=20), st.booleans(), st.booleans(), PASSWORD)
 def test_on_and_off_agree(
     servers: tuple[Server, Server], commands: list[tuple[bytes, ...]], pipelined: bool, monitored: bool, password: bytes
 ) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from server.structures.lzf import compress, decompress
+from server.structures.lzf import compress, decompress, estimate
 
 
 def samples() -> list[bytes]:
@@ -103,3 +103,11 @@ def test_a_real_one_reads_ours_and_we_read_theirs(peer: Any) -> None:
         payload = b"\x00\xc3" + lengths + ours + data[-10:-8]
         connection.ok("RESTORE", "r", 0, payload + crc64_of(payload).to_bytes(8, "little"))
         assert connection.ok("GET", "r") == text
+
+
+def test_an_estimate_is_near() -> None:
+    chance = random.Random(1)
+    jobs = b"".join(b'{"id":%d,"name":"job-%d"}' % (i, i * 7) for i in range(40))
+    for text in (chance.randbytes(1000), b"0" * 1000, jobs, bytes(chance.choices(b"abcdefgh", k=1000)), b"", b"abc"):
+        packed = compress(text, 2 * len(text) + 100)
+        assert abs(estimate(text) - len(packed or b"")) <= len(text) // 10 + 10

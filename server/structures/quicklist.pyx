@@ -13,7 +13,8 @@ letters have no repetitions, but few kinds of bytes (`narrow`). So:
   us for 8 KB; a kilobyte of it tells what to try. Saving less than an eighth it stays as it is.
 * The first reading walk opens it into a buffer of the process: a scan of the whole list (a digest, SORT, one LRANGE 0 -1)
   costs time, not memory. The second one brings it back for good, as does any pop, push or change in it.
-* What came back stays: neither a queue nor a stack that flaps over a border pays for a node twice.
+* What came back stays: a stack that flaps over a border does not pay for a node twice. Nor is a node packed away while
+  the one at the other end stays: what is pushed here is a queue's then, and comes back.
 * A forked child opens, and never changes, nodes: it shares their memory.
 
 `info` has QL_LZF in both kinds of lists; q.compress tells which it is.
@@ -40,6 +41,7 @@ cdef enum:
     PACK_MIN = 512                     # bytes of the smallest node that is packed away
     PACK_MAX = SCRATCH                 # and of the largest: opening one never takes long
     SAMPLE = 512                       # bytes of a node that are tried first
+    QUEUE_MAX = 4096                   # nodes of a queue: in a longer one its memory is worth more than that time
     ELEMENT_EXTRA = 10                 # most bytes that an element needs beside its own
     SHED_MIN = 64                      # bytes: smaller blocks are not cut down
     DEFAULT_THRESHOLD = 1073741824     # 1 GB
@@ -92,8 +94,7 @@ cdef void _refit(Quicklist* q, QuicklistNode* node, size_t capacity, size_t head
 cdef size_t _roomy(const Quicklist* q, size_t needed, size_t capacity) noexcept nogil:
     """A capacity for `needed` bytes that leaves room to grow: an eighth more than the last, and up to a whole node
     where the list is so long that this is little; never more than a full node can use."""
-    cdef size_t full = quicklist_size_limit(q.fill) + ELEMENT_EXTRA
-    cdef size_t share = q.memory >> 5
+    cdef size_t full = quicklist_size_limit(q.fill) + ELEMENT_EXTRA, share = q.memory >> 5
     cdef size_t roomy = needed + (capacity >> 3 if capacity >> 3 > 32 else 32)
     if needed >= full:
         return needed
@@ -105,8 +106,7 @@ cdef size_t _roomy(const Quicklist* q, size_t needed, size_t capacity) noexcept 
 
 cdef void _make_room(Quicklist* q, QuicklistNode* node, size_t need, int end) noexcept nogil:
     """See that `need` bytes are free before (QL_HEAD) or behind (QL_TAIL) the listpack of a packed node."""
-    cdef size_t capacity = node.capacity
-    cdef size_t head
+    cdef size_t capacity = node.capacity, head
     if (node.head if end == QL_HEAD else capacity - node.head - node.size) >= need:
         return
     if capacity - node.size >= need + (capacity >> 2):     # enough on the other side: slide over, seldom
@@ -277,8 +277,7 @@ cdef inline size_t _eleven_sixteenths(size_t n) noexcept nogil:
 cdef size_t _squeeze(const unsigned char* lp, size_t size, uint32_t* form) noexcept nogil:
     """Write a listpack's shorter form to `scratch`; returns its bytes, 0 if it does not save an eighth. A sample in LZF
     tells which form to try first; the other is tried where the first disappoints."""
-    cdef size_t room = size - (size >> 3)
-    cdef size_t sampled = SAMPLE if size > SAMPLE else size
+    cdef size_t room = size - (size >> 3), sampled = SAMPLE if size > SAMPLE else size
     cdef size_t sample = lzf_estimate(lp, sampled)
     cdef size_t narrow, n
     form[0] = QL_LZF
@@ -298,12 +297,13 @@ cdef size_t _squeeze(const unsigned char* lp, size_t size, uint32_t* form) noexc
 cdef bint _pack_away(Quicklist* q, QuicklistNode* node) noexcept nogil:
     """Keep a packed node that was filled in a shorter form, if that saves an eighth; 0: it stays as it is."""
     global packer
-    cdef size_t size = node.size
-    cdef size_t n
+    cdef QuicklistNode* other = q.head if node == q.tail else q.tail
+    cdef bint queued = other != node and other.info & QL_STAYS and q.length < QUEUE_MAX
+    cdef size_t size = node.size, n
     cdef uint32_t form
     if q.compress or node.info & (QL_PLAIN | QL_LZF | QL_STAYS | QL_PINNED) or not PACK_MIN <= size <= PACK_MAX:
         return False
-    n = _squeeze(_lp(node), size, &form)
+    n = 0 if queued else _squeeze(_lp(node), size, &form)
     if n == 0:
         node.info |= QL_STAYS
         return False
@@ -578,7 +578,10 @@ cdef void quicklist_push_head_slow(Quicklist* q, const char* s, size_t n) noexce
 
 cdef void quicklist_drop_slow(Quicklist* q, int end) noexcept nogil:
     cdef QuicklistNode* node = q.head if end == QL_HEAD else q.tail
+    cdef QuicklistNode* following = node.next if end == QL_HEAD else node.prev
     if node.info & QL_PLAIN or quicklist_node_count(node) == 1:
+        if following != NULL:
+            following.info |= node.info & QL_STAYS         # it is the next to come back
         _delete_node(q, node)
         return
     if node.info & QL_LZF:

@@ -255,6 +255,21 @@ def test_pops_and_pushes_at_a_packed_end() -> None:
     assert probe.nodes() == []
 
 
+@pytest.mark.parametrize("end", [HEAD, TAIL])
+def test_a_queue_packs_nothing_away_once_something_came_back(end: int) -> None:
+    values, other = numbered(4000), TAIL if end == HEAD else HEAD
+    probe = QuicklistProbe()
+    probe.push_many(values, end)
+    assert any(packed_away(probe))
+    taken = [probe.pop(other)]
+    for value in values * 3:
+        probe.push(value, end)
+        taken.append(probe.pop(other))
+    assert taken == (values * 4)[: len(taken)]
+    assert not any(packed_away(probe))
+    probe.check()
+
+
 def test_a_short_push_at_a_packed_end_goes_into_the_node_as_it_would() -> None:
     values = [b"v" * 40] * 194 + [b"v" * 90] * 2  # the last but one leaves a little room in the first node
     packed, plain = of(values), of(values, compress=1)

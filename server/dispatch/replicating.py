@@ -103,6 +103,7 @@ class Replicating:
         server.blocking.fail_all(CommandError(FORCED))
         server.keyspace.keep_expired_for("replica", following is not None)
         server.log.role = "S" if following is not None else "M"
+        server.process.set_oom_score()
         if following is None:
             server.replacing.resume_appending()        # a full sync that failed left it off
         self.link_changed()

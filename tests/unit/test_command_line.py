@@ -331,6 +331,10 @@ def test_the_out_of_memory_score_follows_its_directives(new_server):
     with server.connect() as c:
         c.ok("CONFIG", "SET", "oom-score-adj-values", "15 20 30")
         assert int(score.read_text()) == min(1000, base + 15)
+        c.ok("REPLICAOF", "127.0.0.1", "1")
+        assert int(score.read_text()) == min(1000, base + 20)
+        c.ok("REPLICAOF", "NO", "ONE")
+        assert int(score.read_text()) == min(1000, base + 15)
         c.ok("CONFIG", "SET", "oom-score-adj", "absolute", "oom-score-adj-values", f"{base + 7} 0 0")
         assert int(score.read_text()) == base + 7
         c.ok("CONFIG", "SET", "oom-score-adj", "no")

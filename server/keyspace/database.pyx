@@ -176,6 +176,7 @@ cdef class Keyspace:
             total += table_shown_expires(db.table)
         return total
 
+    @property
     def blocking_total(self) -> int:
         """Keys that clients wait for, in all databases."""
         cdef Database db

@@ -13,6 +13,8 @@ used_memory is what the data and those who use it cost, so that maxmemory means 
 """
 from libc.stdint cimport int64_t
 
+from server.registry.number_places cimport integers_at, reals_at
+
 from server.observe import process
 from server.observe.seams import NO_REPLICATION
 from server.registry.clock import monotonic_now_us
@@ -56,36 +58,32 @@ cdef class Figures:
     cdef readonly int64_t keys         # how many
     cdef readonly list databases       # number, overhead of keys, of expires, of slots; without empty ones
     cdef readonly int64_t overhead     # used_memory_overhead: all that is neither key nor value
+    cdef readonly int64_t scripts      # used_memory_scripts: texts of either kind
+    cdef readonly int64_t dataset      # used_memory_dataset: keys and values
+    cdef readonly int64_t net          # what came since the start, at least 1: percentages and averages are of that
+    cdef readonly double dataset_percent, peak_percent
+    cdef readonly int64_t not_counted_for_evict    # what maxmemory does not limit, because eviction itself makes it grow
+    # What is held beyond what is used, as ratio and in bytes: by pages that are partly in use; by pages that nothing is in;
+    # by what is not the allocator's; all together.
+    cdef readonly double allocator_frag_ratio, allocator_rss_ratio, rss_overhead_ratio, fragmentation_ratio
+    cdef readonly int64_t allocator_frag_bytes, allocator_rss_bytes, rss_overhead_bytes, fragmentation_bytes
 
-    @property
-    def scripts(self) -> int:
-        """used_memory_scripts: texts of either kind."""
-        return self.eval_scripts + self.functions
-
-    @property
-    def dataset(self) -> int:
-        """used_memory_dataset: keys and values."""
-        return max(<int64_t>0, self.used - self.overhead)
-
-    @property
-    def net(self) -> int:
-        """What came since the start, at least 1: percentages and averages are of that."""
-        return max(<int64_t>1, self.used - self.startup)
-
-    @property
-    def dataset_percent(self) -> float:
-        """used_memory_dataset_perc."""
-        return 100 * _ratio(self.dataset, self.net)
-
-    @property
-    def peak_percent(self) -> float:
-        """used_memory_peak_perc."""
-        return 100 * _ratio(self.used, self.peak)
-
-    @property
-    def not_counted_for_evict(self) -> int:
-        """What maxmemory does not limit, because eviction itself makes it grow."""
-        return self.clients_replicas + self.aof_buffer
+    cdef void derive(self) noexcept:
+        """What follows from the others."""
+        self.scripts = self.eval_scripts + self.functions
+        self.dataset = max(<int64_t>0, self.used - self.overhead)
+        self.net = max(<int64_t>1, self.used - self.startup)
+        self.dataset_percent = 100 * _ratio(self.dataset, self.net)
+        self.peak_percent = 100 * _ratio(self.used, self.peak)
+        self.not_counted_for_evict = self.clients_replicas + self.aof_buffer
+        self.allocator_frag_ratio = _ratio(self.active, self.allocated)
+        self.allocator_frag_bytes = self.active - self.allocated
+        self.allocator_rss_ratio = _ratio(self.allocator_resident, self.active)
+        self.allocator_rss_bytes = self.allocator_resident - self.active
+        self.rss_overhead_ratio = _ratio(self.resident, self.allocator_resident)
+        self.rss_overhead_bytes = self.resident - self.allocator_resident
+        self.fragmentation_ratio = _ratio(self.resident, self.used)
+        self.fragmentation_bytes = self.resident - self.used
 
     def unusual(self, int64_t clients, int64_t scripts) -> int:
         """Of memory_advice's remarks those to be made, a bit each, in their order. clients: connected ones; scripts: how
@@ -100,46 +98,27 @@ cdef class Figures:
                 | _bit(6, self.clients_normal > CLIENT_MUCH * max(<int64_t>1, clients - self.replicas))
                 | _bit(7, scripts > SCRIPTS_MANY))
 
-    # ---- what is held beyond what is used, as ratio and in bytes
-    @property
-    def allocator_frag_ratio(self) -> float:
-        """Pages that are partly in use."""
-        return _ratio(self.active, self.allocated)
 
-    @property
-    def allocator_frag_bytes(self) -> int:
-        """The same in bytes."""
-        return self.active - self.allocated
-
-    @property
-    def allocator_rss_ratio(self) -> float:
-        """Pages that nothing is in."""
-        return _ratio(self.allocator_resident, self.active)
-
-    @property
-    def allocator_rss_bytes(self) -> int:
-        """The same in bytes."""
-        return self.allocator_resident - self.active
-
-    @property
-    def rss_overhead_ratio(self) -> float:
-        """What is not the allocator's."""
-        return _ratio(self.resident, self.allocator_resident)
-
-    @property
-    def rss_overhead_bytes(self) -> int:
-        """The same in bytes."""
-        return self.resident - self.allocator_resident
-
-    @property
-    def fragmentation_ratio(self) -> float:
-        """All together."""
-        return _ratio(self.resident, self.used)
-
-    @property
-    def fragmentation_bytes(self) -> int:
-        """The same in bytes."""
-        return self.resident - self.used
+cdef Figures _model = Figures.__new__(Figures)
+integers_at(_model, {
+    "used": <size_t>&_model.used, "peak": <size_t>&_model.peak, "startup": <size_t>&_model.startup,
+    "resident": <size_t>&_model.resident, "allocated": <size_t>&_model.allocated, "active": <size_t>&_model.active,
+    "allocator_resident": <size_t>&_model.allocator_resident, "clients_normal": <size_t>&_model.clients_normal,
+    "clients_replicas": <size_t>&_model.clients_replicas, "backlog": <size_t>&_model.backlog,
+    "replication_buffers": <size_t>&_model.replication_buffers, "cluster_links": <size_t>&_model.cluster_links,
+    "aof_buffer": <size_t>&_model.aof_buffer, "eval_scripts": <size_t>&_model.eval_scripts,
+    "functions": <size_t>&_model.functions, "overhead": <size_t>&_model.overhead, "scripts": <size_t>&_model.scripts,
+    "dataset": <size_t>&_model.dataset, "not_counted_for_evict": <size_t>&_model.not_counted_for_evict,
+    "allocator_frag_bytes": <size_t>&_model.allocator_frag_bytes,
+    "allocator_rss_bytes": <size_t>&_model.allocator_rss_bytes,
+    "rss_overhead_bytes": <size_t>&_model.rss_overhead_bytes,
+    "fragmentation_bytes": <size_t>&_model.fragmentation_bytes})
+reals_at(_model, {
+    "dataset_percent": <size_t>&_model.dataset_percent, "peak_percent": <size_t>&_model.peak_percent,
+    "allocator_frag_ratio": <size_t>&_model.allocator_frag_ratio,
+    "allocator_rss_ratio": <size_t>&_model.allocator_rss_ratio,
+    "rss_overhead_ratio": <size_t>&_model.rss_overhead_ratio,
+    "fragmentation_ratio": <size_t>&_model.fragmentation_ratio})
 
 
 cdef class MemoryAccount:
@@ -231,4 +210,5 @@ cdef class MemoryAccount:
                       + f.eval_scripts + f.functions)
         for _, of_keys, of_expires, of_slots in f.databases:
             f.overhead += of_keys + of_expires + of_slots
+        f.derive()
         return f

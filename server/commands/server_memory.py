@@ -45,7 +45,7 @@ def memory_stats(call: Call) -> Pairs:
 
     Complexity: O(1)
     """
-    f = call.server.memory.figures()
+    f = call.server.memory.figures_by_database()
     return Pairs([
         (b"peak.allocated", f.peak),
         (b"total.allocated", f.used),

@@ -1,13 +1,17 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""What INFO tells of the keyspace and its databases, read without a call of Python's."""
+"""What INFO and the account of memory tell of the keyspace and its databases, read without a call of Python's."""
 from cpython.dict cimport PyDict_Size
 from cpython.ref cimport PyObject
-from libc.stdint cimport int64_t
+from libc.stddef cimport size_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport calloc, free
 
 from server.keyspace.database cimport Database, Keyspace
+from server.observe.memory_account cimport Figures, above
 from server.registry.number_places cimport integer_from
+from server.structures.slot_index cimport slot_index_memory
 from server.structures.slot_keys cimport table_shown_expires, table_shown_size
+from server.structures.table cimport Entry, Table, table_memory, table_size
 
 
 cdef int64_t _hits(PyObject* keyspace) noexcept:
@@ -34,6 +38,44 @@ integer_from(Keyspace, "hits", _hits)
 integer_from(Keyspace, "misses", _misses)
 integer_from(Keyspace, "expired_keys", _expired_keys)
 integer_from(Keyspace, "blocking_total", _blocking_total)
+
+
+cdef struct Overhead:                  # bytes of a database that are neither key nor value: of the table (buckets, a header
+    size_t of_keys                     # per key), what expires add (bits, a time per key), and what is known of slots
+    size_t of_expires, of_slots
+
+
+cdef Overhead _overhead(Table* t) noexcept:
+    """Complexity: O(1)."""
+    cdef Overhead overhead
+    cdef size_t bits = 0
+    cdef int which
+    for which in range(2):
+        if t.expire_bits[which] != NULL:
+            bits += (t.mask[which] + 64) // 64 * sizeof(uint64_t)
+    overhead.of_slots = slot_index_memory(t.slots) if t.slots != NULL else 0
+    overhead.of_expires = bits + t.expires * sizeof(int64_t)
+    overhead.of_keys = table_memory(t) - t.entry_bytes - bits - overhead.of_slots + table_size(t) * sizeof(Entry)
+    return overhead
+
+
+cdef int _fill_in(object keyspace, Figures f) except -1:
+    cdef Database db
+    cdef Overhead overhead
+    cdef size_t keys
+    for db in (<Keyspace?>keyspace).databases:
+        keys = table_shown_size(db.table)
+        if keys == 0:
+            continue
+        overhead = _overhead(db.table)
+        f.keys += keys
+        f.of_databases += overhead.of_keys + overhead.of_expires + overhead.of_slots
+        if f.databases is not None:
+            f.databases.append((db.index, overhead.of_keys, overhead.of_expires, overhead.of_slots))
+    return 0
+
+
+above.databases = _fill_in
 
 
 cdef struct Told:

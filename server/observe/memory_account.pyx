@@ -43,31 +43,6 @@ cdef inline bint _exceeds(int64_t held, int64_t used, double ratio) noexcept:
 cdef class Figures:
     """All of it at one moment, in bytes."""
 
-    cdef readonly int64_t used         # used_memory
-    cdef readonly int64_t peak, startup
-    cdef readonly int64_t resident     # RSS
-    cdef readonly int64_t resident_at_start        # of that, what was not the allocator's when the server began: the interpreter
-    cdef readonly int64_t allocated    # the allocator's: handed out,
-    cdef readonly int64_t active       # in pages that are in use, as far as they have been,
-    cdef readonly int64_t allocator_resident       # and with pages kept for later
-    cdef readonly int64_t clients_normal           # pubsub and master links among them
-    cdef readonly int64_t clients_replicas
-    cdef readonly int64_t backlog, replication_buffers
-    cdef readonly int64_t replicas     # connected
-    cdef readonly int64_t cluster_links, aof_buffer, eval_scripts, functions
-    cdef readonly int64_t keys         # how many
-    cdef readonly list databases       # number, overhead of keys, of expires, of slots; without empty ones
-    cdef readonly int64_t overhead     # used_memory_overhead: all that is neither key nor value
-    cdef readonly int64_t scripts      # used_memory_scripts: texts of either kind
-    cdef readonly int64_t dataset      # used_memory_dataset: keys and values
-    cdef readonly int64_t net          # what came since the start, at least 1: percentages and averages are of that
-    cdef readonly double dataset_percent, peak_percent
-    cdef readonly int64_t not_counted_for_evict    # what maxmemory does not limit, because eviction itself makes it grow
-    # What is held beyond what is used, as ratio and in bytes: by pages that are partly in use; by pages that nothing is in;
-    # by what is not the allocator's; all together.
-    cdef readonly double allocator_frag_ratio, allocator_rss_ratio, rss_overhead_ratio, fragmentation_ratio
-    cdef readonly int64_t allocator_frag_bytes, allocator_rss_bytes, rss_overhead_bytes, fragmentation_bytes
-
     cdef void derive(self) noexcept:
         """What follows from the others."""
         self.scripts = self.eval_scripts + self.functions
@@ -127,19 +102,11 @@ cdef class MemoryAccount:
     partial_memory(): bytes that half-read requests hold now; aof_pending(): bytes that wait to be written to the AOF.
     """
 
-    cdef object _data, _clients, _scripts, _partial_memory, _aof_pending
-    cdef public object replication     # () -> Replication: for the room that replicates to set
-    cdef public object cluster_links   # () -> bytes
-    cdef readonly int64_t startup
-    cdef int64_t _peak
-    cdef int64_t _resident_at_start    # -1: not known yet
-    cdef int64_t _resident, _resident_at           # when it was asked for last, and when that was, monotonic us
-
     def __init__(self, data, clients, scripts, partial_memory, aof_pending):
         self._data, self._clients, self._scripts = data, clients, scripts
         self._partial_memory, self._aof_pending = partial_memory, aof_pending
         self._resident_at_start = -1
-        self.startup = data.memory_used()
+        self.startup = above.used()
         self.replication = lambda: NO_REPLICATION
         self.cluster_links = int
 
@@ -165,8 +132,12 @@ cdef class MemoryAccount:
     @property
     def used(self) -> int:
         """used_memory. Complexity: O(1)."""
+        return self.used_now()
+
+    cdef int64_t used_now(self) except -1:
+        cdef int64_t buffers, places
         buffers, _, places, _ = self.replication()
-        return (self._data.memory_used() + self._of_clients() + self._scripts.memory + buffers + places
+        return (above.used() + self._of_clients() + self._scripts.memory + buffers + places
                 + self._aof_pending())
 
     def resident(self) -> int:
@@ -179,36 +150,43 @@ cdef class MemoryAccount:
 
     def sample(self) -> None:
         """The cron: the peak of the sum, and once what is resident without any data."""
+        cdef Slab slab
         self._peak = max(self._peak, <int64_t>self.used)
         if self._resident_at_start < 0:
-            self._resident_at_start = max(0, process.resident_bytes() - self._data.allocator()["resident"])
+            above.slab(&slab)
+            self._resident_at_start = max(<int64_t>0, <int64_t>process.resident_bytes() - slab.resident)
 
     # ---- all of them
     def figures(self) -> Figures:
         """Everything. Complexity: O(databases), whatever is in them and however many clients there are."""
+        return self._figures(False)
+
+    def figures_by_database(self) -> Figures:
+        """The same, with those of each database."""
+        return self._figures(True)
+
+    cdef Figures _figures(self, bint by_database):
         cdef Figures f = Figures.__new__(Figures)
-        cdef dict slab = self._data.allocator()
+        cdef Slab slab
         cdef int64_t buffers, backlog, places, replicas
         cdef int64_t clients = self._of_clients()
+        above.slab(&slab)
         buffers, backlog, places, f.replicas = self.replication()
         f.eval_scripts, f.functions = self._scripts.texts()
         f.aof_buffer, f.cluster_links = self._aof_pending(), self.cluster_links()
-        f.used = (<int64_t>self._data.memory_used() + clients + f.eval_scripts + f.functions + buffers + places
+        f.used = (above.used() + clients + f.eval_scripts + f.functions + buffers + places
                   + f.aof_buffer)      # as the property, but nothing is asked for twice
-        f.peak = self._peak = max(self._peak, f.used, <int64_t>slab["peak"])
+        f.peak = self._peak = max(self._peak, f.used, slab.peak)
         f.startup, f.resident = self.startup, self.resident()
         f.resident_at_start = max(<int64_t>0, self._resident_at_start)
-        f.allocated, f.active, f.allocator_resident = slab["allocated"], slab["active"], slab["resident"]
+        f.allocated, f.active, f.allocator_resident = slab.allocated, slab.active, slab.resident
         replicas = self._clients.memory_by_class["replica"]
         f.clients_normal, f.clients_replicas = max(<int64_t>0, clients - replicas), replicas + max(<int64_t>0, buffers - backlog)
         f.backlog, f.replication_buffers = min(buffers, backlog) + places, buffers
-        f.databases = []
-        for db in self._data.filled():
-            f.keys += len(db)
-            f.databases.append((db.index, *db.overhead()))
+        if by_database:
+            f.databases = []
+        above.databases(self._data, f)
         f.overhead = (f.startup + f.backlog + f.clients_replicas + f.clients_normal + f.cluster_links + f.aof_buffer
-                      + f.eval_scripts + f.functions)
-        for _, of_keys, of_expires, of_slots in f.databases:
-            f.overhead += of_keys + of_expires + of_slots
+                      + f.eval_scripts + f.functions + f.of_databases)
         f.derive()
         return f

@@ -31,6 +31,8 @@ class Rate:
 
     def reset(self) -> None:
         """Forget the samples."""
+        if self._last is None:
+            return                     # there are none
         self._samples.clear()
         self._last = None
         self.set(0.0)

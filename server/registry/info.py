@@ -219,8 +219,8 @@ def in_order() -> list[Section]:
     return sorted(sections().values(), key=lambda section: places.get(section.name, len(ORDER)))
 
 
-def render(parts: Parts, words: tuple[bytes, ...]) -> bytes:
-    """INFO's text; words: its arguments, in any case."""
+def pages_of(words: tuple[bytes, ...]) -> list[Page]:
+    """The sections that INFO with these arguments prints; they may be in any case."""
     pages = _pages.get(words)
     if pages is None or declared_later:
         names = [word.decode("utf-8", "replace").lower() for word in words]
@@ -229,4 +229,9 @@ def render(parts: Parts, words: tuple[bytes, ...]) -> bytes:
             if len(_pages) >= CHOICES_KEPT:
                 _pages.clear()
             _pages[words] = pages
-    return write_sections(pages, parts.where, parts.kept)
+    return pages
+
+
+def render(parts: Parts, words: tuple[bytes, ...]) -> bytes:
+    """INFO's text; words: its arguments, in any case."""
+    return write_sections(pages_of(words), parts.where, parts.kept)

@@ -18,6 +18,7 @@ NEW, OLD_SYNC, HISTORY, OFFSET, BACKLOG = REASONS = ("new", "sync", "history", "
 MASTER, REPLICA = SIDES = ("master", "replica")                # what we were in it
 RESULTS = ("full_ok", "full_err", "partial_ok", "partial_err")
 UP, DOWN = STATES = ("up", "down")
+_SYNCS = tuple((side, result) for side in SIDES for result in RESULTS)
 
 
 class Tally:
@@ -29,7 +30,7 @@ class Tally:
 
     def reset(self) -> None:
         """CONFIG RESETSTAT."""
-        self.syncs = {(side, result): 0 for side in SIDES for result in RESULTS}
+        self.syncs = dict.fromkeys(_SYNCS, 0)
         self.reasons = dict.fromkeys(REASONS, 0)               # full syncs that our replicas began
         self.links = dict.fromkeys(STATES, 0)                  # to our master
         self.received = 0                                      # bytes from masters, and ...

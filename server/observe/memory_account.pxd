@@ -21,6 +21,7 @@ cdef class Figures:
     cdef readonly int64_t overhead     # used_memory_overhead: all that is neither key nor value
     cdef readonly int64_t scripts      # used_memory_scripts: texts of either kind
     cdef readonly int64_t dataset      # used_memory_dataset: keys and values
+    cdef readonly int64_t bytes_per_key            # of what came since the start; 0 without keys
     cdef readonly int64_t net          # what came since the start, at least 1: percentages and averages are of that
     cdef readonly double dataset_percent, peak_percent
     cdef readonly int64_t not_counted_for_evict    # what maxmemory does not limit, because eviction itself makes it grow

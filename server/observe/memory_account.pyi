@@ -33,6 +33,7 @@ class Figures:
     scripts: int                       # used_memory_scripts: texts of either kind
     dataset: int                       # used_memory_dataset: keys and values
     net: int                           # what came since the start, at least 1: percentages and averages are of that
+    bytes_per_key: int                 # of what came since the start; 0 without keys
     dataset_percent: float
     peak_percent: float
     not_counted_for_evict: int         # what maxmemory does not limit, because eviction itself makes it grow

@@ -48,6 +48,7 @@ cdef class Figures:
         self.scripts = self.eval_scripts + self.functions
         self.dataset = max(<int64_t>0, self.used - self.overhead)
         self.net = max(<int64_t>1, self.used - self.startup)
+        self.bytes_per_key = self.net // self.keys if self.keys else 0
         self.dataset_percent = 100 * _ratio(self.dataset, self.net)
         self.peak_percent = 100 * _ratio(self.used, self.peak)
         self.not_counted_for_evict = self.clients_replicas + self.aof_buffer
@@ -83,6 +84,7 @@ integers_at(_model, {
     "replication_buffers": <size_t>&_model.replication_buffers, "cluster_links": <size_t>&_model.cluster_links,
     "aof_buffer": <size_t>&_model.aof_buffer, "eval_scripts": <size_t>&_model.eval_scripts,
     "functions": <size_t>&_model.functions, "overhead": <size_t>&_model.overhead, "scripts": <size_t>&_model.scripts,
+    "keys": <size_t>&_model.keys, "bytes_per_key": <size_t>&_model.bytes_per_key,
     "dataset": <size_t>&_model.dataset, "not_counted_for_evict": <size_t>&_model.not_counted_for_evict,
     "allocator_frag_bytes": <size_t>&_model.allocator_frag_bytes,
     "allocator_rss_bytes": <size_t>&_model.allocator_rss_bytes,

@@ -29,3 +29,13 @@ cdef int integers_at(object model, dict where) except -1   # name -> <size_t>&mo
 cdef int reals_at(object model, dict where) except -1
 cdef int integer_from(object part, str name, integer_of read) except -1    # part: the class
 cdef int real_from(object part, str name, real_of read) except -1
+
+# ---- reading one; part: of the class that told it
+cdef inline bint place_is_real(Place place) noexcept:
+    return place.kind == REAL_AT or place.kind == REAL_OF
+
+cdef inline int64_t place_integer(Place place, PyObject* part) noexcept:
+    return (<int64_t*>(<char*>part + place.offset))[0] if place.kind == INTEGER_AT else place.integer(part)
+
+cdef inline double place_real(Place place, PyObject* part) noexcept:
+    return (<double*>(<char*>part + place.offset))[0] if place.kind == REAL_AT else place.real(part)

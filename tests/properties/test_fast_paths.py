@@ -428,6 +428,7 @@ COMMANDS = st.one_of(
     words((b"INFO", b"info")),
     words(b"INFO", [st.sampled_from([b"server", b"Keyspace", b"MEMORY", b"everything", b"debug", b"x", b""])]),
     words(b"MEMORY", (b"DOCTOR", b"doctor"), [st.just(b"x")]),
+    words(b"CONFIG", (b"GET", b"get"), [st.sampled_from([b"maxmemory", b"save", b"hash-*", b"x", b"none", b"SAVE"])]),
     words((b"FLUSHDB", b"FLUSHALL", b"flushall"), [st.sampled_from([b"SYNC", b"async", b"x", b""])]),
     words(b"SCAN", st.sampled_from([b"x", b"e1", b"nan", b"ABC"])),
     words(b"INCRBYFLOAT", key, st.sampled_from([b"x", b"e5", b"NAN", b"inf", b"infinit", b"none", b"0x1p3", b"1e400"])),

@@ -86,12 +86,14 @@ cdef class DatabaseLines:
     """INFO keyspace. What was told is kept: as long as nothing of it changes, the answer is the same object."""
 
     cdef Keyspace keyspace
-    cdef Told* told                    # by number
+    cdef Told* told                    # by number, ...
+    cdef Py_ssize_t count              # ... of so many
     cdef tuple lines
 
     def __cinit__(self, Keyspace keyspace):
         self.keyspace, self.lines = keyspace, ()
-        self.told = <Told*>calloc(len(keyspace.databases), sizeof(Told))
+        self.count = len(keyspace.databases)
+        self.told = <Told*>calloc(self.count, sizeof(Told))
         if self.told == NULL:
             raise MemoryError
 
@@ -113,11 +115,11 @@ cdef class DatabaseLines:
         cdef Database db
         cdef Py_ssize_t at = 0
         cdef bint changed = False
-        for db in self.keyspace.databases:
+        for db in self.keyspace.databases[:self.count]:
             changed |= self.look(db, &self.told[at])
             at += 1
         if changed:
             self.lines = tuple([
                 (f"db{at}", f"keys={self.told[at].keys},expires={self.told[at].expires},avg_ttl={self.told[at].average_ttl}")
-                for at in range(len(self.keyspace.databases)) if self.told[at].keys])
+                for at in range(self.count) if self.told[at].keys])
         return self.lines

@@ -117,13 +117,13 @@ cdef class Page:
     def __cinit__(self, list lines, tuple parts, read=None):
         cdef list native = []
         cdef Py_ssize_t i
-        self.lines, self.parts, self.read = lines, parts, read
-        self.count = len(lines)
+        self.lines, self.parts, self.read = list(lines), parts, read       # a list of our own: spots point into its lines
+        self.count = len(self.lines)
         self.spots = <Spot*>calloc(self.count + 1, sizeof(Spot))
         if self.spots == NULL:
             raise MemoryError
         for i in range(self.count):
-            _fill(&self.spots[i], lines[i], native)
+            _fill(&self.spots[i], self.lines[i], native)
             self.values_count += self.spots[i].kind == ASKED or self.spots[i].kind == FAMILY
         self.native = tuple(native)
 
@@ -284,6 +284,8 @@ cdef int _add_page(Text* text, Page page, tuple subjects, tuple values) except -
             text_add(text, page.text + run, was - run)
             _add_line(text, spot, value)
             run = ended
+            if page.written:           # within that line somebody wrote the same page: the old text is not what it was
+                known = page.written = False
         was = ended
         spot.ended = text.used - begin + was - run
         spot += 1

@@ -48,6 +48,16 @@ cdef inline void write_header(Output* out, char kind, uint64_t count) noexcept n
     p[0] = c'\r'; p[1] = c'\n'
     output_advance(out, p + 2 - start)
 
+cdef inline void write_verbatim(Output* out, const char* text, size_t length, int resp) noexcept nogil:
+    """Text for people to read."""
+    if resp != 3:
+        write_bulk(out, text, length)
+        return
+    write_header(out, c'=', length + 4)
+    write_raw(out, "txt:", 4)
+    write_raw(out, text, length)
+    write_raw(out, "\r\n", 2)
+
 cdef inline void write_null(Output* out, int resp) noexcept nogil:
     if resp == 3:
         write_raw(out, "_\r\n", 3)

@@ -93,7 +93,7 @@ def read_fields(parts: Parts, sections: Iterable[Section]) -> tuple[list[Field],
     lines: dict[str, str] = {}
     part_of = parts.reading()
     for section in sections:
-        for part, what in section.declared:
+        for part, what, _ in section.declared:
             if isinstance(what, InfoField):
                 if what.metric or what.name in WANTED:
                     subject = part_of[part]

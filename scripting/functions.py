@@ -17,6 +17,7 @@ from server.registry.reply import Encoded
 from server.registry.reply_writer import encode_reply
 
 LOAD_TIMEOUT_MS = 500
+NO_LIBRARIES = 200                      # bytes: what keeps them
 TOLD_BYTES = 65536                     # a longer reply is not kept
 ENGINE = "LUA"
 BAD_NAME = (
@@ -114,6 +115,7 @@ class Functions:
         self.libraries: dict[bytes, Library] = {}
         self.functions: dict[bytes, Function] = {}           # by lower-case name
         self.kept: dict[tuple[bytes, int], bytes] = {}       # replies about all of them; see `told`
+        self.memory = NO_LIBRARIES                           # used_memory_functions: texts, names and what keeps them
 
     def told(self, what: bytes, reply: Callable[[], object], resp: int) -> Encoded:
         """The reply to that call, made once: until a library comes or goes, or what else it depends on changes, which
@@ -174,11 +176,13 @@ class Functions:
     def _link(self, library: Library) -> None:
         self.kept = {}
         self.libraries[library.name] = library
+        self.memory += library.memory
         self.functions.update((name.lower(), function) for name, function in library.functions.items())
 
     def _unlink(self, library: Library) -> None:
         self.kept = {}
         del self.libraries[library.name]
+        self.memory -= library.memory
         for name in library.functions:
             self.functions.pop(name.lower(), None)
 
@@ -198,7 +202,7 @@ class Functions:
     def flush(self) -> None:
         """Remove all libraries, and what they left in Lua."""
         self._interpreter = None
-        self.libraries, self.functions, self.kept = {}, {}, {}
+        self.libraries, self.functions, self.kept, self.memory = {}, {}, {}, NO_LIBRARIES
 
     def join(self, other: "Functions", *, replace: bool = False) -> None:
         """Take over another set's libraries (loaded into the same interpreter): all of them or, on error, none."""
@@ -218,25 +222,17 @@ class Functions:
     def exchange(self, other: "Functions") -> None:
         """Have another set's libraries (loaded into the same interpreter) instead of one's own."""
         self.release()
-        self.libraries, self.functions, self.kept = other.libraries, other.functions, {}
+        self.libraries, self.functions, self.kept, self.memory = other.libraries, other.functions, {}, other.memory
 
     def release(self) -> None:
         """Let all libraries go."""
         for library in self.libraries.values():
             self._release(library)
-        self.libraries, self.functions, self.kept = {}, {}, {}
+        self.libraries, self.functions, self.kept, self.memory = {}, {}, {}, NO_LIBRARIES
 
     def beside(self) -> "Functions":
         """An empty set in the same interpreter, to load into before `join`."""
         return Functions(self.interpreter)
-
-    @property
-    def memory(self) -> int:
-        """used_memory_functions: texts, names and what keeps them."""
-        total = 200
-        for library in self.libraries.values():
-            total += library.memory
-        return total
 
     @property
     def vm_memory(self) -> int:

@@ -30,6 +30,11 @@ def slow_name(scripting: Scripting) -> str:
     return "" if run is None else run.name.decode("utf-8", "backslashreplace")
 
 
+def is_slow(scripting: Scripting) -> bool:
+    """Whether there is one."""
+    return scripting.slow_run is not None
+
+
 stats = STATS.of(Scripting)
-stats.field("script_running_seconds", slow_seconds, digits=3)
-stats.field("script_running_name", slow_name)
+stats.field("script_running_seconds", slow_seconds, digits=3, busy=is_slow)
+stats.field("script_running_name", slow_name, busy=is_slow, idle="")

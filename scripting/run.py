@@ -53,6 +53,7 @@ class Scripting:
         self.functions: Functions = Functions()
         self._client = Client(0, server.keyspace.databases[0])
         self._kept: list[Client] = []
+        self.slow_run: Run | None = None       # the script that others hear BUSY about
 
     @property
     def run(self) -> Run | None:
@@ -154,11 +155,6 @@ class Scripting:
             check(call)
 
     # ---- a script that takes long
-    @property
-    def slow_run(self) -> Run | None:
-        """The script that others hear BUSY about."""
-        return self.run if self.run is not None and self.run.timed_out else None
-
     def slow(self) -> bool:
         """Called from within Lua: serve others for a moment. True when the script must end."""
         server, run = self._server, self.run
@@ -190,6 +186,7 @@ class Scripting:
 
     def _begin_busy(self, run: Run) -> None:
         run.timed_out = True
+        self.slow_run = run
         server = self._server
         self._kept = server.loop.everybody()  # the loop's turn under way may still name them
         server.loop.protect(run.caller)
@@ -198,6 +195,7 @@ class Scripting:
 
     def end_busy(self, run: Run) -> None:
         """A script that was slow is over."""
+        self.slow_run = None
         conditions.slow_because("script", False)
         self._server.loop.protect(None)
         self._kept = []

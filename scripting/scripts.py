@@ -11,6 +11,7 @@ from server.registry.dataclass import dataclass
 from server.registry.errors import CommandError
 from server.registry.quoting import split_args
 
+SCRIPT_BYTES = 250           # what keeps one, besides its text
 NO_SCRIPT = "NOSCRIPT No matching script. Please use EVAL."
 
 
@@ -31,7 +32,7 @@ class Scripts:
         self.interpreter = Interpreter()
         self.cached: dict[bytes, Script] = {}
         self.by_body: dict[bytes, Script] = {}       # the same: who says EVAL again need not wait for the SHA1
-        self.body_bytes = 0
+        self.memory = 0              # used_memory_scripts_eval: the texts and what keeps them
 
     def __len__(self) -> int:
         return len(self.cached)
@@ -49,7 +50,7 @@ class Scripts:
             except CommandError as error:
                 raise CommandError(b"ERR Error compiling script (new function): " + error.text) from None
             script = self.cached[sha] = self.by_body[body] = Script(sha, body, flags, function)
-            self.body_bytes += len(body)
+            self.memory += len(body) + SCRIPT_BYTES
         return script
 
     def find(self, sha: bytes) -> Script | None:
@@ -63,17 +64,12 @@ class Scripts:
             known.clear()                            # whoever still looks there (fast_eval) keeps no script alive
         self.cached = {}
         self.by_body = {}
-        self.body_bytes = 0
+        self.memory = 0
 
     @property
     def vm_memory(self) -> int:
         """used_memory_vm_eval: what Lua holds."""
         return self.interpreter.memory
-
-    @property
-    def memory(self) -> int:
-        """used_memory_scripts_eval: the texts and what keeps them."""
-        return self.body_bytes + 250 * len(self.cached)
 
 
 def shebang(body: bytes) -> tuple[int | None, bytes]:

@@ -61,6 +61,7 @@ class Process:
     def __init__(self, config: Config, log: Log) -> None:
         self.config = config
         self.log = log
+        self.pid = os.getpid()
         self.supervised = ""                     # "", "upstart" or "systemd": process_supervised of INFO
         self._oom_base: int | None = None        # the score before we changed it
 
@@ -79,6 +80,7 @@ class Process:
                 config.store("daemonize", False)       # a supervisor watches this very process
             else:
                 leave_terminal()
+                self.pid = os.getpid()
         self.use_cpus(config.server_cpulist)
         config.on_change("proc-title-template", self.follow_title)
         config.on_change("oom-score-adj", self.follow_oom_score)

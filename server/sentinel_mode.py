@@ -15,6 +15,7 @@ from server.acl.log import AclLog
 from server.acl.users import Users
 from server.clients import info as clients_info, tls
 from server.clients.authentication import Authentication
+from server.clients.blocking import BlockedCounts
 from server.clients.client import Client
 from server.clients.client_table import ClientTable
 from server.clients.limits import Limits, RecentPeaks
@@ -43,15 +44,18 @@ from server.dispatch.executor import Executor
 from server.dispatch.lane_totals import LaneTotals, lane_totals
 from server.dispatch.loop import Loop
 from server.dispatch.propagate import Propagation
+from server.dispatch.served import Served
 from server.dispatch.shutdown import Shutdown
 from server.front import Front
 from server.keyspace.database import Keyspace
 from server.observe import info as observe_info
 from server.observe.cpu_seconds import CpuSeconds, cpu_seconds
 from server.observe.crash import CrashReports
+from server.observe.error_counts import ErrorCounts
 from server.observe.internal_errors import InternalErrors, internal_errors
 from server.observe.latency import LatencyMonitor
 from server.observe.log import LEVELS, Log
+from server.observe.now import Now
 from server.observe.stats import Stats
 from server.persistence.loading import Loading
 from server.process import Process
@@ -246,8 +250,11 @@ def put_in_touch(server: SentinelServer) -> None:
     s, config = server, server.config
     configured.load(s.users, config)
     internal_errors.log_to(s.log)
+    now, served = Now(s.start_us), Served(s.executor)
     for part, where in (
         (Whole, lambda: s), (Config, lambda: config), (Stats, lambda: s.stats), (CpuSeconds, cpu_seconds),
+        (Now, lambda: now), (ErrorCounts, lambda: s.stats.error_counts), (BlockedCounts, lambda: s.clients.counts),
+        (Served, lambda: served),
         (InternalErrors, lambda: internal_errors), (ClientTable, lambda: s.clients), (Limits, lambda: s.limits),
         (RecentPeaks, s.limits.recent_peaks),
         (Tls, lambda: s.tls), (PubSub, lambda: s.pubsub), (Tracking, lambda: s.tracking), (Loop, lambda: s.loop),

@@ -14,7 +14,7 @@ from server import about, loader
 from server.acl import configured
 from server.clients import client as client_state, multi, pause, tls
 from server.cluster.slots import COUNT, each
-from server.commands import server_command
+from server.commands import server_command, server_config, server_config_fast, server_fast, server_memory_fast
 from server.config.config import Config, OnChange
 from server.dispatch import (
     big_keys,
@@ -101,6 +101,9 @@ def fill_hooks(server: "Server") -> None:
     monitors.use(s.monitors, s.config)
     refusals.use(s.acl_log, s.authentication.denials)
     evicting.use(s.evictor, s.propagation, s.effects, s.tracking, s.config_changes.note_client_memory)
+    server_fast.use(s.parts, s.make_room, s.tracking, lambda: not (s.child.kind or s.config.save))
+    server_config_fast.use(s.config, server_config.answers)
+    server_memory_fast.use(s.memory, s.clients, s.scripting.scripts)
     shapes.attach(COMMANDS)
     option_words.compile_words(COMMANDS)
     s.scripting.attach_fast_path()         # EVALSHA's; over the one of its shape

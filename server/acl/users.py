@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from server.acl.selector import RuleError, has_spaces
 from server.acl.user import User
 from server.config.config import Config
+from server.registry.reply import Encoded
+from server.registry.reply_writer import encode_reply
 
 DEFAULT_USER = b"default"
 DUPLICATE = "Duplicate user found. A user can only be defined once in config files"
@@ -33,6 +35,7 @@ class Users:
         self._users[DEFAULT_USER] = self.default
         self.on_change: Callable[[User, User], object] = _nobody       # (user, as it is going to be): before it is
         self.on_changed: Callable[[User], object] = _nobody            # after
+        self._listed: Encoded | None = None                            # what ACL LIST said since the last change
 
     def _new_default(self) -> User:
         user = User(DEFAULT_USER, False)
@@ -60,6 +63,12 @@ class Users:
         """The user of that name."""
         return self._users.get(name)
 
+    def listed(self) -> Encoded:
+        """ACL LIST: a line for each. Complexity: O(users), once after each change."""
+        if self._listed is None:
+            self._listed = Encoded(encode_reply([user.line() for user in self], 2))
+        return self._listed
+
     # ---- changes
     def set(self, name: bytes, rules: Sequence[bytes]) -> None:
         """ACL SETUSER: apply rules to a user, who is made when there is none. Errors: SetUserError, and nothing has
@@ -79,16 +88,19 @@ class Users:
         if user is None:
             wanted.compile()
             self._users[name] = wanted
+            self._listed = None
         else:
             self._change(user, wanted)
 
     def _change(self, user: User, wanted: User) -> None:
         self.on_change(user, wanted)
         user.become(wanted)
+        self._listed = None
         self.on_changed(user)
 
     def delete(self, name: bytes) -> User | None:
         """ACL DELUSER of one that is not the default user; who it was, for its clients have to go."""
+        self._listed = None
         return self._users.pop(name, None)
 
     def set_default_password(self, password: bytes) -> None:
@@ -102,6 +114,7 @@ class Users:
         """These instead of all; the default user is as new when it is not among them. Returns the others that there
         were: their clients have to go, even where a user of the same name has come."""
         gone = [user for user in self._users.values() if user is not self.default]
+        self._listed = None
         default = users.get(DEFAULT_USER)
         self._users = {**users, DEFAULT_USER: self.default}
         self.default.become(default if default is not None else self._new_default())
@@ -123,6 +136,7 @@ class Users:
             except RuleError as error:
                 raise RuleError(f"Error in user declaration '{_shown(rule)}': {error}") from None
         user.compile()
+        self._listed = None
         if name == DEFAULT_USER:
             self.default.become(user)
         else:

@@ -29,6 +29,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from server.clients.client cimport CLIENT_BLOCKED, CLIENT_CLOSE_ASAP, CLIENT_PAUSED, Client
 from server.keyspace.database cimport Database
 from server.registry.clock cimport monotonic_us
+from server.registry.number_places cimport integers_at
 from server.structures.table cimport (
     ENTRY_EXPIRE, TYPE_LIST, TYPE_STREAM, TYPE_ZSET, Entry, entry_expire, entry_type, table_find, table_hash)
 
@@ -88,6 +89,11 @@ cdef bint _is_of(Database db, bytes key, int type) noexcept:
 
 cdef class BlockedCounts:
     """Three numbers. Owner: the table of clients."""
+
+
+cdef BlockedCounts _model = BlockedCounts.__new__(BlockedCounts)
+integers_at(_model, {"blocked": <size_t>&_model.blocked, "with_timeout": <size_t>&_model.with_timeout,
+                     "on_no_key": <size_t>&_model.on_no_key})
 
 
 cdef class Blocked:

@@ -1,16 +1,17 @@
 """What INFO tells of clients: the table of them, their limits, subscriptions."""
 
+from server.clients import clients_told as clients_told  # which says where the numbers of some of these are
+from server.clients.blocking import BlockedCounts
 from server.clients.client_table import ClientTable
 from server.clients.limits import RecentPeaks
 from server.clients.pubsub import PubSub
 from server.clients.tracking import Tracking
 from server.registry.info_sections import CLIENTS, STATS
 
-table = CLIENTS.of(ClientTable)
-table.field("blocked_clients", lambda clients: clients.counts.blocked, metric="blocked_clients")
-table.field("clients_in_timeout_table", lambda clients: clients.counts.with_timeout, metric="clients_in_timeout_table")
-table.field("total_blocking_keys_on_nokey", lambda clients: clients.counts.on_no_key,
-            metric="total_blocking_keys_on_nokey")
+waiting = CLIENTS.of(BlockedCounts)
+waiting.field("blocked_clients", lambda counts: counts.blocked, metric="blocked_clients")
+waiting.field("clients_in_timeout_table", lambda counts: counts.with_timeout, metric="clients_in_timeout_table")
+waiting.field("total_blocking_keys_on_nokey", lambda counts: counts.on_no_key, metric="total_blocking_keys_on_nokey")
 
 peaks = CLIENTS.of(RecentPeaks)
 peaks.field("client_recent_max_input_buffer", lambda peaks: peaks.query, metric="client_recent_max_input_buffer_bytes")

@@ -10,7 +10,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport Batch, Request, arg_at, arg_length
-from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
+from iothreads.resp_writer cimport format_signed, write_bulk, write_integer, write_null, write_raw, write_verbatim
 from server.clients.client cimport (CLIENT_FAKE, CLIENT_KEPT, CLIENT_MULTI, CLIENT_NO_EVICT, CLIENT_NO_TOUCH, CLIENT_UNIX_SOCKET,
                                     SLOW_NO_TOUCH, SLOW_SUBSCRIBED, Client)
 from server.clients.client_list cimport add_line
@@ -228,23 +228,13 @@ cdef int _add_shown(Op* op, Text* text, Client client) except -1:
     return text_add(text, "\n", 1)
 
 
-cdef void _write_text(Op* op, const Text* text) noexcept:
-    if (<Client>op.client).resp == 3:
-        write_header(op.out, c'=', text.used + 4)
-        write_raw(op.out, "txt:", 4)
-        write_raw(op.out, text.bytes, text.used)
-        write_raw(op.out, "\r\n", 2)
-    else:
-        write_bulk(op.out, text.bytes, text.used)
-
-
 cdef int64_t _client_info(Op* op) except -1:
     cdef Text text
     text.bytes = NULL
     try:
         text_begin(&text)
         _add_shown(op, &text, <Client>op.client)
-        _write_text(op, &text)
+        write_verbatim(op.out, text.bytes, text.used, (<Client>op.client).resp)
         return 0
     finally:
         text_end(&text)
@@ -270,7 +260,7 @@ cdef int64_t _client_list(Op* op) except -1:
             client = find(id)
             if client is not None:
                 _add_shown(op, &text, client)
-        _write_text(op, &text)
+        write_verbatim(op.out, text.bytes, text.used, (<Client>op.client).resp)
         return 0
     finally:
         text_end(&text)

@@ -104,12 +104,12 @@ def _rules_of(selector: Selector) -> list[tuple[bytes, bytes]]:
 
 
 @command("ACL|LIST", arity=2, flags=_ADMIN, since="6.0.0")
-def acl_list(call: Call) -> list[bytes]:
+def acl_list(call: Call) -> Encoded:
     """List the users, each as a line of a configuration file.
 
     Complexity: O(N). Where N is the number of configured users.
     """
-    return [user.line() for user in call.server.users]
+    return call.server.users.listed()
 
 
 @command("ACL|USERS", arity=2, flags=_ADMIN, since="6.0.0")

@@ -187,6 +187,10 @@ def _docs(found: Command) -> Pairs:
     return Pairs(pairs)
 
 
+DOCS_KEPT, DOCS_BYTES = 128, 4096      # replies to one name, for a shell asks again with each command that is typed ...
+_docs_kept: dict[tuple[tuple[bytes, ...], int], Encoded] = {}      # ... by that, and protocol
+
+
 def _entry(found: Command) -> Several:
     """What the map of COMMAND DOCS has of it: its name, and the docs."""
     return Several([found.name.encode(), _docs(found)])
@@ -200,9 +204,15 @@ def command_docs(call: Call, *names: bytes) -> Encoded:
     Complexity: O(N) where N is the number of commands to look up
     """
     resp = call.client.resp
+    kept = _docs_kept.get((names, resp))
+    if kept is not None:
+        return kept
     chosen = list(filter(None, map(_named, names)) if names else COMMANDS.values())
     header = b"%%%d\r\n" % len(chosen) if resp == 3 else b"*%d\r\n" % (2 * len(chosen))
-    return Encoded(header + b"".join([_wire(_entry, each, resp) for each in chosen]))
+    reply = Encoded(header + b"".join([_wire(_entry, each, resp) for each in chosen]))
+    if len(names) == 1 and len(reply.wire) <= DOCS_BYTES and len(_docs_kept) < DOCS_KEPT:
+        _docs_kept[names, resp] = reply
+    return reply
 
 
 # ---- ahead

@@ -45,7 +45,7 @@ def config_get(call: Call, *patterns: bytes) -> Encoded:
 
     Complexity: O(N) where N is the number of directives.
     """
-    answer = _answers.get(patterns) or _answer(patterns)
+    answer = answers.get(patterns) or _answer(patterns)
     return answer.now(call.config, call.client.resp)
 
 
@@ -66,9 +66,8 @@ class _Answer:
     def now(self, config: Config, resp: int) -> Encoded:
         """Complexity: O(N) for the directives that match, a few instructions for each."""
         seen = self._read(config)
-        asked = [config.text_of(directive) for directive in self._asking] if self._asking else self._asked
-        if seen != self._seen or asked != self._asked:
-            self._seen, self._asked = seen, asked
+        if seen != self._seen or self._asking and self._says_otherwise(config):
+            self._seen = seen
             self._replies.clear()
         if (reply := self._replies.get(resp)) is None:
             values = [_bytes(config.text_of(directive)) for directive in self._directives]
@@ -76,17 +75,21 @@ class _Answer:
             self._replies[resp] = reply
         return reply
 
+    def _says_otherwise(self, config: Config) -> bool:
+        before, self._asked = self._asked, [config.text_of(directive) for directive in self._asking]
+        return before != self._asked
 
-_answers: dict[tuple[bytes, ...], _Answer] = {}
+
+answers: dict[tuple[bytes, ...], _Answer] = {}       # by patterns
 
 
 def _answer(patterns: tuple[bytes, ...]) -> _Answer:
     """Of patterns that are asked for the first time."""
     answer = _Answer(patterns)
     if sum(map(len, patterns)) <= PATTERN_BYTES:
-        if len(_answers) >= ANSWERS_KEPT:
-            _answers.clear()
-        _answers[patterns] = answer
+        if len(answers) >= ANSWERS_KEPT:
+            answers.clear()
+        answers[patterns] = answer
     return answer
 
 

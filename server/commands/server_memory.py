@@ -5,10 +5,12 @@ from functools import lru_cache
 from server.dispatch.call import Call
 from server.keyspace.estimate import weight
 from server.observe import memory_advice
+from server.observe.memory_account import Figures
 from server.registry import args
 from server.registry.command import LOADING, READONLY, STALE, container, group
 from server.registry.errors import CommandError, syntax
 from server.registry.keys import RO, one_key
+from server.registry.numbers_reply import NumberNames, NumbersReply
 from server.registry.reply import OK, Pairs, Verbatim
 from server.structures import memory as allocator
 
@@ -39,43 +41,48 @@ def memory_usage(call: Call, key: bytes, *words: bytes) -> int | None:
     return call.db.memory_usage(key) if samples == 0 else weight(call.db, key)
 
 
+_BEFORE_DATABASES = NumberNames(Figures, [
+    (b"peak.allocated", "peak"),
+    (b"total.allocated", "used"),
+    (b"startup.allocated", "startup"),
+    (b"replication.backlog", "backlog"),
+    (b"clients.slaves", "clients_replicas"),
+    (b"clients.normal", "clients_normal"),
+    (b"cluster.links", "cluster_links"),
+    (b"aof.buffer", "aof_buffer"),
+    (b"lua.caches", "eval_scripts"),
+    (b"functions.caches", "functions"),
+])
+_BEHIND_DATABASES = NumberNames(Figures, [
+    (b"overhead.total", "overhead"),
+    (b"keys.count", "keys"),
+    (b"keys.bytes-per-key", "bytes_per_key"),
+    (b"dataset.bytes", "dataset"),
+    (b"dataset.percentage", "dataset_percent"),
+    (b"peak.percentage", "peak_percent"),
+    (b"allocator.allocated", "allocated"),
+    (b"allocator.active", "active"),
+    (b"allocator.resident", "allocator_resident"),
+    (b"allocator-fragmentation.ratio", "allocator_frag_ratio"),
+    (b"allocator-fragmentation.bytes", "allocator_frag_bytes"),
+    (b"allocator-rss.ratio", "allocator_rss_ratio"),
+    (b"allocator-rss.bytes", "allocator_rss_bytes"),
+    (b"rss-overhead.ratio", "rss_overhead_ratio"),
+    (b"rss-overhead.bytes", "rss_overhead_bytes"),
+    (b"fragmentation", "fragmentation_ratio"),
+    (b"fragmentation.bytes", "fragmentation_bytes"),
+])
+
+
 @command("MEMORY|STATS", arity=2, since="4.0.0", tips=_SPECIAL)
-def memory_stats(call: Call) -> Pairs:
+def memory_stats(call: Call) -> NumbersReply:
     """Return the server's use of memory, item by item.
 
     Complexity: O(1)
     """
-    f = call.server.memory.figures()
-    return Pairs([
-        (b"peak.allocated", f.peak),
-        (b"total.allocated", f.used),
-        (b"startup.allocated", f.startup),
-        (b"replication.backlog", f.backlog),
-        (b"clients.slaves", f.clients_replicas),
-        (b"clients.normal", f.clients_normal),
-        (b"cluster.links", f.cluster_links),
-        (b"aof.buffer", f.aof_buffer),
-        (b"lua.caches", f.eval_scripts),
-        (b"functions.caches", f.functions),
-        *((b"db.%d" % number, _database(*parts)) for number, *parts in f.databases),
-        (b"overhead.total", f.overhead),
-        (b"keys.count", f.keys),
-        (b"keys.bytes-per-key", f.net // f.keys if f.keys else 0),
-        (b"dataset.bytes", f.dataset),
-        (b"dataset.percentage", f.dataset_percent),
-        (b"peak.percentage", f.peak_percent),
-        (b"allocator.allocated", f.allocated),
-        (b"allocator.active", f.active),
-        (b"allocator.resident", f.allocator_resident),
-        (b"allocator-fragmentation.ratio", f.allocator_frag_ratio),
-        (b"allocator-fragmentation.bytes", f.allocator_frag_bytes),
-        (b"allocator-rss.ratio", f.allocator_rss_ratio),
-        (b"allocator-rss.bytes", f.allocator_rss_bytes),
-        (b"rss-overhead.ratio", f.rss_overhead_ratio),
-        (b"rss-overhead.bytes", f.rss_overhead_bytes),
-        (b"fragmentation", f.fragmentation_ratio),
-        (b"fragmentation.bytes", f.fragmentation_bytes),
-    ])
+    figures = call.server.memory.figures_by_database()
+    databases = [(b"db.%d" % number, _database(*parts)) for number, *parts in figures.databases]
+    return NumbersReply(figures, _BEFORE_DATABASES, databases, _BEHIND_DATABASES)
 
 
 def _database(keys: int, expires: int, slots: int) -> Pairs:

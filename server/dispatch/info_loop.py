@@ -9,6 +9,7 @@ from server.dispatch.collector import Collector
 from server.dispatch.cron import Cron
 from server.dispatch.lane_totals import LaneTotals
 from server.dispatch.loop import Loop
+from server.dispatch.served import Served
 from server.dispatch.shutdown import Shutdown
 from server.registry.info import section
 from server.registry.info_sections import DEBUG, SERVER, STATS
@@ -29,6 +30,8 @@ lanes.field("io_threaded_reads_processed", lambda lanes: lanes.threaded_reads, m
             counter=True)
 lanes.field("io_threaded_writes_processed", lambda lanes: lanes.threaded_writes, metric="io_threaded_writes_processed",
             counter=True)
+STATS.of(Served).field("total_commands_processed", lambda served: served.commands, metric="commands_processed_total",
+                       counter=True)
 loop = STATS.of(Loop)
 loop.field("eventloop_cycles", lambda loop: loop.cycles, metric="eventloop_cycles_total", counter=True)
 loop.field("eventloop_duration_sum", lambda loop: loop.duration_us, metric="eventloop_duration_sum_usec_total",

@@ -4,12 +4,20 @@ from libc.stdint cimport uint64_t
 
 from iothreads.ring cimport load_relaxed64
 from server.dispatch.loop cimport Loop
+from server.registry.number_places cimport integers_at
 
 
 cdef class LaneTotals:
     """Sums over the lanes; `threaded`: without lane 0, which is the main thread's."""
 
     cdef readonly uint64_t bytes_in, bytes_out, reads, writes, threaded_reads, threaded_writes
+
+
+cdef LaneTotals _model = LaneTotals.__new__(LaneTotals)
+integers_at(_model, {
+    "bytes_in": <size_t>&_model.bytes_in, "bytes_out": <size_t>&_model.bytes_out,
+    "reads": <size_t>&_model.reads, "writes": <size_t>&_model.writes,
+    "threaded_reads": <size_t>&_model.threaded_reads, "threaded_writes": <size_t>&_model.threaded_writes})
 
 
 def lane_totals(Loop loop) -> LaneTotals:

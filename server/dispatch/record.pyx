@@ -280,5 +280,6 @@ def reset_records() -> None:
     """CONFIG RESETSTAT: of all commands, subcommands included."""
     cdef Record record
     for record in _records:
-        record.calls = record.rejected = record.failed = record.nanoseconds = 0
-        record.reset_latency()
+        if record.calls | record.rejected | record.failed | record.nanoseconds:
+            record.calls = record.rejected = record.failed = record.nanoseconds = 0
+            record.reset_latency()

@@ -9,7 +9,7 @@ from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport format_signed
 from server.registry.clock cimport clock_state, monotonic_us
 from server.structures.memory cimport mem_good_size, mem_used
-from server.structures.slot_index cimport slot_index_hide_as, slot_index_memory
+from server.structures.slot_index cimport slot_index_hide_as
 from server.structures.slot_keys cimport (table_hides, table_index_slots, table_shown_expires, table_shown_random,
                                          table_shown_size)
 from server.structures.table cimport (
@@ -163,11 +163,6 @@ cdef class Keyspace:
             total += table_shown_size(db.table)
         return total
 
-    def filled(self) -> list[Database]:
-        """The databases that have keys."""
-        cdef Database db
-        return [db for db in self.databases if table_shown_size(db.table)]
-
     def expires_total(self) -> int:
         """Keys that expire, in all databases."""
         cdef Database db
@@ -176,6 +171,7 @@ cdef class Keyspace:
             total += table_shown_expires(db.table)
         return total
 
+    @property
     def blocking_total(self) -> int:
         """Keys that clients wait for, in all databases."""
         cdef Database db
@@ -906,18 +902,6 @@ cdef class Database:
     def memory(self) -> int:
         """Bytes of the table itself: buckets and entries, without what values point to. O(1)."""
         return table_memory(self.table)
-
-    def overhead(self) -> tuple[int, int, int]:
-        """Bytes that are neither key nor value: those of the table (buckets, a header per key), those that expires add
-        (bits, a time per key), and those of knowing the keys of each slot of a cluster. O(1)."""
-        cdef Table* t = self.table
-        cdef size_t header = sizeof(Entry), time = sizeof(int64_t), bits = 0
-        cdef int which
-        for which in range(2):
-            if t.expire_bits[which] != NULL:
-                bits += (t.mask[which] + 64) // 64 * sizeof(uint64_t)
-        slots = slot_index_memory(t.slots) if t.slots != NULL else 0
-        return (table_memory(t) - t.entry_bytes - bits - slots + table_size(t) * header, bits + t.expires * time, slots)
 
     def expand(self, size_t keys) -> bool:
         """Make room for so many keys at once."""

@@ -22,6 +22,7 @@ from collections.abc import Callable
 
 from server.config.config import Config
 from server.keyspace.database import Keyspace
+from server.keyspace.defrag_times import DefragTimes
 from server.keyspace.defrag_walk import DefragWalk
 from server.observe.log import Log
 from server.registry import clock
@@ -35,7 +36,7 @@ PERCENT = 100
 GROWTH = 0.05                   # by which more must be wasted for another try
 
 
-class ActiveDefrag:
+class ActiveDefrag(DefragTimes):
     """One per server. hz(): ticks a second; has_child(): pages are shared; held(): somebody was interrupted with blocks
     in hand; note_latency(event, ms): how long a slice took."""
 
@@ -50,8 +51,7 @@ class ActiveDefrag:
         self._held = held
         self._note_latency = note_latency
         self._plan = PagePlan()
-        self._walk = DefragWalk(keyspace)
-        self.running = 0                    # active_defrag_running: percent of the time, 0 when no scan is under way
+        self.walk = DefragWalk(keyspace)
         self.everything = False             # DEBUG DEFRAG-EVERYTHING: all blocks are moved, all the time
         self._planned = False
         self._hits_at_begin = 0
@@ -59,49 +59,12 @@ class ActiveDefrag:
         self._decide_at = 0                 # monotonic us
         self._left_us = 0                   # of this tick's share
         self._loading_at = 0                # when the next share is due while a file of commands is loaded
-        self._since_us = 0                  # when it began to run
         self._scan_since_us = 0
-        self._total_us = 0                  # total_active_defrag_time, without what runs now
-        self._hits_before = self._misses_before = 0
-
-    # ---- what INFO tells
-    @property
-    def hits(self) -> int:
-        """active_defrag_hits: blocks that were moved."""
-        return defrag_plan.moved()[0] - self._hits_before
-
-    @property
-    def misses(self) -> int:
-        """active_defrag_misses: blocks that were looked at and lie well."""
-        return defrag_plan.moved()[1] - self._misses_before
-
-    @property
-    def key_hits(self) -> int:
-        """active_defrag_key_hits: keys of which something was moved."""
-        return int(self._walk.key_hits)
-
-    @property
-    def key_misses(self) -> int:
-        """active_defrag_key_misses: keys of which nothing was."""
-        return int(self._walk.key_misses)
-
-    @property
-    def current_ms(self) -> int:
-        """current_active_defrag_time: how long it has been running, 0 when it is not."""
-        return (clock.monotonic_now_us() - self._since_us) // 1000 if self.running else 0
-
-    @property
-    def total_ms(self) -> int:
-        """total_active_defrag_time: how long it has been running altogether."""
-        running_us = clock.monotonic_now_us() - self._since_us if self.running else 0
-        return (self._total_us + running_us) // 1000
 
     def reset_statistics(self) -> None:
         """CONFIG RESETSTAT."""
-        self._hits_before, self._misses_before = defrag_plan.moved()
-        self._walk.reset_statistics()
-        self._total_us = 0
-        self._since_us = clock.monotonic_now_us()
+        self.reset_times()
+        self.walk.reset_statistics()
 
     # ---- when
     def tick(self) -> bool:
@@ -162,7 +125,7 @@ class ActiveDefrag:
         if share <= self.running:
             return
         if not self.running:
-            self._since_us = self._scan_since_us = now
+            self.since_us = self._scan_since_us = now
             self._begin()
         self.running = share
         self._log.verbose("Active defragmentation: %d%% of pages in use is wasted (%d bytes), it gets %d%% of the time",
@@ -196,7 +159,7 @@ class ActiveDefrag:
     # ---- a scan
     def _begin(self) -> None:
         self._plan.begin()
-        self._walk.begin()
+        self.walk.begin()
         self._planned = False
         self._hits_at_begin = defrag_plan.moved()[0]
 
@@ -208,7 +171,7 @@ class ActiveDefrag:
                 return True            # whatever is wasted, little of it can be had
             if clock.monotonic_now_us() >= until_us:
                 return False
-        return self._walk.run(until_us, self._config.active_defrag_max_scan_fields)
+        return self.walk.run(until_us, self._config.active_defrag_max_scan_fields)
 
     def _end(self, now: int) -> None:
         percent, wasted = self._fragmentation()
@@ -230,5 +193,5 @@ class ActiveDefrag:
         self._in_vain = (0, 0)
 
     def _account(self, now: int) -> None:
-        self._total_us += now - self._since_us
-        self._since_us = now
+        self.total_us += now - self.since_us
+        self.since_us = now

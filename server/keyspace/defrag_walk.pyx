@@ -9,12 +9,14 @@ has become something else of its type, the walk goes on in that.
 """
 from collections import deque
 
+from cpython.ref cimport PyObject
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from server.keyspace.database cimport Database, Keyspace, entry_key_bytes
 from server.registry.clock cimport monotonic_us
+from server.registry.number_places cimport integer_from
 from server.structures cimport memory
 from server.structures.defrag cimport entry_moved
 from server.structures.table cimport (ENTRY_WORD, TYPE_STRING, Entry, Table, entry_encoding, entry_type, entry_word_ref,
@@ -138,3 +140,16 @@ cdef class DefragWalk:
 cdef int _meet(void* context, Entry* e) noexcept:
     (<DefragWalk>context).meet(e)
     return 0
+
+
+# ---- what INFO tells
+cdef int64_t _key_hits(PyObject* walk) noexcept:
+    return (<DefragWalk>walk).key_hits
+
+
+cdef int64_t _key_misses(PyObject* walk) noexcept:
+    return (<DefragWalk>walk).key_misses
+
+
+integer_from(DefragWalk, "key_hits", _key_hits)
+integer_from(DefragWalk, "key_misses", _key_misses)

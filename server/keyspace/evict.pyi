@@ -8,6 +8,8 @@ class Evictor:
     exceeded_since_us: int
     exceeded_us: int
     evicted_keys: int
+    total_exceeded_ms: int
+    current_exceeded_ms: int
     took: Callable[[str, int], object] | None
     def __init__(
         self, keyspace: Keyspace, config: Config, evicted: Callable[[Database, bytes], None], besides_keys: Callable[[], int]

@@ -5,9 +5,11 @@ from libc.stdint cimport INT64_MAX, UINT64_MAX, int64_t, uint64_t
 from libc.string cimport memcmp
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.ref cimport PyObject
 
 from server.keyspace.database cimport Database, Keyspace, entry_key_bytes
 from server.registry.clock cimport monotonic_us
+from server.registry.number_places cimport integer_from
 from server.structures.memory cimport mem_used
 from server.structures.slot_keys cimport entry_is_hidden, table_hides, table_shown_random
 from server.structures.table cimport (
@@ -109,6 +111,16 @@ cdef class Evictor:
         """CONFIG RESETSTAT. What lasts counts from the next write on."""
         self.evicted_keys = 0
         self.exceeded_us = self.exceeded_since_us = 0
+
+    @property
+    def total_exceeded_ms(self) -> int:
+        """total_eviction_exceeded_time: how long memory has been above maxmemory altogether."""
+        return _total_exceeded_ms(<PyObject*>self)
+
+    @property
+    def current_exceeded_ms(self) -> int:
+        """current_eviction_exceeded_time: for how long it has been by now, 0 when it is not."""
+        return _current_exceeded_ms(<PyObject*>self)
 
     cdef int _tell(self, str event, int64_t microseconds) except -1:
         """Name what took a millisecond or more: the latency monitor counts no less."""
@@ -255,3 +267,25 @@ cdef int64_t _time_limit_us(int tenacity):
     if tenacity < 100:
         return <int64_t>(500.0 * 1.15 ** (tenacity - 10))
     return <int64_t>1 << 61
+
+
+# ---- what INFO tells
+cdef int64_t _exceeded_us(Evictor evictor) noexcept:
+    return monotonic_us() - evictor.exceeded_since_us if evictor.exceeded_since_us else 0
+
+
+cdef int64_t _total_exceeded_ms(PyObject* evictor) noexcept:
+    return ((<Evictor>evictor).exceeded_us + _exceeded_us(<Evictor>evictor)) // 1000
+
+
+cdef int64_t _current_exceeded_ms(PyObject* evictor) noexcept:
+    return _exceeded_us(<Evictor>evictor) // 1000
+
+
+cdef int64_t _evicted_keys(PyObject* evictor) noexcept:
+    return (<Evictor>evictor).evicted_keys
+
+
+integer_from(Evictor, "total_exceeded_ms", _total_exceeded_ms)
+integer_from(Evictor, "current_exceeded_ms", _current_exceeded_ms)
+integer_from(Evictor, "evicted_keys", _evicted_keys)

@@ -28,7 +28,7 @@ ACCEPTABLE_STALE = 10           # percent of the keys looked at
 BUCKETS_PER_KEY = 20            # buckets that may be searched for each key wanted
 NEW_SAMPLE = 0.05               # weight of the latest cycle in the share of stale keys
 ALL = 1 << 62                   # buckets or keys to look at: once round the table
-NO_SHARE = 1e-4                  # of stale keys: INFO shows hundredths of a percent
+NOTHING_STALE = 0.01            # percent: INFO shows hundredths
 
 
 def on_expired(effects: Effects, propagation: Propagates, config: Config) -> Callable[[Database, bytes], None]:
@@ -56,36 +56,25 @@ class ActiveExpire:
         self._hz = hz
         self._note_latency = note_latency
         self.enabled = True
-        self.stale_share = 0.0              # expired_stale_perc / 100: an estimate of what is expired and still there
-        self.time_cap_reached = 0           # expired_time_cap_reached_count
-        self.used_us = 0                    # expire_cycle_cpu_milliseconds * 1000
+        self.reset_statistics()
         self._next_database = 0
         self._out_of_time = False           # the last cycle ended by its time limit
         self._last_fast_us = -(1 << 60)
         self._idle_cycles = 0               # slow cycles in a row without a key that expires
 
-    @property
-    def stale_percent(self) -> float:
-        """expired_stale_perc."""
-        return self.stale_share * 100
-
-    @property
-    def cpu_milliseconds(self) -> int:
-        """expire_cycle_cpu_milliseconds."""
-        return self.used_us // 1000
-
     def reset_statistics(self) -> None:
         """CONFIG RESETSTAT."""
-        self.stale_share = 0.0
-        self.time_cap_reached = 0
-        self.used_us = 0
+        self.stale_percent = 0.0            # expired_stale_perc: an estimate of what is expired and still there
+        self.time_cap_reached = 0           # expired_time_cap_reached_count
+        self.cpu_milliseconds = 0           # expire_cycle_cpu_milliseconds, of ...
+        self._used_us = 0                   # ... so many
 
     def slow(self) -> None:
         """The cycle of the cron. It is left out once the databases have been seen without any key that expires."""
         keyspace = self._keyspace
         self._idle_cycles = 0 if keyspace.expires_total() else self._idle_cycles + 1
         seen_all = self._idle_cycles * DATABASES_PER_CALL > len(keyspace.databases)
-        if self._may_expire() and not (seen_all and self.stale_share < NO_SHARE):
+        if self._may_expire() and not (seen_all and self.stale_percent < NOTHING_STALE):
             percent = SLOW_PERCENT + 2 * self._effort
             self._run(max(percent * 1_000_000 // self._hz() // 100, 1))
 
@@ -134,11 +123,12 @@ class ActiveExpire:
             if self._out_of_time:
                 break
         elapsed = clock.monotonic_now_us() - start
-        self.used_us += elapsed
+        self._used_us += elapsed
+        self.cpu_milliseconds = self._used_us // 1000
         self._note_latency("expire-cycle", elapsed // 1000)
-        share = expired_total / looked_total if looked_total else 0.0
-        self.stale_share = share * NEW_SAMPLE + self.stale_share * (1 - NEW_SAMPLE)
-        behind = self._out_of_time or self.stale_share * 100 >= ACCEPTABLE_STALE - self._effort
+        percent = 100 * expired_total / looked_total if looked_total else 0.0
+        self.stale_percent = percent * NEW_SAMPLE + self.stale_percent * (1 - NEW_SAMPLE)
+        behind = self._out_of_time or self.stale_percent >= ACCEPTABLE_STALE - self._effort
         self._attend(self.fast, behind)
 
     def _clean(self, db: Database, end_us: int) -> tuple[int, int]:

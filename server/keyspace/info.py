@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from server.keyspace.big_keys import BigKeys
 from server.keyspace.database import Keyspace
 from server.keyspace.defrag import ActiveDefrag
+from server.keyspace.defrag_walk import DefragWalk
 from server.keyspace.evict import Evictor
 from server.keyspace.expire import ActiveExpire
+from server.keyspace.keyspace_told import DatabaseLines  # and where the numbers of the keyspace are
 from server.keyspace.lazyfree import LazyFree
-from server.registry.clock import monotonic_now_us
 from server.registry.info import section
 from server.registry.info_sections import CLIENTS, KEYSPACE, MEMORY, STATS
 from server.registry.quoting import shown_key
@@ -20,15 +21,9 @@ from server.registry.quoting import shown_key
 SHOWN = 10
 
 # ---- databases
-CLIENTS.of(Keyspace).field("total_blocking_keys", lambda keyspace: keyspace.blocking_total(),
+CLIENTS.of(Keyspace).field("total_blocking_keys", lambda keyspace: keyspace.blocking_total,
                            metric="total_blocking_keys")
-
-
-@KEYSPACE.of(Keyspace).family
-def database_lines(keyspace: Keyspace) -> Iterator[tuple[str, str]]:
-    """db0:keys=1,expires=0,avg_ttl=0; empty databases are left out."""
-    for db in keyspace.filled():
-        yield f"db{db.index}", f"keys={len(db)},expires={db.expires},avg_ttl={int(db.average_ttl)}"
+KEYSPACE.of(DatabaseLines).family(lambda databases: databases.now())
 
 
 # ---- what becomes of keys
@@ -45,18 +40,12 @@ expiry.field("expire_cycle_cpu_milliseconds", lambda expiry: expiry.cpu_millisec
              metric="expire_cycle_cpu_time_ms_total", counter=True)
 
 
-def exceeded_us(evictor: Evictor) -> int:
-    """How long memory has been above maxmemory, 0 when it is not."""
-    since_us = evictor.exceeded_since_us
-    return monotonic_now_us() - since_us if since_us else 0
-
-
 evictions = STATS.of(Evictor)
 evictions.field("evicted_keys", lambda evictor: evictor.evicted_keys, metric="evicted_keys_total", counter=True)
 evictions.field("total_eviction_exceeded_time",
-                lambda evictor: (evictor.exceeded_us + exceeded_us(evictor)) // 1000,
+                lambda evictor: evictor.total_exceeded_ms,
                 metric="eviction_exceeded_time_ms_total", counter=True)
-evictions.field("current_eviction_exceeded_time", lambda evictor: exceeded_us(evictor) // 1000,
+evictions.field("current_eviction_exceeded_time", lambda evictor: evictor.current_exceeded_ms,
                 metric="current_eviction_exceeded_time_ms")
 
 lazyfree = MEMORY.of(LazyFree)
@@ -68,8 +57,9 @@ MEMORY.of(ActiveDefrag).field("active_defrag_running", lambda defrag: defrag.run
 defrag = STATS.of(ActiveDefrag)
 defrag.field("active_defrag_hits", lambda defrag: defrag.hits, metric="defrag_hits")
 defrag.field("active_defrag_misses", lambda defrag: defrag.misses, metric="defrag_misses")
-defrag.field("active_defrag_key_hits", lambda defrag: defrag.key_hits, metric="defrag_key_hits")
-defrag.field("active_defrag_key_misses", lambda defrag: defrag.key_misses, metric="defrag_key_misses")
+walk = STATS.of(DefragWalk)
+walk.field("active_defrag_key_hits", lambda walk: walk.key_hits, metric="defrag_key_hits")
+walk.field("active_defrag_key_misses", lambda walk: walk.key_misses, metric="defrag_key_misses")
 defrag.field("total_active_defrag_time", lambda defrag: defrag.total_ms)
 defrag.field("current_active_defrag_time", lambda defrag: defrag.current_ms)
 

@@ -4,6 +4,7 @@ from collections import deque
 from libc.stdint cimport int64_t, uint64_t
 
 from server.registry.clock cimport monotonic_us
+from server.registry.number_places cimport integers_at
 from server.structures.table cimport (ENTRY_WORD, Entry, Table, entry_encoding, entry_type, entry_word_ref,
                                       table_free_step, table_size)
 from server.types.value cimport LAZY_EFFORT, TypeTraits, release_word, traits_of
@@ -81,3 +82,7 @@ cdef class LazyFree:
         self.pending -= 1
         self.freed += 1
         return True
+
+
+cdef LazyFree _model = LazyFree.__new__(LazyFree)
+integers_at(_model, {"pending": <size_t>&_model.pending, "freed": <size_t>&_model.freed})

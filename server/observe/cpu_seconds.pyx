@@ -1,5 +1,6 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Processor time, for INFO cpu: what the system says, without an object for each of the numbers that nobody asks for."""
+from server.registry.number_places cimport reals_at
 
 cdef extern from "sys/resource.h":
     struct timeval:
@@ -27,6 +28,13 @@ cdef class CpuSeconds:
     """Processor time in seconds: of the process, of the children that ended, of the main thread."""
 
     cdef readonly double sys, user, sys_children, user_children, sys_main_thread, user_main_thread
+
+
+cdef CpuSeconds _model = CpuSeconds.__new__(CpuSeconds)
+reals_at(_model, {
+    "sys": <size_t>&_model.sys, "user": <size_t>&_model.user,
+    "sys_children": <size_t>&_model.sys_children, "user_children": <size_t>&_model.user_children,
+    "sys_main_thread": <size_t>&_model.sys_main_thread, "user_main_thread": <size_t>&_model.user_main_thread})
 
 
 cdef inline double _seconds(timeval time) noexcept:

@@ -4,6 +4,7 @@ from libc.string cimport memcmp
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from server.registry.command_error cimport error_code_length
+from server.registry.number_places cimport integers_at
 
 cdef enum:
     CODES_MAX = 128                    # distinct codes counted; more would grow without bound (Redis 7.4's cap)
@@ -51,3 +52,7 @@ cdef class ErrorCounts:
         """CONFIG RESETSTAT."""
         self.replies = self.plain = self.wrong_type = 0
         self.others = {}
+
+
+cdef ErrorCounts _model = ErrorCounts.__new__(ErrorCounts)
+integers_at(_model, {"replies": <size_t>&_model.replies})

@@ -1,16 +1,16 @@
 """What INFO tells of what is observed: the account of memory, counters and rates, errors, processor time."""
 
-import os
 import sys
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 
 from server.observe import process
 from server.observe.cpu_seconds import FIELDS, CpuSeconds
+from server.observe.error_counts import ErrorCounts
 from server.observe.internal_errors import InternalErrors
 from server.observe.memory_account import ALLOCATOR, Figures
+from server.observe.now import Now
 from server.observe.stats import Counters, Stats, error_name
-from server.registry import clock
 from server.registry.info_sections import CPU, ERRORSTATS, MEMORY, SERVER, STATS
 from server.registry.info_writer import FOR_PEOPLE, human
 from server.version import REDIS_VERSION, VERSION
@@ -29,9 +29,11 @@ server.field("monotonic_clock", "POSIX clock_gettime")
 server.field("atomicvar_api", "gnu-atomic")
 server.field("gcc_version", sys.version.rpartition("[")[2].rstrip("]").removeprefix("GCC ").split()[0])
 server.field("python_version", sys.version.split()[0])
-server.field("process_id", lambda _: os.getpid(), metric="process_id")
-server.field("server_time_usec", lambda _: clock.unix_us())
-server.field("lru_clock", lambda _: clock.lru_clock())
+now = SERVER.of(Now)
+now.field("server_time_usec", lambda now: now.unix_us)
+now.field("uptime_in_seconds", lambda now: now.uptime, metric="uptime_in_seconds")
+now.field("uptime_in_days", lambda now: now.uptime_days)
+now.field("lru_clock", lambda now: now.lru)
 
 # ---- memory
 memory = MEMORY.of(Figures)
@@ -108,7 +110,8 @@ stats.field("latest_fork_usec", lambda s: s.fork_us, metric="latest_fork_seconds
 stats.field("total_forks", lambda s: s.forks)
 stats.field("unexpected_error_replies", lambda s: s.unexpected_error_replies, metric="unexpected_error_replies",
             counter=True)
-stats.field("total_error_replies", lambda s: s.error_replies, metric="total_error_replies", counter=True)
+STATS.of(ErrorCounts).field("total_error_replies", lambda errors: errors.replies, metric="total_error_replies",
+                            counter=True)
 counted("dump_payload_sanitizations", "dump_payload_sanitizations", counter=True)
 counted("reply_buffer_shrinks", "reply_buffer_shrinks_total", counter=True)
 counted("reply_buffer_expands", "reply_buffer_expands_total", counter=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from server.observe.seams import ClientSums, Data, Replication, Texts
+from server.observe.seams import ClientSums, Replication, Texts
 
 ALLOCATOR: str
 SAMPLE_MS: int
@@ -30,75 +30,36 @@ class Figures:
     keys: int                          # how many
     databases: list[tuple[int, int, int, int]]     # number, overhead of keys, of expires, of slots; without empty ones
     overhead: int                      # used_memory_overhead: all that is neither key nor value
-
-    @property
-    def scripts(self) -> int:
-        """used_memory_scripts: texts of either kind."""
-
-    @property
-    def dataset(self) -> int:
-        """used_memory_dataset: keys and values."""
-
-    @property
-    def net(self) -> int:
-        """What came since the start, at least 1: percentages and averages are of that."""
-
-    @property
-    def dataset_percent(self) -> float:
-        """used_memory_dataset_perc."""
-
-    @property
-    def peak_percent(self) -> float:
-        """used_memory_peak_perc."""
+    scripts: int                       # used_memory_scripts: texts of either kind
+    dataset: int                       # used_memory_dataset: keys and values
+    net: int                           # what came since the start, at least 1: percentages and averages are of that
+    bytes_per_key: int                 # of what came since the start; 0 without keys
+    dataset_percent: float
+    peak_percent: float
+    not_counted_for_evict: int         # what maxmemory does not limit, because eviction itself makes it grow
+    # What is held beyond what is used: by pages that are partly in use, by pages that nothing is in, by what is not the
+    # allocator's, all together.
+    allocator_frag_ratio: float
+    allocator_frag_bytes: int
+    allocator_rss_ratio: float
+    allocator_rss_bytes: int
+    rss_overhead_ratio: float
+    rss_overhead_bytes: int
+    fragmentation_ratio: float
+    fragmentation_bytes: int
 
     def unusual(self, clients: int, scripts: int) -> int:
         """Of memory_advice's remarks those to be made, a bit each, in their order. clients: connected ones; scripts: how
         many are cached."""
 
-    @property
-    def not_counted_for_evict(self) -> int:
-        """What maxmemory does not limit, because eviction itself makes it grow."""
-
-    @property
-    def allocator_frag_ratio(self) -> float:
-        """Pages that are partly in use."""
-
-    @property
-    def allocator_frag_bytes(self) -> int:
-        """The same in bytes."""
-
-    @property
-    def allocator_rss_ratio(self) -> float:
-        """Pages that nothing is in."""
-
-    @property
-    def allocator_rss_bytes(self) -> int:
-        """The same in bytes."""
-
-    @property
-    def rss_overhead_ratio(self) -> float:
-        """What is not the allocator's."""
-
-    @property
-    def rss_overhead_bytes(self) -> int:
-        """The same in bytes."""
-
-    @property
-    def fragmentation_ratio(self) -> float:
-        """All together."""
-
-    @property
-    def fragmentation_bytes(self) -> int:
-        """The same in bytes."""
-
 class MemoryAccount:
-    """Reads the allocator and the rooms' own totals; remembers the peak and what start-up used."""
+    """Reads the allocator and the rooms' own totals; remembers the peak and what start-up used. data: the keyspace."""
 
     replication: Callable[[], Replication]
     cluster_links: Callable[[], int]
     startup: int
 
-    def __init__(self, data: Data, clients: ClientSums, scripts: Texts, partial_memory: Callable[[], int],
+    def __init__(self, data: object, clients: ClientSums, scripts: Texts, partial_memory: Callable[[], int],
                  aof_pending: Callable[[], int]) -> None: ...
 
     @property
@@ -122,3 +83,6 @@ class MemoryAccount:
 
     def figures(self) -> Figures:
         """Everything. Complexity: O(databases), whatever is in them and however many clients there are."""
+
+    def figures_by_database(self) -> Figures:
+        """The same, with those of each database."""

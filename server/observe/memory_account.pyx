@@ -13,6 +13,8 @@ used_memory is what the data and those who use it cost, so that maxmemory means 
 """
 from libc.stdint cimport int64_t
 
+from server.registry.number_places cimport integers_at, reals_at
+
 from server.observe import process
 from server.observe.seams import NO_REPLICATION
 from server.registry.clock import monotonic_now_us
@@ -41,51 +43,23 @@ cdef inline bint _exceeds(int64_t held, int64_t used, double ratio) noexcept:
 cdef class Figures:
     """All of it at one moment, in bytes."""
 
-    cdef readonly int64_t used         # used_memory
-    cdef readonly int64_t peak, startup
-    cdef readonly int64_t resident     # RSS
-    cdef readonly int64_t resident_at_start        # of that, what was not the allocator's when the server began: the interpreter
-    cdef readonly int64_t allocated    # the allocator's: handed out,
-    cdef readonly int64_t active       # in pages that are in use, as far as they have been,
-    cdef readonly int64_t allocator_resident       # and with pages kept for later
-    cdef readonly int64_t clients_normal           # pubsub and master links among them
-    cdef readonly int64_t clients_replicas
-    cdef readonly int64_t backlog, replication_buffers
-    cdef readonly int64_t replicas     # connected
-    cdef readonly int64_t cluster_links, aof_buffer, eval_scripts, functions
-    cdef readonly int64_t keys         # how many
-    cdef readonly list databases       # number, overhead of keys, of expires, of slots; without empty ones
-    cdef readonly int64_t overhead     # used_memory_overhead: all that is neither key nor value
-
-    @property
-    def scripts(self) -> int:
-        """used_memory_scripts: texts of either kind."""
-        return self.eval_scripts + self.functions
-
-    @property
-    def dataset(self) -> int:
-        """used_memory_dataset: keys and values."""
-        return max(<int64_t>0, self.used - self.overhead)
-
-    @property
-    def net(self) -> int:
-        """What came since the start, at least 1: percentages and averages are of that."""
-        return max(<int64_t>1, self.used - self.startup)
-
-    @property
-    def dataset_percent(self) -> float:
-        """used_memory_dataset_perc."""
-        return 100 * _ratio(self.dataset, self.net)
-
-    @property
-    def peak_percent(self) -> float:
-        """used_memory_peak_perc."""
-        return 100 * _ratio(self.used, self.peak)
-
-    @property
-    def not_counted_for_evict(self) -> int:
-        """What maxmemory does not limit, because eviction itself makes it grow."""
-        return self.clients_replicas + self.aof_buffer
+    cdef void derive(self) noexcept:
+        """What follows from the others."""
+        self.scripts = self.eval_scripts + self.functions
+        self.dataset = max(<int64_t>0, self.used - self.overhead)
+        self.net = max(<int64_t>1, self.used - self.startup)
+        self.bytes_per_key = self.net // self.keys if self.keys else 0
+        self.dataset_percent = 100 * _ratio(self.dataset, self.net)
+        self.peak_percent = 100 * _ratio(self.used, self.peak)
+        self.not_counted_for_evict = self.clients_replicas + self.aof_buffer
+        self.allocator_frag_ratio = _ratio(self.active, self.allocated)
+        self.allocator_frag_bytes = self.active - self.allocated
+        self.allocator_rss_ratio = _ratio(self.allocator_resident, self.active)
+        self.allocator_rss_bytes = self.allocator_resident - self.active
+        self.rss_overhead_ratio = _ratio(self.resident, self.allocator_resident)
+        self.rss_overhead_bytes = self.resident - self.allocator_resident
+        self.fragmentation_ratio = _ratio(self.resident, self.used)
+        self.fragmentation_bytes = self.resident - self.used
 
     def unusual(self, int64_t clients, int64_t scripts) -> int:
         """Of memory_advice's remarks those to be made, a bit each, in their order. clients: connected ones; scripts: how
@@ -100,46 +74,28 @@ cdef class Figures:
                 | _bit(6, self.clients_normal > CLIENT_MUCH * max(<int64_t>1, clients - self.replicas))
                 | _bit(7, scripts > SCRIPTS_MANY))
 
-    # ---- what is held beyond what is used, as ratio and in bytes
-    @property
-    def allocator_frag_ratio(self) -> float:
-        """Pages that are partly in use."""
-        return _ratio(self.active, self.allocated)
 
-    @property
-    def allocator_frag_bytes(self) -> int:
-        """The same in bytes."""
-        return self.active - self.allocated
-
-    @property
-    def allocator_rss_ratio(self) -> float:
-        """Pages that nothing is in."""
-        return _ratio(self.allocator_resident, self.active)
-
-    @property
-    def allocator_rss_bytes(self) -> int:
-        """The same in bytes."""
-        return self.allocator_resident - self.active
-
-    @property
-    def rss_overhead_ratio(self) -> float:
-        """What is not the allocator's."""
-        return _ratio(self.resident, self.allocator_resident)
-
-    @property
-    def rss_overhead_bytes(self) -> int:
-        """The same in bytes."""
-        return self.resident - self.allocator_resident
-
-    @property
-    def fragmentation_ratio(self) -> float:
-        """All together."""
-        return _ratio(self.resident, self.used)
-
-    @property
-    def fragmentation_bytes(self) -> int:
-        """The same in bytes."""
-        return self.resident - self.used
+cdef Figures _model = Figures.__new__(Figures)
+integers_at(_model, {
+    "used": <size_t>&_model.used, "peak": <size_t>&_model.peak, "startup": <size_t>&_model.startup,
+    "resident": <size_t>&_model.resident, "allocated": <size_t>&_model.allocated, "active": <size_t>&_model.active,
+    "allocator_resident": <size_t>&_model.allocator_resident, "clients_normal": <size_t>&_model.clients_normal,
+    "clients_replicas": <size_t>&_model.clients_replicas, "backlog": <size_t>&_model.backlog,
+    "replication_buffers": <size_t>&_model.replication_buffers, "cluster_links": <size_t>&_model.cluster_links,
+    "aof_buffer": <size_t>&_model.aof_buffer, "eval_scripts": <size_t>&_model.eval_scripts,
+    "functions": <size_t>&_model.functions, "overhead": <size_t>&_model.overhead, "scripts": <size_t>&_model.scripts,
+    "keys": <size_t>&_model.keys, "bytes_per_key": <size_t>&_model.bytes_per_key,
+    "dataset": <size_t>&_model.dataset, "not_counted_for_evict": <size_t>&_model.not_counted_for_evict,
+    "allocator_frag_bytes": <size_t>&_model.allocator_frag_bytes,
+    "allocator_rss_bytes": <size_t>&_model.allocator_rss_bytes,
+    "rss_overhead_bytes": <size_t>&_model.rss_overhead_bytes,
+    "fragmentation_bytes": <size_t>&_model.fragmentation_bytes})
+reals_at(_model, {
+    "dataset_percent": <size_t>&_model.dataset_percent, "peak_percent": <size_t>&_model.peak_percent,
+    "allocator_frag_ratio": <size_t>&_model.allocator_frag_ratio,
+    "allocator_rss_ratio": <size_t>&_model.allocator_rss_ratio,
+    "rss_overhead_ratio": <size_t>&_model.rss_overhead_ratio,
+    "fragmentation_ratio": <size_t>&_model.fragmentation_ratio})
 
 
 cdef class MemoryAccount:
@@ -148,19 +104,11 @@ cdef class MemoryAccount:
     partial_memory(): bytes that half-read requests hold now; aof_pending(): bytes that wait to be written to the AOF.
     """
 
-    cdef object _data, _clients, _scripts, _partial_memory, _aof_pending
-    cdef public object replication     # () -> Replication: for the room that replicates to set
-    cdef public object cluster_links   # () -> bytes
-    cdef readonly int64_t startup
-    cdef int64_t _peak
-    cdef int64_t _resident_at_start    # -1: not known yet
-    cdef int64_t _resident, _resident_at           # when it was asked for last, and when that was, monotonic us
-
     def __init__(self, data, clients, scripts, partial_memory, aof_pending):
         self._data, self._clients, self._scripts = data, clients, scripts
         self._partial_memory, self._aof_pending = partial_memory, aof_pending
         self._resident_at_start = -1
-        self.startup = data.memory_used()
+        self.startup = above.used()
         self.replication = lambda: NO_REPLICATION
         self.cluster_links = int
 
@@ -186,8 +134,12 @@ cdef class MemoryAccount:
     @property
     def used(self) -> int:
         """used_memory. Complexity: O(1)."""
+        return self.used_now()
+
+    cdef int64_t used_now(self) except -1:
+        cdef int64_t buffers, places
         buffers, _, places, _ = self.replication()
-        return (self._data.memory_used() + self._of_clients() + self._scripts.memory + buffers + places
+        return (above.used() + self._of_clients() + self._scripts.memory + buffers + places
                 + self._aof_pending())
 
     def resident(self) -> int:
@@ -200,35 +152,43 @@ cdef class MemoryAccount:
 
     def sample(self) -> None:
         """The cron: the peak of the sum, and once what is resident without any data."""
+        cdef Slab slab
         self._peak = max(self._peak, <int64_t>self.used)
         if self._resident_at_start < 0:
-            self._resident_at_start = max(0, process.resident_bytes() - self._data.allocator()["resident"])
+            above.slab(&slab)
+            self._resident_at_start = max(<int64_t>0, <int64_t>process.resident_bytes() - slab.resident)
 
     # ---- all of them
     def figures(self) -> Figures:
         """Everything. Complexity: O(databases), whatever is in them and however many clients there are."""
+        return self._figures(False)
+
+    def figures_by_database(self) -> Figures:
+        """The same, with those of each database."""
+        return self._figures(True)
+
+    cdef Figures _figures(self, bint by_database):
         cdef Figures f = Figures.__new__(Figures)
-        cdef dict slab = self._data.allocator()
+        cdef Slab slab
         cdef int64_t buffers, backlog, places, replicas
         cdef int64_t clients = self._of_clients()
+        above.slab(&slab)
         buffers, backlog, places, f.replicas = self.replication()
         f.eval_scripts, f.functions = self._scripts.texts()
         f.aof_buffer, f.cluster_links = self._aof_pending(), self.cluster_links()
-        f.used = (<int64_t>self._data.memory_used() + clients + f.eval_scripts + f.functions + buffers + places
+        f.used = (above.used() + clients + f.eval_scripts + f.functions + buffers + places
                   + f.aof_buffer)      # as the property, but nothing is asked for twice
-        f.peak = self._peak = max(self._peak, f.used, <int64_t>slab["peak"])
+        f.peak = self._peak = max(self._peak, f.used, slab.peak)
         f.startup, f.resident = self.startup, self.resident()
         f.resident_at_start = max(<int64_t>0, self._resident_at_start)
-        f.allocated, f.active, f.allocator_resident = slab["allocated"], slab["active"], slab["resident"]
+        f.allocated, f.active, f.allocator_resident = slab.allocated, slab.active, slab.resident
         replicas = self._clients.memory_by_class["replica"]
         f.clients_normal, f.clients_replicas = max(<int64_t>0, clients - replicas), replicas + max(<int64_t>0, buffers - backlog)
         f.backlog, f.replication_buffers = min(buffers, backlog) + places, buffers
-        f.databases = []
-        for db in self._data.filled():
-            f.keys += len(db)
-            f.databases.append((db.index, *db.overhead()))
+        if by_database:
+            f.databases = []
+        above.databases(self._data, f)
         f.overhead = (f.startup + f.backlog + f.clients_replicas + f.clients_normal + f.cluster_links + f.aof_buffer
-                      + f.eval_scripts + f.functions)
-        for _, of_keys, of_expires, of_slots in f.databases:
-            f.overhead += of_keys + of_expires + of_slots
+                      + f.eval_scripts + f.functions + f.of_databases)
+        f.derive()
         return f

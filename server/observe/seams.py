@@ -1,7 +1,5 @@
 """What the account of memory asks of the rooms above it, as protocols."""
 
-from collections.abc import Sequence
-
 from server.registry.light import NamedTuple, Protocol
 
 
@@ -15,31 +13,6 @@ class Replication(NamedTuple):
 
 
 NO_REPLICATION = Replication(0, 0, 0, 0)
-
-
-class Numbered(Protocol):
-    """A database."""
-
-    index: int
-
-    def __len__(self) -> int:
-        """Keys."""
-
-    def overhead(self) -> tuple[int, int, int]:
-        """Bytes of keys and of expires that are neither key nor value."""
-
-
-class Data(Protocol):
-    """The keyspace and its allocator."""
-
-    def filled(self) -> Sequence[Numbered]:
-        """Databases that have keys."""
-
-    def memory_used(self) -> int:
-        """Bytes handed out."""
-
-    def allocator(self) -> dict[str, int]:
-        """allocated, active, resident, peak."""
 
 
 class ClientSums(Protocol):

@@ -4,6 +4,7 @@ import time
 from collections import deque
 
 from server.registry.light import NamedTuple, Protocol
+from server.registry.reply import Encoded
 
 ARGUMENTS_MAX = 32
 ARGUMENT_BYTES_MAX = 128
@@ -47,6 +48,7 @@ class SlowLog:
         self.entries: deque[SlowEntry] = deque()
         self.max_len = max_len
         self.next_id = 0
+        self.shown: dict[int, Encoded] = {}    # replies, by the count that was asked for, until something changes
 
     def add(self, client: Caller, argv: list[bytes], microseconds: int) -> None:
         """Note a command that was slow."""
@@ -58,9 +60,11 @@ class SlowLog:
 
     def trim(self) -> None:
         """Drop what is beyond max_len."""
+        self.shown.clear()
         while len(self.entries) > self.max_len:
             self.entries.pop()
 
     def reset(self) -> None:
         """SLOWLOG RESET."""
+        self.shown.clear()
         self.entries.clear()

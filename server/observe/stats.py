@@ -31,6 +31,8 @@ class Rate:
 
     def reset(self) -> None:
         """Forget the samples."""
+        if self._last is None:
+            return                     # there are none
         self._samples.clear()
         self._last = None
         self.set(0.0)
@@ -75,7 +77,7 @@ class Stats:
         self.fork_us = 0
         self.net_input_bytes = 0
         self.net_output_bytes = 0
-        for name in vars(self.counters).keys() - KEPT:
+        for name in [name for name in vars(self.counters) if name not in KEPT]:
             delattr(self.counters, name)
         for rate in (self.commands_rate, self.input_rate, self.output_rate, self.cycle_rate, self.turn_us,
                      self.repl_input_rate, self.repl_output_rate):

@@ -15,10 +15,12 @@ from bisect import insort
 from collections.abc import Callable, Iterable
 
 from server.registry.dataclass import dataclass, field
+from server.registry.expressions import expression
 from server.registry.info_reader import Asked, Reader, read_together
 from server.registry.info_writer import AS_PRINTED, Line, Page, write_sections
 from server.registry.later import Later
 from server.registry.light import Any, Generic, NamedTuple, TypeVar
+from server.registry.number_places import Place, place_of
 from server.registry.parts import Part, Parts
 
 S = TypeVar("S")  # the part that a field is read from
@@ -29,7 +31,8 @@ Lines = Iterable[tuple[str, str]]
 class InfoField(Generic[S]):
     """One field. metric: the name without the prefix redis_, "" for none; counter: a growing total; scale multiplies
     the value for the metric; constant: `read` says the same as long as the process lives; digits: of a number behind
-    the point, or FOR_PEOPLE, of a size (1.50K); unit: what stands behind it."""
+    the point, or FOR_PEOPLE, of a size (1.50K); unit: what stands behind it; busy: while it says no, `read` need not be
+    asked, for it would say `idle`."""
 
     name: str
     read: Callable[[S], object]
@@ -40,6 +43,8 @@ class InfoField(Generic[S]):
     constant: bool = False
     digits: int = AS_PRINTED
     unit: str = ""
+    busy: Callable[[S], object] | None = None  # None: always
+    idle: object = 0
 
 
 class Declared(NamedTuple):
@@ -47,6 +52,7 @@ class Declared(NamedTuple):
 
     part: Part[Any]
     what: InfoField[Any] | Callable[[Any], Lines]
+    busy: Callable[[Any], object] | None = None  # of a family: while it says no, there are no lines
 
 
 @dataclass
@@ -89,28 +95,43 @@ class Section:
             self._page = Page(*self._lines())
         return self._page
 
-    def _lines(self) -> tuple[list[Line], tuple[Part[Any], ...], Reader]:
-        """The lines, those constants that stand together as one, and how the values of the others are read."""
+    def _lines(self) -> tuple[list[Line], tuple[Part[Any], ...], Reader | None]:
+        """The lines, those constants that stand together as one, and how the values of the others are read, but for
+        numbers that native parts have in a place of their own."""
         lines: list[Line] = []
         asked: list[Asked] = []
         constants = f"# {self.title}\r\n"
-        for part, what in self.declared:
+        for part, what, busy in self.declared:
             if isinstance(what, InfoField) and what.constant and what.shown is None:
                 constants += f"{what.name}:{what.read(None)}\r\n"
                 continue
             lines += _constant(constants)
             constants = ""
-            if isinstance(what, InfoField):
-                lines.append(Line(f"{what.name}:".encode(), digits=what.digits, unit=what.unit))
-                asked.append(Asked(part, what.read, what.shown))
-            else:
+            if not isinstance(what, InfoField):
                 lines.append(Line(None))
-                asked.append(Asked(part, what, None))
+                asked.append(Asked(part, what, busy, ()))
+                continue
+            place = _place(part, what)
+            lines.append(Line(f"{what.name}:".encode(), digits=what.digits, unit=what.unit, part=part, place=place))
+            if place is None:
+                asked.append(_asked(part, what))
         return lines + _constant(constants), *read_together(asked)
 
 
 def _constant(lines: str) -> list[Line]:
     return [Line(lines.encode("utf-8", "surrogateescape"), constant=True)] if lines else []
+
+
+def _place(part: Part[Any], field: InfoField[Any]) -> Place | None:
+    """Where its number is."""
+    text = expression(field.read, "self") if field.shown is None else None
+    return place_of(part, text.replace("self.", "", 1)) if text is not None else None
+
+
+def _asked(part: Part[Any], field: InfoField[Any]) -> Asked:
+    if field.shown is not None:
+        return Asked(part, field.read, field.shown)
+    return Asked(part, field.read, field.busy, field.idle)
 
 
 class Fields(Generic[S]):
@@ -131,16 +152,27 @@ class Fields(Generic[S]):
         shown: Callable[[S], bool] | None = None,
         digits: int = AS_PRINTED,
         unit: str = "",
+        busy: Callable[[S], object] | None = None,
+        idle: object = 0,
     ) -> None:
         """Declare a field; a `read` that is no function is a constant."""
         reader = read if callable(read) else (lambda _: read)
-        declared = InfoField(name, reader, metric, counter, scale, shown, not callable(read), digits, unit)
+        declared = InfoField(name, reader, metric, counter, scale, shown, not callable(read), digits, unit, busy, idle)
         self._section.declare(Declared(self._part, declared))
 
     def family(self, lines: Callable[[S], Lines]) -> Callable[[S], Lines]:
         """Declare a family: a function that yields (name, value)."""
         self._section.declare(Declared(self._part, lines))
         return lines
+
+    def family_while(self, busy: Callable[[S], object]) -> Callable[[Callable[[S], Lines]], Callable[[S], Lines]]:
+        """The same of one that need not be asked while `busy` says no, for it has no lines then."""
+
+        def declare(lines: Callable[[S], Lines]) -> Callable[[S], Lines]:
+            self._section.declare(Declared(self._part, lines, busy))
+            return lines
+
+        return declare
 
 
 SECTIONS: dict[str, Section] = {}  # those that are declared by now
@@ -187,8 +219,8 @@ def in_order() -> list[Section]:
     return sorted(sections().values(), key=lambda section: places.get(section.name, len(ORDER)))
 
 
-def render(parts: Parts, words: tuple[bytes, ...]) -> bytes:
-    """INFO's text; words: its arguments, in any case."""
+def pages_of(words: tuple[bytes, ...]) -> list[Page]:
+    """The sections that INFO with these arguments prints; they may be in any case."""
     pages = _pages.get(words)
     if pages is None or declared_later:
         names = [word.decode("utf-8", "replace").lower() for word in words]
@@ -197,4 +229,9 @@ def render(parts: Parts, words: tuple[bytes, ...]) -> bytes:
             if len(_pages) >= CHOICES_KEPT:
                 _pages.clear()
             _pages[words] = pages
-    return write_sections(pages, parts.where, parts.kept)
+    return pages
+
+
+def render(parts: Parts, words: tuple[bytes, ...]) -> bytes:
+    """INFO's text; words: its arguments, in any case."""
+    return write_sections(pages_of(words), parts.where, parts.kept)

@@ -1,9 +1,9 @@
-"""All readers of a section of INFO as one function: what is an attribute and nothing else (registry.attribute_path) it
-looks up itself, in a tenth of the time that a call from native code takes, and the others it calls from Python."""
+"""All readers of a section of INFO as one function: what can be said in its own text (registry.expressions) it does
+itself, in a tenth of the time that a call from native code takes, and the others it calls from Python."""
 
 from collections.abc import Callable, Iterable
 
-from server.registry.attribute_path import attribute_path
+from server.registry.expressions import expression
 from server.registry.info_writer import HIDDEN
 from server.registry.light import Any, NamedTuple
 from server.registry.parts import Part
@@ -12,28 +12,42 @@ Reader = Callable[..., tuple[Any, ...]]
 
 
 class Asked(NamedTuple):
-    """One value: the part that it is read from, how, and whether it is shown at all (None: always)."""
+    """One value: the part that it is read from, how, and in which case; it is `otherwise` in others."""
 
     part: Part[Any]
     read: Callable[[Any], object]
-    shown: Callable[[Any], bool] | None
+    when: Callable[[Any], object] | None = None  # None: always
+    otherwise: object = HIDDEN
 
 
-def read_together(values: Iterable[Asked]) -> tuple[tuple[Part[Any], ...], Reader]:
-    """The parts, each once, and a function of them that returns the values in order, HIDDEN for what is not shown. A
-    question (`shown`) that is the last one again, about the same part, is not asked."""
-    names: dict[str, Any] = {"hidden": HIDDEN}
+def read_together(values: Iterable[Asked]) -> tuple[tuple[Part[Any], ...], Reader | None]:
+    """The parts, each once, and a function of them that returns the values in order; None: there are none to be read.
+    A question (`when`) that several have about the same part is asked once."""
+    names: dict[str, Any] = {}
     parts: dict[Part[Any], str] = {}
+    questions: dict[tuple[object, object], str] = {}
     terms = []
-    last: tuple[object, object] | None = None
-    for number, (part, read, shown) in enumerate(values):
+    for number, (part, read, when, otherwise) in enumerate(values):
         of = parts.setdefault(part, f"p{len(parts)}")
-        names[f"read{number}"], names[f"shown{number}"] = read, shown
-        path = attribute_path(read)
-        term = ".".join([of, *path]) if path else f"read{number}({of})"
-        if shown is not None:
-            term += f" if {'shown' if last == (shown, part) else f'(shown := shown{number}({of}))'} else hidden"
-            last = shown, part
+        term = _said(read, of, f"read{number}", names)
+        if when is not None:
+            answer = questions.get((when, part))
+            if answer is None:
+                answer = questions[when, part] = f"when{number}"
+                answer = f"({answer} := {_said(when, of, f'asked{number}', names)})"
+            names[f"otherwise{number}"] = otherwise
+            term = f"{term} if {answer} else otherwise{number}"
         terms.append(f"{term}, ")
+    if not terms:
+        return (), None
     reader: Reader = eval(f"lambda {', '.join(parts.values())}: ({''.join(terms)})", names)
     return tuple(parts), reader
+
+
+def _said(read: Callable[[Any], object], of: str, name: str, names: dict[str, Any]) -> str:
+    """The text that reads it, from the part called `of`."""
+    text = expression(read, of)
+    if text is None:
+        names[name] = read
+        return f"{name}({of})"
+    return text

@@ -18,6 +18,10 @@ def _is_replica(node: Node) -> bool:
     return node.following is not None
 
 
+def _has_replicas(node: Node) -> bool:
+    return bool(node.master.replicas)
+
+
 def _is_syncing(node: Node) -> bool:
     return node.following is not None and node.following.payload is not None
 
@@ -76,7 +80,7 @@ replication.field("min_slaves_good_slaves", lambda node: node.master.good_replic
                   shown=lambda node: bool(node.config.min_replicas_to_write and node.config.min_replicas_max_lag))
 
 
-@replication.family
+@replication.family_while(_has_replicas)
 def _replicas(node: Node) -> Iterator[tuple[str, str]]:
     """slave0, slave1 ..."""
     for number, replica in enumerate(node.master.connected()):
@@ -121,7 +125,7 @@ counts.field("total_net_repl_output_bytes", lambda node: node.sent_bytes, metric
 syncs.family(lambda node: node.tally.lines())
 
 
-@syncs.family
+@syncs.family_while(_has_replicas)
 def _lags(node: Node) -> Iterator[tuple[str, str]]:
     """replica0, replica1 ...: those that are online."""
     for number, replica in enumerate(node.master.online()):

@@ -18,6 +18,9 @@ NEW, OLD_SYNC, HISTORY, OFFSET, BACKLOG = REASONS = ("new", "sync", "history", "
 MASTER, REPLICA = SIDES = ("master", "replica")                # what we were in it
 RESULTS = ("full_ok", "full_err", "partial_ok", "partial_err")
 UP, DOWN = STATES = ("up", "down")
+_NO_SYNCS = {(side, result): 0 for side in SIDES for result in RESULTS}
+_NO_REASONS = dict.fromkeys(REASONS, 0)
+_NO_LINKS = dict.fromkeys(STATES, 0)
 
 
 class Tally:
@@ -29,9 +32,9 @@ class Tally:
 
     def reset(self) -> None:
         """CONFIG RESETSTAT."""
-        self.syncs = {(side, result): 0 for side in SIDES for result in RESULTS}
-        self.reasons = dict.fromkeys(REASONS, 0)               # full syncs that our replicas began
-        self.links = dict.fromkeys(STATES, 0)                  # to our master
+        self.syncs = _NO_SYNCS.copy()
+        self.reasons = _NO_REASONS.copy()                      # full syncs that our replicas began
+        self.links = _NO_LINKS.copy()                          # to our master
         self.received = 0                                      # bytes from masters, and ...
         self.sent = 0                                          # ... to replicas, by connections that are gone
 

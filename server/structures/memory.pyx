@@ -30,9 +30,10 @@ No locks: the main thread is the only user. After fork() the child has its own c
 Built with AddressSanitizer every block is malloc's, so that the sanitizer sees each one; define REMUS_SLABS=1 to keep
 the pages.
 """
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
+from server.observe.memory_account cimport Slab, above
 from server.structures.system_memory cimport (munmap, remus_drop, remus_libc_memory, remus_malloc_trim, remus_mmap,
                                               remus_out_of_memory)
 
@@ -663,24 +664,45 @@ def purge() -> int:
     return mem_purge()
 
 
-def info() -> dict:
-    """Figures for INFO, in bytes: allocated (good sizes), active (what pages of a class have ever handed out, and what
-    lies outside of pages), resident (all that holds memory: idle pages still kept, too), mapped (address space), retired
-    (arrays waiting to be unmapped), peak (of allocated). Complexity: O(1), but for arrays that wait."""
+cdef size_t _retired() noexcept:
     cdef size_t retired = 0
     cdef Retired* waiting = mem_retired
     while waiting != NULL:
         retired += waiting.size
         waiting = waiting.next
-    active = active_bytes + big_bytes if REMUS_SLABS else allocated
+    return retired
+
+
+cdef int64_t _used() noexcept:
+    return <int64_t>mem_used()
+
+
+cdef void _tell(Slab* slab) noexcept:
+    """For the account of memory."""
     _note_peak()
+    slab.allocated, slab.peak = allocated, peak
+    slab.active = active_bytes + big_bytes if REMUS_SLABS else allocated
+    slab.resident = (touched_bytes + chunk_count * HEADER_BYTES + big_bytes + _retired() if REMUS_SLABS
+                     else slab.active)
+
+
+above.used, above.slab = _used, _tell
+
+
+def info() -> dict:
+    """Figures for INFO, in bytes: allocated (good sizes), active (what pages of a class have ever handed out, and what
+    lies outside of pages), resident (all that holds memory: idle pages still kept, too), mapped (address space), retired
+    (arrays waiting to be unmapped), peak (of allocated). Complexity: O(1), but for arrays that wait."""
+    cdef Slab slab
+    cdef size_t retired = _retired()
+    _tell(&slab)
     return {
-        "allocated": allocated,
-        "active": active,
-        "resident": touched_bytes + chunk_count * HEADER_BYTES + big_bytes + retired if REMUS_SLABS else active,
+        "allocated": slab.allocated,
+        "active": slab.active,
+        "resident": slab.resident,
         "mapped": chunk_count * CHUNK_BYTES + big_bytes + retired,
         "retired": retired,
-        "peak": peak,
+        "peak": slab.peak,
     }
 
 

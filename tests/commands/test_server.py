@@ -40,6 +40,35 @@ def test_flushall_spoils_a_transaction(raw, another):
     assert raw("EXEC") == NullArray
 
 
+@pytest.mark.parametrize("words", [("FLUSHALL",), ("FLUSHALL", "SYNC"), ("flushdb",), ("FLUSHDB", "ASYNC")])
+def test_flushing_nothing_is_told(raw, another, words):
+    """A replica may have more than we do; and who tracks forgets what it has read, whatever there was."""
+    assert raw(*words) == Status("OK")
+    raw("DEBUG", "PROPAGATED", "START")
+    assert raw(*words) == Status("OK")
+    assert words[0].upper().encode() in raw("DEBUG", "PROPAGATED", "GET").upper()
+    raw("DEBUG", "PROPAGATED", "STOP")
+    listener, tracks = another(), another()
+    listener("SUBSCRIBE", "__redis__:invalidate")
+    tracks("CLIENT", "TRACKING", "ON", "REDIRECT", id_of(listener, another))
+    assert raw(*words) == Status("OK")
+    assert listener.read() == [b"message", b"__redis__:invalidate", None]
+
+
+def id_of(listener, another):
+    """Of a connection that only listens any more."""
+    found = [line for line in another().ok("CLIENT", "LIST").decode().splitlines() if " sub=1 " in line]
+    return found[-1].split()[0].removeprefix("id=")
+
+
+def test_flushall_of_nothing_writes_the_file_where_there_are_save_points(new_server):
+    server = new_server(save="3600 1", dbfilename="all.rdb")
+    file = server.folder / "all.rdb"
+    c = server.connect()
+    assert c("FLUSHDB") == Status("OK") and not file.exists()
+    assert c("FLUSHALL") == Status("OK") and file.exists()
+
+
 def test_swapdb(both):
     both("SET", "k", "zero")
     both("SELECT", 1)
@@ -74,6 +103,30 @@ def test_info_is_verbatim_text(raw3):
     assert raw3("INFO", "nonsense") == b""
     assert b"# Commandstats" not in raw3("INFO")
     assert b"# Commandstats" in raw3("INFO", "all")
+
+
+def test_info_makes_room(raw, configure):
+    """As every command does: whoever looks at a server that is full finds that it kept to its limit."""
+    raw.pipeline([("SET", f"k{n}", "x" * 1000) for n in range(1000)])
+    configure("maxmemory-policy", "allkeys-random")
+    limit = int(re.search(rb"used_memory:(\d+)", raw.ok("INFO", "memory"))[1])
+    configure("maxmemory", limit)
+    for section in ("memory", "everything"):
+        for value in ("y" * 30000, "z" * 200000):
+            *_, said = raw.pipeline([("SET", "large", value), ("INFO", section)])
+            assert int(re.search(rb"used_memory:(\d+)", said)[1]) <= limit
+    raw("FLUSHALL")
+
+
+def test_info_in_a_script_and_in_exec(raw):
+    raw("FLUSHALL")
+    raw("SET", "k", 1)
+    lines = b"# Keyspace\r\ndb0:keys=1,expires=0,avg_ttl=0\r\n"
+    assert raw("EVAL", "return redis.call('INFO', 'keyspace')", 0) == lines
+    *_, done = raw.pipeline([("MULTI",), ("INFO", "keyspace"), ("SET", "j", 1), ("info", "Keyspace"), ("EXEC",)])
+    assert done == [lines, Status("OK"), lines.replace(b"keys=1", b"keys=2")]
+    raw("FLUSHALL")
+    assert raw("INFO", "keyspace") == b"# Keyspace\r\n"
 
 
 def test_module(raw):

@@ -33,6 +33,21 @@ def test_counts(raw, configure):
     assert raw("SLOWLOG", "LEN") == 2
 
 
+def test_what_was_told_is_told_anew_when_the_log_changes(raw, configure):
+    configure("slowlog-log-slower-than", -1)
+    raw("SLOWLOG", "RESET")
+    for word in ("a", "b", "c"):
+        assert raw("SLOWLOG", "GET", -1) == raw("SLOWLOG", "GET", -1)
+        configure("slowlog-log-slower-than", 0)
+        raw("ECHO", word)
+        configure("slowlog-log-slower-than", -1)
+        assert [b"ECHO", word.encode()] in [entry[3] for entry in raw("SLOWLOG", "GET", -1)]
+    configure("slowlog-max-len", 2)
+    assert len(raw("SLOWLOG", "GET", -1)) == 2
+    raw("SLOWLOG", "RESET")
+    assert raw("SLOWLOG", "GET", -1) == []
+
+
 def test_errors(both):
     both("SLOWLOG", "GET", -2)
     both("SLOWLOG", "GET", "x")

@@ -426,6 +426,11 @@ COMMANDS = st.one_of(
     words(b"PUBSUB", (b"NUMSUB", b"shardnumsub"), [key]),
     words(b"PUBSUB", (b"NUMPAT", b"NUMSUB", b"CHANNELS", b"SHARDCHANNELS")),
     words(b"TIME"),
+    words((b"INFO", b"info")),
+    words(b"INFO", [st.sampled_from([b"server", b"Keyspace", b"MEMORY", b"everything", b"debug", b"x", b""])]),
+    words(b"MEMORY", (b"DOCTOR", b"doctor"), [st.just(b"x")]),
+    words(b"CONFIG", (b"GET", b"get"), [st.sampled_from([b"maxmemory", b"save", b"hash-*", b"x", b"none", b"SAVE"])]),
+    words((b"FLUSHDB", b"FLUSHALL", b"flushall"), [st.sampled_from([b"SYNC", b"async", b"x", b""])]),
     words(b"SCAN", st.sampled_from([b"x", b"e1", b"nan", b"ABC"])),
     words(b"INCRBYFLOAT", key, st.sampled_from([b"x", b"e5", b"NAN", b"inf", b"infinit", b"none", b"0x1p3", b"1e400"])),
     words(b"SELECT", st.sampled_from([b"999", b"-1", b"2147483647", b"2147483648", b"-2147483648", b"1.0"])),
@@ -636,9 +641,19 @@ def comparable(command: tuple[bytes, ...], reply: object) -> object:
         return sorted(reply)
     if command[0] == b"TIME" and isinstance(reply, list):
         return len(reply)
+    if command[0].upper() == b"INFO" and isinstance(reply, bytes):
+        return comparable_info(command, reply)
     if command[0] == b"DUMP" and is_stream_payload(reply):
         return b"ANY"
     return b"ANY" if command[0] in (b"XADD", b"RANDOMKEY") and isinstance(reply, bytes) else reply
+
+
+def comparable_info(command: tuple[bytes, ...], reply: bytes) -> list[bytes]:
+    """All of INFO keyspace but times; of other sections the names of fields, or titles where commands have fields."""
+    if [word.lower() for word in command[1:]] == [b"keyspace"]:
+        return re.findall(rb"[^\r\n]*expires=[0-9]+|^# .*", reply, re.M)
+    has_commands = b"everything" in command
+    return re.findall(rb"^# .*" if has_commands else rb"^[^:\r\n]*:|^# .*", reply, re.M)
 
 
 def is_stream_payload(reply: object) -> bool:

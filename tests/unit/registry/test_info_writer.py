@@ -75,6 +75,34 @@ def test_what_stays_the_same_is_written_as_if_it_were_new(times: list[list[str]]
         assert write_sections([kept, kept], {int: int}, {}) == fresh + b"\r\n" + fresh
 
 
+@pytest.mark.parametrize("size", [0, 1, 5000])
+def test_a_page_may_be_written_while_it_is_written(size: int) -> None:
+    """As when a reader fails so badly that a crash report tells of INFO."""
+    nested: list[bytes] = []
+    again = [False]
+
+    class Value:
+        """Its text is of another length while the page is written within itself."""
+
+        def __str__(self) -> str:
+            if again[0] and not nested:
+                nested.append(b"")
+                text[0] = "y" * size
+                nested[0] = write_sections([page], {int: int}, {})
+            return text[0]
+
+    text = ["x" * 100]
+    value = Value()
+    lines = [Line(b"a:"), Line(b"b:"), Line(b"c:"), Line(b"d\r\n", constant=True), Line(b"e:")]
+    page = Page(lines, (int,), lambda _: (text[0], value, 3, text[0]))
+    write_sections([page], {int: int}, {})
+    again[0] = True
+    long, short = b"x" * 100, b"y" * size
+    assert write_sections([page], {int: int}, {}) == b"a:%s\r\nb:%s\r\nc:3\r\nd\r\ne:%s\r\n" % (long, short, long)
+    assert nested == [b"a:%s\r\nb:%s\r\nc:3\r\nd\r\ne:%s\r\n" % ((short,) * 3)]
+    assert write_sections([page], {int: int}, {}) == nested[0]
+
+
 def test_a_reader_that_fails_leaves_nothing_behind() -> None:
     fails = [False, True, False]
 

@@ -1,0 +1,5 @@
+from typing import Any
+
+from server.config.config import Config
+
+def use(config: Config, answers: dict[tuple[bytes, ...], Any]) -> None: ...

@@ -29,7 +29,7 @@ def _hashing() -> tuple[Any, Any]:
 def digest(password: bytes) -> bytes:
     """What is kept of a password."""
     sha256, _ = _hashing()
-    return bytes(sha256(password).hexdigest(), "ascii")
+    return sha256(password).hexdigest().encode()  # type: ignore[no-any-return]
 
 
 class User:
@@ -123,10 +123,12 @@ class User:
         """Whether that is one of its passwords. How long it takes tells nothing about any of them."""
         if self.no_password:
             return True
-        _, same = _hashing()
-        hashed = digest(password)
-        equal = [same(hashed, known) for known in self.passwords]
-        return any(equal)
+        sha256, same = _hashing()
+        hashed = sha256(password).hexdigest().encode()
+        found = False
+        for known in self.passwords:
+            found |= same(hashed, known)
+        return found
 
     def may(self, command: Command, argv: Sequence[bytes]) -> Denied | None:
         """Why the user may not make this call, None when it may. Arguments that the command will refuse name no keys.

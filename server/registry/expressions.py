@@ -13,7 +13,7 @@ from server.registry.light import Any
 
 _CALLED = ("len", "bool")
 # {of}: what is looked at, attributes of the argument; {0}, {1}: the function's constants.
-_FORMS = ("len({of})", "bool({of})", "{of} is not None", "{of} is None", "{of} > {0}", "{of} != {0}", "{of} == {0}",
+_FORMS = ("len({of})", "bool({of})", "{of} is not None", "{of} is None", "{of} > 0", "{of} != {0}", "{of} == {0}",
           "{of} or {0}", "{0} if {of} else {1}", "{0} if {of} is None else {1}")
 _PARTS = ("co_code", "co_consts", "co_names", "co_freevars", "co_argcount", "co_kwonlyargcount", "co_posonlyargcount")
 
@@ -30,11 +30,12 @@ def expression(read: Callable[[Any], object], of: str) -> str | None:
         return None
     called = code.co_names[:1] if code.co_names[:1] and code.co_names[0] in _CALLED else ()
     attributes = code.co_names[len(called):]
-    if not attributes or not all(type(one) in (str, int, type(None)) for one in code.co_consts):
+    constants = tuple([one for one in code.co_consts if one is not None])      # what stands first in some versions
+    if not attributes or not all(type(one) in (str, int) for one in constants):
         return None
     for form in _FORMS:
-        text = _filled(form, [of, *attributes], code.co_consts[1:])
-        same = _filled(form, [code.co_varnames[0], *attributes], code.co_consts[1:])
+        text = _filled(form, [of, *attributes], constants)
+        same = _filled(form, [code.co_varnames[0], *attributes], constants)
         if text is not None and _is_code_of(code, f"lambda {code.co_varnames[0]}: {same}"):
             return text
     return None

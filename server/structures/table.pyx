@@ -145,6 +145,11 @@ cdef bint _may_grow(Table* t) noexcept nogil:
     return True
 
 
+cdef inline bint _can_wait(const Table* t) noexcept nogil:
+    """Whether a rehash under way is put off while resizing is to be avoided: chains, or gaps, are not too long yet."""
+    return t.mask[1] // FORCE_RATIO < t.mask[0] + 1 and t.mask[0] // FORCE_RATIO < t.mask[1] + 1
+
+
 cdef void _start_resize(Table* t, uint64_t buckets) noexcept nogil:
     """Begin to rehash into so many buckets; an empty table simply gets its new array."""
     if t.used[0] == 0:
@@ -202,12 +207,10 @@ cdef void _move_bucket(Table* t) noexcept nogil:
 
 
 cdef size_t table_rehash_steps(Table* t, size_t buckets) noexcept nogil:
-    """Move up to `buckets` buckets, skipping at most 10 empty ones for each.
-
-    Returns 1 while there is more to do, 0 when no rehash is under way (any more) or it is paused.
-    """
+    """Move up to `buckets` buckets, skipping at most 10 empty ones for each. Returns 1 while there is more to do, 0 when no
+    rehash is under way (any more) or it is paused or put off."""
     cdef size_t empty = buckets * EMPTY_VISITS
-    if t.rehash_index < 0 or t.pause_rehash > 0 or unlikely(_avoid_resize):
+    if t.rehash_index < 0 or t.pause_rehash > 0 or (unlikely(_avoid_resize) and _can_wait(t)):
         return 0
     while buckets and t.used[0]:
         while t.buckets[0][t.rehash_index] == NULL:
@@ -229,11 +232,10 @@ cdef size_t table_rehash_steps(Table* t, size_t buckets) noexcept nogil:
 cdef size_t table_rehash_us(Table* t, int64_t microseconds) noexcept nogil:
     """Rehash for about so long, looking at the clock every 100 buckets. Returns the buckets moved; 0: nothing to do."""
     cdef timespec now
-    cdef int64_t until
-    cdef size_t moved = 0
+    cdef int64_t until, moved = 0
     if mem_retired != NULL:
         mem_retire_step()
-    if t.rehash_index < 0 or t.pause_rehash > 0 or _avoid_resize:
+    if t.rehash_index < 0 or t.pause_rehash > 0 or (_avoid_resize and _can_wait(t)):
         return 0
     clock_gettime(CLOCK_MONOTONIC, &now)
     until = <int64_t>now.tv_sec * 1000000000 + now.tv_nsec + microseconds * 1000

@@ -259,6 +259,11 @@ cdef inline bint _is_other(Spot* spot, PyObject* part) noexcept:
     return True
 
 
+cdef inline int _copy(Text* text, Page page, size_t begin, size_t end) except -1:
+    """From the text of last time, of which there is none at first."""
+    return text_add(text, page.text + begin, end - begin) if end > begin else 0
+
+
 cdef int _add_page(Text* text, Page page, tuple subjects, tuple values) except -1:
     """Runs of lines that say what they said are copied."""
     cdef Spot* spot = page.spots
@@ -281,7 +286,7 @@ cdef int _add_page(Text* text, Page page, tuple subjects, tuple values) except -
             other = known and (value != PyTuple_GET_ITEM(before, at) or not _lasts(<object>value))
             at += 1
         if other or not known:
-            text_add(text, page.text + run, was - run)
+            _copy(text, page, run, was)
             _add_line(text, spot, value)
             run = ended
             if page.written:           # within that line somebody wrote the same page: the old text is not what it was
@@ -289,7 +294,7 @@ cdef int _add_page(Text* text, Page page, tuple subjects, tuple values) except -
         was = ended
         spot.ended = text.used - begin + was - run
         spot += 1
-    text_add(text, page.text + run, was - run)
+    _copy(text, page, run, was)
     page.keep(text.bytes + begin, text.used - begin)
     page.values = values
     page.written = True

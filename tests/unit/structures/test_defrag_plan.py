@@ -64,10 +64,11 @@ def test_what_is_left_of_ten_blocks_in_one_goes_into_a_tenth_of_the_pages(probe,
 
 
 def test_pages_that_are_full_stay(probe):
+    left_by_others = planned().pages       # the allocator is the process's: tests before may have left a sparse page
     for size in (40, 300, 3000):
         for _ in range(4 * MiB // size):
             probe.alloc(size)
-    assert planned().pages == 0
+    assert planned().pages <= left_by_others
 
 
 def test_what_is_well_filled_stays(probe):

@@ -12,6 +12,7 @@ from server.structures.memory cimport mem_good_size, mem_used
 from server.structures.slot_index cimport slot_index_hide_as
 from server.structures.slot_keys cimport (table_hides, table_index_slots, table_shown_expires, table_shown_random,
                                          table_shown_size)
+from server.structures.table_stats cimport table_stats
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
     Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_inline, entry_key,
@@ -907,7 +908,6 @@ cdef class Database:
         """Make room for so many keys at once."""
         return table_resize_hint(self.table, keys)
 
-    def hash_stats(self) -> dict:
-        """What DEBUG HTSTATS shows: buckets and used of both tables."""
-        return {"buckets": [self.table.mask[i] + 1 if self.table.buckets[i] != NULL else 0 for i in range(2)],
-                "used": [self.table.used[i] for i in range(2)], "rehash_index": self.table.rehash_index}
+    def hash_stats(self, bint full=False) -> dict:
+        """What DEBUG HTSTATS shows (structures.table_stats)."""
+        return table_stats(self.table, full)

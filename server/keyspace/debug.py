@@ -99,7 +99,28 @@ def _table_stats(stats: dict[str, Any]) -> str:
                 f"Hash table {number} stats ({title}):\n table size: {stats['buckets'][number]}\n"
                 f" number of elements: {stats['used'][number]}\n"
             )
+            text += _chain_stats(stats["chains"][number], stats["buckets"][number], stats["used"][number])
     return text
+
+
+def _chain_stats(chains: dict[int, int], buckets: int, used: int) -> str:
+    """How long the chains are, if that was asked for. chains: the number of buckets by the entries in them."""
+    slots = sum(count for length, count in chains.items() if length)
+    if not slots:
+        return ""
+    text = (
+        f" different slots: {slots}\n max chain length: {max(chains)}\n"
+        f" avg chain length (counted): {used / slots:.2f}\n avg chain length (computed): {used / slots:.2f}\n"
+        " Chain length distribution:\n"
+    )
+    for length, count in sorted((chains | {0: buckets - slots}).items()):
+        if count:
+            text += f"   {length}: {count} ({100 * count / buckets:.2f}%)\n"
+    return text
+
+
+def _is_full(word: bytes) -> bool:
+    return word.lower() == b"full"
 
 
 @subcommand("HTSTATS", 1, 2, "<dbid> [full]", "Show buckets and elements of a database's table.")
@@ -111,7 +132,7 @@ def htstats(db: Database, number: bytes, full: bytes = b"") -> Verbatim:
         raise CommandError("ERR Out of range database")
     db = databases[index]
     expires = f" number of elements: {db.expires}\n" if db.expires else _table_stats({"used": [0]})
-    return Verbatim(f"[Dictionary HT]\n{_table_stats(db.hash_stats())}[Expires HT]\n{expires}")
+    return Verbatim(f"[Dictionary HT]\n{_table_stats(db.hash_stats(_is_full(full)))}[Expires HT]\n{expires}")
 
 
 @subcommand("HTSTATS-KEY", 1, 2, "<key> [full]", "Show buckets and elements of the table that a value is.")
@@ -119,7 +140,7 @@ def htstats_key(db: Database, key: bytes, full: bytes = b"") -> Verbatim:
     """Only values that are kept in a table have one."""
     require(db, key)
     stats = getattr(db.view(key), "hash_stats", None)
-    found = stats() if stats is not None else None
+    found = stats(_is_full(full)) if stats is not None else None
     if found is None:
         raise CommandError("ERR The value stored at the specified key is not represented using an hash table")
     return Verbatim(_table_stats(found))

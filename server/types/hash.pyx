@@ -12,6 +12,7 @@ from server.structures.listpack cimport (
     lp_get, lp_integer_text, lp_length, lp_new, lp_next, lp_random_below, lp_random_pairs, lp_seek,
     lp_random_pairs_unique, lp_replace, lp_repr, lp_skip)
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
+from server.structures.table_stats cimport table_stats
 from server.structures.table cimport (
     ENTRY_WORD, INLINE_MAX, STR_BLOB, TYPE_HASH, TYPE_STRING, Blob, Entry, Table, blob_new, blob_release, entry_encoding, entry_inline,
     entry_key, entry_key_length, entry_set_type, entry_word_ref, table_delete, table_fair_random, table_find,
@@ -471,14 +472,9 @@ cdef class Hash(Value):
         """DEBUG LISTPACK's text; empty for the other encodings."""
         return lp_repr(_listpack(self.entry)[0]) if _packed(self.entry) else b""
 
-    def hash_stats(self) -> dict | None:
-        """Buckets and used of the table's two arrays (DEBUG HTSTATS-KEY); None without a table."""
-        cdef Table* t
-        if _packed(self.entry):
-            return None
-        t = hash_table(self.entry)
-        return {"buckets": [t.mask[i] + 1 if t.buckets[i] != NULL else 0 for i in range(2)],
-                "used": [t.used[i] for i in range(2)], "rehash_index": t.rehash_index}
+    def hash_stats(self, bint full=False) -> dict | None:
+        """What DEBUG HTSTATS-KEY shows (structures.table_stats); None without a table."""
+        return None if _packed(self.entry) else table_stats(hash_table(self.entry), full)
 
 
 cdef tuple _pair_of(Entry* field):

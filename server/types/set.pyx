@@ -15,6 +15,7 @@ from server.structures.listpack cimport (
     lp_estimate, lp_find, lp_first, lp_free, lp_get, lp_integer_text, lp_length, lp_new, lp_next, lp_next_random,
     lp_random_below, lp_random_entries, lp_repr, lp_seek)
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
+from server.structures.table_stats cimport table_stats
 from server.structures.table cimport (
     ENTRY_WORD, TYPE_SET, Entry, Table, entry_encoding, entry_key, entry_key_length, entry_set_type, entry_word_ref, table_delete,
     table_fair_random, table_find, table_free, table_free_step, table_hash, table_insert_bare, table_memory, table_new,
@@ -538,14 +539,9 @@ cdef class Set(Value):
         """DEBUG LISTPACK's text; empty for the other encodings."""
         return lp_repr(_block(self.entry)[0]) if entry_encoding(self.entry) == SET_LISTPACK else b""
 
-    def hash_stats(self) -> dict | None:
-        """Buckets and used of the table's two arrays (DEBUG HTSTATS-KEY); None without a table."""
-        cdef Table* t
-        if entry_encoding(self.entry) != SET_TABLE:
-            return None
-        t = set_table(self.entry)
-        return {"buckets": [t.mask[i] + 1 if t.buckets[i] != NULL else 0 for i in range(2)],
-                "used": [t.used[i] for i in range(2)], "rehash_index": t.rehash_index}
+    def hash_stats(self, bint full=False) -> dict | None:
+        """What DEBUG HTSTATS-KEY shows (structures.table_stats); None without a table."""
+        return None if entry_encoding(self.entry) != SET_TABLE else table_stats(set_table(self.entry), full)
 
 
 # ---- what the keyspace needs of the type

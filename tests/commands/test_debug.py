@@ -94,6 +94,17 @@ def test_tables(raw):
     assert isinstance(raw("DEBUG", "HTSTATS-KEY", "k"), RespError)
 
 
+def test_how_long_the_chains_of_a_table_are(raw):
+    raw("SADD", "set", *[f"member:{i}" for i in range(1000)])
+    text = raw("DEBUG", "HTSTATS-KEY", "set", "full").decode()
+    slots = int(text.partition("different slots: ")[2].partition("\n")[0])
+    longest = int(text.partition("max chain length: ")[2].partition("\n")[0])
+    assert 0 < slots <= 1000 and 1000 / slots <= longest <= 30
+    assert "   0: " in text and "different slots" not in raw("DEBUG", "HTSTATS-KEY", "set").decode()
+    assert "different slots" not in raw("DEBUG", "HTSTATS", 0).decode()
+    assert "max chain length: " in raw("DEBUG", "HTSTATS", 0, "FULL").decode()
+
+
 # ---- replies
 def test_protocol(raw3):
     assert raw3("DEBUG", "PROTOCOL", "string") == b"Hello World"

@@ -30,6 +30,7 @@ server_.field("run_id", lambda s: s.run_id)
 CLIENTS.of(Whole).field("connected_clients",           # replicas are told of in their own section
                         lambda s: s.connected_clients, metric="connected_clients")
 
+
 @server_.family
 def listeners(s: Whole) -> tuple[tuple[str, str], ...]:
     """listener0:name=tcp,bind=127.0.0.1,port=6379. The same object as long as nothing changes: INFO does not write it

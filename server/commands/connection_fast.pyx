@@ -96,8 +96,7 @@ cdef int _hello(Client c, Batch* b, Request* r) except -1:
 
 
 cdef int64_t _auth(Op* op) except -1:
-    """Of whom nothing is queued. No password is kept by who keeps requests:
-    RULE_SECRET."""
+    """Of whom nothing is queued. No password is kept by who keeps requests: RULE_SECRET."""
     cdef Client c = <Client>op.client
     cdef bytes name, word
     if op.r.arg_count > 3 or c.state & (CLIENT_FAKE | CLIENT_MULTI) or not isinstance(c.loop, Loop):

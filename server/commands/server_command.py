@@ -210,7 +210,9 @@ def command_docs(call: Call, *names: bytes) -> Encoded:
     chosen = list(filter(None, map(_named, names)) if names else COMMANDS.values())
     header = b"%%%d\r\n" % len(chosen) if resp == 3 else b"*%d\r\n" % (2 * len(chosen))
     reply = Encoded(header + b"".join([_wire(_entry, each, resp) for each in chosen]))
-    if len(names) == 1 and len(reply.wire) <= DOCS_BYTES and len(_docs_kept) < DOCS_KEPT:
+    if len(names) == len(chosen) == 1 and len(reply.wire) <= DOCS_BYTES:       # of what is no command, there may be any
+        if len(_docs_kept) >= DOCS_KEPT:
+            _docs_kept.clear()
         _docs_kept[names, resp] = reply
     return reply
 

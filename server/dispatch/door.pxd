@@ -21,9 +21,9 @@ A condition that concerns one key or one client must not slow the others: it is 
 decline; `nobody_minds` then looks whether this command's keys are among those that somebody watches or waits for. A
 client whose user may not do everything (SLOW_RESTRICTED) passes when its permissions say yes (`acl.permissions`). Who
 tracks, or hears for one that does, who wants no replies, leaves no traces of access, may only manage subscriptions or say
-who it is, and everybody while only writes are paused or somebody monitors, comes to the door a second time (`pass_again`), so that the
-others are asked nothing; where EXEC and scripts let a tracking client in, they tell client-side caching what was read, as
-that does.
+who it is, and everybody while only writes are paused or somebody monitors, comes to the door a second time (`pass_again`),
+so that the others are asked nothing; where EXEC and scripts let a tracking client in, they tell client-side caching what
+was read, as that does.
 Where a slot is not simply ours (`cluster.slot_table`) the gate decides, and knows the redirect.
 
 `ungated` is the same question about the gates: whether none of them could refuse a command, so that it can be queued or
@@ -57,9 +57,9 @@ cdef enum Place:
     FROM_MASTER
 
 cdef enum:
+    # At the second time: of Client.slow, and of conditions.all.
     AGAIN_ASKED = SLOW_TRACKING | SLOW_REPLY_MODE | SLOW_NO_TOUCH | SLOW_SUBSCRIBED | SLOW_STRANGER
-                                       # of Client.slow, at the second time ...
-    AGAIN_ASKED_OF_ALL = SLOW_PAUSED | SLOW_MONITORS                   # ... and of conditions.all
+    AGAIN_ASKED_OF_ALL = SLOW_PAUSED | SLOW_MONITORS
     WRITES_ASKED = SLOW_WATCHED | SLOW_BLOCKED_CLIENTS
     # Conditions for which no gate asks, or that are asked apart; while any other is in force, all gates of a command are.
     UNGATED = SLOW_MONITORS | SLOW_EXPIRED_KEPT | SLOW_CLUSTER

@@ -12,7 +12,6 @@ from server.structures.memory cimport mem_good_size, mem_used
 from server.structures.slot_index cimport slot_index_hide_as
 from server.structures.slot_keys cimport (table_hides, table_index_slots, table_shown_expires, table_shown_random,
                                          table_shown_size)
-from server.structures.table_stats cimport table_stats
 from server.structures.table cimport (
     ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
     Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_inline, entry_key,
@@ -20,6 +19,7 @@ from server.structures.table cimport (
     table_find, table_free, table_hash, table_insert_inline, table_insert_word, table_memory, table_new, table_persist,
     table_rehash_us, table_release_entry, table_resize_hint, table_scan, table_set_expire, table_set_inline,
     table_set_word, table_shrink_if_sparse, table_size, table_unlink)
+from server.structures.table_stats cimport table_stats
 from server.keyspace.visits cimport ExpireSample, Visited, collect_key, collect_live_key, look_at_expire
 from server.types.value cimport TypeTraits, Value, class_of, release_value, release_word, traits_of
 

@@ -108,9 +108,10 @@ def _chain_stats(chains: dict[int, int], buckets: int, used: int) -> str:
     slots = sum(count for length, count in chains.items() if length)
     if not slots:
         return ""
+    counted = sum(length * count for length, count in chains.items())
     text = (
         f" different slots: {slots}\n max chain length: {max(chains)}\n"
-        f" avg chain length (counted): {used / slots:.2f}\n avg chain length (computed): {used / slots:.2f}\n"
+        f" avg chain length (counted): {counted / slots:.2f}\n avg chain length (computed): {used / slots:.2f}\n"
         " Chain length distribution:\n"
     )
     for length, count in sorted((chains | {0: buckets - slots}).items()):

@@ -15,11 +15,11 @@ from server.structures.listpack cimport (
     lp_estimate, lp_find, lp_first, lp_free, lp_get, lp_integer_text, lp_length, lp_new, lp_next, lp_next_random,
     lp_random_below, lp_random_entries, lp_repr, lp_seek)
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
-from server.structures.table_stats cimport table_stats
 from server.structures.table cimport (
     ENTRY_WORD, TYPE_SET, Entry, Table, entry_encoding, entry_key, entry_key_length, entry_set_type, entry_word_ref, table_delete,
     table_fair_random, table_find, table_free, table_free_step, table_hash, table_insert_bare, table_memory, table_new,
     table_resize_hint, table_scan, table_seed, table_shrink_if_sparse, table_size)
+from server.structures.table_stats cimport table_stats
 from server.structures.table_walk cimport table_walk, table_walk_next
 from server.types.bulk cimport element_bytes, write_element
 from server.types.value cimport LooseEntry, TypeTraits, Value, traits_of, value_class

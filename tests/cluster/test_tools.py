@@ -165,6 +165,8 @@ def test_a_node_comes_gets_its_share_and_goes(cluster):
     spare = cluster[SPARE]
     cluster.cli("--cluster", "add-node", cluster.place(SPARE), cluster.place(THEIRS))
     cluster.wait_for_state("ok")
+    wait_until(lambda: all(cluster.state(node)["cluster_known_nodes"] == str(SPARE + 1) for node in cluster.nodes),
+               "everybody knows it")           # who has not heard of it refuses to give it a slot
     cluster.wait_for_agreement()
     cluster.cli("--cluster", "rebalance", cluster.place(OURS), "--cluster-use-empty-masters", "--cluster-weight",
                 f"{cluster.names[SPARE]}={SMALL}", seconds=120)

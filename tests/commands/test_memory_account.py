@@ -234,3 +234,17 @@ def test_half_read_requests_count_at_once(new_server):
         for writer in writers:
             writer.close()
         wait_until(lambda: figures(c)["mem_clients_normal"] < 1_000_000)
+
+
+def test_what_replies_are_kept_by_is_never_long(new_server):
+    """Some replies are kept until they are no longer true, by the words that asked for them: a name that nobody knows
+    may be of any length."""
+    server = new_server()
+    with server.connect() as c:
+        before = resident(server.pid)
+        for number in range(12):
+            word = b"%d" % number + b"x" * (4 << 20)
+            for asked in (("COMMAND", "DOCS"), ("CONFIG", "GET"), ("INFO",), ("COMMAND", "INFO"),
+                          ("FUNCTION", "LIST", "LIBRARYNAME"), ("PUBSUB", "CHANNELS"), ("ACL", "GETUSER")):
+                c(*asked, word)
+        assert resident(server.pid) - before < 40 << 20

@@ -76,6 +76,7 @@ cdef struct Limits:                    # of IOThreads, read by all lanes with re
     uint64_t query_buffer              # client-query-buffer-limit, bytes
     uint64_t reply                     # longest reply, bytes
     uint64_t keepalive                 # tcp-keepalive, seconds, 0 = off
+    uint8_t roomy                      # whether long arguments are read to stay where they are (Batch.roomy)
     prepare_t prepare                  # sees each batch of requests before the main thread does; NULL: nobody. Set
                                        # before there are any
 

@@ -6,7 +6,7 @@ from libc.string cimport memmove
 from iothreads.message cimport (CONSUMED_ALL, PARSE_NOT_A_REPLY, PARSE_OK, PARSE_QUERY_BUFFER_LIMIT, PARSE_REPLY_TOO_LONG,
                                 READ_RAW, READ_REPLIES, READ_REQUESTS, Request, batch_more_commands, batch_new, batch_pool,
                                 batch_room)
-from iothreads.resp_reader cimport compact, parse, reader_reset
+from iothreads.resp_reader cimport compact, leave_room, parse, reader_reset
 from iothreads.resp_reply_reader cimport BROKEN, IN_BULK, reply_scan, reply_scanner_reset
 from iothreads.ring cimport load_relaxed64
 from iothreads.system cimport ACCEPTED_INHERIT, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL
@@ -201,17 +201,20 @@ cdef inline bint parse_more(Connection* c) noexcept nogil:
 
 cdef inline size_t make_room(Connection* c, size_t turn_bytes) noexcept nogil:
     """Room to read into: all of a known argument at once, else the rest of the buffer, doubled up to a turn's share. Of a
-    huge argument, whose length is only a promise (a master's has no limit), so much more as has come of it already."""
+    huge argument, whose length is only a promise (a master's has no limit), so much more as has come of it already. Nothing
+    is read past one that may stay where it is."""
     cdef Batch* b = c.batch
     cdef size_t wanted
     cdef bint promised
     if c.reader.bulk_length >= 0:
+        if not c.reader.roomy and c.limits.roomy:
+            leave_room(&c.reader, b)
         wanted = c.reader.position + <size_t>c.reader.bulk_length + 2
         promised = wanted > 2 * b.used + AHEAD
         if promised:
             wanted = 2 * b.used + AHEAD
         if wanted > b.capacity and not (promised and b.capacity - b.used > SLACK):
-            batch_room(b, wanted + SLACK)
+            batch_room(b, wanted if c.reader.roomy else wanted + SLACK)
     elif c.raw_room > b.capacity - b.used:
         batch_room(b, b.used + c.raw_room)
     if b.used == b.capacity:

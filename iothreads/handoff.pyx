@@ -53,12 +53,12 @@ cdef class IOThreads:
     """
 
     def __cinit__(self):
-        self.wake_fd = self.main.fd = self.main.bell = -1
-        self.accepting = -1
+        self.wake_fd = self.main.fd = self.main.bell = self.accepting = -1
         self.first_free = NO_SLOT
         self.limits.max_bulk = 512 * 1024 * 1024
         self.limits.query_buffer = 1024 * 1024 * 1024
         self.limits.keepalive = 300
+        self.limits.roomy = True                           # what a master sends is passed on as it came, in one piece
         self.link_limits.max_bulk = <uint64_t>1 << 62      # a master sends what it has, as a client it has no limits
         self.link_limits.query_buffer = <uint64_t>1 << 62
         self.link_limits.reply = 1024 * 1024 * 1024

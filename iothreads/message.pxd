@@ -11,6 +11,8 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 cdef enum:
     CHUNK_BYTES = 16384                # payload of a pooled chunk
     REFERENCE_MIN = 16384              # a reply value at least this long leaves without a copy
+    ROOMY_MIN = 65536                  # a last argument at least this long may stay where it was read: see Batch.roomy
+    ROOMY_HEAD = 24                    # bytes left free in front of it
 
 # ---- in
 cdef enum:                             # how the bytes of a connection are read
@@ -29,7 +31,7 @@ cdef struct Request:
     void* record                       # scratch of the main thread: its command record (the lane sets NULL)
     uint64_t hash                      # scratch of the main thread: the hash of the first key
     size_t bytes                       # this command's own RESP bytes: start offset in buffer
-    size_t bytes_length                # 0 when it came inline (no RESP form to copy)
+    size_t bytes_length                # 0 when it has no RESP form to copy: it came inline, or its last argument is roomy
     uint16_t slot                      # of who prepares requests (Limits.prepare); without it anything
 
 cdef struct Batch:                     # all complete commands that one read made available; at most one per connection is out
@@ -52,6 +54,9 @@ cdef struct Batch:                     # all complete commands that one read mad
     int64_t consumed                   # ... and behind how many bytes of `buffer`; the rest is read (again) then. CONSUMED_ALL: all that was handed over
     size_t input_bytes                 # bytes read from the socket for this batch
     size_t buffered                    # bytes of unparsed tail: counts against client-query-buffer-limit
+    size_t roomy                       # offset of the last argument of all, with ROOMY_HEAD free bytes in front of it (8-byte
+                                       # aligned) and nothing behind its line end; 0 = none. The main thread may make `buffer`
+    void* holder                       # a value's: this keeps it until the batch goes home (batch_leave_buffer). NULL: nobody
     size_t memory                      # what the query buffer of this connection holds now (qbuf + qbuf-free of CLIENT LIST)
     int64_t ready_at                   # monotonic us at hand-over (time spent waiting for the main thread)
     Batch* link
@@ -137,6 +142,7 @@ cdef struct BatchPool:
 cdef Batch* batch_new(BatchPool* pool) noexcept nogil
 cdef void batch_pool(BatchPool* pool, Batch* b) noexcept nogil            # keeps it for batch_new, or frees it
 cdef void batch_shrink(Batch* b) noexcept nogil
+cdef void batch_leave_buffer(Batch* b) noexcept nogil                     # to its holder: the batch gets a fresh one
 cdef void batch_free(Batch* b) noexcept nogil
 cdef void batch_pool_clear(BatchPool* pool) noexcept nogil
 cdef void batch_room(Batch* b, size_t capacity) noexcept nogil

@@ -164,7 +164,8 @@ cdef Batch* batch_new(BatchPool* pool) noexcept nogil:
     b.error = PARSE_OK
     b.error_byte = 0
     b.reads = READ_REQUESTS
-    b.input_bytes = b.buffered = 0
+    b.input_bytes = b.buffered = b.roomy = 0
+    b.holder = NULL
     return b
 
 
@@ -192,6 +193,13 @@ cdef void batch_shrink(Batch* b) noexcept nogil:
         free(b.commands)
         b.command_capacity = 16
         b.commands = <Request*>must(malloc(b.command_capacity * sizeof(Request)))
+
+
+cdef void batch_leave_buffer(Batch* b) noexcept nogil:
+    b.buffer = <char*>must(malloc(BUFFER_BYTES))
+    b.capacity = BUFFER_BYTES
+    b.roomy = 0
+    b.holder = NULL
 
 
 cdef void batch_free(Batch* b) noexcept nogil:

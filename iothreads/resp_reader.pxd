@@ -20,7 +20,9 @@ cdef struct Reader:
     uint32_t first_arg                 # its first index in Batch.args
     int32_t remaining                  # its arguments still to come; 0 = between commands
     int64_t bulk_length                # of the argument that is coming, -1 = not read yet
+    size_t roomy                       # its offset, if room was left in front of it (see Batch); else 0
 
 cdef void reader_reset(Reader* reader) noexcept nogil
+cdef bint leave_room(Reader* reader, Batch* b) noexcept nogil  # for the argument that is coming to stay where it is read
 cdef void parse(Reader* reader, Batch* b, int64_t max_bulk, bint authenticated) noexcept nogil
 cdef void compact(Reader* reader, Batch* b) noexcept nogil     # after execution: drops the commands, keeps the tail

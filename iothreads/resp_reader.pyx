@@ -11,8 +11,8 @@ from libc.string cimport memchr, memmove
 from iothreads.decimal cimport parse_int64
 from iothreads.message cimport (PARSE_EXPECTED_DOLLAR, PARSE_INVALID_BULK_LENGTH, PARSE_INVALID_MULTIBULK_LENGTH, PARSE_OK,
                                 PARSE_TOO_BIG_BULK_COUNT, PARSE_TOO_BIG_INLINE, PARSE_TOO_BIG_MBULK_COUNT,
-                                PARSE_UNAUTHENTICATED_BULK, PARSE_UNAUTHENTICATED_MULTIBULK, PARSE_UNBALANCED_QUOTES, Arg,
-                                Request, batch_more_args, batch_more_commands)
+                                PARSE_UNAUTHENTICATED_BULK, PARSE_UNAUTHENTICATED_MULTIBULK, PARSE_UNBALANCED_QUOTES,
+                                ROOMY_HEAD, ROOMY_MIN, Arg, Request, batch_more_args, batch_more_commands, batch_room)
 
 cdef enum:                             # what header() found
     HEADER_NUMBER = 0
@@ -20,10 +20,11 @@ cdef enum:                             # what header() found
     HEADER_TOO_LONG = 2
     HEADER_WRONG = 3                   # a whole line, but no number
     PLAIN_BULK = 99999                 # the longest argument that parse_plain takes
+    ROOMY_BEFORE = 4096                # of a command in front of a roomy argument, bytes at most
 
 
 cdef void reader_reset(Reader* reader) noexcept nogil:
-    reader.position = reader.command_start = 0
+    reader.position = reader.command_start = reader.roomy = 0
     reader.first_arg = 0
     reader.remaining = 0
     reader.bulk_length = -1
@@ -263,7 +264,27 @@ cdef bint parse_bulks(Reader* reader, Batch* b, int64_t max_bulk, bint authentic
         reader.position += <size_t>reader.bulk_length + 2
         reader.bulk_length = -1
         reader.remaining -= 1
-    push_command(reader, b, reader.position - reader.command_start)
+    if reader.roomy:
+        b.roomy = reader.roomy if reader.position == b.used else 0
+        reader.roomy = 0
+        push_command(reader, b, 0)
+    else:
+        push_command(reader, b, reader.position - reader.command_start)
+    return True
+
+
+cdef bint leave_room(Reader* reader, Batch* b) noexcept nogil:
+    """What has come of the argument moves up, to where a value's head fits in front of it: the command is no longer one
+    piece of RESP. False: it is not long, or not the last of its command, or the command is not the first here."""
+    cdef size_t at = reader.position
+    cdef size_t to = ((at + 7) & ~<size_t>7) + ROOMY_HEAD
+    if (reader.bulk_length < ROOMY_MIN or reader.remaining != 1 or reader.command_start != 0 or b.command_count > 0
+            or at > ROOMY_BEFORE):
+        return False
+    batch_room(b, b.used + to - at)
+    memmove(b.buffer + to, b.buffer + at, b.used - at)
+    b.used += to - at
+    reader.position = reader.roomy = to
     return True
 
 
@@ -360,6 +381,7 @@ cdef void compact(Reader* reader, Batch* b) noexcept nogil:
     cdef size_t cut = reader.command_start if unfinished else reader.position
     cdef uint32_t i, kept = b.arg_count - reader.first_arg if unfinished else 0
     b.command_count = b.next = 0
+    b.roomy = 0
     for i in range(kept):
         b.args[i].offset = b.args[reader.first_arg + i].offset - cut
         b.args[i].length = b.args[reader.first_arg + i].length

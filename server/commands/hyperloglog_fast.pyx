@@ -17,10 +17,11 @@ from server.dispatch.shapes cimport (
     DECLINED, FAST_KEYS, FREE, WRITE, changed, event_of, find_all, find_at, found, is_plain, length_at, missed,
     overwrite, pass_on, row, touch, word_at)
 from server.keyspace.database cimport entry_string_view
+from server.structures.blob cimport Blob
 from server.structures.hyperloglog cimport (
     HLL_CHANGED, HLL_DENSE_SIZE, HLL_EMPTY_SIZE, HLL_LONGEST, HLL_REGISTERS, HLL_SAME, HLL_SPARSE, HllMarks, hll_add,
     hll_cached, hll_count_registers, hll_invalidate, hll_is_valid, hll_merge, hll_new, hll_sparse_max, hll_take)
-from server.structures.table cimport ENTRY_WORD, STR_BLOB, TYPE_STRING, Blob, Entry, entry_encoding, entry_word_ref
+from server.structures.table cimport ENTRY_WORD, STR_BLOB, TYPE_STRING, Entry, entry_encoding, entry_word_ref
 
 cdef enum:
     DENSE_AT = 4                       # the encoding byte, 0 in a dense value

@@ -442,7 +442,7 @@ def lcs_(call: Call, first_key: bytes, second_key: bytes, *words: bytes) -> byte
 
     Plain, the reply is the subsequence; with LEN its length; with IDX a map of the stretches that match in both strings
     (last one first, each with its length under WITHMATCHLEN, at least MINMATCHLEN long) and the whole length. An absent
-    key counts as an empty string. The comparison needs 4 bytes for every pair of bytes, at most proto-max-bulk-len.
+    key counts as an empty string. 4 bytes for every pair of bytes may be at most proto-max-bulk-len (Redis's table).
 
     Complexity: O(N*M) where N and M are the lengths of the strings.
     """

@@ -20,9 +20,9 @@ from server.dispatch.shapes cimport (
     length_at, missed, notify, number_word, pass_on, pass_on_as, pass_on_verb, refuse, refuse_type, row, table_of, tell,
     touch, word_at, word_of)
 from server.keyspace.database cimport entry_string_view
-from server.structures.table cimport (
-    ENTRY_EXPIRE, TYPE_STRING, Blob, Entry, Table, blob_release, entry_type, entry_word_ref, table_delete, table_find,
-    table_persist, table_set_expire)
+from server.structures.blob cimport Blob, blob_adopt, blob_release
+from server.structures.table cimport (ENTRY_EXPIRE, TYPE_STRING, Entry, Table, entry_type, entry_word_ref,
+                                      table_delete, table_find, table_persist, table_set_expire)
 from server.types.value cimport release_value
 
 from server.registry.errors import invalid_expire_text
@@ -36,10 +36,29 @@ cdef const Event* _EXPIRE = event_of("expire")
 cdef const Event* _PERSIST = event_of("persist")
 
 
+cdef Blob* _in_place(Batch* b, const char* value, size_t length) noexcept:
+    """The blob that a long argument becomes in the buffer into which it was read; NULL: it must be copied."""
+    cdef Blob* blob
+    if value != b.buffer + b.roomy or b.capacity - b.roomy - length > length >> 3:
+        return NULL
+    blob = blob_adopt(b.buffer, b.capacity, b.roomy, length)
+    blob.references += 1               # the batch's: what comes after the command reads its arguments, too
+    b.holder = blob
+    b.roomy = 0
+    return blob
+
+
+cdef inline Entry* _put(Client c, Batch* b, Request* r, Entry* e, uint64_t hash, uint32_t at, bint keep_ttl) except NULL:
+    """Argument `at` becomes the value of the first key, which was looked up: e."""
+    cdef Blob* blob = _in_place(b, arg_at(b, r, at), arg_length(b, r, at)) if b.roomy else NULL
+    if blob != NULL:
+        return c.db.store_blob_at(e, arg_at(b, r, 1), arg_length(b, r, 1), hash, blob, keep_ttl)
+    return c.db.store_at(e, arg_at(b, r, 1), arg_length(b, r, 1), hash, arg_at(b, r, at), arg_length(b, r, at), keep_ttl)
+
+
 cdef inline Entry* _store(Op* op, uint32_t at, bint keep_ttl) except NULL:
     """Argument `at` becomes the value of the first key, which was looked up: op.e."""
-    return (<Client>op.client).db.store_at(op.e, word_at(op, 1), length_at(op, 1), op.hash, word_at(op, at),
-                                           length_at(op, at), keep_ttl)
+    return _put(<Client>op.client, op.b, op.r, op.e, op.hash, at, keep_ttl)
 
 
 cdef int64_t _when(Op* op, uint32_t at, int64_t unit_ms) noexcept:
@@ -319,7 +338,7 @@ cdef int _set(Client c, Batch* b, Request* r) except -1:
     e = table_find(t, arg_at(b, r, 1), arg_length(b, r, 1), hash_of(b, r))
     if e != NULL and is_expired(c, e):
         return 0
-    c.db.store_at(e, arg_at(b, r, 1), arg_length(b, r, 1), r.hash, arg_at(b, r, 2), arg_length(b, r, 2), False)
+    _put(c, b, r, e, r.hash, 2, False)
     tell(c, b, r, 1, _SET)
     write_raw(&c.out, "+OK\r\n", 5)
     return 1

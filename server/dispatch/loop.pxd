@@ -83,6 +83,7 @@ cdef class Loop:
     cdef int run_slow(self, Client client, Batch* b, Request* r) except -1
     cdef int hold(self, Client client) except -1
     cdef int finish(self, Client client) except -1
+    cdef void give_back(self, Batch* b) noexcept
     cdef int answered(self, Client client) except -1
     cdef int resume_all(self) except -1
     cdef int flush(self) except -1

@@ -11,7 +11,7 @@ from iothreads.connection cimport QueryMeter
 from iothreads.handoff cimport (EVENT_ACCEPTED, EVENT_BATCH, EVENT_CLOSED, EVENT_HOME, EVENT_OF_LINK, EVENT_OPENED, Event,
                                 IOThreads, Start)
 from iothreads.link cimport Link, Links
-from iothreads.message cimport Batch, Request, arg_at, arg_length, output_clear, output_cut
+from iothreads.message cimport Batch, Request, arg_at, arg_length, batch_leave_buffer, output_clear, output_cut
 from iothreads.ring cimport load_relaxed64
 from iothreads.tls cimport tls_transport
 from server.clients.blocking cimport above
@@ -36,8 +36,10 @@ from server.dispatch.tracked cimport after_command
 from server.dispatch.waking cimport waiting_step, waking_step
 from server.observe.histogram cimport Histogram, histogram_add
 from server.registry.clock cimport Clock, clock_refresh, clock_state, monotonic_us, ticks
+from server.structures.blob cimport Blob, blob_release
 from server.structures.block_stream cimport TO_REPLICAS, Stream
-from server.structures.table cimport KEY_LENGTH_MASK, Table, table_hash, table_prefetch_bucket, table_prefetch_chain, table_prefetch_entry
+from server.structures.table cimport (KEY_LENGTH_MASK, Table, table_hash, table_prefetch_bucket, table_prefetch_chain,
+                                      table_prefetch_entry)
 
 import os
 from functools import partial
@@ -337,7 +339,7 @@ cdef class Loop:
             self.gone.append(client)
             return 0
         if client.batch != NULL:
-            self.io.give_back(client.batch)
+            self.give_back(client.batch)
             client.batch = NULL
         client.connection = 0
         output_clear(&client.out)      # a replica's refers to the stream, which would be kept for nobody
@@ -610,8 +612,15 @@ cdef class Loop:
             return 0
         client.batch = NULL
         b.authenticated = not client.slow & SLOW_STRANGER
-        self.io.give_back(b)
+        self.give_back(b)
         return 0
+
+    cdef void give_back(self, Batch* b) noexcept:
+        cdef Blob* value = <Blob*>b.holder
+        if value != NULL:              # it lies in the buffer, which is its own
+            batch_leave_buffer(b)
+            blob_release(value)
+        self.io.give_back(b)
 
     def resume(self, Client client) -> None:
         """Let a client that was blocked or postponed go on with its batch."""

@@ -7,7 +7,8 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from server.registry.clock cimport Clock
-from server.structures.table cimport Blob, Entry, Table
+from server.structures.blob cimport Blob
+from server.structures.table cimport Entry, Table
 
 cdef enum:
     LOOKUP_NO_TOUCH = 1                # leave LRU/LFU alone
@@ -68,6 +69,7 @@ cdef class Database:
     cdef Entry* find(self, const char* key, size_t length, uint64_t hash) noexcept              # expired => NULL, never deletes
     cdef Entry* lookup(self, bytes key, int flags) except? NULL                                # expired => deleted (hook) and NULL
     cdef Entry* store_at(self, Entry* e, const char* key, size_t key_length, uint64_t hash, const char* value, size_t length, bint keep_ttl) except NULL
+    cdef Entry* store_blob_at(self, Entry* e, const char* key, size_t key_length, uint64_t hash, Blob* blob, bint keep_ttl) except NULL
     cdef Entry* store_string(self, const char* key, size_t key_length, uint64_t hash, const char* value, size_t length, bint keep_ttl) except NULL
     cdef void replace(self, Entry* e, uint64_t hash, Entry* loose) noexcept        # what it holds by a loose value (types.value), moved
     cdef void discard_value(self, Entry* e) noexcept       # free or queue what the word points to; the entry's word is stale afterwards

@@ -8,17 +8,19 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport format_signed
 from server.registry.clock cimport clock_state, monotonic_us
+from server.structures.blob cimport Blob, blob_new, blob_reserve, blob_release
 from server.structures.memory cimport mem_good_size, mem_used
 from server.structures.slot_index cimport slot_index_hide_as
 from server.structures.slot_keys cimport (table_hides, table_index_slots, table_shown_expires, table_shown_random,
                                          table_shown_size)
-from server.structures.table cimport (
-    ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT, STR_RAW_INLINE, TYPE_STRING, Blob, Entry,
-    Table, blob_new, blob_reserve, blob_release, entry_encoding, entry_expire, entry_inline, entry_key,
-    entry_key_length, entry_set_type, entry_size, entry_type, entry_word_ref, table_fair_random, table_expire_scan,
-    table_find, table_free, table_hash, table_insert_inline, table_insert_word, table_memory, table_new, table_persist,
-    table_rehash_us, table_release_entry, table_resize_hint, table_scan, table_set_expire, table_set_inline,
-    table_set_word, table_shrink_if_sparse, table_size, table_unlink)
+from server.structures.table cimport (ENTRY_EXPIRE, ENTRY_WORD, INLINE_MAX, STR_BLOB, STR_EMBEDDED, STR_INT,
+                                      STR_RAW_INLINE, TYPE_STRING, Entry, Table, entry_encoding, entry_expire,
+                                      entry_inline, entry_key, entry_key_length, entry_set_type, entry_size,
+                                      entry_type, entry_word_ref, table_fair_random, table_expire_scan, table_find,
+                                      table_free, table_hash, table_insert_inline, table_insert_word, table_memory,
+                                      table_new, table_persist, table_rehash_us, table_release_entry,
+                                      table_resize_hint, table_scan, table_set_expire, table_set_inline,
+                                      table_set_word, table_shrink_if_sparse, table_size, table_unlink)
 from server.structures.table_stats cimport table_stats
 from server.keyspace.visits cimport ExpireSample, Visited, collect_key, collect_live_key, look_at_expire
 from server.types.value cimport TypeTraits, Value, class_of, release_value, release_word, traits_of
@@ -405,29 +407,37 @@ cdef class Database:
                          bint keep_ttl) except NULL:
         """The same for who has looked up the key: e; NULL: it is not there."""
         cdef Table* t = self.table
-        cdef Blob* blob
+        if length > INLINE_MAX:
+            return self.store_blob_at(e, key, key_length, hash, blob_new(value, length, length), keep_ttl)
         if e == NULL:
-            if length <= INLINE_MAX:
-                e = table_insert_inline(t, key, key_length, hash, value, length)
-                e.meta = self.keyspace.first_access()
-                entry_set_type(e, TYPE_STRING, STR_EMBEDDED)
-            else:
-                e = self._insert_word(key, key_length, hash, <uint64_t>blob_new(value, length, length))
-                entry_set_type(e, TYPE_STRING, STR_BLOB)
+            e = table_insert_inline(t, key, key_length, hash, value, length)
+            e.meta = self.keyspace.first_access()
+            entry_set_type(e, TYPE_STRING, STR_EMBEDDED)
             if self.keyspace.on_new is not None:
                 self._added(PyBytes_FromStringAndSize(key, key_length))
             return e
         if not keep_ttl and e.klen & ENTRY_EXPIRE:
             e = table_persist(t, e, hash)
-        if length <= INLINE_MAX:
-            self.discard_value(e)
-            e = table_set_inline(t, e, hash, value, length)
-            entry_set_type(e, TYPE_STRING, STR_EMBEDDED)
-        else:
-            blob = blob_new(value, length, length)
-            self.discard_value(e)
-            e = table_set_word(t, e, hash, <uint64_t>blob)
+        self.discard_value(e)
+        e = table_set_inline(t, e, hash, value, length)
+        entry_set_type(e, TYPE_STRING, STR_EMBEDDED)
+        self.keyspace.touch(e)
+        return e
+
+    cdef Entry* store_blob_at(self, Entry* e, const char* key, size_t key_length, uint64_t hash, Blob* blob,
+                              bint keep_ttl) except NULL:
+        """The same with the bytes of a blob, whose reference is the key's from now on."""
+        if e == NULL:
+            e = self._insert_word(key, key_length, hash, <uint64_t>blob)
             entry_set_type(e, TYPE_STRING, STR_BLOB)
+            if self.keyspace.on_new is not None:
+                self._added(PyBytes_FromStringAndSize(key, key_length))
+            return e
+        if not keep_ttl and e.klen & ENTRY_EXPIRE:
+            e = table_persist(self.table, e, hash)
+        self.discard_value(e)
+        e = table_set_word(self.table, e, hash, <uint64_t>blob)
+        entry_set_type(e, TYPE_STRING, STR_BLOB)
         self.keyspace.touch(e)
         return e
 

@@ -3,7 +3,8 @@
 from libc.stddef cimport size_t
 
 from server.persistence.rdb_sink cimport RdbSink
-from server.structures.table cimport ENTRY_WORD, Blob, Entry, entry_inline, entry_word_ref
+from server.structures.blob cimport Blob
+from server.structures.table cimport ENTRY_WORD, Entry, entry_inline, entry_word_ref
 
 cdef inline const char* entry_text(Entry* e, size_t* n) noexcept nogil:
     """The text in an entry that holds one, inline or in a blob: a string that is no integer, a field's value."""

@@ -17,10 +17,11 @@ from server.persistence.rdb_input cimport (
 from server.persistence.rdb_save cimport (
     OP_AUX, OP_EOF, OP_EXPIRETIME, OP_EXPIRETIME_MS, OP_FREQ, OP_FUNCTION2, OP_FUNCTION_PRE_GA, OP_IDLE, OP_MODULE_AUX,
     OP_RESIZEDB, OP_SELECTDB)
+from server.structures.blob cimport blob_new
 from server.structures.crc64 cimport crc64
-from server.structures.table cimport (
-    INLINE_MAX, STR_BLOB, STR_EMBEDDED, TYPE_STRING, Entry, blob_new, entry_set_type, entry_word_ref, table_delete,
-    table_find, table_hash, table_insert_inline, table_insert_word, table_resize_hint, table_set_expire)
+from server.structures.table cimport (INLINE_MAX, STR_BLOB, STR_EMBEDDED, TYPE_STRING, Entry, entry_set_type,
+                                      entry_word_ref, table_delete, table_find, table_hash, table_insert_inline,
+                                      table_insert_word, table_resize_hint, table_set_expire)
 from server.types.stream cimport stream_value
 from server.types.value cimport LooseEntry, release_value
 

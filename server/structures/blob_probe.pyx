@@ -1,8 +1,8 @@
 # cython: language_level=3
-"""The test face of blobs; native code uses table.pxd."""
+"""The test face of blobs; native code uses blob.pxd."""
 from libc.string cimport memcpy
 
-from server.structures.table cimport Blob, blob_new, blob_release, blob_reserve, blob_try_new
+from server.structures.blob cimport Blob, blob_new, blob_release, blob_reserve, blob_try_new
 
 
 cdef class BlobProbe:

@@ -11,10 +11,11 @@ Element pointers, entries and nodes that somebody holds die with a call. Owner: 
 from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
 
+from server.structures.blob cimport Blob
 from server.structures.ordered_index cimport OrderedIndex
 from server.structures.quicklist cimport Quicklist
 from server.structures.rax cimport Rax, StreamId
-from server.structures.table cimport Blob, Entry, Table
+from server.structures.table cimport Entry, Table
 
 ctypedef void* (*rax_move_t)(void* context, const StreamId* id, void* value) noexcept
     # moves what a value points to; the value as it is now

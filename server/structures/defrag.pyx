@@ -3,11 +3,12 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
 
 from server.structures cimport quicklist
+from server.structures.blob cimport Blob
 from server.structures.memory cimport MAP_MIN, mem_copy_out, mem_free
 from server.structures.ordered_index cimport OiChild, OiItem, OiNode, OrderedIndex, oi_children, oi_items
 from server.structures.quicklist cimport QL_LZF, QL_PLAIN, Quicklist, QuicklistNode, quicklist_node_size
 from server.structures.rax cimport RAX_GT, Rax, RaxCursor, RaxItem, RaxNode, StreamId, id_less, rax_items, rax_seek
-from server.structures.table cimport (Blob, Entry, Table, entry_key, entry_key_length, entry_size, table_hash)
+from server.structures.table cimport Entry, Table, entry_key, entry_key_length, entry_size, table_hash
 
 
 cdef void* block_moved(void* block, size_t size) noexcept nogil:

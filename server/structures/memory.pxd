@@ -18,6 +18,7 @@ cdef void* mem_zalloc(size_t size) noexcept nogil                       # the sa
 cdef void* mem_try_alloc(size_t size) noexcept nogil                    # may be NULL: for sizes that come from outside
 cdef void* mem_realloc(void* block, size_t old_size, size_t new_size) noexcept nogil
 cdef void mem_free(void* block, size_t size) noexcept nogil
+cdef void mem_adopt(size_t size) noexcept nogil                         # counts malloc's block of more than SMALL_MAX as one of ours
 cdef size_t mem_good_size(size_t size) noexcept nogil                   # bytes that a block of this size really holds
 cdef size_t mem_used() noexcept nogil                                   # bytes handed out (good sizes), O(1)
 cdef size_t mem_purge() noexcept nogil                                  # gives idle pages back to the kernel; bytes

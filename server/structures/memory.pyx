@@ -372,18 +372,19 @@ cdef size_t _big_good_size(size_t size) noexcept nogil:
     return ((size + 16 + 4095) & ~<size_t>4095) - 16
 
 
-cdef void* _big_alloc(size_t size) noexcept nogil:
+cdef void mem_adopt(size_t size) noexcept nogil:
+    """O(1). mem_free with this size frees it."""
     global allocated, big_bytes
-    cdef size_t good
-    cdef void* block
-    if size > LONGEST:
-        return NULL
-    good = _big_good_size(size)
-    block = malloc(good)
+    cdef size_t good = _big_good_size(size)
+    allocated += good
+    big_bytes += good
+    _note_peak()
+
+
+cdef void* _big_alloc(size_t size) noexcept nogil:
+    cdef void* block = malloc(_big_good_size(size)) if size <= LONGEST else NULL
     if block != NULL:
-        allocated += good
-        big_bytes += good
-        _note_peak()
+        mem_adopt(size)
     return block
 
 

@@ -36,14 +36,7 @@ cdef enum:                             # Entry.meta bits 28-31, for TYPE_STRING
     STR_EMBEDDED = 0                   # inline bytes, answered as "embstr"
     STR_RAW_INLINE = 1                 # inline bytes that APPEND or SETRANGE made, answered as "raw"
     STR_INT = 2                        # word is the number
-    STR_BLOB = 3                       # word is a Blob*
-
-cdef struct Blob:                      # a byte string too long for an entry; shared with replies in flight
-    uint32_t references                # main thread alone counts
-    uint32_t unused
-    size_t length                      # bytes in use
-    size_t capacity                    # bytes allocated behind the header
-    char data[1]
+    STR_BLOB = 3                       # word is a Blob* (server.structures.blob)
 
 cdef struct Entry:
     Entry* next
@@ -237,9 +230,3 @@ cdef size_t table_memory(const Table* t) noexcept nogil                  # bucke
 
 cdef inline size_t table_size(const Table* t) noexcept nogil:
     return t.used[0] + t.used[1]
-
-# --- blobs
-cdef Blob* blob_new(const char* data, size_t length, size_t capacity) noexcept nogil
-cdef Blob* blob_try_new(const char* data, size_t length, size_t capacity) noexcept nogil
-cdef Blob* blob_reserve(Blob* b, size_t capacity) noexcept nogil         # references must be 1; may move
-cdef void blob_release(Blob* b) noexcept nogil

@@ -30,8 +30,7 @@ from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from server.structures.crc16 cimport key_hash_slot
 from server.structures.memory cimport (MAP_MIN, RETIRE_SLICE, mem_alloc, mem_forget, mem_free, mem_good_size, mem_map,
-                                       mem_realloc, mem_retire, mem_retire_step, mem_retired, mem_try_alloc, mem_unmap,
-                                       mem_used)
+                                       mem_retire, mem_retire_step, mem_retired, mem_unmap, mem_used)
 from server.structures.slot_index cimport (slot_index_add, slot_index_expire, slot_index_free_step, slot_index_memory,
                                            slot_index_remove)
 
@@ -838,55 +837,6 @@ cdef size_t table_expire_scan(Table* t, size_t buckets, size_t entries, entry_vi
     t.pause_rehash -= 1
     t.expire_cursor = cursor
     return visited
-
-
-# --- blobs
-
-cdef enum:
-    BLOB_HEADER = 24                   # bytes before data
-
-
-cdef inline Blob* _blob_fill(Blob* b, const char* data, size_t length, size_t capacity) noexcept nogil:
-    b.references = 1
-    b.unused = 0
-    b.length = length
-    b.capacity = capacity
-    if data != NULL:
-        memcpy(b.data, data, length)
-    return b
-
-
-cdef Blob* blob_new(const char* data, size_t length, size_t capacity) noexcept nogil:
-    """A blob with one reference. data: copied; NULL leaves the bytes to the caller. capacity: not below length."""
-    if capacity < length:
-        capacity = length
-    return _blob_fill(<Blob*>mem_alloc(BLOB_HEADER + capacity), data, length, capacity)
-
-
-cdef Blob* blob_try_new(const char* data, size_t length, size_t capacity) noexcept nogil:
-    """The same, but NULL when there is no memory."""
-    cdef Blob* b
-    if capacity < length:
-        capacity = length
-    b = <Blob*>mem_try_alloc(BLOB_HEADER + capacity)
-    return _blob_fill(b, data, length, capacity) if b != NULL else NULL
-
-
-cdef Blob* blob_reserve(Blob* b, size_t capacity) noexcept nogil:
-    """Give the blob exactly this capacity (but never less than its length). It may move; references must be 1."""
-    if capacity < b.length:
-        capacity = b.length
-    if capacity != b.capacity:
-        b = <Blob*>mem_realloc(b, BLOB_HEADER + b.capacity, BLOB_HEADER + capacity)
-        b.capacity = capacity
-    return b
-
-
-cdef void blob_release(Blob* b) noexcept nogil:
-    """Drop a reference; the last one frees the blob."""
-    b.references -= 1
-    if b.references == 0:
-        mem_free(b, BLOB_HEADER + b.capacity)
 
 
 cdef void _seed() noexcept:

@@ -13,7 +13,8 @@ Owner: the main thread.
 from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
 
-from server.structures.table cimport STR_INT, Blob, Entry, Table, entry_encoding, entry_word_ref, table_size
+from server.structures.blob cimport Blob
+from server.structures.table cimport STR_INT, Entry, Table, entry_encoding, entry_word_ref, table_size
 
 cdef class TrackedKeys:
     cdef Table* table

@@ -4,11 +4,12 @@ from libc.string cimport memmove
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
-from server.structures.table cimport (
-    STR_BLOB, STR_INT, TYPE_STRING, Blob, Entry, Table, blob_new, blob_release, blob_reserve, entry_encoding, entry_key,
-    entry_key_length, entry_set_type, entry_word_ref, table_find, table_free, table_hash, table_insert_word, table_memory,
-    table_new, table_random, table_rehash_us, table_release_entry, table_scan, table_shrink_if_sparse, table_size,
-    table_unlink)
+from server.structures.blob cimport Blob, blob_new, blob_release, blob_reserve
+from server.structures.table cimport (STR_BLOB, STR_INT, TYPE_STRING, Entry, Table, entry_encoding, entry_key,
+                                      entry_key_length, entry_set_type, entry_word_ref, table_find, table_free,
+                                      table_hash, table_insert_word, table_memory, table_new, table_random,
+                                      table_rehash_us, table_release_entry, table_scan, table_shrink_if_sparse,
+                                      table_size, table_unlink)
 
 cdef enum:
     FIRST_IDS = 4                      # room that a second reader makes

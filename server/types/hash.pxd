@@ -11,8 +11,9 @@ from libc.stddef cimport size_t
 from libc.stdint cimport uint32_t, uint64_t
 
 from iothreads.message cimport Output
+from server.structures.blob cimport Blob
 from server.structures.listpack cimport LpValue
-from server.structures.table cimport Blob, Entry, Table, entry_word_ref
+from server.structures.table cimport Entry, Table, entry_word_ref
 from server.types.value cimport Value
 
 cdef enum:                             # encodings

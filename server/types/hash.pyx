@@ -6,17 +6,19 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 
 from iothreads.message cimport REFERENCE_MIN, Output, output_reference
 from iothreads.resp_writer cimport write_header, write_raw
+from server.structures.blob cimport Blob, blob_new, blob_release
 from server.structures.glob cimport glob_match
 from server.structures.listpack cimport (
     LP_INTEGER_TEXT, LP_MAX_BYTES, LpValue, lp_append, lp_bytes, lp_delete_range_at, lp_dup, lp_find, lp_first, lp_free,
     lp_get, lp_integer_text, lp_length, lp_new, lp_next, lp_random_below, lp_random_pairs, lp_seek,
     lp_random_pairs_unique, lp_replace, lp_repr, lp_skip)
 from server.structures.memory cimport mem_alloc, mem_free, mem_good_size
-from server.structures.table cimport (
-    ENTRY_WORD, INLINE_MAX, STR_BLOB, TYPE_HASH, TYPE_STRING, Blob, Entry, Table, blob_new, blob_release, entry_encoding, entry_inline,
-    entry_key, entry_key_length, entry_set_type, entry_word_ref, table_delete, table_fair_random, table_find,
-    table_free, table_free_step, table_hash, table_insert_inline, table_insert_word, table_memory, table_new,
-    table_resize_hint, table_scan, table_seed, table_set_inline, table_set_word, table_shrink_if_sparse, table_size)
+from server.structures.table cimport (ENTRY_WORD, INLINE_MAX, STR_BLOB, TYPE_HASH, TYPE_STRING, Entry, Table,
+                                      entry_encoding, entry_inline, entry_key, entry_key_length, entry_set_type,
+                                      entry_word_ref, table_delete, table_fair_random, table_find, table_free,
+                                      table_free_step, table_hash, table_insert_inline, table_insert_word,
+                                      table_memory, table_new, table_resize_hint, table_scan, table_seed,
+                                      table_set_inline, table_set_word, table_shrink_if_sparse, table_size)
 from server.structures.table_stats cimport table_stats
 from server.structures.table_walk cimport TableWalk, table_walk, table_walk_next
 from server.types.bulk cimport element_bytes, write_element, write_short

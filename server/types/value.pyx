@@ -1,9 +1,9 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 from libc.stdint cimport uint64_t
 
-from server.structures.memory cimport mem_good_size
-from server.structures.table cimport (ENTRY_WORD, STR_BLOB, TYPE_STRING, Blob, Entry, blob_new, blob_release,
-                                      entry_encoding, entry_set_type, entry_type, entry_word_ref)
+from server.structures.blob cimport Blob, blob_memory, blob_new, blob_release
+from server.structures.table cimport (ENTRY_WORD, STR_BLOB, TYPE_STRING, Entry, entry_encoding, entry_set_type,
+                                      entry_type, entry_word_ref)
 
 cdef TypeTraits _traits[16]
 cdef dict _classes = {}
@@ -64,8 +64,7 @@ cdef void _release_string(int encoding, uint64_t word) noexcept:
 
 
 cdef size_t _string_memory(int encoding, uint64_t word) noexcept:
-    cdef Blob* blob = <Blob*>word
-    return mem_good_size(blob.data - <char*>blob + blob.capacity) if encoding == STR_BLOB else 0
+    return blob_memory(<Blob*>word) if encoding == STR_BLOB else 0
 
 
 cdef uint64_t _copy_string(int encoding, uint64_t word) noexcept:

@@ -2,6 +2,7 @@
 from libc.stddef cimport size_t
 from libc.stdint cimport uint64_t
 
+from server.structures.blob cimport Blob
 from server.structures.defrag cimport (blob_moved, block_moved, entry_moved, ordered_leaf_moved, quicklist_moved,
                                        table_frame_moved)
 from server.structures.intset cimport intset_bytes
@@ -9,7 +10,7 @@ from server.structures.listpack cimport lp_bytes
 from server.structures.ordered_index cimport OrderedIndex, oi_size
 from server.structures.quicklist cimport Quicklist
 from server.structures.table cimport (ENTRY_WORD, STR_BLOB, TYPE_HASH, TYPE_LIST, TYPE_SET, TYPE_STREAM, TYPE_STRING,
-                                      TYPE_ZSET, Blob, Entry, Table, entry_word_ref, table_scan)
+                                      TYPE_ZSET, Entry, Table, entry_word_ref, table_scan)
 from server.types.hash cimport HASH_LISTPACK
 from server.types.list cimport LIST_LISTPACK
 from server.types.set cimport SET_INTSET, SET_LISTPACK

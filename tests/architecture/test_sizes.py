@@ -23,7 +23,7 @@ LONGER = {
     "server/structures/ordered_index.pyx": (900, "one B+-tree: splitting, joining and counting hang together"),
     "server/structures/quicklist.pyx": (1030, "one list of packed nodes; what writes shares how nodes are split"),
     "server/structures/rax.pyx": (610, "one B+-tree: splitting, joining and walks hang together"),
-    "server/structures/table.pyx": (1160, "the keyspace's table: look-up, rehash, SCAN and random picks share buckets"),
+    "server/structures/table.pyx": (1110, "the keyspace's table: look-up, rehash, SCAN and random picks share buckets"),
     "server/types/hash.pyx": (560, "a value with two encodings in each of its methods"),
     "server/types/list.pyx": (530, "a value with two encodings in each of its methods"),
     "server/types/set.pyx": (610, "a value with three encodings in each of its methods"),

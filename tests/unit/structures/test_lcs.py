@@ -19,7 +19,40 @@ def test_empty() -> None:
     assert (common.length, common.text(), common.ranges()) == (0, b"", [])
 
 
-@given(WORDS, WORDS)
+LONG = st.text("ab", min_size=60, max_size=140).map(str.encode)         # rows of two and three words
+
+
+def _table(first: bytes, second: bytes) -> list[list[int]]:
+    """By the definition: cell [i][j] is the length for first[:i] and second[:j]."""
+    cells = [[0] * (len(second) + 1) for _ in range(len(first) + 1)]
+    for i, byte in enumerate(first, 1):
+        for j, other in enumerate(second, 1):
+            cells[i][j] = cells[i - 1][j - 1] + 1 if byte == other else max(cells[i - 1][j], cells[i][j - 1])
+    return cells
+
+
+def _walk(first: bytes, second: bytes) -> bytes:
+    """The subsequence by Redis's walk: of two ways that are equally long it shortens the second string."""
+    cells = _table(first, second)
+    i, j, text = len(first), len(second), b""
+    while i and j:
+        if first[i - 1] == second[j - 1]:
+            i, j, text = i - 1, j - 1, first[i - 1 : i] + text
+        elif cells[i - 1][j] > cells[i][j - 1]:
+            i -= 1
+        else:
+            j -= 1
+    return text
+
+
+@given(LONG, LONG)
+def test_long_ones_agree_with_the_definition(first: bytes, second: bytes) -> None:
+    common = lcs.CommonSubsequence(first, second)
+    assert common.length == _table(first, second)[-1][-1]
+    assert common.text() == _walk(first, second)
+
+
+@given(WORDS | LONG, WORDS | LONG)
 def test_properties(first: bytes, second: bytes) -> None:
     common = lcs.CommonSubsequence(first, second)
     text = common.text()

@@ -49,7 +49,7 @@ from server.persistence import object_writer
 from server.registry import debug, info
 from server.registry.command import COMMANDS, rename_all
 from server.registry.light import TYPE_CHECKING
-from server.structures import hyperloglog
+from server.structures import hyperloglog, memory
 from server.types import hash as hash_, list as list_, set as set_, sorted_set, stream
 
 if TYPE_CHECKING:
@@ -314,6 +314,7 @@ def schedule(server: "Server") -> None:
         (io_sharing.LOOK_MS, lambda: s.io_sharing.tick(s.config)),
         (big_keys.EVERY_MS, s.walking.tick),
         (memory_account.SAMPLE_MS, s.memory.sample),
+        (memory_account.SAMPLE_MS, memory.give_back),
         (0, s.expiry.slow),
         (0, s.tracking.tick),
         (0, s.shutdown.tick),

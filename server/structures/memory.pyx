@@ -16,8 +16,9 @@
 * Each class has a list of pages that may have room; the first is allocated from. Blocks that were freed form a
   linked list through their own first word. Blocks never used yet are added to that list 4 KiB at a time, so a page
   costs resident memory only as far as it is used.
-* A page whose last block is freed leaves its class (up to FINE_MAX the one that is allocated from stays). Some such pages
-  are kept at hand, the others are given back with madvise; a chunk without used pages is unmapped, except one.
+* A page whose last block is freed leaves its class (up to FINE_MAX the one that is allocated from stays). Such pages are
+  kept at hand; the cron gives all but a few of them back with madvise, a few at a time, and what would be more than
+  KEPT_MAX goes at once. A chunk without used pages is unmapped, except one.
 * A page that is to be emptied (`defrag_plan` says which) stands in another list: nothing is allocated from it as long
   as others of its class have room, and `mem_copy_out` makes copies of its blocks elsewhere.
 * Blocks above SMALL_MAX are malloc's. Their good size is what glibc's malloc would round to, so a block that is
@@ -69,7 +70,9 @@ cdef enum:
     CHUNK_BYTES = 4194304
     HEADER_BYTES = 4096                # Chunk and the Page headers
     FINE_MAX = 2048                    # up to here the classes are 1-44
-    KEPT_MAX = 32                      # idle pages kept at hand
+    KEPT_MAX = 256                     # idle pages kept at hand: 16 MiB
+    KEPT_LONG = 32                     # of them, pages that `give_back` leaves
+    GIVEN_BACK = 16                    # pages that it gives back at once: some 50 us
     EXTEND_BYTES = 4096                # of never used blocks that are put on the free list at once, one at least
     CLASSES = 205                      # 1-32 are multiples of 8, 33-44 four to a doubling, 45-204 32 to one; 0 is not used
     LONGEST = 0x3FFFFFFFFFFFFFFF       # no block is longer: sums with it cannot overflow
@@ -497,12 +500,19 @@ cdef size_t mem_used() noexcept nogil:
     return allocated
 
 
+cdef void _kept_give_back() noexcept nogil:
+    global kept, kept_count
+    cdef Page* page = kept
+    kept = page.next
+    kept_count -= 1
+    _page_give_back(page)
+
+
 cdef size_t mem_purge() noexcept nogil:
     """Give idle memory back to the kernel: kept pages, each class's last empty page, retired arrays, malloc's own.
 
     Returns the bytes of pages and arrays given back. Takes milliseconds when there is much: for MEMORY PURGE.
     """
-    global kept, kept_count
     cdef uint32_t number
     cdef size_t bytes = 0
     cdef Page* page
@@ -511,10 +521,7 @@ cdef size_t mem_purge() noexcept nogil:
         if page != &empty_page and page.used == 0:
             _page_retire(page)
     while kept != NULL:
-        page = kept
-        kept = page.next
-        kept_count -= 1
-        _page_give_back(page)
+        _kept_give_back()
         bytes += PAGE_BYTES
     while mem_retired != NULL:
         bytes += RETIRE_SLICE
@@ -663,6 +670,13 @@ def used() -> int:
 def purge() -> int:
     """Give idle pages back to the kernel (MEMORY PURGE). Returns the bytes."""
     return mem_purge()
+
+
+def give_back() -> None:
+    """A few of the idle pages that are kept, as long as they are many: from the cron."""
+    cdef int i
+    for i in range(min(GIVEN_BACK, <int>kept_count - KEPT_LONG)):
+        _kept_give_back()
 
 
 cdef size_t _retired() noexcept:

@@ -281,7 +281,7 @@ def put_in_touch(server: SentinelServer) -> None:
         (0, s.each_tick), (RATES_MS, s.sample_rates), (tls.TICK_MS, s.tls.tick), (INTERVAL_MS, s.collector.tick),
     ):
         s.cron.every(interval_ms, job)
-    s.cron.every(server_command.ENCODE_MS, server_command.encode_ahead, after_ms=server_command.AHEAD_MS)
+    s.cron.once(server_command.encode_ahead, after_ms=server_command.AHEAD_MS)
 
 
 # imported for what they declare

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
 MODULES = (".py", *importlib.machinery.EXTENSION_SUFFIXES)         # names of files; pkgutil would bring `inspect`
 RATES_MS = 100
+INFO_AHEAD_MS = 1000               # after the start: many ask at once when they connect
 MIGRATE_MS = 1000
 EVICTION = ("maxmemory-policy", "maxmemory-samples", "maxmemory-eviction-tenacity", "lazyfree-lazy-eviction")
 METRICS = ("metrics-port", "metrics-bind", "metrics-tls-cert-file", "metrics-tls-key-file", "metrics-tls-ca-cert-file")
@@ -332,7 +333,8 @@ def schedule(server: "Server") -> None:
         (0, s.defragment),                 # last: it may go on for many turns, and the jobs behind it would wait
     ):
         s.cron.every(interval_ms, job)
-    s.cron.every(server_command.ENCODE_MS, server_command.encode_ahead, after_ms=server_command.AHEAD_MS)
+    s.cron.once(info.make_ahead, after_ms=INFO_AHEAD_MS)
+    s.cron.once(server_command.encode_ahead, after_ms=server_command.AHEAD_MS)
 
 
 def steps_of_shutdown(server: "Server") -> None:

@@ -48,6 +48,10 @@ cdef enum:                             # Client.state: what CLIENT LIST shows an
 
 cdef enum: NO_REST = 0xFFFFFFFFFFFFFFFF
 
+cdef inline bint is_obeyed(uint64_t state) noexcept nogil:
+    """Whether it is to be taken at its word: our master, who sends us slots, and what replays a file (scripts are not)."""
+    return state & (CLIENT_MASTER | CLIENT_IMPORTS) or state & (CLIENT_FAKE | CLIENT_SCRIPT) == CLIENT_FAKE
+
 cdef class Client:
     cdef Output out                    # replies of this turn that the loop has not handed over yet
     cdef Batch* batch                  # held while it executes or is blocked; NULL otherwise

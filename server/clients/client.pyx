@@ -221,8 +221,7 @@ cdef class Client:
 
     @property
     def obeyed(self) -> bool:
-        """Whether it is to be taken at its word: our master, who sends us slots, and what replays a file (scripts are not)."""
-        return bool(self.state & (CLIENT_MASTER | CLIENT_IMPORTS) or (self.state & CLIENT_FAKE and not self.state & CLIENT_SCRIPT))
+        return is_obeyed(self.state)
 
     def rewind(self) -> None:
         """The command executed last runs once more when the client goes on."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
 
 from server.dispatch.call import Call
-from server.dispatch.cron import AGAIN
 from server.registry.command import (
     CATEGORIES,
     COMMANDS,
@@ -32,9 +31,6 @@ _ORDER = ("nondeterministic_output_order",)
 _FLAG_ORDER = ("write", "readonly", "denyoom", "module", "admin", "pubsub", "noscript", "blocking", "loading", "stale",
                "skip_monitor", "skip_slowlog", "asking", "fast", "no_auth", "no_mandatory_keys", "no_async_loading",
                "no_multi", "movablekeys", "allow_busy")
-
-
-ENCODE_MS = 86400 * 1000           # the job of `encode_ahead`: once, for it has nothing left to do the next day
 AHEAD_MS = 60 * 1000               # after the start: a server of a moment does not do it for nobody
 
 
@@ -221,15 +217,15 @@ def command_docs(call: Call, *names: bytes) -> Encoded:
 _waiting: list[tuple[Callable[[Any], Any], Any, int]] | None = None
 
 
-def encode_ahead() -> object:
-    """A job of the cron: encodes it all, a command at a time between turns of the loop, for all at once takes 20 ms."""
+def encode_ahead() -> bool:
+    """Encode what all would be told, a command at a call, for all at once takes 20 ms; whether there is more."""
     global _waiting
     if _waiting is None:
         _waiting = [(describe, each, resp) for resp in (3, 2) for describe in (_entry, _info)
                     for each in COMMANDS.values()]
     if _waiting:
         _wire(*_waiting.pop())
-    return AGAIN if _waiting else None
+    return bool(_waiting)
 
 
 # ---- keys of a call

@@ -9,7 +9,7 @@ from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from iothreads.resp_writer cimport write_integer, write_null, write_raw
-from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, Client
+from server.clients.client cimport Client, is_obeyed
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
@@ -188,7 +188,7 @@ cdef int64_t _xtrim(Op* op) except -1:
     cdef StreamLog* log
     cdef int64_t gone = 0
     if (not _read_trimming(op, _XTRIM_WORDS, 2, &trim) or trim.at + 1 != op.r.arg_count
-            or (trim.approx and (<Client>op.client).state & (CLIENT_FAKE | CLIENT_MASTER))):
+            or (trim.approx and is_obeyed((<Client>op.client).state))):
         return DECLINED
     if op.e != NULL:
         log = &stream_value(op.e).log

@@ -19,6 +19,7 @@ MAX_HZ = 500
 CLIENTS_PER_TICK = 2000
 SLICE_US = 50
 TURN_US = 2000  # within one turn: a longer one, which kept nobody waiting, looks like a stall to who counts turns
+NEVER_AGAIN_MS = 1 << 62
 AGAIN = object()  # what a job returns that wants to go on in this tick, after a turn of the loop for who waits
 
 
@@ -55,6 +56,10 @@ class Cron:
     def every(self, interval_ms: int, run: Callable[[], Any], *, after_ms: int = 0) -> None:
         """Register a job; it first runs when `after_ms` have passed from now."""
         self.jobs.append(Job(interval_ms, run, self._now_ms() - interval_ms + after_ms))
+
+    def once(self, step: Callable[[], bool], *, after_ms: int) -> None:
+        """When so much time has passed, run `step` with turns of the loop between until it returns that nothing is left."""
+        self.every(NEVER_AGAIN_MS, lambda: AGAIN if step() else None, after_ms=after_ms)
 
     def tick(self) -> int:
         """Run some of what is due; returns the milliseconds until it goes on, 0 within a tick: a time event."""

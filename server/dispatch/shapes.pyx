@@ -8,7 +8,7 @@ from cpython.ref cimport Py_INCREF, PyObject
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
 from iothreads.resp_writer cimport format_signed, write_bulk, write_error, write_header, write_integer, write_null
-from server.clients.client cimport CLIENT_FAKE, CLIENT_MASTER, CLIENT_SCRIPT, Client
+from server.clients.client cimport Client, is_obeyed
 from server.clients.key_events cimport KeyEvents
 from server.dispatch.conditions cimport HEARD_CHANGES, event_kind, state
 from server.dispatch.propagate cimport Propagation
@@ -223,7 +223,7 @@ cdef int refuse_type(Client c, Request* r, Entry* e, bint reads) except -1:
 
 cdef bint refuse_call(Client c, Request* r, bytes text) except -1:
     """Not to who has to be obeyed: an error there is a matter for the log, too."""
-    if c.state & CLIENT_MASTER or c.state & (CLIENT_FAKE | CLIENT_SCRIPT) == CLIENT_FAKE:
+    if is_obeyed(c.state):
         return False
     (<Record>r.record).failed += 1
     _errors.count(text)

@@ -82,6 +82,25 @@ def time_us(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return now
 
 
+def test_something_is_done_once_in_steps() -> None:
+    clock, left, done = Clock(), [3, 2, 1], []
+    cron = a_cron(clock)
+
+    def step() -> bool:
+        done.append(left.pop())
+        return bool(left)
+
+    cron.once(step, after_ms=500)
+    whole_tick(cron)
+    assert not done
+    clock.ms += 500
+    assert whole_tick(cron) >= 2, "turns of the loop come between"
+    assert done == [1, 2, 3]
+    clock.ms += 10**12
+    whole_tick(cron)
+    assert done == [1, 2, 3]
+
+
 def test_nobody_waits_so_a_tick_is_one_turn(time_us: list[int]) -> None:
     waiting = [False]
     cron = Cron(SimpleNamespace(hz=10, dynamic_hz=True), lambda: 0, Clock(), lambda: waiting[0])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from server.config.config import Config
+from server.registry import info
 from server.registry.info import Declared, InfoField, Section, sections
 from server.registry.info_writer import write_sections
 from server.registry.parts import Parts
@@ -132,6 +133,13 @@ def test_what_is_declared_later_is_printed_too():
     section.of(Engine).field("seats", 5)
     shown = b"# Garage\r\nwheels:4\r\ndoors:5\r\nseats:5\r\n"
     assert write_sections([section.page()], parts.where, parts.kept) == shown
+
+
+def test_all_pages_may_be_made_before_somebody_asks():
+    while info.make_ahead():
+        pass
+    assert not info.make_ahead()
+    assert all(section.page() is section.page() for section in sections().values())
 
 
 def test_a_long_text_grows():

@@ -21,7 +21,8 @@ from scripting.sandbox cimport sandbox_offer, sandbox_push_error
 from server.clients.client cimport SLOW_TRACKING, Client
 from server.dispatch.conditions cimport SLOW_CLUSTER, state
 from server.dispatch.door cimport IN_SCRIPT, may_pass, passed
-from server.dispatch.record cimport Record, record_of
+from server.dispatch.record cimport (AHEAD_SUBCOMMAND, RULE_NOSCRIPT, RULE_SPREADS, Record, record_of,
+                                     subcommand_pointer)
 from server.dispatch.tracked cimport after_fast
 from server.registry.clock cimport ticks
 
@@ -135,13 +136,17 @@ cdef int _fast(lua_State* L) except -1:
     if count == 0 or count > FAST_WORDS or not _fill(L, count):
         return 0
     _request.record = record_of(_batch.buffer, _words[0].length)
+    if _request.record != NULL and count > 1 and (<Record>_request.record).prefetch == AHEAD_SUBCOMMAND:
+        _request.record = subcommand_pointer(_request.record, _batch.buffer + _words[1].offset, _words[1].length)
     if not may_pass(<PyObject*>_request.record, client, &_batch, &_request, IN_SCRIPT):
         return 0
     if state.all & SLOW_CLUSTER and _run.is_elsewhere():
         return 0
     record = <Record>_request.record
-    if record.write:
-        if _run.read_only or _run.out_of_memory:
+    if record.rules & RULE_NOSCRIPT or record.write and _run.out_of_memory:
+        return 0
+    if record.rules & RULE_SPREADS:
+        if _run.read_only:
             return 0
         if _run.propagation.wanted:
             _run.propagation.gather()

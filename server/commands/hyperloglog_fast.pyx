@@ -11,7 +11,7 @@ from libc.string cimport memcpy, memset
 from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from iothreads.resp_writer cimport write_integer, write_raw
-from server.clients.client cimport CLIENT_SCRIPT, Client
+from server.clients.client cimport Client
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     DECLINED, FAST_KEYS, FREE, WRITE, changed, event_of, find_all, find_at, found, is_plain, length_at, missed,
@@ -47,8 +47,6 @@ cdef int64_t _pfadd(Op* op) except -1:
     cdef size_t length = HLL_DENSE_SIZE
     cdef int64_t changes = 0
     cdef uint32_t i
-    if (<Client>op.client).state & CLIENT_SCRIPT:
-        return DECLINED
     if blob == NULL:
         return _add_sparse(op)
     for i in range(2, op.r.arg_count):
@@ -127,7 +125,7 @@ cdef int64_t _pfmerge(Op* op) except -1:
     cdef Entry* entries[FAST_KEYS]
     cdef size_t length, before
     cdef bint dense
-    if op.r.arg_count - 1 > FAST_KEYS or (<Client>op.client).state & CLIENT_SCRIPT or not _unite(op, registers, &dense):
+    if op.r.arg_count - 1 > FAST_KEYS or not _unite(op, registers, &dense):
         return DECLINED
     find_at(op, 1)
     if not _copy(op.e, data, &length, HLL_LONGEST):
@@ -163,8 +161,6 @@ cdef int64_t _pfcount(Op* op) except -1:
     cdef size_t length
     cdef uint64_t cardinality = 0
     cdef Client c = <Client>op.client
-    if c.state & CLIENT_SCRIPT:
-        return DECLINED
     if op.r.arg_count > 2:
         return _count_union(op)
     if find_at(op, 1) == NULL:

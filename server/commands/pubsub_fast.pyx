@@ -12,8 +12,9 @@ from cpython.dict cimport PyDict_GetItem, PyDict_Size
 from cpython.ref cimport PyObject
 
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer
-from server.clients.client cimport (CLIENT_DENY_BLOCKING, CLIENT_MULTI, CLIENT_SCRIPT, SLOW_REPLY_MODE, Client)
+from server.clients.client cimport CLIENT_DENY_BLOCKING, CLIENT_MULTI, CLIENT_SCRIPT, SLOW_REPLY_MODE, Client
 from server.clients.pubsub cimport PubSub
+from server.clients.tracking cimport speaker
 from server.dispatch.loop cimport Loop
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport ANY_TYPE, DECLINED, FREE, UNKEYED, is_passed_on, length_at, row, word_at
@@ -80,10 +81,10 @@ cdef int64_t _listen(Op* op) except -1:
 # ---- sending
 cdef int64_t _publish(Op* op) except -1:
     """Replicas hear of it, listened to or not, or the nodes of our cluster; the append only file does not."""
-    cdef Client c = <Client>op.client
+    cdef Client c = <Client>op.client if speaker.client == NULL else <Client>speaker.client     # of a script: its caller
     cdef bint sharded = op.how == SHARD_CHANNELS
     cdef PubSub pubsub = _pubsub_of(c)
-    if pubsub is None or c.subscriptions is not None or c.state & CLIENT_SCRIPT:
+    if pubsub is None or c.subscriptions is not None:
         return DECLINED
     channel, message = _bytes_at(op, 1), _bytes_at(op, 2)
     receivers = pubsub.spublish(channel, message) if sharded else pubsub.publish(channel, message)

@@ -72,6 +72,7 @@ cdef enum:                             # Record.rules: its flags, as the executo
     RULE_ONE_KEY = 512                 # its first argument is its only key
     RULE_SUBSCRIBED = 1024             # of the few that a RESP2 client with subscriptions may say
     RULE_SECRET = 2048                 # its words are shown to nobody: passwords
+    RULE_NOSCRIPT = 4096               # not for scripts
     RULE_ASKING = 256                  # it is served for slots that come, too, as if ASKING had been said before it
 
 cdef enum:                             # Record.prefetch

@@ -8,7 +8,7 @@ from cpython.ref cimport PyObject
 from server.acl.permissions cimport read_needs
 from server.dispatch.folded cimport FOLDED_MAX, fold_name
 
-from server.registry.command import (ADMIN, ASKING, COMMANDS, DENYOOM, MAY_REPLICATE, NO_MULTI, PROTECTED, READONLY,
+from server.registry.command import (ADMIN, ASKING, COMMANDS, DENYOOM, MAY_REPLICATE, NOSCRIPT, NO_MULTI, PROTECTED, READONLY,
                                      SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE, every_command)
 
 # What is not queued inside MULTI.
@@ -61,7 +61,7 @@ cdef uint32_t _rules(command) except 0xFFFFFFFF:
     cdef uint32_t rules = 0
     cdef uint64_t flags = command.flags
     cdef uint64_t unqueued = NO_MULTI | PROTECTED, spreads = WRITE | MAY_REPLICATE
-    cdef uint64_t skipped = SKIP_MONITOR | ADMIN, loose = TOUCHES_ARBITRARY_KEYS, asking = ASKING
+    cdef uint64_t skipped = SKIP_MONITOR | ADMIN, loose = TOUCHES_ARBITRARY_KEYS, asking = ASKING, unscripted = NOSCRIPT
     cdef str name = command.name
     cdef dict subcommands = command.subcommands
     plain = command.function is not None and not subcommands
@@ -79,6 +79,8 @@ cdef uint32_t _rules(command) except 0xFFFFFFFF:
         rules |= RULE_LOOSE
     if flags & asking:
         rules |= RULE_ASKING
+    if flags & unscripted:
+        rules |= RULE_NOSCRIPT
     if name in OF_SUBSCRIBERS:
         rules |= RULE_SUBSCRIBED
     if name in _SECRET:

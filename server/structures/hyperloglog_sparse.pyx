@@ -59,25 +59,27 @@ cdef void merge_runs(uint8_t* data, size_t* length, uint8_t* p) noexcept nogil:
         p += 1
 
 
-cdef inline int passed_over(const uint8_t* p, const uint8_t* end) noexcept nogil:
-    """Registers of the run at p, which may be cut off."""
-    if p[0] & 0x80:
-        return (p[0] & 3) + 1
-    if p[0] & 0x40:
-        return ((p[0] & 63) << 8 | (p[1] if end - p > 1 else 0)) + 1
-    return p[0] + 1
+cdef uint8_t[256] _spans               # registers of a ZERO or VAL, by its byte: VALs and ZEROs come in no order
+cdef int _byte
+for _byte in range(256):
+    _spans[_byte] = (_byte & 3) + 1 if _byte & 0x80 else (_byte & 63) + 1
 
 
 cdef inline uint8_t* find_run(uint8_t* p, uint8_t* end, int index, uint8_t** before, int* first) noexcept nogil:
-    """From p, whose first register is `first`, to the run of a register, or to the end."""
-    cdef int more
+    """From p, whose first register is `first`, to the run of a register, or to the end. The last run may be cut off."""
+    cdef uint8_t* last = before[0]
+    cdef int at = first[0], more, size
     while p < end:                     # nearly all of them are passed over
-        more = passed_over(p, end)
-        if index < first[0] + more:
+        more, size = _spans[p[0]], 1
+        if p[0] & 0xC0 == 0x40:
+            more = ((p[0] & 63) << 8 | (p[1] if end - p > 1 else 0)) + 1
+            size = 2
+        if index < at + more:
             break
-        before[0] = p
-        p += 2 if p[0] & 0xC0 == 0x40 else 1
-        first[0] += more
+        last = p
+        p += size
+        at += more
+    before[0], first[0] = last, at
     return p
 
 

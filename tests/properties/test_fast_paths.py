@@ -721,8 +721,10 @@ def prepare(c: Connection, way: Way) -> None:
     c("FLUSHALL")
     c("CONFIG", "SET", *(word for pair in (LFU if way.lfu else LRU).items() for word in pair))
     c("CONFIG", "SET", "notify-keyspace-events", way.events)
-    c("RPUSH", "filled", *range(30))  # more than all commands together can pop, so none of them waits
-    c("ZADD", "filled-z", *(word for n in range(100) for word in (n, n)))
+    for db in (1, 0):       # of which SWAPDB may make the other
+        c("SELECT", db)
+        c("RPUSH", "filled", *range(30))  # more than all commands together can pop, so none of them waits
+        c("ZADD", "filled-z", *(word for n in range(100) for word in (n, n)))
     c("DEBUG", "SET-ACTIVE-EXPIRE", "0")  # what expires goes when a command meets it, not when the cron does
     if way.expired:
         for name in way.expired:

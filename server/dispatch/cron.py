@@ -58,7 +58,7 @@ class Cron:
         self.jobs.append(Job(interval_ms, run, self._now_ms() - interval_ms + after_ms))
 
     def once(self, step: Callable[[], bool], *, after_ms: int) -> None:
-        """When so much time has passed, run `step` with turns of the loop between until it returns that nothing is left."""
+        """After so much time run `step`, with turns of the loop between, until it says that nothing is left."""
         self.every(NEVER_AGAIN_MS, lambda: AGAIN if step() else None, after_ms=after_ms)
 
     def tick(self) -> int:

@@ -1,10 +1,10 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of hashes: HSET HMSET HSETNX HINCRBY HINCRBYFLOAT HDEL, HGET HMGET HGETALL HKEYS HVALS HLEN HEXISTS HSTRLEN,
-HRANDFIELD (few at once), HSCAN without a pattern.
+HRANDFIELD (few at once), HSCAN.
 """
 from libc.math cimport isinf, isnan
 from libc.stddef cimport size_t
-from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t, uint64_t
+from libc.stdint cimport INT64_MAX, INT64_MIN, int64_t, uint32_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
@@ -12,18 +12,20 @@ from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport format_signed, write_bulk, write_header, write_integer, write_null, write_raw
 from server.clients.client cimport Client
 from server.dispatch.error_texts cimport not_an_integer
-from server.dispatch.fast_words cimport read_count, read_number, read_scan, write_scanned
+from server.dispatch.fast_words cimport read_count, read_number
 from server.dispatch.record cimport Op
+from server.dispatch.scan_words cimport (
+    Scanning, lets_element_through, pattern_of, read_scanning, write_all_scanned, write_scanned)
 from server.dispatch.shapes cimport (
     DECLINED, OR_NULL, OR_ZERO, READ, SAYS, TAKE, TYPED, TYPED_SHORT, WARM, WRITE, Word, insert, integer_at, is_word,
     length_at, pass_on_as, refuse, refuse_value, row, view_of, word_at, word_of)
-from server.structures.listpack cimport LpValue
+from server.structures.listpack cimport LpValue, lp_first, lp_get, lp_next, lp_skip
 from server.structures.long_double cimport LONG_DOUBLE_TEXT, format_long_double
 from server.structures.table cimport TYPE_HASH, entry_encoding
 from server.types.bulk cimport write_element
 from server.types.hash cimport (
     HASH_FIELDS, HASH_LISTPACK, HASH_TABLE, HASH_VALUES, Hash, HashValue, hash_delete, hash_get, hash_grow,
-    hash_length, hash_new_word, hash_random, hash_set, hash_value_length, hash_write, hash_write_value)
+    hash_length, hash_listpack, hash_new_word, hash_random, hash_set, hash_value_length, hash_write, hash_write_value)
 
 from server.registry.errors import HASH_VALUE_NOT_AN_INTEGER
 
@@ -245,19 +247,39 @@ cdef int64_t _hrandfield(Op* op) except -1:
     return 0
 
 
+cdef void _write_matching(Op* op, const Scanning* scanning) noexcept:
+    """Of a listpack, whose length is found first."""
+    cdef unsigned char* lp = hash_listpack(op.e)
+    cdef unsigned char* p = lp_first(lp)
+    cdef LpValue field, value
+    cdef size_t count = 0
+    while p != NULL:
+        lp_get(p, &field)
+        count += lets_element_through(scanning, &field)
+        p = lp_next(lp, lp_skip(p))
+    write_all_scanned(op.out, 2 * count)
+    p = lp_first(lp)
+    while p != NULL:
+        lp_get(p, &field)
+        p = lp_skip(p)
+        if lets_element_through(scanning, &field):
+            lp_get(p, &value)
+            write_element(op.out, &field)
+            write_element(op.out, &value)
+        p = lp_next(lp, p)
+
+
 cdef int64_t _hscan(Op* op) except -1:
-    cdef uint64_t cursor
-    cdef int64_t count
-    if not read_scan(op, 2, &cursor, &count):
+    cdef Scanning scanning
+    if not read_scanning(op, &scanning):
         return DECLINED
     if op.e == NULL:
-        write_scanned(op.out, 0, [])
+        write_all_scanned(op.out, 0)
     elif entry_encoding(op.e) == HASH_TABLE:
-        cursor, found = view_of(Hash.__new__(Hash), op).scan(cursor, count, None)
+        cursor, found = view_of(Hash.__new__(Hash), op).scan(scanning.cursor, scanning.count, pattern_of(&scanning))
         write_scanned(op.out, cursor, found)
     else:
-        write_raw(op.out, "*2\r\n$1\r\n0\r\n", 11)
-        hash_write(op.e, op.out, 2, HASH_FIELDS | HASH_VALUES)
+        _write_matching(op, &scanning)
     return 0
 
 

@@ -1,24 +1,26 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of sets: SADD SREM SMOVE SPOP SRANDMEMBER (few at once), SISMEMBER SMISMEMBER SCARD SMEMBERS, SSCAN without
-a pattern.
+"""Fast paths of sets: SADD SREM SMOVE SPOP SRANDMEMBER (few at once), SISMEMBER SMISMEMBER SCARD SMEMBERS, SSCAN.
 """
 from libc.stddef cimport size_t
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
-from iothreads.resp_writer cimport write_header, write_integer, write_null, write_raw
+from iothreads.resp_writer cimport write_header, write_integer, write_null
 from server.clients.client cimport Client
-from server.dispatch.fast_words cimport FAST_DRAWN, read_count, read_scan, write_list, write_scanned
+from server.dispatch.fast_words cimport FAST_DRAWN, read_count, write_list
 from server.dispatch.record cimport Event, Op
+from server.dispatch.scan_words cimport (
+    Scanning, lets_element_through, pattern_of, read_scanning, write_all_scanned, write_scanned)
 from server.dispatch.shapes cimport (
     DECLINED, OR_ZERO, READ, SAYS, TAKE, TYPED, TYPED_SHORT, WARM, WRITE, Word, changed, event_of, insert, is_passed_on,
     is_plain, length_at, notify, pass_on, pass_on_as, row, touch, view_of, word_at, word_of)
 from server.structures.listpack cimport LP_INTEGER_TEXT, LpValue, lp_integer_text
 from server.structures.table cimport TYPE_SET, Entry, entry_encoding, table_delete, table_find, table_hash
 from server.types.bulk cimport write_element
-from server.types.set cimport (SET_INTSET, SET_TABLE, Set, set_add, set_begin, set_contains, set_drop, set_grow, set_length,
-                               set_random, set_remove, set_write)
+from server.types.set cimport (
+    SET_INTSET, SET_TABLE, Set, SetWalk, set_add, set_begin, set_contains, set_drop, set_grow, set_length, set_random,
+    set_remove, set_walk, set_walk_next, set_write)
 from server.types.value cimport release_value
 
 cdef const Event* _SADD = event_of("sadd")
@@ -189,19 +191,32 @@ cdef int64_t _smembers(Op* op) except -1:
     return 0
 
 
+cdef void _write_matching(Op* op, const Scanning* scanning) noexcept:
+    """Of a small encoding."""
+    cdef SetWalk walk
+    cdef LpValue member
+    cdef size_t count = 0
+    set_walk(&walk, op.e)
+    while set_walk_next(&walk, &member):
+        count += lets_element_through(scanning, &member)
+    write_all_scanned(op.out, count)
+    set_walk(&walk, op.e)
+    while set_walk_next(&walk, &member):
+        if lets_element_through(scanning, &member):
+            write_element(op.out, &member)
+
+
 cdef int64_t _sscan(Op* op) except -1:
-    cdef uint64_t cursor
-    cdef int64_t count
-    if not read_scan(op, 2, &cursor, &count):
+    cdef Scanning scanning
+    if not read_scanning(op, &scanning):
         return DECLINED
     if op.e == NULL:
-        write_scanned(op.out, 0, [])
+        write_all_scanned(op.out, 0)
     elif entry_encoding(op.e) == SET_TABLE:
-        cursor, found = view_of(Set.__new__(Set), op).scan(cursor, count, None)
+        cursor, found = view_of(Set.__new__(Set), op).scan(scanning.cursor, scanning.count, pattern_of(&scanning))
         write_scanned(op.out, cursor, found)
     else:
-        write_raw(op.out, "*2\r\n$1\r\n0\r\n", 11)
-        set_write(op.e, op.out, 2)
+        _write_matching(op, &scanning)
     return 0
 
 

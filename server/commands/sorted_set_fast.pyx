@@ -1,20 +1,21 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
 """Fast paths of sorted sets: ZADD ZINCRBY ZREM, ZPOPMIN ZPOPMAX ZMPOP (few at once), BZPOPMIN BZPOPMAX BZMPOP that need not
-wait, ZSCORE ZMSCORE ZCARD ZRANK ZREVRANK, ZRANDMEMBER (one or few), ZSCAN without a pattern.
+wait, ZSCORE ZMSCORE ZCARD ZRANK ZREVRANK, ZRANDMEMBER (one or few), ZSCAN.
 
 What is popped from the first of several keys is propagated as ZPOPMIN or ZPOPMAX. Who waits for a sorted set switches
 the fast paths off, so ZADD need not look.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 
 from iothreads.resp_writer cimport (
     write_bulk, write_double, write_header, write_integer, write_null, write_null_array, write_raw)
 from server.clients.client cimport Client
 from server.dispatch.error_texts cimport not_a_float
-from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, read_scan, read_wait, write_scanned
+from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, read_wait
 from server.dispatch.option_words cimport OptionWords, meaning_at, words_of
 from server.dispatch.record cimport Event, Op, Wish
+from server.dispatch.scan_words cimport Scanning, lets_through, read_scanning, write_all_scanned, write_scanned
 from server.dispatch.shapes cimport (
     DECLINED, FREE, OR_NULL, OR_ZERO, READ, TAKE, TYPED, TYPED_SHORT, UNKEYED, WAKES, WARM, WARM_PLACE, WRITE, Word,
     changed, event_of, find_first, finish_take, insert, is_word, length_at, number_word, pass_on, pass_on_as, refuse,
@@ -331,18 +332,34 @@ cdef int64_t _zrandmember(Op* op) except -1:
     return 0
 
 
+cdef void _write_matching(Op* op, const Scanning* scanning) noexcept:
+    """Of a listpack."""
+    cdef ZCursor cursor
+    cdef ZElement element
+    cdef size_t count = 0
+    zset_walk(op.e, 0, zset_size(op.e), False, &cursor)
+    while zset_next(&cursor, &element):
+        count += lets_through(scanning, element.member, element.length)
+    write_all_scanned(op.out, 2 * count)
+    zset_walk(op.e, 0, zset_size(op.e), False, &cursor)
+    while zset_next(&cursor, &element):
+        if lets_through(scanning, element.member, element.length):
+            write_short(op.out, element.member, element.length)
+            write_double(op.out, element.score, 2)
+
+
 cdef int64_t _zscan(Op* op) except -1:
-    cdef uint64_t cursor
-    cdef int64_t count
-    if not read_scan(op, 2, &cursor, &count):
+    cdef Scanning scanning
+    if not read_scanning(op, &scanning):
         return DECLINED
     if op.e == NULL:
-        write_scanned(op.out, 0, [])
+        write_all_scanned(op.out, 0)
     elif entry_encoding(op.e) == ZSET_LISTPACK:
-        write_raw(op.out, "*2\r\n$1\r\n0\r\n", 11)
-        zset_write_range(op.e, 0, zset_size(op.e), False, True, op.out, 2)
+        _write_matching(op, &scanning)
+    elif scanning.pattern != NULL:
+        return DECLINED
     else:
-        cursor, pairs = view_of(SortedSet.__new__(SortedSet), op).scan(cursor, count)
+        cursor, pairs = view_of(SortedSet.__new__(SortedSet), op).scan(scanning.cursor, scanning.count)
         write_scanned(op.out, cursor, [word for pair in pairs for word in pair])
     return 0
 

@@ -1,7 +1,7 @@
 # cython: language_level=3
 """What fast paths of several groups read from a request, and write as a reply. Whatever they do not understand is the
 definition's: they return 0."""
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 
 from iothreads.message cimport Output
 from server.dispatch.record cimport Op
@@ -24,8 +24,6 @@ cdef bint read_pops(Op* op, uint32_t at, Pops* pops) noexcept          # from `n
 cdef bint read_count(Op* op, uint32_t at, bint negative, int64_t* count) noexcept      # of elements: up to FAST_DRAWN
 cdef bint read_number(const char* s, size_t n, long double* value) noexcept            # decimal text of ordinary length
 cdef bint is_no_number(Op* op, uint32_t at) noexcept   # to nobody: it begins with a letter, but not as inf and nan do
-cdef bint read_scan(Op* op, uint32_t at, uint64_t* cursor, int64_t* count) noexcept    # cursor, which is argument `at`, and COUNT
 cdef bint read_wait(Op* op, uint32_t at, int64_t* ms) noexcept         # a timeout in seconds, with up to three decimal places
 cdef bint is_wait(Op* op, uint32_t at) noexcept                        # it is one
-cdef int write_scanned(Output* out, uint64_t cursor, list found) except -1     # the next cursor, and byte strings
 cdef int write_list(Output* out, char kind, list found) except -1      # byte strings; kind: the reply's first character

@@ -1,11 +1,11 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-from libc.stdint cimport int64_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.string cimport memcpy
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from iothreads.message cimport Output
-from iothreads.resp_writer cimport format_unsigned, write_bulk, write_header, write_raw
+from iothreads.resp_writer cimport write_bulk, write_header
 from server.dispatch.record cimport Op
 from server.dispatch.shapes cimport FAST_KEYS, integer_at, is_word, length_at, word_at
 from server.structures.long_double cimport parse_long_double
@@ -13,7 +13,6 @@ from server.structures.long_double cimport parse_long_double
 cdef enum:
     NUMBER_LENGTH = 256                # bytes: longer text may still be a number, for the definition
     LONGEST_SECONDS = 7                # digits of a timeout before its point
-    MOST_SCANNED = 1000                # what COUNT may say
 
 
 cdef bint read_pops(Op* op, uint32_t at, Pops* pops) noexcept:
@@ -77,23 +76,6 @@ cdef bint read_number(const char* s, size_t n, long double* value) noexcept:
     memcpy(text, s, n)
     text[n] = 0                        # the parser wants it
     return parse_long_double(text, n, value)
-
-
-cdef bint read_scan(Op* op, uint32_t at, uint64_t* cursor, int64_t* count) noexcept:
-    cdef int64_t number
-    count[0] = 10
-    if not integer_at(op, at, &number) or number < 0:
-        return False
-    cursor[0] = <uint64_t>number
-    return op.r.arg_count == at + 1 or (op.r.arg_count == at + 3 and is_word(op, at + 1, "count", 5)
-                                        and integer_at(op, at + 2, count) and 0 < count[0] <= MOST_SCANNED)
-
-
-cdef int write_scanned(Output* out, uint64_t cursor, list found) except -1:
-    cdef char digits[24]
-    write_raw(out, "*2\r\n", 4)
-    write_bulk(out, digits, format_unsigned(digits, cursor) - digits)
-    return write_list(out, c'*', found)
 
 
 cdef int write_list(Output* out, char kind, list found) except -1:

@@ -41,6 +41,9 @@ cdef class Hash(Value):
 cdef inline Table* hash_table(Entry* e) noexcept nogil:                # only with HASH_TABLE
     return <Table*>entry_word_ref(e)[0]
 
+cdef inline unsigned char* hash_listpack(Entry* e) noexcept nogil:     # only with HASH_LISTPACK
+    return <unsigned char*>entry_word_ref(e)[0]
+
 cdef uint64_t hash_new_word() noexcept nogil                           # an empty hash, HASH_LISTPACK
 cdef uint64_t hash_length(Entry* e) noexcept nogil                     # fields
 cdef bint hash_get(Entry* e, const char* field, size_t n, HashValue* value) noexcept nogil

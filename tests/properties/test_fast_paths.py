@@ -103,6 +103,10 @@ OF_CONNECTIONS = (
 SCRIPTS = ("eval", "eval_ro", "evalsha", "evalsha_ro", "fcall", "fcall_ro")
 
 
+SCANS = (b"HSCAN", b"SSCAN", b"ZSCAN")
+PATTERNS = st.sampled_from([b"*", b"?", b"", b"f*", b"[0-9]*", b"1*", b"m?", b"-*", b"member", b"*1"])
+
+
 def words(*parts: object) -> st.SearchStrategy[tuple[bytes, ...]]:
     """A command: bytes stand for themselves, a tuple of them for any, strategies are drawn, a list is repeated one
     to three times."""
@@ -303,6 +307,9 @@ COMMANDS = st.one_of(
     words(b"ZSCAN", key, number),
     words(b"ZADD", b"big-z", *[word for n in range(200) for word in (b"1.5", b"%d-%d" % (n, n))]),
     words(b"ZSCAN", b"big-z", number, b"COUNT", number),
+    words(SCANS, key, st.sampled_from([b"0", b"5"]), st.sampled_from([b"MATCH", b"x"]), PATTERNS),
+    words(SCANS, key, b"0", b"COUNT", number, b"match", PATTERNS),
+    words(SCANS, key, b"0", b"match", PATTERNS, b"count", number, b"MATCH", PATTERNS),
     words(b"ZADD", b"single", score, b"m"),
     words(b"SPOP", key, b"50"),
     words(b"ZRANDMEMBER", st.sampled_from([b"nothing", b"filled", b"single"])),

@@ -107,19 +107,20 @@ def client_kill(call: Call, *words: bytes) -> str | int:
     Complexity: O(N) where N is the number of clients.
     """
     if len(words) == 1:
-        if not _kill(call, [lambda client: client.address.encode() == words[0]], skip_me=False):
+        if not _kill(call, [lambda client: client.address.encode() == words[0]], False, call.server.clients):
             raise CommandError("ERR No such client")
         return OK
-    filters, skip_me = _kill_filters(call, words)
-    return _kill(call, filters, skip_me)
+    filters, skip_me, among = _kill_filters(call, words)
+    return _kill(call, filters, skip_me, among)
 
 
 Filter = Callable[[Client], Any]
 
 
-def _kill_filters(call: Call, words: tuple[bytes, ...]) -> tuple[list[Filter], bool]:
-    """(filters, SKIPME). Of an option that is given twice the last one counts."""
+def _kill_filters(call: Call, words: tuple[bytes, ...]) -> tuple[list[Filter], bool, Iterable[Client]]:
+    """(filters, SKIPME, who may pass them). Of an option that is given twice the last one counts."""
     found: dict[bytes, Filter] = {}
+    among: Iterable[Client] = call.server.clients
     skip_me = True
     if len(words) % 2:
         words = (*words, b"")               # the last option lacks its value: an error once it is reached
@@ -127,16 +128,14 @@ def _kill_filters(call: Call, words: tuple[bytes, ...]) -> tuple[list[Filter], b
         option, value = words[at].upper(), words[at + 1]
         if option == b"SKIPME" and value.upper() in (b"YES", b"NO"):
             skip_me = value.upper() == b"YES"
+        elif option == b"ID" and (value or at + 2 < len(words)):
+            one = call.server.clients.get(args.integer_in(value, 1, INT64_MAX, _BAD_ID))
+            among = [one] if one is not None else []
         elif option in _KILL_FILTERS and (value or at + 2 < len(words)):
             found[option] = _KILL_FILTERS[option](call, value)
         else:
             raise syntax()
-    return list(found.values()), skip_me
-
-
-def _by_id(call: Call, value: bytes) -> Filter:
-    wanted = args.integer_in(value, 1, INT64_MAX, _BAD_ID)
-    return lambda client: client.id == wanted
+    return list(found.values()), skip_me, among
 
 
 def _by_type(call: Call, value: bytes) -> Filter:
@@ -152,7 +151,6 @@ def _by_user(call: Call, value: bytes) -> Filter:
 
 
 _KILL_FILTERS: dict[bytes, Callable[[Call, bytes], Filter]] = {
-    b"ID": _by_id,
     b"TYPE": _by_type,
     b"USER": _by_user,
     b"ADDR": lambda call, value: lambda client: client.address.encode() == value,
@@ -160,10 +158,10 @@ _KILL_FILTERS: dict[bytes, Callable[[Call, bytes], Filter]] = {
 }
 
 
-def _kill(call: Call, filters: list[Filter], skip_me: bool) -> int:
+def _kill(call: Call, filters: list[Filter], skip_me: bool, among: Iterable[Client]) -> int:
     """How many connections were closed. Our own gets its reply first."""
     killed = 0
-    for client in call.server.clients:
+    for client in among:
         if not all(passes(client) for passes in filters):
             continue
         if client is not call.client:

@@ -129,7 +129,14 @@ def command_list(call: Call, *words: bytes) -> list[bytes] | Encoded:
         return _names()
     if len(words) != 3 or words[0].upper() != b"FILTERBY":
         raise syntax()
-    return [each.name.encode() for each in _filtered(words[1].upper(), words[2])]
+    kind, wanted = words[1].upper(), words[2].lower()
+    if kind == b"ACLCAT":
+        return _names_in(wanted) if wanted.decode("utf-8", "replace") in CATEGORIES else []
+    if kind == b"PATTERN":
+        return [each.name.encode() for each in every_command() if match(wanted, each.name.encode())]
+    if kind == b"MODULE":
+        return []
+    raise syntax()
 
 
 @cache
@@ -137,16 +144,11 @@ def _names() -> Encoded:
     return Encoded(encode_reply([each.name.encode() for each in every_command()], 2))
 
 
-def _filtered(kind: bytes, wanted: bytes) -> list[Command]:
-    if kind == b"MODULE":
-        return []
-    if kind == b"ACLCAT":
-        category = wanted.decode("utf-8", "replace").lower()
-        return [each for each in every_command() if category in CATEGORIES and category in each.categories]
-    if kind == b"PATTERN":
-        pattern = wanted.lower()
-        return [each for each in every_command() if match(pattern, each.name.encode())]
-    raise syntax()
+@cache
+def _names_in(category: bytes) -> Encoded:
+    """Of an ACL category, of which there are few."""
+    return Encoded(encode_reply([each.name.encode() for each in every_command()
+                                 if category.decode() in each.categories], 2))
 
 
 # ---- COMMAND DOCS

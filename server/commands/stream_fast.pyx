@@ -20,9 +20,9 @@ from server.structures.table cimport TYPE_STREAM
 from server.types.bulk cimport write_short
 from server.types.stream cimport STREAM_LISTPACKS, stream_new_word, stream_value
 from server.types.stream_log cimport (
-    NODE_MAX_BYTES, TRIM_MAXLEN, TRIM_MINID, TRIM_NOTHING, StreamLog, StreamPart, StreamText, format_id, id_is_zero,
-    id_max, limits, part_find, part_write, read_plain_id, stream_append, stream_delete, stream_edge, stream_next_id,
-    stream_trim)
+    NODE_MAX_BYTES, TRIM_MAXLEN, TRIM_MINID, TRIM_NOTHING, StreamLog, StreamPart, StreamText, format_id, id_back,
+    id_is_zero, id_max, id_next, limits, part_find, part_write, read_plain_id, stream_append, stream_delete,
+    stream_edge, stream_next_id, stream_trim)
 
 cdef enum:
     MOST_TEXTS = 128                   # fields and values that a fast path takes
@@ -242,6 +242,15 @@ cdef int64_t _xlen(Op* op) except -1:
     return 0
 
 
+cdef bint _bound_at(Op* op, uint32_t at, bint start, StreamId* id) noexcept:
+    """An ID, behind `(` the next one inwards: so one goes on from where a range ended."""
+    cdef const char* word = word_at(op, at)
+    cdef size_t length = length_at(op, at)
+    cdef bint excluded = length > 0 and word[0] == c'('
+    return (read_plain_id(word + excluded, length - excluded, 0 if start else <uint64_t>-1, id)
+            and (not excluded or (id_next(id) if start else id_back(id))))
+
+
 cdef int64_t _range(Op* op) except -1:
     """op.how: reversed."""
     cdef StreamPart part
@@ -253,8 +262,8 @@ cdef int64_t _range(Op* op) except -1:
     part.reverse = op.how
     if (op.r.arg_count != 4 and (op.r.arg_count != 6 or not is_word(op, 4, "count", 5) or not integer_at(op, 5, &most)
                                  or not 0 < most <= MOST_ENTRIES)
-            or not (is_char(op, start, c'-') or _id_at(op, start, 0, &part.start))
-            or not (is_char(op, end, c'+') or _id_at(op, end, <uint64_t>-1, &part.end))):
+            or not (is_char(op, start, c'-') or _bound_at(op, start, True, &part.start))
+            or not (is_char(op, end, c'+') or _bound_at(op, end, False, &part.end))):
         return DECLINED
     if op.e == NULL:
         write_raw(op.out, "*0\r\n", 4)

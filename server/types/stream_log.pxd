@@ -92,6 +92,15 @@ cdef inline bint id_next(StreamId* id) noexcept nogil:
         return id.ms != 0
     return True
 
+cdef inline bint id_back(StreamId* id) noexcept nogil:
+    """To the ID before; 0: there is none."""
+    if id.seq == 0:
+        if id.ms == 0:
+            return False
+        id.ms -= 1
+    id.seq -= 1
+    return True
+
 # --- life
 cdef void stream_log_init(StreamLog* log) noexcept nogil
 cdef void stream_log_seal(StreamLog* log) noexcept nogil                 # no spare room: every node may be freed by its own size

@@ -53,6 +53,7 @@ degrees = st.sampled_from([b"0", b"13.361389", b"-84.9", b"85.05112878", b"179.9
 field_type, field_offset = st.sampled_from(TYPES), st.sampled_from(OFFSETS)
 lex = st.sampled_from([b"-", b"+", b"[", b"(", b"[1", b"(10", b"[x", b"x", b"", b"(" + b"y" * 44])
 lex_key = st.sampled_from([b"equal", b"zset", b"a", b"missing", b"big-z"])
+bound = st.sampled_from([b"(" + id for id in IDS] + IDS + [b"(", b"((1-1", b"(0-0", b"(-", b"(+"])
 stream_id, consumer = st.sampled_from(IDS), st.sampled_from([b"alice", b"bob"])
 some_set = st.sampled_from([b"set", b"numbers", b"one", b"big", b"a", b"missing"])
 some_zset = st.sampled_from([b"zset", b"equal", b"set", b"numbers", b"big-z", b"a", b"missing"])
@@ -336,6 +337,7 @@ COMMANDS = st.one_of(
     words(b"XTRIM", b"es", b"MAXLEN", st.sampled_from([b"=", b"~", b"x"]), number),
     words(b"XDEL", st.sampled_from([b"es", b"a", b"missing"]), [stream_id]),
     words((b"XRANGE", b"XREVRANGE"), b"es", stream_id, stream_id),
+    words((b"XRANGE", b"XREVRANGE"), b"es", bound, bound, b"COUNT", number),
     words((b"XRANGE", b"XREVRANGE"), b"es", stream_id, stream_id, b"COUNT", number),
     words(b"XREAD", b"STREAMS", st.sampled_from([b"es", b"a", b"missing"]), stream_id),
     words(b"XREAD", b"COUNT", number, b"streams", b"es", stream_id),

@@ -55,8 +55,9 @@ cdef struct Batch:                     # all complete commands that one read mad
     size_t input_bytes                 # bytes read from the socket for this batch
     size_t buffered                    # bytes of unparsed tail: counts against client-query-buffer-limit
     size_t roomy                       # offset of the last argument of all, with ROOMY_HEAD free bytes in front of it (8-byte
-                                       # aligned) and nothing behind its line end; 0 = none. The main thread may make `buffer`
-    void* holder                       # a value's: this keeps it until the batch goes home (batch_leave_buffer). NULL: nobody
+                                       # aligned) and nothing behind its line end; 0 = none
+    void* holder                       # the value of the main thread's that `buffer` belongs to since, which is kept until the
+                                       # batch goes home (batch_leave_buffer); NULL: the buffer is the batch's own
     size_t memory                      # what the query buffer of this connection holds now (qbuf + qbuf-free of CLIENT LIST)
     int64_t ready_at                   # monotonic us at hand-over (time spent waiting for the main thread)
     Batch* link

@@ -1,5 +1,5 @@
 # cython: language_level=3, boundscheck=False, wraparound=False, cdivision=True
-"""Fast paths of taking from lists: LPOP RPOP LMPOP (few at once), LREM LTRIM, LMOVE RPOPLPUSH, and what waits, as long as
+"""Fast paths of taking from lists: LPOP RPOP, LMPOP (few at once), LREM LTRIM, LMOVE RPOPLPUSH, and what waits, as long as
 it need not: BLPOP BRPOP BLMPOP BLMOVE BRPOPLPUSH. Those are propagated as what they did. Where there is nothing, they say
 what they wait for.
 """
@@ -13,7 +13,7 @@ from iothreads.decimal cimport parse_int64
 from iothreads.resp_writer cimport write_bulk, write_header, write_integer, write_null, write_null_array, write_raw
 from server.clients.client cimport Client
 from server.dispatch.error_texts cimport not_positive
-from server.dispatch.fast_words cimport Pops, is_wait, read_count, read_pops, read_wait
+from server.dispatch.fast_words cimport Pops, is_wait, read_pops, read_wait
 from server.dispatch.record cimport Event, Op, Wish
 from server.dispatch.shapes cimport (
     DECLINED, FREE, TAKE, TYPED_SHORT, UNKEYED, Word, event_of, find_at, find_first, finish_take, insert, integer_at,
@@ -24,9 +24,12 @@ from server.structures.quicklist cimport QL_HEAD, QL_TAIL
 from server.structures.table cimport TYPE_LIST, Entry, entry_encoding, table_find, table_hash
 from server.types.bulk cimport write_element
 from server.types.list cimport (
-    LIST_LISTPACK, List, list_bounds, list_drop, list_grow, list_length, list_new_word, list_peek, list_push, list_shrink)
+    LIST_LISTPACK, List, list_bounds, list_drop, list_grow, list_length, list_new_word, list_peek, list_push, list_shrink,
+    list_write_range)
 
 cdef enum:
+    FEW = 8                            # elements that are popped one by one
+    MOST = 1000000                     # elements that LPOP and RPOP may ask for
     LONGEST_COPY = 512                 # bytes of an element that a fast path moves; 24 at least, for integers
 
 cdef enum:                             # op.how of those that may wait
@@ -52,12 +55,17 @@ cdef inline void _shrink(Op* op) noexcept:
 
 
 # ---- of one key
-cdef inline int64_t _write_popped(Op* op, int end, int64_t count) noexcept:
-    """Take so many, or all there are, into an array; how many."""
+cdef int64_t _write_popped(Op* op, int end, int64_t count) except -1:
+    """Take so many, or all there are, into an array; how many. Many go from the head at once: it costs a move of the rest."""
     cdef LpValue value
     cdef int64_t left
     if <uint64_t>count > list_length(op.e):
         count = <int64_t>list_length(op.e)
+    if end == QL_HEAD and count > FEW:
+        list_write_range(op.e, op.out, 0, count - 1)
+        view_of(List.__new__(List), op).delete_range(0, count)
+        _shrink(op)
+        return count
     left = count
     write_header(op.out, c'*', count)
     while left:
@@ -91,7 +99,7 @@ cdef int64_t _pop(Op* op) except -1:
         return 1
     if op.r.arg_count != 3:
         return DECLINED
-    if not read_count(op, 2, False, &count):
+    if not integer_at(op, 2, &count) or not 0 < count <= MOST:
         return _refuse_count(op, 2)
     if op.e == NULL:
         write_null_array(op.out, resp)

@@ -8,8 +8,8 @@ from cpython.ref cimport PyObject
 from server.acl.permissions cimport read_needs
 from server.dispatch.folded cimport FOLDED_MAX, fold_name
 
-from server.registry.command import (ADMIN, ASKING, COMMANDS, DENYOOM, MAY_REPLICATE, NOSCRIPT, NO_MULTI, PROTECTED, READONLY,
-                                     SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE, every_command)
+from server.registry.command import (ADMIN, ASKING, COMMANDS, DENYOOM, MAY_REPLICATE, NOSCRIPT, NO_MULTI, PROTECTED,
+                                     READONLY, SKIP_MONITOR, TOUCHES_ARBITRARY_KEYS, WRITE, every_command)
 
 # What is not queued inside MULTI.
 _NOT_QUEUED = frozenset({"exec", "discard", "multi", "watch", "quit", "reset"})

@@ -19,7 +19,8 @@ CALLS: list[tuple[Any, ...]] = [
     ("PFCOUNT", "p", "p2"), ("PFMERGE", "p", "p2"), ("OBJECT", "ENCODING", "h"), ("object", "refcount", "s"),
     ("MEMORY", "USAGE", "s"), ("XINFO", "STREAM", "x"), ("XINFO", "GROUPS", "x"),
     ("XGROUP", "CREATECONSUMER", "x", "g", "c"),
-    ("XTRIM", "x", "MAXLEN", "~", 10), ("XTRIM", "x", "MINID", "~", 1), ("XADD", "x", "MAXLEN", "~", 10, "5-1", "a", "b"),
+    ("XTRIM", "x", "MAXLEN", "~", 10), ("XTRIM", "x", "MINID", "~", 1),
+    ("XADD", "x", "MAXLEN", "~", 10, "5-1", "a", "b"),
 ]
 NOT_FOR_SCRIPTS: list[tuple[Any, ...]] = [
     ("CLIENT", "ID"), ("CLIENT", "INFO"), ("CLIENT", "GETNAME"), ("CLIENT", "SETNAME", "x"), ("ACL", "LIST"),

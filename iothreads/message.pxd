@@ -31,8 +31,9 @@ cdef struct Request:
     void* record                       # scratch of the main thread: its command record (the lane sets NULL)
     uint64_t hash                      # scratch of the main thread: the hash of the first key
     size_t bytes                       # this command's own RESP bytes: start offset in buffer
-    size_t bytes_length                # 0 when it has no RESP form to copy: it came inline, or its last argument is roomy
+    size_t bytes_length                # 0 when it came inline (no RESP form to copy); without the gap
     uint16_t slot                      # of who prepares requests (Limits.prepare); without it anything
+    uint8_t gap                        # free bytes in its RESP form, in front of its last argument; mostly 0
 
 cdef struct Batch:                     # all complete commands that one read made available; at most one per connection is out
     uint64_t connection                # id

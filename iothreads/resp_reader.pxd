@@ -5,7 +5,7 @@ It may be given the bytes in any pieces. It never copies: an argument is an offs
 inline request are taken away in place. Its state between two pieces is one Reader per connection.
 """
 from libc.stddef cimport size_t
-from libc.stdint cimport int32_t, int64_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 
 from iothreads.message cimport Batch
 
@@ -21,6 +21,7 @@ cdef struct Reader:
     int32_t remaining                  # its arguments still to come; 0 = between commands
     int64_t bulk_length                # of the argument that is coming, -1 = not read yet
     size_t roomy                       # its offset, if room was left in front of it (see Batch); else 0
+    uint8_t gap                        # and how much
 
 cdef void reader_reset(Reader* reader) noexcept nogil
 cdef bint leave_room(Reader* reader, Batch* b) noexcept nogil  # for the argument that is coming to stay where it is read

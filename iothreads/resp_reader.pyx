@@ -5,7 +5,7 @@ A request is `*<count>\\r\\n` and count times `$<length>\\r\\n<bytes>\\r\\n`, or
 one and empty lines are skipped. The byte after a `\\r` of a header and the two after a bulk are not looked at. A zero
 byte hides the line end behind it, as it does for the C string functions that define the format.
 """
-from libc.stdint cimport uint64_t
+from libc.stdint cimport uint8_t, uint64_t
 from libc.string cimport memchr, memmove
 
 from iothreads.decimal cimport parse_int64
@@ -49,6 +49,7 @@ cdef inline void push_command(Reader* reader, Batch* b, size_t length) noexcept 
     command.hash = 0
     command.bytes = reader.command_start
     command.bytes_length = length
+    command.gap = 0
     b.command_count += 1
     reader.first_arg = b.arg_count
 
@@ -267,7 +268,8 @@ cdef bint parse_bulks(Reader* reader, Batch* b, int64_t max_bulk, bint authentic
     if reader.roomy:
         b.roomy = reader.roomy if reader.position == b.used else 0
         reader.roomy = 0
-        push_command(reader, b, 0)
+        push_command(reader, b, reader.position - reader.command_start - reader.gap)
+        b.commands[b.command_count - 1].gap = reader.gap
     else:
         push_command(reader, b, reader.position - reader.command_start)
     return True
@@ -285,6 +287,7 @@ cdef bint leave_room(Reader* reader, Batch* b) noexcept nogil:
     memmove(b.buffer + to, b.buffer + at, b.used - at)
     b.used += to - at
     reader.position = reader.roomy = to
+    reader.gap = <uint8_t>(to - at)
     return True
 
 

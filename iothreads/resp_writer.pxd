@@ -20,6 +20,13 @@ cdef inline void write_raw(Output* out, const char* bytes, size_t length) noexce
     memcpy(output_reserve(out, length), bytes, length)
     output_advance(out, length)
 
+cdef inline void write_joined(Output* out, const char* first, size_t n, const char* second, size_t m) noexcept nogil:
+    """Two pieces side by side."""
+    cdef char* start = output_reserve(out, n + m)
+    memcpy(start, first, n)
+    memcpy(start + n, second, m)
+    output_advance(out, n + m)
+
 cdef inline void write_bulk(Output* out, const char* bytes, size_t length) noexcept nogil:
     cdef char* start = output_reserve(out, length + 32)
     cdef char* p = start

@@ -67,6 +67,7 @@ cdef inline Request* _new_command(Batch* b, void* record, uint32_t args) noexcep
     r.hash = 0
     r.bytes = b.used
     r.bytes_length = 0
+    r.gap = 0
     b.arg_count += args
     return r
 
@@ -117,7 +118,7 @@ cdef class Transaction:
         _make_room(q, max(length, r.bytes_length), r.arg_count)
         new = _new_command(q, r.record, r.arg_count)
         new.hash = r.hash
-        if r.bytes_length == 0:                    # it came inline
+        if r.bytes_length == 0 or r.gap:           # it came inline, or in two pieces
             for i in range(r.arg_count):
                 _put_word(q, q.args + new.first_arg + i, b.buffer + words[i].offset, words[i].length)
             return

@@ -12,7 +12,6 @@ from cpython.bytes cimport PyBytes_FromStringAndSize
 
 from iothreads.resp_writer cimport write_integer, write_raw
 from server.clients.client cimport Client
-from server.dispatch.conditions cimport state
 from server.dispatch.record cimport Event, Op
 from server.dispatch.shapes cimport (
     DECLINED, FAST_KEYS, FREE, WRITE, changed, event_of, find_all, find_at, found, is_plain, length_at, missed,
@@ -20,9 +19,8 @@ from server.dispatch.shapes cimport (
 from server.keyspace.database cimport entry_string_view
 from server.structures.blob cimport Blob
 from server.structures.hyperloglog cimport (
-    HLL_CHANGED, HLL_DENSE_SIZE, HLL_EMPTY_SIZE, HLL_HEADER, HLL_LONGEST, HLL_REGISTERS, HLL_SAME, HLL_SPARSE, HllMarks,
-    hll_add, hll_cache, hll_cached, hll_count, hll_count_registers, hll_invalidate, hll_is_valid, hll_merge, hll_new,
-    hll_sparse_max, hll_take)
+    HLL_CHANGED, HLL_DENSE_SIZE, HLL_EMPTY_SIZE, HLL_LONGEST, HLL_REGISTERS, HLL_SAME, HLL_SPARSE, HllMarks, hll_add,
+    hll_cached, hll_count_registers, hll_invalidate, hll_is_valid, hll_merge, hll_new, hll_sparse_max, hll_take)
 from server.structures.table cimport ENTRY_WORD, STR_BLOB, TYPE_STRING, Entry, entry_encoding, entry_word_ref
 
 cdef enum:
@@ -157,9 +155,8 @@ cdef int64_t _count_union(Op* op) except -1:
 
 
 cdef int64_t _pfcount(Op* op) except -1:
-    """FREE: of one key it looks by itself. A cardinality that has to be counted is kept in the value, which is a write."""
+    """FREE: of one key it looks by itself. A cardinality that has to be counted is kept in the value: the definition's."""
     cdef char scratch[24]
-    cdef uint8_t header[HLL_HEADER]
     cdef char* start
     cdef size_t length
     cdef uint64_t cardinality = 0
@@ -173,21 +170,10 @@ cdef int64_t _pfcount(Op* op) except -1:
     if not is_plain(c, op.e, TYPE_STRING):
         return DECLINED
     length = entry_string_view(op.e, scratch, &start)
-    if not hll_is_valid(<const uint8_t*>start, length):
+    if not hll_is_valid(<const uint8_t*>start, length) or not hll_cached(<const uint8_t*>start, &cardinality):
         return DECLINED
-    if hll_cached(<const uint8_t*>start, &cardinality):
-        touch(c, op.e)
-        found(c, op.e)
-    elif state.writes or not hll_count(<const uint8_t*>start, length, &cardinality):
-        return DECLINED
-    else:
-        touch(c, op.e)
-        found(c, op.e)
-        memcpy(header, start, HLL_HEADER)
-        hll_cache(header, cardinality)
-        overwrite(op, 0, PyBytes_FromStringAndSize(<char*>header, HLL_HEADER))
-        pass_on(op)
-        state.dirty += 1
+    touch(c, op.e)
+    found(c, op.e)
     write_integer(op.out, cardinality)
     return 0
 

@@ -7,7 +7,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes
 from cpython.ref cimport Py_INCREF, PyObject
 
 from iothreads.message cimport Batch, Request, arg_at, arg_length
-from iothreads.resp_writer cimport format_signed, write_bulk, write_error, write_header, write_integer, write_null
+from iothreads.resp_writer cimport format_signed, write_bulk, write_error, write_header, write_integer, write_joined, write_null
 from server.clients.client cimport Client, is_obeyed
 from server.clients.key_events cimport KeyEvents
 from server.dispatch.conditions cimport HEARD_CHANGES, event_kind, state
@@ -315,14 +315,16 @@ cdef int end_unit(Client c, bint began) except -1:
 
 cdef void pass_on_own(Client c, Batch* b, Request* r) noexcept:
     cdef uint32_t i
+    cdef size_t apart = arg_length(b, r, r.arg_count - 1) + 2 if r.gap else 0
     if r.bytes_length:
-        propagation_.feed_raw(c.db.index, b.buffer + r.bytes, r.bytes_length)
-        c.written = propagation_.end()
-        return
-    propagation_.feed_raw(c.db.index, NULL, 0)       # an inline command: written anew
-    write_header(&propagation_.out, c'*', r.arg_count)
-    for i in range(r.arg_count):
-        write_bulk(&propagation_.out, arg_at(b, r, i), arg_length(b, r, i))
+        propagation_.feed_raw(c.db.index, b.buffer + r.bytes, 0 if apart else r.bytes_length)
+        if apart:
+            write_joined(&propagation_.out, b.buffer + r.bytes, r.bytes_length - apart, arg_at(b, r, r.arg_count - 1), apart)
+    else:
+        propagation_.feed_raw(c.db.index, NULL, 0)       # an inline command: written anew
+        write_header(&propagation_.out, c'*', r.arg_count)
+        for i in range(r.arg_count):
+            write_bulk(&propagation_.out, arg_at(b, r, i), arg_length(b, r, i))
     c.written = propagation_.end()
 
 

@@ -23,7 +23,7 @@ cdef void* block_moved(void* block, size_t size) noexcept nogil:
 # --- tables
 
 cdef Blob* blob_moved(Blob* blob) noexcept nogil:
-    if blob.references > 1:
+    if blob.references > 1 or blob.offset:               # malloc's, with what it was read behind
         return blob
     return <Blob*>block_moved(blob, <size_t>(blob.data - <char*>blob) + blob.capacity)
 

@@ -81,9 +81,12 @@ cdef int64_t _listen(Op* op) except -1:
 # ---- sending
 cdef int64_t _publish(Op* op) except -1:
     """Replicas hear of it, listened to or not, or the nodes of our cluster; the append only file does not."""
-    cdef Client c = <Client>op.client if speaker.client == NULL else <Client>speaker.client     # of a script: its caller
+    cdef Client c = <Client>op.client
     cdef bint sharded = op.how == SHARD_CHANNELS
-    cdef PubSub pubsub = _pubsub_of(c)
+    cdef PubSub pubsub
+    if c.state & CLIENT_SCRIPT and speaker.client != NULL:
+        c = <Client>speaker.client     # a script's caller, for it has no connection itself
+    pubsub = _pubsub_of(c)
     if pubsub is None or c.subscriptions is not None:
         return DECLINED
     channel, message = _bytes_at(op, 1), _bytes_at(op, 2)
